@@ -1,0 +1,377 @@
+"""
+One run over one sheet: account for every row, give each lane its rows, stop when asked, close.
+
+All it needs is passed in. It sees lanes and rows, never a ring; the life of one row is `onboarding`'s,
+the work of one lane `lane_work`'s.
+"""
+
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import anyio
+
+from batchconnect.connection import BaseConnection
+from batchconnect.entry import LaneTold, Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.errors import ExitCode, LedgerError, SheetError
+from batchconnect.event import (
+    Draining,
+    Event,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    Planned,
+    RowSettled,
+    RunFinished,
+    RunStarted,
+)
+from batchconnect.lane import Lane
+from batchconnect.lane_work import Holding, LaneWork
+from batchconnect.ledger import Ledger
+from batchconnect.orphan import Gone, Orphan
+from batchconnect.outcome import Failed, Status, status_of
+from batchconnect.plan import Known, Rules
+from batchconnect.reconcile import Policy
+from batchconnect.row import Row
+from batchconnect.row_state import RowState, fold_rows
+from batchconnect.run_ledger import Clock, RunLedger
+from batchconnect.run_state import RunState, fold_run
+from batchconnect.sheet.interface import Sheet
+from batchconnect.survey import NOT_SELECTED, Parse, Survey, Treat, survey
+from batchconnect.sweep import expected, sweep
+from batchconnect.verdict import MAX_FAILURES, MAX_ROWS, REJECTED_ROWS, exit_code
+
+_TELL_EVERY_S: Final = 0.5
+"""How often what the lanes told is written to the ledger; rows never wait for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Where a run ends before its sheet does."""
+
+    skip_invalid: bool = False
+    """Run the valid rows although others are rejected."""
+    max_rows: int | None = None
+    """At most so many creates: a canary."""
+    max_failures: float | None = None
+    """At this many failed rows the run stops; below 1 a share of the rows that are to be done."""
+
+
+class Stop:
+    """
+    A person's, or the system's, wish to end a run in good order; it may come at any time.
+
+    The one who asks needs no knowledge of the run: `ask` may be called from a signal handler's task.
+    """
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._asked = anyio.Event()
+
+    def ask(self, reason: str) -> None:
+        """Send nothing more, let finish what is in flight; the first reason stands."""
+        if not self.reason:
+            self.reason = reason
+            self._asked.set()
+
+    async def wait(self) -> str:
+        """The reason, as soon as there is one."""
+        await self._asked.wait()
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """All that one run is made of."""
+
+    sheet: Sheet
+    parse: Parse
+    lane_of: Callable[[str], Lane]
+    """The lane of an org's settings key; asked once for each."""
+    ledger: Ledger
+    pen: Callable[[int], RunLedger]
+    """The run's pen, once its number is known."""
+    clock: Clock
+    opened: RunOpened
+    resumed: RunState | None = None
+    """The run that this one goes on with; then *opened* is not written."""
+    is_selected: Callable[[Row], bool] = lambda row: True
+    """What `--only` chooses."""
+    treat: Treat = lambda row, judged: None
+    """What a rerun inherits from its parent, or leaves for `run`."""
+    gone: Callable[[], Sequence[Gone]] = tuple
+    """Rows of the parent that the sheet no longer has, asked when the sheet was read."""
+    rules: Rules
+    policy: Policy
+    bounds: Bounds = Bounds()
+    on_event: Callable[[Event], None] = lambda event: None
+    stop: Stop
+    holding: Holding
+    """Keeps a row's secret out of every text while it is in flight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    rows: Mapping[int, bool]
+    """Of a resumed run: the rows that it accounts for, and whether they are settled."""
+    plan: Known
+
+
+class Batch:
+    """Carries out one run."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._number = job.resumed.number if job.resumed else 0
+        self._told: list[Event] = []
+        self._works: list[LaneWork] = []
+        self._failures = 0
+        self._failures_allowed = float("inf")
+        self._begun = 0
+        self._is_over_budget = False
+        self._broken: LedgerError | None = None
+
+    async def run(self) -> RunState:
+        """
+        Return when the run has ended, in whichever way; its state says how.
+
+        Raises:
+            SheetError: The sheet cannot be read to its end; nothing was sent.
+            LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
+        """
+        job = self._job
+        pen = job.pen(self._open())
+        known = self._known()
+        found = await survey(
+            job.sheet,
+            job.parse,
+            ledger=pen,
+            known=known.rows,
+            is_selected=job.is_selected,
+            treat=job.treat,
+        )
+        gone = [row for row in job.gone() if not known.rows.get(row.number)]
+        new = [row for row in gone if row.number not in known.rows]
+        await pen.write([line for row in new for line in row.lines(pen)])
+        if found.rejected and not job.bounds.skip_invalid:
+            return await self._close(pen, found, REJECTED_ROWS)
+        self._failures_allowed = _allowed(job.bounds.max_failures, found.to_do)
+        self._works = self._share_out(found, gone, known, pen)
+        job.on_event(
+            Planned(
+                to_create=found.to_do,
+                settled=found.rows - found.to_do,
+                to_settle=len(known.plan.open),
+            )
+        )
+        await self._work(pen)
+        if self._broken is not None:
+            raise self._broken
+        if self._must_sweep() and not job.stop.reason:
+            await self._sweep(pen)
+        return await self._close(pen, found, job.stop.reason)
+
+    # Opening ------------------------------------------------------------------------------------
+
+    def _open(self) -> int:
+        job = self._job
+        resumed = job.resumed
+        if resumed is None:
+            line = Line(entry=job.opened, at_ms=job.clock.now_ms())
+            self._number = job.ledger.append([line])
+        else:
+            entry = RunResumed(
+                operator=job.opened.operator,
+                machine=job.opened.machine,
+                tool_version=job.opened.tool_version,
+                crashed=resumed.ended is None,
+            )
+            line = Line(entry=entry, run=self._number, at_ms=job.clock.now_ms())
+            job.ledger.append([line])
+        job.on_event(
+            RunStarted(
+                run_id=(resumed.opened if resumed else job.opened).run_id,
+                resumed=resumed is not None,
+                simulated=job.opened.simulated,
+            )
+        )
+        return self._number
+
+    def _known(self) -> _Known:
+        ledger = self._job.ledger
+        of_run: dict[str, RowState] = {}
+        rows: dict[int, bool] = {}
+        if self._job.resumed is not None:
+            for state in fold_rows(ledger.row_lines(self._number)):
+                rows[state.number] = state.is_settled
+                self._begun += state.sends > 0
+                if state.marker is not None and state.is_open:
+                    of_run[state.marker] = state
+        for marker in ledger.open_markers():
+            elsewhere = ledger.marker_state(marker)
+            if marker not in of_run and elsewhere is not None and elsewhere.is_open:
+                # Sends are counted per run: a rerun brings home what another run gave up.
+                of_run[marker] = replace(elsewhere, sends=1)
+        plan = Known(is_new=not ledger.has_sent(), open=of_run, state_of=ledger.marker_state)
+        return _Known(rows=rows, plan=plan)
+
+    # Working --------------------------------------------------------------------------------------
+
+    def _share_out(
+        self, found: Survey, gone: Sequence[Gone], known: _Known, pen: RunLedger
+    ) -> list[LaneWork]:
+        """Give each lane its rows; this is the one place that does."""
+        places: dict[str, dict[str, Sequence[int]]] = {}
+        for (org, sandbox), of_sandbox in found.places.items():
+            places.setdefault(org, {})[sandbox] = of_sandbox
+        orphans: dict[str, list[Orphan]] = {}
+        for row in gone:
+            if row.orphan is not None:
+                orphans.setdefault(row.org, []).append(row.orphan)
+        return [
+            LaneWork(
+                lane=self._job.lane_of(org),
+                places=places.get(org, {}),
+                orphans=tuple(orphans.get(org, ())),
+                load=self._loader(found.doubles),
+                ledger=pen,
+                known=known.plan,
+                clock=self._job.clock,
+                rules=self._job.rules,
+                policy=self._job.policy,
+                may_begin=self._may_begin,
+                on_event=self._hear,
+                on_broken=self._break,
+                holding=self._job.holding,
+            )
+            for org in dict.fromkeys([*places, *orphans])
+        ]
+
+    def _loader(self, doubles: set[int]) -> Callable[[int], BaseConnection | None]:
+        def load(place: int) -> BaseConnection | None:
+            row = self._job.sheet.at(place)
+            if row.number in doubles:
+                return None
+            judged = self._job.parse(row)
+            if not isinstance(judged, BaseConnection):
+                raise SheetError(
+                    f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
+                    "and is not any more",
+                    hint="Do not change the sheet, or what it refers to, while a run goes on.",
+                )
+            return judged
+
+        return load
+
+    async def _work(self, pen: RunLedger) -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._write_what_lanes_tell, pen)
+            beside.start_soon(self._end_when_asked)
+            async with anyio.create_task_group() as lanes:
+                for work in self._works:
+                    lanes.start_soon(work.run)
+            beside.cancel_scope.cancel()
+        for work in self._works:
+            self._told.append(work.lane.counted())
+        await self._flush(pen)
+
+    async def _write_what_lanes_tell(self, pen: RunLedger) -> None:
+        while True:
+            await anyio.sleep(_TELL_EVERY_S)
+            await self._flush(pen)
+
+    async def _flush(self, pen: RunLedger) -> None:
+        told, self._told = self._told, []
+        lines = [
+            pen.line(LaneTold(event=event))
+            for event in told
+            if isinstance(event, LaneStopped | LaneCounted | LanePaused | PaceChanged)
+        ]
+        try:
+            await pen.write(lines)
+        except LedgerError as error:
+            self._break(error)
+
+    async def _end_when_asked(self) -> None:
+        reason = await self._job.stop.wait()
+        in_flight = sum(work.in_flight for work in self._works)
+        self._job.on_event(Draining(reason=reason, in_flight=in_flight))
+        for work in self._works:
+            work.lane.halt(reason)
+
+    def _may_begin(self) -> bool:
+        limit = self._job.bounds.max_rows
+        if limit is not None and self._begun >= limit:
+            self._is_over_budget = True
+            return False
+        self._begun += 1
+        return True
+
+    def _break(self, error: LedgerError) -> None:
+        """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
+        self._broken = self._broken or error
+        self._job.stop.ask("ledger")
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case LanePaused() | PaceChanged() | LaneStopped():
+                self._told.append(event)
+            case RowSettled(outcome=Failed()):
+                self._failures += 1
+                if self._failures >= self._failures_allowed:
+                    self._job.stop.ask(MAX_FAILURES)
+            case _:
+                pass
+        self._job.on_event(event)
+
+    # Closing --------------------------------------------------------------------------------------
+
+    def _must_sweep(self) -> bool:
+        resumed = self._job.resumed
+        took_over = resumed is not None and resumed.ended is None
+        return took_over or any(work.had_doubts for work in self._works)
+
+    async def _sweep(self, pen: RunLedger) -> None:
+        lanes = {work.lane.org.key: work.lane for work in self._works}
+        wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
+        wanted = {place: want for place, want in wanted.items() if place[0] in lanes}
+        swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
+        await pen.write([pen.line(SweepDone(event=swept))])
+        self._job.on_event(swept)
+
+    async def _close(self, pen: RunLedger, found: Survey, reason: str) -> RunState:
+        if not reason and self._is_over_budget:
+            reason = MAX_ROWS
+        ledger = self._job.ledger
+        state = fold_run(ledger.run_lines(self._number))
+        counts: Counter[Status] = Counter()
+        left_out = 0
+        for row in state.rows(ledger.row_lines(self._number)):
+            counts[status_of(row.shown)] += 1
+            left_out += row.shown == NOT_SELECTED
+        code = exit_code(
+            counts=counts,
+            left_out=left_out,
+            reason=reason,
+            every_lane_refused=bool(self._works) and all(w.is_refused for w in self._works),
+            swept=state.swept,
+        )
+        # An interrupted run stays open, so that the same command goes on with it.
+        is_closed = code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
+        await pen.write([pen.line(ended)])
+        ended_state = fold_run(ledger.run_lines(self._number))
+        duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
+        self._job.on_event(
+            RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
+        )
+        return ended_state
+
+
+def _allowed(max_failures: float | None, to_do: int) -> float:
+    if max_failures is None:
+        return float("inf")
+    return max_failures if max_failures >= 1 else max(1.0, max_failures * to_do)

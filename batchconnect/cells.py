@@ -1,0 +1,119 @@
+"""
+Reads the cells of one row and gathers what is wrong with them.
+
+What is refused here is refused in every column: a blank cell that must not be blank, a cell that a
+workbook does not hold as text, a spreadsheet's error, half a character.
+"""
+
+from collections.abc import Callable
+
+from batchconnect.damage import has_surrogate, is_spreadsheet_error
+from batchconnect.entra import check_key
+from batchconnect.finding import Problems, error
+from batchconnect.outcome import Problem
+from batchconnect.reference import References, is_reference
+from batchconnect.row import Column, NotText, Row
+from batchconnect.secret import Secret
+
+_KINDS = {
+    "number": "a number",
+    "date": "a date",
+    "boolean": "a boolean value",
+    "error": "a spreadsheet's error",
+    "formula": "a formula without a stored text",
+}
+_FORMULAS = frozenset({"error", "formula"})
+_NO_SECRET = Secret("")
+
+
+class Cells:
+    """
+    The cells of a row under judgement.
+
+    Args:
+        row: Every cell as typed.
+        found: Grows by what is wrong, in the order in which the columns are read.
+    """
+
+    __slots__ = ("_cells", "_found")
+
+    def __init__(self, row: Row, found: list[Problem]) -> None:
+        self._cells = row.cells
+        self._found = found
+
+    def text(self, column: Column) -> str | None:
+        """The cell as typed, None where it is refused whatever column it stands in."""
+        cell = self._cells.get(column, "")
+        if isinstance(cell, NotText):
+            self._found.append(_not_text(column, cell))
+            return None
+        text = cell if isinstance(cell, str) else cell.reveal()
+        if "#" in text and is_spreadsheet_error(text):
+            what = "the cell holds a spreadsheet's error (as `#REF!` or `#####`)"
+            fix = "Repair the formula, or type the value itself into a column formatted as text."
+            self._found.append(error(column, "cell_spreadsheet_error", what, fix))
+            return None
+        if has_surrogate(text):
+            what = f"the cell of {len(text)} characters holds half of a character (a surrogate)"
+            self._found.append(error(column, "cell_surrogate", what, "Type the value again."))
+            return None
+        return text
+
+    def required(self, column: Column) -> str:
+        """The cell as typed; "" where it is blank or refused, which is found then."""
+        text = self.text(column)
+        if text is None:
+            return ""
+        if text and not text.isspace():
+            return text
+        what = "the cell is blank" if column in self._cells else "the sheet has no such column"
+        self._found.append(error(column, "cell_blank", what, f"Fill in `{column.value}`."))
+        return ""
+
+    def judged(self, column: Column, rule: Callable[[str], Problems]) -> str:
+        """The cell as typed and judged by a rule that changes nothing."""
+        text = self.required(column)
+        if text:
+            self._found += rule(text)
+        return text
+
+    def parsed(self, column: Column, rule: Callable[[str], tuple[str | None, Problems]]) -> str:
+        """The identifier that a rule makes of the cell; "" where there is none."""
+        text = self.required(column)
+        if not text:
+            return ""
+        value, problems = rule(text)
+        self._found += problems
+        return value or ""
+
+    def key(self, references: References) -> Secret:
+        """The client secret, a reference resolved; an empty one where it is refused."""
+        text = self.required(Column.SERVICE_PRINCIPAL_KEY)
+        if not text:
+            return _NO_SECRET
+        secret = references.resolve(text) if is_reference(text) else Secret(text)
+        if isinstance(secret, Problem):
+            self._found.append(secret)
+            return _NO_SECRET
+        if not secret or secret.reveal().isspace():
+            self._found.append(_empty_reference())
+            return _NO_SECRET
+        self._found += check_key(secret.reveal())
+        return secret
+
+
+def _empty_reference() -> Problem:
+    what = "the reference leads to an empty secret"
+    fix = "Put the secret into the variable or file that the cell names."
+    return error(Column.SERVICE_PRINCIPAL_KEY, "reference_empty", what, fix)
+
+
+def _not_text(column: Column, cell: NotText) -> Problem:
+    kind = _KINDS.get(cell.kind, f"a cell of kind {cell.kind}")
+    what = f"the cell holds {kind}, not text, so what was typed can no longer be known"
+    fix = (
+        "Replace the formula by its value, in a column formatted as text."
+        if cell.kind in _FORMULAS
+        else "Format the column as text, then type the value again."
+    )
+    return error(column, "cell_not_text", what, fix)

@@ -1,0 +1,99 @@
+"""
+Entries to JSON and back.
+
+orjson writes dataclasses as they are; pydantic reads them again and holds them against their types,
+so that a damaged ledger is an error message and not a wrong report.
+"""
+
+from functools import cache
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from batchconnect import entry as e, event, outcome as o
+
+ENTRIES: dict[str, type[Any]] = {
+    "run_opened": e.RunOpened,
+    "run_resumed": e.RunResumed,
+    "row": e.RowPlanned,
+    "sending": e.Sending,
+    "in_doubt": e.Doubted,
+    "absent": e.ProvenAbsent,
+    "settled": e.Settled,
+    "lane": e.LaneTold,
+    "sweep": e.SweepDone,
+    "run_ended": e.RunEnded,
+}
+"""The ledger's word for each kind of entry. Kinds to come (`tested`, `deleted`, `updated`) are new words."""
+
+_WORDS = {cls: word for word, cls in ENTRIES.items()}
+
+_CLASSES: dict[str, type[Any]] = {
+    cls.__name__: cls
+    for cls in (
+        *ENTRIES.values(),
+        o.Created,
+        o.Existing,
+        o.Failed,
+        o.Rejected,
+        o.Conflict,
+        o.InDoubt,
+        o.NotAttempted,
+        event.LanePaused,
+        event.PaceChanged,
+        event.LaneStopped,
+        event.LaneCounted,
+    )
+}
+"""Entries, and the members of the unions inside them; `is` names the member."""
+
+
+def word_of(entry: e.Entry) -> str:
+    """The ledger's word for an entry's kind."""
+    return _WORDS[type(entry)]
+
+
+def encode(entry: e.Entry) -> bytes:
+    """
+    Write an entry's fields as one JSON object.
+
+    A `Secret` anywhere in it is a TypeError: orjson does not know the type, and that is wanted.
+    """
+    match entry:
+        case e.Settled(outcome=inner) | e.LaneTold(event=inner):
+            return orjson.dumps({**_shallow(entry), "is": type(inner).__name__})
+        case _:
+            return orjson.dumps(entry)
+
+
+def decode(word: str, body: bytes | str) -> e.Entry:
+    """
+    Read an entry back.
+
+    Raises:
+        ValueError: The kind is unknown, or the fields do not fit it.
+    """
+    cls = ENTRIES.get(word)
+    if cls is None:
+        raise ValueError(f"unknown kind of entry: {word!r}")
+    fields = orjson.loads(body)
+    member = fields.pop("is", None)
+    try:
+        if member is not None:
+            inner = "outcome" if cls is e.Settled else "event"
+            fields[inner] = _adapter(member).validate_python(fields[inner])
+        entry: e.Entry = _adapter(cls.__name__).validate_python(fields)
+    except (ValidationError, KeyError):
+        raise ValueError(f"the fields of a {word!r} entry do not fit") from None
+    return entry
+
+
+def _shallow(entry: Any) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    # Built when first met: a run that reads little of the ledger pays for little.
+    return TypeAdapter(_CLASSES[name])

@@ -1,0 +1,297 @@
+"""
+What a command, or a call from Python, sets going: open, lock, connect, run, report.
+
+Each function here takes an open sheet and frozen choices and puts the rooms together; what happens to
+rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
+"""
+
+import getpass
+import os
+import platform
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from random import SystemRandom
+from typing import Final
+
+from batchconnect.batch import Batch, Bounds, Job, Stop
+from batchconnect.choices import Choices
+from batchconnect.connection import parse
+from batchconnect.entry import RunOpened
+from batchconnect.errors import UsageError
+from batchconnect.event import Event
+from batchconnect.group_commit import GroupCommit
+from batchconnect.ledger import MEMORY, Ledger
+from batchconnect.ledger_file import locked
+from batchconnect.plan import Rules
+from batchconnect.reconcile import Policy
+from batchconnect.redactor import Redactor
+from batchconnect.reference import References
+from batchconnect.reports.summary import Summary, summarize
+from batchconnect.rerun import Chain
+from batchconnect.run_ledger import Clock, RunLedger, system_clock
+from batchconnect.run_state import RunState, fold_run
+from batchconnect.service import Service, connected
+from batchconnect.settings import Settings
+from batchconnect.sheet.interface import Sheet
+from batchconnect.survey import Parse
+
+_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+SIMULATED: Final = "sim-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who hears of a run, and who may stop it."""
+
+    on_event: Callable[[Event], None] = lambda event: None
+    stop: Stop
+    redactor: Redactor
+
+
+async def onboard_sheet(
+    sheet: Sheet,
+    *,
+    settings: Settings,
+    choices: Choices,
+    environ: Mapping[str, str],
+    listener: Listener,
+    report: Callable[[Summary], None],
+    parent: str | None = None,
+    in_memory: bool = False,
+) -> Summary:
+    """
+    Make it so: run a sheet, or rerun what a parent run left unfinished.
+
+    Args:
+        sheet: An open sheet.
+        settings: The orgs.
+        choices: Everything else that was chosen.
+        environ: The variables that references in the sheet may name.
+        listener: Who hears of it.
+        report: Called with the run's summary while its rows can still be read.
+        parent: The run whose unfinished rows are taken up; None: all rows of the sheet.
+        in_memory: Keep no ledger; a crash then forgets what was sent.
+
+    Returns:
+        The run's summary; its rows can no longer be asked for.
+
+    Raises:
+        SheetError: The sheet cannot be read to its end; nothing was sent.
+        LedgerError: The ledger is in use, unusable, or cannot be written.
+        UsageError: An option cannot be meant, or the parent is not known.
+    """
+    async with connected(settings, choices, on_event=listener.on_event) as service:
+        listener.redactor.hold(*settings.secrets)
+        about = {"host": platform.node(), "sheet": sheet.name}
+        with opened_ledger(choices, service.host, about=about, in_memory=in_memory) as ledger:
+            clock = system_clock()
+            async with GroupCommit(ledger) as group:
+                job = _job(
+                    sheet,
+                    service=service,
+                    choices=choices,
+                    environ=environ,
+                    listener=listener,
+                    ledger=ledger,
+                    clock=clock,
+                    pen=lambda run: RunLedger(group, run=run, clock=clock),
+                    parent=parent,
+                )
+                state = await Batch(job).run()
+            summary = summary_of(ledger, state)
+            report(summary)
+            return summary
+
+
+def parser(
+    sheet: Sheet, *, service: Service, choices: Choices, environ: Mapping[str, str]
+) -> Parse:
+    """What judges a row of this sheet."""
+    return partial(
+        parse,
+        header=sheet.header,
+        orgs=service.orgs,
+        org=choices.org,
+        sandbox=choices.sandbox,
+        references=References(allow=choices.allow_refs, refs_dir=choices.refs_dir, environ=environ),
+        strict=choices.strict,
+    )
+
+
+def _job(
+    sheet: Sheet,
+    *,
+    service: Service,
+    choices: Choices,
+    environ: Mapping[str, str],
+    listener: Listener,
+    ledger: Ledger,
+    clock: Clock,
+    pen: Callable[[int], RunLedger],
+    parent: str | None,
+) -> Job:
+    chain = None
+    resumed = None
+    if parent is None:
+        resumed = open_run(ledger, sheet.sha256)
+    else:
+        before = find_run(ledger, parent)
+        if before.opened.parent_run_id is not None and not before.is_closed:
+            # A rerun that was cut off goes on under its own id.
+            resumed, parent = before, before.opened.parent_run_id
+            before = find_run(ledger, parent)
+        chain = Chain(before.rows(ledger.row_lines(before.number)))
+    opened = _opening(sheet, service=service, choices=choices, clock=clock, parent=parent)
+    job = Job(
+        sheet=sheet,
+        parse=parser(sheet, service=service, choices=choices, environ=environ),
+        lane_of=service.lane_of,
+        ledger=ledger,
+        pen=pen,
+        clock=clock,
+        opened=opened,
+        resumed=resumed,
+        is_selected=choices.selector(service.orgs),
+        rules=rules_of(service, choices),
+        policy=Policy(
+            settle_s=service.settle_s,
+            on_doubt=choices.on_doubt,
+            patience_s=choices.patience_s,
+        ),
+        bounds=Bounds(
+            skip_invalid=choices.skip_invalid,
+            max_rows=choices.max_rows,
+            max_failures=choices.max_failures,
+        ),
+        on_event=listener.on_event,
+        stop=listener.stop,
+        holding=listener.redactor.holding,
+    )
+    return job if chain is None else replace(job, treat=chain.treat, gone=chain.gone)
+
+
+def rules_of(service: Service, choices: Choices) -> Rules:
+    """How the plan of this command judges what stands in a sandbox."""
+    return Rules(
+        settle_s=service.settle_s,
+        settle_first=choices.settle_first,
+        adopt_by_name=choices.adopt_by_name,
+        recreate=choices.recreate,
+    )
+
+
+def _opening(
+    sheet: Sheet, *, service: Service, choices: Choices, clock: Clock, parent: str | None
+) -> RunOpened:
+    return RunOpened(
+        run_id=new_run_id(clock, simulated=choices.simulate),
+        parent_run_id=parent,
+        sheets=(sheet.name,),
+        sheet_path=_path_of(sheet.name),
+        sheet_sha256=sheet.sha256,
+        carried=sheet.header.carried,
+        columns={str(column): place for column, place in sheet.header.columns.items()},
+        note=choices.note,
+        operator=_operator(),
+        machine=platform.node(),
+        tool_version=version("batchconnect"),
+        platform_host=service.host,
+        simulated=choices.simulate,
+        settle_s=service.settle_s,
+    )
+
+
+def _path_of(name: str) -> str | None:
+    path = Path(name.partition("#")[0])
+    return str(path.absolute()) if name != "-" and path.exists() else None
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in a bare container
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
+
+
+def new_run_id(clock: Clock, *, simulated: bool) -> str:
+    """A sortable name: UTC with milliseconds, and four random characters."""
+    now = datetime.fromtimestamp(clock.now_ms() / 1000, tz=UTC)
+    stamp = now.strftime("%Y%m%d-%H%M%S") + f"{now.microsecond // 1000:03d}"
+    tail = "".join(SystemRandom().choices(_ALPHABET, k=4))
+    return f"{SIMULATED if simulated else ''}{stamp}-{tail}"
+
+
+# The ledger -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened_ledger(
+    choices: Choices, host: str, *, about: dict[str, str], in_memory: bool = False
+) -> Iterator[Ledger]:
+    """
+    The ledger, locked for one run.
+
+    Raises:
+        LedgerError: It is in use or unusable.
+    """
+    with ExitStack() as stack:
+        path: str | Path = MEMORY
+        if not in_memory:
+            path = choices.ledger_path
+            stack.enter_context(locked(choices.ledger_path, about=about))
+        yield stack.enter_context(Ledger(path, host=host, simulated=choices.simulate))
+
+
+def run_states(ledger: Ledger) -> Iterator[RunState]:
+    """Every run, newest first."""
+    for _number, _opened, lines in ledger.runs():
+        yield fold_run(lines)
+
+
+def open_run(ledger: Ledger, sheet_sha256: str) -> RunState | None:
+    """The newest run over the same sheet that was not closed; reruns go on by themselves."""
+    for state in run_states(ledger):
+        if state.opened.sheet_sha256 == sheet_sha256 and state.opened.parent_run_id is None:
+            return None if state.is_closed else state
+    return None
+
+
+def find_run(ledger: Ledger, run_id: str | None) -> RunState:
+    """
+    A run by its id, or by the beginning of it; None: the newest.
+
+    Raises:
+        UsageError: There is none, or several begin so.
+    """
+    found = [
+        state
+        for state in run_states(ledger)
+        if run_id is None or state.opened.run_id.startswith(run_id)
+    ]
+    if not found:
+        wanted = f"no run is called {run_id}" if run_id else "there is no run yet"
+        raise UsageError(
+            f"{wanted} in the ledger {ledger.path}", hint="`batchconnect runs` shows all of them."
+        )
+    exact = [state for state in found if state.opened.run_id == run_id]
+    if run_id is not None and len(found) > 1 and not exact:
+        raise UsageError(
+            f"several runs begin with {run_id}",
+            hint=" ".join(state.opened.run_id for state in found[:5]),
+        )
+    return (exact or found)[0]
+
+
+def summary_of(ledger: Ledger, state: RunState, *, live: bool = False) -> Summary:
+    """The report's content, a pure function of the ledger."""
+    return summarize(
+        ledger.run_lines(state.number),
+        lambda: state.rows(ledger.row_lines(state.number)),
+        ledger=ledger.path,
+        live=live,
+    )

@@ -1,0 +1,179 @@
+"""
+The lines of the ledger, as frozen values: what is said before, and after, a request leaves.
+
+A row's way through its entries is the state machine of the design:
+
+    RowPlanned -> Sending -> Settled
+                     └> Doubted -> Settled | ProvenAbsent -> Sending -> ...
+
+An entry holds no secret: a ledger may be copied, mailed and kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.outcome import InDoubt, Outcome, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A point in time that a clock change cannot move, valid for one boot of one machine."""
+
+    boot_id: str
+    """Names the boot; "" where the platform has no such name, and then no two moments compare."""
+    clock_s: float
+    """Seconds of the monotonic clock, which stands still while the machine sleeps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOpened:
+    """A run begins: one execution over one sheet."""
+
+    run_id: str
+    parent_run_id: str | None = None
+    sheets: tuple[str, ...]
+    """Names of the sheets, as given; one, today."""
+    sheet_path: str | None = None
+    """Absolute path, for `rerun`; None for standard input and rows from Python."""
+    sheet_sha256: str
+    carried: tuple[str, ...] = ()
+    """Headers of the unknown columns that the reports carry."""
+    columns: Mapping[str, int] | None = None
+    """Position of each known column in the sheet, for cell addresses in the reports."""
+    blank_rows: int = 0
+    worksheet: str | None = None
+    encoding: str | None = None
+    note: str = ""
+    operator: str = ""
+    machine: str = ""
+    tool_version: str = ""
+    platform_host: str = ""
+    simulated: bool = False
+    settle_s: float = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """Another process goes on with an open run; the one before was not closed."""
+
+    operator: str = ""
+    machine: str = ""
+    tool_version: str = ""
+    crashed: bool = True
+    """False: the process before said that it was interrupted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPlanned:
+    """A row of the sheet as the reports show it; no secret is in it."""
+
+    name: str
+    org: str = ""
+    org_id: str = ""
+    sandbox: str = ""
+    endpoint: str = ""
+    database: str = ""
+    tenant: str = ""
+    service_principal_id: str = ""
+    carried: tuple[str, ...] = ()
+    findings: tuple[Problem, ...] = ()
+    """Warnings and notes about its cells."""
+    description: str = ""
+    """The exact description that is sent, marker included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """The intent: from now on the row may have been applied."""
+
+    number: int
+    """1 for the first send; above that a resend after proven absence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """The answer is unknown since *moment*; the settle window counts from there."""
+
+    outcome: InDoubt
+    moment: Moment
+    attempts: int = 1
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenAbsent:
+    """Two complete listings after the settle window show no such marker: free to send again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The row has an outcome. `NotAttempted` is provisional: a resume takes the row up again."""
+
+    outcome: Outcome
+    attempts: int = 0
+    """Tries of the last send."""
+    throttled: int = 0
+    warnings: tuple[str, ...] = ()
+    """What the plan or the look-up noticed, one sentence each."""
+    started_at_ms: int | None = None
+    """When the row's first intent was written, UTC; None where nothing was sent."""
+    inherited: bool = False
+    """Copied from the parent run: a rerun's report covers all rows of the chain."""
+    finished_at_ms: int | None = None
+    """Only where *inherited*: when the parent settled it. Otherwise the entry's own time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneTold:
+    """What a lane did, for the report's lanes, incidents and charts."""
+
+    event: LanePaused | PaceChanged | LaneStopped | LaneCounted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepDone:
+    """The sweep's result."""
+
+    event: Swept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """The process ends in good order."""
+
+    exit_code: int
+    closed: bool = True
+    """False: interrupted, so the same command goes on under the same run id."""
+    reason: str = ""
+    """Why rows without an outcome have none: `interrupted`, `terminated`, `max_rows`, `max_failures`,
+    `rejected_rows`, `ledger`; "" where only lanes were stopped, or nothing was."""
+
+
+Entry = (
+    RunOpened
+    | RunResumed
+    | RowPlanned
+    | Sending
+    | Doubted
+    | ProvenAbsent
+    | Settled
+    | LaneTold
+    | SweepDone
+    | RunEnded
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One entry with its place in the ledger."""
+
+    entry: Entry
+    run: int = 0
+    """Number of the run's own `RunOpened` line; 0 until that is written."""
+    row: int | None = None
+    """The row's number in the sheet."""
+    marker: str | None = None
+    """The row's identity; None for a rejected row and for lines about the whole run."""
+    at_ms: int = 0
+    """Wall clock, UTC, milliseconds since 1970; for people, never for a window."""

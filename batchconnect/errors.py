@@ -1,0 +1,86 @@
+"""
+What ends a command, each with its exit code.
+
+One failing row is an `Outcome`; an exception means that further rows are pointless.
+
+    BatchConnectError            1   unexpected
+    ├── UsageError               2   an option that cannot be meant
+    ├── SettingsError            2   settings, environment, references
+    ├── SheetError               3   the sheet as a whole cannot be used
+    └── LedgerError              5   unusable: corrupt, newer, foreign, read-only, full
+        └── LedgerInUseError     5   another run holds it
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command; the README repeats this table."""
+
+    OK = 0
+    """Every row has its connection."""
+    UNEXPECTED = 1
+    """An error that nobody foresaw."""
+    USAGE = 2
+    """Usage or settings."""
+    SHEET = 3
+    """The sheet is unusable or has rejected rows; nothing was sent."""
+    UNFINISHED = 4
+    """Finished; some rows have no connection."""
+    LEDGER = 5
+    """The ledger is in use or unusable."""
+    IN_DOUBT = 6
+    """Finished; some rows are in doubt, or the sweep found duplicates or gaps."""
+    STOPPED = 7
+    """Every lane refused, or `--max-failures` was reached."""
+    AS_ASKED = 8
+    """Stopped as asked by `--max-rows`."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+    TERMINATED = 143
+    """SIGTERM or SIGHUP."""
+
+
+class BatchConnectError(Exception):
+    """
+    The root of the tree above.
+
+    Args:
+        message: What is wrong, and where.
+        hint: What to do next; shown on a line of its own.
+    """
+
+    exit_code = ExitCode.UNEXPECTED
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BatchConnectError):
+    """An option, or a combination of options, that cannot be meant."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SettingsError(BatchConnectError):
+    """A setting is missing or wrong; the message names the setting, the file and the variable."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SheetError(BatchConnectError):
+    """The sheet as a whole cannot be used; the message names file, tab, line and column."""
+
+    exit_code = ExitCode.SHEET
+
+
+class LedgerError(BatchConnectError):
+    """The ledger cannot be used; it is never repaired or replaced by us."""
+
+    exit_code = ExitCode.LEDGER
+
+
+class LedgerInUseError(LedgerError):
+    """Another process holds the ledger's lock."""

@@ -1,0 +1,76 @@
+"""
+The fast check: one look at a whole row that has nothing to say.
+
+Most rows of a sheet of a million are healthy, so one pattern over all cells decides whether the
+rules have to be asked at all. It is narrower than the rules, never wider: a row that passes has no
+finding, and no rule would change a cell. `tests/test_healthy.py` holds the two against each other.
+"""
+
+import re
+from typing import NamedTuple
+
+from batchconnect.row import Column, NotText, Row
+from batchconnect.secret import Secret
+
+_SEPARATOR = "\x1f"
+"""A control character that no part of the pattern matches, so no cell runs into the next."""
+
+_GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_KEY = (
+    r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+\x1f)"
+    r"[A-Za-z0-9~_.-][!-)+-~]{7,9999}"
+)
+"""No reference in any letter case, no GUID, no number rewritten by a spreadsheet, no mask."""
+_LETTERS = "\u00c0-\u017e"
+"""Latin letters in one piece: NFC changes none of them while no combining character follows."""
+_PATTERN = re.compile(
+    _SEPARATOR.join(
+        (
+            rf"[A-Za-z{_LETTERS}](?:[ -~{_LETTERS}]{{0,253}}[!-~{_LETTERS}])?",
+            rf"(?:[A-Za-z{_LETTERS}][ -~{_LETTERS}]{{0,223}})?",
+            r"https://(?!ingest-)[a-z][a-z0-9]{3,21}\.[a-z][a-z0-9]{1,40}\.kusto\.windows\.net",
+            "[A-Za-z](?:[A-Za-z0-9 ._-]{0,253}[A-Za-z0-9])?",
+            rf"(?:{_GUID}|[a-z][a-z0-9]{{2,60}}\.onmicrosoft\.com)",
+            _GUID,
+            _KEY,
+            "(?:[A-Za-z0-9][A-Za-z0-9@._-]{0,254})?",
+            "(?:[a-z0-9][a-z0-9-]{0,254})?",
+        )
+    )
+)
+_MARKER = "bc1-"
+
+
+class Texts(NamedTuple):
+    """The cells of a row in the order of the columns, judged; "" where there is none."""
+
+    name: str
+    text: str
+    endpoint: str
+    database: str
+    tenant: str
+    service_principal_id: str
+    service_principal_key: Secret
+    org: str | None
+    """None: refused, so that nothing takes its place."""
+    sandbox: str | None
+
+
+_COLUMNS = tuple(Column)
+
+
+def healthy(row: Row) -> Texts | None:
+    """The texts of a row that surely has no finding, None: the rules have to look at it."""
+    cells = row.cells
+    texts: list[str] = []
+    for column in _COLUMNS:
+        cell = cells.get(column, "")
+        if isinstance(cell, NotText):
+            return None
+        texts.append(cell if isinstance(cell, str) else cell.reveal())
+    if _PATTERN.fullmatch(_SEPARATOR.join(texts)) is None:
+        return None
+    name, text, endpoint, database, tenant, principal, key, org, sandbox = texts
+    if tenant == principal or _MARKER in text:
+        return None
+    return Texts(name, text, endpoint, database, tenant, principal, Secret(key), org, sandbox)

@@ -1,0 +1,167 @@
+"""
+How a row ended: a closed union, matched exhaustively.
+
+Each outcome is a frozen value without a secret in it, so that the ledger can keep it and a report
+can show it as it is.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The one word that every report shows for a row."""
+
+    CREATED = "created"
+    """This run, or the run that it resumes, made the connection."""
+    EXISTING = "existing"
+    """The connection stood there already; nothing was sent."""
+    FAILED = "failed"
+    """The service refused the row."""
+    REJECTED = "rejected"
+    """A cell of the sheet is wrong; nothing was sent."""
+    CONFLICT = "conflict"
+    """Something else stands in the way; a person decides."""
+    IN_DOUBT = "in_doubt"
+    """Sent, and the answer is unknown."""
+    NOT_ATTEMPTED = "not_attempted"
+    """Stopped before its turn."""
+
+
+class Severity(StrEnum):
+    """How much a finding about a cell weighs."""
+
+    ERROR = "error"
+    """The row is not sent."""
+    WARNING = "warning"
+    """The row is sent; a person should look."""
+    NOTE = "note"
+    """A harmless change of an identifier, said aloud."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One finding about one row of the sheet. It never repeats the value of a credential cell."""
+
+    code: str
+    """Stable word for programs and hints, as `endpoint_not_https`."""
+    severity: Severity = Severity.ERROR
+    column: str | None = None
+    """The column in the service's spelling, as `servicePrincipalKey`; None: the row as a whole."""
+    cell: str | None = None
+    """The cell as the user's spreadsheet names it, as `G12`."""
+    what: str
+    """What is wrong, one sentence without the value."""
+    remedy: str
+    """How to fix it, one sentence."""
+
+
+class MatchedBy(StrEnum):
+    """What made an existing connection count as the row's own."""
+
+    MARKER = "marker"
+    NAME_AND_TARGET = "name+target"
+    NAME = "name"
+    """Only with `--adopt-by-name`: the listing hid the target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The connection was made by us, and its id is known."""
+
+    connection_id: str
+    etag: str | None = None
+    """Byte for byte, with the double quotes that it contains."""
+    reconciled: bool = False
+    """True: the answer was lost, and the connection was found by its marker."""
+    http_status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """The connection stood there before; its key was not compared, nothing was sent."""
+
+    connection_id: str
+    matched_by: MatchedBy
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The service refused the row, or it was proven absent with all resends spent."""
+
+    code: str
+    """The service's own code, as `FLOW-1308-400`, or ours, as `never_applied`."""
+    detail: str
+    """One line for a person, redacted and cut to length."""
+    http_status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A cell of the row is wrong; nothing was sent."""
+
+    problems: tuple[Problem, ...]
+    """At least one of severity `error`; warnings of the same row stand beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Something stands in the sandbox that is neither ours nor absent."""
+
+    code: str
+    """`name_taken`, `target_differs`, `target_hidden`, `duplicated`, `deleted_since`."""
+    detail: str
+    connection_ids: tuple[str, ...] = ()
+    """The connections in the way, all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt:
+    """Sent, and whether it was applied is unknown: settled by asking, never by guessing."""
+
+    code: str
+    """Why the answer is unknown: `timeout`, `connection_lost`, `FLOW-1104-504`, `http-502`,
+    `protocol_surprise`, `interrupted`, `possible_match`, ..."""
+    detail: str = ""
+    http_status: int | None = None
+    request_id: str | None = None
+    refused_if_absent: bool = False
+    """409 and 412: proven absence means that the service refused the row; nothing is sent again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAttempted:
+    """Stopped before its turn; nothing of it is applied."""
+
+    code: str
+    """`lane_stopped`, `sandbox_stopped`, `interrupted`, `max_rows`, `max_failures`, `no_progress`,
+    `listing_failed`, `rejected_rows`, ..."""
+    detail: str = ""
+    """Why, for a person: for a stopped lane, the refusal that stopped it."""
+
+
+Outcome = Created | Existing | Failed | Rejected | Conflict | InDoubt | NotAttempted
+
+
+_STATUS: dict[type[Outcome], Status] = {
+    Created: Status.CREATED,
+    Existing: Status.EXISTING,
+    Failed: Status.FAILED,
+    Rejected: Status.REJECTED,
+    Conflict: Status.CONFLICT,
+    InDoubt: Status.IN_DOUBT,
+    NotAttempted: Status.NOT_ATTEMPTED,
+}
+
+
+def status_of(outcome: Outcome) -> Status:
+    """The word that a report shows for an outcome."""
+    return _STATUS[type(outcome)]
+
+
+def has_connection(outcome: Outcome) -> bool:
+    """Whether the row is done: its connection exists and its id is known."""
+    return isinstance(outcome, Created | Existing)

@@ -1,0 +1,227 @@
+"""
+What a run would do for each row of one sandbox: plan before apply.
+
+The sandbox is read once; each row is then held against what stands there and against what the ledger
+knows. Nothing is changed here, so `plan` shows exactly what `run` does.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import anyio
+
+from batchconnect.connection import BaseConnection
+from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.listing import Found, Listing
+from batchconnect.matching import Create, match, wanted
+from batchconnect.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+)
+from batchconnect.row_state import RowState
+
+_READINGS: Final = 3
+"""Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
+
+
+class Reads(Protocol):
+    """What a plan asks of the service; a lane offers it."""
+
+    async def list(self, sandbox: str) -> Listing:
+        """One reading of a sandbox."""
+        ...
+
+    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+        """One connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Nothing of it stands there: it is to be created."""
+
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """It has an outcome without a request."""
+
+    outcome: Outcome
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleFirst:
+    """It was sent by an earlier process, which never learned the answer."""
+
+    state: RowState
+
+
+Decision = Send | Settle | SettleFirst
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One row with what a run would do for it."""
+
+    place: int
+    connection: BaseConnection
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the ledger knew before this process began."""
+
+    is_new: bool = True
+    """No intent was ever written: the ledger is new, or was lost."""
+    open: Mapping[str, RowState] = field(default_factory=dict)
+    """By marker: rows of any run that were sent and never answered."""
+    state_of: Callable[[str], RowState | None] = lambda marker: None
+    """What all runs know of a marker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How the plan judges what stands there."""
+
+    settle_s: float = 180.0
+    settle_first: bool = False
+    """Always wait the settle window before a sandbox's first POST."""
+    adopt_by_name: bool = False
+    recreate: bool = False
+    """Make again what an earlier run made and somebody deleted since."""
+
+
+async def read_sandbox(
+    reads: Reads,
+    sandbox: str,
+    *,
+    known: Known,
+    rules: Rules,
+    waits: Callable[[float], None] = lambda seconds: None,
+) -> Listing:
+    """
+    Read a sandbox so that its absences count before the first POST.
+
+    A ledger without any intent may be the successor of one that was lost in mid-run. If the sandbox
+    bears markers younger than the settle window, more of them may still be on their way, so the window
+    is waited out and the sandbox read again (design.md, "Settling a doubt").
+
+    Args:
+        reads: The lane.
+        sandbox: Its name.
+        known: What the ledger knows.
+        rules: The settle window, and whether to wait in any case.
+        waits: Told how long the sandbox has to wait.
+
+    Returns:
+        A complete listing, or the last one that failed.
+    """
+    listing = await _read_complete(reads, sandbox)
+    if not listing.complete:
+        return listing
+    age_ms = listing.youngest_marker_age_ms()
+    is_young = age_ms is not None and age_ms < rules.settle_s * 1000
+    if rules.settle_first or (known.is_new and is_young):
+        waits(rules.settle_s)
+        await anyio.sleep(rules.settle_s)
+        listing = await _read_complete(reads, sandbox)
+    return listing
+
+
+async def decide(
+    places: Iterable[int],
+    listing: Listing,
+    *,
+    load: Callable[[int], BaseConnection | None],
+    reads: Reads,
+    known: Known,
+    rules: Rules,
+) -> AsyncIterator[Decided]:
+    """
+    Decide for each row of a sandbox.
+
+    Args:
+        places: Where its rows stand in the sheet.
+        listing: A complete reading of the sandbox.
+        load: Reads a row again; None: it is not to be looked at.
+        reads: The lane, for what has to be asked once more.
+        known: What the ledger knows.
+        rules: How to judge.
+
+    Yields:
+        Every row once; those that seem to be deleted come last, for they are asked about.
+    """
+    vanished: list[tuple[int, BaseConnection, str]] = []
+    for place in places:
+        connection = load(place)
+        if connection is None:
+            continue
+        state = known.open.get(connection.marker)
+        if state is not None:
+            decision: Decision = SettleFirst(state=state)
+        else:
+            judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
+            if isinstance(judged, Create):
+                made = _made_before(known.state_of(connection.marker))
+                if made is not None and not rules.recreate:
+                    vanished.append((place, connection, made))
+                    continue
+                decision = Send(warnings=judged.warnings)
+            else:
+                decision = Settle(outcome=judged)
+        yield Decided(place=place, connection=connection, decision=decision)
+    async for decided in _decide_vanished(vanished, reads):
+        yield decided
+
+
+async def _read_complete(reads: Reads, sandbox: str) -> Listing:
+    listing = await reads.list(sandbox)
+    for _ in range(_READINGS - 1):
+        if listing.complete or listing.refusal is not None:
+            break
+        listing = await reads.list(sandbox)
+    return listing
+
+
+def _made_before(state: RowState | None) -> str | None:
+    match state:
+        case RowState(outcome=Created(connection_id=made) | Existing(connection_id=made)):
+            return made
+        case _:
+            return None
+
+
+async def _decide_vanished(
+    vanished: list[tuple[int, BaseConnection, str]], reads: Reads
+) -> AsyncIterator[Decided]:
+    """The ledger says created, the listing shows nothing: gone only if two listings and GET agree."""
+    again: Listing | None = None
+    for place, connection, made in vanished:
+        if again is None:
+            again = await _read_complete(reads, connection.sandbox)
+        found = await reads.get(connection.sandbox, made)
+        outcome: Outcome
+        judged = match(wanted(connection), again)
+        if not isinstance(judged, Create):
+            outcome = judged
+        elif isinstance(found, Found):
+            outcome = Existing(connection_id=made, matched_by=MatchedBy.MARKER, etag=found.etag)
+        elif isinstance(found, Gone) and again.complete:
+            outcome = Conflict(
+                code="deleted_since",
+                detail="An earlier run created it, and it is gone since.",
+                connection_ids=(made,),
+            )
+        else:
+            outcome = NotAttempted(
+                code="listing_failed", detail="Whether it still stands could not be found out."
+            )
+        yield Decided(place=place, connection=connection, decision=Settle(outcome=outcome))

@@ -1,0 +1,103 @@
+"""The columns of `results.csv`, named once for every format that shows the same rows."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from unicodedata import normalize
+
+from .result import Result
+
+RESULT_COLUMNS = (
+    "row",
+    "status",
+    "name",
+    "connection_id",
+    "org",
+    "sandbox",
+    "endpoint",
+    "database",
+    "tenant",
+    "servicePrincipalId",
+    "error_code",
+    "error",
+    "error_column",
+    "http_status",
+    "request_id",
+    "attempts",
+    "reconciled",
+    "matched_by",
+    "etag",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+)
+"""Of `results.csv`, in their order."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def columns_of(carried: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """
+    Name the carried columns so that each name in a report is there once.
+
+    A header that differs from ours only in case, spaces and signs bears our name, as in the sheet.
+
+    Args:
+        carried: Headers of the sheet's unknown columns.
+        taken: Our own columns in that report.
+    """
+    own = {_folded(name) for name in taken}
+    seen: set[str] = set()
+    names = []
+    for header in carried:
+        name = f"{header}_sheet" if _folded(header) in own else header
+        unique, number = name, 2
+        while unique in seen:
+            unique, number = f"{name}_{number}", number + 1
+        seen.add(unique)
+        names.append(unique)
+    return names
+
+
+def cells_of(result: Result, count: int) -> tuple[str, ...]:
+    """The carried cells, exactly *count* of them; a sheet changed between runs may have had fewer."""
+    return (result.carried + ("",) * count)[:count]
+
+
+def iso(at_ms: int | None) -> str | None:
+    """UTC, ISO 8601 with milliseconds, as `2026-11-23T16:15:30.123Z`."""
+    if at_ms is None:
+        return None
+    text = (_EPOCH + timedelta(milliseconds=at_ms)).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def facts_of(result: Result) -> Mapping[str, str | int | bool | None]:
+    """The columns of `results.csv` by name, in their order, typed."""
+    return {
+        "row": result.row,
+        "status": result.status.value,
+        "name": result.name,
+        "connection_id": result.connection_id,
+        "org": result.org,
+        "sandbox": result.sandbox,
+        "endpoint": result.endpoint,
+        "database": result.database,
+        "tenant": result.tenant,
+        "servicePrincipalId": result.service_principal_id,
+        "error_code": result.error_code,
+        "error": result.error,
+        "error_column": result.error_column,
+        "http_status": result.http_status,
+        "request_id": result.request_id,
+        "attempts": result.attempts,
+        "reconciled": result.reconciled,
+        "matched_by": result.matched_by.value if result.matched_by else None,
+        "etag": result.etag,
+        "started_at": iso(result.started_at_ms),
+        "finished_at": iso(result.finished_at_ms),
+        "duration_ms": result.duration_ms,
+    }
+
+
+def _folded(header: str) -> str:
+    return "".join(char for char in normalize("NFKC", header).casefold() if char.isalnum())

@@ -1,0 +1,182 @@
+"""
+Failures grouped by cause, not by row: 400 rows with one expired secret are one incident.
+
+What stopped a lane, a throttled lane, an unlistable sandbox are causes of their org; what is wrong with
+a row (its cells, its credentials, its name) is the same cause in whichever org it is met.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from batchconnect.event import LaneStopped, Swept
+from batchconnect.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    Failed,
+    NotAttempted,
+    Outcome,
+    Rejected,
+    Status,
+    status_of,
+)
+
+from .result import WAITING, Advice, errors_of
+
+Title = Callable[[str], str]
+"""A code's headline."""
+
+_OF_ORG = frozenset({"lane_stopped", "no_progress"})
+_OF_SANDBOX = frozenset({"sandbox_stopped", "listing_failed"})
+_SIGN_IN = frozenset({401, 403})
+"""HTTP statuses that speak of the org's credential, not of the row."""
+_CONSEQUENCES = frozenset(
+    {"interrupted", "max_rows", "max_failures", "not_selected", "rejected_rows"}
+)
+"""Codes of rows that something else kept from their turn: told last, however many rows they are."""
+
+_DUPLICATED = "duplicated"
+_MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One cause, and how many rows it met."""
+
+    code: str
+    title: str
+    org: str | None
+    """None: the cause is in several orgs, or in none."""
+    sandbox: str | None
+    """Only where the cause is the sandbox's own."""
+    rows: int
+    """How many; a row with two problems counts in both."""
+    first_row: int
+    """Its number in the sheet."""
+    hint: str
+    status: Status
+    """What its rows became; `not_attempted` for what stopped a lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What an incident is known by."""
+
+    status: Status
+    code: str
+    org: str | None = None
+    sandbox: str | None = None
+    title: str = ""
+    """The sheet's or the sweep's own headline."""
+    service_title: str = ""
+    """The service's headline, where the table of hints has none."""
+    hint: str = ""
+
+
+@dataclass(slots=True)
+class _Met:
+    cause: _Cause
+    first_row: int
+    org: str | None
+    """The org of all its rows so far; None: there are several."""
+    rows: int = 0
+
+
+class Incidents:
+    """
+    Adds up rows to incidents.
+
+    Args:
+        hint: What to do about a code.
+        title: A code's headline.
+        swept: The last sweep, whose findings are incidents too.
+    """
+
+    def __init__(self, *, hint: Advice, title: Title, swept: Swept | None = None) -> None:
+        self._hint = hint
+        self._title = title
+        self._duplicated = frozenset(swept.duplicated) if swept else frozenset[str]()
+        self._missing = frozenset(swept.missing) if swept else frozenset[str]()
+        self._met: dict[tuple[Status, str, str | None, str | None], _Met] = {}
+
+    def add(
+        self,
+        row: int,
+        outcome: Outcome,
+        *,
+        org: str,
+        sandbox: str,
+        stop: LaneStopped | None = None,
+        marker: str | None = None,
+    ) -> None:
+        """Count a row, in the sheet's order, to each of its causes."""
+        for cause in (*_causes(outcome, org, sandbox, stop), *self._swept(outcome, marker)):
+            key = (cause.status, cause.code, cause.org, cause.sandbox)
+            met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
+            met.rows += 1
+            met.org = met.org if met.org == org else None
+
+    def found(self) -> tuple[Incident, ...]:
+        """The incidents, those with the most rows first; mere consequences last."""
+        incidents = [self._incident(met) for met in self._met.values()]
+        return tuple(
+            sorted(incidents, key=lambda one: (one.code in _CONSEQUENCES, -one.rows, one.first_row))
+        )
+
+    def _incident(self, met: _Met) -> Incident:
+        cause = met.cause
+        return Incident(
+            code=cause.code,
+            title=self._headline(cause),
+            org=met.org or None,
+            sandbox=cause.sandbox,
+            rows=met.rows,
+            first_row=met.first_row,
+            hint=cause.hint or self._hint(cause.code, cause.status),
+            status=cause.status,
+        )
+
+    def _headline(self, cause: _Cause) -> str:
+        title = cause.title or self._title(cause.code)
+        # A title that repeats the code says nothing of its own.
+        return cause.service_title if cause.service_title and cause.code in title else title
+
+    def _swept(self, outcome: Outcome, marker: str | None) -> Iterator[_Cause]:
+        if marker in self._duplicated and not isinstance(outcome, Conflict):
+            yield _Cause(Status.CONFLICT, _DUPLICATED)
+        if marker in self._missing:
+            yield _Cause(
+                Status.IN_DOUBT,
+                _MISSING,
+                title="The sweep did not find the connection again",
+                hint="The report names a connection that the service no longer lists: look for its id"
+                " in Experience Platform, then run the same sheet again.",
+            )
+
+
+def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) -> Iterator[_Cause]:
+    if stop is not None:
+        # Not FAILED: advice about a row's cells would be wrong for a whole lane.
+        yield _Cause(
+            Status.NOT_ATTEMPTED, stop.code, stop.org, stop.sandbox, service_title=stop.title
+        )
+        return
+    status = status_of(outcome)
+    match outcome:
+        case Created() | Existing():
+            return
+        case Rejected(problems=problems):
+            # One row with the same trouble in two cells is one row.
+            for error in {
+                problem.code: problem for problem in reversed(errors_of(problems))
+            }.values():
+                yield _Cause(status, error.code, title=error.what, hint=error.remedy)
+        case Failed(code=code, http_status=http):
+            yield _Cause(status, code, org if http in _SIGN_IN else None)
+        case NotAttempted(code=code) if code in _OF_ORG:
+            yield _Cause(status, code, org)
+        case NotAttempted(code=code) if code in _OF_SANDBOX:
+            yield _Cause(status, code, org, sandbox)
+        case _:
+            if outcome.code not in WAITING:
+                yield _Cause(status, outcome.code)

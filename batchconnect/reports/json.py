@@ -1,0 +1,140 @@
+"""
+The run and its rows for programs: `summary.json` and `results.jsonl`, typed and exact.
+
+Their keys are fixed by the JSON Schemas in `schemas/`, which are part of the package.
+"""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from .columns import RESULT_COLUMNS, cells_of, columns_of, facts_of, iso
+from .incident import Incident
+from .lanes import Lane
+from .result import Result
+from .summary import Summary
+
+SUMMARY_SCHEMA = "urn:batchconnect:schema:summary:1"
+"""The value of `schema` in `summary.json`, and the `$id` of its JSON Schema."""
+
+_ROWS_PER_CHUNK = 500
+
+
+def render(summary: Summary) -> Iterator[bytes]:
+    """`results.jsonl`: one object per input row, in input order; each chunk holds whole lines."""
+    names = columns_of(summary.carried, (*RESULT_COLUMNS, "warnings"))
+    # orjson refuses lone surrogates; what the ledger gave back has none.
+    lines = (
+        orjson.dumps(result_document(result, names), option=orjson.OPT_APPEND_NEWLINE)
+        for result in summary.rows()
+    )
+    while batch := list(islice(lines, _ROWS_PER_CHUNK)):
+        yield b"".join(batch)
+
+
+def render_summary(summary: Summary) -> Iterator[bytes]:
+    """`summary.json`, indented for people."""
+    text = json.dumps(summary_document(summary), ensure_ascii=False, allow_nan=False, indent=2)
+    # A path may hold bytes that are no UTF-8, as lone surrogates; `\udcXX` is their JSON escape.
+    yield f"{text}\n".encode("utf-8", "backslashreplace")
+
+
+def result_document(result: Result, carried: list[str]) -> dict[str, Any]:
+    """
+    One row as a JSON object: the columns of `results.csv`, `warnings`, the carried columns.
+
+    Args:
+        result: The row.
+        carried: Names of the carried columns, none of them one of ours.
+    """
+    cells = cells_of(result, len(carried))
+    return {
+        **facts_of(result),
+        "warnings": list(result.warnings),
+        **dict(zip(carried, cells, strict=True)),
+    }
+
+
+def summary_document(summary: Summary) -> dict[str, Any]:
+    """The run as a JSON object, with the keys of `summary.json` in their order."""
+    opened, sweep = summary.opened, summary.sweep
+    return {
+        "schema": SUMMARY_SCHEMA,
+        "tool_version": opened.tool_version,
+        "run_id": opened.run_id,
+        "parent_run_id": opened.parent_run_id,
+        "simulated": opened.simulated,
+        "sheet": ", ".join(opened.sheets),
+        "sheet_sha256": opened.sheet_sha256,
+        "note": opened.note,
+        "operator": opened.operator,
+        "machine": opened.machine,
+        "platform_host": opened.platform_host,
+        "ledger": summary.ledger,
+        "started_at": iso(summary.started_at_ms),
+        "finished_at": iso(summary.finished_at_ms),
+        "duration_s": summary.duration_s,
+        "rows": summary.total,
+        "counts": {status.value: count for status, count in summary.counts.items()},
+        "exit_code": None if summary.exit_code is None else int(summary.exit_code),
+        "requests": {
+            "sent": summary.requests.sent,
+            "created": summary.requests.created,
+            "throttled": summary.requests.throttled,
+            "retried": summary.requests.retried,
+            "in_doubt": summary.requests.in_doubt,
+        },
+        "settle_s": opened.settle_s,
+        "lanes": [_lane(lane) for lane in summary.lanes],
+        "incidents": [_incident(incident) for incident in summary.incidents],
+        "sweep": sweep
+        and {
+            "expected": sweep.expected,
+            "found": sweep.found,
+            "duplicated": list(sweep.duplicated),
+            # A listing failed: then nobody knows what is missing.
+            "missing": list(sweep.missing) if sweep.complete else None,
+        },
+        "files": dict(summary.files),
+    }
+
+
+def schema(name: str) -> dict[str, Any]:
+    """
+    One of the package's JSON Schemas.
+
+    Args:
+        name: `summary`, or `result` for a line of `results.jsonl`.
+    """
+    text = files(__package__).joinpath("schemas", f"{name}.schema.json").read_text("utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _lane(lane: Lane) -> dict[str, Any]:
+    return {
+        "org": lane.org,
+        "host": lane.host,
+        "sent": lane.sent,
+        "created": lane.created,
+        "throttled": lane.throttled,
+        "paused_s": lane.paused_s,
+        "rate_max": lane.rate_max,
+        "rate_last": lane.rate_last,
+    }
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    return {
+        "code": incident.code,
+        "title": incident.title,
+        "org": incident.org,
+        "sandbox": incident.sandbox,
+        "rows": incident.rows,
+        "first_row": incident.first_row,
+        "hint": incident.hint,
+    }

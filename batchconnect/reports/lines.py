@@ -1,0 +1,149 @@
+"""
+The end of a run on a terminal: what happened, why, and the exact next command, in few plain lines.
+
+Lines are ASCII but for the user's own texts, and need no colour. Whatever a hostile sheet or service put
+into a name cannot steer the terminal: such characters are shown as their escapes. The caller prints
+the lines as they are, without markup.
+"""
+
+import shlex
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from batchconnect.errors import ExitCode
+from batchconnect.event import Swept
+from batchconnect.outcome import Status
+
+from .incident import Incident
+from .summary import Summary
+
+_MOST_INCIDENTS = 8
+_INERT = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Unicode's categories of what steers a terminal: controls, formats, surrogates, line separators."""
+
+_MEANING = {
+    Status.CREATED: "",
+    Status.EXISTING: "stood there already; the key was not compared, not sent",
+    Status.FAILED: "refused by the service",
+    Status.REJECTED: "wrong in the sheet, not sent",
+    Status.CONFLICT: "something else stands in the way",
+    Status.IN_DOUBT: "sent, and the answer is unknown",
+    Status.NOT_ATTEMPTED: "stopped before their turn",
+}
+
+
+def closing_lines(
+    summary: Summary,
+    *,
+    folder: Path | None = None,
+    next_command: str | None = None,
+    width: int = 80,
+) -> list[str]:
+    """
+    Tell how a run ended.
+
+    Args:
+        summary: The run.
+        folder: Where its report is; None where none was written.
+        next_command: What to do next, as `next_command` tells.
+        width: Columns of the terminal; lines are wrapped, a long path or command is not.
+    """
+    incidents = summary.incidents[:_MOST_INCIDENTS]
+    lines = [_headline(summary), *_counts(summary)]
+    for incident in incidents:
+        lines += ["", *_told(incident, width)]
+    if more := len(summary.incidents) - len(incidents):
+        lines += ["", f"and {more} more kinds of trouble: see the report"]
+    lines += [*_sweep(summary.sweep, width), ""]
+    if folder is not None:
+        lines.append(f"report: {inert(str(folder))}")
+    if next_command is not None:
+        lines.append(f"next:   {inert(next_command)}")
+    return lines if lines[-1] else lines[:-1]
+
+
+def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) -> str | None:
+    """
+    The command that goes on from here.
+
+    Args:
+        summary: The run.
+        same: The command that was given, ready for a shell.
+        options: What the next command needs to find the same run, as `--simulate`, `--reports DIR`.
+
+    Returns:
+        None where every row has its connection, or where the run is still at work.
+    """
+    counts, run = summary.counts, summary.opened.run_id
+    done = counts[Status.CREATED] + counts[Status.EXISTING]
+    if summary.live or (summary.closed and summary.exit_code == ExitCode.OK):
+        return None
+    # Three cases for the same command: cut off, it goes on under the same run id; refused, nothing was
+    # sent, so it starts anew; stopped by --max-rows, it takes the next rows.
+    if not summary.closed or summary.exit_code in {ExitCode.SHEET, ExitCode.AS_ASKED}:
+        return same
+    verb = "reconcile" if counts[Status.IN_DOUBT] or done == summary.total else "rerun"
+    return shlex.join(["batchconnect", verb, run, *options])
+
+
+def inert(text: str) -> str:
+    """Show what would steer a terminal (escapes, overrides of direction, line ends) as its escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _INERT else char
+        for char in text
+    )
+
+
+def _headline(summary: Summary) -> str:
+    mode = " (simulated)" if summary.opened.simulated else ""
+    state = " so far" if summary.live else "" if summary.closed else ", not finished"
+    return f"run {inert(summary.opened.run_id)}{mode}: {_rows(summary.total)} in {_time(summary.duration_s)}{state}"
+
+
+def _counts(summary: Summary) -> list[str]:
+    figures = max(len(str(count)) for count in summary.counts.values())
+    return [
+        f"  {count:>{figures}} {status.value:<13} {_MEANING[status]}".rstrip()
+        for status, count in summary.counts.items()
+        if count
+    ]
+
+
+def _told(incident: Incident, width: int) -> list[str]:
+    place = "/".join(inert(part) for part in (incident.org, incident.sandbox) if part)
+    what = f"{inert(incident.title).rstrip('.')} ({inert(incident.code)})"
+    met = f"{_rows(incident.rows)}, first row {incident.first_row}"
+    text = ": ".join(part for part in (place, what, met) if part)
+    return [
+        *textwrap.wrap(text, width, initial_indent="! ", subsequent_indent="  "),
+        *textwrap.wrap(
+            inert(incident.hint), width, initial_indent="  -> ", subsequent_indent="     "
+        ),
+    ]
+
+
+def _sweep(sweep: Swept | None, width: int) -> list[str]:
+    if sweep is None:
+        return []
+    missing = f"{len(sweep.missing)} missing" if sweep.complete else "missing unknown (not listed)"
+    text = (
+        f"sweep: {sweep.expected} expected, {sweep.found} found,"
+        f" {len(sweep.duplicated)} duplicated, {missing}"
+    )
+    return ["", *textwrap.wrap(text, width, subsequent_indent="  ")]
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _time(duration_s: float) -> str:
+    minutes, seconds = divmod(round(duration_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{duration_s:.1f} s"

@@ -1,0 +1,236 @@
+"""
+One row as every report shows it, so that no format reads the ledger's states in its own way.
+
+A `Result` has the columns of `results.csv` in their order. It is made of a row's `RowState`, and of
+what stopped its lane, since a row that was never sent is explained by another row's refusal.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+from batchconnect.entry import RowPlanned
+from batchconnect.event import LaneStopped
+from batchconnect.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    Failed,
+    InDoubt,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+    Problem,
+    Rejected,
+    Severity,
+    Status,
+    status_of,
+)
+from batchconnect.row_state import RowState
+
+Advice = Callable[[str, Status], str]
+"""What a code means, or what to do about it, one or two plain sentences; "" where nobody knows."""
+
+KEY_UNSEEN = "The key was not compared, not sent."
+"""The service never shows a key, so an existing connection may hold an older one."""
+
+_PENDING = NotAttempted(code="pending", detail="The run goes on; the row waits for its turn.")
+_IN_FLIGHT = InDoubt(code="in_flight", detail="The run goes on; the answer is awaited.")
+WAITING = frozenset({_PENDING.code, _IN_FLIGHT.code})
+"""Codes of rows that nothing is wrong with: their run is still at work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a row has no connection."""
+
+    code: str
+    text: str
+    """One line for a person."""
+    column: str | None = None
+    """The first wrong column; only of rejected rows."""
+    http_status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One row of the report, exact: nothing is quoted, cut or made inert here."""
+
+    row: int
+    status: Status
+    name: str
+    connection_id: str | None
+    org: str
+    """The settings key; the org id where the environment is the settings."""
+    sandbox: str
+    endpoint: str
+    database: str
+    tenant: str
+    service_principal_id: str
+    error_code: str | None
+    error: str | None
+    error_column: str | None
+    http_status: int | None
+    request_id: str | None
+    attempts: int
+    reconciled: bool
+    matched_by: MatchedBy | None
+    etag: str | None
+    started_at_ms: int | None
+    finished_at_ms: int | None
+    duration_ms: int | None
+    warnings: tuple[str, ...]
+    carried: tuple[str, ...]
+    """Cells of the unknown columns, in the order of `Summary.carried`."""
+    description: str
+    """The user's own text, without our marker."""
+    hint: str
+    """What to do about it; "" for a row that has its connection."""
+
+
+def shown_of(state: RowState, *, live: bool) -> Outcome:
+    """The outcome that a report shows; of a live run, what is under way is not called interrupted."""
+    if live and state.is_sent:
+        return _IN_FLIGHT
+    if live and state.outcome is None and state.doubt is None:
+        return _PENDING
+    return state.shown
+
+
+def result_of(
+    state: RowState, outcome: Outcome, *, stop: LaneStopped | None, hint: Advice
+) -> Result:
+    """
+    Lay out one row for the reports.
+
+    Args:
+        state: What the ledger says of the row.
+        outcome: How it stands, as `shown_of` tells.
+        stop: The refusal that stopped the row's lane, if it is the cause.
+        hint: What to do about a code.
+    """
+    planned = state.planned or RowPlanned(name="")
+    trouble = trouble_of(outcome)
+    created = outcome if isinstance(outcome, Created) else None
+    existing = outcome if isinstance(outcome, Existing) else None
+    connection = created or existing
+    answered = created or trouble
+    return Result(
+        row=state.number,
+        status=status_of(outcome),
+        name=planned.name,
+        connection_id=connection.connection_id if connection else None,
+        org=planned.org,
+        sandbox=planned.sandbox,
+        endpoint=planned.endpoint,
+        database=planned.database,
+        tenant=planned.tenant,
+        service_principal_id=planned.service_principal_id,
+        error_code=trouble.code if trouble else None,
+        error=trouble.text if trouble else None,
+        error_column=trouble.column if trouble else None,
+        http_status=answered.http_status if answered else None,
+        request_id=answered.request_id if answered else None,
+        attempts=attempts_of(state),
+        reconciled=created.reconciled if created else False,
+        matched_by=existing.matched_by if existing else None,
+        etag=connection.etag if connection else None,
+        started_at_ms=state.started_at_ms,
+        finished_at_ms=state.finished_at_ms,
+        duration_ms=_duration_ms(state),
+        warnings=_warnings(state, planned, outcome),
+        carried=planned.carried,
+        description=_own_text(planned.description, state.marker),
+        hint=hint_of(outcome, stop, hint),
+    )
+
+
+def attempts_of(state: RowState) -> int:
+    """Tries over all sends; an intent without an answer counts as one, since it may have left."""
+    return state.attempts + state.is_sent
+
+
+def errors_of(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems that keep a row from being sent."""
+    return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+def trouble_of(outcome: Outcome) -> Trouble | None:
+    """Why a row has no connection; None: it has one."""
+    match outcome:
+        case Created() | Existing():
+            return None
+        case Failed() | InDoubt():
+            return Trouble(
+                code=outcome.code,
+                text=outcome.detail,
+                http_status=outcome.http_status,
+                request_id=outcome.request_id,
+            )
+        case Conflict(code=code, detail=detail, connection_ids=ids):
+            unnamed = [one for one in ids if one not in detail]
+            return Trouble(
+                code=code, text=f"{detail} ({', '.join(unnamed)})" if unnamed else detail
+            )
+        case NotAttempted(code=code, detail=detail):
+            return Trouble(code=code, text=detail)
+        case Rejected(problems=problems):
+            errors = errors_of(problems) or list(problems)
+            return Trouble(
+                code=errors[0].code,
+                text=_joined(placed(error) for error in errors),
+                column=errors[0].column,
+            )
+        case _:
+            assert_never(outcome)
+
+
+def hint_of(outcome: Outcome, stop: LaneStopped | None, hint: Advice) -> str:
+    """What to do about a row; of a rejected one, each problem's own remedy."""
+    match outcome:
+        case Created() | Existing():
+            return ""
+        case Rejected(problems=problems):
+            return " ".join(dict.fromkeys(problem.remedy for problem in errors_of(problems)))
+        case Failed() | NotAttempted() if stop is not None:
+            return hint(stop.code, Status.NOT_ATTEMPTED)
+        case Failed() | Conflict() | InDoubt() | NotAttempted():
+            return hint(outcome.code, status_of(outcome))
+        case _:
+            assert_never(outcome)
+
+
+def placed(problem: Problem) -> str:
+    """A finding with its place: `G12: what is wrong`."""
+    place = problem.cell or problem.column
+    return f"{place}: {problem.what}" if place else problem.what
+
+
+def _joined(sentences: Iterable[str]) -> str:
+    *firsts, last = sentences
+    return "; ".join([*(sentence.removesuffix(".") for sentence in firsts), last])
+
+
+def _duration_ms(state: RowState) -> int | None:
+    if state.started_at_ms is None or state.finished_at_ms is None:
+        return None
+    # Wall clocks jump; nobody waits less than nothing.
+    return max(0, state.finished_at_ms - state.started_at_ms)
+
+
+def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[str, ...]:
+    problems = outcome.problems if isinstance(outcome, Rejected) else ()
+    findings = [
+        placed(finding)
+        for finding in (*planned.findings, *problems)
+        if finding.severity is not Severity.ERROR
+    ]
+    unseen = [KEY_UNSEEN] if isinstance(outcome, Existing) else []
+    return tuple(dict.fromkeys([*findings, *state.warnings, *unseen]))
+
+
+def _own_text(description: str, marker: str | None) -> str:
+    if marker is None or not description.endswith(marker):
+        return description
+    return description.removesuffix(marker).removesuffix(" ")

@@ -1,0 +1,230 @@
+"""
+The ledger's lines of one run, folded into what every report shows.
+
+Pure and streaming: the numbers are taken in one pass over the rows, and the rows themselves are read
+again by each format, so a million of them never stand in memory. The same lines give the same report,
+whichever process writes it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from batchconnect.entry import Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.errors import ExitCode
+from batchconnect.event import Swept
+from batchconnect.hint import hint_for, title_for
+from batchconnect.outcome import Created, Outcome, Status, status_of
+from batchconnect.row_state import RowState
+
+from .incident import Incident, Incidents, Title
+from .lanes import Lane, Tally, lanes_of
+from .result import Advice, Result, attempts_of, result_of, shown_of
+from .stop import Stops
+
+Rows = Callable[[], Iterator[RowState]]
+"""One pass over a run's rows in the sheet's order; may be asked for several times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """Creates that were sent for the rows of this run; what a parent run sent is in its own report."""
+
+    sent: int
+    """Tries, those that were throttled too."""
+    created: int
+    throttled: int
+    retried: int
+    """Tries beyond each row's first."""
+    in_doubt: int
+    """Doubts that were opened, settled ones too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One run, ready to be rendered."""
+
+    opened: RunOpened
+    ledger: str
+    """Absolute path."""
+    started_at_ms: int
+    finished_at_ms: int | None
+    """None: the run is still at work."""
+    duration_s: float
+    """From its start to its last line, over all its processes."""
+    total: int
+    """Rows."""
+    counts: Mapping[Status, int]
+    """Every status, those without a row too."""
+    exit_code: int | None
+    """None: the run is still at work."""
+    closed: bool
+    """False: crashed or interrupted, so that the same command goes on under the same run id."""
+    requests: Requests
+    lanes: tuple[Lane, ...]
+    incidents: tuple[Incident, ...]
+    sweep: Swept | None
+    rows: Callable[[], Iterator[Result]]
+    """One pass over the rows, exact, in input order; may be asked for several times."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Paths of the written reports by name; filled in by `write_reports`."""
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Headers of the unknown columns that the reports carry."""
+        return self.opened.carried
+
+    @property
+    def live(self) -> bool:
+        """Whether the run is still at work."""
+        return self.exit_code is None
+
+
+def summarize(
+    run_lines: Sequence[Line],
+    rows: Rows,
+    *,
+    ledger: str = "",
+    live: bool = False,
+    hint: Advice = hint_for,
+    title: Title = title_for,
+) -> Summary:
+    """
+    Fold a run.
+
+    Args:
+        run_lines: Its own lines, oldest first, as `Ledger.run_lines` gives them.
+        rows: Its rows, as `fold_rows(Ledger.row_lines(run))` gives them; filter them for a part.
+        ledger: The ledger's absolute path.
+        live: Whether a process holds the ledger's lock for this run. Rows under way are then not
+            called interrupted, and there is no exit code yet.
+        hint: What to do about a code.
+        title: A code's headline.
+
+    Raises:
+        ValueError: There is no `RunOpened` line.
+    """
+    first, opened = _opening(run_lines)
+    stops = Stops(run_lines)
+    ended = _ending(run_lines)
+    live = live and ended is None
+    sweep = _sweep(run_lines)
+    counting = _Counting(stops=stops, live=live, hint=hint, title=title, sweep=sweep)
+    for state in rows():
+        counting.add(state)
+    last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
+    if ended is not None:
+        # A doubt may have been settled since the end was written.
+        last_ms = max(ended[0].at_ms, counting.last_ms)
+        exit_code: int | None = ended[1].exit_code
+    else:
+        exit_code = None if live else _exit_code(counting.counts, sweep)
+
+    def results() -> Iterator[Result]:
+        for state in rows():
+            outcome = shown_of(state, live=live)
+            yield result_of(state, outcome, stop=stops.of(*_where(state), outcome), hint=hint)
+
+    return Summary(
+        opened=opened,
+        ledger=ledger,
+        started_at_ms=first.at_ms,
+        finished_at_ms=None if live else last_ms,
+        duration_s=round(max(0, last_ms - first.at_ms) / 1000, 3),
+        total=counting.counts.total(),
+        counts={status: counting.counts[status] for status in Status},
+        exit_code=exit_code,
+        closed=ended is not None and ended[1].closed,
+        requests=counting.requests(),
+        lanes=lanes_of(run_lines, counting.tallies, opened.platform_host),
+        incidents=counting.incidents.found(),
+        sweep=sweep,
+        rows=results,
+    )
+
+
+class _Counting:
+    """One pass over the rows."""
+
+    def __init__(
+        self, *, stops: Stops, live: bool, hint: Advice, title: Title, sweep: Swept | None
+    ) -> None:
+        self._stops = stops
+        self._live = live
+        self.counts: Counter[Status] = Counter()
+        self.tallies: dict[str, Tally] = {}
+        self.incidents = Incidents(hint=hint, title=title, swept=sweep)
+        self.last_ms = 0
+
+    def add(self, state: RowState) -> None:
+        outcome = shown_of(state, live=self._live)
+        org, sandbox = _where(state)
+        self.incidents.add(
+            state.number,
+            outcome,
+            org=org,
+            sandbox=sandbox,
+            stop=self._stops.of(org, sandbox, outcome),
+            marker=state.marker,
+        )
+        self.counts[status_of(outcome)] += 1
+        # What was copied from the parent run happened there, in time and on the wire.
+        if not state.inherited:
+            self._tally(state, outcome, self.tallies.setdefault(org, Tally()))
+            self.last_ms = max(self.last_ms, state.started_at_ms or 0, state.finished_at_ms or 0)
+
+    def requests(self) -> Requests:
+        of_all = self.tallies.values()
+        return Requests(
+            sent=sum(one.sent for one in of_all),
+            created=sum(one.created for one in of_all),
+            throttled=sum(one.throttled for one in of_all),
+            retried=sum(one.retried for one in of_all),
+            in_doubt=sum(one.in_doubt for one in of_all),
+        )
+
+    def _tally(self, state: RowState, outcome: Outcome, tally: Tally) -> None:
+        attempts = attempts_of(state)
+        tally.sent += attempts
+        tally.retried += max(0, attempts - 1)
+        tally.created += isinstance(outcome, Created)
+        tally.throttled += state.throttled
+        # An intent without an answer is a doubt that nobody has written down yet.
+        tally.in_doubt += state.doubts + (state.is_sent and not self._live)
+
+
+def _where(state: RowState) -> tuple[str, str]:
+    return (state.planned.org, state.planned.sandbox) if state.planned else ("", "")
+
+
+def _opening(run_lines: Sequence[Line]) -> tuple[Line, RunOpened]:
+    for line in run_lines:
+        if isinstance(line.entry, RunOpened):
+            return line, line.entry
+    raise ValueError("a run begins with RunOpened")
+
+
+def _ending(run_lines: Sequence[Line]) -> tuple[Line, RunEnded] | None:
+    """How the last process ended; None: it did not say, or another one goes on."""
+    for line in reversed(run_lines):
+        match line.entry:
+            case RunEnded() as ended:
+                return line, ended
+            case RunResumed():
+                return None
+            case _:
+                pass
+    return None
+
+
+def _sweep(run_lines: Sequence[Line]) -> Swept | None:
+    events = [line.entry.event for line in run_lines if isinstance(line.entry, SweepDone)]
+    return events[-1] if events else None
+
+
+def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
+    """For a run that was cut off: what its rows amount to, in the order of the design's codes."""
+    if counts[Status.IN_DOUBT] or (sweep and (sweep.duplicated or sweep.missing)):
+        return ExitCode.IN_DOUBT
+    done = counts[Status.CREATED] + counts[Status.EXISTING]
+    return ExitCode.OK if done == sum(counts.values()) else ExitCode.UNFINISHED

@@ -1,0 +1,123 @@
+"""
+Files of a run reach the disk whole or not at all, and for their owner's eyes only.
+
+Each is written beside its place under a name of its own, made durable, then moved: a crash or a full
+disk leaves the file before, never half a file. A link planted in the folder is replaced, not followed.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from batchconnect.errors import BatchConnectError
+
+LATEST = "latest"
+
+
+class ReportError(BatchConnectError):
+    """
+    A report could not be written; the others were.
+
+    Args:
+        failed: The files and why each could not be written.
+        written: The files that stand.
+    """
+
+    def __init__(self, failed: Mapping[Path, str], written: Mapping[str, Path]) -> None:
+        super().__init__(
+            "; ".join(f"{path} could not be written: {why}" for path, why in failed.items()),
+            hint="Free disk space or name another folder with --reports, then run"
+            " `batchconnect report`: the ledger has everything.",
+        )
+        self.failed = dict(failed)
+        self.written = dict(written)
+
+
+def make_folder(folder: Path) -> None:
+    """
+    Make a folder, and those above it that are missing, for the owner alone.
+
+    Raises:
+        OSError: It cannot be made, or is a link.
+    """
+    if not folder.parent.exists():
+        make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink():
+        raise OSError("it is a symbolic link")
+
+
+def write_file(path: Path, chunks: Iterable[bytes]) -> None:
+    """
+    Write a file whole, mode 0600; the one before stands until then.
+
+    Raises:
+        OSError: The disk is full or fails; nothing of the new file is left.
+    """
+    with _aside(path) as aside:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        with open(os.open(aside, flags | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:  # noqa: PTH123 - a descriptor has no Path
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def redacted(chunks: Iterable[bytes], redact: Callable[[str], str]) -> Iterator[bytes]:
+    """Pass each chunk through the last line of defence; a chunk holds whole lines."""
+    for chunk in chunks:
+        yield redact(chunk.decode()).encode()
+
+
+def point_latest(folder: Path) -> None:
+    """
+    Let `latest` beside a run's folder lead to it, unless it leads to a newer run already.
+
+    Where the platform has no links for us, the file `latest.txt` holds the folder's name.
+
+    Raises:
+        OSError: Neither can be made.
+    """
+    link = folder.parent / LATEST
+    if _is_newer(link, folder.name):
+        return
+    try:
+        with _aside(link) as aside:
+            aside.symlink_to(folder.name, target_is_directory=True)
+    except (OSError, NotImplementedError):
+        write_file(link.with_suffix(".txt"), [f"{folder.name}\n".encode()])
+    else:
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a move within a folder durable; Windows has no way to ask for it, and does not need it."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_newer(link: Path, name: str) -> bool:
+    """Run ids begin with their time, so that their order is the runs' order."""
+    if not link.is_symlink():
+        return False
+    now = link.readlink().name
+    return now > name and link.is_dir()
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        yield aside
+        aside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,141 @@
+"""
+Which rows a rerun takes up: those that its parent left unfinished, found again by key in the sheet.
+
+The rerun's own run accounts for every row of the chain, so its report stands for itself: what the parent
+finished is inherited, line by line.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from batchconnect.connection import BaseConnection, Target
+from batchconnect.entry import RowPlanned, Settled
+from batchconnect.identity import canonical_id, canonical_name
+from batchconnect.kusto import canonical_endpoint
+from batchconnect.matching import Wanted
+from batchconnect.orphan import Gone, Orphan
+from batchconnect.outcome import NotAttempted, Rejected, has_connection
+from batchconnect.row import Row
+from batchconnect.row_state import RowState
+from batchconnect.survey import LeftOut
+
+
+class Chain:
+    """
+    What a rerun knows of its parent.
+
+    Args:
+        rows: The parent's rows, as a report shows them.
+    """
+
+    def __init__(self, rows: Iterable[RowState]) -> None:
+        self._by_number: dict[int, RowState] = {}
+        self._by_marker: dict[str, RowState] = {}
+        self._met: set[int] = set()
+        self._numbers: set[int] = set()
+        for row in rows:
+            self._by_number[row.number] = row
+            if row.marker is not None:
+                self._by_marker[row.marker] = row
+
+    @property
+    def unfinished(self) -> int:
+        """Rows that have no connection yet."""
+        return sum(not _is_done(row) for row in self._by_number.values())
+
+    def treat(self, row: Row, judged: BaseConnection | Rejected | None) -> Settled | LeftOut | None:
+        """
+        Say what becomes of a row of today's sheet.
+
+        Cases, in order:
+            1. It is not selected, so its key is not known: inherited by its number, whatever it was.
+            2. Its key is the parent's: inherited if it is done, else taken up.
+            3. Its cells were corrected: the parent has this number, unfinished, under another key.
+            4. It is new: left for `run`.
+        """
+        self._numbers.add(row.number)
+        if judged is None:
+            return self._not_selected(row.number)
+        if isinstance(judged, BaseConnection):
+            same = self._by_marker.get(judged.marker)
+            if same is not None:
+                self._met.add(same.number)
+                return inherited(same) if _is_done(same) else None
+        before = self._by_number.get(row.number)
+        if before is not None and not _is_done(before):
+            self._met.add(before.number)
+            return None
+        return LeftOut()
+
+    def _not_selected(self, number: int) -> Settled | LeftOut:
+        before = self._by_number.get(number)
+        if before is None:
+            return LeftOut()
+        self._met.add(number)
+        return inherited(before)
+
+    def gone(self) -> list[Gone]:
+        """What of the parent's rows the sheet no longer has; to be asked when the sheet was read."""
+        next_number = max([0, *self._numbers, *self._by_number]) + 1
+        found: list[Gone] = []
+        for row in self._by_number.values():
+            if row.number in self._met or row.planned is None:
+                continue
+            number = row.number
+            if number in self._numbers:
+                number, next_number = next_number, next_number + 1
+            found.append(_gone(row, row.planned, number))
+        return found
+
+
+def inherited(row: RowState) -> Settled:
+    """What a row ended with in the parent, as a line of the rerun."""
+    return Settled(
+        outcome=row.shown,
+        attempts=row.attempts,
+        throttled=row.throttled,
+        warnings=row.warnings,
+        started_at_ms=row.started_at_ms,
+        inherited=True,
+        finished_at_ms=row.finished_at_ms,
+    )
+
+
+def _gone(row: RowState, planned: RowPlanned, number: int) -> Gone:
+    if row.is_open and row.marker is not None:
+        orphan = Orphan(
+            row=number, sandbox=planned.sandbox, wanted=wanted_of(row.marker, planned), state=row
+        )
+        return Gone(
+            org=planned.org,
+            number=number,
+            marker=row.marker,
+            planned=planned,
+            settled=None,
+            orphan=orphan,
+        )
+    settled = inherited(row)
+    if not _is_done(row):
+        settled = replace(
+            settled,
+            outcome=NotAttempted(code="row_gone", detail="The row is no longer in the sheet."),
+        )
+    return Gone(org=planned.org, number=number, marker=row.marker, planned=planned, settled=settled)
+
+
+def wanted_of(marker: str, planned: RowPlanned) -> Wanted:
+    """What a row is recognised by, from what the ledger keeps of it."""
+    return Wanted(
+        marker=marker,
+        name=canonical_name(planned.name),
+        target=Target(
+            endpoint=canonical_endpoint(planned.endpoint),
+            database=planned.database.lower(),
+            tenant=canonical_id(planned.tenant),
+            service_principal_id=canonical_id(planned.service_principal_id),
+        ),
+    )
+
+
+def _is_done(row: RowState) -> bool:
+    return not row.is_open and row.outcome is not None and has_connection(row.outcome)

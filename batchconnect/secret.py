@@ -1,0 +1,93 @@
+"""
+Keeps a credential from being shown by accident, from the cell to the wire.
+
+`Secret` has no readable repr and does not pickle, so only the code that says `reveal()` sees the
+value: the wire's body and the token request. `Redactor` is the last line of defence for text that
+leaves the process.
+"""
+
+import base64
+import hmac
+import json
+from collections.abc import Iterable
+from typing import NoReturn, final
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+SHORTEST_REDACTED = 8
+"""Characters. A shorter value may be a common word: cutting it out everywhere would destroy text."""
+
+
+@final
+class Secret:
+    """A text that is not shown; equal to another secret with the same text."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself, byte for byte as it was typed."""
+        return self._value
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return f"Secret('{MASK}')"
+
+    __str__ = __repr__
+
+    def __format__(self, format_spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled or copied to another process")
+
+
+def spellings(value: str) -> tuple[str, ...]:
+    """
+    The ways in which a text may come back inside another: as typed, JSON-escaped, URL-encoded, base64.
+
+    Returns:
+        Distinct spellings, the longest first, so that none is cut out of a longer one.
+    """
+    raw = value.encode("utf-8", "surrogatepass")
+    found = {
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        quote(value, safe="", errors="surrogatepass"),
+        quote_plus(value, errors="surrogatepass"),
+        base64.b64encode(raw).decode().rstrip("="),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+    }
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def redact(text: str, secrets: Iterable[Secret]) -> str:
+    """
+    Cut every spelling of every secret out of a text.
+
+    Args:
+        text: What is about to be kept or shown.
+        secrets: The values that the text may repeat. Those below `SHORTEST_REDACTED` characters are
+            passed over: fields that hold them are never shown at all.
+    """
+    for secret in secrets:
+        if len(secret) >= SHORTEST_REDACTED:
+            for spelling in spellings(secret.reveal()):
+                text = text.replace(spelling, MASK)
+    return text

@@ -1,0 +1,259 @@
+"""
+Reads CSV, TSV and their kin: streamed, strict, every cell exactly as typed.
+
+The standard `csv` module parses; this room feeds it line by line, so that it knows at which byte each
+row begins and can read one row again without keeping any.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from batchconnect.errors import SheetError
+from batchconnect.header import LOOK_AT, REQUIRED, Layout, find, is_blank, read
+from batchconnect.row import Header, Row, letters
+from batchconnect.sheet.source import BLOCK, Source
+from batchconnect.sheet.text import Lines, utf8
+
+DELIMITERS = (",", ";", "\t", "|")
+_SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_ONE_ROW = 1 << 13
+"""Bytes to read at once where one row is wanted."""
+_NUMBER_BITS = 24
+"""`place` holds the row's number in its low bits and the row's offset above them."""
+
+_Record = tuple[int, int, int, list[str]]
+"""Offset, line and row number of a record, and its cells. A tuple: there may be millions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """Where reading begins."""
+
+    offset: int
+    line: int
+    number: int
+
+
+class CsvSheet:
+    """
+    A text with delimiters.
+
+    Args:
+        source: The input's bytes.
+        name: For messages: the path as given, or `-`.
+        encoding: What `--encoding` says.
+    Raises:
+        SheetError: The encoding is wrong, or there is no header.
+    """
+
+    def __init__(self, source: Source, *, name: str, encoding: str | None = None) -> None:
+        self.name = name
+        self.blank_rows = 0
+        self._origin = source
+        self._text, offset, warnings = utf8(source, place=name, encoding=encoding)
+        start = _Start(offset=offset, line=1, number=1)
+        delimiters: Sequence[str] = DELIMITERS
+        if said := self._sep_line(start):
+            # Excel takes such a line as an order: it shows the header as row 1.
+            delimiters, offset = said
+            start = _Start(offset=offset, line=2, number=1)
+        self._delimiter, self._layout, self._body = self._find_header(start, delimiters)
+        self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
+        self._nameless = set(self._layout.nameless)
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the input's bytes."""
+        return self._origin.sha256
+
+    @property
+    def header(self) -> Header:
+        """Which position holds which column."""
+        return self._layout.header
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line each; complete once `rows` has come to its end."""
+        return tuple(self._warnings)
+
+    def rows(self) -> Iterator[Row]:
+        """
+        Every row that is not blank, in input order.
+
+        Raises:
+            SheetError: A ragged row, an unterminated quote, a wrong encoding, with its line.
+        """
+        self._origin.check()
+        self.blank_rows = 0
+        make, width = self._layout.row, self._layout.named
+        exact = not self._layout.nameless
+        for offset, line, number, cells in self._records(self._body, self._delimiter):
+            if len(cells) != width or not exact:
+                self._judge_width(line, number, cells)
+            row = make(number, cells, offset << _NUMBER_BITS | number)
+            if row is None:
+                self.blank_rows += 1
+            else:
+                yield row
+        self._origin.check()
+
+    def at(self, place: int) -> Row:
+        """
+        A row once more.
+
+        Raises:
+            SheetError: The file has changed since it was opened.
+        """
+        self._origin.check()
+        number = place & ((1 << _NUMBER_BITS) - 1)
+        start = _Start(offset=place >> _NUMBER_BITS, line=number, number=number)
+        _, _, _, cells = next(self._records(start, self._delimiter, block=_ONE_ROW))
+        row = self._layout.row(number, cells, place)
+        if row is None:
+            raise SheetError(f"{self.name}: row {number} is blank")
+        return row
+
+    def close(self) -> None:
+        """Let go of the file and of every cell."""
+        self._text.close()
+        self._origin.close()
+
+    def _records(self, start: _Start, delimiter: str, *, block: int = BLOCK) -> Iterator[_Record]:
+        lines = Lines(self._text, start=start.offset, line=start.line, place=self.name, block=block)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        number = start.number
+        while True:
+            offset, line = lines.end, lines.line
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                raise self._malformed(offset, line, number, delimiter) from None
+            yield offset, line, number, cells
+            number += 1
+            if number >> _NUMBER_BITS:
+                raise SheetError(
+                    f"{self.name}: more than {1 << _NUMBER_BITS:,} rows",
+                    hint="Split the sheet; each part gets a run of its own.",
+                )
+
+    def _sep_line(self, start: _Start) -> tuple[Sequence[str], int] | None:
+        """The delimiter that a first line `sep=;` orders, and the offset behind that line."""
+        lines = Lines(
+            self._text, start=start.offset, line=start.line, place=self.name, block=_ONE_ROW
+        )
+        found = _SEP_LINE.fullmatch(next(iter(lines), ""))
+        return None if found is None else ((found[1],), lines.end)
+
+    def _find_header(self, start: _Start, delimiters: Sequence[str]) -> tuple[str, Layout, _Start]:
+        """Try each delimiter on the first rows; the one that shows the most columns is meant."""
+        best: tuple[int, str, list[_Record], SheetError | None] | None = None
+        for delimiter in delimiters:
+            head, error = self._head(start, delimiter)
+            known = max((len(read(cells).known) for *_, cells in head), default=0)
+            if best is None or known > best[0]:
+                best = known, delimiter, head, error
+        assert best is not None
+        known, delimiter, head, error = best
+        if error is not None and known < len(REQUIRED):
+            raise error
+        line_of = {number: line for _, line, number, _ in head}
+        layout = find(
+            [(number, cells) for _, _, number, cells in head],
+            place=self.name,
+            line=lambda number: f"{self.name}, line {line_of[number]}",
+        )
+        body = layout.header.row_number + 1
+        for offset, line, number, _ in head:
+            if number == body:
+                return delimiter, layout, _Start(offset=offset, line=line, number=number)
+        return delimiter, layout, self._end_of(head, start, delimiter)
+
+    def _end_of(self, head: Sequence[_Record], start: _Start, delimiter: str) -> _Start:
+        """Where the row behind the last one of the head begins."""
+        offset, line, number, _ = head[-1] if head else (start.offset, start.line, start.number, [])
+        lines = Lines(self._text, start=offset, line=line, place=self.name, block=_ONE_ROW)
+        next(csv.reader(lines, delimiter=delimiter, strict=True), None)
+        return _Start(offset=lines.end, line=lines.line, number=number + 1)
+
+    def _head(self, start: _Start, delimiter: str) -> tuple[list[_Record], SheetError | None]:
+        """The first rows, and what ended them before their time."""
+        head: list[_Record] = []
+        try:
+            for record in self._records(start, delimiter, block=_ONE_ROW):
+                head.append(record)
+                if len(head) == LOOK_AT:
+                    break
+        except SheetError as error:
+            return head, error
+        return head, None
+
+    def _judge_width(self, line: int, number: int, cells: Sequence[str]) -> None:
+        """
+        Look whether the row has as many cells as the header.
+
+        A blank row may have any number, and blank cells behind the last column say nothing. Cells
+        that are left out at the end are an error all the same: the delimiter that is missing may
+        be one in the middle, and then each cell behind it stands in a wrong column.
+        """
+        layout = self._layout
+        if is_blank(cells):
+            return
+        place = f"{self.name}, line {line} (row {number})"
+        if len(cells) < layout.named:
+            raise SheetError(
+                f"{place}: {len(cells)} cells, but the header has {layout.named}",
+                hint="Write a delimiter for each cell, blank ones too. Excel leaves some out at the "
+                "end of rows: save the sheet as XLSX, or move a column without blanks to the end.",
+            )
+        if any(cell.strip() for cell in cells[layout.width :]):
+            raise SheetError(
+                f"{place}: {len(cells)} cells, but the header has {layout.width}",
+                hint='A cell that holds the delimiter needs quotes: `"Acme, Inc."`.',
+            )
+        for position in self._nameless.copy():
+            if position < len(cells) and cells[position].strip():
+                self._nameless.discard(position)
+                self._warnings.append(
+                    f"{place}: column {letters(position)} has no header, so its cells are not read"
+                )
+
+    def _malformed(self, offset: int, line: int, number: int, delimiter: str) -> SheetError:
+        """Say what is wrong with the quotes of the record that begins at *offset*."""
+        limit = csv.field_size_limit()
+        lines = Lines(self._text, start=offset, line=line, place=self.name, block=_ONE_ROW)
+        opened, at_start, quoted, length = 0, True, False, 0
+        for count, text in enumerate(lines):
+            position = 0
+            while position < len(text):
+                char = text[position]
+                if quoted and char == '"' and text[position + 1 : position + 2] == '"':
+                    position += 1
+                elif quoted and char == '"':
+                    quoted = False
+                    if text[position + 1 : position + 2] not in (delimiter, "\r", "\n", ""):
+                        return SheetError(
+                            f"{self.name}, line {line + count} (row {number}): text follows a "
+                            f"closing quote; the quoted cell begins in line {opened}",
+                            hint='A quote inside a quoted cell is written twice: `"a ""b"" c"`.',
+                        )
+                elif not quoted and at_start and char == '"':
+                    opened, quoted = line + count, True
+                at_start = not quoted and char == delimiter
+                length = 0 if at_start else length + 1
+                position += 1
+            if not quoted or length > limit:
+                break
+        if quoted:
+            return SheetError(
+                f"{self.name}, line {opened} (row {number}): a quoted cell begins here "
+                "and is never closed",
+                hint='Close it with `"`; a quote inside a quoted cell is written twice.',
+            )
+        return SheetError(
+            f"{self.name}, line {line} (row {number}): a cell has more than {limit:,} characters",
+            hint="No column of ours needs that; is a quote or a delimiter missing?",
+        )

@@ -1,0 +1,62 @@
+"""Says which workbook a container holds: zip and OLE2 are used by many programs for many things."""
+
+import zipfile
+from typing import IO, Literal
+
+Form = Literal["xlsx", "xlsb", "ods", "xls"]
+
+
+class NotAWorkbookError(Exception):
+    """A container of something else; the text says of what, for a person."""
+
+
+class PasswordError(Exception):
+    """The workbook is encrypted."""
+
+
+def form_of(file: IO[bytes]) -> Form:
+    """
+    Say which workbook it is.
+
+    Raises:
+        NotAWorkbookError: None that we read.
+        PasswordError: It is encrypted, so nobody can say.
+    """
+    if file.read(2) != b"PK":
+        return _of_ole(file)
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename.casefold(): info for info in archive.infolist()}
+        mime = archive.read("mimetype")[:80] if "mimetype" in members else b""
+        manifest = members.get("meta-inf/manifest.xml")
+        manifest_text = b"" if manifest is None else archive.read(manifest)[: 1 << 20]
+    if any(info.flag_bits & 1 for info in members.values()) or b"encryption-data" in manifest_text:
+        raise PasswordError
+    if "xl/workbook.bin" in members:
+        return "xlsb"
+    if any(name.startswith("xl/") for name in members):
+        return "xlsx"
+    if mime.startswith(b"application/vnd.oasis.opendocument.spreadsheet"):
+        return "ods"
+    for start, what in (
+        ("index/", "a Numbers document; in Numbers choose File, Export To, CSV"),
+        ("word/", "a Word document"),
+        ("ppt/", "a presentation"),
+    ):
+        if any(name.startswith(start) for name in members):
+            raise NotAWorkbookError(what)
+    raise NotAWorkbookError("a zip archive without a workbook; unpack it first")
+
+
+def _of_ole(file: IO[bytes]) -> Form:
+    file.seek(0)
+    data = file.read()
+    streams = {
+        name
+        for name in ("EncryptedPackage", "Workbook", "Book", "WordDocument")
+        if name.encode("utf-16-le") in data
+    }
+    if "EncryptedPackage" in streams:
+        raise PasswordError
+    if streams & {"Workbook", "Book"}:
+        return "xls"
+    raise NotAWorkbookError("a document of another Office program")

@@ -1,0 +1,190 @@
+"""
+From bytes to lines of UTF-8 text, without one guessed character.
+
+A byte order mark is honoured, else the text is strict UTF-8, else it is what `--encoding` says. A
+wrong encoding is an error with its line: no garbled name is ever sent.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from batchconnect.errors import SheetError, UsageError
+from batchconnect.sheet.source import BLOCK, MemorySource, Source
+
+LONGEST_LINE = 1 << 20
+"""Bytes without a line break that a sheet of ours can never need."""
+
+_MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_LIKELY = "äöüßÄÖÜéèêëàâçñíóúáîïôûåæøÅÆØ€\N{EN DASH}\N{EM DASH}„“”\N{RIGHT SINGLE QUOTATION MARK}ł"
+
+
+class Lines:
+    """
+    The lines of a text, decoded one by one.
+
+    Args:
+        source: Bytes in UTF-8.
+        start: Offset of the first line.
+        line: Number of that line in the file, 1-based.
+        place: The sheet, for messages.
+        block: Bytes to read at once; small where only one row is wanted.
+    """
+
+    def __init__(
+        self, source: Source, *, start: int, line: int, place: str, block: int = BLOCK
+    ) -> None:
+        self._source = source
+        self._start = start
+        self._place = place
+        self._block = block
+        self.end = start
+        """Offset behind the last line that was handed out."""
+        self.line = line
+        """Number of the next line."""
+
+    def __iter__(self) -> Iterator[str]:
+        for raw in self._raw():
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError as error:
+                raise wrong_encoding(
+                    raw, "UTF-8", place=f"{self._place}, line {self.line}", at=error.start
+                ) from None
+            if "\0" in text:
+                raise _nul(raw, place=f"{self._place}, line {self.line}")
+            self.end += len(raw)
+            self.line += 1
+            yield text
+
+    def _raw(self) -> Iterator[bytes]:
+        """Lines with their ends: LF, CR LF or CR alone, mixed as they come."""
+        rest, offset = b"", self._start
+        while block := self._source.read(offset, self._block):
+            offset += len(block)
+            lines = (rest + block).splitlines(keepends=True)
+            # The last line may go on in the next block; even behind a CR an LF may come.
+            rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+            yield from lines
+            if len(rest) > LONGEST_LINE:
+                raise SheetError(
+                    f"{self._place}, line {self.line}: longer than {LONGEST_LINE:,} bytes",
+                    hint="This is hardly a sheet; is it the right file?",
+                )
+        if rest:
+            yield rest
+
+
+def utf8(source: Source, *, place: str, encoding: str | None) -> tuple[Source, int, list[str]]:
+    """
+    See to it that a source holds UTF-8.
+
+    Args:
+        source: The input's bytes.
+        place: The sheet, for messages.
+        encoding: What `--encoding` says, None where it is silent.
+    Returns:
+        A source of UTF-8 bytes, the offset behind the byte order mark, and warnings.
+    Raises:
+        SheetError: The bytes are not in the encoding.
+        UsageError: There is no such encoding.
+    """
+    if encoding is not None:
+        check_encoding(encoding)
+    head = source.read(0, 4)
+    if head.startswith(codecs.BOM_UTF8):
+        return source, len(codecs.BOM_UTF8), []
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            data = read_all(source)[len(mark) :]
+            return _decoded(data, name, place=place), 0, []
+    if encoding is None or codecs.lookup(encoding).name == "utf-8":
+        return source, 0, []
+    data = read_all(source)
+    if not data.isascii() and b"\0" not in data and _is_utf8(data):
+        return source, 0, [f"{place}: the file is UTF-8, so `--encoding {encoding}` is not used"]
+    return _decoded(data, encoding, place=place), 0, []
+
+
+def check_encoding(encoding: str) -> None:
+    """
+    Look whether an encoding exists.
+
+    Raises:
+        UsageError: It does not, or it is no encoding of text.
+    """
+    try:
+        b"a".decode(encoding)
+    except UnicodeError:
+        pass  # UTF-16 wants two bytes
+    except LookupError:
+        raise UsageError(
+            f"--encoding {encoding}: there is no such text encoding",
+            hint="Usual ones are `cp1252` (Windows, western), `cp1250`, `mac_roman`, `utf-16`.",
+        ) from None
+
+
+def read_all(source: Source) -> bytes:
+    """Every byte of a source."""
+    parts: list[bytes] = []
+    offset = 0
+    while block := source.read(offset, BLOCK):
+        parts.append(block)
+        offset += len(block)
+    return b"".join(parts)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(data: bytes, encoding: str, *, place: str) -> MemorySource:
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(encoding, "replace")
+        line = 1 + len(re.findall(r"\r\n|\r|\n", before))
+        raise wrong_encoding(
+            data[max(0, error.start - 40) : error.start + 40],
+            encoding,
+            place=f"{place}, line {line}",
+            at=min(40, error.start),
+        ) from None
+    return MemorySource(text.removeprefix("\ufeff").encode("utf-8", "surrogatepass"))
+
+
+def wrong_encoding(raw: bytes, encoding: str, *, place: str, at: int) -> SheetError:
+    """Say that bytes are not in an encoding, and which one is likely; the bytes may be a key's."""
+    likely = _guess(raw)
+    return SheetError(
+        f"{place}: the text is not {encoding} (byte 0x{raw[at]:02x})",
+        hint=f"Save the sheet as `CSV UTF-8`, or say `--encoding {likely}` if that is what it is.",
+    )
+
+
+def _nul(raw: bytes, *, place: str) -> SheetError:
+    # Western UTF-16 has its NULs at every second byte: the odd ones in LE, the even ones in BE.
+    likely = "utf-16-be" if raw[0::2].count(0) > raw[1::2].count(0) else "utf-16-le"
+    return SheetError(
+        f"{place}: a NUL byte stands in the text",
+        hint="The file is damaged, or it is UTF-16: save it as `CSV UTF-8`, "
+        f"or say `--encoding {likely}`.",
+    )
+
+
+def _guess(raw: bytes) -> str:
+    """The encoding that makes most letters of the bytes that are not ASCII."""
+
+    def letters(name: str) -> int:
+        return sum(char in _LIKELY for char in raw.decode(name, "replace"))
+
+    return max(("cp1252", "mac_roman", "cp850", "cp1250"), key=letters)

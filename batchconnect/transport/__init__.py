@@ -1,0 +1,6 @@
+"""
+One Protocol, four rings: retry > authorize > pace > wire.
+
+Each ring is `async send(Request) -> Response`. The order is behaviour: with the limit outside the
+retry, retries would slip past the toll.
+"""

@@ -1,0 +1,96 @@
+"""
+What every ring of the transport speaks: one `Request` in, one `Response` out, or a `TransportError`
+that says whether a byte was sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Purpose(StrEnum):
+    """What a request is for; it decides who may repeat it."""
+
+    CREATE = "create"
+    """Makes an object and has no idempotency key: repeated only where it surely was not applied."""
+    READ = "read"
+    """Changes nothing."""
+    TOKEN = "token"  # noqa: S105 - a kind of request, not a token
+    """Asks IMS for an access token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP message to send. Headers and body may hold secrets, so neither shows in a repr."""
+
+    purpose: Purpose
+    method: str
+    url: str
+    """Absolute, already encoded."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One HTTP message that came back, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case; of a repeated header, the first value."""
+    body: bytes = field(default=b"", repr=False)
+    """What could be read, after decompression. Bodies of listings are secret."""
+    body_fault: str | None = None
+    """None: the body is whole. Otherwise why it is not: `cut`, `too_large`, `timeout`, `encoding`."""
+    attempts: int = 1
+    """Tries of this request, this one included."""
+    throttled: int = 0
+    """How many of the tries were answered by THROTTLED."""
+
+
+class TransportError(Exception):
+    """
+    No answer came.
+
+    Args:
+        code: One lower-case word for the report: `dns`, `refused`, `unreachable`, `tls`,
+            `connect_timeout`, `proxy`, `no_token`, `connection_lost`, `bad_answer`, `timeout`, ...
+        sent: Whether a byte of the request may have left. False only with proof: the trace saw that
+            the writing of the headers never started. An exception's type proves nothing.
+        detail: One line for a person; never holds a secret.
+        attempts: Tries of this request, this one included.
+        throttled: How many of the tries were answered by THROTTLED.
+        permanent: The same request would fail in the same way, so no ring repeats it.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        *,
+        sent: bool,
+        detail: str = "",
+        attempts: int = 1,
+        throttled: int = 0,
+        permanent: bool = False,
+    ) -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.sent = sent
+        self.detail = detail
+        self.attempts = attempts
+        self.throttled = throttled
+        self.permanent = permanent
+
+
+class Transport(Protocol):
+    """One ring: it answers a request, most often by asking the ring within."""
+
+    async def send(self, request: Request) -> Response:
+        """
+        Send one request.
+
+        Raises:
+            TransportError: No answer came; `sent` says whether the service may have seen it.
+        """
+        ...

@@ -1,0 +1,260 @@
+"""
+Finds and keeps the pace of one lane: when the next request may leave, and how many may be out.
+
+Pure: the clock comes in as `now`, randomness as an argument. The algorithm is GCRA with a burst of 1
+(https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm) around a rate that grows while it is used
+and is cut when the service is congested; figures and measurements: `shared/faults.md`, section 3.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, inf
+from random import Random
+
+from batchconnect.event import Event, LanePaused, PaceChanged
+from batchconnect.transport.growth import CUT, Growth
+from batchconnect.transport.load import Faults, Signal
+
+START_RATE = 2.0
+"""Requests per second of a lane that was not told its rate (contract, section 6)."""
+FLOOR_RATE = 0.2
+CEILING_RATE = 20.0
+START_IN_FLIGHT = 4
+CEILING_IN_FLIGHT = 20
+SLACK_S = 1e-6
+"""Seconds by which a clock may round; a grant is not put off for less."""
+TIMER_S = 2e-3
+"""Seconds by which an event loop may wake late. Above 100/s that would cost a share of the rate, so the
+lateness of a grant is taken off the next gap there; what is later than this was idle, not late."""
+_SHORT_GAP_S = 1e-2
+RETRY_AFTER_JITTER_S = 0.3
+"""Seconds at most on top of `Retry-After`, so that lanes do not come back together."""
+LONGEST_PAUSE_S = 300.0
+"""Seconds; pauses that the service did not name grow up to this."""
+LONGEST_UNSENT_PAUSE_S = 30.0
+"""Seconds. A network that is back should be found soon, and probing costs the service nothing."""
+PROBE_AFTER = 3
+"""Congestion epochs in a row, without a normal answer between, until the lane probes."""
+TOLD_GROWTH = 1.25
+"""Growth that is worth an event."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """What a lane did so far, for `LaneCounted`."""
+
+    sent: int = 0
+    """Grants taken: tries of requests, retries included."""
+    throttled: int = 0
+    paused_s: float = 0.0
+    """Seconds of all pauses, as they were set."""
+    rate_max: float = 0.0
+
+
+class RateLimiter:
+    """
+    The pace of one lane.
+
+    Every grant is asked for by `wait_s`, taken by `take`, and given back by `done`; what came of it is
+    told by `answered` or `lost`.
+
+    Args:
+        org: For the events.
+        host: For the events.
+        rng: Draws the jitter.
+        rate: Requests per second, start and ceiling, with no bound on requests in flight; None: the
+            lane finds both by itself.
+        on_event: Hears of pauses and changes of the pace.
+    """
+
+    def __init__(
+        self,
+        *,
+        org: str,
+        host: str,
+        rng: Random,
+        rate: float | None = None,
+        on_event: Callable[[Event], None] = lambda _event: None,
+    ) -> None:
+        self._org = org
+        self._host = host
+        self._rng = rng
+        self._on_event = on_event
+        self._rate = self._told = START_RATE if rate is None else rate
+        self._ceiling = CEILING_RATE if rate is None else rate
+        self._floor = min(FLOOR_RATE, self._ceiling)
+        self._growth = Growth()
+        self._faults = Faults()
+        self._limit = START_IN_FLIGHT if rate is None else inf
+        self._in_flight = 0
+        self._was_full = False
+        self._last = -inf
+        self._paused_until = -inf
+        self._probing_since: float | None = None
+        self._cut_at = -inf
+        self._congested_in_a_row = 0
+        self._unsent_at = -inf
+        self._unsent_in_a_row = 0
+        self.counted = Counted(rate_max=self._rate)
+
+    @property
+    def rate(self) -> float:
+        """Requests per second as of now."""
+        return self._rate
+
+    @property
+    def max_in_flight(self) -> float:
+        """How many requests may be out; infinite where only the rate limits."""
+        return 1 if self.probing else self._limit
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are out."""
+        return self._in_flight
+
+    @property
+    def probing(self) -> bool:
+        """Whether one request at a time finds out if the service answers again."""
+        return self._probing_since is not None
+
+    def wait_s(self, now: float) -> float:
+        """
+        Ask for a grant.
+
+        Returns:
+            0 if it may be taken now, else the seconds until it is worth asking again; infinite where
+            a request that is out has to end first.
+        """
+        if self._in_flight >= self.max_in_flight:
+            self._was_full = not self.probing
+            return inf
+        wait = self._due() - now
+        return wait if wait > SLACK_S else 0.0
+
+    def take(self, now: float) -> None:
+        """Take the grant that `wait_s` gave for this moment; the next one is a whole gap away."""
+        if self._was_full and now - self._due() > SLACK_S:
+            self._growth.held_by_in_flight()
+        self._was_full = False
+        self._grow(now)
+        gap = 1 / self._rate
+        late = now - (self._last + gap)
+        self._last = now - late if 0 < late <= TIMER_S and gap < _SHORT_GAP_S else now
+        self._in_flight += 1
+        self.counted.sent += 1
+
+    def done(self) -> None:
+        """Give the grant back: its request ended, in whatever way."""
+        self._in_flight -= 1
+
+    def answered(
+        self, now: float, sent_at: float, signal: Signal, retry_after_s: float | None = None
+    ) -> None:
+        """
+        Hear of an answer.
+
+        Args:
+            now: The moment of the answer.
+            sent_at: The moment when its request took its grant.
+            signal: What it says about the load.
+            retry_after_s: Seconds that it asks to stay away, None if it names none.
+        """
+        if sent_at >= self._unsent_at:
+            self._unsent_in_a_row = 0
+        if signal is Signal.OK:
+            self._clean(sent_at)
+            return
+        if retry_after_s is not None:
+            self.pause(
+                now, retry_after_s + RETRY_AFTER_JITTER_S * self._rng.random(), "retry_after"
+            )
+        self._growth.disturbed()
+        if signal is Signal.THROTTLED:
+            self.counted.throttled += 1
+            self._faults.answered()
+        elif not self._faults.failed(now):
+            return
+        # What was sent before the last cut met the old pace: it is the same congestion, told again.
+        if sent_at >= self._cut_at:
+            self._congested(now)
+            if signal is Signal.THROTTLED and retry_after_s is None:
+                self._back_off(now, self._congested_in_a_row, LONGEST_PAUSE_S, "throttled")
+
+    def lost(self, now: float, sent_at: float, *, sent: bool) -> None:
+        """
+        Hear that no answer came.
+
+        Args:
+            now: The moment when that was known.
+            sent_at: The moment when the request took its grant.
+            sent: Whether a byte of it may have left. Where none did, the network or the service is
+                away: the lane pauses and probes.
+        """
+        self._growth.disturbed()
+        if not sent and sent_at >= self._unsent_at:
+            self._unsent_at = now
+            self._unsent_in_a_row += 1
+            self._back_off(now, self._unsent_in_a_row, LONGEST_UNSENT_PAUSE_S, "not_sent")
+            self.probe(now)
+
+    def pause(self, now: float, seconds: float, reason: str) -> None:
+        """Send nothing for so many seconds; a longer pause that stands already is kept."""
+        until = now + seconds
+        if until <= self._paused_until:
+            return
+        longer_s = until - max(now, self._paused_until)
+        # Answers to requests that were out together name about the same pause: it is told once.
+        news = self._paused_until <= now or longer_s >= 1
+        self.counted.paused_s += longer_s
+        self._paused_until = until
+        self._growth.restart(until)
+        if news:
+            self._on_event(
+                LanePaused(org=self._org, host=self._host, pause_s=seconds, reason=reason)
+            )
+
+    def probe(self, now: float) -> None:
+        """Let one request at a time out, until one that leaves from now on is answered normally."""
+        self._probing_since = now
+
+    def _due(self) -> float:
+        """When the pace alone would let the next request go, at the rate as of now."""
+        return max(self._last + 1 / self._rate, self._paused_until)
+
+    def _clean(self, sent_at: float) -> None:
+        self._faults.answered()
+        self._growth.answered()
+        if sent_at >= self._cut_at:
+            self._congested_in_a_row = 0
+        if self._probing_since is not None and sent_at >= self._probing_since:
+            self._probing_since = None
+
+    def _congested(self, now: float) -> None:
+        self._cut_at = now
+        self._congested_in_a_row += 1
+        self._growth.cut(now, self._rate)
+        self._rate = max(self._floor, self._rate * CUT)
+        if self._limit != inf:
+            self._limit = max(1, int(self._limit * CUT))
+        self._tell("congestion")
+        if self._congested_in_a_row >= PROBE_AFTER:
+            self.probe(now)
+
+    def _back_off(self, now: float, times: int, longest_s: float, reason: str) -> None:
+        """Pause for 1, 2, 4, ... seconds, with jitter as long as what exceeds the first second."""
+        seconds = 2.0 ** min(times - 1, 20)
+        jitter_s = (seconds - 1 + RETRY_AFTER_JITTER_S) * self._rng.random()
+        self.pause(now, min(longest_s, seconds + jitter_s), reason)
+
+    def _grow(self, now: float) -> None:
+        factor, more_in_flight = self._growth.taken(now, self._rate)
+        self._rate = min(self._ceiling, self._rate * factor)
+        if self._limit != inf:
+            self._limit = min(CEILING_IN_FLIGHT, ceil(self._limit * more_in_flight))
+        self.counted.rate_max = max(self.counted.rate_max, self._rate)
+        if self._rate >= self._told * TOLD_GROWTH:
+            self._tell("growth")
+
+    def _tell(self, reason: str) -> None:
+        self._told = self._rate
+        self._on_event(PaceChanged(org=self._org, host=self._host, rate=self._rate, reason=reason))

@@ -1,0 +1,108 @@
+"""
+The ring that makes every try of a request wait for its turn, at the pace of its lane and within the
+number of requests that all lanes together may have in flight.
+"""
+
+import anyio
+
+from batchconnect.transport.interface import (
+    Purpose,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+)
+from batchconnect.transport.load import Judge
+from batchconnect.transport.pace import RateLimiter
+from batchconnect.transport.retry_after import retry_after_s
+from batchconnect.transport.stop import StopSignal
+
+
+class RateLimited:
+    """
+    Admits the requests of one lane one by one, in the order in which they came.
+
+    Args:
+        inner: The ring within.
+        limiter: The pace of this lane.
+        slots: Requests in flight over all lanes. A lane asks for one only when its own pace would let
+            it go, and has never more than one waiter there: that is what makes it fair.
+        judge: What an answer says about the load.
+        stop: Ends the waiting of requests that have not left.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        limiter: RateLimiter,
+        *,
+        slots: anyio.CapacityLimiter,
+        judge: Judge,
+        stop: StopSignal,
+    ) -> None:
+        self._inner = inner
+        self._limiter = limiter
+        self._slots = slots
+        self._judge = judge
+        self._stop = stop
+        self._gate = anyio.Lock()
+        self._ended: anyio.Event | None = None
+
+    async def send(self, request: Request) -> Response:
+        """
+        Wait for the turn, then send.
+
+        Raises:
+            TransportError: As of the ring within; or stopped while it waited, nothing sent.
+        """
+        slot = object()
+        sent_at = await self._admit(request.purpose, slot)
+        try:
+            response = await self._inner.send(request)
+        except TransportError as error:
+            self._limiter.lost(anyio.current_time(), sent_at, sent=error.sent)
+            raise
+        else:
+            self._limiter.answered(
+                anyio.current_time(),
+                sent_at,
+                self._judge(response),
+                retry_after_s(response.headers),
+            )
+            return response
+        finally:
+            self._limiter.done()
+            self._slots.release_on_behalf_of(slot)
+            self.wake()
+
+    def wake(self) -> None:
+        """Let the one who waits ask again at once, after the pace was changed from outside."""
+        if self._ended is not None:
+            self._ended.set()
+
+    async def _admit(self, purpose: Purpose, slot: object) -> float:
+        """Wait in the lane's queue; the moment of the grant is the moment when this returns."""
+        with self._stop.guard(purpose):
+            async with self._gate:
+                while True:
+                    await self._wait_for_pace()
+                    try:
+                        self._slots.acquire_on_behalf_of_nowait(slot)
+                    except anyio.WouldBlock:
+                        await self._slots.acquire_on_behalf_of(slot)
+                    # Waiting for the slot took time, and a pause may have come up meanwhile: a slot is
+                    # never held for a pace that would not let the request go now.
+                    now = anyio.current_time()
+                    if self._stop.code(purpose) is None and self._limiter.wait_s(now) == 0:
+                        self._limiter.take(now)
+                        return now
+                    self._slots.release_on_behalf_of(slot)
+                    self._stop.check(purpose)
+        raise AssertionError("the guard raises where it cuts off")  # pragma: no cover - for mypy
+
+    async def _wait_for_pace(self) -> None:
+        while wait_s := self._limiter.wait_s(anyio.current_time()):
+            self._ended = anyio.Event()
+            with anyio.move_on_after(wait_s):
+                await self._ended.wait()
+        self._ended = None

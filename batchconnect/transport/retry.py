@@ -1,0 +1,261 @@
+"""
+The outermost ring: tries again what surely was not applied, or changes nothing, within named bounds.
+
+A create has no idempotency key. It is repeated only after an answer that refused it before it was
+applied, or after a fault whose trace proves that no byte left. All else goes up, as a doubt.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from http import HTTPStatus
+from random import Random
+
+import anyio
+
+from batchconnect.transport.interface import (
+    Purpose,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+)
+from batchconnect.transport.load import Judge, Signal
+from batchconnect.transport.retry_after import retry_after_s
+from batchconnect.transport.stop import StopSignal
+
+RETRY_AFTER_JITTER_S = 0.3
+"""Seconds at most on top of `Retry-After`, so that requests do not come back together."""
+PATIENCE_S = 900.0
+NO_PROGRESS = "no_progress"
+"""The code of what gave up because its lane got no normal answer for the length of its patience."""
+
+
+class Again(Enum):
+    """Whether a request may be tried once more."""
+
+    NO = auto()
+    """Its answer stands."""
+    COUNTED = auto()
+    """Yes, as one of the attempts of the policy."""
+    FREE = auto()
+    """Yes, without using an attempt up, for as long as the lane's patience lasts."""
+
+
+Rule = Callable[[Request, Response | TransportError], Again]
+
+
+def not_applied(judge: Judge) -> Rule:
+    """
+    The rule of a lane (contract, section 5).
+
+    1. THROTTLED: free, whatever the request is for.
+    2. A create: free if the trace proves that nothing was sent; otherwise never.
+    3. A read: counted after a fault of the network or of the server (5xx).
+    """
+
+    def rule(request: Request, answer: Response | TransportError) -> Again:
+        if isinstance(answer, Response):
+            if judge(answer) is Signal.THROTTLED:
+                return Again.FREE
+            repeat = request.purpose is not Purpose.CREATE and is_server_fault(answer)
+            return Again.COUNTED if repeat else Again.NO
+        if answer.permanent:
+            return Again.NO
+        if request.purpose is Purpose.CREATE:
+            return Again.NO if answer.sent else Again.FREE
+        return Again.COUNTED
+
+    return rule
+
+
+def passing(_request: Request, answer: Response | TransportError) -> Again:
+    """The rule of token requests (contract, section 7): counted after 429, 5xx and network faults."""
+    if isinstance(answer, TransportError):
+        return Again.NO if answer.permanent else Again.COUNTED
+    throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
+    return Again.COUNTED if throttled or is_server_fault(answer) else Again.NO
+
+
+def is_server_fault(response: Response) -> bool:
+    """Whether the status is one of the 5xx."""
+    return response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How often and how long a request is tried again: full jitter on an exponential backoff."""
+
+    attempts: int = 5
+    """Counted tries at most, the first one included."""
+    base_s: float = 0.5
+    """Seconds: the upper bound of the first wait; it doubles with every further one."""
+    cap_s: float = 30.0
+    """Seconds: no backoff is longer."""
+    total_s: float = 300.0
+    """Seconds from the first counted failure until no further wait begins."""
+
+    def next_wait(self, attempt: int, retry_after_s: float | None, jitter: float) -> float | None:
+        """
+        Decide how long to wait before the next attempt.
+
+        Args:
+            attempt: Number of the attempt that just failed; the first is 1.
+            retry_after_s: Seconds the service asked for, None if it named none.
+            jitter: A number in [0, 1), drawn by the caller.
+
+        Returns:
+            Seconds to wait, or None to stop.
+
+        Raises:
+            ValueError: *attempt* is below 1.
+
+        Source:
+            RFC 9110, section 10.2.3 (Retry-After).
+        """
+        wait_s = self.wait(attempt, retry_after_s, jitter)
+        return wait_s if attempt < self.attempts else None
+
+    def wait(self, attempt: int, retry_after_s: float | None, jitter: float) -> float:
+        """As `next_wait`, for failures that use no attempt up."""
+        if attempt < 1:
+            raise ValueError("the first attempt is number 1")
+        if retry_after_s is not None:
+            return retry_after_s + RETRY_AFTER_JITTER_S * jitter
+        return jitter * min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 50))
+
+
+class Patience:
+    """
+    How long a lane may go without a normal answer; shared by all requests of the lane.
+
+    It runs from the first setback after the last progress, so a lane that had nothing to send loses
+    none of it.
+    """
+
+    def __init__(self, limit_s: float = PATIENCE_S) -> None:
+        self._limit_s = limit_s
+        self._since: float | None = None
+
+    def progress(self) -> None:
+        """A normal answer came."""
+        self._since = None
+
+    def is_out(self, now: float) -> bool:
+        """Count a setback; whether the patience is at its end with it."""
+        if self._since is None:
+            self._since = now
+        return now - self._since >= self._limit_s
+
+
+class Retrying:
+    """
+    Tries a request until it has an answer that stands.
+
+    Args:
+        inner: The ring within.
+        policy: The bounds of counted tries, and the backoff of all.
+        on: What is tried again; always named, there is no default.
+        rng: Draws the jitter.
+        patience: The bound of free tries. When it is out, the lane is stopped as `no_progress`.
+        stop: Ends waiting.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        policy: RetryPolicy,
+        *,
+        on: Rule,
+        rng: Random,
+        patience: Patience,
+        stop: StopSignal,
+    ) -> None:
+        self._inner = inner
+        self._policy = policy
+        self._on = on
+        self._rng = rng
+        self._patience = patience
+        self._stop = stop
+        self.retried = 0
+        """Tries after the first, of all requests."""
+
+    async def send(self, request: Request) -> Response:
+        """
+        Send, and send again as the rule allows.
+
+        Returns:
+            The last answer, with the tries and the throttled ones among them.
+
+        Raises:
+            TransportError: The last fault, with the same counts; or stopped while it waited, and then
+                a create was surely not applied.
+        """
+        told = _Told()
+        while True:
+            answer = await self._try(request)
+            again = self._on(request, answer)
+            told.hear(answer, throttled=isinstance(answer, Response) and again is Again.FREE)
+            wait_s = self._next_wait(told, answer, again)
+            if wait_s is None:
+                return told.give(answer)
+            try:
+                await self._stop.sleep(request.purpose, wait_s)
+            except TransportError as stopped:
+                return told.hear(stopped).give(stopped)
+            self.retried += 1
+
+    async def _try(self, request: Request) -> Response | TransportError:
+        try:
+            return await self._inner.send(request)
+        except TransportError as error:
+            return error
+
+    def _next_wait(
+        self, told: "_Told", answer: Response | TransportError, again: Again
+    ) -> float | None:
+        """Seconds until the next try, None where the answer stands."""
+        now, jitter = anyio.current_time(), self._rng.random()
+        asked_s = retry_after_s(answer.headers) if isinstance(answer, Response) else None
+        match again:
+            case Again.NO:
+                if isinstance(answer, Response) and not is_server_fault(answer):
+                    self._patience.progress()
+                return None
+            case Again.FREE:
+                if self._patience.is_out(now):
+                    self._stop.set(NO_PROGRESS)
+                    return None
+                told.free += 1
+                return self._policy.wait(told.free, asked_s, jitter)
+            case Again.COUNTED:  # pragma: no branch - the last of a closed set
+                told.counted += 1
+                if told.counted_since is None:
+                    told.counted_since = now
+                wait_s = self._policy.next_wait(told.counted, asked_s, jitter)
+                late = wait_s is not None and (
+                    now + wait_s - told.counted_since > self._policy.total_s
+                )
+                return None if late else wait_s
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the tries of one request came to so far."""
+
+    tries: int = 0
+    throttled: int = 0
+    counted: int = 0
+    counted_since: float | None = None
+    free: int = 0
+
+    def hear(self, answer: Response | TransportError, *, throttled: bool = False) -> "_Told":
+        self.tries += answer.attempts
+        self.throttled += throttled
+        return self
+
+    def give(self, answer: Response | TransportError) -> Response:
+        if isinstance(answer, Response):
+            return replace(answer, attempts=self.tries, throttled=self.throttled)
+        answer.attempts, answer.throttled = self.tries, self.throttled
+        raise answer

@@ -1,0 +1,46 @@
+"""
+Reads `Retry-After`, the one header by which a service says how long to stay away, in both of its
+forms and without trusting either.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_S = 300.0
+"""Seconds; a longer demand is cut to this (contract, section 6)."""
+_SECONDS = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """
+    Read how long the service asks us to wait.
+
+    Args:
+        headers: Of the answer, with names in lower case. A date is measured against the answer's own
+            `Date`, for our clock may be wrong; without a usable `Date` it says nothing.
+
+    Returns:
+        Seconds above 0 and up to `LONGEST_S`, or None where the header is absent, past, negative or
+        malformed.
+    Source:
+        RFC 9110, section 10.2.3.
+    """
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        seconds = float(value)
+    else:
+        until, sent = _date(value), _date(headers.get("date", ""))
+        if until is None or sent is None:
+            return None
+        seconds = (until - sent).total_seconds()
+    return min(seconds, LONGEST_S) if seconds > 0 else None
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, IndexError, TypeError, OverflowError):  # all seen from the stdlib's parser
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

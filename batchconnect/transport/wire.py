@@ -1,0 +1,282 @@
+"""
+Carries one HTTP message over aiohttp: the innermost ring, and the only one that knows the library.
+
+It never repeats, redirects or trusts more than it was told to, it translates every foreign error, and
+it knows as a fact whether a byte of the request may have left.
+"""
+
+import asyncio
+import errno
+import os
+import ssl
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from ipaddress import ip_address
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Self
+
+import aiohttp
+import anyio
+from yarl import URL
+
+from batchconnect.errors import SettingsError
+from batchconnect.transport.body import Body
+from batchconnect.transport.interface import Request, Response, TransportError
+
+IDLE_S = 2.0
+"""Seconds. An idle socket that the server closes as we write leaves a row in doubt."""
+_NEEDS_CLEANUP = sys.version_info < (3, 12, 8) or sys.version_info[:3] == (3, 13, 0)
+"""Where asyncio forgets aborted TLS sockets, and aiohttp has to sweep up (python/cpython#118960)."""
+
+
+@dataclass(slots=True)
+class _Trace:
+    """What aiohttp's own trace saw of one request."""
+
+    sent: bool = False
+
+
+async def _headers_sent(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceRequestHeadersSentParams,
+) -> None:
+    # NOTE: read in aiohttp 3.14.5, http_writer.py: `write_headers` awaits this signal first, and only
+    # puts the headers into a buffer after it; the buffer meets the socket with the body's first chunk.
+    # So the signal is always *before* the first byte: fired and not sent is possible (a doubt too
+    # many), not fired and sent is not. A proxy's CONNECT has no traces, so it does not count as sent.
+    context.trace_request_ctx.sent = True
+
+
+class Wire:
+    """
+    One pool of sockets. Share it between lanes: it keeps no cookie, no token and no other state.
+
+    Args:
+        allowed_hosts: Hosts that may be talked to, in lower case; any other is refused unsent.
+        connect_timeout_s: Seconds for name, socket, proxy and TLS together.
+        read_timeout_s: Seconds without a byte of the answer.
+        deadline_s: Seconds for the whole message, the last byte of the answer included.
+        sockets: How many at most; more than about 100 make aiohttp slower.
+        proxy: URL of a proxy for all but loopback; the environment's is never used.
+        ca_bundle: PEM file of the authorities to trust instead of the system's.
+
+    Raises:
+        SettingsError: *ca_bundle* cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_hosts: frozenset[str],
+        connect_timeout_s: float = 10,
+        read_timeout_s: float = 120,
+        deadline_s: float = 150,
+        sockets: int = 100,
+        proxy: str | None = None,
+        ca_bundle: Path | None = None,
+    ) -> None:
+        self._allowed_hosts = allowed_hosts
+        self._deadline_s = deadline_s
+        self._sockets = sockets
+        self._proxy = proxy
+        self._tls = _trust(ca_bundle)
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, connect=connect_timeout_s, sock_read=read_timeout_s
+        )
+        # NOTE: waiting for a free socket happens here and not in aiohttp's pool, where it would count
+        # as time for connecting and end in a `connect_timeout` that says nothing about the service.
+        self._free = asyncio.Semaphore(sockets)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_headers_sent)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._sockets,
+                keepalive_timeout=IDLE_S,
+                ssl=self._tls,
+                enable_cleanup_closed=_NEEDS_CLEANUP,
+            ),
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"batchconnect/{_version()}", "Accept-Encoding": "gzip"},
+            trust_env=False,
+            auto_decompress=False,
+            trace_configs=[trace],
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._session is not None
+        await self._session.close()
+        self._session = None
+
+    async def send(self, request: Request) -> Response:
+        """
+        Send one message once.
+
+        Returns:
+            The answer whatever its status. If its body is not whole, `body_fault` says why; status and
+            headers stand all the same.
+
+        Raises:
+            TransportError: No status line and headers came.
+        """
+        url = self._checked(request)
+        async with self._free:
+            return await self._exchange(request, url, anyio.current_time() + self._deadline_s)
+
+    async def _exchange(self, request: Request, url: URL, deadline: float) -> Response:
+        assert self._session is not None, "use the wire as a context manager"
+        trace = _Trace()
+        fault = ("timeout", "the deadline of the request passed")
+        answer: aiohttp.ClientResponse | None = None
+        with anyio.CancelScope(deadline=deadline):
+            try:
+                # NOTE: aiohttp 3.14 sends a request again after a lost kept-alive socket, but only for
+                # its IDEMPOTENT_METHODS (GET, HEAD, OPTIONS, TRACE, PUT, DELETE): never a POST.
+                answer = await self._session.request(
+                    request.method,
+                    url,
+                    data=request.body,
+                    headers=request.headers,
+                    allow_redirects=False,
+                    proxy=None if is_loopback(url.host) else self._proxy,
+                    trace_request_ctx=trace,
+                )
+            except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
+                fault = _translate(error)
+        if answer is not None:
+            # Out here, where the deadline ends the body and not the answer: its headers are known.
+            return await self._read(answer, deadline)
+        # Raised out here, so that no foreign error with the request's headers in it hangs on as context.
+        code, detail = fault
+        raise TransportError(
+            code,
+            sent=trace.sent,
+            detail=f"{url.host}: {detail}",
+            permanent=code in _OURS and not trace.sent,
+        )
+
+    async def _read(self, answer: aiohttp.ClientResponse, deadline: float) -> Response:
+        body = Body(answer.headers.get("Content-Encoding", ""))
+        fault: str | None = "timeout"
+        try:
+            with anyio.CancelScope(deadline=deadline):
+                try:
+                    while body.fault is None and (chunk := await answer.content.readany()):
+                        body.feed(chunk)
+                    fault = body.fault or body.ended()
+                except Exception as error:  # noqa: BLE001 - the headers are here: nothing may lose them
+                    fault = "timeout" if isinstance(error, TimeoutError) else "cut"
+        finally:
+            if fault is None:
+                answer.release()
+            else:
+                answer.close()
+        headers: dict[str, str] = {}
+        for name, value in answer.headers.items():
+            headers.setdefault(name.lower(), value)
+        return Response(
+            status=answer.status, headers=headers, body=bytes(body.text), body_fault=fault
+        )
+
+    def _checked(self, request: Request) -> URL:
+        try:
+            url = URL(request.url, encoded=True)
+            host, port = url.host, url.port
+        except ValueError:
+            raise TransportError(
+                "bad_request", sent=False, detail="the URL cannot be read", permanent=True
+            ) from None
+        local = is_loopback(host)
+        if host is None or host.lower() not in self._allowed_hosts:
+            reason = f"{host} is not among the allowed hosts"
+        elif url.scheme != "https" and not (local and url.scheme == "http"):
+            reason = f"{host}: https only, plain http for loopback alone"
+        elif port != 443 and not local:  # noqa: PLR2004 - the port of https
+            reason = f"{host}: port 443 only"
+        elif url.raw_user is not None or url.raw_password is not None:
+            reason = f"{host}: no user and password in a URL"
+        else:
+            return url
+        raise TransportError("host_not_allowed", sent=False, detail=reason, permanent=True)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine: `localhost` or a loopback address."""
+    try:
+        return host == "localhost" or (host is not None and ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
+def _version() -> str:
+    try:
+        return version("batchconnect")
+    except PackageNotFoundError:  # pragma: no cover - a checkout that was never installed
+        return "0"
+
+
+def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"--ca-bundle {ca_bundle}: {getattr(error, 'strerror', None) or 'not a PEM file'}",
+            hint="Name a readable file of PEM certificates.",
+        ) from None
+
+
+_WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((aiohttp.ClientConnectorDNSError,), "dns"),
+    ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), "proxy"),
+    ((aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch, ssl.SSLError), "tls"),
+    ((aiohttp.ConnectionTimeoutError,), "connect_timeout"),
+    ((aiohttp.ClientConnectorError,), "unreachable"),
+    ((TimeoutError,), "timeout"),
+    # uvloop says RuntimeError where asyncio says ConnectionResetError: "the handler is closed".
+    (
+        (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError, RuntimeError),
+        "connection_lost",
+    ),
+    ((aiohttp.ClientResponseError,), "bad_answer"),
+    ((aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError), "bad_request"),
+)
+"""
+Every foreign error's word in the report, from the special to the general, as they inherit from each
+other. None says whether a byte was sent; only the trace does.
+"""
+_OURS = frozenset({"bad_request", "unexpected"})
+"""What a repetition would not mend: a request that cannot be written, and an error without a name."""
+_UNREACHABLE = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "connection_lost",
+    errno.EPIPE: "connection_lost",
+    errno.ETIMEDOUT: "connect_timeout",
+}
+"""Kinds of `unreachable` with a word of their own."""
+
+
+def _translate(error: Exception) -> tuple[str, str]:
+    """Word and one line for a foreign error; nothing of the message itself is in the line."""
+    code = next((word for kinds, word in _WORDS if isinstance(error, kinds)), "unexpected")
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    number = cause.errno if isinstance(cause, OSError) else None
+    if code == "unreachable":
+        code = _UNREACHABLE.get(number or 0, code)
+    detail = os.strerror(number) if number is not None and number > 0 else type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        detail = f"certificate: {getattr(error.certificate_error, 'verify_message', 'not valid')}"
+    elif isinstance(error, aiohttp.ClientHttpProxyError):
+        detail = f"the proxy answered {error.status}"
+    return code, detail

@@ -1,0 +1,37 @@
+"""
+What every test may ask for: virtual time for the pure anyio parts, and aioresponses for the wire.
+
+Tests marked `anyio` run on trio with a clock that jumps to the next deadline as soon as nothing else
+can happen: hours of waiting take no time, and gaps are exact.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock
+
+import aioresponses.core
+import pytest
+import trio.testing
+from aiohttp import ClientResponse
+from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like its module
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Trio under a clock of its own for each test."""
+    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
+class _Answer(ClientResponse):
+    """aioresponses 0.7.9 does not know the keyword that aiohttp 3.14 asks for."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, stream_writer=Mock(output_size=0), **kwargs)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[AioResponses]:
+    """Answers without a socket. The trace stays silent there: "was it sent?" is asked of real ones."""
+    monkeypatch.setattr(aioresponses.core, "ClientResponse", _Answer)
+    with AioResponses() as answers:
+        yield answers

@@ -1,0 +1,224 @@
+"""Each cause is told once, with how many rows it met and what to do."""
+
+from typing import Any
+
+from batchconnect.entry import (
+    Doubted,
+    Entry,
+    LaneTold,
+    Line,
+    Moment,
+    RowPlanned,
+    RunOpened,
+    Settled,
+    SweepDone,
+)
+from batchconnect.event import LaneStopped, Swept
+from batchconnect.ledger import Ledger
+from batchconnect.outcome import (
+    Conflict,
+    Created,
+    Failed,
+    InDoubt,
+    NotAttempted,
+    Outcome,
+    Problem,
+    Rejected,
+    Severity,
+    Status,
+)
+from batchconnect.reports.summary import Summary, summarize
+from batchconnect.row_state import fold_rows
+
+START_MS = 1_764_000_000_000
+OPENED = RunOpened(
+    run_id="20251124-160000000-k3f9",
+    sheets=("clients.csv",),
+    sheet_sha256="5e1f",
+    platform_host="platform.adobe.io",
+)
+
+
+def told(
+    *entries: Entry | tuple[int, Entry], opened: RunOpened = OPENED, **options: Any
+) -> Summary:
+    """Write entries to a ledger, one a second, those of a row with its number, and sum them up."""
+    ledger = Ledger(":memory:")
+    run = ledger.append([Line(entry=opened, at_ms=START_MS)])
+    for number, told in enumerate(entries, 1):
+        row, entry = told if isinstance(told, tuple) else (None, told)
+        marker = None if row is None else f"bc1-{row:026}"
+        at_ms = START_MS + number * 1000
+        ledger.append([Line(entry=entry, run=run, row=row, marker=marker, at_ms=at_ms)])
+    return summarize(ledger.run_lines(run), lambda: fold_rows(ledger.row_lines(run)), **options)
+
+
+LANE = NotAttempted(code="lane_stopped", detail="Profile is not valid")
+BOX = NotAttempted(code="sandbox_stopped", detail="Sandbox not found")
+
+
+def rows(*rows: tuple[str, str, Outcome]) -> list[tuple[int, Entry]]:
+    """Rows from number 2 on: (org, sandbox, outcome)."""
+    found: list[tuple[int, Entry]] = []
+    for number, (org, sandbox, outcome) in enumerate(rows, 2):
+        found.append((number, RowPlanned(name=f"n{number}", org=org, sandbox=sandbox)))
+        if isinstance(outcome, InDoubt):
+            moment = Moment(boot_id="b", clock_s=0.0)
+            found.append((number, Doubted(outcome=outcome, moment=moment)))
+        else:
+            found.append((number, Settled(outcome=outcome)))
+    return found
+
+
+def stopped(code: str, *, sandbox: str | None = None, title: str = "Stop") -> LaneTold:
+    return LaneTold(
+        event=LaneStopped(org="acme", sandbox=sandbox, code=code, title=title, detail="")
+    )
+
+
+def refused(code: str, http_status: int = 400) -> Failed:
+    return Failed(code=code, detail="No.", http_status=http_status)
+
+
+def problem(code: str, what: str = "Wrong.") -> Problem:
+    return Problem(code=code, what=what, remedy=f"Mend {code}.")
+
+
+def keys(summary: Summary) -> list[tuple[str, str | None, str | None, int, int]]:
+    return [(one.code, one.org, one.sandbox, one.rows, one.first_row) for one in summary.incidents]
+
+
+def test_a_stopped_lane_is_one_incident() -> None:
+    """The row that met the refusal and the rows that never had their turn belong together."""
+    met = ("acme", "prod", refused("403025", 403))
+    kept = ("acme", "prod", LANE), ("acme", "dev", LANE)
+
+    summary = told(*rows(met, *kept, ("beta", "prod", LANE)), stopped("403025"))
+
+    assert keys(summary) == [
+        ("403025", "acme", None, 3, 2),
+        ("lane_stopped", "beta", None, 1, 5),
+    ]
+    lane = summary.incidents[0]
+    assert lane.title == "The credential has no right for this organization"
+    assert "org id" in lane.hint
+    assert {row.hint for row in summary.rows() if row.org == "acme"} == {lane.hint}
+
+
+def test_a_stopped_sandbox_is_an_incident_of_its_own() -> None:
+    """The lane's other sandboxes go on."""
+    met = ("acme", "nope", refused("FLOW-2100-404", 404))
+
+    summary = told(*rows(met, ("acme", "nope", BOX)), stopped("FLOW-2100-404", sandbox="nope"))
+
+    assert keys(summary) == [("FLOW-2100-404", "acme", "nope", 2, 2)]
+
+
+def test_a_lane_stopped_twice_tells_its_last_reason() -> None:
+    """Resumed and stopped again by something else: that is what keeps the rows now."""
+    summary = told(*rows(("acme", "prod", LANE)), stopped("invalid_client"), stopped("403027"))
+
+    assert keys(summary) == [("403027", "acme", None, 1, 2)]
+
+
+def test_a_code_that_nobody_knows_has_the_services_title() -> None:
+    """And no advice about cells, since every row of the lane would be refused alike."""
+    summary = told(*rows(("acme", "prod", LANE)), stopped("FLOW-9999-403", title="Odd"))
+
+    assert summary.incidents[0].title == "Odd"
+    assert "cells" not in summary.incidents[0].hint
+
+
+def test_a_doubt_that_stops_its_lane_is_in_its_incident() -> None:
+    """A redirect leaves its row in doubt and stops the lane."""
+    redirected = InDoubt(code="http-307", http_status=307)
+
+    summary = told(*rows(("acme", "p", redirected), ("acme", "p", LANE)), stopped("http-307"))
+
+    assert keys(summary) == [("http-307", "acme", None, 2, 2)]
+    first = next(summary.rows())
+    assert "may exist" in first.hint
+
+
+def test_a_cause_of_rows_is_told_once_for_all_orgs() -> None:
+    """Refused credentials of the rows are the same trouble in every org; sign-in is the org's own."""
+    outcomes: list[tuple[str, str, Outcome]] = [
+        ("acme", "prod", refused("FLOW-1308-400")),
+        ("beta", "prod", refused("FLOW-1308-400")),
+        ("acme", "prod", refused("FLOW-1001-401", 401)),
+        ("beta", "prod", refused("FLOW-1001-401", 401)),
+        ("acme", "prod", Conflict(code="name_taken", detail="x")),
+        ("acme", "dev", Conflict(code="name_taken", detail="x")),
+    ]
+
+    assert keys(told(*rows(*outcomes))) == [
+        ("FLOW-1308-400", None, None, 2, 2),
+        ("name_taken", "acme", None, 2, 6),
+        ("FLOW-1001-401", "acme", None, 1, 4),
+        ("FLOW-1001-401", "beta", None, 1, 5),
+    ]
+
+
+def test_problems_of_the_sheet_are_told_by_code() -> None:
+    """A row counts once for each of its causes; warnings are no incident."""
+    warning = Problem(code="long", severity=Severity.WARNING, what="w", remedy="r")
+    both = Rejected(problems=(problem("blank", "A blank."), problem("blank"), problem("no_https")))
+    one = Rejected(problems=(warning, problem("no_https")))
+
+    summary = told(*rows(("acme", "p", both), ("beta", "p", one)))
+
+    assert keys(summary) == [("no_https", None, None, 2, 2), ("blank", "acme", None, 1, 2)]
+    assert summary.incidents[1].title == "A blank."
+    assert summary.incidents[1].hint == "Mend blank."
+    assert summary.incidents[1].status is Status.REJECTED
+
+
+def test_consequences_come_last() -> None:
+    """A hundred rows that wait for one wrong cell are not the news."""
+    wrong = Rejected(problems=(problem("blank"),))
+    waits = NotAttempted(code="rejected_rows")
+
+    summary = told(*rows(*[("a", "p", waits)] * 3, ("a", "p", wrong)))
+
+    assert [one.code for one in summary.incidents] == ["blank", "rejected_rows"]
+
+
+def test_a_lane_without_progress_and_a_listing_are_their_own_place() -> None:
+    """Throttling is the org's; a listing is its sandbox's."""
+    still, unlisted = NotAttempted(code="no_progress"), NotAttempted(code="listing_failed")
+
+    summary = told(*rows(("a", "p", still), ("a", "p", unlisted), ("a", "q", unlisted)))
+
+    assert keys(summary) == [
+        ("no_progress", "a", None, 1, 2),
+        ("listing_failed", "a", "p", 1, 3),
+        ("listing_failed", "a", "q", 1, 4),
+    ]
+
+
+def test_the_sweeps_findings_are_incidents() -> None:
+    """A row may be created and yet found twice, or not at all."""
+    created = Created(connection_id="c")
+    twice, gone, told_already = (f"bc1-{number:026}" for number in (2, 3, 4))
+    swept = Swept(expected=3, found=2, duplicated=(twice, told_already), missing=(gone,))
+    duplicated = Conflict(code="duplicated", detail="x", connection_ids=("c1", "c2"))
+
+    summary = told(
+        *rows(("a", "p", created), ("a", "p", created), ("a", "p", duplicated)),
+        SweepDone(event=swept),
+    )
+
+    assert keys(summary) == [("duplicated", "a", None, 2, 2), ("missing", "a", None, 1, 3)]
+    *_, last = summary.rows()
+    assert last.error == "x (c1, c2)"
+
+
+def test_advice_is_handed_in() -> None:
+    """Whoever calls may have other words for a code."""
+    summary = told(
+        *rows(("a", "p", refused("x"))),
+        hint=lambda code, status: f"{code} {status}",
+        title=lambda code: f"<{code}>",
+    )
+
+    assert (summary.incidents[0].title, summary.incidents[0].hint) == ("<x>", "x failed")

@@ -1,0 +1,163 @@
+"""The end of a run in few lines that nobody can hijack."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchconnect.entry import RunOpened
+from batchconnect.errors import ExitCode
+from batchconnect.event import Swept
+from batchconnect.outcome import Status
+from batchconnect.reports.incident import Incident
+from batchconnect.reports.lines import closing_lines, inert, next_command
+from batchconnect.reports.summary import Requests, Summary
+
+RUN = "20251124-160000000-k3f9"
+NOTHING = dict.fromkeys(Status, 0)
+SAME = "batchconnect run clients.csv"
+DENIED = Incident(
+    code="403025",
+    title="The credential has no right for this organization.",
+    org="acme",
+    sandbox=None,
+    rows=400,
+    first_row=17,
+    hint="Ask the admin for a product profile. " * 4,
+    status=Status.NOT_ATTEMPTED,
+)
+
+
+def summary(counts: dict[Status, int], **fields: Any) -> Summary:
+    """A closed run of these counts."""
+    base = Summary(
+        opened=RunOpened(run_id=RUN, sheets=("clients.csv",), sheet_sha256="0"),
+        ledger="/x/ledger.sqlite3",
+        started_at_ms=0,
+        finished_at_ms=1000,
+        duration_s=12.34,
+        total=sum(counts.values()),
+        counts={**NOTHING, **counts},
+        exit_code=0,
+        closed=True,
+        requests=Requests(sent=0, created=0, throttled=0, retried=0, in_doubt=0),
+        lanes=(),
+        incidents=(),
+        sweep=None,
+        rows=lambda: iter([]),
+    )
+    return replace(base, **fields)
+
+
+def test_a_good_run_is_said_in_three_lines() -> None:
+    """No error, no advice."""
+    lines = closing_lines(summary({Status.CREATED: 38, Status.EXISTING: 2}))
+
+    assert lines == [
+        f"run {RUN}: 40 rows in 12.3 s",
+        "  38 created",
+        "   2 existing      stood there already; the key was not compared, not sent",
+    ]
+
+
+def test_trouble_says_what_why_where_and_what_next() -> None:
+    """One entry per cause with its org, rows and hint, then the report and the command."""
+    run = summary({Status.FAILED: 1, Status.NOT_ATTEMPTED: 399}, incidents=(DENIED,), exit_code=7)
+
+    lines = closing_lines(
+        run, folder=Path("reports") / RUN, next_command=next_command(run, same=SAME)
+    )
+
+    assert "! acme: The credential has no right for this organization (403025): 400 rows," in lines
+    assert "  first row 17" in lines
+    assert any(line.startswith("  -> Ask the admin") for line in lines)
+    assert lines[-2:] == [f"report: reports/{RUN}", f"next:   batchconnect rerun {RUN}"]
+    assert max(map(len, lines)) <= 80
+
+
+def test_many_causes_are_cut_and_counted() -> None:
+    """A screen shows the largest; the report has them all."""
+    run = summary({Status.FAILED: 12}, incidents=(DENIED,) * 12)
+
+    lines = closing_lines(run)
+
+    assert sum(line.startswith("! ") for line in lines) == 8
+    assert "and 4 more kinds of trouble: see the report" in lines
+
+
+def test_the_sweep_is_printed() -> None:
+    """Expected, found, duplicated, missing; what could not be listed is not called missing."""
+    swept = Swept(expected=3, found=2, duplicated=(), missing=("bc1-x",))
+
+    whole = closing_lines(summary({Status.CREATED: 3}, sweep=swept))
+    cut = closing_lines(summary({Status.CREATED: 3}, sweep=replace(swept, complete=False)))
+
+    assert whole[-1] == "sweep: 3 expected, 2 found, 0 duplicated, 1 missing"
+    assert cut[-1].endswith("missing unknown (not listed)")
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "said"), [(0.04, "0.0 s"), (75.0, "1 min 15 s"), (7300.0, "2 h 1 min")]
+)
+def test_time_is_said_as_people_say_it(duration_s: float, said: str) -> None:
+    """Seconds, minutes, hours; a simulated run and one that was cut off say so."""
+    run = summary({Status.CREATED: 1}, duration_s=duration_s, closed=False)
+    run = replace(run, opened=replace(run.opened, simulated=True))
+
+    assert closing_lines(run)[0] == f"run {RUN} (simulated): 1 row in {said}, not finished"
+
+
+def test_a_live_run_says_so_far() -> None:
+    """`status` reads a run while it works; there is nothing to do yet."""
+    run = summary({Status.CREATED: 1}, exit_code=None, closed=False)
+
+    assert closing_lines(run)[0].endswith("so far")
+    assert next_command(run, same=SAME) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "exit_code", "closed", "command"),
+    [
+        ({Status.CREATED: 2}, ExitCode.OK, True, None),
+        ({Status.REJECTED: 2}, ExitCode.SHEET, True, SAME),
+        ({Status.NOT_ATTEMPTED: 2}, ExitCode.INTERRUPTED, False, SAME),
+        ({Status.NOT_ATTEMPTED: 2}, ExitCode.AS_ASKED, True, SAME),
+        (
+            {Status.FAILED: 2},
+            ExitCode.UNFINISHED,
+            True,
+            f"batchconnect rerun {RUN} --reports 'a b'",
+        ),
+        (
+            {Status.IN_DOUBT: 1},
+            ExitCode.IN_DOUBT,
+            True,
+            f"batchconnect reconcile {RUN} --reports 'a b'",
+        ),
+        (
+            {Status.CREATED: 1},
+            ExitCode.IN_DOUBT,
+            True,
+            f"batchconnect reconcile {RUN} --reports 'a b'",
+        ),
+    ],
+)
+def test_the_next_command_is_exact(
+    counts: dict[Status, int], exit_code: ExitCode, closed: bool, command: str | None
+) -> None:
+    """Go on, start anew, rerun, reconcile, or nothing at all."""
+    run = summary(counts, exit_code=exit_code, closed=closed)
+
+    assert next_command(run, same=SAME, options=["--reports", "a b"]) == command
+
+
+def test_hostile_names_cannot_steer_a_terminal() -> None:
+    """Escapes, overrides, line ends and lone surrogates are shown, not obeyed; people's letters stay."""
+    assert inert("\x1b]0;x\x07\u202e\n\u2028\udcff\x9b") == r"\x1b]0;x\x07\u202e\n\u2028\udcff\x9b"
+    assert inert("Süd 🚀 北京") == "Süd 🚀 北京"
+
+    hostile = replace(DENIED, org="a\x1b[2J", title="t\n! b: all is well")
+    lines = closing_lines(summary({Status.FAILED: 1}, incidents=(hostile,)))
+
+    assert not any("\x1b" in line or "\n" in line for line in lines)

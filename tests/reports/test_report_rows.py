@@ -1,0 +1,276 @@
+"""One record per input row, exact in JSON, inert in spreadsheets."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # it has no stubs of its own
+import pytest
+from hypothesis import given, strategies as st
+
+from batchconnect.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Sending, Settled
+from batchconnect.ledger import Ledger
+from batchconnect.outcome import Created, Existing, Failed, MatchedBy, Problem, Rejected
+from batchconnect.reports import csv as sheets, json as documents
+from batchconnect.reports.columns import columns_of, iso
+from batchconnect.reports.csv import quote_formula, unquote_formula
+from batchconnect.reports.summary import Summary, summarize
+from batchconnect.row_state import fold_rows
+
+START_MS = 1_764_000_000_000
+OPENED = RunOpened(
+    run_id="20251124-160000000-k3f9",
+    sheets=("clients.csv",),
+    sheet_sha256="5e1f",
+    platform_host="platform.adobe.io",
+)
+
+
+def told(
+    *entries: Entry | tuple[int, Entry], opened: RunOpened = OPENED, **options: Any
+) -> Summary:
+    """Write entries to a ledger, one a second, those of a row with its number, and sum them up."""
+    ledger = Ledger(":memory:")
+    run = ledger.append([Line(entry=opened, at_ms=START_MS)])
+    for number, told in enumerate(entries, 1):
+        row, entry = told if isinstance(told, tuple) else (None, told)
+        marker = None if row is None else f"bc1-{row:026}"
+        at_ms = START_MS + number * 1000
+        ledger.append([Line(entry=entry, run=run, row=row, marker=marker, at_ms=at_ms)])
+    return summarize(ledger.run_lines(run), lambda: fold_rows(ledger.row_lines(run)), **options)
+
+
+BOM = b"\xef\xbb\xbf"
+HOSTILE = (
+    '=HYPERLINK("http://evil")',
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\tx",
+    "\rx",
+    "'=x",
+    "a\nb\r\nc",
+    "\x1b[31mred\x00",
+    "\u202eevil",
+    'quo"te, and; more',
+    "<script>alert(1)</script>",
+    "00123",
+    "  spaces  ",
+    "Süd 🚀",
+)
+DESIGNED = [
+    *("row", "status", "name", "connection_id", "org", "sandbox", "endpoint", "database", "tenant"),
+    *("servicePrincipalId", "error_code", "error", "error_column", "http_status", "request_id"),
+    *("attempts", "reconciled", "matched_by", "etag", "started_at", "finished_at", "duration_ms"),
+]
+REJECTED = Settled(
+    outcome=Rejected(
+        problems=(Problem(code="c", column="tenant", cell="E9", what="Bad.", remedy="Mend."),)
+    )
+)
+
+
+def parsed(chunks: Any) -> list[list[str]]:
+    content = b"".join(chunks)
+    assert content.startswith(BOM)
+    assert content.count(BOM) == 1
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+def settled_row(number: int, planned: RowPlanned, settled: Settled) -> list[tuple[int, Entry]]:
+    return [(number, planned), (number, Sending(number=1)), (number, settled)]
+
+
+def one_of_each(opened: RunOpened = OPENED) -> Summary:
+    created = Created(connection_id="c-1", etag='"0500"', http_status=201, request_id="r")
+    existing = Existing(connection_id="c-2", matched_by=MatchedBy.NAME_AND_TARGET)
+    failed = Failed(code="FLOW-1308-400", detail="=Denied", http_status=400, request_id="q")
+    planned = RowPlanned(name="Acme", org="acme", sandbox="prod", carried=("x", "y"))
+    return told(
+        *settled_row(2, planned, Settled(outcome=created, attempts=1)),
+        (3, planned),
+        (3, Settled(outcome=existing)),
+        *settled_row(4, planned, Settled(outcome=failed, attempts=1)),
+        (5, planned),
+        (5, REJECTED),
+        RunEnded(exit_code=4),
+        opened=opened,
+    )
+
+
+def test_the_columns_are_the_designs() -> None:
+    """In their order, then the carried ones; one that bears our name gets a suffix."""
+    opened = replace(OPENED, carried=("Ref", "Status"))
+
+    header, *records = parsed(sheets.render(one_of_each(opened)))
+
+    assert header == [*DESIGNED, "Ref", "Status_sheet"]
+    assert [record[0] for record in records] == ["2", "3", "4", "5"]
+    assert {len(record) for record in records} == {len(header)}
+    assert records[0] == [
+        *(
+            "2",
+            "created",
+            "Acme",
+            "c-1",
+            "acme",
+            "prod",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "201",
+            "r",
+            "1",
+        ),
+        *("false", "", '"0500"', "2025-11-24T16:00:02.000Z", "2025-11-24T16:00:03.000Z", "1000"),
+        *("x", "y"),
+    ]
+    assert records[1][17] == "name+target"
+    assert records[2][10:14] == ["FLOW-1308-400", "'=Denied", "", "400"]
+    assert records[3][10:13] == ["c", "E9: Bad.", "tenant"]
+
+
+def test_json_has_the_same_columns_typed() -> None:
+    """Numbers are numbers, nothing is quoted, and what is absent is null."""
+    summary = one_of_each(replace(OPENED, carried=("Ref", "warnings")))
+
+    rows = [json.loads(line) for line in b"".join(documents.render(summary)).splitlines()]
+
+    assert list(rows[0]) == [*DESIGNED, "warnings", "Ref", "warnings_sheet"]
+    assert rows[2]["error"] == "=Denied"
+    assert (rows[0]["http_status"], rows[0]["reconciled"], rows[0]["error"]) == (201, False, None)
+    assert rows[1]["warnings"] == ["The key was not compared, not sent."]
+
+
+def test_both_documents_keep_to_their_schemas() -> None:
+    """The schemas are part of the package, and say what the files are."""
+    summary = one_of_each(replace(OPENED, carried=("Ref",)))
+    row_schema, run_schema = documents.schema("result"), documents.schema("summary")
+
+    jsonschema.Draft202012Validator.check_schema(row_schema)
+    jsonschema.Draft202012Validator.check_schema(run_schema)
+    for line in b"".join(documents.render(summary)).splitlines():
+        jsonschema.validate(json.loads(line), row_schema)
+    document = json.loads(b"".join(documents.render_summary(summary)))
+    jsonschema.validate(document, run_schema)
+    assert list(document) == run_schema["required"]
+    assert list(document["counts"]) == run_schema["properties"]["counts"]["required"]
+
+
+def test_failed_rows_look_like_the_users_sheet() -> None:
+    """Input columns in the sheet's order without the secret, then what is wrong and what to do."""
+    places = {"sandbox": 0, "name": 2, "servicePrincipalKey": 3, "tenant": 4}
+    opened = replace(OPENED, carried=("Ref", "Hint"), columns=places)
+
+    header, *records = parsed(sheets.render_failed(one_of_each(opened)))
+
+    assert header[:5] == ["sandbox", "Ref", "name", "tenant", "Hint_sheet"]
+    assert header[5:] == ["status", "error", "column", "hint"]
+    assert [record[:7] for record in records] == [
+        ["prod", "x", "Acme", "", "y", "failed", "'=Denied"],
+        ["prod", "x", "Acme", "", "y", "rejected", "E9: Bad."],
+    ]
+    assert records[1][7:] == ["tenant", "Mend."]
+
+
+def test_rows_from_python_have_every_column() -> None:
+    """Without a sheet there are no places; the key's column is left out here too."""
+    header, *_ = parsed(sheets.render_failed(one_of_each(replace(OPENED, carried=("Ref",)))))
+
+    assert header[:2] == ["name", "description"]
+    assert header[-5:] == ["Ref", "status", "error", "column", "hint"]
+    assert "servicePrincipalKey" not in header
+
+
+@pytest.mark.parametrize("cell", HOSTILE)
+def test_hostile_cells_are_inert_and_whole(cell: str) -> None:
+    """Formulas are quoted for the spreadsheet; nothing else is touched, and JSON has them exact."""
+    planned = RowPlanned(name=cell, carried=(cell,))
+    summary = told((2, planned), (2, REJECTED), opened=replace(OPENED, carried=(cell,)))
+
+    for render in (sheets.render, sheets.render_failed):
+        header, record = parsed(render(summary))
+        shown = record[header.index("name")]
+        assert shown[:1] not in set("=+-@\t\r")
+        assert unquote_formula(shown) == cell
+        assert (
+            unquote_formula(header[header.index("name") + (20 if len(header) > 20 else 8)]) == cell
+        )
+    (line,) = b"".join(documents.render(summary)).splitlines()
+    assert json.loads(line)["name"] == cell
+    assert json.loads(line)[cell] == cell
+
+
+@given(st.text(st.sampled_from("'=+-@\t\r\n\",;ä\x00\x1b\u202e 1"), max_size=8))
+def test_quoting_is_undone_exactly(cell: str) -> None:
+    """Our CSV, read by Python's and unquoted, is the cell, whatever it begins with."""
+    summary = told((2, RowPlanned(name=cell)), (2, REJECTED))
+
+    _, record = parsed(sheets.render(summary))
+
+    assert unquote_formula(record[2]) == cell
+
+
+@given(st.text())
+def test_quoted_cells_never_run(cell: str) -> None:
+    """No cell begins with what a spreadsheet runs."""
+    assert not re.match(r"[=+\-@\t\r]", quote_formula(cell))
+    assert unquote_formula(quote_formula(cell)) == cell
+
+
+def test_chunks_end_where_a_record_ends() -> None:
+    """A redactor that works on chunks never sees half a cell."""
+    entries = [(row, RowPlanned(name=f"n\n{row}")) for row in range(2, 1203)]
+    summary = told(*entries)
+
+    chunks = list(sheets.render(summary))
+
+    assert len(chunks) == 3
+    assert all(chunk.endswith(b"\r\n") for chunk in chunks)
+    assert len(parsed(chunks)) == 1202
+    assert all(chunk.endswith(b"}\n") for chunk in documents.render(summary))
+
+
+def test_a_run_without_rows_is_a_header() -> None:
+    """And no line of JSON."""
+    assert parsed(sheets.render(told())) == [DESIGNED]
+    assert list(documents.render(told())) == []
+
+
+def test_carried_names_are_unique() -> None:
+    """Two columns of one name would be one key in JSON."""
+    names = columns_of(["A", "A", "Org Name", "ETAG", "etag_sheet", "Etag"], ["etag"])
+
+    assert names == ["A", "A_2", "Org Name", "ETAG_sheet", "etag_sheet", "Etag_sheet"]
+
+
+def test_missing_carried_cells_are_blank() -> None:
+    """A row from before a column was added is no shorter than the others."""
+    summary = told(
+        (2, RowPlanned(name="n", carried=("x",))), opened=replace(OPENED, carried=("a", "b"))
+    )
+
+    _, record = parsed(sheets.render(summary))
+
+    assert record[-2:] == ["x", ""]
+
+
+def test_the_unknown_is_null() -> None:
+    """A sweep that could not list knows nothing of what is missing; a lane cut off, nothing of its pace."""
+    assert iso(None) is None
+    assert documents.summary_document(told())["sweep"] is None
+    assert documents.summary_document(told(live=True))["exit_code"] is None
+
+
+def test_a_ledger_path_may_be_any_bytes() -> None:
+    """A path that is no UTF-8 does not cost the report."""
+    (chunk,) = documents.render_summary(told(ledger="/tmp/\udcff.sqlite3"))
+
+    assert json.loads(chunk)["ledger"] == "/tmp/\udcff.sqlite3"

@@ -1,0 +1,242 @@
+"""Reports reach the disk whole or not at all, for their owner's eyes only."""
+
+import json
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchconnect import reports
+from batchconnect.entry import Line, RowPlanned, RunEnded, RunOpened, Settled
+from batchconnect.ledger import Ledger
+from batchconnect.outcome import Failed
+from batchconnect.reports import FORMATS, ReportError, write_reports
+from batchconnect.reports.summary import Summary, summarize
+from batchconnect.row_state import fold_rows
+from batchconnect.secret import Secret, redact
+
+RUN = "20251124-160000000-k3f9"
+
+
+def summary_of(name: str = "Acme", detail: str = "No.") -> Summary:
+    ledger = Ledger(":memory:")
+    opened = RunOpened(run_id=RUN, sheets=("s.csv",), sheet_sha256="0", carried=("Ref",))
+    run = ledger.append([Line(entry=opened, at_ms=1)])
+    planned = RowPlanned(name=name, carried=(detail,))
+    settled = Settled(outcome=Failed(code="c", detail=detail))
+    ledger.append(
+        [
+            Line(entry=planned, run=run, row=2, at_ms=2),
+            Line(entry=settled, run=run, row=2, at_ms=3),
+            Line(entry=RunEnded(exit_code=4), run=run, at_ms=4),
+        ]
+    )
+    return summarize(ledger.run_lines(run), lambda: fold_rows(ledger.row_lines(run)))
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_every_format_is_written_for_the_owner_alone(tmp_path: Path) -> None:
+    """Directory 0700, files 0600, nothing else left behind."""
+    folder = tmp_path / "new" / "reports" / RUN
+
+    written = write_reports(summary_of(), folder)
+
+    assert written == {name: folder / name for name in FORMATS}
+    assert {path.name for path in folder.iterdir()} == set(FORMATS)
+    assert {mode(path) for path in written.values()} == {0o600}
+    assert {mode(one) for one in (folder, folder.parent, folder.parent.parent)} == {0o700}
+
+
+def test_the_summary_names_the_files(tmp_path: Path) -> None:
+    """Absolute paths, the log with them where there is one."""
+    folder = tmp_path / RUN
+    folder.mkdir()
+    (folder / "run.log.jsonl").touch()
+
+    write_reports(summary_of(), folder)
+
+    files = json.loads((folder / "summary.json").read_bytes())["files"]
+    assert files == {name: str(folder / name) for name in (*FORMATS, "run.log.jsonl")}
+    assert mode(folder) == 0o700
+
+
+def test_reports_are_written_again_over_themselves(tmp_path: Path) -> None:
+    """`report` and `reconcile` replace a run's files; the same ledger gives the same bytes."""
+    folder = tmp_path / RUN
+    before = {name: path.read_bytes() for name, path in write_reports(summary_of(), folder).items()}
+
+    after = {name: path.read_bytes() for name, path in write_reports(summary_of(), folder).items()}
+
+    assert after == before
+
+
+def test_a_planted_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Nobody has us overwrite a file elsewhere."""
+    folder, victim = tmp_path / RUN, tmp_path / "victim"
+    victim.write_text("mine")
+    folder.mkdir()
+    (folder / "results.csv").symlink_to(victim)
+
+    write_reports(summary_of(), folder)
+
+    assert victim.read_text() == "mine"
+    assert not (folder / "results.csv").is_symlink()
+
+
+def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """The run's folder is our own, or there is no report."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / RUN).symlink_to("elsewhere")
+
+    with pytest.raises(ReportError, match="symbolic link"):
+        write_reports(summary_of(), tmp_path / RUN)
+
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_full_disk_names_the_file_and_the_others_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a file is never left; the old one stands; the summary does not name the one that failed."""
+    folder = tmp_path / RUN
+    folder.mkdir()
+    (folder / "results.csv").write_text("old")
+
+    def full(summary: Summary) -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(reports, "FORMATS", {**FORMATS, "results.csv": full})
+
+    with pytest.raises(ReportError, match=r"results\.csv could not be written: No space") as caught:
+        write_reports(summary_of(), folder)
+
+    assert caught.value.hint is not None
+    assert set(caught.value.written) == set(FORMATS) - {"results.csv"}
+    assert (folder / "results.csv").read_text() == "old"
+    assert {path.name for path in folder.iterdir()} == set(FORMATS)
+    files = json.loads((folder / "summary.json").read_bytes())["files"]
+    assert "results.csv" not in files
+
+
+def test_an_error_of_ours_leaves_no_half_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger that cannot be read any more is not the disk's fault."""
+
+    def broken(summary: Summary) -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError("broken")
+
+    monkeypatch.setattr(reports, "FORMATS", {"results.csv": broken})
+
+    with pytest.raises(ValueError, match="broken"):
+        write_reports(summary_of(), tmp_path / RUN)
+
+    assert list((tmp_path / RUN).iterdir()) == []
+
+
+def test_latest_leads_to_the_newest_run(tmp_path: Path) -> None:
+    """The report of an older run, written again, does not take it back."""
+    older, newer = tmp_path / "20250101-000000000-aaaa", tmp_path / RUN
+    latest = tmp_path / "latest"
+
+    write_reports(summary_of(), older)
+    assert latest.readlink().name == older.name
+    write_reports(summary_of(), newer)
+    assert latest.readlink().name == newer.name
+    write_reports(summary_of(), older)
+    assert latest.readlink().name == newer.name
+    assert (latest / "results.csv").is_file()
+
+
+def test_latest_that_leads_nowhere_is_led_here(tmp_path: Path) -> None:
+    """A newer run that was removed is not the newest."""
+    (tmp_path / "latest").symlink_to("20990101-000000000-zzzz")
+
+    write_reports(summary_of(), tmp_path / RUN)
+
+    assert (tmp_path / "latest").readlink().name == RUN
+
+
+def test_without_links_a_file_names_the_newest_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows grants links to few."""
+
+    def refused(self: Path, target: str, target_is_directory: bool = False) -> None:
+        raise OSError("a privilege is not held")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+
+    write_reports(summary_of(), tmp_path / RUN)
+
+    assert (tmp_path / "latest.txt").read_text() == f"{RUN}\n"
+    assert not (tmp_path / "latest").exists()
+
+
+def test_a_folder_named_latest_is_left_alone(tmp_path: Path) -> None:
+    """It is somebody's own."""
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / "mine").touch()
+
+    write_reports(summary_of(), tmp_path / RUN)
+
+    assert (tmp_path / "latest" / "mine").exists()
+    assert (tmp_path / "latest.txt").read_text() == f"{RUN}\n"
+
+
+def test_latest_that_cannot_be_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reports stand all the same."""
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest.txt").mkdir()
+
+    with pytest.raises(ReportError, match="latest") as caught:
+        write_reports(summary_of(), tmp_path / RUN)
+
+    assert set(caught.value.written) == set(FORMATS)
+
+
+def test_where_a_folder_cannot_be_synced_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has no such thing."""
+    monkeypatch.setattr("batchconnect.reports.write.os.name", "nt")
+
+    reports.write.sync_folder(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    "key", ['pa"ss,wörd"1', "tab\\back\\slash", "<&'amp;>secret", "=formula+key", "plain-secret"]
+)
+def test_no_planted_secret_leaves(tmp_path: Path, key: str) -> None:
+    """The last line of defence finds it in every format, however that escapes it."""
+    secret = Secret(key)
+    clean: Callable[[str], str] = lambda text: redact(text, [secret])  # noqa: E731 - typed as the door takes it
+
+    written = write_reports(
+        summary_of(name=f"n {key}", detail=f"echo {key}!"), tmp_path / RUN, redact=clean
+    )
+
+    for path in written.values():
+        text = path.read_text("utf-8-sig")
+        assert key not in text
+        assert key.replace('"', '""') not in text
+        assert json.dumps(key, ensure_ascii=False)[1:-1] not in text
+    assert "echo ***!" in (tmp_path / RUN / "results.csv").read_text()
+
+
+def test_a_report_of_a_part_is_a_filter(tmp_path: Path) -> None:
+    """Rows may be left out; the rest of the machinery does not notice."""
+    summary = replace(summary_of(), rows=lambda: iter([]))
+
+    written = write_reports(summary, tmp_path / RUN)
+
+    assert written["results.jsonl"].read_bytes() == b""

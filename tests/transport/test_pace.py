@@ -1,0 +1,356 @@
+"""The pace of a lane, step by step, under a clock that the test holds."""
+
+import itertools
+from math import inf
+from random import Random
+
+import pytest
+
+from batchconnect.event import Event, LanePaused, PaceChanged
+from batchconnect.transport.load import Signal
+from batchconnect.transport.pace import RateLimiter
+
+
+class Still(Random):
+    """Draws the middle of every range."""
+
+    def random(self) -> float:
+        return 0.5
+
+
+def limiter(rate: float | None = None, events: list[Event] | None = None) -> RateLimiter:
+    heard = [] if events is None else events
+    return RateLimiter(org="acme", host="h", rng=Still(), rate=rate, on_event=heard.append)
+
+
+def pauses(events: list[Event]) -> list[tuple[str, float]]:
+    return [(e.reason, round(e.pause_s, 6)) for e in events if isinstance(e, LanePaused)]
+
+
+def use(pace: RateLimiter, start: float, seconds: float, signal: Signal = Signal.OK) -> float:
+    """Send as fast as the lane allows, each request answered at once; the time after it."""
+    now = start
+    while now < start + seconds:
+        now += pace.wait_s(now)
+        pace.take(now)
+        pace.done()
+        pace.answered(now, now, signal)
+    return now
+
+
+def test_there_is_no_initial_salvo() -> None:
+    """The first request goes at once, the second a whole gap later."""
+    pace = limiter(rate=10)
+    pace.take(0.0)
+    pace.done()
+
+    assert pytest.approx(0.1) == pace.wait_s(0.0)
+    assert pace.wait_s(0.1) == 0.0
+
+
+def test_time_not_used_is_not_saved_up() -> None:
+    """After a minute of silence one request goes, not six hundred."""
+    pace = limiter(rate=10)
+    pace.take(0.0)
+    pace.take(60.0)
+
+    assert pytest.approx(0.1) == pace.wait_s(60.0)
+
+
+def test_a_clock_may_round_by_a_microsecond() -> None:
+    """A grant is not put off for less than the clock can tell."""
+    pace = limiter(rate=10)
+    pace.take(0.0)
+
+    assert pace.wait_s(0.1 - 0.9e-6) == 0.0
+    assert pace.wait_s(0.1 - 2e-6) > 0.0
+
+
+def test_a_late_timer_costs_no_rate_where_gaps_are_shorter_than_its_steps() -> None:
+    """At 1,000/s a wake-up that is 0.4 ms late shortens the next gap by as much; at 10/s never."""
+    fast, slow = limiter(rate=1000), limiter(rate=10)
+    for pace, moment in ((fast, 0.0014), (slow, 0.1004)):
+        pace.take(0.0)
+        pace.take(moment)
+
+    assert pytest.approx(0.0006) == fast.wait_s(0.0014)
+    assert pytest.approx(0.1) == slow.wait_s(0.1004)
+
+
+def test_a_lane_finds_its_pace_from_two_a_second() -> None:
+    """Slow start: half as much again each second, up to twenty."""
+    pace = limiter()
+    rates = [pace.rate]
+    now = 0.0
+    for _ in range(8):
+        now = use(pace, now, 1.0)
+        rates.append(pace.rate)
+
+    assert rates[0] == 2.0
+    assert all(later <= earlier * 1.5 + 1e-9 for earlier, later in itertools.pairwise(rates))
+    assert 20.0 == rates[-1] == pace.counted.rate_max
+
+
+def test_a_pace_that_is_not_used_does_not_grow() -> None:
+    """Less than half of the grant used proves nothing about the service."""
+    pace = limiter()
+    for second in range(30):
+        pace.take(float(second) * 2)
+        pace.done()
+        pace.answered(second * 2 + 0.1, second * 2, Signal.OK)
+
+    assert pace.rate == 2.0
+
+
+def test_a_pace_without_an_answer_does_not_grow() -> None:
+    """Requests that left say nothing; answers do."""
+    pace = limiter()
+    for half in range(8):
+        pace.take(half / 2)
+        pace.done()
+
+    assert pace.rate == 2.0
+
+
+def test_throttled_cuts_once_per_epoch() -> None:
+    """Ten requests that left before the cut tell of one congestion."""
+    events: list[Event] = []
+    pace = limiter(rate=10, events=events)
+    for sent in range(10):
+        pace.take(sent / 10)
+    for sent in range(10):
+        pace.answered(1.0 + sent / 100, sent / 10, Signal.THROTTLED)
+
+    assert pace.rate == 7.0
+    assert pace.counted.throttled == 10
+    assert [(e.reason, e.rate) for e in events if isinstance(e, PaceChanged)] == [
+        ("congestion", 7.0)
+    ]
+
+
+def test_a_cut_acts_on_who_waits_already() -> None:
+    """The gap is measured with the rate as of now, not as of the last grant."""
+    pace = limiter(rate=10)
+    pace.take(0.0)
+    pace.answered(0.05, 0.0, Signal.CONGESTION)
+    pace.answered(0.05, 0.0, Signal.CONGESTION)
+
+    assert pace.rate == 7.0
+    assert pytest.approx(1 / 7 - 0.05) == pace.wait_s(0.05)
+
+
+def test_the_rate_never_falls_below_the_floor() -> None:
+    """One request in five seconds is the least; a lower `--rate` is its own floor."""
+    pace, slow = limiter(), limiter(rate=0.1)
+    for moment in range(50):
+        pace.answered(moment, moment, Signal.THROTTLED, 1.0)
+        slow.answered(moment, moment, Signal.THROTTLED, 1.0)
+
+    assert (pace.rate, slow.rate) == (0.2, 0.1)
+
+
+def test_an_asked_rate_is_start_and_ceiling_and_bounds_nothing_in_flight() -> None:
+    """`--rate 50` means fifty, and as many requests out as it takes."""
+    pace = limiter(rate=50)
+    use(pace, 0.0, 20.0)
+
+    assert (50.0, inf) == (pace.rate, pace.max_in_flight)
+
+
+def test_an_isolated_server_fault_cuts_nothing() -> None:
+    """One 500 is an accident; the second one is overload."""
+    pace = limiter(rate=10)
+    pace.answered(1.0, 0.9, Signal.CONGESTION)
+    before = pace.rate
+    pace.answered(1.2, 1.1, Signal.CONGESTION)
+
+    assert (before, pace.rate) == (10.0, 7.0)
+
+
+def test_retry_after_pauses_the_lane_and_a_little_longer() -> None:
+    """Seven seconds and up to 0.3 of jitter, then one request at a time as ever."""
+    events: list[Event] = []
+    pace = limiter(rate=10, events=events)
+    pace.take(0.0)
+    pace.done()
+    pace.answered(1.0, 0.0, Signal.THROTTLED, 7.0)
+
+    assert pytest.approx(7.15) == pace.wait_s(1.0)
+    assert pauses(events) == [("retry_after", 7.15)]
+    assert pytest.approx(7.15) == pace.counted.paused_s
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    """Of several demands the longest holds, and what lasts about as long is told once."""
+    events: list[Event] = []
+    pace = limiter(events=events)
+    pace.pause(0.0, 10, "retry_after")
+    pace.pause(1.0, 3, "throttled")
+    pace.pause(1.0, 9.2, "retry_after")
+
+    assert pytest.approx(9.2) == pace.wait_s(1.0)
+    assert len(events) == 1
+    assert pytest.approx(10.2) == pace.counted.paused_s
+
+
+def test_throttled_without_a_header_pauses_at_least_a_second_and_longer_each_time() -> None:
+    """1, 2, 4, ... seconds with jitter on top, never above 300."""
+    pace = limiter()
+    now, waits = 0.0, []
+    for _ in range(12):
+        pace.answered(now, now, Signal.THROTTLED)
+        waits.append(pace.wait_s(now))
+        now += 400
+
+    assert pytest.approx([1.15, 2.65, 5.65]) == waits[:3]
+    assert all(earlier <= later <= 300 for earlier, later in itertools.pairwise(waits))
+    assert waits[-1] == 300
+
+
+def test_a_normal_answer_ends_the_row_of_growing_pauses() -> None:
+    """The next trouble starts with a second again."""
+    pace = limiter()
+    pace.answered(0.0, 0.0, Signal.THROTTLED)
+    pace.answered(10.0, 10.0, Signal.THROTTLED)
+    pace.answered(20.0, 20.0, Signal.OK)
+    pace.answered(30.0, 30.0, Signal.THROTTLED)
+
+    assert pytest.approx(1.15) == pace.wait_s(30.0)
+
+
+def test_what_was_not_sent_pauses_and_probes() -> None:
+    """A network that is away is asked by one request at a time, until one is answered."""
+    events: list[Event] = []
+    pace = limiter(events=events)
+    for _ in range(3):
+        pace.take(0.0)
+    pace.lost(0.5, 0.0, sent=False)
+    pace.lost(0.6, 0.0, sent=False)
+
+    assert (pace.probing, pace.max_in_flight) == (True, 1)
+    assert pauses(events) == [("not_sent", 1.15)]
+
+    pace.answered(0.7, 0.0, Signal.OK)
+    assert pace.probing, "an answer to what left before proves nothing about now"
+
+    pace.answered(3.0, 2.0, Signal.OK)
+    assert (pace.probing, pace.max_in_flight) == (False, 4)
+
+
+def test_the_pauses_of_what_was_not_sent_grow_to_half_a_minute() -> None:
+    """1, 2, 4, 8, 16 seconds, and then every half minute."""
+    pace = limiter()
+    now, waits = 0.0, []
+    for _ in range(7):
+        pace.lost(now, now, sent=False)
+        waits.append(pace.wait_s(now))
+        now += 60
+
+    assert pytest.approx([1.15, 2.65, 5.65, 11.65, 23.65, 30, 30]) == waits
+
+
+def test_a_lost_answer_alone_neither_pauses_nor_cuts() -> None:
+    """A doubt is no congestion; the lane counts them and calls `probe` itself."""
+    pace = limiter(rate=10)
+    pace.take(0.0)
+    pace.lost(5.0, 0.0, sent=True)
+
+    assert (pace.rate, pace.wait_s(5.0), pace.probing) == (10.0, 0.0, False)
+
+
+def test_repeated_throttling_probes() -> None:
+    """Three epochs in a row without a normal answer: one request at a time."""
+    pace = limiter()
+    probing = []
+    for moment in (0.0, 10.0, 20.0):
+        pace.answered(moment, moment, Signal.THROTTLED)
+        probing.append(pace.probing)
+
+    assert probing == [False, False, True]
+
+
+def test_requests_in_flight_are_bounded_and_the_bound_grows_where_it_holds() -> None:
+    """Four at first; where the bound and not the pace holds the lane, it rises up to twenty."""
+    pace = limiter()
+    now, out = 0.0, 0
+    for _ in range(4):
+        now += pace.wait_s(now)
+        pace.take(now)
+        out += 1
+    assert inf == pace.wait_s(now)
+
+    for _ in range(200):  # an answer each second, as slow as can be
+        now += 1.0
+        pace.done()
+        pace.answered(now, now - 1, Signal.OK)
+        while (wait_s := pace.wait_s(now)) < 1:
+            now += wait_s
+            pace.take(now)
+            out += 1
+
+    assert 20 == pace.max_in_flight == pace.in_flight
+
+
+def test_the_bound_in_flight_is_cut_with_the_pace() -> None:
+    """Congestion may mean too many at once as well as too many a second."""
+    pace = limiter()
+    pace.answered(1.0, 1.0, Signal.THROTTLED, 1.0)
+    first = pace.max_in_flight
+    pace.answered(5.0, 5.0, Signal.THROTTLED, 1.0)
+
+    assert (first, pace.max_in_flight) == (2, 1)
+
+
+def test_near_the_last_ceiling_the_pace_feels_its_way_and_forgets_it_in_time() -> None:
+    """+6 % a second, +1 % within 85 % of the ceiling; ten clean seconds above it free the way."""
+    pace = limiter()
+    now = use(pace, 0.0, 3.0)
+    ceiling = pace.rate
+    pace.answered(now, now, Signal.THROTTLED, 0.5)
+    start, rates = now, [(now, pace.rate)]
+    assert pytest.approx(ceiling * 0.7) == pace.rate
+
+    while pace.rate < ceiling * 1.2:
+        now = use(pace, now, 0.1)
+        rates.append((now, pace.rate))
+
+    above = next(at for at, rate in rates if rate > ceiling)
+    steady = [(at, rate) for at, rate in rates if rate < ceiling * 0.85]
+    slow = [(at, rate) for at, rate in rates if 0.87 * ceiling < rate <= ceiling]
+    assert growth(steady) == pytest.approx(1.06, abs=0.02)
+    assert growth(slow) == pytest.approx(1.01, abs=0.004)
+    assert 10 <= now - above <= 14
+    assert now - start < 60
+
+
+def growth(rates: list[tuple[float, float]]) -> float:
+    """Factor per second from the first change to the last."""
+    changes = [b for a, b in itertools.pairwise(rates) if a[1] != b[1]]
+    (first_at, first), (last_at, last) = changes[0], changes[-1]
+    return float((last / first) ** (1 / (last_at - first_at)))
+
+
+def test_a_ceiling_is_forgotten_after_two_minutes() -> None:
+    """What was too much long ago says nothing about now."""
+    pace = limiter()
+    now = use(pace, 0.0, 3.0)
+    ceiling = pace.rate
+    pace.answered(now, now, Signal.THROTTLED, 125.0)
+    now += 126
+    times = [now]
+    while pace.rate < ceiling:
+        now = use(pace, now, 0.1)
+        times.append(now)
+
+    assert times[-1] - times[0] < 9, "6 % a second all the way: 0.7 to 1 in about six seconds"
+
+
+def test_growth_is_told_when_it_is_worth_a_word() -> None:
+    """An event for each quarter more, not for each step."""
+    events: list[Event] = []
+    use(limiter(events=events), 0.0, 10.0)
+
+    rates = [event.rate for event in events if isinstance(event, PaceChanged)]
+    assert all(event.reason == "growth" for event in events if isinstance(event, PaceChanged))
+    assert rates == sorted(rates)
+    assert 3 <= len(rates) <= 7
