@@ -1,0 +1,59 @@
+"""
+Batch onboarding of Azure Data Explorer base connections into Adobe Experience Platform.
+
+No row twice, no row lost, no secret out, and a report that tells a person what to do next.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchconnect.api import Report, onboard, onboard_sync
+    from batchconnect.choices import Choices
+    from batchconnect.errors import BatchConnectError
+    from batchconnect.event import Event
+    from batchconnect.org import Org
+    from batchconnect.outcome import Status
+    from batchconnect.reports.result import Result
+    from batchconnect.secret import Secret
+    from batchconnect.settings import Settings, load_settings
+    from batchconnect.stop import Stop
+
+_HOMES = {
+    "BatchConnectError": "errors",
+    "Choices": "choices",
+    "Event": "event",
+    "Org": "org",
+    "Report": "api",
+    "Result": "reports.result",
+    "Secret": "secret",
+    "Settings": "settings",
+    "Status": "outcome",
+    "Stop": "stop",
+    "load_settings": "settings",
+    "onboard": "api",
+    "onboard_sync": "api",
+}
+
+__all__ = [
+    "BatchConnectError",
+    "Choices",
+    "Event",
+    "Org",
+    "Report",
+    "Result",
+    "Secret",
+    "Settings",
+    "Status",
+    "Stop",
+    "load_settings",
+    "onboard",
+    "onboard_sync",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: the command line answers `--help` without the engine.
+    if name in _HOMES:
+        return getattr(import_module(f"batchconnect.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

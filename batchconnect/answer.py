@@ -17,7 +17,7 @@ from batchconnect.complaint import Complaint, json_object, one_line, read_compla
 from batchconnect.hint import title_for
 from batchconnect.refusal import PASSING, STALE_TOKEN, Blame, blame
 from batchconnect.secret import Secret
-from batchconnect.transport.interface import Response, TransportError
+from batchconnect.transport.interface import Response, StoppedError, TransportError
 
 
 class Scope(StrEnum):
@@ -106,10 +106,6 @@ Answer = Made | NotSent | Throttled | Refused | OrgLevel | Unknown
 
 PROTOCOL_SURPRISE = "protocol_surprise"
 
-STOP_CODES = frozenset(
-    {"interrupted", "no_progress", "lane_stopped", "sandbox_stopped", "max_rows", "max_failures"}
-)
-"""Codes of our own stop: it is permanent too, and says nothing about the org."""
 _DOUBTFUL_4XX = frozenset({407, 408, 409, 412, 425})
 """Statuses that leave open whether the request was applied, whatever the body says."""
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -167,7 +163,7 @@ def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) ->
     detail = one_line(error.detail, secrets)
     if error.sent:
         return Unknown(code=error.code, detail=detail)
-    if error.permanent and error.code not in STOP_CODES:
+    if error.permanent and not isinstance(error, StoppedError):
         return OrgLevel(
             code=error.code,
             title=title_for(error.code),

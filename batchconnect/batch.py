@@ -5,7 +5,6 @@ All it needs is passed in. It sees lanes and rows, never a ring; the life of one
 the work of one lane `lane_work`'s.
 """
 
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from batchconnect.lane import Lane
 from batchconnect.lane_work import Holding, LaneWork
 from batchconnect.ledger import Ledger
 from batchconnect.orphan import Gone, Orphan
-from batchconnect.outcome import Failed, Status, status_of
+from batchconnect.outcome import Failed, Rejected, Status, status_of
 from batchconnect.plan import Known, Rules
 from batchconnect.reconcile import Policy
 from batchconnect.row import Row
@@ -40,9 +39,17 @@ from batchconnect.row_state import RowState, fold_rows
 from batchconnect.run_ledger import Clock, RunLedger
 from batchconnect.run_state import RunState, fold_run
 from batchconnect.sheet.interface import Sheet
+from batchconnect.stop import Stop
 from batchconnect.survey import NOT_SELECTED, Parse, Survey, Treat, survey
 from batchconnect.sweep import expected, sweep
-from batchconnect.verdict import MAX_FAILURES, MAX_ROWS, REJECTED_ROWS, exit_code
+from batchconnect.verdict import (
+    INTERRUPTED,
+    MAX_FAILURES,
+    MAX_ROWS,
+    REJECTED_ROWS,
+    TERMINATED,
+    exit_code,
+)
 
 _TELL_EVERY_S: Final = 0.5
 """How often what the lanes told is written to the ledger; rows never wait for it."""
@@ -58,29 +65,6 @@ class Bounds:
     """At most so many creates: a canary."""
     max_failures: float | None = None
     """At this many failed rows the run stops; below 1 a share of the rows that are to be done."""
-
-
-class Stop:
-    """
-    A person's, or the system's, wish to end a run in good order; it may come at any time.
-
-    The one who asks needs no knowledge of the run: `ask` may be called from a signal handler's task.
-    """
-
-    def __init__(self) -> None:
-        self.reason = ""
-        self._asked = anyio.Event()
-
-    def ask(self, reason: str) -> None:
-        """Send nothing more, let finish what is in flight; the first reason stands."""
-        if not self.reason:
-            self.reason = reason
-            self._asked.set()
-
-    async def wait(self) -> str:
-        """The reason, as soon as there is one."""
-        await self._asked.wait()
-        return self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +112,7 @@ class Batch:
         self._number = job.resumed.number if job.resumed else 0
         self._told: list[Event] = []
         self._works: list[LaneWork] = []
+        self._orgs: set[str] = set()
         self._failures = 0
         self._failures_allowed = float("inf")
         self._begun = 0
@@ -147,7 +132,7 @@ class Batch:
         known = self._known()
         found = await survey(
             job.sheet,
-            job.parse,
+            self._parse,
             ledger=pen,
             known=known.rows,
             is_selected=job.is_selected,
@@ -173,6 +158,21 @@ class Batch:
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(pen)
         return await self._close(pen, found, job.stop.reason)
+
+    def abandon(self) -> RunState:
+        """End a run that was cut off; what was in flight stands in the ledger as an intent."""
+        reason = self._job.stop.reason or INTERRUPTED
+        code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
+        ended = RunEnded(exit_code=code, closed=False, reason=reason)
+        line = Line(entry=ended, run=self._number, at_ms=self._job.clock.now_ms())
+        self._job.ledger.append([line])
+        return fold_run(self._job.ledger.run_lines(self._number))
+
+    def _parse(self, row: Row) -> BaseConnection | Rejected:
+        judged = self._job.parse(row)
+        if isinstance(judged, BaseConnection):
+            self._orgs.add(judged.org.key)
+        return judged
 
     # Opening ------------------------------------------------------------------------------------
 
@@ -202,21 +202,36 @@ class Batch:
 
     def _known(self) -> _Known:
         ledger = self._job.ledger
-        of_run: dict[str, RowState] = {}
+        sends: dict[str, int] = {}
         rows: dict[int, bool] = {}
         if self._job.resumed is not None:
             for state in fold_rows(ledger.row_lines(self._number)):
                 rows[state.number] = state.is_settled
                 self._begun += state.sends > 0
-                if state.marker is not None and state.is_open:
-                    of_run[state.marker] = state
-        for marker in ledger.open_markers():
-            elsewhere = ledger.marker_state(marker)
-            if marker not in of_run and elsewhere is not None and elsewhere.is_open:
-                # Sends are counted per run: a rerun brings home what another run gave up.
-                of_run[marker] = replace(elsewhere, sends=1)
-        plan = Known(is_new=not ledger.has_sent(), open=of_run, state_of=ledger.marker_state)
+                if state.marker is not None:
+                    sends[state.marker] = state.sends
+        # Whether, and since when, an identity is in doubt is told by all runs together: another run
+        # may have sent it since. Sends are counted per run: a rerun brings home what another gave up.
+        states = map(ledger.marker_state, ledger.open_markers())
+        of_all = {
+            state.marker: replace(state, sends=max(1, sends.get(state.marker, 0)))
+            for state in states
+            if state is not None and state.marker is not None
+        }
+        plan = Known(is_new=self._is_new(), open=of_all, state_of=ledger.marker_state)
         return _Known(rows=rows, plan=plan)
+
+    def _is_new(self) -> bool:
+        """
+        Whether the ledger may have a lost predecessor whose requests are still on their way.
+
+        A crash and a resume do not make it older: it is new until the window has passed since its
+        first line, or as long as it never sent anything.
+        """
+        ledger, clock = self._job.ledger, self._job.clock
+        first = ledger.run_lines(1)[0]
+        age_s = (clock.now_ms() - first.at_ms) / 1000
+        return not ledger.has_sent() or age_s < self._job.policy.settle_s
 
     # Working --------------------------------------------------------------------------------------
 
@@ -335,7 +350,9 @@ class Batch:
         return took_over or any(work.had_doubts for work in self._works)
 
     async def _sweep(self, pen: RunLedger) -> None:
-        lanes = {work.lane.org.key: work.lane for work in self._works}
+        # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
+        orgs = {*self._orgs, *(work.lane.org.key for work in self._works)}
+        lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {place: want for place, want in wanted.items() if place[0] in lanes}
         swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)

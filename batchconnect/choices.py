@@ -7,8 +7,9 @@ from typing import Final
 
 from batchconnect.directory import Orgs
 from batchconnect.errors import UsageError
+from batchconnect.org import Org
 from batchconnect.reconcile import OnDoubt
-from batchconnect.row import Column, Row
+from batchconnect.row import Cell, Column, Row
 
 SETTLE_S: Final = 180.0
 """S = D + L: 120 s that a sent POST may still be applied, 60 s that the listing may lag."""
@@ -66,7 +67,7 @@ class Choices:
         """
         What `--only` chooses, asked of the bare row.
 
-        A row whose org cannot be told is chosen, so that its problem is seen.
+        A row whose org or sandbox cannot be told is chosen, so that its problem is seen.
 
         Raises:
             UsageError: The word is neither `org` nor `sandbox`, or no org has this name.
@@ -94,11 +95,22 @@ class Choices:
                 )
 
         def is_selected(row: Row) -> bool:
-            name = row.cells.get(Column.ORG) or self.org
-            org = orgs.find(name) if isinstance(name, str) else orgs.only
-            sandbox = row.cells.get(Column.SANDBOX) or self.sandbox or (org and org.sandbox)
+            org = self._org_of(row.cells.get(Column.ORG, ""), orgs)
+            sandbox = self._sandbox_of(row.cells.get(Column.SANDBOX, ""), org)
             return (not keys or org is None or org.key in keys) and (
                 not sandboxes or not sandbox or sandbox in sandboxes
             )
 
         return is_selected
+
+    def _org_of(self, cell: Cell, orgs: Orgs) -> Org | None:
+        if not isinstance(cell, str):
+            return None
+        name = cell if cell.strip() else self.org
+        return orgs.only if name is None else orgs.find(name)
+
+    def _sandbox_of(self, cell: Cell, org: Org | None) -> str | None:
+        if not isinstance(cell, str):
+            return None
+        default = org.sandbox if org is not None else None
+        return cell if cell.strip() else self.sandbox or default

@@ -5,6 +5,8 @@ orjson writes dataclasses as they are; pydantic reads them again and holds them 
 so that a damaged ledger is an error message and not a wrong report.
 """
 
+import json
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -58,13 +60,19 @@ def encode(entry: e.Entry) -> bytes:
     """
     Write an entry's fields as one JSON object.
 
-    A `Secret` anywhere in it is a TypeError: orjson does not know the type, and that is wanted.
+    A `Secret` anywhere in it is a TypeError: neither writer knows the type, and that is wanted.
     """
+    told: object = entry
     match entry:
         case e.Settled(outcome=inner) | e.LaneTold(event=inner):
-            return orjson.dumps({**_shallow(entry), "is": type(inner).__name__})
+            told = {**_shallow(entry), "is": type(inner).__name__}
         case _:
-            return orjson.dumps(entry)
+            pass
+    try:
+        return orjson.dumps(told)
+    except TypeError:
+        # Lone surrogates: a file's name that is no text, a cell handed in from Python. They become `?`.
+        return json.dumps(told, default=_shallow, ensure_ascii=False).encode(errors="replace")
 
 
 def decode(word: str, body: bytes | str) -> e.Entry:
@@ -77,20 +85,20 @@ def decode(word: str, body: bytes | str) -> e.Entry:
     cls = ENTRIES.get(word)
     if cls is None:
         raise ValueError(f"unknown kind of entry: {word!r}")
-    fields = orjson.loads(body)
-    member = fields.pop("is", None)
+    told = orjson.loads(body)
     try:
+        member = told.pop("is", None)
         if member is not None:
             inner = "outcome" if cls is e.Settled else "event"
-            fields[inner] = _adapter(member).validate_python(fields[inner])
-        entry: e.Entry = _adapter(cls.__name__).validate_python(fields)
-    except (ValidationError, KeyError):
+            told[inner] = _adapter(member).validate_python(told[inner])
+        entry: e.Entry = _adapter(cls.__name__).validate_python(told)
+    except (ValidationError, KeyError, TypeError, AttributeError):
         raise ValueError(f"the fields of a {word!r} entry do not fit") from None
     return entry
 
 
 def _shallow(entry: Any) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+    return {field.name: getattr(entry, field.name) for field in fields(entry)}
 
 
 @cache

@@ -8,8 +8,8 @@ rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 import getpass
 import os
 import platform
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,23 +18,25 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
-from batchconnect.batch import Batch, Bounds, Job, Stop
+from batchconnect.batch import Batch, Bounds, Job
+from batchconnect.stop import Stop
 from batchconnect.choices import Choices
 from batchconnect.connection import parse
 from batchconnect.entry import RunOpened
-from batchconnect.errors import UsageError
+from batchconnect.error_group import the_cause
 from batchconnect.event import Event
 from batchconnect.group_commit import GroupCommit
+from batchconnect.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger_file import locked
 from batchconnect.plan import Rules
 from batchconnect.reconcile import Policy
+from batchconnect.recovery import settle_run
 from batchconnect.redactor import Redactor
 from batchconnect.reference import References
-from batchconnect.reports.summary import Summary, summarize
+from batchconnect.reports.summary import Summary
 from batchconnect.rerun import Chain
 from batchconnect.run_ledger import Clock, RunLedger, system_clock
-from batchconnect.run_state import RunState, fold_run
 from batchconnect.service import Service, connected
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
@@ -85,7 +87,33 @@ async def onboard_sheet(
         LedgerError: The ledger is in use, unusable, or cannot be written.
         UsageError: An option cannot be meant, or the parent is not known.
     """
-    async with connected(settings, choices, on_event=listener.on_event) as service:
+    with the_cause():
+        return await _onboard_sheet(
+            sheet,
+            settings=settings,
+            choices=choices,
+            environ=environ,
+            listener=listener,
+            report=report,
+            parent=parent,
+            in_memory=in_memory,
+        )
+
+
+async def _onboard_sheet(
+    sheet: Sheet,
+    *,
+    settings: Settings,
+    choices: Choices,
+    environ: Mapping[str, str],
+    listener: Listener,
+    report: Callable[[Summary], None],
+    parent: str | None,
+    in_memory: bool,
+) -> Summary:
+    async with connected(
+        settings, choices, on_event=listener.on_event, in_memory=in_memory
+    ) as service:
         listener.redactor.hold(*settings.secrets)
         about = {"host": platform.node(), "sheet": sheet.name}
         with opened_ledger(choices, service.host, about=about, in_memory=in_memory) as ledger:
@@ -102,10 +130,60 @@ async def onboard_sheet(
                     pen=lambda run: RunLedger(group, run=run, clock=clock),
                     parent=parent,
                 )
-                state = await Batch(job).run()
+                batch = Batch(job)
+                with listener.stop.cutting_off() as scope:
+                    state = await batch.run()
+                if scope.cancelled_caught:
+                    state = batch.abandon()
             summary = summary_of(ledger, state)
             report(summary)
             return summary
+
+
+async def settle(
+    run_id: str | None,
+    *,
+    settings: Settings,
+    choices: Choices,
+    listener: Listener,
+    report: Callable[[Summary], None],
+) -> Summary:
+    """
+    Settle what a run left in doubt, and write its report again; nothing is created.
+
+    Args:
+        run_id: The run; None: the newest that has rows in doubt.
+        settings: The orgs.
+        choices: The settle window's policy.
+        listener: Who hears of it.
+        report: Called with the run's summary while its rows can still be read.
+
+    Raises:
+        SettingsError: An org of the run is no longer in the settings.
+        LedgerError: The ledger is in use, unusable, or cannot be written.
+        UsageError: There is no such run.
+    """
+    with the_cause():
+        async with connected(settings, choices, on_event=listener.on_event) as service:
+            listener.redactor.hold(*settings.secrets)
+            about = {"host": platform.node(), "command": "reconcile"}
+            with opened_ledger(choices, service.host, about=about) as ledger:
+                run = run_in_doubt(ledger, run_id)
+                clock = system_clock()
+                async with GroupCommit(ledger) as group:
+                    state = await settle_run(
+                        run,
+                        ledger=ledger,
+                        pen=RunLedger(group, run=run.number, clock=clock),
+                        service=service,
+                        choices=choices,
+                        clock=clock,
+                        on_event=listener.on_event,
+                        stop=listener.stop,
+                    )
+                summary = summary_of(ledger, state)
+                report(summary)
+                return summary
 
 
 def parser(
@@ -245,53 +323,3 @@ def opened_ledger(
             path = choices.ledger_path
             stack.enter_context(locked(choices.ledger_path, about=about))
         yield stack.enter_context(Ledger(path, host=host, simulated=choices.simulate))
-
-
-def run_states(ledger: Ledger) -> Iterator[RunState]:
-    """Every run, newest first."""
-    for _number, _opened, lines in ledger.runs():
-        yield fold_run(lines)
-
-
-def open_run(ledger: Ledger, sheet_sha256: str) -> RunState | None:
-    """The newest run over the same sheet that was not closed; reruns go on by themselves."""
-    for state in run_states(ledger):
-        if state.opened.sheet_sha256 == sheet_sha256 and state.opened.parent_run_id is None:
-            return None if state.is_closed else state
-    return None
-
-
-def find_run(ledger: Ledger, run_id: str | None) -> RunState:
-    """
-    A run by its id, or by the beginning of it; None: the newest.
-
-    Raises:
-        UsageError: There is none, or several begin so.
-    """
-    found = [
-        state
-        for state in run_states(ledger)
-        if run_id is None or state.opened.run_id.startswith(run_id)
-    ]
-    if not found:
-        wanted = f"no run is called {run_id}" if run_id else "there is no run yet"
-        raise UsageError(
-            f"{wanted} in the ledger {ledger.path}", hint="`batchconnect runs` shows all of them."
-        )
-    exact = [state for state in found if state.opened.run_id == run_id]
-    if run_id is not None and len(found) > 1 and not exact:
-        raise UsageError(
-            f"several runs begin with {run_id}",
-            hint=" ".join(state.opened.run_id for state in found[:5]),
-        )
-    return (exact or found)[0]
-
-
-def summary_of(ledger: Ledger, state: RunState, *, live: bool = False) -> Summary:
-    """The report's content, a pure function of the ledger."""
-    return summarize(
-        ledger.run_lines(state.number),
-        lambda: state.rows(ledger.row_lines(state.number)),
-        ledger=ledger.path,
-        live=live,
-    )

@@ -46,7 +46,7 @@ class _Waiter:
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
         self.done = anyio.Event()
-        self.error: LedgerError | None = None
+        self.error: Exception | None = None
 
 
 class GroupCommit:
@@ -78,6 +78,8 @@ class GroupCommit:
 
     async def append(self, lines: Sequence[Line]) -> None:
         """Wait until the lines are durable."""
+        if self._closing:
+            raise LedgerError(f"the ledger {self._ledger.path} is closed already")
         waiter = _Waiter(lines)
         self._waiting.append(waiter)
         self._wake.set()
@@ -97,11 +99,17 @@ class GroupCommit:
 
     async def _write(self, group: list[_Waiter]) -> None:
         lines = [line for waiter in group for line in waiter.lines]
-        failed: LedgerError | None = None
+        failed: Exception | None = None
         try:
             await anyio.to_thread.run_sync(self._ledger.append, lines)
         except LedgerError as error:
             failed = error
+        except Exception as error:  # noqa: BLE001 - a line that cannot be written is one row's matter
+            failed = error
+            if len(group) > 1:
+                for waiter in group:
+                    await self._write([waiter])
+                return
         for waiter in group:
             waiter.error = failed
             waiter.done.set()

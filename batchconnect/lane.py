@@ -29,7 +29,7 @@ from batchconnect.flow_service import FlowService, Gone, Sent, Spec, Unreadable
 from batchconnect.listing import Found, Listing
 from batchconnect.org import Org
 from batchconnect.transport.ims import Authorized, Token
-from batchconnect.transport.interface import Purpose, Response, Transport
+from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
@@ -86,9 +86,13 @@ class Lane:
     ) -> None:
         self.org = org
         self.host = urlsplit(org.platform_url).hostname or ""
-        self.on_stop: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
+        """Told when the lane stops or halts."""
+        self.is_halted = False
+        """Whether nothing at all is sent any more, look-ups included."""
+        self.on_event = on_event
+        """Told of pauses, changes of pace, and the stop; whoever carries out the lane's part listens."""
         self._limits = limits
-        self._on_event = on_event
         self._signal = StopSignal()
         self._stopped: LaneStopped | None = None
         self._stopped_sandboxes: dict[str, LaneStopped] = {}
@@ -96,7 +100,7 @@ class Lane:
         self._doubts_in_a_row = 0
         self._created = 0
         self._pace = RateLimiter(
-            org=org.key, host=self.host, rng=rng, rate=org.rate, on_event=on_event
+            org=org.key, host=self.host, rng=rng, rate=org.rate, on_event=self._tell
         )
         patience = Patience(limits.patience_s)
 
@@ -148,6 +152,14 @@ class Lane:
     async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
         """Read one connection."""
         return await self._service.get(sandbox, connection_id)
+
+    async def sign_in(self) -> str | None:
+        """Get a token; why that is refused, or None."""
+        try:
+            await self._token.current()
+        except TransportError as error:
+            return f"{error.code}: {error.detail}" if error.detail else error.code
+        return None
 
     async def list_one_page(self, sandbox: str) -> Listing:
         """Read the first page only: enough to know whether the sandbox may be read."""
@@ -212,20 +224,23 @@ class Lane:
         """Take no further row: what waits gives up unsent, what is on the wire may be answered."""
         if self._stopped is None:
             self._stopped = stopped
-            self._on_event(stopped)
-            self.halt("lane_stopped")
+            self._tell(stopped)
+            # Look-ups may go on: what is in doubt is still to be settled.
+            self._signal.set("lane_stopped", Purpose.CREATE)
+            self.on_change()
 
     def stop_sandbox(self, stopped: LaneStopped) -> None:
         """Take no further row of one sandbox."""
         assert stopped.sandbox is not None
         if stopped.sandbox not in self._stopped_sandboxes:
             self._stopped_sandboxes[stopped.sandbox] = stopped
-            self._on_event(stopped)
+            self._tell(stopped)
 
     def halt(self, code: str) -> None:
         """Send nothing more; *code* says why, to the rows that give up."""
         self._signal.set(code)
-        self.on_stop()
+        self.is_halted = True
+        self.on_change()
 
     def counted(self) -> LaneCounted:
         """What the lane did so far."""
@@ -241,8 +256,13 @@ class Lane:
             rate_last=round(self._pace.rate, 3),
         )
 
+    def _tell(self, event: Event) -> None:
+        # Late bound: a lane may be there before the run that it belongs to.
+        self.on_event(event)
+
     def _look_at_patience(self) -> None:
-        if self._signal.code(Purpose.CREATE) == NO_PROGRESS:
+        if self._signal.code(Purpose.READ) == NO_PROGRESS and not self.is_halted:
+            self.halt(NO_PROGRESS)
             self.stop(
                 LaneStopped(
                     org=self.org.key,

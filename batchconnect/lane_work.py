@@ -5,7 +5,6 @@ The lane goes at its own pace and waits for no other. A sandbox that has to wait
 lane's other sandboxes.
 """
 
-
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +16,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from batchconnect.connection import BaseConnection
-from batchconnect.entry import Line, Settled
+from batchconnect.entry import Doubted, Line, Settled
 from batchconnect.errors import LedgerError, SheetError
 from batchconnect.event import (
     Event,
@@ -125,7 +124,8 @@ class LaneWork:
         self._holding = holding
         self._queue: deque[Waiting] = deque()
         self._busy = 0
-        self._reads: set[anyio.CancelScope] = set()
+        self._plans: set[anyio.CancelScope] = set()
+        self._looks: set[anyio.CancelScope] = set()
         self._reconcilers: dict[str, Reconciler] = {}
         self._reconciling: set[str] = set()
         self._changed = anyio.Event()
@@ -145,27 +145,41 @@ class LaneWork:
 
     async def run(self) -> None:
         """Return when each of the lane's rows is settled, or the lane is stopped."""
-        self.lane.on_stop = self._stopped
+        self.lane.on_change = self._lane_changed
+        self.lane.on_event = self._on_event
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
             try:
                 for orphan in self._orphans:
-                    await self._doubt_again(orphan.row, orphan.sandbox, orphan.wanted, orphan.state)
+                    state = self._known.open.get(orphan.wanted.marker, orphan.state)
+                    await self._doubt_again(orphan.row, orphan.sandbox, orphan.wanted, state)
             except LedgerError as error:
                 self._on_broken(error)
             for sandbox, places in self._places.items():
                 self._busy += 1
                 tasks.start_soon(self._plan, sandbox, places)
             await self._pool.run()
-            self._stopped()
+            self._stop_reading()
 
-    def _stopped(self) -> None:
-        """Let the reading end: what it finds would not be acted upon."""
-        for scope in self._reads:
-            scope.cancel()
+    def _lane_changed(self) -> None:
+        # A refused lane plans no further, yet it settles its doubts as far as it is let.
+        if self.lane.is_stopped:
+            self._cut_off(self._plans)
+        if self.lane.is_halted:
+            self._stop_reading()
+        self._wake()
+
+    def _stop_reading(self) -> None:
+        """Let all reading end: what it finds would not be acted upon."""
+        self._cut_off(self._plans)
+        self._cut_off(self._looks)
         for reconciler in self._reconcilers.values():
             reconciler.stop()
         self._wake()
+
+    def _cut_off(self, scopes: set[anyio.CancelScope]) -> None:
+        for scope in scopes:
+            scope.cancel()
 
     def _wake(self) -> None:
         self._changed.set()
@@ -173,21 +187,21 @@ class LaneWork:
         self._pool.recheck()
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self, scopes: set[anyio.CancelScope]) -> Iterator[None]:
         """What is in here may be cut off when the lane stops, and the lane waits for it otherwise."""
         with anyio.CancelScope() as scope:
-            self._reads.add(scope)
+            scopes.add(scope)
             try:
                 yield
             finally:
-                self._reads.discard(scope)
+                scopes.discard(scope)
                 self._busy -= 1
                 self._wake()
 
     # The plan -------------------------------------------------------------------------------------
 
     async def _plan(self, sandbox: str, places: Sequence[int]) -> None:
-        with self._reading():
+        with self._reading(self._plans):
             listing = await read_sandbox(
                 self.lane, sandbox, known=self._known, rules=self._rules, waits=self._tell_waiting
             )
@@ -195,6 +209,7 @@ class LaneWork:
             if not listing.complete:
                 self._give_up(sandbox, listing)
                 return
+            rows = 0
             lines: list[Line] = []
             told: list[Event] = []
             decisions = decide(
@@ -208,7 +223,8 @@ class LaneWork:
             try:
                 async for decided in decisions:
                     await self._act(decided, lines, told)
-                    if len(told) >= _CHUNK or len(self._queue) % _CHUNK == 0:
+                    rows += 1
+                    if rows % _CHUNK == 0:
                         await self._write(lines, told)
                 await self._write(lines, told)
             except SheetError as error:
@@ -294,8 +310,8 @@ class LaneWork:
     # The rows -------------------------------------------------------------------------------------
 
     async def _take(self) -> Waiting | None:
-        while not self.lane.is_stopped:
-            while self._queue:
+        while not self.lane.is_halted:
+            while self._queue and not self.lane.is_stopped:
                 waiting = self._queue.popleft()
                 if waiting.number > 1 or self._may_begin():
                     self._busy += 1
@@ -362,18 +378,19 @@ class LaneWork:
         place: int | None = None,
     ) -> None:
         """Take up a doubt of an earlier process: its window counts from the recovery, once."""
+        # It is written in any case: the doubt may be another run's, and this one accounts for the row.
         stored = state.doubt
-        outcome = stored.outcome if stored is not None else UNANSWERED
-        if stored is not None and settle_moment(stored.moment, self._clock) == stored.moment:
-            moment = stored.moment
+        if stored is None:
+            taken_up = Doubted(outcome=UNANSWERED, moment=self._clock.moment())
         else:
-            attempts = 0 if stored is not None else 1
-            moment = await self._ledger.doubt(row, what.marker, outcome, attempts=attempts)
+            moment = settle_moment(stored.moment, self._clock)
+            taken_up = Doubted(outcome=stored.outcome, moment=moment, attempts=0)
+        await self._ledger.write([self._ledger.line(taken_up, row=row, marker=what.marker)])
         doubt = Doubt(
             row=row,
             wanted=what,
-            outcome=outcome,
-            moment=moment,
+            outcome=taken_up.outcome,
+            moment=taken_up.moment,
             sends=max(1, state.sends),
             place=place,
         )
@@ -390,7 +407,7 @@ class LaneWork:
         if reconciler is None:
             reconciler = self._reconcilers[sandbox] = self._reconciler(sandbox)
         reconciler.add(doubt)
-        if sandbox not in self._reconciling and not self.lane.is_stopped:
+        if sandbox not in self._reconciling and not self.lane.is_halted:
             assert self._tasks is not None
             self._reconciling.add(sandbox)
             self._tasks.start_soon(self._run_reconciler, sandbox, reconciler)
@@ -398,7 +415,7 @@ class LaneWork:
     async def _run_reconciler(self, sandbox: str, reconciler: Reconciler) -> None:
         self._busy += 1
         try:
-            with self._reading():
+            with self._reading(self._looks):
                 await reconciler.run()
         except LedgerError as error:
             self._on_broken(error)

@@ -16,7 +16,7 @@ from typing import Final, Self
 from batchconnect.codec import decode, encode, word_of
 from batchconnect.entry import Line, RunOpened
 from batchconnect.errors import LedgerError
-from batchconnect.ledger_file import make_or_check
+from batchconnect.ledger_file import make_or_check, make_private
 from batchconnect.row_state import RowState, fold
 
 APPLICATION_ID: Final = 0x62634C31
@@ -78,6 +78,7 @@ class Ledger:
             self._db = _connect(self.path, read_only=read_only)
             try:
                 self._check_schema()
+                self._make_ours()
                 self._belong("mode", "simulated" if simulated else "real")
                 if host is not None:
                     self._belong("host", host)
@@ -205,8 +206,10 @@ class Ledger:
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application == 0 and version == 0 and tables == 0:
             if self._read_only:
-                raise LedgerError(f"the ledger {self.path} is empty: no run was made with it")
-            self._create()
+                raise LedgerError(
+                    f"the ledger {self.path} is empty: no run was made with it",
+                    hint="Name another file with --ledger, or its folder with --reports.",
+                )
         elif application != APPLICATION_ID:
             raise LedgerError(
                 f"{self.path} is a database of another program, not a ledger of batchconnect",
@@ -218,6 +221,19 @@ class Ledger:
                 f"this one knows {SCHEMA_VERSION})",
                 hint="Update batchconnect, or name another file with --ledger.",
             )
+
+    def _make_ours(self) -> None:
+        # Only now: a file of another program, or of a newer version, is kept byte for byte.
+        if self._read_only:
+            return
+        if self.path != MEMORY:
+            # SQLite gives its companions (-wal, -shm) the mode of the file itself.
+            make_private(Path(self.path))
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._create()
 
     def _create(self) -> None:
         with _transaction(self._db):
@@ -243,17 +259,13 @@ def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
     if path == MEMORY:
         return sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
     mode = "ro" if read_only else "rw"
-    db = sqlite3.connect(
+    return sqlite3.connect(
         f"{Path(path).absolute().as_uri()}?mode={mode}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
         timeout=5.0,
     )
-    if not read_only:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-    return db
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -286,9 +298,9 @@ def _translated(path: str) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         raise LedgerError(f"the ledger {path}: {error}", hint=_hint(str(error))) from None
     except OSError as error:
-        raise LedgerError(
-            f"the ledger {path}: {error.strerror or error}", hint=_hint(str(error))
-        ) from None
+        # NOTE: str(error) ends with the path, which may hold any word that `_hint` looks for.
+        text = error.strerror or type(error).__name__
+        raise LedgerError(f"the ledger {path}: {text}", hint=_hint(text)) from None
 
 
 def _hint(text: str) -> str:
@@ -296,6 +308,8 @@ def _hint(text: str) -> str:
         return "Free disk space, then give the same command again: it goes on where it stopped."
     if "malformed" in text or "not a database" in text:
         return "The file is kept as it is. Restore it from a backup, or name another --ledger."
-    if "readonly" in text or "Permission" in text or "Read-only" in text:
+    if any(word in text for word in ("readonly", "Permission", "permitted", "Read-only")):
         return "Name a ledger that you may write, with --ledger."
+    if "locked" in text:
+        return "Another program has the file open: close it, then give the same command again."
     return "The file is kept as it is. Look at the disk, then give the same command again."

@@ -5,25 +5,39 @@ The lock is the operating system's (`flock` on a file beside the ledger), so it 
 and needs no cleaning up after a crash.
 """
 
+import json
 import os
 import stat
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import orjson
 
 from batchconnect.errors import LedgerError, LedgerInUseError
 
-try:
+if sys.platform != "win32":  # there SQLite's own lock has to do, as the README says
     import fcntl
-except ImportError:  # pragma: no cover - Windows, where SQLite's own lock has to do
-    fcntl = None  # type: ignore[assignment]  # the one platform difference, said in the README
 
 _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "9p", "afs"}
 )
-_SYNCED_FOLDERS = ("dropbox", "onedrive", "icloud", "google drive", "googledrive", "box sync")
+_TRIES = 3
+_TRY_EVERY_S = 0.02
+_SYNCED_FOLDERS = (
+    "dropbox",
+    "onedrive",
+    "icloud",
+    "google drive",
+    "googledrive",
+    "box sync",
+    "nextcloud",
+    # macOS: iCloud Drive is `~/Library/Mobile Documents`, everything else `~/Library/CloudStorage`.
+    "mobile documents",
+    "cloudstorage",
+)
 
 
 @contextmanager
@@ -37,7 +51,7 @@ def locked(ledger: Path, *, about: dict[str, str]) -> Iterator[None]:
 
     Raises:
         LedgerInUseError: Another process holds it; at once, without waiting.
-        LedgerError: The lock's file cannot be made.
+        LedgerError: The lock's file cannot be made, or locked.
     """
     path = ledger.with_name(ledger.name + ".lock")
     try:
@@ -49,10 +63,13 @@ def locked(ledger: Path, *, about: dict[str, str]) -> Iterator[None]:
             hint="Name a ledger in a folder that you may write, with --ledger.",
         ) from None
     try:
-        if fcntl is not None:
-            _take(descriptor, ledger)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, orjson.dumps({"pid": os.getpid(), **about}), 0)
+        _take(descriptor, ledger)
+        # A courtesy to others: on a full disk the lock holds without it.
+        with suppress(OSError):
+            told = json.dumps({"pid": os.getpid(), **about}, ensure_ascii=False)
+            os.ftruncate(descriptor, 0)
+            # A file's name may hold what is no text: then a `?` stands for it.
+            os.pwrite(descriptor, told.encode(errors="replace"), 0)
         yield
     finally:
         os.close(descriptor)
@@ -61,11 +78,35 @@ def locked(ledger: Path, *, about: dict[str, str]) -> Iterator[None]:
 def _take(descriptor: int, ledger: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise LedgerInUseError(
             f"the ledger {ledger} is in use by {_holder(descriptor)}",
             hint="Wait until that run has ended. `batchconnect status` shows how far it is.",
         ) from None
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {ledger} cannot be locked: {error.strerror}",
+            hint="Not every network share has locks: name a local path with --ledger.",
+        ) from None
+
+
+def is_held(ledger: Path) -> bool:
+    """Whether a process holds the ledger's lock now; asking takes nothing away from it."""
+    path = ledger.with_name(ledger.name + ".lock")
+    if sys.platform == "win32" or not path.exists():
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # Shared: two who ask at once do not see each other.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _holder(descriptor: int) -> str:
@@ -100,11 +141,19 @@ def make_or_check(path: Path, *, read_only: bool) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise LedgerError(f"the ledger {path} is not a regular file")
-        # SQLite gives its companions (-wal, -shm) the mode of the file itself.
-        os.fchmod(descriptor, 0o600)
+            raise LedgerError(
+                f"the ledger {path} is not a regular file", hint="Name another with --ledger."
+            )
     finally:
         os.close(descriptor)
+
+
+def make_private(path: Path) -> None:
+    """Let nobody else read a ledger, nor what SQLite keeps beside it, whatever its mode was."""
+    # NOTE: by path. Closing a descriptor of the file would end the locks that SQLite holds on it.
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).chmod(0o600)
 
 
 def place_warning(path: Path, mounts: str | None = None) -> str | None:
@@ -142,6 +191,7 @@ def _file_system(place: Path, mounts: str) -> str:
         fields = line.split(" ")
         if len(fields) > 2:  # noqa: PLR2004 - device, mount point, type
             point = Path(fields[1].replace("\\040", " "))
-            if len(point.parts) > best and place.is_relative_to(point):
+            # `>=`: of two mounts on one point the later one is seen (autofs, and nfs over it).
+            if len(point.parts) >= best and place.is_relative_to(point):
                 best, kind = len(point.parts), fields[2]
     return kind

@@ -6,7 +6,7 @@ knows. Nothing is changed here, so `plan` shows exactly what `run` does.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import anyio
@@ -80,7 +80,8 @@ class Known:
     """What the ledger knew before this process began."""
 
     is_new: bool = True
-    """No intent was ever written: the ledger is new, or was lost."""
+    """No intent was written yet, or the first run began within the settle window: the ledger may be
+    the successor of one that was lost."""
     open: Mapping[str, RowState] = field(default_factory=dict)
     """By marker: rows of any run that were sent and never answered."""
     state_of: Callable[[str], RowState | None] = lambda marker: None
@@ -110,9 +111,9 @@ async def read_sandbox(
     """
     Read a sandbox so that its absences count before the first POST.
 
-    A ledger without any intent may be the successor of one that was lost in mid-run. If the sandbox
-    bears markers younger than the settle window, more of them may still be on their way, so the window
-    is waited out and the sandbox read again (design.md, "Settling a doubt").
+    A new ledger may be the successor of one that was lost in mid-run. If the sandbox bears markers
+    younger than the settle window that are not its own, more of them may still be on their way, so the
+    window is waited out and the sandbox read again (design.md, "Settling a doubt").
 
     Args:
         reads: The lane.
@@ -127,9 +128,7 @@ async def read_sandbox(
     listing = await _read_complete(reads, sandbox)
     if not listing.complete:
         return listing
-    age_ms = listing.youngest_marker_age_ms()
-    is_young = age_ms is not None and age_ms < rules.settle_s * 1000
-    if rules.settle_first or (known.is_new and is_young):
+    if rules.settle_first or (known.is_new and _has_young_strangers(listing, known, rules)):
         waits(rules.settle_s)
         await anyio.sleep(rules.settle_s)
         listing = await _read_complete(reads, sandbox)
@@ -171,14 +170,14 @@ async def decide(
             judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
             if isinstance(judged, Create):
                 made = _made_before(known.state_of(connection.marker))
-                if made is not None and not rules.recreate:
+                if made is not None:
                     vanished.append((place, connection, made))
                     continue
                 decision = Send(warnings=judged.warnings)
             else:
                 decision = Settle(outcome=judged)
         yield Decided(place=place, connection=connection, decision=decision)
-    async for decided in _decide_vanished(vanished, reads):
+    async for decided in _decide_vanished(vanished, reads, rules):
         yield decided
 
 
@@ -191,6 +190,18 @@ async def _read_complete(reads: Reads, sandbox: str) -> Listing:
     return listing
 
 
+def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
+    """Whether a marker that this ledger never sent is younger than the settle window."""
+
+    def is_stranger(marker: str | None) -> bool:
+        state = known.state_of(marker) if marker is not None else None
+        return state is None or state.sends == 0
+
+    strangers = tuple(found for found in listing.items if is_stranger(found.marker))
+    age_ms = replace(listing, items=strangers).youngest_marker_age_ms()
+    return age_ms is not None and age_ms < rules.settle_s * 1000
+
+
 def _made_before(state: RowState | None) -> str | None:
     match state:
         case RowState(outcome=Created(connection_id=made) | Existing(connection_id=made)):
@@ -200,28 +211,47 @@ def _made_before(state: RowState | None) -> str | None:
 
 
 async def _decide_vanished(
-    vanished: list[tuple[int, BaseConnection, str]], reads: Reads
+    vanished: list[tuple[int, BaseConnection, str]], reads: Reads, rules: Rules
 ) -> AsyncIterator[Decided]:
     """The ledger says created, the listing shows nothing: gone only if two listings and GET agree."""
     again: Listing | None = None
     for place, connection, made in vanished:
         if again is None:
             again = await _read_complete(reads, connection.sandbox)
-        found = await reads.get(connection.sandbox, made)
-        outcome: Outcome
-        judged = match(wanted(connection), again)
-        if not isinstance(judged, Create):
-            outcome = judged
-        elif isinstance(found, Found):
-            outcome = Existing(connection_id=made, matched_by=MatchedBy.MARKER, etag=found.etag)
-        elif isinstance(found, Gone) and again.complete:
-            outcome = Conflict(
-                code="deleted_since",
-                detail="An earlier run created it, and it is gone since.",
-                connection_ids=(made,),
-            )
+        judged = match(wanted(connection), again) if again.complete else None
+        decision: Decision
+        if judged is not None and not isinstance(judged, Create):
+            decision = Settle(outcome=judged)
         else:
-            outcome = NotAttempted(
-                code="listing_failed", detail="Whether it still stands could not be found out."
-            )
-        yield Decided(place=place, connection=connection, decision=Settle(outcome=outcome))
+            found = await reads.get(connection.sandbox, made)
+            decision = _vanished(found, made, judged, recreate=rules.recreate)
+        yield Decided(place=place, connection=connection, decision=decision)
+
+
+def _vanished(
+    found: Found | Gone | Unreadable, made: str, judged: Create | None, *, recreate: bool
+) -> Decision:
+    """
+    Args:
+        found: What GET says of the id that the earlier run got.
+        made: That id.
+        judged: What the second listing says; None: it is not complete.
+        recreate: Whether what is gone is made again.
+    """
+    if isinstance(found, Found):
+        outcome: Outcome = Existing(
+            connection_id=made, matched_by=MatchedBy.MARKER, etag=found.etag
+        )
+    elif not isinstance(found, Gone) or judged is None:
+        outcome = NotAttempted(
+            code="listing_failed", detail="Whether it still stands could not be found out."
+        )
+    elif recreate:
+        return Send(warnings=judged.warnings)
+    else:
+        outcome = Conflict(
+            code="deleted_since",
+            detail="An earlier run created it, and it is gone since.",
+            connection_ids=(made,),
+        )
+    return Settle(outcome=outcome)

@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.entry import Moment, Settled
+from batchconnect.entry import Doubted, Moment, Settled
 from batchconnect.listing import Listing
 from batchconnect.matching import Wanted, match_absent, match_marker
 from batchconnect.outcome import Failed, InDoubt, NotAttempted, Outcome
@@ -218,7 +218,7 @@ class Reconciler:
         elif doubt.sends >= MOST_SENDS:
             await self._settle(doubt, NEVER_APPLIED)
         elif self._policy.on_doubt is OnDoubt.HOLD:
-            del self._open[doubt.wanted.marker]
+            await self._keep(doubt, HELD)
         elif not self._policy.may_send or doubt.place is None:
             await self._settle(doubt, PROVEN_ABSENT)
         else:
@@ -234,13 +234,19 @@ class Reconciler:
     async def _keep(self, doubt: Doubt, outcome: InDoubt) -> None:
         """It stays in doubt, with a better reason; a person decides."""
         del self._open[doubt.wanted.marker]
-        await self._ledger.doubt(doubt.row, doubt.wanted.marker, outcome)
+        # Its window began when it came into doubt, and is not waited out again for a better reason.
+        entry = Doubted(outcome=outcome, moment=doubt.moment, attempts=0)
+        line = self._ledger.line(entry, row=doubt.row, marker=doubt.wanted.marker)
+        await self._ledger.write([line])
         self._settled(doubt, outcome)
 
 
 NEVER_APPLIED = Failed(
     code="never_applied",
     detail=f"Sent {MOST_SENDS} times without an answer, and proven absent each time.",
+)
+HELD = InDoubt(
+    code="held", detail="Proven absent, and held: a person decides whether to send again."
 )
 PROVEN_ABSENT = NotAttempted(
     code="proven_absent", detail="It was sent, and proven not to have been applied."

@@ -17,7 +17,7 @@ from batchconnect.orphan import Gone, Orphan
 from batchconnect.outcome import NotAttempted, Rejected, has_connection
 from batchconnect.row import Row
 from batchconnect.row_state import RowState
-from batchconnect.survey import LeftOut
+from batchconnect.survey import Kept, LeftOut
 
 
 class Chain:
@@ -43,7 +43,9 @@ class Chain:
         """Rows that have no connection yet."""
         return sum(not _is_done(row) for row in self._by_number.values())
 
-    def treat(self, row: Row, judged: BaseConnection | Rejected | None) -> Settled | LeftOut | None:
+    def treat(
+        self, row: Row, judged: BaseConnection | Rejected | None
+    ) -> Settled | Kept | LeftOut | None:
         """
         Say what becomes of a row of today's sheet.
 
@@ -67,12 +69,12 @@ class Chain:
             return None
         return LeftOut()
 
-    def _not_selected(self, number: int) -> Settled | LeftOut:
+    def _not_selected(self, number: int) -> Kept | LeftOut:
         before = self._by_number.get(number)
-        if before is None:
+        if before is None or before.planned is None:
             return LeftOut()
         self._met.add(number)
-        return inherited(before)
+        return Kept(planned=before.planned, marker=before.marker, settled=inherited(before))
 
     def gone(self) -> list[Gone]:
         """What of the parent's rows the sheet no longer has; to be asked when the sheet was read."""

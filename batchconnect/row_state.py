@@ -1,7 +1,7 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from batchconnect.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
@@ -64,55 +64,81 @@ class RowState:
         )
 
 
+class _Story:
+    """A row's state while its lines are told: a frozen copy for each line costs half of the fold."""
+
+    def __init__(self, state: RowState) -> None:
+        self.number = state.number
+        self.marker = state.marker
+        self.planned = state.planned
+        self.sends = state.sends
+        self.is_sent = state.is_sent
+        self.doubt = state.doubt
+        self.doubts = state.doubts
+        self.outcome = state.outcome
+        self.warnings = state.warnings
+        self.attempts = state.attempts
+        self.throttled = state.throttled
+        self.started_at_ms = state.started_at_ms
+        self.finished_at_ms = state.finished_at_ms
+        self.inherited = state.inherited
+
+    def tell(self, line: Line) -> None:
+        """Add the next line; one of another kind than the row's own passes unnoticed."""
+        match line.entry:
+            case RowPlanned() as planned:
+                # Accounted for anew, as a row that `--only` left out of the process before.
+                self.planned = planned
+                self.outcome = None
+            case Sending():
+                self._answer(None)
+                self.sends += 1
+                self.is_sent = True
+                self.started_at_ms = self.started_at_ms or line.at_ms
+            case Doubted() as doubt:
+                # A doubt may be written again with a better reason; its tries count once.
+                if self.doubt is None:
+                    self.doubts += 1
+                    self._count(doubt)
+                self.is_sent = False
+                self.doubt = doubt
+                self.finished_at_ms = line.at_ms
+            case ProvenAbsent():
+                self._answer(None)
+            case Settled() as settled:
+                self._answer(settled.outcome)
+                self._count(settled)
+                self.warnings = settled.warnings
+                self.started_at_ms = self.started_at_ms or settled.started_at_ms
+                self.finished_at_ms = settled.finished_at_ms or line.at_ms
+                self.inherited = settled.inherited
+            case _:
+                pass
+
+    def state(self) -> RowState:
+        """What is known of the row now."""
+        return RowState(**vars(self))
+
+    def _answer(self, outcome: Outcome | None) -> None:
+        self.is_sent = False
+        self.doubt = None
+        self.outcome = outcome
+
+    def _count(self, told: Doubted | Settled) -> None:
+        self.attempts += told.attempts
+        self.throttled += told.throttled
+
+
 def fold(lines: Iterable[Line], state: RowState) -> RowState:
     """
     Add lines of one row, oldest first, to what is known of it.
 
     Lines of other kinds than the row's own pass unnoticed.
     """
+    story = _Story(state)
     for line in lines:
-        match line.entry:
-            case RowPlanned() as planned:
-                state = replace(state, planned=planned)
-            case Sending():
-                state = replace(
-                    state,
-                    sends=state.sends + 1,
-                    is_sent=True,
-                    doubt=None,
-                    outcome=None,
-                    started_at_ms=state.started_at_ms or line.at_ms,
-                )
-            case Doubted() as doubt:
-                again = state.doubt is not None
-                state = replace(
-                    state,
-                    is_sent=False,
-                    doubt=doubt,
-                    doubts=state.doubts + (not again),
-                    # A doubt may be written again with a better reason; its tries count once.
-                    attempts=state.attempts + (0 if again else doubt.attempts),
-                    throttled=state.throttled + (0 if again else doubt.throttled),
-                    finished_at_ms=line.at_ms,
-                )
-            case ProvenAbsent():
-                state = replace(state, is_sent=False, doubt=None, outcome=None)
-            case Settled() as settled:
-                state = replace(
-                    state,
-                    is_sent=False,
-                    doubt=None,
-                    outcome=settled.outcome,
-                    warnings=settled.warnings,
-                    attempts=state.attempts + settled.attempts,
-                    throttled=state.throttled + settled.throttled,
-                    started_at_ms=state.started_at_ms or settled.started_at_ms,
-                    finished_at_ms=settled.finished_at_ms or line.at_ms,
-                    inherited=settled.inherited,
-                )
-            case _:
-                pass
-    return state
+        story.tell(line)
+    return story.state()
 
 
 def fold_rows(lines: Iterable[Line]) -> Iterator[RowState]:

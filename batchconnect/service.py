@@ -84,7 +84,11 @@ def host_of(settings: Settings) -> str:
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, choices: Choices, *, on_event: Callable[[Event], None]
+    settings: Settings,
+    choices: Choices,
+    *,
+    on_event: Callable[[Event], None],
+    in_memory: bool = False,
 ) -> AsyncIterator[Service]:
     """
     Connect to the service that was chosen.
@@ -93,6 +97,7 @@ async def connected(
         settings: The orgs; with `--simulate` only their names, aliases, sandboxes and rates are used.
         choices: Whether to simulate, and the bounds of the lanes.
         on_event: Told of pauses, changes of pace, and stops.
+        in_memory: The simulator, if it is chosen, forgets everything at the end.
 
     Raises:
         UsageError: The orgs live on several hosts.
@@ -104,7 +109,9 @@ async def connected(
             from batchconnect.simulator import Simulator  # noqa: PLC0415
 
             simulator = Simulator(
-                state=_state_file(choices.home), profile=choices.fault, seed=choices.seed
+                state=":memory:" if in_memory else _state_file(choices.home),
+                profile=choices.fault,
+                seed=choices.seed,
             )
             await stack.enter_async_context(simulator)
             orgs: Orgs = SimulatedOrgs(settings.orgs, url=simulator.url)

@@ -25,7 +25,23 @@ class LeftOut:
     """The row is no business of this run, and not accounted for in it: a rerun met a new row."""
 
 
-Treat = Callable[[Row, BaseConnection | Rejected | None], Settled | LeftOut | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The row is not selected, so it is not judged: a rerun accounts for it as its parent did."""
+
+    planned: RowPlanned
+    marker: str | None
+    settled: Settled
+
+    def lines(self, ledger: RunLedger, row: int) -> tuple[Line, Line]:
+        """What accounts for it in this run; a doubt stays open under its marker, where it began."""
+        return (
+            ledger.line(self.planned, row=row, marker=self.marker),
+            ledger.line(self.settled, row=row),
+        )
+
+
+Treat = Callable[[Row, BaseConnection | Rejected | None], Settled | Kept | LeftOut | None]
 """Whether a row has its outcome already (inherited from the parent run), or is left out; None: do it."""
 
 NOT_SELECTED = NotAttempted(code="not_selected", detail="Left out by --only.")
@@ -51,6 +67,8 @@ class Survey:
     not_selected: int = 0
     warnings: int = 0
     """Rows with at least one warning."""
+    to_do: int = 0
+    """Rows that are valid and not settled yet."""
     places: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
     """Per (org key, sandbox): where its rows stand in the sheet, in the sheet's order."""
 
@@ -58,11 +76,6 @@ class Survey:
     """Numbers of new rows that a rerun leaves for `run`."""
     doubles: set[int] = field(default_factory=set)
     """Numbers of the rows that are valid by themselves, and rejected for their likeness to another."""
-
-    @property
-    def to_do(self) -> int:
-        """Rows that are valid and not settled yet."""
-        return sum(len(places) for places in self.places.values()) - len(self.doubles)
 
 
 def examine(
@@ -116,44 +129,96 @@ async def survey(
         SheetError: The sheet cannot be read to its end; nothing was sent.
         LedgerError: The ledger cannot be written.
     """
-    found = Survey()
+    account = _Account(ledger, known)
     lines: list[Line] = []
     for row, judged in examine(sheet, parse, is_selected=is_selected):
-        is_double = not row.cells
-        is_new = row.number not in known
-        treated = None if is_double else treat(row, judged)
-        if isinstance(treated, LeftOut):
-            found.left_out.append(row.number)
-            continue
-        found.rows += not is_double
-        match judged:
-            case None:
-                found.not_selected += 1
-                if is_new:
-                    outcome = treated.outcome if treated is not None else NOT_SELECTED
-                    lines += _accounted(ledger, row, _as_typed(row, ()), outcome)
-            case Rejected():
-                found.rejected += 1
-                if is_double:
-                    found.doubles.add(row.number)
-                    lines.append(ledger.line(Settled(outcome=judged), row=row.number))
-                elif is_new:
-                    lines += _accounted(ledger, row, _as_typed(row, judged.problems), judged)
-            case BaseConnection():
-                found.warnings += any(f.severity is Severity.WARNING for f in judged.findings)
-                if is_new:
-                    lines.append(_planned(ledger, row, judged))
-                if treated is not None:
-                    if is_new:
-                        lines.append(ledger.line(treated, row=row.number, marker=judged.marker))
-                elif not known.get(row.number, False):
-                    group = (judged.org.key, judged.sandbox)
-                    found.places.setdefault(group, array("q")).append(row.place)
+        if isinstance(judged, Rejected) and not row.cells:
+            lines += account.double(row.number, judged)
+        else:
+            lines += account.row(row, judged, treat(row, judged))
         if len(lines) >= _CHUNK:
             await ledger.write(lines)
             lines = []
     await ledger.write(lines)
-    return found
+    return account.found
+
+
+class _Account:
+    """Counts what the first pass finds, and says what the ledger has to hear of it."""
+
+    def __init__(self, ledger: RunLedger, known: Mapping[int, bool]) -> None:
+        self.found = Survey()
+        self._ledger = ledger
+        self._known = known
+        self._done: set[int] = set()
+        """Numbers of the rows that a rerun inherits or leaves: nothing is sent for them."""
+
+    def row(
+        self,
+        row: Row,
+        judged: BaseConnection | Rejected | None,
+        treated: Settled | Kept | LeftOut | None,
+    ) -> Iterable[Line]:
+        """A row of the sheet."""
+        if isinstance(treated, LeftOut):
+            self.found.left_out.append(row.number)
+            self._done.add(row.number)
+            return ()
+        self.found.rows += 1
+        match judged:
+            case None:
+                return self._not_selected(row, treated)
+            case Rejected():
+                return self._rejected(row, judged)
+            case BaseConnection():
+                return self._valid(row, judged, treated)
+
+    def double(self, number: int, judged: Rejected) -> Iterable[Line]:
+        """
+        A row that is rejected for its likeness to another, seen when the sheet was read to its end.
+
+        Cases, in order:
+            1. A rerun inherits or leaves it: nothing is sent for it, so its outcome stands.
+            2. A resumed run has settled it, most often as the double that it is.
+            3. It was to be done: it is not.
+        """
+        if number in self._done:
+            return
+        self.found.rejected += 1
+        self.found.doubles.add(number)
+        if not self._known.get(number, False):
+            self.found.to_do -= 1
+            yield self._ledger.line(Settled(outcome=judged), row=number)
+
+    def _not_selected(self, row: Row, treated: Settled | Kept | None) -> Iterable[Line]:
+        self.found.not_selected += 1
+        if row.number in self._known:
+            return ()
+        if isinstance(treated, Kept):
+            return treated.lines(self._ledger, row.number)
+        return _accounted(self._ledger, row, _as_typed(row, ()), NOT_SELECTED)
+
+    def _rejected(self, row: Row, judged: Rejected) -> Iterable[Line]:
+        self.found.rejected += 1
+        if row.number in self._known:
+            return ()
+        return _accounted(self._ledger, row, _as_typed(row, judged.problems), judged)
+
+    def _valid(
+        self, row: Row, connection: BaseConnection, treated: Settled | Kept | None
+    ) -> Iterator[Line]:
+        self.found.warnings += any(f.severity is Severity.WARNING for f in connection.findings)
+        is_new = row.number not in self._known
+        if is_new:
+            yield _planned(self._ledger, row, connection)
+        if isinstance(treated, Settled):
+            self._done.add(row.number)
+            if is_new:
+                yield self._ledger.line(treated, row=row.number, marker=connection.marker)
+        elif not self._known.get(row.number, False):
+            self.found.to_do += 1
+            group = (connection.org.key, connection.sandbox)
+            self.found.places.setdefault(group, array("q")).append(row.place)
 
 
 def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:

@@ -13,7 +13,8 @@ from typing import Final
 import anyio
 
 from batchconnect.event import Swept
-from batchconnect.listing import Found, Listing
+from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.listing import Listing
 from batchconnect.outcome import Created, Existing
 from batchconnect.plan import Reads
 from batchconnect.row_state import RowState
@@ -87,19 +88,20 @@ async def _sweep_one(reads: Reads, sandbox: str, want: Expected, *, lag_s: float
             break
         await anyio.sleep(max(0.0, began + lag_s * look / _LOOKS - anyio.current_time()))
         listing = await reads.list(sandbox)
-    duplicated = _duplicated(listing, want)
+    absent = _absent(listing, want)
     missing: list[str] = []
-    complete = listing.complete
-    for marker in _absent(listing, want):
-        found = await reads.get(sandbox, want.ids[marker])
-        if not isinstance(found, Found):
-            missing.append(marker)
+    unread: list[str] = absent
+    if listing.complete:
+        asked = {marker: await reads.get(sandbox, want.ids[marker]) for marker in absent}
+        missing = [marker for marker, found in asked.items() if isinstance(found, Gone)]
+        # What was not answered is not known to be missing.
+        unread = [marker for marker, found in asked.items() if isinstance(found, Unreadable)]
     return Swept(
         expected=len(want.ids),
-        found=len(want.ids) - len(missing),
-        duplicated=tuple(duplicated),
-        missing=tuple(missing) if complete else (),
-        complete=complete,
+        found=len(want.ids) - len(missing) - len(unread),
+        duplicated=tuple(_duplicated(listing, want)),
+        missing=tuple(missing),
+        complete=listing.complete and not unread,
     )
 
 

@@ -27,7 +27,7 @@ from batchconnect.complaint import read_complaint
 from batchconnect.hint import hint_for, title_for
 from batchconnect.outcome import Status
 from batchconnect.secret import Secret
-from batchconnect.transport.interface import Response, TransportError
+from batchconnect.transport.interface import Response, StoppedError, TransportError
 
 ID = "f088e4f2-2464-480c-88e4-f22464b80c90"
 OTHER_ID = "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11"
@@ -330,9 +330,11 @@ def test_no_byte_left() -> None:
 
 
 def test_our_own_stop_says_nothing_about_the_org() -> None:
-    error = TransportError("interrupted", sent=False, permanent=True)
+    error = StoppedError("interrupted")
 
-    assert NotSent(code="interrupted", detail="") == judge_create_error(error)
+    assert NotSent(
+        code="interrupted", detail="stopped before it was sent"
+    ) == judge_create_error(error)
 
 
 def test_a_permanent_fault_before_the_wire_is_org_level() -> None:

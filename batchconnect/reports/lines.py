@@ -8,21 +8,18 @@ the lines as they are, without markup.
 
 import shlex
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from batchconnect.errors import ExitCode
 from batchconnect.event import Swept
+from batchconnect.inert import inert
 from batchconnect.outcome import Status
 
 from .incident import Incident
 from .summary import Summary
 
 _MOST_INCIDENTS = 8
-_INERT = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Unicode's categories of what steers a terminal: controls, formats, surrogates, line separators."""
-
 _MEANING = {
     Status.CREATED: "",
     Status.EXISTING: "stood there already; the key was not compared, not sent",
@@ -86,16 +83,6 @@ def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) ->
         return same
     verb = "reconcile" if counts[Status.IN_DOUBT] or done == summary.total else "rerun"
     return shlex.join(["batchconnect", verb, run, *options])
-
-
-def inert(text: str) -> str:
-    """Show what would steer a terminal (escapes, overrides of direction, line ends) as its escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in _INERT else char
-        for char in text
-    )
 
 
 def _headline(summary: Summary) -> str:

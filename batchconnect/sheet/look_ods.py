@@ -4,7 +4,7 @@ import zipfile
 from typing import IO
 from xml.parsers import expat
 
-from batchconnect.sheet.odd import MOST_MERGED, ForbiddenXmlError, OddCells
+from batchconnect.sheet.odd import MOST_MERGED, TABBED, ForbiddenXmlError, OddCells
 
 
 def look_ods(file: IO[bytes]) -> dict[str, OddCells]:
@@ -67,6 +67,12 @@ class _Look:
                 else:
                     self._kind = None
 
+            case "text:tab" if self._in_cell:
+                # calamine leaves a tab inside a text out: what it shows is not what was typed.
+                self._kind = TABBED
+            case _:
+                pass
+
     def _text(self, text: str) -> None:
         if self._in_cell and text.strip():
             self._holds = True
@@ -82,6 +88,8 @@ class _Look:
                     self._note()
                 self._column += self._columns
                 self._in_cell = False
+            case _:
+                pass
 
     def _note(self) -> None:
         last_row, last_column = self._row + self._rows - 1, self._column + self._columns - 1

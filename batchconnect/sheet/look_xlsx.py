@@ -18,6 +18,7 @@ from batchconnect.sheet.odd import ForbiddenXmlError, OddCells
 
 _ADDRESS = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _LARGEST_INDEX_PART = 16 << 20
+_BEGINNING = 1 << 16
 
 
 def look_xlsx(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
@@ -29,16 +30,26 @@ def look_xlsx(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
         ForbiddenXmlError: A part has a document type.
     """
     with zipfile.ZipFile(file) as archive:
+        _forbid_doctypes(archive)
         for name, part in _tabs(archive):
             with archive.open(part) as xml:
                 yield name, _Look().of(xml)
+
+
+def _forbid_doctypes(archive: zipfile.ZipFile) -> None:
+    """Look at the beginning of the parts that only calamine reads: shared texts, styles."""
+    for name in archive.namelist():
+        if name.endswith(".xml"):
+            with archive.open(name) as xml:
+                if b"<!DOCTYPE" in xml.read(_BEGINNING):
+                    raise ForbiddenXmlError
 
 
 def _tabs(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
     """The name of each tab and the part that holds it."""
     workbook = _workbook_part(archive)
     folder, file_name = posixpath.split(workbook)
-    targets = _relations(archive, posixpath.join(folder, "_rels", f"{file_name}.rels"))
+    targets = relations(archive, posixpath.join(folder, "_rels", f"{file_name}.rels"))
     members = {name.casefold(): name for name in archive.namelist()}
     for element in _xml(archive, workbook).iter():
         if _local(element.tag) == "sheet":
@@ -50,14 +61,14 @@ def _tabs(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
 
 
 def _workbook_part(archive: zipfile.ZipFile) -> str:
-    for kind, target in _relations(archive, "_rels/.rels").values():
+    for kind, target in relations(archive, "_rels/.rels").values():
         if kind == "officeDocument":
             return target.lstrip("/")
     return "xl/workbook.xml"
 
 
-def _relations(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
-    """Of each relation's id, the last word of its kind, and its target."""
+def relations(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
+    """Of each relation's id, the last word of its kind, and its target; XLSB has the same."""
     return {
         element.attrib.get("Id", ""): (
             element.attrib.get("Type", "").rpartition("/")[2],

@@ -15,6 +15,9 @@ FARTHEST = 20_000_000
 MOST_MERGED = 200_000
 """Covered cells that are kept."""
 
+TABBED = "text with a tab"
+"""A kind: ODS only."""
+
 
 class FarCellError(Exception):
     """A cell so far out that no reader can hold what lies before it; the text is its address."""

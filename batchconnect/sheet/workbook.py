@@ -12,10 +12,11 @@ import orjson
 from batchconnect.errors import SheetError
 from batchconnect.header import LOOK_AT, REQUIRED, find, no_header, read
 from batchconnect.row import Cell, Header, NotText, Row, letters
+from batchconnect.sheet.odd import TABBED
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook_process import Tab, read_tabs
 
-_KINDS = frozenset({"number", "date", "boolean", "error", "formula", "merged"})
+_KINDS = frozenset({"number", "date", "boolean", "error", "formula", "merged", TABBED})
 _LAST_ROW, _MOST_COLUMNS = 1 << 20, 1 << 14
 _Text = tuple[str | None, str]
 """Kind and text of a cell; the kind is None for a text."""

@@ -24,9 +24,11 @@ import orjson
 from batchconnect.header import LOOK_AT, read
 from batchconnect.sheet.form import NotAWorkbookError, form_of
 from batchconnect.sheet.look_ods import look_ods
+from batchconnect.sheet.look_xls import look_xls
+from batchconnect.sheet.look_xlsb import look_xlsb
 from batchconnect.sheet.look_xlsx import look_xlsx
 from batchconnect.sheet.not_text import kind_and_text
-from batchconnect.sheet.odd import FarCellError, OddCells
+from batchconnect.sheet.odd import TABBED, FarCellError, OddCells
 from batchconnect.sheet.zip_limits import UnsafeZipError, check_zip
 
 MOST_MEMORY = 2 << 30
@@ -92,9 +94,10 @@ def _tabs(file: IO[bytes], worksheet: str | None) -> Iterator[Answer]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pd.ExcelFile(io.BytesIO(file.read()), engine="calamine") as book:
+            calamine: Any = book.book  # pandas' stubs know the other engines' books only
             hidden = {
                 tab.name
-                for tab in book.book.sheets_metadata
+                for tab in calamine.sheets_metadata
                 if tab.visible != SheetVisibleEnum.Visible
             }
             for name in map(str, book.sheet_names):
@@ -115,8 +118,10 @@ def _look(file: IO[bytes]) -> dict[str, OddCells]:
             return dict(look_xlsx(file))
         case "ods":
             return look_ods(file)
-        case "xlsb" | "xls":
-            return {}
+        case "xlsb":
+            return dict(look_xlsb(file))
+        case "xls":
+            return dict(look_xls(file))
 
 
 def _values(pandas: Any, book: Any, name: str) -> Sequence[Sequence[object]]:
@@ -153,7 +158,7 @@ def _cells(values: Sequence[object], odd: dict[int, str]) -> list[_Cell]:
     for position in range(width):
         value = values[position] if position < len(values) else ""
         kind = odd.get(position)
-        if kind is not None and (value == "" or kind == "error"):
+        if kind is not None and (value == "" or kind in ("error", TABBED)):
             cells.append([kind, ""])
         else:
             cells.append(value if isinstance(value, str) else list(kind_and_text(value)))

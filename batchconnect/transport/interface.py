@@ -83,6 +83,19 @@ class TransportError(Exception):
         self.permanent = permanent
 
 
+class StoppedError(TransportError):
+    """
+    We ourselves stopped it before it was sent; it says nothing about the service.
+
+    Args:
+        code: Why: `interrupted`, `no_progress`, `lane_stopped`, ...
+    """
+
+    def __init__(self, code: str) -> None:
+        detail = "stopped before it was sent"
+        super().__init__(code, sent=False, detail=detail, attempts=0, permanent=True)
+
+
 class Transport(Protocol):
     """One ring: it answers a request, most often by asking the ring within."""
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from batchconnect.transport.interface import Purpose, TransportError
+from batchconnect.transport.interface import Purpose, StoppedError
 
 
 class StopSignal:
@@ -46,13 +46,11 @@ class StopSignal:
         Let pass only what is not stopped.
 
         Raises:
-            TransportError: Stopped; nothing was sent.
+            StoppedError: Stopped; nothing was sent.
         """
         code = self.code(purpose)
         if code is not None:
-            raise TransportError(
-                code, sent=False, detail="stopped before it was sent", attempts=0, permanent=True
-            )
+            raise StoppedError(code)
 
     @contextmanager
     def guard(self, purpose: Purpose) -> Iterator[None]:
@@ -62,7 +60,7 @@ class StopSignal:
         Put nothing inside that must not be cut off: it is cancelled.
 
         Raises:
-            TransportError: Stopped, before the wait or within it; nothing was sent.
+            StoppedError: Stopped, before the wait or within it; nothing was sent.
         """
         self.check(purpose)
         with anyio.CancelScope() as scope:
@@ -79,7 +77,7 @@ class StopSignal:
         Sleep, unless stopped.
 
         Raises:
-            TransportError: Stopped; nothing was sent.
+            StoppedError: Stopped; nothing was sent.
         """
         with self.guard(purpose):
             await anyio.sleep(seconds)

@@ -11,7 +11,8 @@ from batchconnect.errors import ExitCode
 from batchconnect.event import Swept
 from batchconnect.outcome import Status
 from batchconnect.reports.incident import Incident
-from batchconnect.reports.lines import closing_lines, inert, next_command
+from batchconnect.inert import inert
+from batchconnect.reports.lines import closing_lines, next_command
 from batchconnect.reports.summary import Requests, Summary
 
 RUN = "20251124-160000000-k3f9"

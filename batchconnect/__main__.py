@@ -1,0 +1,77 @@
+"""
+`python -m batchconnect`, and the console script: the one place that turns errors into text and codes.
+"""
+
+import sys
+
+from batchconnect.errors import BatchConnectError, ExitCode
+
+
+def main() -> None:
+    """Run the command line; never ends in a traceback."""
+    sys.exit(_main(sys.argv[1:]))
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        return _run(arguments)
+    except BatchConnectError as error:
+        return _told(arguments, error.message, error.hint, error.exit_code)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the last door: a person gets a sentence
+        message = f"unexpected error: {_kind(error)} at {_place(error)}"
+        hint = "Please report it with this line. The ledger is safe: give the same command again."
+        return _told(arguments, message, hint, ExitCode.UNEXPECTED)
+
+
+def _run(arguments: list[str]) -> int:
+    from batchconnect.cli import app  # noqa: PLC0415 - so that its import errors are told, too
+
+    # Typer ends the process itself for --help, usage errors (2) and `typer.Exit`.
+    try:
+        app(arguments, prog_name="batchconnect")
+    except SystemExit as exited:
+        return exited.code if isinstance(exited.code, int) else int(exited.code is not None)
+    return ExitCode.OK
+
+
+def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) -> int:
+    # Imported late: only errors pay for it.
+    from batchconnect.cli_options import OutputOptions  # noqa: PLC0415
+    from batchconnect.commands.console import Console  # noqa: PLC0415
+    from batchconnect.inert import inert  # noqa: PLC0415
+
+    lines = [inert(line) for line in message.splitlines()]
+    text = "\n".join([f"error: {lines[0] if lines else ''}", *(f"  {line}" for line in lines[1:])])
+    Console(OutputOptions()).say(f"{text}\nhint:  {inert(hint)}" if hint else text)
+    if "--json" in arguments:
+        document = {"error": message, "hint": hint, "exit_code": int(code)}
+        Console(OutputOptions(json=True)).result(document, [])
+    return int(code)
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(_kind(inner) for inner in error.exceptions)
+    # The text of a foreign error may repeat what it was given, so only its kind is told.
+    return type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    trace = error.__traceback__
+    place = "an unknown place"
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        module = trace.tb_frame.f_globals.get("__name__", "?")
+        place = f"{module}:{trace.tb_lineno} ({code.co_name})"
+        trace = trace.tb_next
+    return place
+
+
+if __name__ == "__main__":
+    main()

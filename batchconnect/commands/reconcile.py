@@ -1,0 +1,65 @@
+"""Settle what is in doubt; creates nothing."""
+
+import os
+import sys
+from functools import partial
+
+import anyio
+
+from batchconnect.choices import Choices
+from batchconnect.cli_options import OutputOptions, PlaceOptions, ServiceOptions
+from batchconnect.commands.console import Console
+from batchconnect.commands.run import Attended
+from batchconnect.commands.signals import watch_signals
+from batchconnect.commands.start import (
+    choices_of,
+    options_again,
+    settings_of,
+    warn_of_places,
+)
+from batchconnect.engine import settle
+from batchconnect.error_group import the_cause
+from batchconnect.reports.lines import closing_lines, next_command
+from batchconnect.reports.summary import Summary
+from batchconnect.settings import Settings
+
+
+def run(
+    output: OutputOptions, places: PlaceOptions, service: ServiceOptions, *, run_id: str | None
+) -> int:
+    """Settle the doubts of a run; by default of the newest that has any."""
+    console = Console(output)
+    settings = settings_of(places, os.environ, service=service)
+    choices = choices_of(settings, places, service=service)
+    warn_of_places(choices, settings, console)
+    attended = Attended(choices=choices, output=output, log_json=False, console=console)
+    summary = anyio.run(
+        partial(_carry_out, run_id, settings, choices, attended),
+        backend_options={"use_uvloop": sys.platform != "win32"},
+    )
+    again = next_command(
+        summary, same="the command that began it, once more", options=options_again(places)
+    )
+    folder = choices.home / summary.opened.run_id
+    console.result(attended.document, closing_lines(summary, folder=folder, next_command=again))
+    return int(summary.exit_code or 0)
+
+
+async def _carry_out(
+    run_id: str | None, settings: Settings, choices: Choices, attended: Attended
+) -> Summary:
+    try:
+        with the_cause():
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(partial(watch_signals, attended.stop, drain_s=0))
+                summary = await settle(
+                    run_id,
+                    settings=settings,
+                    choices=choices,
+                    listener=attended.listener,
+                    report=attended.report,
+                )
+                beside.cancel_scope.cancel()
+        return summary
+    finally:
+        attended.close()

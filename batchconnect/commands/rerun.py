@@ -1,0 +1,60 @@
+"""Only what a run left unfinished, under a run of its own."""
+
+from pathlib import Path
+
+from batchconnect.cli_options import (
+    OutputOptions,
+    PlaceOptions,
+    RunOptions,
+    ServiceOptions,
+    SheetOptions,
+)
+from batchconnect.commands.console import Console
+from batchconnect.commands.run import run as run_sheet
+from batchconnect.commands.start import choices_of, settings_of
+from batchconnect.errors import UsageError
+from batchconnect.history import find_run, summary_of
+from batchconnect.ledger import Ledger
+from batchconnect.outcome import Status
+from batchconnect.reports.json import summary_document
+
+
+def run(
+    output: OutputOptions,
+    places: PlaceOptions,
+    sheet_options: SheetOptions,
+    service: ServiceOptions,
+    run_options: RunOptions,
+    *,
+    run_id: str | None = None,
+    sheet: str | None = None,
+) -> int:
+    """Take up the unfinished rows of a run; by default of the last one."""
+    console = Console(output)
+    settings = settings_of(places, {}, offline=True)
+    choices = choices_of(settings, places)
+    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
+        parent = find_run(ledger, run_id)
+        summary = summary_of(ledger, parent)
+    opened = parent.opened
+    path = sheet or opened.sheet_path
+    if path is None:
+        raise UsageError(
+            f"the sheet of run {opened.run_id} was no file ({', '.join(opened.sheets)})",
+            hint="Name it: batchconnect rerun --sheet FILE. Secrets are never stored.",
+        )
+    done = summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
+    if done == summary.total and parent.is_closed:
+        text = f"run {opened.run_id}: every row has its connection, nothing to do"
+        console.result(summary_document(summary), [text])
+        return 0
+    console.say(f"rerun of {opened.run_id}: {summary.total - done} of {summary.total} rows")
+    return run_sheet(
+        output,
+        places,
+        sheet_options,
+        service,
+        run_options,
+        sheet=str(Path(path)) if path != "-" else path,
+        parent=opened.run_id,
+    )

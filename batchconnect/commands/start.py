@@ -1,0 +1,171 @@
+"""From options to what the engine takes: settings, choices, an open sheet."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchconnect.choices import REPORTS, Choices
+from batchconnect.cli_options import PlaceOptions, RunOptions, ServiceOptions, SheetOptions
+from batchconnect.commands.console import Console
+from batchconnect.errors import UsageError
+from batchconnect.ledger_file import place_warning
+from batchconnect.options import Overrides
+from batchconnect.reconcile import OnDoubt
+from batchconnect.settings import Settings, load_settings
+from batchconnect.sheet import Sheet, open_sheet
+
+
+def settings_of(
+    places: PlaceOptions,
+    environ: Mapping[str, str],
+    *,
+    service: ServiceOptions | None = None,
+    sheet: SheetOptions | None = None,
+    run: RunOptions | None = None,
+    offline: bool = False,
+) -> Settings:
+    """
+    Load the settings with the flags that win over them.
+
+    Args:
+        places: Where.
+        environ: The environment.
+        service: Flags of a command that talks to the service.
+        sheet: Flags of a command that reads a sheet.
+        run: Flags of a run.
+        offline: No credential is needed, nor any org.
+
+    Raises:
+        SettingsError: As of `load_settings`.
+    """
+    overrides = Overrides(
+        ledger=places.ledger,
+        reports=places.reports,
+        skip_invalid=(run is not None and run.skip_invalid) or None,
+        rate=service.rate if service else None,
+        concurrency=service.concurrency if service else None,
+        timeout=service.timeout if service else None,
+        settle=service.settle if service else None,
+        patience=service.patience if service else None,
+        on_doubt=service.on_doubt if service else None,
+        allow_refs=(sheet is not None and sheet.allow_refs) or None,
+        refs_dir=sheet.refs_dir if sheet else None,
+        allow_hosts=tuple((service.allow_host if service else None) or ()),
+        proxy=service.proxy if service else None,
+        ca_bundle=service.ca_bundle if service else None,
+    )
+    return load_settings(
+        path=places.settings,
+        environ=environ,
+        overrides=overrides,
+        resolve_secrets=not (offline or places.simulate),
+    )
+
+
+def choices_of(
+    settings: Settings,
+    places: PlaceOptions,
+    *,
+    service: ServiceOptions | None = None,
+    sheet: SheetOptions | None = None,
+    run: RunOptions | None = None,
+) -> Choices:
+    """
+    Everything that was chosen; what no flag and no setting names keeps its default.
+
+    Raises:
+        UsageError: Options contradict each other.
+    """
+    default = Choices()
+    fault = service.fault if service else None
+    if fault is not None and not places.simulate:
+        raise UsageError(
+            "--fault without --simulate", hint="Trouble is practised against the simulator only."
+        )
+    return Choices(
+        org=sheet.org if sheet else None,
+        sandbox=sheet.sandbox if sheet else None,
+        only=tuple((sheet.only if sheet else None) or ()),
+        concurrency=settings.concurrency or default.concurrency,
+        timeout_s=settings.timeout or default.timeout_s,
+        settle_s=settings.settle,
+        on_doubt=OnDoubt(settings.on_doubt or default.on_doubt),
+        patience_s=default.patience_s if settings.patience is None else settings.patience,
+        skip_invalid=settings.skip_invalid,
+        max_rows=run.max_rows if run else None,
+        max_failures=_max_failures(run.max_failures) if run else None,
+        note=run.note if run else "",
+        strict=sheet.strict if sheet else False,
+        adopt_by_name=service.adopt_by_name if service else False,
+        recreate=run.recreate if run else False,
+        settle_first=run.settle_first if run else False,
+        allow_refs=settings.allow_refs,
+        refs_dir=settings.refs_dir,
+        proxy=settings.proxy.reveal() if settings.proxy else None,
+        ca_bundle=settings.ca_bundle,
+        simulate=places.simulate,
+        fault=fault or default.fault,
+        seed=service.seed if service else default.seed,
+        reports=settings.reports or REPORTS,
+        ledger=settings.ledger,
+    )
+
+
+@contextmanager
+def sheet_of(path: str, options: SheetOptions, console: Console) -> Iterator[Sheet]:
+    """
+    An open sheet, its warnings said.
+
+    Raises:
+        SheetError: It cannot be used.
+    """
+    sheet = open_sheet(path, worksheet=options.worksheet, encoding=options.encoding)
+    try:
+        console.warn(sheet.warnings)
+        yield sheet
+    finally:
+        sheet.close()
+
+
+def warn_of_places(choices: Choices, settings: Settings, console: Console) -> None:
+    """Say what is odd about settings and ledger, and which ledger it is."""
+    console.warn(settings.warnings)
+    warning = place_warning(choices.ledger_path)
+    if warning is not None:
+        console.warn([warning])
+
+
+def options_again(places: PlaceOptions) -> list[str]:
+    """What the next command needs to find the same ledger and reports."""
+    again: list[str] = []
+    for name, path in (
+        ("--settings", places.settings),
+        ("--reports", places.reports),
+        ("--ledger", places.ledger),
+    ):
+        again += [name, str(path)] if isinstance(path, Path) else []
+    return [*again, "--simulate"] if places.simulate else again
+
+
+def _max_failures(text: str | None) -> float | None:
+    """`N` rows, or `N%` of them as a share below 1."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip())
+    value = float(found[1]) if found else 0.0
+    is_share = bool(found and found[2])
+    if (
+        found is None
+        or value <= 0
+        or (is_share and value > 100)
+        or (  # noqa: PLR2004 - per cent
+            not is_share and not value.is_integer()
+        )
+    ):
+        raise UsageError(
+            f"--max-failures {text}: neither a number of rows nor a share of them",
+            hint="For example: --max-failures 20, or --max-failures 5%",
+        )
+    # All rows failed is no more than 100 %: a share stays below 1 so that it is told from a count.
+    return min(value / 100, 0.999999) if is_share else value

@@ -1,0 +1,155 @@
+"""`reconcile`: settle what a run left in doubt; it asks the service, and creates nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import anyio
+
+from batchconnect.choices import Choices
+from batchconnect.stop import Stop
+from batchconnect.entry import RunEnded
+from batchconnect.errors import SettingsError
+from batchconnect.event import Event, RowSettled, Settling
+from batchconnect.ledger import Ledger
+from batchconnect.outcome import Outcome, Status, status_of
+from batchconnect.reconcile import Doubt, Policy, Reconciler, settle_moment
+from batchconnect.rerun import wanted_of
+from batchconnect.row_state import UNANSWERED, RowState
+from batchconnect.run_ledger import Clock, RunLedger
+from batchconnect.run_state import RunState, fold_run
+from batchconnect.service import Service
+from batchconnect.survey import NOT_SELECTED
+from batchconnect.verdict import exit_code
+
+
+async def settle_run(
+    run: RunState,
+    *,
+    ledger: Ledger,
+    pen: RunLedger,
+    service: Service,
+    choices: Choices,
+    clock: Clock,
+    on_event: Callable[[Event], None],
+    stop: Stop,
+) -> RunState:
+    """
+    Settle every row that a run left in doubt.
+
+    Args:
+        run: The run.
+        ledger: Its ledger, locked.
+        pen: The run's pen.
+        service: Whose sandboxes are read.
+        choices: The settle window's policy.
+        clock: The run's clocks.
+        on_event: Told of each verdict.
+        stop: When it is asked for, what is in doubt stays so.
+
+    Returns:
+        The run as it stands now, ended anew.
+
+    Raises:
+        SettingsError: An org of the run is no longer in the settings.
+        LedgerError: A verdict cannot be written.
+    """
+    open_rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
+    policy = Policy(
+        settle_s=service.settle_s,
+        on_doubt=choices.on_doubt,
+        may_send=False,
+        patience_s=choices.patience_s,
+    )
+    reconcilers: dict[tuple[str, str], Reconciler] = {}
+    for row in open_rows:
+        assert row.planned is not None
+        place = (row.planned.org, row.planned.sandbox)
+        if service.orgs.find(place[0]) is None:
+            raise SettingsError(
+                f"row {row.number} was sent for the org {place[0]}, which is not in the settings",
+                hint="Put it back into the settings, then give the same command again.",
+            )
+        if place not in reconcilers:
+            reconcilers[place] = _reconciler(place, service, pen, clock, policy, on_event)
+        reconcilers[place].add(await _doubt(row, pen=pen, clock=clock))
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(_stop_all, stop, reconcilers.values())
+        async with anyio.create_task_group() as tasks:
+            for reconciler in reconcilers.values():
+                tasks.start_soon(reconciler.run)
+        beside.cancel_scope.cancel()
+    return await _end_anew(run, ledger=ledger, pen=pen)
+
+
+async def _stop_all(stop: Stop, reconcilers: Iterable[Reconciler]) -> None:
+    await stop.wait()
+    for reconciler in reconcilers:
+        reconciler.stop()
+
+
+async def _doubt(row: RowState, *, pen: RunLedger, clock: Clock) -> Doubt:
+    assert row.marker is not None
+    assert row.planned is not None
+    stored = row.doubt
+    outcome = stored.outcome if stored is not None else UNANSWERED
+    if stored is not None and settle_moment(stored.moment, clock) == stored.moment:
+        moment = stored.moment
+    else:
+        attempts = 0 if stored is not None else 1
+        moment = await pen.doubt(row.number, row.marker, outcome, attempts=attempts)
+    return Doubt(
+        row=row.number,
+        wanted=wanted_of(row.marker, row.planned),
+        outcome=outcome,
+        moment=moment,
+        sends=row.sends,
+    )
+
+
+def _reconciler(
+    place: tuple[str, str],
+    service: Service,
+    pen: RunLedger,
+    clock: Clock,
+    policy: Policy,
+    on_event: Callable[[Event], None],
+) -> Reconciler:
+    org, sandbox = place
+    lane = service.lane_of(org)
+
+    def settled(doubt: Doubt, outcome: Outcome) -> None:
+        on_event(RowSettled(row=doubt.row, org=org, sandbox=sandbox, outcome=outcome))
+
+    def looked(waiting: int, left_s: float) -> None:
+        on_event(Settling(org=org, sandbox=sandbox, waiting=waiting, left_s=left_s))
+
+    def resend(doubt: Doubt) -> None:
+        raise AssertionError(f"row {doubt.row}: reconcile sends nothing")
+
+    return Reconciler(
+        look=lambda: lane.list(sandbox),
+        ledger=pen,
+        clock=clock,
+        policy=policy,
+        settled=settled,
+        resend=resend,
+        looked=looked,
+    )
+
+
+async def _end_anew(run: RunState, *, ledger: Ledger, pen: RunLedger) -> RunState:
+    counts: Counter[Status] = Counter()
+    left_out = 0
+    for row in run.rows(ledger.row_lines(run.number)):
+        counts[status_of(row.shown)] += 1
+        left_out += row.shown == NOT_SELECTED
+    code = exit_code(
+        counts=counts,
+        left_out=left_out,
+        reason="",
+        every_lane_refused=False,
+        swept=run.swept,
+    )
+    reason = run.ended.reason if run.ended is not None else ""
+    await pen.write([pen.line(RunEnded(exit_code=code, closed=run.is_closed, reason=reason))])
+    return fold_run(ledger.run_lines(run.number))

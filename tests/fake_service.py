@@ -1,0 +1,565 @@
+"""
+A small Flow Service in memory, as the innermost ring of a lane, and the bench that runs jobs on it.
+
+Under virtual time it behaves as the contract says: the same body twice makes two objects, what was sent
+may be applied at once, late or never, a listing lags, and whether an answer comes back is another matter
+than whether the request was applied. A `Bomb` ends a process hard at any of its side effects.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from functools import partial
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID, uuid5
+
+import anyio
+import orjson
+
+from batchconnect.batch import Batch, Bounds, Job
+from batchconnect.connection import BaseConnection, parse
+from batchconnect.directory import Orgs
+from batchconnect.entry import Doubted, Line, RunOpened, Sending
+from batchconnect.event import Event
+from batchconnect.group_commit import InPlace
+from batchconnect.history import open_run
+from batchconnect.identity import CONNECTION_SPEC_ID, find_marker
+from batchconnect.lane import Lane, Limits
+from batchconnect.ledger import MEMORY, Ledger
+from batchconnect.org import Org
+from batchconnect.outcome import Created, Existing, Status, status_of
+from batchconnect.plan import Rules
+from batchconnect.reconcile import Policy
+from batchconnect.reference import References
+from batchconnect.row_state import RowState
+from batchconnect.run_ledger import Clock, RunLedger
+from batchconnect.run_state import RunState
+from batchconnect.secret import Secret
+from batchconnect.sheet.memory import MemorySheet
+from batchconnect.stop import Stop
+from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+
+EPOCH_S = 1_800_000_000
+"""Unix time at which every virtual clock begins."""
+HOST = "platform.test"
+CANARY = "canary~secret-"
+"""Every key of every row begins so: it must be found nowhere."""
+
+
+def org(key: str, **changes: Any) -> Org:
+    """An org with a ready token and a known pace, so that a test sees no request but its own."""
+    return replace(
+        Org(
+            key=key,
+            org_id=f"{key.upper():0<24}@AdobeOrg",
+            client_id=f"client-{key}",
+            access_token=Secret(f"fake-token-{key}"),
+            platform_url=f"https://{HOST}",
+            rate=50.0,
+        ),
+        **changes,
+    )
+
+
+ACME, BETA = org("acme"), org("beta")
+
+
+def cells(number: int, org: str = "acme", sandbox: str = "prod", **changes: str) -> dict[str, str]:
+    """One row of a sheet as a program hands it in."""
+    return {
+        "name": f"Connection {number}",
+        "description": "",
+        "endpoint": f"https://cluster{number}.westeurope.kusto.windows.net",
+        "database": "telemetry",
+        "tenant": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "servicePrincipalId": f"0d1ff3c1-7c0a-4b0e-9d7e-{number:012d}",
+        "servicePrincipalKey": f"{CANARY}{number:04d}",
+        "org": org,
+        "sandbox": sandbox,
+        **changes,
+    }
+
+
+def judged(
+    row: Mapping[str, str] | None = None, orgs: Iterable[Org] = (ACME, BETA)
+) -> BaseConnection:
+    """A valid row, parsed as a run would."""
+    sheet = MemorySheet([row or cells(1)])
+    connection = parser(sheet, orgs)(next(sheet.rows()))
+    assert isinstance(connection, BaseConnection), connection
+    return connection
+
+
+def parser(sheet: MemorySheet, orgs: Iterable[Org]) -> Any:
+    """`connection.parse` with everything but the row handed in."""
+    return partial(
+        parse,
+        header=sheet.header,
+        orgs=Orgs(orgs),
+        org=None,
+        sandbox=None,
+        references=References(allow=False, refs_dir=None, environ={}),
+    )
+
+
+# The service ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What becomes of one request: applied or not, shown when, answered how. All chosen apart."""
+
+    applied_s: float | None = 0.0
+    """Seconds from its arrival until it is applied; None: never."""
+    shown_s: float = 0.0
+    """Seconds from its being applied until listings show it."""
+    answered_s: float = 0.01
+    """Seconds from its arrival until it is answered."""
+    answer: Response | TransportError | None = None
+    """None: the right answer."""
+
+
+OK = Fate()
+
+
+def lost(
+    *, applied_s: float | None = 0.0, shown_s: float = 0.0, answered_s: float = 0.5
+) -> Fate:
+    """The answer never arrives: the connection breaks instead."""
+    return Fate(
+        applied_s=applied_s,
+        shown_s=shown_s,
+        answered_s=answered_s,
+        answer=TransportError("connection_lost", sent=True),
+    )
+
+
+def refused(status: int, body: Mapping[str, object] | None = None, **headers: str) -> Fate:
+    """An answer of this status, and nothing is applied."""
+    answer = Response(
+        status=status, headers=headers, body=b"" if body is None else orjson.dumps(body)
+    )
+    return Fate(applied_s=None, answer=answer)
+
+
+def flow_error(code: str) -> Fate:
+    """Flow Service's own error, as `1308-400`."""
+    status = int(code[-3:])
+    body = {"type": f"https://ns.adobe.com/aep/errors/FLOW-{code}", "title": "No", "status": status}
+    return refused(status, body)
+
+
+DENIED = refused(403, {"error_code": "403025", "message": "Profile is not valid"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Stored:
+    """One connection of the service; it exists from *applied_at* on, listings show it from *shown_at*."""
+
+    id: str
+    marker: str | None
+    org_id: str
+    sandbox: str
+    name: str
+    description: str
+    params: dict[str, str]
+    applied_at: float
+    shown_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One request that arrived."""
+
+    at: float
+    purpose: Purpose
+    org_id: str
+    sandbox: str
+    marker: str | None
+    path: str
+
+
+Chooser = Callable[[Seen], Fate | None]
+
+
+class FakeService:
+    """
+    Flow Service in memory.
+
+    Args:
+        choose: Decides the fate of each request; None, or no chooser: it is served well.
+        hidden: Names of `auth.params` that listings do not show, beside the key.
+    """
+
+    def __init__(self, choose: Chooser | None = None, *, hidden: Iterable[str] = ()) -> None:
+        self.choose: Chooser = choose or (lambda _seen: None)
+        self.hidden = {"servicePrincipalKey", *hidden}
+        self.seen: list[Seen] = []
+        self.stored: list[Stored] = []
+        self.denied: dict[str, Fate] = {}
+        """By org id, or (org id + "/" + sandbox): every request meets this fate."""
+        self.on_effect: Callable[[str], None] = lambda _point: None
+        """Told of each side effect, before and after; a bomb raises here."""
+
+    # What a test asks
+
+    @property
+    def posts(self) -> list[Seen]:
+        """Every create that arrived."""
+        return [seen for seen in self.seen if seen.purpose is Purpose.CREATE]
+
+    def reads(self, org: Org) -> list[Seen]:
+        """Every read of an org that arrived."""
+        return [s for s in self.seen if s.purpose is Purpose.READ and s.org_id == org.org_id]
+
+    def existing(self, now: float | None = None) -> list[Stored]:
+        """What exists by now; infinity: what will, once all that was sent is applied."""
+        at = anyio.current_time() if now is None else now
+        return [stored for stored in self.stored if stored.applied_at <= at]
+
+    def twice(self) -> list[str | None]:
+        """Markers that more than one connection bears, or will."""
+        borne = Counter(stored.marker for stored in self.existing(float("inf")))
+        return [marker for marker, times in borne.items() if marker is not None and times > 1]
+
+    def plant(self, row: BaseConnection, **changes: Any) -> Stored:
+        """A connection that stands there already, as somebody else, or an earlier run, made it."""
+        body = {
+            "name": row.name,
+            "description": row.description,
+            "auth": {"params": {"endpoint": row.endpoint, "database": row.database,
+                                "tenant": row.tenant,
+                                "servicePrincipalId": row.service_principal_id}},
+        }  # fmt: skip
+        stored = self._store(row.org.org_id, row.sandbox, body, OK)
+        for name, value in changes.items():
+            setattr(stored, name, value)
+        stored.marker = find_marker(stored.description)
+        return stored
+
+    # The ring
+
+    async def send(self, request: Request) -> Response:
+        """As every ring does."""
+        seen = _seen(request)
+        self.on_effect(f"before {request.purpose}")
+        self.seen.append(seen)
+        fate = (
+            self.denied.get(seen.org_id)
+            or self.denied.get(f"{seen.org_id}/{seen.sandbox}")
+            or self.choose(seen)
+            or OK
+        )
+        made = None
+        if request.purpose is Purpose.CREATE and fate.applied_s is not None:
+            made = self._store(seen.org_id, seen.sandbox, orjson.loads(request.body or b""), fate)
+        self.on_effect(f"after {request.purpose}")
+        await anyio.sleep(fate.answered_s)
+        self.on_effect(f"answer {request.purpose}")
+        if isinstance(fate.answer, TransportError):
+            answer = fate.answer
+            raise TransportError(answer.code, sent=answer.sent, permanent=answer.permanent)
+        if fate.answer is not None:
+            return fate.answer
+        if made is not None:
+            body = orjson.dumps({"id": made.id, "etag": '"e"'})
+            return Response(status=201, headers={"x-request-id": "req"}, body=body)
+        return self._read(seen, urlsplit(request.url).query)
+
+    def _store(self, org_id: str, sandbox: str, body: Mapping[str, Any], fate: Fate) -> Stored:
+        at = anyio.current_time() + (fate.applied_s or 0.0)
+        stored = Stored(
+            id=str(uuid5(UUID(int=0), str(len(self.stored)))),
+            marker=find_marker(body["description"]),
+            org_id=org_id,
+            sandbox=sandbox,
+            name=body["name"],
+            description=body["description"],
+            params=dict(body["auth"]["params"]),
+            applied_at=at,
+            shown_at=at + fate.shown_s,
+        )
+        self.stored.append(stored)
+        return stored
+
+    def _read(self, seen: Seen, query: str) -> Response:
+        now = anyio.current_time()
+        name = seen.path.rpartition("/")[2]
+        mine = [s for s in self.existing() if (s.org_id, s.sandbox) == (seen.org_id, seen.sandbox)]
+        if name != "connections":
+            one = [self._item(stored) for stored in mine if stored.id == name]
+            return self._answer({"items": one}) if one else _not_found(name)
+        asked = parse_qs(query)
+        shown = [self._item(stored) for stored in reversed(mine) if stored.shown_at <= now]
+        if "count" in asked:
+            return self._answer({"count": len(shown)})
+        start = int(asked.get("continuationToken", ["0"])[0])
+        end = start + int(asked["limit"][0])
+        links = {}
+        if end < len(shown):
+            links = {"next": {"href": f"/connections?continuationToken={end}"}}
+        return self._answer({"items": shown[start:end], "_links": links})
+
+    def _item(self, stored: Stored) -> dict[str, Any]:
+        params = {key: text for key, text in stored.params.items() if key not in self.hidden}
+        return {
+            "id": stored.id,
+            "createdAt": round((EPOCH_S + stored.applied_at) * 1000),
+            "sandboxName": stored.sandbox,
+            "imsOrgId": stored.org_id,
+            "name": stored.name,
+            "description": stored.description,
+            "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": "1.0"},
+            "auth": {"params": params},
+            "etag": '"e"',
+        }
+
+    def _answer(self, body: Mapping[str, object]) -> Response:
+        date = formatdate(EPOCH_S + anyio.current_time(), usegmt=True)
+        return Response(status=200, headers={"date": date}, body=orjson.dumps(body))
+
+
+def _not_found(name: str) -> Response:
+    body = {"errorMessage": f"connections not found with id = [{name}]"}
+    return Response(status=404, body=orjson.dumps(body))
+
+
+def _seen(request: Request) -> Seen:
+    marker = None
+    if request.purpose is Purpose.CREATE:
+        marker = find_marker(orjson.loads(request.body or b"")["description"])
+    return Seen(
+        at=anyio.current_time(),
+        purpose=request.purpose,
+        org_id=request.headers["x-gw-ims-org-id"],
+        sandbox=request.headers["x-sandbox-name"],
+        marker=marker,
+        path=urlsplit(request.url).path,
+    )
+
+
+# The process ----------------------------------------------------------------------------------------
+
+
+class Crash(BaseException):  # noqa: N818 - it is no error that anybody may handle
+    """The process is gone: no `except Exception` sees it, and nothing may be written after it."""
+
+
+class Bomb:
+    """
+    Ends a process at the N-th of its side effects.
+
+    Args:
+        at: Number of the point, from 1; None: never, it only counts.
+    """
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.points: list[str] = []
+        self.is_dead = False
+
+    def __call__(self, point: str) -> None:
+        if self.is_dead:
+            raise Crash
+        if point.endswith("read"):
+            return  # no side effect
+        self.points.append(point)
+        if len(self.points) == self.at:
+            self.is_dead = True
+            raise Crash
+
+
+class MortalLedger(Ledger):
+    """A ledger whose process may die before or after any commit; a dead one writes nothing more."""
+
+    def __init__(self, path: str = MEMORY) -> None:
+        super().__init__(path, host=HOST)
+        self.on_effect: Callable[[str], None] = lambda _point: None
+
+    def append(self, lines: Sequence[Line]) -> int:
+        """As `Ledger.append`, between two points."""
+        self.on_effect("before commit")
+        last = super().append(lines)
+        self.on_effect("after commit")
+        return last
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """Everything that a run needs, small and behaving: one service, one machine, one ledger."""
+
+    service: FakeService = field(default_factory=FakeService)
+    ledger: Ledger = field(default_factory=MortalLedger)
+    orgs: Sequence[Org] = (ACME, BETA)
+    policy: Policy = field(default_factory=Policy)
+    rules: Rules = field(default_factory=Rules)
+    limits: Limits = field(default_factory=Limits)
+    boot_id: str = "boot"
+    events: list[Event] = field(default_factory=list)
+    on_event: Callable[[Event], None] = lambda _event: None
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    """Of the last run."""
+
+    @property
+    def clock(self) -> Clock:
+        """Both clocks from virtual time."""
+        return Clock(
+            now_ms=lambda: round((EPOCH_S + anyio.current_time()) * 1000),
+            monotonic_s=anyio.current_time,
+            boot_id=self.boot_id,
+        )
+
+    def pen(self, run: int = 1) -> RunLedger:
+        """A pen for a run that is not a batch's."""
+        return RunLedger(InPlace(self.ledger), run=run, clock=self.clock)
+
+    def lane(self, org: Org = ACME) -> Lane:
+        """A lane with the four rings, the service in the place of the wire."""
+        return Lane(
+            org,
+            self.service,
+            limits=self.limits,
+            slots=anyio.CapacityLimiter(self.limits.concurrency),
+            rng=Random(0),
+            on_event=self.hear,
+        )
+
+    def hear(self, event: Event) -> None:
+        """Keep the event, and tell it on."""
+        self.events.append(event)
+        self.on_event(event)
+
+    def job(self, sheet: MemorySheet, **changes: Any) -> Job:
+        """The same command again: it goes on with a run that was not closed."""
+        clock = self.clock
+        slots = anyio.CapacityLimiter(self.limits.concurrency)
+        self.lanes = {}
+
+        def lane_of(key: str) -> Lane:
+            if key not in self.lanes:
+                found = next(org for org in self.orgs if org.key == key)
+                self.lanes[key] = Lane(
+                    found, self.service, limits=self.limits, slots=slots, rng=Random(0),
+                    on_event=self.hear,
+                )  # fmt: skip
+            return self.lanes[key]
+
+        job = Job(
+            sheet=sheet,
+            parse=parser(sheet, self.orgs),
+            lane_of=lane_of,
+            ledger=self.ledger,
+            pen=lambda run: RunLedger(InPlace(self.ledger), run=run, clock=clock),
+            clock=clock,
+            opened=RunOpened(
+                run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",
+                sheets=(sheet.name,),
+                sheet_sha256=sheet.sha256,
+            ),
+            resumed=open_run(self.ledger, sheet.sha256),
+            rules=replace(self.rules, settle_s=self.policy.settle_s),
+            policy=self.policy,
+            on_event=self.hear,
+            stop=Stop(),
+            holding=lambda _secret: _nothing(),
+        )
+        return replace(job, **changes)
+
+    async def run(
+        self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any
+    ) -> RunState:
+        """Run a sheet to its end."""
+        sheet = rows if isinstance(rows, MemorySheet) else MemorySheet(rows)
+        bounds = Bounds(
+            **{name: changes.pop(name) for name in Bounds.__slots__ if name in changes}
+        )
+        job = self.job(sheet, bounds=bounds, **changes)
+        return await Batch(job).run()
+
+    async def run_until_crash(self, rows: Sequence[Mapping[str, object]], bomb: Bomb) -> bool:
+        """
+        Run a sheet in a process that the bomb may end.
+
+        Returns:
+            Whether it came to its end.
+        """
+        assert isinstance(self.ledger, MortalLedger)
+        self.ledger.on_effect = self.service.on_effect = bomb
+        try:
+            await self.run(rows)
+        except BaseException as error:
+            if not bomb.is_dead or not _is_crash(error):
+                raise
+        finally:
+            self.ledger.on_effect = self.service.on_effect = lambda _point: None
+        return not bomb.is_dead
+
+    # What a test asks
+
+    def rows(self, state: RunState) -> list[RowState]:
+        """The run's rows as a report shows them."""
+        return list(state.rows(self.ledger.row_lines(state.number)))
+
+    def statuses(self, state: RunState) -> list[Status]:
+        """One status per row, in the sheet's order."""
+        return [status_of(row.shown) for row in self.rows(state)]
+
+    def codes(self, state: RunState) -> list[str]:
+        """The code of each row's outcome, "" where it has none."""
+        return [getattr(row.shown, "code", "") for row in self.rows(state)]
+
+    def heard(self, kind: type[Any]) -> list[Any]:
+        """The events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def lines(self, kind: type[Any]) -> list[Line]:
+        """All lines of one kind, of rows of every run."""
+        return [
+            line
+            for number, _, _ in self.ledger.runs()
+            for line in self.ledger.row_lines(number)
+            if isinstance(line.entry, kind)
+        ]
+
+    def doubts(self) -> list[Doubted]:
+        """Every doubt that was written."""
+        return [line.entry for line in self.lines(Doubted) if isinstance(line.entry, Doubted)]
+
+    def broken_promises(self, state: RunState, rows: int) -> list[str]:
+        """What of "no row twice, no row lost" does not hold; [] is well."""
+        broken = [f"twice: {marker}" for marker in self.service.twice()]
+        shown = self.rows(state)
+        ids = {stored.id for stored in self.service.existing()}
+        for row in shown:
+            match row.shown:
+                case Created(connection_id=made) | Existing(connection_id=made):
+                    if made not in ids:
+                        broken.append(f"row {row.number}: {made} does not exist")
+        if len({row.number for row in shown}) != rows:
+            broken.append(f"{len(shown)} rows in the report, {rows} in the sheet")
+        intents = {line.marker for line in self.lines(Sending)}
+        broken += [
+            f"no intent: {s.marker}" for s in self.service.posts if s.marker not in intents
+        ]  # fmt: skip
+        if CANARY in self.dump():
+            broken.append("a key stands in the ledger")
+        return broken
+
+    def dump(self) -> str:
+        """Every byte of the ledger that is a text."""
+        return "\n".join(self.ledger._db.iterdump())
+
+
+def _is_crash(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_crash(inner) for inner in error.exceptions)
+    return isinstance(error, Crash)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

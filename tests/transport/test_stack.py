@@ -1,0 +1,87 @@
+"""The four rings together: retry > authorize > pace > wire. The order is behaviour."""
+
+from itertools import pairwise
+from random import Random
+
+import anyio
+import pytest
+
+from batchconnect.org import Org
+from batchconnect.secret import Secret
+from batchconnect.transport.ims import Authorized, Token
+from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.load import Signal
+from batchconnect.transport.pace import RateLimiter
+from batchconnect.transport.rate_limit import RateLimited
+from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, not_applied, passing
+from batchconnect.transport.stop import StopSignal
+
+pytestmark = pytest.mark.anyio
+
+ORG = Org(key="acme", org_id="ABC@AdobeOrg", client_id="c", client_secret=Secret("canary-secret"))
+
+
+def judge(response: Response) -> Signal:
+    return Signal.THROTTLED if response.status == 429 else Signal.OK
+
+
+class Platform:
+    """IMS and gateway in one: every third request is unsent, every fourth throttled, tokens expire."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.seen: list[float] = []
+        self.created = 0
+
+    async def send(self, request: Request) -> Response:
+        if request.purpose is Purpose.TOKEN:
+            self.tokens += 1
+            return Response(
+                status=200, body=b'{"access_token":"t%d","expires_in":86399}' % self.tokens
+            )
+        self.seen.append(anyio.current_time())
+        number = len(self.seen)
+        if number >= 50 and request.headers["Authorization"] == "Bearer t1":
+            return Response(status=401)
+        if number % 4 == 0:
+            return Response(status=429, headers={"retry-after": "1"})
+        if number % 7 == 0:
+            raise TransportError("refused", sent=False)
+        self.created += 1
+        return Response(status=201)
+
+
+async def test_every_try_pays_the_toll_and_every_row_is_created_once() -> None:
+    """Retries, second tries after a refresh, all of them wait their turn: none closer than 0.1 s."""
+    platform, stop, rng = Platform(), StopSignal(), Random(3)
+    slots = anyio.CapacityLimiter(8)
+    limiter = RateLimiter(org=ORG.key, host="h", rng=rng, rate=10)
+    patience = Patience()
+    sign_in = Retrying(platform, RetryPolicy(), on=passing, rng=rng, patience=patience, stop=stop)
+    paced = RateLimited(platform, limiter, slots=slots, judge=judge, stop=stop)
+    signed = Authorized(
+        paced, Token(ORG, sign_in), is_stale=lambda answer: answer.status == 401, stop=stop
+    )
+    ring = Retrying(
+        signed, RetryPolicy(), on=not_applied(judge), rng=rng, patience=patience, stop=stop
+    )
+    answers: list[Response] = []
+
+    async def row() -> None:
+        answers.append(
+            await ring.send(
+                Request(purpose=Purpose.CREATE, method="POST", url="https://h/connections")
+            )
+        )
+
+    async with anyio.create_task_group() as group:
+        for _ in range(100):
+            group.start_soon(row)
+
+    assert [answer.status for answer in answers] == [201] * 100
+    assert platform.created == 100
+    assert min(later - earlier for earlier, later in pairwise(platform.seen)) >= 0.1 - 1e-6
+    assert platform.tokens == 2
+    assert sum(answer.attempts for answer in answers) == len(platform.seen) == limiter.counted.sent
+    assert sum(answer.throttled for answer in answers) == limiter.counted.throttled
+    assert (slots.borrowed_tokens, limiter.in_flight) == (0, 0)
