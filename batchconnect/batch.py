@@ -202,22 +202,25 @@ class Batch:
 
     def _known(self) -> _Known:
         ledger = self._job.ledger
-        sends: dict[str, int] = {}
+        own: dict[str, RowState] = {}
         rows: dict[int, bool] = {}
         if self._job.resumed is not None:
             for state in fold_rows(ledger.row_lines(self._number)):
                 rows[state.number] = state.is_settled
                 self._begun += state.sends > 0
                 if state.marker is not None:
-                    sends[state.marker] = state.sends
-        # Whether, and since when, an identity is in doubt is told by all runs together: another run
-        # may have sent it since. Sends are counted per run: a rerun brings home what another gave up.
-        states = map(ledger.marker_state, ledger.open_markers())
-        of_all = {
-            state.marker: replace(state, sends=max(1, sends.get(state.marker, 0)))
-            for state in states
-            if state is not None and state.marker is not None
-        }
+                    own[state.marker] = state
+        of_all: dict[str, RowState] = {}
+        for marker in ledger.open_markers():
+            # Whether, and since when, an identity is in doubt is told by all runs together: another
+            # one may have sent it since.
+            state = ledger.marker_state(marker)
+            mine = own.get(marker)
+            if mine is not None and state is not None and mine.doubt == state.doubt:
+                of_all[marker] = mine
+            elif state is not None:
+                # Sends are counted per run: a rerun brings home what another run gave up.
+                of_all[marker] = replace(state, sends=mine.sends if mine is not None else 1)
         plan = Known(is_new=self._is_new(), open=of_all, state_of=ledger.marker_state)
         return _Known(rows=rows, plan=plan)
 

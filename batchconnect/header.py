@@ -121,7 +121,8 @@ def is_blank(cells: Sequence[object]) -> bool:
 
 
 def _unquoted(cell: Cell) -> Cell:
-    if isinstance(cell, str) and cell[:1] == "'" and cell[1:2] in FORMULA_STARTS:
+    # A cell that began with `'` itself got one more, so one is taken off whatever follows it.
+    if isinstance(cell, str) and cell[:1] == "'" and cell.lstrip("'")[:1] in FORMULA_STARTS:
         return cell[1:]
     return cell
 

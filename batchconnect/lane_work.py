@@ -7,8 +7,8 @@ lane's other sandboxes.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
@@ -151,7 +151,8 @@ class LaneWork:
             self._tasks = tasks
             try:
                 for orphan in self._orphans:
-                    state = self._known.open.get(orphan.wanted.marker, orphan.state)
+                    marker, of_parent = orphan.wanted.marker, replace(orphan.state, planned=None)
+                    state = self._known.open.get(marker, of_parent)
                     await self._doubt_again(orphan.row, orphan.sandbox, orphan.wanted, state)
             except LedgerError as error:
                 self._on_broken(error)
@@ -221,11 +222,12 @@ class LaneWork:
                 rules=self._rules,
             )
             try:
-                async for decided in decisions:
-                    await self._act(decided, lines, told)
-                    rows += 1
-                    if rows % _CHUNK == 0:
-                        await self._write(lines, told)
+                async with aclosing(decisions):
+                    async for decided in decisions:
+                        await self._act(decided, lines, told)
+                        rows += 1
+                        if rows % _CHUNK == 0:
+                            await self._write(lines, told)
                 await self._write(lines, told)
             except SheetError as error:
                 self._sheet_changed(error)
@@ -378,14 +380,16 @@ class LaneWork:
         place: int | None = None,
     ) -> None:
         """Take up a doubt of an earlier process: its window counts from the recovery, once."""
-        # It is written in any case: the doubt may be another run's, and this one accounts for the row.
         stored = state.doubt
         if stored is None:
             taken_up = Doubted(outcome=UNANSWERED, moment=self._clock.moment())
         else:
             moment = settle_moment(stored.moment, self._clock)
-            taken_up = Doubted(outcome=stored.outcome, moment=moment, attempts=0)
-        await self._ledger.write([self._ledger.line(taken_up, row=row, marker=what.marker)])
+            taken_up = replace(stored, moment=moment, attempts=0, throttled=0)
+        is_of_this_run = state.planned is not None
+        if stored is None or taken_up.moment != stored.moment or not is_of_this_run:
+            # Another run's doubt becomes this one's, for this one accounts for the row now.
+            await self._ledger.write([self._ledger.line(taken_up, row=row, marker=what.marker)])
         doubt = Doubt(
             row=row,
             wanted=what,

@@ -5,7 +5,8 @@ The sandbox is read once; each row is then held against what stands there and ag
 knows. Nothing is changed here, so `plan` shows exactly what `run` does.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -143,7 +144,7 @@ async def decide(
     reads: Reads,
     known: Known,
     rules: Rules,
-) -> AsyncIterator[Decided]:
+) -> AsyncGenerator[Decided, None]:
     """
     Decide for each row of a sandbox.
 
@@ -177,8 +178,9 @@ async def decide(
             else:
                 decision = Settle(outcome=judged)
         yield Decided(place=place, connection=connection, decision=decision)
-    async for decided in _decide_vanished(vanished, reads, rules):
-        yield decided
+    async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
+        async for decided in asked:
+            yield decided
 
 
 async def _read_complete(reads: Reads, sandbox: str) -> Listing:
@@ -212,7 +214,7 @@ def _made_before(state: RowState | None) -> str | None:
 
 async def _decide_vanished(
     vanished: list[tuple[int, BaseConnection, str]], reads: Reads, rules: Rules
-) -> AsyncIterator[Decided]:
+) -> AsyncGenerator[Decided, None]:
     """The ledger says created, the listing shows nothing: gone only if two listings and GET agree."""
     again: Listing | None = None
     for place, connection, made in vanished:

@@ -66,7 +66,6 @@ def open_progress(
             file=output,  # type: ignore[arg-type]  # it has what Rich asks of a file
             force_terminal=True,
             force_jupyter=False,
-            legacy_windows=False,
             markup=False,
             emoji=False,
             highlight=False,
@@ -121,8 +120,10 @@ class LiveFace:
         """Leave bar and counts, without the lanes."""
         # A run that ended before its plan stood leaves nothing.
         self._live.transient = view.total is None
-        self._live.update(self._bar(view, is_last=True))
-        self._live.stop()
+        try:
+            self._live.update(self._bar(view, is_last=True))
+        finally:
+            self._live.stop()  # the cursor comes back in any case
 
     def _bar(self, view: View, *, is_last: bool) -> Group:
         width, height = self._console.size
@@ -231,6 +232,8 @@ class Progress:
             self._face.close(self._state.view(self._clock()))
         except Exception:  # noqa: BLE001 - the run's end is not to be lost for its picture
             self._is_off = True
+        # What is said from now on stands below the last picture.
+        self._face = PlainFace(self._output, has_state=False)
 
     def event(self, event: Event) -> None:
         """Take an event in. This never raises, and never waits for the terminal."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ from rich.text import Text
 from batchconnect.outcome import Status
 from batchconnect.progress_view import LaneView, View
 from batchconnect.progress_words import (
+    count_words,
     duration,
     pace_words,
     pause_word,
@@ -95,14 +97,12 @@ def _top(view: View, total: int, width: int) -> RenderableType:
     return grid
 
 
-def _counts(view: View) -> Text:
-    line = Text("  ")
-    for place, (status, count) in enumerate(view.counts.items()):
+def _counts(view: View) -> Padding:
+    line = Text()
+    for place, (status, words) in enumerate(count_words(view)):
         line.append(", " if place else "")
-        line.append(f"{count} {status_word(status)}", style=_STYLES[status])
-    if view.settle_left_s is not None and not view.is_draining:
-        line.append(f"; doubts are settled within {duration(view.settle_left_s)}", style="yellow")
-    return _line(line)
+        line.append(words, style=_STYLES[status])
+    return Padding(line, (0, 0, 0, 2), expand=False)
 
 
 # The lanes ----------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def _lanes(view: View, width: int, height: int, shown: Shown) -> Iterator[Text]:
             yield _line(Text(f"  {shown(lanes[0].org)}: {shown(news)}", style=style))
     elif len(lanes) > min(MOST_LANES, height - 1):
         yield _line(_summed_up(lanes))
-    elif lanes:
+    elif any(lane.counts or lane.sending or any(_news(lane)) for lane in lanes):
         yield from _table(lanes, width, shown)
 
 
@@ -142,6 +142,7 @@ def _table(lanes: Sequence[LaneView], width: int, shown: Shown) -> Iterator[Text
             line.append(f"{values[place] or '':>{column_width}}", style=style)
         news, style = _news(lane)
         line.append(f"  {shown(news)}", style=style)
+        line.rstrip()
         yield _line(line)
 
 
@@ -168,7 +169,8 @@ def _news(lane: LaneView) -> tuple[str, str]:
     if lane.pause is not None:
         return pause_word(lane.pause), "yellow"
     if lane.settle_left_s is not None:
-        return f"settles doubts within {duration(lane.settle_left_s)}", "yellow"
+        doubts = lane.counts.get(Status.IN_DOUBT, 0)
+        return f"{doubts} in doubt, settled within {duration(lane.settle_left_s)}", "yellow"
     return rate_word(lane.rate) if lane.rate is not None else "", ""
 
 

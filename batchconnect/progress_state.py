@@ -64,8 +64,9 @@ class _Rows:
     has_sent: bool = False
     speed: _Speed = field(default_factory=_Speed)
 
-    def shown(self) -> Mapping[Status, int]:
+    def shown(self, not_attempted: int = 0) -> Mapping[Status, int]:
         counts = self.counts.copy()
+        counts[Status.NOT_ATTEMPTED] += not_attempted
         counts[Status.IN_DOUBT] += self.open
         return {status: counts[status] for status in Status if counts[status]}
 
@@ -101,6 +102,7 @@ class ProgressState:
         self._sent: set[int] = set()
         self._has_begun = False
         self._to_do: int | None = None
+        self._unheard = 0
         self._sandboxes = 0
         self._is_draining = False
         self._finished_s: float | None = None
@@ -126,7 +128,8 @@ class ProgressState:
         """How things stand; to be asked every now and then, since the rates are measured here."""
         rows = self._rows
         lanes = tuple(_view(org, lane, now) for org, lane in self._lanes.items())
-        settle_left_s = max((v.settle_left_s for v in lanes if v.settle_left_s), default=None)
+        settles = [lane.settle_left_s for lane in lanes if lane.settle_left_s is not None]
+        settle_left_s = max(settles, default=None)
         done = rows.counts.total()
         # A doubt whose row is gone from the sheet is none of the rows to do: what is known is not
         # more than all.
@@ -141,7 +144,7 @@ class ProgressState:
             done=done,
             total=total,
             sandboxes=self._sandboxes,
-            counts=rows.shown(),
+            counts=rows.shown(self._unheard),
             rate=rate,
             left_s=left_s,
             settle_left_s=settle_left_s,
@@ -209,10 +212,11 @@ class ProgressState:
 
     def _finished(self, duration_s: float) -> None:
         self._finished_s = duration_s
-        left = (self._to_do or 0) - self._rows.counts.total() - self._rows.open
-        if left > 0:
-            # Rows that never had their turn are told by no event: a stop must not cost one for each.
-            self._rows.counts[Status.NOT_ATTEMPTED] += left
+        rows = self._rows
+        # What is still on its way was cut off.
+        rows.open, rows.sending = rows.open + rows.sending, 0
+        # Rows that never had their turn are told by no event: a stop must not cost one for each.
+        self._unheard = max(0, (self._to_do or 0) - rows.counts.total() - rows.open)
 
 
 def _leave(rows: set[int], row: int) -> bool:

@@ -57,6 +57,7 @@ _TROUBLES: Final = frozenset({"max_failures", "ledger"})
 """Reasons of a stop that nobody asked for: `--quiet` does not hide them."""
 _MOST_NAMED: Final = 3
 _SECONDS_UP_TO: Final = 600
+_ESTIMATE_IN_SECONDS_UP_TO: Final = 120
 _HOUR_S: Final = 3600
 
 
@@ -163,7 +164,7 @@ def _planned(event: Planned) -> Said:
     if event.settled:
         parts.append(f"{event.settled} settled already")
     if event.to_settle:
-        parts.append(f"{event.to_settle} in doubt from an earlier run")
+        parts.append(f"{event.to_settle} in doubt from before")
     return Said(", ".join(parts))
 
 
@@ -216,9 +217,19 @@ def state_line(view: View) -> str:
         head += list(pace_words(view))
     parts = [", ".join(head)]
     if view.counts:
-        parts.append(", ".join(f"{n} {status_word(status)}" for status, n in view.counts.items()))
+        parts.append(", ".join(text for _, text in count_words(view)))
     parts += _news(view) if view.finished_s is None else ()
     return "; ".join(parts)
+
+
+def count_words(view: View) -> Iterator[tuple[Status, str]]:
+    """How many rows of each status there are; of what is in doubt, also when that ends."""
+    for status, count in view.counts.items():
+        text = f"{count} {status_word(status)}"
+        is_settled = status is Status.IN_DOUBT and not view.is_draining
+        if is_settled and view.settle_left_s is not None and view.finished_s is None:
+            text += f" (settled within {duration(view.settle_left_s)})"
+        yield status, text
 
 
 def pace_words(view: View) -> Iterator[str]:
@@ -234,14 +245,13 @@ def pace_words(view: View) -> Iterator[str]:
     elif not view.done and view.sandboxes:
         yield f"{view.sandboxes} {'sandbox' if view.sandboxes == 1 else 'sandboxes'} read"
     if view.left_s is not None:
-        yield f"{duration(view.left_s)} left"
+        left = duration(view.left_s, seconds_up_to=_ESTIMATE_IN_SECONDS_UP_TO)
+        yield f"{left} left"
 
 
 def _news(view: View) -> Iterator[str]:
     if view.is_draining:
         return
-    if view.settle_left_s is not None:
-        yield f"doubts are settled within {duration(view.settle_left_s)}"
     paused = [(lane.org, lane.pause) for lane in view.lanes if lane.pause and not lane.stopped]
     yield from (f"{org}: {pause_word(pause)}" for org, pause in paused[:_MOST_NAMED])
     if len(paused) > _MOST_NAMED:
@@ -271,9 +281,9 @@ def rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, *, seconds_up_to: float = _SECONDS_UP_TO) -> str:
     """A duration or a countdown: `42 s`, `12 min`, `3 h 5 min`."""
-    if seconds < _SECONDS_UP_TO:
+    if seconds < seconds_up_to:
         return f"{seconds:.0f} s"
     hours, rest = divmod(round(seconds), _HOUR_S)
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"

@@ -480,17 +480,28 @@ class Bench:
         job = self.job(sheet, bounds=bounds, **changes)
         return await Batch(job).run()
 
-    async def run_until_crash(self, rows: Sequence[Mapping[str, object]], bomb: Bomb) -> bool:
+    async def run_until_crash(
+        self, rows: Sequence[Mapping[str, object]], bomb: Bomb, *, after_s: float | None = None
+    ) -> bool:
         """
-        Run a sheet in a process that the bomb may end.
+        Run a sheet in a process that the bomb, or the time, may end.
 
         Returns:
             Whether it came to its end.
         """
         assert isinstance(self.ledger, MortalLedger)
         self.ledger.on_effect = self.service.on_effect = bomb
+
+        async def kill() -> None:
+            await anyio.sleep(after_s or float("inf"))
+            bomb.is_dead = True
+            raise Crash
+
         try:
-            await self.run(rows)
+            async with anyio.create_task_group() as process:
+                process.start_soon(kill)
+                await self.run(rows)
+                process.cancel_scope.cancel()
         except BaseException as error:
             if not bomb.is_dead or not _is_crash(error):
                 raise

@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
+from itertools import islice
+from typing import Final
 
 import anyio
 
@@ -30,8 +33,11 @@ from batchconnect.commands.start import (
 )
 from batchconnect.engine import Listener, onboard_sheet
 from batchconnect.error_group import the_cause
+from batchconnect.errors import ExitCode
 from batchconnect.event import Event, RunStarted
+from batchconnect.inert import inert
 from batchconnect.log import Log, open_log
+from batchconnect.outcome import Status
 from batchconnect.progress import open_progress
 from batchconnect.redactor import Redactor
 from batchconnect.reports import LOG, write_reports
@@ -41,6 +47,10 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.write import make_folder
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
+
+
+_MOST_PROBLEMS: Final = 1000
+"""Rejected rows that the screen shows; all of them stand in failed.csv."""
 
 
 def run(
@@ -81,8 +91,11 @@ def run(
         same=attended.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
         options=options_again(places),
     )
+    if attended.problems:
+        # Each problem was told with its cell: the incidents would say it once more.
+        summary = replace(summary, incidents=())
     lines = closing_lines(summary, folder=choices.home / summary.opened.run_id, next_command=again)
-    console.result(attended.document, lines)
+    console.result(attended.document, [*attended.problems, *lines])
     return int(summary.exit_code or 0)
 
 
@@ -103,6 +116,8 @@ class Attended:
         self.redactor = Redactor()
         self.stop = Stop()
         self.document: Mapping[str, object] = {}
+        self.problems: list[str] = []
+        """Of a run that refused to start: every problem of the sheet with its cell."""
         self._choices = choices
         self._log_json = log_json
         self._console = console
@@ -139,6 +154,8 @@ class Attended:
         """Write the run's files."""
         folder = self._choices.home / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
+        if summary.exit_code == ExitCode.SHEET:
+            self.problems = _problems(summary)
         self.document = {
             **summary_document(summary),
             "files": {name: str(path) for name, path in files.items()},
@@ -160,6 +177,13 @@ class Attended:
                 on_trouble=lambda trouble: self._console.warn([trouble]),
             )
         )
+
+
+def _problems(summary: Summary) -> list[str]:
+    rejected = (row for row in summary.rows() if row.status is Status.REJECTED)
+    lines = [inert(f"row {row.row}: {row.error}") for row in islice(rejected, _MOST_PROBLEMS)]
+    more = summary.counts[Status.REJECTED] - len(lines)
+    return [*lines, f"and {more} more rejected rows: see failed.csv"] if more else lines
 
 
 async def _carry_out(

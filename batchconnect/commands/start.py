@@ -121,9 +121,12 @@ def sheet_of(path: str, options: SheetOptions, console: Console) -> Iterator[She
         SheetError: It cannot be used.
     """
     sheet = open_sheet(path, worksheet=options.worksheet, encoding=options.encoding)
+    told = len(sheet.warnings)
     try:
         console.warn(sheet.warnings)
         yield sheet
+        # Some are known only when the sheet was read to its end.
+        console.warn(sheet.warnings[told:])
     finally:
         sheet.close()
 
