@@ -137,7 +137,10 @@ class Batch:
             known=known.rows,
             is_selected=job.is_selected,
             treat=job.treat,
+            is_stopped=lambda: bool(job.stop.reason),
         )
+        if job.stop.reason:
+            return await self._close(pen, found, job.stop.reason)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
         await pen.write([line for row in new for line in row.lines(pen)])
@@ -204,24 +207,27 @@ class Batch:
         ledger = self._job.ledger
         own: dict[str, RowState] = {}
         rows: dict[int, bool] = {}
+        sends: dict[str, int] = {}
         if self._job.resumed is not None:
             for state in fold_rows(ledger.row_lines(self._number)):
                 rows[state.number] = state.is_settled
                 self._begun += state.sends > 0
+                if state.marker is not None and state.sends and not state.is_settled:
+                    sends[state.marker] = state.sends
                 if state.marker is not None:
                     own[state.marker] = state
         of_all: dict[str, RowState] = {}
         for marker in ledger.open_markers():
             # Whether, and since when, an identity is in doubt is told by all runs together: another
             # one may have sent it since.
-            state = ledger.marker_state(marker)
+            whole = ledger.marker_state(marker)
             mine = own.get(marker)
-            if mine is not None and state is not None and mine.doubt == state.doubt:
+            if mine is not None and whole is not None and mine.doubt == whole.doubt:
                 of_all[marker] = mine
-            elif state is not None:
+            elif whole is not None:
                 # Sends are counted per run: a rerun brings home what another run gave up.
-                of_all[marker] = replace(state, sends=mine.sends if mine is not None else 1)
-        plan = Known(is_new=self._is_new(), open=of_all, state_of=ledger.marker_state)
+                of_all[marker] = replace(whole, sends=mine.sends if mine is not None else 1)
+        plan = Known(is_new=self._is_new(), open=of_all, sends=sends, state_of=ledger.marker_state)
         return _Known(rows=rows, plan=plan)
 
     def _is_new(self) -> bool:
@@ -358,9 +364,16 @@ class Batch:
         lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {place: want for place, want in wanted.items() if place[0] in lanes}
-        swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
-        await pen.write([pen.line(SweepDone(event=swept))])
-        self._job.on_event(swept)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
+            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
+            await pen.write([pen.line(SweepDone(event=swept))])
+            self._job.on_event(swept)
+            beside.cancel_scope.cancel()
+
+    async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
+        await self._job.stop.wait()
+        scope.cancel()
 
     async def _close(self, pen: RunLedger, found: Survey, reason: str) -> RunState:
         if not reason and self._is_over_budget:

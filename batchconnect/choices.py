@@ -24,6 +24,10 @@ class Choices:
     """Fills blank `org` cells."""
     sandbox: str | None = None
     """Fills blank `sandbox` cells; wins over the org's default."""
+    worksheet: str | None = None
+    """The workbook's tab; None: the only one whose headers match."""
+    encoding: str | None = None
+    """Of a CSV that is not UTF-8."""
     only: tuple[str, ...] = ()
     """`org=NAME` and `sandbox=NAME`; of several with one word, any; of both words, both."""
     concurrency: int = 64

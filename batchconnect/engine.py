@@ -274,6 +274,10 @@ def _opening(
         sheet_sha256=sheet.sha256,
         carried=sheet.header.carried,
         columns={str(column): place for column, place in sheet.header.columns.items()},
+        worksheet=choices.worksheet,
+        encoding=choices.encoding,
+        org=choices.org,
+        sandbox=choices.sandbox,
         note=choices.note,
         operator=_operator(),
         machine=platform.node(),
@@ -285,8 +289,11 @@ def _opening(
 
 
 def _path_of(name: str) -> str | None:
-    path = Path(name.partition("#")[0])
-    return str(path.absolute()) if name != "-" and path.exists() else None
+    # `book.xlsx#tab` names a workbook, and a file may have a `#` in its own name.
+    for path in (Path(name), Path(name.rpartition("#")[0])):
+        if name != "-" and path.is_file():
+            return str(path.absolute())
+    return None
 
 
 def _operator() -> str:

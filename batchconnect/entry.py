@@ -44,6 +44,10 @@ class RunOpened:
     blank_rows: int = 0
     worksheet: str | None = None
     encoding: str | None = None
+    org: str | None = None
+    """`--org`, which filled blank cells; a rerun fills them alike."""
+    sandbox: str | None = None
+    """`--sandbox`, likewise."""
     note: str = ""
     operator: str = ""
     machine: str = ""

@@ -238,7 +238,8 @@ class LaneWork:
         connection = decided.connection
         match decided.decision:
             case Send(warnings=warnings):
-                self._queue.append(Waiting(place=decided.place, warnings=warnings))
+                number = self._known.sends.get(connection.marker, 0) + 1
+                self._queue.append(Waiting(place=decided.place, number=number, warnings=warnings))
                 self._wake()
             case Settle(outcome=outcome, warnings=warnings):
                 settled = Settled(outcome=outcome, warnings=warnings)
@@ -315,6 +316,7 @@ class LaneWork:
         while not self.lane.is_halted:
             while self._queue and not self.lane.is_stopped:
                 waiting = self._queue.popleft()
+                # A row that was begun is in the budget already.
                 if waiting.number > 1 or self._may_begin():
                     self._busy += 1
                     return waiting

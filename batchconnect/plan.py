@@ -85,6 +85,8 @@ class Known:
     the successor of one that was lost."""
     open: Mapping[str, RowState] = field(default_factory=dict)
     """By marker: rows of any run that were sent and never answered."""
+    sends: Mapping[str, int] = field(default_factory=dict)
+    """By marker: how often rows of a resumed run were sent, and proven absent."""
     state_of: Callable[[str], RowState | None] = lambda marker: None
     """What all runs know of a marker."""
 

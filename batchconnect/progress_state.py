@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final
+from typing import Final, assert_never
 
 from batchconnect.event import (
     Draining,
@@ -123,6 +123,8 @@ class ProgressState:
                 self._finished(duration_s)
             case PaceChanged() | LaneCounted() | RunStarted() | Swept():
                 pass
+            case _:
+                assert_never(event)
 
     def view(self, now: float) -> View:
         """How things stand; to be asked every now and then, since the rates are measured here."""
@@ -162,6 +164,8 @@ class ProgressState:
                 self._started(lane, row)
             case RowInDoubt(row=row):
                 self._in_doubt(lane, row)
+            case _:
+                assert_never(event)
 
     def _lane_event(
         self, event: Settling | LanePaused | LaneStopped | SandboxListed, now: float
@@ -178,6 +182,8 @@ class ProgressState:
                 pass
             case SandboxListed():
                 self._sandboxes += 1
+            case _:
+                assert_never(event)
 
     def _lane(self, org: str) -> _Lane:
         lane = self._lanes.get(org)

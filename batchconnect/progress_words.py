@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from batchconnect.event import (
     Draining,
@@ -101,6 +101,8 @@ class Messages:
                 return _swept(event)
             case Settling() | RunStarted() | LaneCounted() | RunFinished():
                 return None
+            case _:
+                assert_never(event)
 
     def _lane(self, event: LanePaused | LaneStopped | PaceChanged | SandboxListed) -> Said | None:
         match event:
@@ -114,6 +116,8 @@ class Messages:
                 return Said(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
             case PaceChanged() | SandboxListed():
                 return None
+            case _:
+                assert_never(event)
 
     def _paused(self, event: LanePaused) -> Said | None:
         if event.reason == WAITS_FOR_SETTLE:
@@ -157,6 +161,8 @@ def _row(event: RowStarted | RowSettled | RowInDoubt) -> Said | None:
             return Said(f"{place}: in doubt ({code}), is being settled")
         case RowStarted():
             return None
+        case _:
+            assert_never(event)
 
 
 def _planned(event: Planned) -> Said:
@@ -203,6 +209,8 @@ def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome
         case Rejected(problems=problems):
             errors = [p.what for p in problems if p.severity is Severity.ERROR]
             return f"rejected: {' '.join(errors)}"
+        case _:
+            assert_never(outcome)
 
 
 # The state in words -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -103,7 +103,7 @@ async def connected(
         UsageError: The orgs live on several hosts.
     """
     async with AsyncExitStack() as stack:
-        rng: Random = SystemRandom()
+        rng = Random()  # noqa: S311 - jitter, no secret; seeded by the system
         if choices.simulate:
             # Imported here: a real run does not load the simulator.
             from batchconnect.simulator import Simulator  # noqa: PLC0415

@@ -113,6 +113,7 @@ async def survey(
     known: Mapping[int, bool],
     is_selected: Callable[[Row], bool] = lambda row: True,
     treat: Treat = lambda row, judged: None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Survey:
     """
     Account for every row in the ledger.
@@ -124,6 +125,7 @@ async def survey(
         known: Of a resumed run, the rows that the ledger accounts for already: whether they are settled.
         is_selected: What `--only` chooses, asked before the row is judged.
         treat: What a rerun inherits or leaves.
+        is_stopped: Asked now and then; True: the survey is cut short, to be gone on with later.
 
     Raises:
         SheetError: The sheet cannot be read to its end; nothing was sent.
@@ -139,6 +141,8 @@ async def survey(
         if len(lines) >= _CHUNK:
             await ledger.write(lines)
             lines = []
+            if is_stopped():
+                break
     await ledger.write(lines)
     return account.found
 

@@ -1,7 +1,10 @@
 """Entries to JSON and back: nothing is lost, nothing is guessed, no secret gets through."""
 
-from collections.abc import Callable
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from enum import Enum
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import orjson
 import pytest
@@ -9,177 +12,73 @@ from hypothesis import given, strategies as st
 
 from batchconnect.codec import ENTRIES, decode, encode, word_of
 from batchconnect.entry import (
-    Doubted,
     Entry,
     LaneTold,
-    Moment,
-    ProvenAbsent,
     RowPlanned,
     RunEnded,
     RunOpened,
-    RunResumed,
     Sending,
     Settled,
-    SweepDone,
 )
 from batchconnect.errors import ExitCode
-from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.event import LaneStopped
 from batchconnect.outcome import (
-    Conflict,
     Created,
-    Existing,
     Failed,
-    InDoubt,
-    MatchedBy,
     NotAttempted,
     Outcome,
-    Problem,
-    Rejected,
-    Severity,
 )
 from batchconnect.secret import Secret
 
-texts = st.text(max_size=12)
-maybe = st.none() | texts
-counts = st.integers(0, 2**53)
-floats = st.floats(allow_nan=False, allow_infinity=False)
-tuples = st.lists(texts, max_size=3).map(tuple)
-problems = st.lists(
-    st.builds(
-        Problem,
-        code=texts,
-        severity=st.sampled_from(Severity),
-        column=maybe,
-        cell=maybe,
-        what=texts,
-        remedy=texts,
-    ),
-    max_size=2,
-).map(tuple)
-answer = {"http_status": st.none() | st.integers(100, 599), "request_id": maybe}
-in_doubt = st.builds(InDoubt, code=texts, detail=texts, refused_if_absent=st.booleans(), **answer)
-outcomes: dict[type[Any], st.SearchStrategy[Any]] = {
-    Created: st.builds(
-        Created, connection_id=texts, etag=maybe, reconciled=st.booleans(), **answer
-    ),
-    Existing: st.builds(
-        Existing, connection_id=texts, matched_by=st.sampled_from(MatchedBy), etag=maybe
-    ),
-    Failed: st.builds(Failed, code=texts, detail=texts, **answer),
-    Rejected: st.builds(Rejected, problems=problems),
-    Conflict: st.builds(Conflict, code=texts, detail=texts, connection_ids=tuples),
-    InDoubt: in_doubt,
-    NotAttempted: st.builds(NotAttempted, code=texts, detail=texts),
+PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    str: st.text(max_size=12),
+    int: st.integers(-(2**53), 2**53),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    bool: st.booleans(),
+    NoneType: st.none(),
 }
-told: dict[type[Any], st.SearchStrategy[Any]] = {
-    LanePaused: st.builds(LanePaused, org=texts, host=texts, pause_s=floats, reason=texts),
-    PaceChanged: st.builds(PaceChanged, org=texts, host=texts, rate=floats, reason=texts),
-    LaneStopped: st.builds(
-        LaneStopped, org=texts, sandbox=maybe, code=texts, title=texts, detail=texts
-    ),
-    LaneCounted: st.builds(
-        LaneCounted,
-        org=texts,
-        host=texts,
-        sent=counts,
-        created=counts,
-        throttled=counts,
-        retried=counts,
-        paused_s=floats,
-        rate_max=floats,
-        rate_last=floats,
-    ),
-}
-entries: dict[type[Any], st.SearchStrategy[Entry]] = {
-    RunOpened: st.builds(
-        RunOpened,
-        run_id=texts,
-        parent_run_id=maybe,
-        sheets=tuples,
-        sheet_path=maybe,
-        sheet_sha256=texts,
-        carried=tuples,
-        columns=st.none() | st.dictionaries(texts, counts, max_size=3),
-        blank_rows=counts,
-        worksheet=maybe,
-        encoding=maybe,
-        note=texts,
-        operator=texts,
-        machine=texts,
-        tool_version=texts,
-        platform_host=texts,
-        simulated=st.booleans(),
-        settle_s=floats,
-    ),
-    RunResumed: st.builds(
-        RunResumed, operator=texts, machine=texts, tool_version=texts, crashed=st.booleans()
-    ),
-    RowPlanned: st.builds(
-        RowPlanned,
-        name=texts,
-        org=texts,
-        org_id=texts,
-        sandbox=texts,
-        endpoint=texts,
-        database=texts,
-        tenant=texts,
-        service_principal_id=texts,
-        carried=tuples,
-        findings=problems,
-        description=texts,
-    ),
-    Sending: st.builds(Sending, number=counts),
-    Doubted: st.builds(
-        Doubted,
-        outcome=in_doubt,
-        moment=st.builds(Moment, boot_id=texts, clock_s=floats),
-        attempts=counts,
-        throttled=counts,
-    ),
-    ProvenAbsent: st.builds(ProvenAbsent),
-    Settled: st.builds(
-        Settled,
-        outcome=st.one_of(*outcomes.values()),
-        attempts=counts,
-        throttled=counts,
-        warnings=tuples,
-        started_at_ms=st.none() | counts,
-        inherited=st.booleans(),
-        finished_at_ms=st.none() | counts,
-    ),
-    LaneTold: st.builds(LaneTold, event=st.one_of(*told.values())),
-    SweepDone: st.builds(
-        SweepDone,
-        event=st.builds(
-            Swept,
-            expected=counts,
-            found=counts,
-            duplicated=tuples,
-            missing=tuples,
-            complete=st.booleans(),
-        ),
-    ),
-    RunEnded: st.builds(RunEnded, exit_code=counts, closed=st.booleans(), reason=texts),
-}
+
+
+def anything(of: Any) -> st.SearchStrategy[Any]:
+    """Any value of a type that entries are made of; every field of it, those to come too."""
+    if of in PLAIN:
+        return PLAIN[of]
+    if is_dataclass(of):
+        return st.builds(of, **{name: anything(hint) for name, hint in get_type_hints(of).items()})
+    if isinstance(of, type) and issubclass(of, Enum):
+        return st.sampled_from(of)
+    inner = [anything(hint) for hint in get_args(of) if hint is not Ellipsis]
+    if get_origin(of) is tuple:
+        return st.lists(inner[0], max_size=3).map(tuple)
+    if get_origin(of) is Mapping:
+        return st.dictionaries(*inner, max_size=3)
+    return st.one_of(inner)
 
 
 def test_every_kind_of_entry_has_its_word() -> None:
-    """None is forgotten, here or there."""
-    kinds = set(get_args(Entry))
-
-    assert kinds == set(ENTRIES.values())
-    assert kinds == set(entries)
-    assert set(outcomes) == set(get_args(Outcome))
-    assert set(told) == set(get_args(LaneTold.__dataclass_fields__["event"].type))
+    """None is forgotten."""
+    assert set(ENTRIES.values()) == set(get_args(Entry))
 
 
-@given(st.one_of(*entries.values()))
-def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
-    """Of every kind, with any text, and of the same types: a tuple is no list."""
+@pytest.mark.parametrize("kind", get_args(Entry))
+@given(data=st.data())
+def test_an_entry_is_read_as_it_was_written(kind: type[Entry], data: st.DataObject) -> None:
+    """With any text in any field, and of the same types: a tuple is no list."""
+    entry: Entry = data.draw(anything(kind))
     again = decode(word_of(entry), encode(entry))
 
     assert again == entry
     assert repr(again) == repr(entry)
+
+
+@given(anything(Outcome) | anything(get_type_hints(LaneTold)["event"]))
+def test_every_member_of_a_union_is_told_apart(inner: Any) -> None:
+    """However alike their fields are."""
+    entry = (
+        Settled(outcome=inner) if isinstance(inner, get_args(Outcome)) else LaneTold(event=inner)
+    )
+
+    assert repr(decode(word_of(entry), encode(entry))) == repr(entry)
 
 
 def test_two_outcomes_with_the_same_fields_are_told_apart() -> None:
@@ -245,7 +144,6 @@ def test_a_name_that_is_no_text_costs_its_odd_characters_only() -> None:
         ("sending", b"[1]"),
         ("sending", b"null"),
         ("sending", b"{}"),
-        ("sending", b'{"number": "2"}'),
         ("sending", b'{"number": null}'),
         ("settled", b'{"is": "Created"}'),
         ("settled", b'{"is": "Secret", "outcome": {}}'),
@@ -257,7 +155,5 @@ def test_a_name_that_is_no_text_costs_its_odd_characters_only() -> None:
 )
 def test_what_does_not_fit_is_an_error(word: str, body: bytes) -> None:
     """One kind of error for every damage, and never a value that somebody guessed."""
-    if (word, body) == ("sending", b'{"number": "2"}'):
-        pytest.skip("pydantic reads a number out of a text of digits; no writer of ours writes one")
     with pytest.raises(ValueError, match=r"entry|kind|JSON|unexpected|EOF|expected"):
         decode(word, body)

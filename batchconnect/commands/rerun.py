@@ -1,6 +1,6 @@
 """Only what a run left unfinished, under a run of its own."""
 
-from pathlib import Path
+from dataclasses import replace
 
 from batchconnect.cli_options import (
     OutputOptions,
@@ -49,12 +49,20 @@ def run(
         console.result(summary_document(summary), [text])
         return 0
     console.say(f"rerun of {opened.run_id}: {summary.total - done} of {summary.total} rows")
+    # What the parent was told about its sheet holds for the rerun, unless it is said anew.
+    alike = replace(
+        sheet_options,
+        worksheet=sheet_options.worksheet or opened.worksheet,
+        encoding=sheet_options.encoding or opened.encoding,
+        org=sheet_options.org or opened.org,
+        sandbox=sheet_options.sandbox or opened.sandbox,
+    )
     return run_sheet(
         output,
         places,
-        sheet_options,
+        alike,
         service,
         run_options,
-        sheet=str(Path(path)) if path != "-" else path,
+        sheet=path,
         parent=opened.run_id,
     )

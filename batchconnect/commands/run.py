@@ -126,7 +126,8 @@ class Attended:
         self._progress = self._stack.enter_context(
             open_progress(
                 sys.stderr,
-                quiet=output.quiet,
+                # The log's lines on stderr tell it all: a bar would be written across them.
+                quiet=output.quiet or log_json,
                 verbose=output.verbose,
                 environ=os.environ,
                 clock=time.monotonic,
@@ -174,7 +175,7 @@ class Attended:
                 folder / LOG,
                 redactor=self.redactor,
                 json_stderr=self._log_json,
-                on_trouble=lambda trouble: self._console.warn([trouble]),
+                on_trouble=lambda text: self._progress.message(f"warning: {text}", is_error=True),
             )
         )
 

@@ -84,6 +84,8 @@ def choices_of(
             "--fault without --simulate", hint="Trouble is practised against the simulator only."
         )
     return Choices(
+        worksheet=sheet.worksheet if sheet else None,
+        encoding=sheet.encoding if sheet else None,
         org=sheet.org if sheet else None,
         sandbox=sheet.sandbox if sheet else None,
         only=tuple((sheet.only if sheet else None) or ()),

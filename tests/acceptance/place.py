@@ -1,0 +1,284 @@
+"""
+A folder to work in and the real command by subprocess, as a person has them; and what nobody may find.
+
+Every test that works in a `Place` is a test of secrets as well: all that was said and written is searched
+for the planted ones when the test is over.
+"""
+
+import base64
+import csv
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from batchconnect.ledger import Ledger
+from batchconnect.row_state import RowState, fold_rows
+
+ROOT = Path(__file__).parents[2]
+INPUTS = ROOT / "inputs"
+CANARY = "canary~"
+"""Every secret of every test begins so, unless its own bytes are the matter."""
+CLIENT_SECRET = f"{CANARY}client-secret-p8Wz"
+PATIENCE_S = 120.0
+"""How long a command may take on a busy machine before it counts as hanging."""
+
+COLUMNS = (
+    "name",
+    "description",
+    "endpoint",
+    "database",
+    "tenant",
+    "servicePrincipalId",
+    "servicePrincipalKey",
+    "org",
+    "sandbox",
+)
+Cells = Mapping[str, Any]
+
+
+def cells(number: int, **changed: Any) -> dict[str, Any]:
+    """One healthy row."""
+    return {
+        "name": f"Client {number:03d}",
+        "description": f"Data of client {number}",
+        "endpoint": "https://contoso.westeurope.kusto.windows.net",
+        "database": f"db{number:03d}",
+        "tenant": "contoso.onmicrosoft.com",
+        "servicePrincipalId": f"0d1ff3c1-7c0a-4b0e-9d7e-{number:012x}",
+        "servicePrincipalKey": f"{CANARY}key-{number:03d}.Xy_4Q",
+        "org": "",
+        "sandbox": "dev",
+        **changed,
+    }
+
+
+def many(count: int, **changed: Any) -> list[dict[str, Any]]:
+    """Healthy rows, numbered from 1."""
+    return [cells(number, **changed) for number in range(1, count + 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout."""
+        return orjson.loads(self.out)
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+class Running:
+    """A command that has been started."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", out: Path, err: Path) -> None:
+        self.process = process
+        self._out, self._err = out, err
+
+    @property
+    def pid(self) -> int:
+        """Of the command itself."""
+        return self.process.pid
+
+    @property
+    def said(self) -> str:
+        """Stdout so far."""
+        return self._out.read_text(errors="replace")
+
+    def send(self, signum: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(signum)
+
+    def done(self, patience_s: float = PATIENCE_S) -> Done:
+        """Wait for its end."""
+        try:
+            code = self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"it hangs; stderr: {self._err.read_text()}") from None
+        return Done(
+            code=code,
+            out=self._out.read_text(errors="replace"),
+            err=self._err.read_text(errors="replace"),
+        )
+
+
+class Place:
+    """
+    A folder, an environment, and the command.
+
+    Args:
+        folder: Empty; `work` is made in it to work in, and `said` for what commands say.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "work"
+        self.folder.mkdir()
+        self.said = folder / "said"
+        self.said.mkdir()
+        self.environ = {
+            name: value for name, value in os.environ.items() if not name.startswith("BATCHCONNECT")
+        }
+        self.inputs: set[Path] = set()
+        """Files that hold secrets because the person put them there."""
+        self.secrets: set[str] = {CANARY}
+        self._running: list[Running] = []
+
+    # What the person writes
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """A private file in the folder."""
+        path = self.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.chmod(0o600)
+        self.inputs.add(path)
+        return path
+
+    def sheet(self, rows: Iterable[Cells], name: str = "clients.csv") -> Path:
+        """A CSV of rows; further keys become further columns."""
+        rows = list(rows)
+        names = list(dict.fromkeys([*COLUMNS, *(key for row in rows for key in row)]))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+        return self.write(name, text.getvalue())
+
+    def settings(self, text: str, name: str = "batchconnect.toml") -> Path:
+        """A settings file."""
+        return self.write(name, text)
+
+    # What the person gives
+
+    def start(
+        self,
+        *arguments: str | Path,
+        python: Sequence[str] = ("-m", "batchconnect"),
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        wrap: Sequence[str] = (),
+        **popen: Any,
+    ) -> Running:
+        """
+        Start the command.
+
+        Args:
+            arguments: Its arguments.
+            python: What the interpreter runs.
+            env: Variables on top of the place's own.
+            stdin: What it can read.
+            wrap: A command that is given ours.
+            popen: For `subprocess.Popen`.
+        """
+        number = len(self._running)
+        out, err = self.said / f"{number:03d}.out", self.said / f"{number:03d}.err"
+        given = self.said / f"{number:03d}.in"
+        given.write_bytes(stdin)
+        self.inputs.add(given)
+        command = [*wrap, sys.executable, *python, *(str(one) for one in arguments)]
+        with out.open("wb") as to_out, err.open("wb") as to_err, given.open("rb") as from_in:
+            streams = {"stdin": from_in, "stdout": to_out, "stderr": to_err, **popen}
+            process = subprocess.Popen(
+                command, cwd=self.folder, env={**self.environ, **(env or {})}, **streams
+            )
+        running = Running(process, out, err)
+        self._running.append(running)
+        return running
+
+    def run(self, *arguments: str | Path, patience_s: float = PATIENCE_S, **rest: Any) -> Done:
+        """Give the command, and wait for its end; the further arguments are those of `start`."""
+        return self.start(*arguments, **rest).done(patience_s)
+
+    def end_all(self) -> None:
+        """Whatever a failed test left running."""
+        for running in self._running:
+            if running.process.poll() is None:
+                running.process.kill()
+                running.process.wait()
+
+    # What the person finds
+
+    @property
+    def reports(self) -> Path:
+        """Where a run's files are by default."""
+        return self.folder / "reports"
+
+    @property
+    def latest(self) -> Path:
+        """The newest run's folder."""
+        return (self.reports / "latest").resolve()
+
+    def runs(self, home: Path | None = None) -> list[str]:
+        """Names of the runs' folders, oldest first."""
+        home = home or self.reports
+        return sorted(path.name for path in home.iterdir() if path.name[0] in "0123456789s" and path.is_dir() and path.name != "simulated")
+
+    def summary(self, folder: Path | None = None) -> Any:
+        """`summary.json` of the newest run."""
+        return orjson.loads(((folder or self.latest) / "summary.json").read_bytes())
+
+    def results(self, folder: Path | None = None) -> dict[str, Any]:
+        """`results.jsonl` of the newest run, by the rows' names."""
+        lines = ((folder or self.latest) / "results.jsonl").read_bytes().splitlines()
+        rows = [orjson.loads(line) for line in lines]
+        assert len(rows) == len({row["row"] for row in rows}), "each row once"
+        return {row["name"]: row for row in rows}
+
+    def statuses(self, folder: Path | None = None) -> dict[str, int]:
+        """How many rows ended how."""
+        counts = self.summary(folder)["counts"]
+        return {status: count for status, count in counts.items() if count}
+
+    def intents(self, ledger: Path | None = None) -> list[RowState]:
+        """What the ledger knows of the rows of its runs, oldest run first."""
+        path = ledger or self.reports / "ledger.sqlite3"
+        with Ledger(path, read_only=True) as opened:
+            numbers = [number for number, _, _ in opened.runs()][::-1]
+            return [state for run in numbers for state in fold_rows(opened.row_lines(run))]
+
+    def leaks(self) -> list[str]:
+        """Where a planted secret stands that no person put there."""
+        needles = [needle for secret in sorted(self.secrets) for needle in _spellings(secret)]
+        files = [*self.folder.rglob("*"), *self.said.iterdir()]
+        return [
+            f"{needle.decode()} in {path}"
+            for path in files
+            if path.is_file() and not path.is_symlink() and path not in self.inputs
+            for needle in needles
+            if needle in path.read_bytes()
+        ]
+
+
+def _spellings(secret: str) -> list[bytes]:
+    """As it is, escaped, and as base64 at any of the three places of a longer base64 text."""
+    plain = secret.encode()
+    found = {plain, orjson.dumps(secret)[1:-1]}
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + plain)
+        first = -(-before * 8 // 6)
+        found.add(text[first : (before + len(plain)) * 8 // 6])
+    return sorted(found)
+
+
+def until(what: Callable[[], object], *, patience_s: float = PATIENCE_S, why: str = "") -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + patience_s
+    while not what():
+        assert time.monotonic() < end, why or "it never came true"
+        time.sleep(0.01)
