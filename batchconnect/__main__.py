@@ -1,5 +1,7 @@
 """
-`python -m batchconnect`, and the console script: the one place that turns errors into text and codes.
+`python -m batchconnect`, and the console script.
+
+The one place that turns errors into text and exit codes.
 """
 
 import sys

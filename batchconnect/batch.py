@@ -5,9 +5,9 @@ All it needs is passed in. It sees lanes and rows, never a ring; the life of one
 the work of one lane `lane_work`'s.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 import anyio
@@ -31,7 +31,7 @@ from batchconnect.lane import Lane
 from batchconnect.lane_work import Holding, LaneWork
 from batchconnect.ledger import Ledger
 from batchconnect.orphan import Gone, Orphan
-from batchconnect.outcome import Failed, Rejected, Status, status_of
+from batchconnect.outcome import Failed, Rejected
 from batchconnect.plan import Known, Rules
 from batchconnect.reconcile import Policy
 from batchconnect.row import Row
@@ -48,7 +48,9 @@ from batchconnect.verdict import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
+    FailureLimit,
     exit_code,
+    tally,
 )
 
 _TELL_EVERY_S: Final = 0.5
@@ -63,8 +65,7 @@ class Bounds:
     """Run the valid rows although others are rejected."""
     max_rows: int | None = None
     """At most so many creates: a canary."""
-    max_failures: float | None = None
-    """At this many failed rows the run stops; below 1 a share of the rows that are to be done."""
+    max_failures: FailureLimit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ class Batch:
         self._works: list[LaneWork] = []
         self._orgs: set[str] = set()
         self._failures = 0
-        self._failures_allowed = float("inf")
+        self._failures_allowed = inf
         self._begun = 0
         self._is_over_budget = False
         self._broken: LedgerError | None = None
@@ -140,13 +141,14 @@ class Batch:
             is_stopped=lambda: bool(job.stop.reason),
         )
         if job.stop.reason:
-            return await self._close(pen, found, job.stop.reason)
+            return await self._close(pen, job.stop.reason)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
         await pen.write([line for row in new for line in row.lines(pen)])
         if found.rejected and not job.bounds.skip_invalid:
-            return await self._close(pen, found, REJECTED_ROWS)
-        self._failures_allowed = _allowed(job.bounds.max_failures, found.to_do)
+            return await self._close(pen, REJECTED_ROWS)
+        limit = job.bounds.max_failures
+        self._failures_allowed = inf if limit is None else limit.of(found.to_do)
         self._works = self._share_out(found, gone, known, pen)
         job.on_event(
             Planned(
@@ -160,7 +162,7 @@ class Batch:
             raise self._broken
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(pen)
-        return await self._close(pen, found, job.stop.reason)
+        return await self._close(pen, job.stop.reason)
 
     def abandon(self) -> RunState:
         """End a run that was cut off; what was in flight stands in the ledger as an intent."""
@@ -210,6 +212,8 @@ class Batch:
         sends: dict[str, int] = {}
         if self._job.resumed is not None:
             for state in fold_rows(ledger.row_lines(self._number)):
+                if state.outcome == NOT_SELECTED:
+                    continue  # chosen now, it is accounted for anew
                 rows[state.number] = state.is_settled
                 self._begun += state.sends > 0
                 if state.marker is not None and state.sends and not state.is_settled:
@@ -375,19 +379,13 @@ class Batch:
         await self._job.stop.wait()
         scope.cancel()
 
-    async def _close(self, pen: RunLedger, found: Survey, reason: str) -> RunState:
+    async def _close(self, pen: RunLedger, reason: str) -> RunState:
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
-        counts: Counter[Status] = Counter()
-        left_out = 0
-        for row in state.rows(ledger.row_lines(self._number)):
-            counts[status_of(row.shown)] += 1
-            left_out += row.shown == NOT_SELECTED
         code = exit_code(
-            counts=counts,
-            left_out=left_out,
+            tally(state.rows(ledger.row_lines(self._number))),
             reason=reason,
             every_lane_refused=bool(self._works) and all(w.is_refused for w in self._works),
             swept=state.swept,
@@ -402,9 +400,3 @@ class Batch:
             RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
         )
         return ended_state
-
-
-def _allowed(max_failures: float | None, to_do: int) -> float:
-    if max_failures is None:
-        return float("inf")
-    return max_failures if max_failures >= 1 else max(1.0, max_failures * to_do)

@@ -10,6 +10,7 @@ from batchconnect.errors import UsageError
 from batchconnect.org import Org
 from batchconnect.reconcile import OnDoubt
 from batchconnect.row import Cell, Column, Row
+from batchconnect.verdict import FailureLimit
 
 SETTLE_S: Final = 180.0
 """S = D + L: 120 s that a sent POST may still be applied, 60 s that the listing may lag."""
@@ -38,7 +39,7 @@ class Choices:
     patience_s: float = 900.0
     skip_invalid: bool = False
     max_rows: int | None = None
-    max_failures: float | None = None
+    max_failures: FailureLimit | None = None
     note: str = ""
     strict: bool = False
     adopt_by_name: bool = False
@@ -77,7 +78,7 @@ class Choices:
             UsageError: The word is neither `org` nor `sandbox`, or no org has this name.
         """
         if not self.only:
-            return lambda row: True
+            return lambda _: True
         keys: set[str] = set()
         sandboxes: set[str] = set()
         for chosen in self.only:

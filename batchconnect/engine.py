@@ -19,7 +19,6 @@ from random import SystemRandom
 from typing import Final
 
 from batchconnect.batch import Batch, Bounds, Job
-from batchconnect.stop import Stop
 from batchconnect.choices import Choices
 from batchconnect.connection import parse
 from batchconnect.entry import RunOpened
@@ -40,6 +39,7 @@ from batchconnect.run_ledger import Clock, RunLedger, system_clock
 from batchconnect.service import Service, connected
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
+from batchconnect.stop import Stop
 from batchconnect.survey import Parse
 
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -213,6 +213,7 @@ def _job(
     pen: Callable[[int], RunLedger],
     parent: str | None,
 ) -> Job:
+    judge = parser(sheet, service=service, choices=choices, environ=environ)
     chain = None
     resumed = None
     if parent is None:
@@ -224,10 +225,11 @@ def _job(
             resumed, parent = before, before.opened.parent_run_id
             before = find_run(ledger, parent)
         chain = Chain(before.rows(ledger.row_lines(before.number)))
+        chain.look_ahead(sheet, judge)
     opened = _opening(sheet, service=service, choices=choices, clock=clock, parent=parent)
     job = Job(
         sheet=sheet,
-        parse=parser(sheet, service=service, choices=choices, environ=environ),
+        parse=judge,
         lane_of=service.lane_of,
         ledger=ledger,
         pen=pen,

@@ -6,7 +6,7 @@ authorize (a second try after a 401 pays too), pace (every attempt pays the toll
 """
 
 from collections.abc import Callable, Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 from urllib.parse import urlsplit
@@ -58,7 +58,7 @@ class Limits:
     """Requests in flight over all lanes."""
     patience_s: float = 900.0
     """How long a lane may go without a normal answer."""
-    retries: RetryPolicy = RetryPolicy()
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 class Lane:

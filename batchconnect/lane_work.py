@@ -26,12 +26,13 @@ from batchconnect.event import (
     RowSettled,
     RowStarted,
     SandboxListed,
+    Settling as SettlingEvent,
 )
-from batchconnect.event import Settling as SettlingEvent
 from batchconnect.lane import Lane
 from batchconnect.listing import Listing
 from batchconnect.matching import Wanted, wanted
 from batchconnect.onboarding import Turn, onboard
+from batchconnect.orphan import Orphan
 from batchconnect.outcome import Created, InDoubt, Outcome
 from batchconnect.plan import (
     Decided,
@@ -43,7 +44,6 @@ from batchconnect.plan import (
     decide,
     read_sandbox,
 )
-from batchconnect.orphan import Orphan
 from batchconnect.pool import Pool
 from batchconnect.reconcile import Doubt, Policy, Reconciler, settle_moment
 from batchconnect.row_state import UNANSWERED, RowState

@@ -18,7 +18,6 @@ from batchconnect.listing import Found, Listing
 from batchconnect.matching import Create, match, wanted
 from batchconnect.outcome import (
     Conflict,
-    Created,
     Existing,
     MatchedBy,
     NotAttempted,
@@ -172,7 +171,8 @@ async def decide(
         else:
             judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
             if isinstance(judged, Create):
-                made = _made_before(known.state_of(connection.marker))
+                before = known.state_of(connection.marker)
+                made = before.made if before is not None else None
                 if made is not None:
                     vanished.append((place, connection, made))
                     continue
@@ -204,14 +204,6 @@ def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
     strangers = tuple(found for found in listing.items if is_stranger(found.marker))
     age_ms = replace(listing, items=strangers).youngest_marker_age_ms()
     return age_ms is not None and age_ms < rules.settle_s * 1000
-
-
-def _made_before(state: RowState | None) -> str | None:
-    match state:
-        case RowState(outcome=Created(connection_id=made) | Existing(connection_id=made)):
-            return made
-        case _:
-            return None
 
 
 async def _decide_vanished(

@@ -10,8 +10,8 @@ import anyio
 from batchconnect.choices import Choices
 from batchconnect.connection import BaseConnection
 from batchconnect.engine import parser, rules_of
-from batchconnect.ledger import Ledger
 from batchconnect.lane_work import Load
+from batchconnect.ledger import Ledger
 from batchconnect.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.plan import Decided, Known, Send, Settle, SettleFirst, decide, read_sandbox
 from batchconnect.service import Service

@@ -142,6 +142,9 @@ class Reconciler:
             LedgerError: A verdict cannot be written.
         """
         last_look = last_success = self._clock.monotonic_s()
+        if any(self._window_left_s(doubt) <= 0 for doubt in self._open.values()):
+            # An earlier process waited already: one that lives for seconds only must get on, too.
+            last_look -= self._policy.first_look_s
         took_s = 0.0
         while self._open and not self._stopped:
             due = last_look + self._next_pause_s(took_s)
@@ -173,17 +176,15 @@ class Reconciler:
         # A look-up of a large sandbox takes long: at most a fifth of the time is spent on reading.
         pause = max(self._pause_s, 4 * took_s)
         for doubt in self._open.values():
-            left = self._policy.settle_s - self._clock.elapsed_s(doubt.moment)
             # Right after a window's end there is something to decide.
-            pause = min(pause, max(left, self._policy.first_look_s))
+            pause = min(pause, max(self._window_left_s(doubt), self._policy.first_look_s))
         return pause
 
+    def _window_left_s(self, doubt: Doubt) -> float:
+        return self._policy.settle_s - self._clock.elapsed_s(doubt.moment)
+
     def _left_s(self) -> float:
-        waits = [
-            self._policy.settle_s - self._clock.elapsed_s(doubt.moment)
-            for doubt in self._open.values()
-        ]
-        return max([0.0, *waits])
+        return max([0.0, *map(self._window_left_s, self._open.values())])
 
     async def _judge(self, listing: Listing, started: float) -> None:
         """

@@ -1,25 +1,23 @@
 """`reconcile`: settle what a run left in doubt; it asks the service, and creates nothing."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 import anyio
 
 from batchconnect.choices import Choices
-from batchconnect.stop import Stop
 from batchconnect.entry import RunEnded
 from batchconnect.errors import SettingsError
 from batchconnect.event import Event, RowSettled, Settling
 from batchconnect.ledger import Ledger
-from batchconnect.outcome import Outcome, Status, status_of
+from batchconnect.outcome import Outcome
 from batchconnect.reconcile import Doubt, Policy, Reconciler, settle_moment
 from batchconnect.rerun import wanted_of
 from batchconnect.row_state import UNANSWERED, RowState
 from batchconnect.run_ledger import Clock, RunLedger
 from batchconnect.run_state import RunState, fold_run
 from batchconnect.service import Service
-from batchconnect.survey import NOT_SELECTED
-from batchconnect.verdict import exit_code
+from batchconnect.stop import Stop
+from batchconnect.verdict import exit_code, tally
 
 
 async def settle_run(
@@ -70,7 +68,9 @@ async def settle_run(
                 hint="Put it back into the settings, then give the same command again.",
             )
         if place not in reconcilers:
-            reconcilers[place] = _reconciler(place, service, pen, clock, policy, on_event)
+            reconcilers[place] = _reconciler(
+                place, service=service, pen=pen, clock=clock, policy=policy, on_event=on_event
+            )
         reconcilers[place].add(await _doubt(row, pen=pen, clock=clock))
     async with anyio.create_task_group() as beside:
         beside.start_soon(_stop_all, stop, reconcilers.values())
@@ -108,6 +108,7 @@ async def _doubt(row: RowState, *, pen: RunLedger, clock: Clock) -> Doubt:
 
 def _reconciler(
     place: tuple[str, str],
+    *,
     service: Service,
     pen: RunLedger,
     clock: Clock,
@@ -138,14 +139,8 @@ def _reconciler(
 
 
 async def _end_anew(run: RunState, *, ledger: Ledger, pen: RunLedger) -> RunState:
-    counts: Counter[Status] = Counter()
-    left_out = 0
-    for row in run.rows(ledger.row_lines(run.number)):
-        counts[status_of(row.shown)] += 1
-        left_out += row.shown == NOT_SELECTED
     code = exit_code(
-        counts=counts,
-        left_out=left_out,
+        tally(run.rows(ledger.row_lines(run.number))),
         reason="",
         every_lane_refused=False,
         swept=run.swept,

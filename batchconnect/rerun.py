@@ -17,7 +17,8 @@ from batchconnect.orphan import Gone, Orphan
 from batchconnect.outcome import NotAttempted, Rejected, has_connection
 from batchconnect.row import Row
 from batchconnect.row_state import RowState
-from batchconnect.survey import Kept, LeftOut
+from batchconnect.sheet.interface import Sheet
+from batchconnect.survey import Kept, LeftOut, Parse
 
 
 class Chain:
@@ -32,11 +33,26 @@ class Chain:
         self._by_number: dict[int, RowState] = {}
         self._by_marker: dict[str, RowState] = {}
         self._met: set[int] = set()
+        self._present: set[str] = set()
         self._numbers: set[int] = set()
         for row in rows:
             self._by_number[row.number] = row
             if row.marker is not None:
                 self._by_marker[row.marker] = row
+
+    def look_ahead(self, sheet: Sheet, parse: Parse) -> None:
+        """
+        See which of the parent's keys the sheet still has, wherever they stand.
+
+        A row that was inserted or sorted to another number is told from a corrected one only by that.
+
+        Raises:
+            SheetError: The sheet cannot be read to its end.
+        """
+        for row in sheet.rows():
+            judged = parse(row)
+            if isinstance(judged, BaseConnection) and judged.marker in self._by_marker:
+                self._present.add(judged.marker)
 
     @property
     def unfinished(self) -> int:
@@ -52,7 +68,8 @@ class Chain:
         Cases, in order:
             1. It is not selected, so its key is not known: inherited by its number, whatever it was.
             2. Its key is the parent's: inherited if it is done, else taken up.
-            3. Its cells were corrected: the parent has this number, unfinished, under another key.
+            3. Its cells were corrected: the parent has this number, unfinished, under a key that the
+               sheet has nowhere any more.
             4. It is new: left for `run`.
         """
         self._numbers.add(row.number)
@@ -64,7 +81,7 @@ class Chain:
                 self._met.add(same.number)
                 return inherited(same) if _is_done(same) else None
         before = self._by_number.get(row.number)
-        if before is not None and not _is_done(before):
+        if before is not None and not _is_done(before) and before.marker not in self._present:
             self._met.add(before.number)
             return None
         return LeftOut()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from batchconnect.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
-from batchconnect.outcome import InDoubt, NotAttempted, Outcome
+from batchconnect.outcome import Created, Existing, InDoubt, NotAttempted, Outcome
 
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
@@ -30,6 +30,8 @@ class RowState:
     """How many doubts were opened, settled ones too."""
     outcome: Outcome | None = None
     """What was settled last; None: nothing yet."""
+    made: str | None = None
+    """Id of the connection that it last had, whatever was found out since."""
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     """Tries over all sends."""
@@ -76,6 +78,7 @@ class _Story:
         self.doubt = state.doubt
         self.doubts = state.doubts
         self.outcome = state.outcome
+        self.made = state.made
         self.warnings = state.warnings
         self.attempts = state.attempts
         self.throttled = state.throttled
@@ -108,6 +111,8 @@ class _Story:
             case Settled() as settled:
                 self._answer(settled.outcome)
                 self._count(settled)
+                if isinstance(settled.outcome, Created | Existing):
+                    self.made = settled.outcome.connection_id
                 self.warnings = settled.warnings
                 self.started_at_ms = self.started_at_ms or settled.started_at_ms
                 self.finished_at_ms = settled.finished_at_ms or line.at_ms

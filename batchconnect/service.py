@@ -1,5 +1,7 @@
 """
-The service that one command talks to, connected: the real one or the simulator, with a lane per org.
+The service that one command talks to: the real one or the simulator, with a lane per org.
+
+A lane is made when it is first asked for.
 """
 
 import os

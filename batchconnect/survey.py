@@ -79,7 +79,7 @@ class Survey:
 
 
 def examine(
-    sheet: Sheet, parse: Parse, *, is_selected: Callable[[Row], bool] = lambda row: True
+    sheet: Sheet, parse: Parse, *, is_selected: Callable[[Row], bool] = lambda _: True
 ) -> Iterator[tuple[Row, BaseConnection | Rejected | None]]:
     """
     Judge every row of a sheet by itself and, at the end, the doubles among them.
@@ -111,8 +111,8 @@ async def survey(
     *,
     ledger: RunLedger,
     known: Mapping[int, bool],
-    is_selected: Callable[[Row], bool] = lambda row: True,
-    treat: Treat = lambda row, judged: None,
+    is_selected: Callable[[Row], bool] = lambda _: True,
+    treat: Treat = lambda _row, _judged: None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Survey:
     """
@@ -169,13 +169,11 @@ class _Account:
             self._done.add(row.number)
             return ()
         self.found.rows += 1
-        match judged:
-            case None:
-                return self._not_selected(row, treated)
-            case Rejected():
-                return self._rejected(row, judged)
-            case BaseConnection():
-                return self._valid(row, judged, treated)
+        if judged is None:
+            return self._not_selected(row, treated)
+        if isinstance(judged, Rejected):
+            return self._rejected(row, judged)
+        return self._valid(row, judged, treated)
 
     def double(self, number: int, judged: Rejected) -> Iterable[Line]:
         """

@@ -23,7 +23,7 @@ import orjson
 from batchconnect.batch import Batch, Bounds, Job
 from batchconnect.connection import BaseConnection, parse
 from batchconnect.directory import Orgs
-from batchconnect.entry import Doubted, Line, RunOpened, Sending
+from batchconnect.entry import Doubted, Line, RunOpened
 from batchconnect.event import Event
 from batchconnect.group_commit import InPlace
 from batchconnect.history import open_run
@@ -204,6 +204,10 @@ class FakeService:
         """By org id, or (org id + "/" + sandbox): every request meets this fate."""
         self.on_effect: Callable[[str], None] = lambda _point: None
         """Told of each side effect, before and after; a bomb raises here."""
+        self.ledger: Ledger | None = None
+        """Of the process that sends: it must have heard of every create before."""
+        self.unheard: list[str | None] = []
+        """Markers of creates that arrived without an open intent in that ledger."""
 
     # What a test asks
 
@@ -248,6 +252,10 @@ class FakeService:
         seen = _seen(request)
         self.on_effect(f"before {request.purpose}")
         self.seen.append(seen)
+        if seen.marker is not None and self.ledger is not None:
+            intent = self.ledger.marker_state(seen.marker)
+            if intent is None or not intent.is_sent:
+                self.unheard.append(seen.marker)
         fate = (
             self.denied.get(seen.org_id)
             or self.denied.get(f"{seen.org_id}/{seen.sandbox}")
@@ -478,6 +486,7 @@ class Bench:
             **{name: changes.pop(name) for name in Bounds.__slots__ if name in changes}
         )
         job = self.job(sheet, bounds=bounds, **changes)
+        self.service.ledger = self.ledger
         return await Batch(job).run()
 
     async def run_until_crash(
@@ -552,10 +561,7 @@ class Bench:
                         broken.append(f"row {row.number}: {made} does not exist")
         if len({row.number for row in shown}) != rows:
             broken.append(f"{len(shown)} rows in the report, {rows} in the sheet")
-        intents = {line.marker for line in self.lines(Sending)}
-        broken += [
-            f"no intent: {s.marker}" for s in self.service.posts if s.marker not in intents
-        ]  # fmt: skip
+        broken += [f"no intent: {marker}" for marker in self.service.unheard]
         if CANARY in self.dump():
             broken.append("a key stands in the ledger")
         return broken

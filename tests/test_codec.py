@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import orjson
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from batchconnect.codec import ENTRIES, decode, encode, word_of
 from batchconnect.entry import (
@@ -43,7 +43,7 @@ def anything(of: Any) -> st.SearchStrategy[Any]:
     """Any value of a type that entries are made of; every field of it, those to come too."""
     if of in PLAIN:
         return PLAIN[of]
-    if is_dataclass(of):
+    if isinstance(of, type) and is_dataclass(of):
         return st.builds(of, **{name: anything(hint) for name, hint in get_type_hints(of).items()})
     if isinstance(of, type) and issubclass(of, Enum):
         return st.sampled_from(of)
@@ -61,6 +61,7 @@ def test_every_kind_of_entry_has_its_word() -> None:
 
 
 @pytest.mark.parametrize("kind", get_args(Entry))
+@settings(deadline=None)  # the first example builds the readers
 @given(data=st.data())
 def test_an_entry_is_read_as_it_was_written(kind: type[Entry], data: st.DataObject) -> None:
     """With any text in any field, and of the same types: a tuple is no list."""
@@ -71,6 +72,7 @@ def test_an_entry_is_read_as_it_was_written(kind: type[Entry], data: st.DataObje
     assert repr(again) == repr(entry)
 
 
+@settings(deadline=None)  # the first example builds the readers
 @given(anything(Outcome) | anything(get_type_hints(LaneTold)["event"]))
 def test_every_member_of_a_union_is_told_apart(inner: Any) -> None:
     """However alike their fields are."""

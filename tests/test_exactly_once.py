@@ -143,11 +143,12 @@ async def test_a_run_that_dies_every_few_seconds_comes_to_its_end() -> None:
     deaths = 0
     while not await world.run_until_crash(ROWS, Bomb(), after_s=5):
         deaths += 1
+        assert deaths < 140
     state = await world.run(ROWS)
 
     await check(world, state, ROWS)
-    assert 200 < anyio.current_time() < 700
-    assert 40 < deaths < 140
+    assert S < anyio.current_time() < S + 10, "one window for all, however often it dies"
+    assert deaths > 30
 
 
 @pytest.mark.anyio
@@ -173,22 +174,27 @@ async def test_no_byte_of_a_crashed_ledger_is_a_key(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_a_lost_ledger_costs_a_window_and_no_row() -> None:
-    """The new ledger meets markers that it does not know, so it waits; a crash while it does is no harm."""
-    count = len(await side_effects())
-    for at in range(20, count + 1, 4):
-        for second in (3, 9, 16):
+    """
+    The new ledger meets young markers that it does not know, so it waits, and a crash does not make it old.
+
+    Where nothing of an org can be seen yet, only `--settle-first` helps: that is left out here.
+    """
+    tried = 0
+    for at in range(20, len(await side_effects()) + 1, 4):
+        for second in (3, 9, 16, 24):
             world = troubled()
             assert not await world.run_until_crash(ROWS, Bomb(at))
-            if not {s.org_id for s in world.service.existing()} >= {
-                s.org_id for s in world.service.stored
-            }:
-                continue  # nothing to be seen of an org at all: only --settle-first helps there
+            stored, now = world.service.stored, anyio.current_time()
+            seen = {one.org_id for one in stored if one.shown_at <= now}
+            if seen < {one.org_id for one in stored}:
+                continue
             world.ledger = MortalLedger()
             await world.run_until_crash(ROWS, Bomb(second))
             state = await world.run(ROWS)
 
-            assert [] == world.service.twice(), (at, second)
             await check(world, state, ROWS)
+            tried += 1
+    assert tried > 20
 
 
 # Whatever may come ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from batchconnect.verdict import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
+    Tally,
     exit_code,
 )
 
@@ -25,13 +26,17 @@ MISSING = Swept(expected=2, found=1, duplicated=(), missing=("m",))
 def judge(
     *statuses: Status,
     left_out: int = 0,
+    without_turn: int = 0,
     reason: str = "",
     refused: bool = False,
     swept: Swept | None = None,
 ) -> ExitCode:
     return exit_code(
-        counts={status: statuses.count(status) for status in statuses},
-        left_out=left_out,
+        Tally(
+            counts={status: statuses.count(status) for status in statuses},
+            left_out=left_out,
+            without_turn=without_turn,
+        ),
         reason=reason,
         every_lane_refused=refused,
         swept=swept,
@@ -65,11 +70,18 @@ def test_what_only_left_out_is_no_failure() -> None:
 
 def test_a_canary_that_ended_as_asked_is_exit_8() -> None:
     """What `--max-rows` left out is no failure; a row that failed is, and wins."""
-    assert judge(CREATED, NOT_ATTEMPTED, reason=MAX_ROWS) == ExitCode.AS_ASKED
+    assert judge(CREATED, NOT_ATTEMPTED, without_turn=1, reason=MAX_ROWS) == ExitCode.AS_ASKED
     assert judge(CREATED, reason=MAX_ROWS) == ExitCode.OK
     assert judge(CREATED, NOT_ATTEMPTED, left_out=1, reason=MAX_ROWS) == ExitCode.OK
-    assert judge(FAILED, NOT_ATTEMPTED, reason=MAX_ROWS) == ExitCode.UNFINISHED
+    assert judge(FAILED, NOT_ATTEMPTED, without_turn=1, reason=MAX_ROWS) == ExitCode.UNFINISHED
     assert judge(IN_DOUBT, NOT_ATTEMPTED, reason=MAX_ROWS) == ExitCode.IN_DOUBT
+
+
+def test_a_stopped_lane_beside_a_canary_is_exit_4() -> None:
+    """The row of the stopped lane was not held back: its turn came, and the lane was refused."""
+    statuses = (CREATED, NOT_ATTEMPTED, NOT_ATTEMPTED)
+
+    assert judge(*statuses, without_turn=1, reason=MAX_ROWS) == ExitCode.UNFINISHED
 
 
 @pytest.mark.parametrize("swept", [DUPLICATED, MISSING])

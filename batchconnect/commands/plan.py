@@ -110,9 +110,12 @@ def _sandbox_lines(one: SandboxPreview) -> list[str]:
     name = inert(f"{one.org:<20} {one.sandbox:<16}")
     if one.refusal is not None:
         return [f"{name} could not be read", inert(f"    {one.refusal}")]
+    numbers = (
+        f"{one.create:>6} {one.settled[Status.EXISTING]:>8} "
+        f"{one.settled[Status.CONFLICT]:>8} {one.settle_first:>8} {_time(one.at_most_s):>6}"
+    )
     return [
-        f"{name} {one.create:>6} {one.settled[Status.EXISTING]:>8} "
-        f"{one.settled[Status.CONFLICT]:>8} {one.settle_first:>8} {_time(one.at_most_s):>6}",
+        f"{name} {numbers}",
         *(inert(f"    row {row}: {why}") for row, why in one.in_the_way),
         *(inert(f"    row {row}: warning: {what}") for row, what in one.warnings),
     ]

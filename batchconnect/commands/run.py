@@ -13,7 +13,6 @@ from typing import Final
 
 import anyio
 
-from batchconnect.stop import Stop
 from batchconnect.choices import Choices
 from batchconnect.cli_options import (
     OutputOptions,
@@ -47,7 +46,7 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.write import make_folder
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
-
+from batchconnect.stop import Stop
 
 _MOST_PROBLEMS: Final = 1000
 """Rejected rows that the screen shows; all of them stand in failed.csv."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from batchconnect.choices import REPORTS, Choices
 from batchconnect.cli_options import PlaceOptions, RunOptions, ServiceOptions, SheetOptions
@@ -14,6 +15,10 @@ from batchconnect.options import Overrides
 from batchconnect.reconcile import OnDoubt
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import Sheet, open_sheet
+from batchconnect.verdict import FailureLimit
+
+_WHOLE: Final = 100.0
+"""Per cent."""
 
 
 def settings_of(
@@ -153,24 +158,17 @@ def options_again(places: PlaceOptions) -> list[str]:
     return [*again, "--simulate"] if places.simulate else again
 
 
-def _max_failures(text: str | None) -> float | None:
-    """`N` rows, or `N%` of them as a share below 1."""
+def _max_failures(text: str | None) -> FailureLimit | None:
+    """`N` rows, or `N%` of them."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip())
     value = float(found[1]) if found else 0.0
     is_share = bool(found and found[2])
-    if (
-        found is None
-        or value <= 0
-        or (is_share and value > 100)
-        or (  # noqa: PLR2004 - per cent
-            not is_share and not value.is_integer()
-        )
-    ):
+    is_whole = value.is_integer() and not is_share
+    if not (0 < value <= (_WHOLE if is_share else value) and (is_share or is_whole)):
         raise UsageError(
             f"--max-failures {text}: neither a number of rows nor a share of them",
             hint="For example: --max-failures 20, or --max-failures 5%",
         )
-    # All rows failed is no more than 100 %: a share stays below 1 so that it is told from a count.
-    return min(value / 100, 0.999999) if is_share else value
+    return FailureLimit(share=value / _WHOLE) if is_share else FailureLimit(rows=int(value))

@@ -87,6 +87,8 @@ class Result:
     """The user's own text, without our marker."""
     hint: str
     """What to do about it; "" for a row that has its connection."""
+    problems: tuple[Problem, ...] = ()
+    """Everything that was found about its cells, for a format that shows them at their place."""
 
 
 def shown_of(state: RowState, *, live: bool) -> Outcome:
@@ -143,6 +145,7 @@ def result_of(
         carried=planned.carried,
         description=_own_text(planned.description, state.marker),
         hint=hint_of(outcome, stop, hint),
+        problems=(*planned.findings, *(outcome.problems if isinstance(outcome, Rejected) else ())),
     )
 
 
