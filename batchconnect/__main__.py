@@ -8,6 +8,8 @@ import sys
 
 from batchconnect.errors import BatchConnectError, ExitCode
 
+_MISUNDERSTOOD = "the command line cannot be understood: stderr says why"
+
 
 def main() -> None:
     """Run the command line; never ends in a traceback."""
@@ -36,7 +38,11 @@ def _run(arguments: list[str]) -> int:
     try:
         app(arguments, prog_name="batchconnect")
     except SystemExit as exited:
-        return exited.code if isinstance(exited.code, int) else int(exited.code is not None)
+        code = exited.code if isinstance(exited.code, int) else int(exited.code is not None)
+        # No command returns 2: Typer did not understand the options, and has said so on stderr.
+        if code == ExitCode.USAGE and "--json" in arguments:
+            _print_error(_MISUNDERSTOOD, "batchconnect COMMAND --help", ExitCode.USAGE)
+        return code
     return ExitCode.OK
 
 
@@ -50,9 +56,16 @@ def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) 
     text = "\n".join([f"error: {lines[0] if lines else ''}", *(f"  {line}" for line in lines[1:])])
     Console(OutputOptions()).say(f"{text}\nhint:  {inert(hint)}" if hint else text)
     if "--json" in arguments:
-        document = {"error": message, "hint": hint, "exit_code": int(code)}
-        Console(OutputOptions(json=True)).result(document, [])
+        _print_error(message, hint, code)
     return int(code)
+
+
+def _print_error(message: str, hint: str | None, code: ExitCode) -> None:
+    from batchconnect.cli_options import OutputOptions  # noqa: PLC0415
+    from batchconnect.commands.console import Console  # noqa: PLC0415
+
+    document = {"error": message, "hint": hint, "exit_code": int(code)}
+    Console(OutputOptions(json=True)).result(document, [])
 
 
 def _kind(error: BaseException) -> str:

@@ -20,6 +20,7 @@ from batchconnect.engine import Listener, onboard_sheet
 from batchconnect.errors import UsageError
 from batchconnect.event import Event
 from batchconnect.outcome import Status
+from batchconnect.reconcile import OnDoubt
 from batchconnect.redactor import Redactor
 from batchconnect.reports import write_reports
 from batchconnect.reports.columns import facts_of
@@ -78,7 +79,9 @@ async def onboard(
             memory: then a crash forgets what was sent, and the next run settles first.
         reports: The folder for the run's files; None: none are written.
         on_event: Hears of everything that happens; what it raises ends the run.
-        choices: What else the command line's options choose, as `Choices(simulate=True)`.
+        choices: What else the command line's options choose, as `Choices(simulate=True)`. What is left
+            at its default there is filled in from the settings (proxy, concurrency, …), but for
+            their ledger and reports.
         stop: Ends the run in good order when its `ask` is called.
 
     Returns:
@@ -89,8 +92,12 @@ async def onboard(
     """
     chosen = choices or Choices()
     known = settings if isinstance(settings, Settings) else _load(settings, chosen)
+    chosen = _filled(chosen, known)
     if reports is not None:
         chosen = replace(chosen, reports=Path(reports))
+    elif ledger is not None:
+        # What a simulation keeps lies beside the one place that was named.
+        chosen = replace(chosen, reports=Path(ledger).parent)
     if ledger is not None:
         chosen = replace(chosen, ledger=Path(ledger))
     in_memory = reports is None and ledger is None
@@ -165,6 +172,29 @@ def _load(path: str | Path | None, choices: Choices) -> Settings:
         environ=os.environ,
         resolve_secrets=not choices.simulate,
     )
+
+
+def _filled(choices: Choices, settings: Settings) -> Choices:
+    """What the settings say wherever the choice is the default, as on the command line."""
+    default = Choices()
+    of_settings = {
+        "concurrency": settings.concurrency,
+        "timeout_s": settings.timeout,
+        "settle_s": settings.settle,
+        "on_doubt": settings.on_doubt and OnDoubt(settings.on_doubt),
+        "patience_s": settings.patience,
+        "skip_invalid": settings.skip_invalid,
+        "allow_refs": settings.allow_refs,
+        "refs_dir": settings.refs_dir,
+        "proxy": settings.proxy and settings.proxy.reveal(),
+        "ca_bundle": settings.ca_bundle,
+    }
+    wanted: dict[str, Any] = {
+        name: value
+        for name, value in of_settings.items()
+        if value is not None and getattr(choices, name) == getattr(default, name)
+    }
+    return replace(choices, **wanted)
 
 
 def _open(sheet: Any) -> Sheet:

@@ -217,7 +217,7 @@ class Batch:
                 rows[state.number] = state.is_settled
                 self._begun += state.sends > 0
                 if state.marker is not None and state.sends and not state.is_settled:
-                    sends[state.marker] = state.sends
+                    sends[state.marker] = state.spent
                 if state.marker is not None:
                     own[state.marker] = state
         of_all: dict[str, RowState] = {}
@@ -230,7 +230,8 @@ class Batch:
                 of_all[marker] = mine
             elif whole is not None:
                 # Sends are counted per run: a rerun brings home what another run gave up.
-                of_all[marker] = replace(whole, sends=mine.sends if mine is not None else 1)
+                counted = mine or RowState(number=whole.number, marker=marker, sends=1)
+                of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
         plan = Known(is_new=self._is_new(), open=of_all, sends=sends, state_of=ledger.marker_state)
         return _Known(rows=rows, plan=plan)
 

@@ -15,14 +15,32 @@ from batchconnect.reference import References, is_reference
 from batchconnect.row import Column, NotText, Row
 from batchconnect.secret import Secret
 
+_RETYPE = "Format the column as text, then type the value again."
+_NO_FORMULA = "Replace the formula by its value, in a column formatted as text."
 _KINDS = {
-    "number": "a number",
-    "date": "a date",
-    "boolean": "a boolean value",
-    "error": "a spreadsheet's error",
-    "formula": "a formula without a stored text",
+    "number": ("a number", "leading zeros and digits behind the 15th are lost", _RETYPE),
+    "date": ("a date", "what was typed can no longer be known", _RETYPE),
+    "boolean": ("a boolean value", "what was typed can no longer be known", _RETYPE),
+    "error": ("a spreadsheet's error", "its value cannot be known", _NO_FORMULA),
+    "formula": ("a formula without a stored text", "its value cannot be known", _NO_FORMULA),
+    "merged": (
+        "the covered part of a merged cell",
+        "whether the value beside it is meant here cannot be known",
+        "Unmerge the cells, then type the value into each of them.",
+    ),
+    "text with a tab": (
+        "a text with a tab",
+        "an ODS file does not give it back as it was typed",
+        "Remove the tab, or save the sheet as XLSX or `CSV UTF-8`.",
+    ),
+    "secret": (
+        "a secret",
+        "only `servicePrincipalKey` takes one",
+        "Give it as `servicePrincipalKey`; give this column a plain text.",
+    ),
 }
-_FORMULAS = frozenset({"error", "formula"})
+"""What the cell holds, what that means, and how to mend it."""
+_UNKNOWN_KIND = ("something", "what was typed can no longer be known", _RETYPE)
 _NO_SECRET = Secret("")
 
 
@@ -109,11 +127,6 @@ def _empty_reference() -> Problem:
 
 
 def _not_text(column: Column, cell: NotText) -> Problem:
-    kind = _KINDS.get(cell.kind, f"a cell of kind {cell.kind}")
-    what = f"the cell holds {kind}, not text, so what was typed can no longer be known"
-    fix = (
-        "Replace the formula by its value, in a column formatted as text."
-        if cell.kind in _FORMULAS
-        else "Format the column as text, then type the value again."
-    )
+    kind, meaning, fix = _KINDS.get(cell.kind, _UNKNOWN_KIND)
+    what = f"the cell holds {kind}, not plain text: {meaning}"
     return error(column, "cell_not_text", what, fix)

@@ -79,6 +79,21 @@ class Choices:
         """
         if not self.only:
             return lambda _: True
+        is_chosen = self.chooser(orgs)
+
+        def is_selected(row: Row) -> bool:
+            org = self._org_of(row.cells.get(Column.ORG, ""), orgs)
+            return is_chosen(org, self._sandbox_of(row.cells.get(Column.SANDBOX, ""), org))
+
+        return is_selected
+
+    def chooser(self, orgs: Orgs) -> Callable[[Org | None, str | None], bool]:
+        """
+        What `--only` chooses, asked of an org and a sandbox; what is not known is chosen.
+
+        Raises:
+            UsageError: The word is neither `org` nor `sandbox`, or no org has this name.
+        """
         keys: set[str] = set()
         sandboxes: set[str] = set()
         for chosen in self.only:
@@ -99,14 +114,12 @@ class Choices:
                     hint="For example: --only org=acme --only sandbox=prod",
                 )
 
-        def is_selected(row: Row) -> bool:
-            org = self._org_of(row.cells.get(Column.ORG, ""), orgs)
-            sandbox = self._sandbox_of(row.cells.get(Column.SANDBOX, ""), org)
+        def is_chosen(org: Org | None, sandbox: str | None) -> bool:
             return (not keys or org is None or org.key in keys) and (
                 not sandboxes or not sandbox or sandbox in sandboxes
             )
 
-        return is_selected
+        return is_chosen
 
     def _org_of(self, cell: Cell, orgs: Orgs) -> Org | None:
         if not isinstance(cell, str):

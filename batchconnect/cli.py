@@ -12,12 +12,15 @@ import typer
 
 from batchconnect.cli_options import (
     OutputOptions,
+    PartOptions,
     PlaceOptions,
     RunOptions,
     ServiceOptions,
     SheetOptions,
+    known_profile,
     takes,
 )
+from batchconnect.simulator.faults import PROFILES
 
 app = typer.Typer(
     name="batchconnect",
@@ -36,7 +39,7 @@ SheetArgument = Annotated[
 ]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="Run id, or the beginning of one; default: the last run."),
+    typer.Argument(metavar="RUN", help="Run id, or the beginning of one; default: the last run."),
 ]
 
 
@@ -52,66 +55,80 @@ def _version(value: bool) -> None:
 def main_options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Show the version."
+        ),
     ] = False,
 ) -> None:
     """Options of batchconnect itself."""
 
 
-@app.command(epilog="Example: batchconnect template clients.csv")
+@app.command(epilog="Example: batchconnect template clients.xlsx")
 @takes(OutputOptions)
 def template(
     output: OutputOptions,
     path: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="A new .csv; without it: stdout.")
+        Path | None,
+        typer.Argument(metavar="PATH", help="A new .xlsx or .csv; without it: CSV on stdout."),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="Offers its orgs and sandboxes (.xlsx)."),
     ] = None,
 ) -> int:
     """Write an empty sheet with headers, notes and an example row."""
     from batchconnect.commands import template as command
 
-    return command.run(output, path=path)
+    return command.run(output, path=path, settings=settings)
 
 
 @app.command(epilog="Example: batchconnect validate clients.xlsx")
 @takes(OutputOptions, PlaceOptions, SheetOptions)
 def validate(
-    output: OutputOptions, places: PlaceOptions, rows: SheetOptions, sheet: SheetArgument
+    output: OutputOptions,
+    places: PlaceOptions,
+    rows: SheetOptions,
+    sheet: SheetArgument,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="OUT.xlsx",
+            help="Write the sheet with its problems coloured and commented, without keys.",
+        ),
+    ] = None,
 ) -> int:
     """Find every problem of a sheet, offline; nothing is sent."""
     from batchconnect.commands import validate as command
 
-    return command.run(output, places, rows, sheet=sheet)
+    return command.run(output, places, rows, sheet=sheet, annotate=annotate)
 
 
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
-@takes(OutputOptions, PlaceOptions, ServiceOptions)
+@takes(OutputOptions, PlaceOptions, PartOptions, ServiceOptions)
 def orgs(
-    output: OutputOptions,
-    places: PlaceOptions,
-    service: ServiceOptions,
-    sandbox: Annotated[
-        str | None, typer.Option("--sandbox", metavar="NAME", help="Instead of each org's default.")
-    ] = None,
+    output: OutputOptions, places: PlaceOptions, part: PartOptions, service: ServiceOptions
 ) -> int:
     """Sign in to each org of the settings; say what is refused, and why."""
     from batchconnect.commands import orgs as command
 
-    return command.run(output, places, service, sandbox=sandbox)
+    return command.run(output, places, part, service)
 
 
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
-@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions)
+@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions, RunOptions)
 def plan(
     output: OutputOptions,
     places: PlaceOptions,
     rows: SheetOptions,
     service: ServiceOptions,
+    how: RunOptions,
     sheet: SheetArgument,
 ) -> int:
-    """Show what a run would do; it reads the service and changes nothing."""
+    """Show what a run with these options would do; reads the service, changes nothing."""
     from batchconnect.commands import plan as command
 
-    return command.run(output, places, rows, service, sheet=sheet)
+    return command.run(output, places, rows, service, how, sheet=sheet)
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
@@ -151,17 +168,18 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect reconcile")
-@takes(OutputOptions, PlaceOptions, ServiceOptions)
+@takes(OutputOptions, PlaceOptions, PartOptions, ServiceOptions)
 def reconcile(
     output: OutputOptions,
     places: PlaceOptions,
+    part: PartOptions,
     service: ServiceOptions,
     run_id: RunArgument = None,
 ) -> int:
     """Settle what is in doubt; creates nothing."""
     from batchconnect.commands import reconcile as command
 
-    return command.run(output, places, service, run_id=run_id)
+    return command.run(output, places, part, service, run_id=run_id)
 
 
 @app.command(epilog="Example: batchconnect runs --limit 5")
@@ -201,9 +219,36 @@ def report(output: OutputOptions, places: PlaceOptions, run_id: RunArgument = No
 @takes(OutputOptions)
 def simulate(
     output: OutputOptions,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 0,
-    fault: Annotated[str, typer.Option("--fault", metavar="PROFILE")] = "none",
-    seed: Annotated[int, typer.Option("--seed", metavar="N")] = 0,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            metavar="N",
+            min=0,
+            max=65535,
+            show_default=False,
+            help="On this port; default: any free one.",
+        ),
+    ] = 0,
+    fault: Annotated[
+        str,
+        typer.Option(
+            "--fault",
+            metavar="PROFILE",
+            callback=known_profile,
+            show_default=False,
+            help=f"Trouble to practise with: {', '.join(PROFILES)}.",
+        ),
+    ] = "none",
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            show_default=False,
+            help="The same seed, the same trouble. (default: 0)",
+        ),
+    ] = 0,
     rate: Annotated[
         float | None,
         typer.Option("--rate", metavar="N", min=0.01, help="A hidden limit per second and org."),

@@ -25,6 +25,13 @@ _NETWORK = "Network"
 _PRACTICE = "Practice"
 
 
+def known_profile(name: str | None) -> str | None:
+    """Refuse a fault profile that the simulator does not know, before anything is opened."""
+    if name is not None and name not in PROFILES:
+        raise typer.BadParameter(f"{name} is no fault profile: {', '.join(sorted(PROFILES))}")
+    return name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
     """How a command speaks."""
@@ -32,14 +39,26 @@ class OutputOptions:
     json: Annotated[
         bool,
         typer.Option(
-            "--json", help="The result, and nothing else, on stdout.", rich_help_panel=_OUTPUT
+            "--json",
+            metavar="",
+            help="The result, and nothing else, on stdout.",
+            rich_help_panel=_OUTPUT,
         ),
     ] = False
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Only errors.", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option("--quiet", "-q", metavar="", help="Only errors.", rich_help_panel=_OUTPUT),
     ] = False
     verbose: Annotated[
-        int, typer.Option("-v", count=True, help="Tell more.", rich_help_panel=_OUTPUT)
+        int,
+        typer.Option(
+            "-v",
+            count=True,
+            metavar="",
+            show_default=False,
+            help="Tell of each row, too.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = 0
 
 
@@ -65,7 +84,7 @@ class PlaceOptions:
         typer.Option(
             "--ledger",
             metavar="FILE",
-            help="Default: ledger.sqlite3 among the reports.",
+            help="Default: ledger.sqlite3 among the reports; a simulation keeps its own.",
             rich_help_panel=_WHERE,
         ),
     ] = None
@@ -73,6 +92,7 @@ class PlaceOptions:
         bool,
         typer.Option(
             "--simulate",
+            metavar="",
             help="Against the built-in simulator; needs no settings, touches nothing real.",
             rich_help_panel=_PRACTICE,
         ),
@@ -120,6 +140,7 @@ class SheetOptions:
         bool,
         typer.Option(
             "--allow-refs",
+            metavar="",
             help="Keys may be env:NAME (and file:PATH with --refs-dir).",
             rich_help_panel=_SAFETY,
         ),
@@ -135,8 +156,69 @@ class SheetOptions:
     ] = None
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Warnings are errors.", rich_help_panel=_SAFETY),
+        typer.Option("--strict", metavar="", help="Warnings are errors.", rich_help_panel=_SAFETY),
     ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartOptions:
+    """Which part a command without a sheet looks at, and what it shares with a run's command line."""
+
+    org: Annotated[
+        str | None,
+        typer.Option("--org", metavar="NAME", help="Only this org.", rich_help_panel=_WHICH),
+    ] = None
+    sandbox: Annotated[
+        str | None,
+        typer.Option(
+            "--sandbox",
+            metavar="NAME",
+            help="orgs: instead of each org's default; reconcile: only this one.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="org=|sandbox=NAME",
+            help="Only these; may be given again.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", metavar="", help="Warnings are errors.", rich_help_panel=_SAFETY),
+    ] = False
+    max_rows: Annotated[
+        int | None,
+        typer.Option(
+            "--max-rows",
+            metavar="N",
+            min=0,
+            help="As for run; nothing is created here.",
+            rich_help_panel=_SAFETY,
+        ),
+    ] = None
+    max_failures: Annotated[
+        str | None,
+        typer.Option(
+            "--max-failures",
+            metavar="N|N%",
+            help="As for run; nothing is created here.",
+            rich_help_panel=_SAFETY,
+        ),
+    ] = None
+    note: Annotated[
+        str,
+        typer.Option(
+            "--note",
+            metavar="TEXT",
+            show_default=False,
+            help="As for run; no run is opened here.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +287,7 @@ class ServiceOptions:
         bool,
         typer.Option(
             "--adopt-by-name",
+            metavar="",
             help="A connection of the same name whose target is hidden is the row's own.",
             rich_help_panel=_SAFETY,
         ),
@@ -236,6 +319,7 @@ class ServiceOptions:
         typer.Option(
             "--fault",
             metavar="PROFILE",
+            callback=known_profile,
             help=f"Trouble to practise with --simulate: {', '.join(PROFILES)}.",
             rich_help_panel=_PRACTICE,
         ),
@@ -245,7 +329,8 @@ class ServiceOptions:
         typer.Option(
             "--seed",
             metavar="N",
-            help="The same seed, the same trouble.",
+            show_default=False,
+            help="The same seed, the same trouble. (default: 0)",
             rich_help_panel=_PRACTICE,
         ),
     ] = 0
@@ -259,6 +344,7 @@ class RunOptions:
         bool,
         typer.Option(
             "--skip-invalid",
+            metavar="",
             help="Run the valid rows although others are rejected.",
             rich_help_panel=_WHICH,
         ),
@@ -286,6 +372,7 @@ class RunOptions:
         bool,
         typer.Option(
             "--settle-first",
+            metavar="",
             help="Wait a settle window before each sandbox's first create.",
             rich_help_panel=_SAFETY,
         ),
@@ -294,6 +381,7 @@ class RunOptions:
         bool,
         typer.Option(
             "--recreate",
+            metavar="",
             help="Make again what was created and is gone since.",
             rich_help_panel=_SAFETY,
         ),
@@ -313,13 +401,19 @@ class RunOptions:
             "--drain",
             metavar="SECONDS",
             min=0,
-            help="After SIGTERM: how long what is in flight may take.",
+            show_default=False,
+            help="After SIGTERM: how long what is in flight may take. (default: 25)",
             rich_help_panel=_SAFETY,
         ),
     ] = 25.0
     log_json: Annotated[
         bool,
-        typer.Option("--log-json", help="The run's log on stderr, too.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--log-json",
+            metavar="",
+            help="The run's log on stderr, too.",
+            rich_help_panel=_OUTPUT,
+        ),
     ] = False
 
 

@@ -3,7 +3,8 @@ What spreadsheets, mail programs and word processors do to an identifier on its 
 
 An identifier (GUID, domain, endpoint, org) has one meaning however it was pasted, so what is
 invisible or wrapped around it is taken off, with a note. What changed its characters is named, and
-the row is refused. Names, descriptions and secrets are never touched.
+the row is refused. Names, descriptions and secrets are never touched: what was likely done to a secret
+is said.
 """
 
 import re
@@ -13,6 +14,7 @@ _MISLEADING = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2
 """As above without the two joiners, which Persian, Indic scripts and emoji need inside names."""
 _QUOTES = "\"'`\u00b4\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00bb"
 _CURLED = re.compile("[\u2018-\u201f\u2039\u203a\u00ab\u00bb]")
+_ELLIPSES = ("\u2026", "...")
 _NO_BREAK = re.compile("[\u00a0\u202f]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -56,7 +58,7 @@ def damage(text: str) -> str | None:
     """
     cases = (
         (looks_rounded(text), "a spreadsheet turned it into a number"),
-        (text.endswith(("\u2026", "...")), "it is cut off with an ellipsis"),
+        (text.endswith(_ELLIPSES), "it is cut off with an ellipsis"),
         (_DASHES.search(text), "it has typographic dashes in place of hyphens"),
         (_CURLED.search(text), "it has typographic quotation marks inside"),
         (_NO_BREAK.search(text), "it has a no-break space inside"),
@@ -65,6 +67,46 @@ def damage(text: str) -> str | None:
         (not text.isascii(), "it has characters outside ASCII"),
     )
     return next((words for is_so, words in cases if is_so), None)
+
+
+def secret_damage(text: str) -> list[tuple[str, str]]:
+    """
+    What was likely done to a secret, which is sent all the same.
+
+    Args:
+        text: The secret as typed.
+
+    Returns:
+        Codes, each with words that follow `the secret`.
+    """
+    inside = text.strip()
+    is_quoted = len(inside) > 1 and inside[0] in _QUOTES and inside[-1] in _QUOTES
+    cases = (
+        (
+            looks_rounded(text),
+            "key_looks_rounded",
+            "looks like a number that a spreadsheet has rewritten",
+        ),
+        (text.endswith(_ELLIPSES), "key_cut_off", "ends with an ellipsis, so it is cut off"),
+        (is_quoted, "key_quoted", "stands in quotation marks"),
+        (
+            not is_quoted and _CURLED.search(text),
+            "key_typographic",
+            "has typographic quotation marks",
+        ),
+        (
+            _DASHES.search(text),
+            "key_typographic_dash",
+            "has a typographic dash, as in place of `-`",
+        ),
+        (_NO_BREAK.search(inside), "key_no_break_space", "has a no-break space inside"),
+        (
+            has_misleading(text),
+            "key_invisible",
+            "has invisible characters, as a web page adds them",
+        ),
+    )
+    return [(code, words) for is_so, code, words in cases if is_so]
 
 
 def looks_rounded(text: str) -> bool:

@@ -110,13 +110,14 @@ class SimulatedOrgs(Orgs):
     Args:
         orgs: Of the settings; key, org id, default sandbox, rate and aliases are kept.
         url: Root of the simulator, which is both gateway and IMS.
+        rate: Of the orgs that the settings do not know, as `--rate`.
     """
 
-    def __init__(self, orgs: Iterable[Org] = (), *, url: str) -> None:
+    def __init__(self, orgs: Iterable[Org] = (), *, url: str, rate: float | None = None) -> None:
         root = url.rstrip("/")
         super().__init__(
             [_simulated(org, root) for org in orgs],
-            make=lambda name: _simulated(_invented(name), root),
+            make=lambda name: replace(_simulated(_invented(name), root), rate=rate),
         )
 
 

@@ -7,13 +7,16 @@ secret is sent byte for byte, so here it is only looked at.
 
 import re
 
-from batchconnect.damage import clean, damage, has_control, has_line_break, looks_rounded
+from batchconnect.damage import clean, damage, has_control, has_line_break, secret_damage
 from batchconnect.finding import NOTHING, Problems, error, note, warning
 from batchconnect.outcome import Problem
 from batchconnect.reference import PREFIXES
 from batchconnect.row import Column
 
 GUID_LENGTH = 36
+_GROUPS = (8, 4, 4, 4, 12)
+_ORDINALS = ("first", "second", "third", "fourth")
+"""Of the groups before the last: that one is short where the whole is cut off."""
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _GUID_LIKE = re.compile(r"[{(]?[0-9a-f-]{9,}[)}]?")
 _DOMAIN = re.compile(
@@ -118,11 +121,10 @@ def check_key(text: str) -> Problems:
         what = "the secret looks like a masked display, not like the value"
         fix = "Make a new secret in Entra; an old one is never shown again."
         problems.append(warning(column, "key_masked", what, fix))
-    if looks_rounded(text):
-        what = (
-            "the secret looks like a number that a spreadsheet has rewritten; it is sent as typed"
-        )
-        problems.append(warning(column, "key_looks_rounded", what, copy))
+    problems += [
+        warning(column, code, f"the secret {seen}; it is sent as typed", copy)
+        for code, seen in secret_damage(text)
+    ]
     return tuple(problems)
 
 
@@ -149,8 +151,21 @@ def _what_is_wrong(guid: str) -> str:
         return known
     if len(guid) == GUID_LENGTH - 4 and "-" not in guid:
         return "its four hyphens are missing"
+    if len(guid) < GUID_LENGTH and (lost := _short_group(guid)) is not None:
+        return lost
     if len(guid) < GUID_LENGTH:
-        return f"it has {len(guid)} of {GUID_LENGTH} characters"
+        return f"it is cut off: it has {len(guid)} of {GUID_LENGTH} characters"
     if len(guid) > GUID_LENGTH:
         return f"it has {len(guid)} characters, a GUID has {GUID_LENGTH}"
     return "its digits or hyphens stand in other places than in a GUID"
+
+
+def _short_group(guid: str) -> str | None:
+    """A group before the last that lacks characters: whoever took it for a number dropped its zeros."""
+    groups = guid.split("-")
+    if len(groups) != len(_GROUPS):
+        return None
+    for name, group, length in zip(_ORDINALS, groups, _GROUPS, strict=False):
+        if len(group) < length:
+            return f"its {name} group has {len(group)} of {length} characters; a leading zero may be lost"
+    return None

@@ -24,6 +24,8 @@ OPTIONAL = frozenset({Column.DESCRIPTION, Column.ORG, Column.SANDBOX})
 REQUIRED = tuple(column for column in Column if column not in OPTIONAL)
 
 _REPORT_SIGNS = (frozenset({"row", "status"}), frozenset({"status", "error", "hint"}))
+_WORKBOOK_SIGN = frozenset({"status", "connection_id", "error", "hint"})
+"""Of a workbook of ours: its cells are texts as they are, so nothing was put before them."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run; our reports put a `'` before it."""
 
@@ -81,8 +83,8 @@ class Layout:
     """Positions of the carried columns."""
     nameless: tuple[int, ...]
     """Positions without a header: they may hold anything, so they are not carried."""
-    is_report: bool
-    """The sheet is a report of ours that a person feeds back."""
+    is_quoted: bool
+    """The sheet is a CSV report of ours that a person feeds back: what looks like a formula is quoted."""
     warnings: tuple[str, ...]
 
     def row(self, number: int, cells: Sequence[Cell], place: int) -> Row | None:
@@ -104,7 +106,7 @@ class Layout:
             return None
         carried = tuple([str(cells[i]) for i in self.carried])
         key = known[_KEY]
-        if self.is_report:
+        if self.is_quoted:
             known = {column: _unquoted(cell) for column, cell in known.items()}
             carried = tuple(str(_unquoted(cell)) for cell in carried)
         # The reports never hold the key: what stands before it there is the user's own.
@@ -231,6 +233,7 @@ def _layout(
         else:
             carried[position] = _distinct(title, carried.values())
     named = max((i for i, cell in enumerate(cells) if not is_blank([cell])), default=-1) + 1
+    ours = {REPORT_KEYS[letters_of(str(cells[i]))] for i in reading.reports}
     header = Header(
         row_number=number,
         columns={column: reading.known[column][0] for column in Column if column in reading.known},
@@ -243,7 +246,7 @@ def _layout(
         named=named,
         carried=tuple(carried),
         nameless=tuple(i for i, cell in enumerate(cells) if is_blank([cell])),
-        is_report=bool(reading.reports),
+        is_quoted=bool(ours) and not ours >= _WORKBOOK_SIGN,
         warnings=tuple(warnings),
     )
 

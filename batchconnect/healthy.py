@@ -18,9 +18,9 @@ _SEPARATOR = "\x1f"
 _GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _KEY = (
     r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+\x1f)"
-    r"[A-Za-z0-9~_.-][!-)+-~]{7,9999}"
+    r"[A-Za-z0-9~_.-][!-)+-~]{7,9999}(?<!\.\.\.)"
 )
-"""No reference in any letter case, no GUID, no number rewritten by a spreadsheet, no mask."""
+"""No reference in any letter case, no GUID, no number rewritten by a spreadsheet, no mask, no ellipsis."""
 _LETTERS = "\u00c0-\u017e"
 """Latin letters in one piece: NFC changes none of them while no combining character follows."""
 _PATTERN = re.compile(

@@ -37,7 +37,8 @@ def find_run(ledger: Ledger, run_id: str | None) -> RunState:
     if not found:
         wanted = f"no run is called {run_id}" if run_id else "there is no run yet"
         raise UsageError(
-            f"{wanted} in the ledger {ledger.path}", hint="`batchconnect runs` shows all of them."
+            f"{wanted} in the ledger {ledger.path}",
+            hint="`batchconnect runs` shows all of them; simulated ones with --simulate.",
         )
     exact = [state for state in found if state.opened.run_id == run_id]
     if run_id is not None and len(found) > 1 and not exact:

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 
 from batchconnect.damage import clean, damage, has_control, looks_rounded
 from batchconnect.finding import NOTHING, Problems, error, note, warning
-from batchconnect.kusto_hosts import DOCUMENTED_SUFFIX, is_listed, is_portal
+from batchconnect.kusto_hosts import DOCUMENTED_SUFFIX, is_cut_off, is_listed, is_portal
 from batchconnect.outcome import Problem
 from batchconnect.row import Column
 
@@ -176,6 +176,8 @@ def _host_problems(host: str) -> list[Problem]:
         seen = damage(host)
         code = "endpoint_host_invalid"
         what = "the text is not a host's name" + (f": {seen}" if seen else "")
+    elif is_cut_off(host):
+        code, what = "endpoint_cut_off", "the host's end is missing: the address is cut off"
     elif len(labels) == 1:
         code, what = "endpoint_single_label", "the host has one label only, without a domain"
     return [error(Column.ENDPOINT, code, what, _WRITE)] if code else []

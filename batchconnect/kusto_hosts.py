@@ -101,6 +101,13 @@ PORTALS = (
 """Pages for people, which are copied from the browser's address line by mistake."""
 
 _ALL_SUFFIXES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+_CUT_OFF = tuple(
+    suffix[:length]
+    for suffix in _ALL_SUFFIXES
+    if suffix.startswith(".kusto.")
+    for length in range(len(".kusto"), len(suffix))
+    if suffix[length - 1] != "."
+)
 _ALL_HOSTS = frozenset(host for hosts in HOSTS.values() for host in hosts)
 
 
@@ -112,3 +119,8 @@ def is_listed(host: str) -> bool:
 def is_portal(host: str) -> bool:
     """Whether the host, given in lower case, serves a portal's pages, as `ms.portal.azure.com`."""
     return host in PORTALS or host.endswith(tuple(f".{portal}" for portal in PORTALS))
+
+
+def is_cut_off(host: str) -> bool:
+    """Whether the host, given in lower case, is a cluster's that lost its end: `a.b.kusto.windows.ne`."""
+    return not is_listed(host) and host.endswith(_CUT_OFF)

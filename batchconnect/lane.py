@@ -7,6 +7,7 @@ authorize (a second try after a 401 pays too), pace (every attempt pays the toll
 
 from collections.abc import Callable, Set as AbstractSet
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import Final
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ from batchconnect.transport.stop import StopSignal
 DOUBTS_IN_A_ROW: Final = 10
 """Answers in doubt, one after the other, that make a lane pause and then try one row at a time."""
 _OUTAGE_PAUSE_S: Final = 5.0
+"""Pause after so many; it doubles with each row that is tried in vain, up to the longest."""
+_LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
 """Codes of a stop that was not the service's word: trying again may well help."""
 
@@ -98,6 +101,8 @@ class Lane:
         self._stopped_sandboxes: dict[str, LaneStopped] = {}
         self._breaker = Breaker()
         self._doubts_in_a_row = 0
+        self._outage_pause_s = 0.0
+        self._outage_until = -inf
         self._created = 0
         self._pace = RateLimiter(
             org=org.key, host=self.host, rng=rng, rate=org.rate, on_event=self._tell
@@ -134,13 +139,13 @@ class Lane:
         match answer:
             case Made():
                 self._created += 1
-                self._doubts_in_a_row = 0
+                self._answered()
             case OrgLevel():
                 self.refuse(answer, connection.sandbox)
             case Unknown():
                 self._doubt(answer)
             case _:
-                self._doubts_in_a_row = 0
+                self._answered()
         return Sent(answer=answer, attempts=sent.attempts, throttled=sent.throttled)
 
     async def list(self, sandbox: str) -> Listing:
@@ -288,8 +293,17 @@ class Lane:
         elif self._doubts_in_a_row >= DOUBTS_IN_A_ROW:
             # A dead gateway costs a handful of doubts, not the sheet.
             now = anyio.current_time()
-            self._pace.pause(now, _OUTAGE_PAUSE_S, "doubts")
+            if now >= self._outage_until:  # what was out before the pause tells nothing new
+                self._outage_pause_s = min(
+                    max(2 * self._outage_pause_s, _OUTAGE_PAUSE_S), _LONGEST_OUTAGE_PAUSE_S
+                )
+                self._outage_until = now + self._outage_pause_s
+                self._pace.pause(now, self._outage_pause_s, "doubts")
             self._pace.probe(now)
+
+    def _answered(self) -> None:
+        self._doubts_in_a_row = 0
+        self._outage_pause_s = 0.0
 
 
 def judge_load(response: Response) -> Signal:

@@ -397,7 +397,7 @@ class LaneWork:
             wanted=what,
             outcome=taken_up.outcome,
             moment=taken_up.moment,
-            sends=max(1, state.sends),
+            sends=state.spent,
             place=place,
         )
         self._reconcile(sandbox, doubt)

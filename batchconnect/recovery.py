@@ -51,6 +51,7 @@ async def settle_run(
         SettingsError: An org of the run is no longer in the settings.
         LedgerError: A verdict cannot be written.
     """
+    is_chosen = choices.chooser(service.orgs)
     open_rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
     policy = Policy(
         settle_s=service.settle_s,
@@ -58,15 +59,20 @@ async def settle_run(
         may_send=False,
         patience_s=choices.patience_s,
     )
+    if not open_rows and run.ended is not None:
+        return run  # it ended as it ended: nothing was learned
     reconcilers: dict[tuple[str, str], Reconciler] = {}
     for row in open_rows:
         assert row.planned is not None
         place = (row.planned.org, row.planned.sandbox)
-        if service.orgs.find(place[0]) is None:
+        org = service.orgs.find(place[0])
+        if org is None:
             raise SettingsError(
                 f"row {row.number} was sent for the org {place[0]}, which is not in the settings",
                 hint="Put it back into the settings, then give the same command again.",
             )
+        if not is_chosen(org, place[1]):
+            continue
         if place not in reconcilers:
             reconcilers[place] = _reconciler(
                 place, service=service, pen=pen, clock=clock, policy=policy, on_event=on_event
@@ -102,7 +108,7 @@ async def _doubt(row: RowState, *, pen: RunLedger, clock: Clock) -> Doubt:
         wanted=wanted_of(row.marker, row.planned),
         outcome=outcome,
         moment=moment,
-        sends=row.sends,
+        sends=row.spent,
     )
 
 

@@ -5,7 +5,7 @@ The rerun's own run accounts for every row of the chain, so its report stands fo
 finished is inherited, line by line.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from batchconnect.connection import BaseConnection, Target
@@ -15,8 +15,9 @@ from batchconnect.kusto import canonical_endpoint
 from batchconnect.matching import Wanted
 from batchconnect.orphan import Gone, Orphan
 from batchconnect.outcome import NotAttempted, Rejected, has_connection
-from batchconnect.row import Row
+from batchconnect.row import Column, Row
 from batchconnect.row_state import RowState
+from batchconnect.secret import Secret
 from batchconnect.sheet.interface import Sheet
 from batchconnect.survey import Kept, LeftOut, Parse
 
@@ -68,9 +69,10 @@ class Chain:
         Cases, in order:
             1. It is not selected, so its key is not known: inherited by its number, whatever it was.
             2. Its key is the parent's: inherited if it is done, else taken up.
-            3. Its cells were corrected: the parent has this number, unfinished, under a key that the
+            3. It is done and its secret is blank, as in our reports: inherited by its number and cells.
+            4. Its cells were corrected: the parent has this number, unfinished, under a key that the
                sheet has nowhere any more.
-            4. It is new: left for `run`.
+            5. It is new: left for `run`.
         """
         self._numbers.add(row.number)
         if judged is None:
@@ -81,6 +83,9 @@ class Chain:
                 self._met.add(same.number)
                 return inherited(same) if _is_done(same) else None
         before = self._by_number.get(row.number)
+        if before is not None and (kept := _fed_back(row, before)) is not None:
+            self._met.add(before.number)
+            return kept
         if before is not None and not _is_done(before) and before.marker not in self._present:
             self._met.add(before.number)
             return None
@@ -158,3 +163,22 @@ def wanted_of(marker: str, planned: RowPlanned) -> Wanted:
 
 def _is_done(row: RowState) -> bool:
     return not row.is_open and row.outcome is not None and has_connection(row.outcome)
+
+
+def _fed_back(row: Row, before: RowState) -> Kept | None:
+    """What is kept of a row that is done, where the sheet shows it as our reports do: without its secret."""
+    key, planned = row.cells.get(Column.SERVICE_PRINCIPAL_KEY), before.planned
+    if planned is None or not _is_done(before) or not isinstance(key, Secret) or key:
+        return None
+    same: tuple[tuple[Column, str, Callable[[str], str]], ...] = (
+        (Column.NAME, planned.name, canonical_name),
+        (Column.ENDPOINT, planned.endpoint, canonical_endpoint),
+        (Column.DATABASE, planned.database, str.lower),
+        (Column.TENANT, planned.tenant, canonical_id),
+        (Column.SERVICE_PRINCIPAL_ID, planned.service_principal_id, canonical_id),
+    )
+    for column, text, canonical in same:
+        cell = row.cells.get(column)
+        if not isinstance(cell, str) or canonical(cell) != canonical(text):
+            return None
+    return Kept(planned=planned, marker=before.marker, settled=inherited(before))

@@ -31,7 +31,10 @@ class NotText:
     """A cell that a workbook does not hold as text; what was typed can no longer be known."""
 
     kind: str
-    """`number`, `date`, `boolean`, `error`, or `formula` (one without a stored text)."""
+    """
+    `number`, `date`, `boolean`, `error`, `formula` (one without a stored text), `merged` (what a merged
+    cell covers), `text with a tab` (ODS), or `secret` (from Python, in a column that holds none).
+    """
 
 
 Cell = str | Secret | NotText

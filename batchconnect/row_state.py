@@ -22,6 +22,8 @@ class RowState:
     """None: the line is not of this run (a doubt of an earlier one, found by its marker)."""
     sends: int = 0
     """How many intents were written for it."""
+    cut_short: int = 0
+    """After how many of them a process ended before there was an answer."""
     is_sent: bool = False
     """True: an intent stands without an answer, a doubt or a proof of absence."""
     doubt: Doubted | None = None
@@ -44,6 +46,16 @@ class RowState:
     def is_open(self) -> bool:
         """Whether the row may have been applied, and nobody knows: it must be settled first."""
         return self.is_sent or self.doubt is not None
+
+    @property
+    def spent(self) -> int:
+        """
+        Sends that count towards the most there may be, at least the one.
+
+        A process that ended in between says nothing about the service: most of its intents had not
+        even left. So it can die as often as it likes without using a row up.
+        """
+        return max(1, self.sends - self.cut_short - self.is_sent)
 
     @property
     def is_settled(self) -> bool:
@@ -74,6 +86,7 @@ class _Story:
         self.marker = state.marker
         self.planned = state.planned
         self.sends = state.sends
+        self.cut_short = state.cut_short
         self.is_sent = state.is_sent
         self.doubt = state.doubt
         self.doubts = state.doubts
@@ -102,6 +115,7 @@ class _Story:
                 # A doubt may be written again with a better reason; its tries count once.
                 if self.doubt is None:
                     self.doubts += 1
+                    self.cut_short += doubt.outcome.code == UNANSWERED.code
                     self._count(doubt)
                 self.is_sent = False
                 self.doubt = doubt

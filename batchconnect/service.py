@@ -22,6 +22,7 @@ from batchconnect.event import Event
 from batchconnect.lane import Lane, Limits
 from batchconnect.org import PLATFORM_URL, Org
 from batchconnect.settings import Settings
+from batchconnect.simulator.faults import PROFILES
 from batchconnect.transport.wire import Wire
 
 _SOCKETS: Final = 100
@@ -110,13 +111,16 @@ async def connected(
             # Imported here: a real run does not load the simulator.
             from batchconnect.simulator import Simulator  # noqa: PLC0415
 
-            simulator = Simulator(
-                state=":memory:" if in_memory else _state_file(choices.home),
-                profile=choices.fault,
-                seed=choices.seed,
-            )
+            state = ":memory:" if in_memory else _state_file(choices.home)
+            profile = _profile(choices.fault)
+            try:
+                simulator = Simulator(state=state, profile=profile, seed=choices.seed)
+            except ValueError as error:
+                raise UsageError(
+                    str(error), hint="Name another --reports, or move this file away."
+                ) from None
             await stack.enter_async_context(simulator)
-            orgs: Orgs = SimulatedOrgs(settings.orgs, url=simulator.url)
+            orgs: Orgs = SimulatedOrgs(settings.orgs, url=simulator.url, rate=settings.rate)
             host, settle_s = SIMULATED_HOST, simulator.settle_s
             hosts = {urlsplit(simulator.url).hostname or ""}
         else:
@@ -149,8 +153,22 @@ def _hosts(org: Org) -> set[str]:
     return {urlsplit(url).hostname or "" for url in (org.platform_url, org.ims_url)}
 
 
+def _profile(name: str) -> str:
+    if name not in PROFILES:
+        raise UsageError(
+            f"{name} is no fault profile", hint=f"One of {', '.join(sorted(PROFILES))}."
+        )
+    return name
+
+
 def _state_file(home: Path) -> Path:
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = home / "simulator.sqlite3"
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    except OSError as error:
+        raise UsageError(
+            f"the simulator's state {path} cannot be made: {error.strerror}",
+            hint="Name a folder that you may write, with --reports.",
+        ) from None
     return path

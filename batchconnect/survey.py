@@ -27,7 +27,11 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The row is not selected, so it is not judged: a rerun accounts for it as its parent did."""
+    """
+    A rerun accounts for the row as its parent did, whatever the sheet says now.
+
+    It is not selected, so it is not judged; or it is done, and its secret is blank as in our reports.
+    """
 
     planned: RowPlanned
     marker: str | None
@@ -169,6 +173,10 @@ class _Account:
             self._done.add(row.number)
             return ()
         self.found.rows += 1
+        if isinstance(treated, Kept) and judged is not None:
+            self._done.add(row.number)
+            is_new = row.number not in self._known
+            return treated.lines(self._ledger, row.number) if is_new else ()
         if judged is None:
             return self._not_selected(row, treated)
         if isinstance(judged, Rejected):

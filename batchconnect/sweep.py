@@ -83,8 +83,7 @@ async def _sweep_one(reads: Reads, sandbox: str, want: Expected, *, lag_s: float
     began = anyio.current_time()
     listing = await reads.list(sandbox)
     for look in range(1, _LOOKS + 1):
-        absent = _absent(listing, want)
-        if listing.complete and not absent:
+        if listing.refusal is not None or (listing.complete and not _absent(listing, want)):
             break
         await anyio.sleep(max(0.0, began + lag_s * look / _LOOKS - anyio.current_time()))
         listing = await reads.list(sandbox)

@@ -13,7 +13,7 @@ from batchconnect.row import Column
 NOT_SENT = "NOT SENT - "
 """How the name of each of the template's own rows begins."""
 
-_NOTES = {
+NOTES = {
     Column.NAME: NOT_SENT + "notes: leave this row in or delete it",
     Column.DESCRIPTION: "optional, up to 220 characters",
     Column.ENDPOINT: "the cluster's URI, https, no path",
@@ -24,7 +24,7 @@ _NOTES = {
     Column.ORG: "a key of the settings; blank where they know one org",
     Column.SANDBOX: "name of the sandbox; blank where the org has a default",
 }
-_EXAMPLE = {
+EXAMPLE = {
     Column.NAME: NOT_SENT + "example: Acme, Inc. telemetry",
     Column.DESCRIPTION: "Telemetry of Acme's shops",
     Column.ENDPOINT: "https://acme.westeurope.kusto.windows.net",
@@ -47,6 +47,6 @@ def render_csv() -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(list(Column))
-    writer.writerow([_NOTES[column] for column in Column])
-    writer.writerow([_EXAMPLE[column] for column in Column])
+    writer.writerow([NOTES[column] for column in Column])
+    writer.writerow([EXAMPLE[column] for column in Column])
     return text.getvalue().encode("utf-8-sig")

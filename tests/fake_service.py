@@ -490,7 +490,12 @@ class Bench:
         return await Batch(job).run()
 
     async def run_until_crash(
-        self, rows: Sequence[Mapping[str, object]], bomb: Bomb, *, after_s: float | None = None
+        self,
+        rows: Sequence[Mapping[str, object]],
+        bomb: Bomb,
+        *,
+        after_s: float | None = None,
+        **changes: Any,
     ) -> bool:
         """
         Run a sheet in a process that the bomb, or the time, may end.
@@ -509,7 +514,7 @@ class Bench:
         try:
             async with anyio.create_task_group() as process:
                 process.start_soon(kill)
-                await self.run(rows)
+                await self.run(rows, **changes)
                 process.cancel_scope.cancel()
         except BaseException as error:
             if not bomb.is_dead or not _is_crash(error):

@@ -28,7 +28,7 @@ FLOORS: Final[tuple[tuple[str, str], ...]] = (
     ("events become log lines; redaction is the last step", "log log_output log_value"),
     (
         "one call, from a command or from Python: puts the rooms together",
-        "engine preview recovery history service",
+        "engine preview recovery history service annotate",
     ),
     (
         "file, environment and flags become frozen values; nothing below knows where from",
@@ -52,7 +52,7 @@ FLOORS: Final[tuple[tuple[str, str], ...]] = (
         "lane breaker flow_service paging reading matching listing answer refusal complaint",
     ),
     ("one HTTP message: rings around the wire", "transport"),
-    ("cells as typed, of whatever kind the sheet is", "sheet header header_words template"),
+    ("cells as typed, of whatever kind the sheet is", "sheet header header_words template template_workbook"),
     (
         "a row becomes a connection, or says why not",
         "doubles connection cells healthy placement directory naming kusto* entra reference damage",
@@ -75,7 +75,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "pandas": ("sheet.*", "reports.*", "api"),
     "python_calamine": ("sheet.*",),
     "openpyxl": ("sheet.*",),
-    "xlsxwriter": ("reports.*", "template"),
+    "xlsxwriter": ("reports.*", "template_workbook"),
     "typer": ("cli", "cli_*"),
     "click": ("cli", "cli_*"),
     "rich": ("cli", "cli_*", "progress", "progress_*", "commands.*"),

@@ -4,6 +4,7 @@ What a command says, and where: results on stdout, messages on stderr.
 A closed stdout or stderr never ends a command: the work goes on, and the ledger and the report tell it.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -42,10 +43,18 @@ class Console:
     def result(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:
         """The result: the document with `--json`, else the lines for a person."""
         if self.json:
-            text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-            _write(sys.stdout, text.decode())
+            _write(sys.stdout, _json(document))
         else:
             _write(sys.stdout, "".join(f"{line}\n" for line in lines))
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    try:
+        return orjson.dumps(document, option=options).decode()
+    except TypeError:
+        # A file's name may hold bytes that are no text, which JSON cannot tell as they are.
+        return json.dumps(document, indent=2, default=str) + "\n"
 
 
 def _write(stream: TextIO, text: str) -> None:

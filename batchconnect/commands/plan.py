@@ -1,16 +1,24 @@
 """What a run would do, per org and sandbox; reads the service, changes nothing."""
 
 import os
+import shlex
 import sys
 from functools import partial
 
 import anyio
 
 from batchconnect.choices import Choices
-from batchconnect.cli_options import OutputOptions, PlaceOptions, ServiceOptions, SheetOptions
+from batchconnect.cli_options import (
+    OutputOptions,
+    PlaceOptions,
+    RunOptions,
+    ServiceOptions,
+    SheetOptions,
+)
 from batchconnect.commands.console import Console
 from batchconnect.commands.start import (
     choices_of,
+    options_again,
     settings_of,
     sheet_of,
     warn_of_places,
@@ -20,6 +28,7 @@ from batchconnect.errors import ExitCode
 from batchconnect.inert import inert
 from batchconnect.outcome import Status
 from batchconnect.preview import Preview, SandboxPreview, preview
+from batchconnect.redactor import Redactor
 from batchconnect.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
@@ -30,25 +39,32 @@ def run(
     places: PlaceOptions,
     sheet_options: SheetOptions,
     service: ServiceOptions,
+    run_options: RunOptions,
     *,
     sheet: str,
 ) -> int:
-    """Show what a run would do."""
+    """Show what a run with the same options would do."""
     console = Console(output)
-    settings = settings_of(places, os.environ, service=service, sheet=sheet_options)
-    choices = choices_of(settings, places, service=service, sheet=sheet_options)
+    settings = settings_of(
+        places, os.environ, service=service, sheet=sheet_options, run=run_options
+    )
+    choices = choices_of(settings, places, service=service, sheet=sheet_options, run=run_options)
     with sheet_of(sheet, sheet_options, console) as opened:
         warn_of_places(choices, settings, console)
         found = anyio.run(
             partial(_look, opened, settings, choices),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
-    console.result(_document(found), _lines(found, sheet))
-    if found.rejected:
+    console.result(
+        _document(found, choices),
+        _lines(found, choices, following=_next(found, choices, settings, sheet, places)),
+    )
+    if found.rejected and not choices.skip_invalid:
         return ExitCode.SHEET
     if found.is_refused:
         return ExitCode.STOPPED
-    return ExitCode.UNFINISHED if found.stands_in_the_way else ExitCode.OK
+    in_the_way = bool(found.rejected) or found.stands_in_the_way
+    return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
 
 
 async def _look(sheet: Sheet, settings: Settings, choices: Choices) -> Preview:
@@ -57,10 +73,11 @@ async def _look(sheet: Sheet, settings: Settings, choices: Choices) -> Preview:
             return await preview(sheet, service=service, choices=choices, environ=os.environ)
 
 
-def _document(found: Preview) -> dict[str, object]:
+def _document(found: Preview, choices: Choices) -> dict[str, object]:
     return {
         "rows": found.rows,
         "not_selected": found.not_selected,
+        "max_rows": choices.max_rows,
         "rejected": [
             {"row": row, "cell": problem.cell, "code": problem.code, "what": problem.what}
             for row, problems in sorted(found.rejected.items())
@@ -86,33 +103,59 @@ def _document(found: Preview) -> dict[str, object]:
     }
 
 
-def _lines(found: Preview, sheet: str) -> list[str]:
-    lines = [f"{'org':<20} {'sandbox':<16} create existing conflict in doubt   time"]
+def _next(
+    found: Preview, choices: Choices, settings: Settings, sheet: str, places: PlaceOptions
+) -> str | None:
+    """The run that was planned; where the sheet has to be corrected first, what tells how."""
+    if found.rejected and not choices.skip_invalid:
+        return shlex.join(["batchconnect", "validate", sheet, *options_again(places)])
+    if found.is_refused:
+        return shlex.join(["batchconnect", "orgs", *options_again(places)])
+    given = sys.argv[1:]
+    if "plan" in given:
+        given[given.index("plan")] = "run"
+    else:
+        given = ["run", sheet, *options_again(places)]
+    redactor = Redactor()
+    redactor.hold(*settings.secrets)
+    return redactor.text(shlex.join(["batchconnect", *given]))
+
+
+def _lines(found: Preview, choices: Choices, *, following: str | None) -> list[str]:
+    # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
+    orgs = max([len("org"), *(len(inert(one.org)) for one in found.sandboxes)])
+    sandboxes = max([len("sandbox"), *(len(inert(one.sandbox)) for one in found.sandboxes)])
+    lines = [f"{'org':<{orgs}} {'sandbox':<{sandboxes}} create existing conflict doubts   time"]
     for one in found.sandboxes:
-        lines += _sandbox_lines(one)
+        name = f"{inert(one.org):<{orgs}} {inert(one.sandbox):<{sandboxes}}"
+        lines += _sandbox_lines(one, name)
     for row, problems in sorted(found.rejected.items()):
         lines += [
             inert(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
             for problem in problems
         ]
     if found.not_selected:
-        lines.append(f"{found.not_selected} rows left out by --only")
+        lines.append(f"{_rows(found.not_selected)} left out by --only")
     create = sum(one.create for one in found.sandboxes)
+    most = choices.max_rows
+    canary = f" ({most} of them with --max-rows)" if most is not None and most < create else ""
+    rejected = len(found.rejected)
     lines.append(
-        f"{found.rows} rows: {create} to create, {len(found.rejected)} rejected; nothing was sent"
+        f"{_rows(found.rows)}: {create} to create{canary}, {rejected} rejected; nothing was sent"
     )
-    if not found.rejected and not found.is_refused:
-        lines.append(f"next:   batchconnect run {sheet}")
-    return lines
+    return lines if following is None else [*lines, f"next:   {inert(following)}"]
 
 
-def _sandbox_lines(one: SandboxPreview) -> list[str]:
-    name = inert(f"{one.org:<20} {one.sandbox:<16}")
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _sandbox_lines(one: SandboxPreview, name: str) -> list[str]:
     if one.refusal is not None:
         return [f"{name} could not be read", inert(f"    {one.refusal}")]
     numbers = (
         f"{one.create:>6} {one.settled[Status.EXISTING]:>8} "
-        f"{one.settled[Status.CONFLICT]:>8} {one.settle_first:>8} {_time(one.at_most_s):>6}"
+        f"{one.settled[Status.CONFLICT]:>8} {one.settle_first:>6} {_time(one.at_most_s):>6}"
     )
     return [
         f"{name} {numbers}",

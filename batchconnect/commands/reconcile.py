@@ -2,35 +2,47 @@
 
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 
 import anyio
 
 from batchconnect.choices import Choices
-from batchconnect.cli_options import OutputOptions, PlaceOptions, ServiceOptions
+from batchconnect.cli_options import OutputOptions, PartOptions, PlaceOptions, ServiceOptions
 from batchconnect.commands.console import Console
 from batchconnect.commands.run import Attended
 from batchconnect.commands.signals import watch_signals
 from batchconnect.commands.start import (
     choices_of,
     options_again,
+    say_what_is_idle,
     settings_of,
     warn_of_places,
 )
 from batchconnect.engine import settle
 from batchconnect.error_group import the_cause
+from batchconnect.errors import ExitCode
+from batchconnect.outcome import Status
 from batchconnect.reports.lines import closing_lines, next_command
 from batchconnect.reports.summary import Summary
 from batchconnect.settings import Settings
 
 
 def run(
-    output: OutputOptions, places: PlaceOptions, service: ServiceOptions, *, run_id: str | None
+    output: OutputOptions,
+    places: PlaceOptions,
+    part: PartOptions,
+    service: ServiceOptions,
+    *,
+    run_id: str | None,
 ) -> int:
     """Settle the doubts of a run; by default of the newest that has any."""
     console = Console(output)
     settings = settings_of(places, os.environ, service=service)
-    choices = choices_of(settings, places, service=service)
+    choices = choices_of(settings, places, service=service, part=part)
+    if part.sandbox is not None:
+        choices = replace(choices, only=(*choices.only, f"sandbox={part.sandbox}"))
+    say_what_is_idle(part, console)
     warn_of_places(choices, settings, console)
     attended = Attended(choices=choices, output=output, log_json=False, console=console)
     summary = anyio.run(
@@ -42,7 +54,11 @@ def run(
     )
     folder = choices.home / summary.opened.run_id
     console.result(attended.document, closing_lines(summary, folder=folder, next_command=again))
-    return int(summary.exit_code or 0)
+    if not summary.counts[Status.IN_DOUBT] and not attended.settled:
+        console.say(f"nothing is in doubt in run {summary.opened.run_id}")
+    code = summary.exit_code
+    # How a run was stopped is no matter of its doubts.
+    return code if code in {ExitCode.OK, ExitCode.IN_DOUBT} else ExitCode.UNFINISHED
 
 
 async def _carry_out(

@@ -4,9 +4,8 @@ import os
 
 from batchconnect.cli_options import OutputOptions, PlaceOptions
 from batchconnect.commands.console import Console
-from batchconnect.commands.start import choices_of, settings_of
+from batchconnect.commands.start import choices_of, ledger_of, settings_of
 from batchconnect.history import find_run, summary_of
-from batchconnect.ledger import Ledger
 from batchconnect.ledger_file import is_held
 from batchconnect.reports import write_reports
 from batchconnect.reports.json import summary_document
@@ -16,7 +15,7 @@ def run(output: OutputOptions, places: PlaceOptions, *, run_id: str | None) -> i
     """Write the report of a run; by default of the last one."""
     console = Console(output)
     choices = choices_of(settings_of(places, os.environ, offline=True), places)
-    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
+    with ledger_of(choices) as ledger:
         state = find_run(ledger, run_id)
         live = is_held(choices.ledger_path) and not state.is_closed
         summary = summary_of(ledger, state, live=live)

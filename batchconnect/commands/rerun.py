@@ -1,6 +1,8 @@
 """Only what a run left unfinished, under a run of its own."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 from batchconnect.cli_options import (
     OutputOptions,
@@ -11,10 +13,9 @@ from batchconnect.cli_options import (
 )
 from batchconnect.commands.console import Console
 from batchconnect.commands.run import run as run_sheet
-from batchconnect.commands.start import choices_of, settings_of
-from batchconnect.errors import UsageError
+from batchconnect.commands.start import choices_of, ledger_of, settings_of
+from batchconnect.errors import SheetError, UsageError
 from batchconnect.history import find_run, summary_of
-from batchconnect.ledger import Ledger
 from batchconnect.outcome import Status
 from batchconnect.reports.json import summary_document
 
@@ -31,9 +32,9 @@ def run(
 ) -> int:
     """Take up the unfinished rows of a run; by default of the last one."""
     console = Console(output)
-    settings = settings_of(places, {}, offline=True)
+    settings = settings_of(places, os.environ, offline=True)
     choices = choices_of(settings, places)
-    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
+    with ledger_of(choices) as ledger:
         parent = find_run(ledger, run_id)
         summary = summary_of(ledger, parent)
     opened = parent.opened
@@ -43,12 +44,19 @@ def run(
             f"the sheet of run {opened.run_id} was no file ({', '.join(opened.sheets)})",
             hint="Name it: batchconnect rerun --sheet FILE. Secrets are never stored.",
         )
+    if sheet is None and not Path(path).exists():
+        raise SheetError(
+            f"the sheet of run {opened.run_id} is not there any more: {path}",
+            hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
+        )
     done = summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
     if done == summary.total and parent.is_closed:
         text = f"run {opened.run_id}: every row has its connection, nothing to do"
         console.result(summary_document(summary), [text])
         return 0
-    console.say(f"rerun of {opened.run_id}: {summary.total - done} of {summary.total} rows")
+    console.say(
+        f"rerun of {opened.run_id}: {summary.total - done} of {summary.total} rows unfinished"
+    )
     # What the parent was told about its sheet holds for the rerun, unless it is said anew.
     alike = replace(
         sheet_options,

@@ -33,7 +33,7 @@ from batchconnect.commands.start import (
 from batchconnect.engine import Listener, onboard_sheet
 from batchconnect.error_group import the_cause
 from batchconnect.errors import ExitCode
-from batchconnect.event import Event, RunStarted
+from batchconnect.event import Event, RowSettled, RunStarted
 from batchconnect.inert import inert
 from batchconnect.log import Log, open_log
 from batchconnect.outcome import Status
@@ -42,6 +42,7 @@ from batchconnect.redactor import Redactor
 from batchconnect.reports import LOG, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.lines import closing_lines, next_command
+from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.write import make_folder
 from batchconnect.settings import Settings
@@ -117,6 +118,8 @@ class Attended:
         self.document: Mapping[str, object] = {}
         self.problems: list[str] = []
         """Of a run that refused to start: every problem of the sheet with its cell."""
+        self.settled = 0
+        """Rows that were settled while it attended."""
         self._choices = choices
         self._log_json = log_json
         self._console = console
@@ -146,6 +149,7 @@ class Attended:
         """Show an event, and log it."""
         if isinstance(event, RunStarted):
             self._open_log(event)
+        self.settled += isinstance(event, RowSettled)
         if self._log is not None:
             self._log.event(event)
         self._progress.event(event)
@@ -181,9 +185,14 @@ class Attended:
 
 def _problems(summary: Summary) -> list[str]:
     rejected = (row for row in summary.rows() if row.status is Status.REJECTED)
-    lines = [inert(f"row {row.row}: {row.error}") for row in islice(rejected, _MOST_PROBLEMS)]
+    lines = [_problem(row) for row in islice(rejected, _MOST_PROBLEMS)]
     more = summary.counts[Status.REJECTED] - len(lines)
     return [*lines, f"and {more} more rejected rows: see failed.csv"] if more else lines
+
+
+def _problem(row: Result) -> str:
+    column = f"{row.error_column}: " if row.error_column else ""
+    return inert(f"row {row.row}: {column}{row.error}")
 
 
 async def _carry_out(

@@ -27,7 +27,8 @@ def run(output: OutputOptions, places: PlaceOptions, *, limit: int) -> int:
         for state in run_states(ledger):
             if len(summaries) == limit:
                 break
-            summaries.append(summary_of(ledger, state, live=held and not summaries))
+            live = held and not summaries and not state.is_closed
+            summaries.append(summary_of(ledger, state, live=live))
     console.result(
         {"runs": [_document(summary) for summary in summaries]},
         [_line(summary) for summary in summaries] or ["no run yet"],

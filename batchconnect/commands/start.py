@@ -3,13 +3,21 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from batchconnect.choices import REPORTS, Choices
-from batchconnect.cli_options import PlaceOptions, RunOptions, ServiceOptions, SheetOptions
+from batchconnect.cli_options import (
+    PartOptions,
+    PlaceOptions,
+    RunOptions,
+    ServiceOptions,
+    SheetOptions,
+)
 from batchconnect.commands.console import Console
-from batchconnect.errors import UsageError
+from batchconnect.errors import LedgerError, UsageError
+from batchconnect.ledger import Ledger
 from batchconnect.ledger_file import place_warning
 from batchconnect.options import Overrides
 from batchconnect.reconcile import OnDoubt
@@ -75,6 +83,7 @@ def choices_of(
     service: ServiceOptions | None = None,
     sheet: SheetOptions | None = None,
     run: RunOptions | None = None,
+    part: PartOptions | None = None,
 ) -> Choices:
     """
     Everything that was chosen; what no flag and no setting names keeps its default.
@@ -93,7 +102,7 @@ def choices_of(
         encoding=sheet.encoding if sheet else None,
         org=sheet.org if sheet else None,
         sandbox=sheet.sandbox if sheet else None,
-        only=tuple((sheet.only if sheet else None) or ()),
+        only=_only(part) if part else tuple((sheet.only if sheet else None) or ()),
         concurrency=settings.concurrency or default.concurrency,
         timeout_s=settings.timeout or default.timeout_s,
         settle_s=settings.settle,
@@ -103,7 +112,7 @@ def choices_of(
         max_rows=run.max_rows if run else None,
         max_failures=_max_failures(run.max_failures) if run else None,
         note=run.note if run else "",
-        strict=sheet.strict if sheet else False,
+        strict=bool((sheet and sheet.strict) or (part and part.strict)),
         adopt_by_name=service.adopt_by_name if service else False,
         recreate=run.recreate if run else False,
         settle_first=run.settle_first if run else False,
@@ -146,6 +155,38 @@ def warn_of_places(choices: Choices, settings: Settings, console: Console) -> No
         console.warn([warning])
 
 
+def say_what_is_idle(part: PartOptions, console: Console) -> None:
+    """A run's options that a command takes, so that one command line serves all, and has no use for."""
+    idle = {
+        "--max-rows": part.max_rows is not None,
+        "--max-failures": part.max_failures is not None,
+        "--note": bool(part.note),
+    }
+    names = ", ".join(name for name, is_given in idle.items() if is_given)
+    if names:
+        console.say(f"note: without effect here, for nothing is created: {names}")
+
+
+@contextmanager
+def ledger_of(choices: Choices) -> Iterator[Ledger]:
+    """
+    The ledger, for reading; a run may be at work on it.
+
+    Raises:
+        LedgerError: There is none, or it is unusable.
+    """
+    if not choices.ledger_path.exists():
+        raise LedgerError(f"there is no ledger at {choices.ledger_path}", hint=_where(choices))
+    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
+        yield ledger
+
+
+def _where(choices: Choices) -> str:
+    if not choices.simulate and replace(choices, simulate=True).ledger_path.exists():
+        return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
+    return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
+
+
 def options_again(places: PlaceOptions) -> list[str]:
     """What the next command needs to find the same ledger and reports."""
     again: list[str] = []
@@ -156,6 +197,28 @@ def options_again(places: PlaceOptions) -> list[str]:
     ):
         again += [name, str(path)] if isinstance(path, Path) else []
     return [*again, "--simulate"] if places.simulate else again
+
+
+def sheet_again(options: SheetOptions) -> list[str]:
+    """What the next command needs to read the same rows of the sheet in the same way."""
+    named = (
+        ("--worksheet", options.worksheet),
+        ("--encoding", options.encoding),
+        ("--org", options.org),
+        ("--sandbox", options.sandbox),
+        *(("--only", only) for only in options.only or ()),
+        ("--refs-dir", options.refs_dir),
+    )
+    flags = (("--allow-refs", options.allow_refs), ("--strict", options.strict))
+    return [
+        *(part for name, value in named if value is not None for part in (name, str(value))),
+        *(name for name, is_given in flags if is_given),
+    ]
+
+
+def _only(part: PartOptions) -> tuple[str, ...]:
+    org = () if part.org is None else (f"org={part.org}",)
+    return (*org, *(part.only or ()))
 
 
 def _max_failures(text: str | None) -> FailureLimit | None:

@@ -1,38 +1,59 @@
 """An empty sheet to fill in."""
 
 import os
-import sys
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from batchconnect.cli_options import OutputOptions
 from batchconnect.commands.console import Console
-from batchconnect.errors import UsageError
+from batchconnect.commands.new_file import write_new
+from batchconnect.errors import SettingsError, UsageError
+from batchconnect.org import Org
+from batchconnect.settings import load_settings
 from batchconnect.template import render_csv
+from batchconnect.template_workbook import render_xlsx
 
 
-def run(output: OutputOptions, *, path: Path | None) -> int:
-    """Write the template to a new file, or to stdout."""
+def run(output: OutputOptions, *, path: Path | None, settings: Path | None = None) -> int:
+    """Write the template to a new file, or as CSV to stdout; the file's ending says which."""
     console = Console(output)
-    content = render_csv()
     if path is None:
-        sys.stdout.write(content.decode("utf-8-sig"))
+        text = render_csv().decode("utf-8-sig")
+        console.result({"path": None, "csv": text}, text.splitlines())
         return 0
-    if path.suffix.lower() != ".csv":
-        raise UsageError(
-            f"{path}: the template is written as .csv",
-            hint=f"batchconnect template {path.with_suffix('.csv')}; Excel opens it.",
-        )
-    try:
-        # O_EXCL: what a person has filled in is never overwritten.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise UsageError(f"{path} exists already", hint="Name a new file.") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    match path.suffix.lower():
+        case ".csv":
+            content = render_csv()
+        case ".xlsx":
+            orgs = _orgs(settings, console)
+            content = render_xlsx(
+                orgs=_distinct(org.key for org in orgs),
+                sandboxes=_distinct(org.sandbox for org in orgs if org.sandbox),
+            )
+        case _:
+            raise UsageError(
+                f"{path}: the template is written as .csv or .xlsx",
+                hint=f"batchconnect template {shlex.quote(str(path.with_suffix('.xlsx')))}",
+            )
+    write_new(path, [content])
+    following = shlex.join(["batchconnect", "validate", str(path)])
     console.result(
-        {"path": str(path.absolute())},
-        [f"{path} is ready to fill in", f"next:   batchconnect validate {path}"],
+        {"path": str(path.absolute())}, [f"{path} is ready to fill in", f"next:   {following}"]
     )
     return 0
+
+
+def _orgs(path: Path | None, console: Console) -> tuple[Org, ...]:
+    """The orgs to pick from; settings that nobody named may be broken, an empty sheet needs none."""
+    try:
+        return load_settings(path=path, environ=os.environ, resolve_secrets=False).orgs
+    except SettingsError as error:
+        if path is not None:
+            raise
+        console.warn([f"no list of orgs is offered, for the settings cannot be used: {error}"])
+        return ()
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

@@ -3,17 +3,26 @@
 import os
 import shlex
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
+from batchconnect.annotate import annotated, beyond_words
 from batchconnect.cli_options import OutputOptions, PlaceOptions, SheetOptions
 from batchconnect.commands.console import Console
-from batchconnect.commands.start import choices_of, settings_of, sheet_of
+from batchconnect.commands.new_file import refuse_existing, write_new
+from batchconnect.commands.start import (
+    choices_of,
+    options_again,
+    settings_of,
+    sheet_again,
+    sheet_of,
+)
 from batchconnect.connection import BaseConnection, parse
 from batchconnect.directory import Orgs, SimulatedOrgs
-from batchconnect.errors import ExitCode
+from batchconnect.errors import ExitCode, UsageError
 from batchconnect.inert import inert
 from batchconnect.outcome import Problem, Rejected, Severity
 from batchconnect.reference import References
@@ -26,10 +35,17 @@ _WEIGHT: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
 def run(
-    output: OutputOptions, places: PlaceOptions, sheet_options: SheetOptions, *, sheet: str
+    output: OutputOptions,
+    places: PlaceOptions,
+    sheet_options: SheetOptions,
+    *,
+    sheet: str,
+    annotate: Path | None = None,
 ) -> int:
-    """Judge every row, and show what is wrong with it."""
+    """Judge every row, and show what is wrong with it, on the screen and in a workbook."""
     console = Console(output)
+    if annotate is not None:
+        _check_new(annotate)
     settings = settings_of(places, os.environ, sheet=sheet_options, offline=True)
     choices = choices_of(settings, places, sheet=sheet_options)
     console.warn(settings.warnings)
@@ -52,11 +68,49 @@ def run(
             strict=choices.strict,
         )
         found = Findings(each=console.json)
-        for row, judged in examine(opened, judge, is_selected=choices.selector(orgs)):
-            found.add(row.number, judged, is_again=not row.cells)
+        is_selected = choices.selector(orgs)
+        doubled: dict[int, tuple[Problem, ...]] = {}
+        for row, judged in examine(opened, judge, is_selected=is_selected):
+            is_again = not row.cells
+            found.add(row.number, judged, is_again=is_again)
+            if is_again and isinstance(judged, Rejected):
+                doubled[row.number] = judged.problems
         blank = opened.blank_rows
-    console.result(found.document(sheet, blank), found.lines(sheet, blank))
+        if annotate is not None:
+            chunks = annotated(
+                opened,
+                judge,
+                doubled=doubled,
+                is_selected=is_selected,
+                on_beyond=lambda beyond: console.warn([f"{annotate}: {beyond_words(beyond)}"]),
+            )
+            write_new(annotate, chunks)
+    document, lines = (
+        found.document(sheet, blank),
+        found.lines(sheet, blank, again=[*options_again(places), *sheet_again(sheet_options)]),
+    )
+    if annotate is not None:
+        document["annotated"] = str(annotate.absolute())
+        lines += _next_steps(annotate)
+    console.result(document, lines)
     return ExitCode.SHEET if found.rejected else ExitCode.OK
+
+
+def _check_new(path: Path) -> None:
+    if path.suffix.lower() != ".xlsx":
+        raise UsageError(
+            f"--annotate {path}: the annotated sheet is an Excel workbook",
+            hint=f"--annotate {shlex.quote(str(path.with_suffix('.xlsx')))}",
+        )
+    refuse_existing(path)
+
+
+def _next_steps(path: Path) -> list[str]:
+    again = shlex.join(["batchconnect", "validate", str(path)])
+    return [
+        inert(f"{path}: the sheet with its problems in colour, without keys"),
+        inert(f"        correct it, fill in the keys again, then: {again}"),
+    ]
 
 
 @dataclass(slots=True)
@@ -113,7 +167,7 @@ class Findings:
             "problems": [{"row": number, **asdict(problem)} for number, problem in self._found],
         }
 
-    def lines(self, sheet: str, blank: int) -> list[str]:
+    def lines(self, sheet: str, blank: int, *, again: Sequence[str] = ()) -> list[str]:
         """The result for a person: errors first, the most frequent first, each with its cells."""
         kinds = sorted(
             self._kinds.values(), key=lambda kind: (_WEIGHT[kind.problem.severity], -kind.count)
@@ -122,13 +176,17 @@ class Findings:
         if len(kinds) > _MOST_KINDS:
             lines.append(f"and {len(kinds) - _MOST_KINDS} more kinds: --json shows all of them")
         fine = self.rows - len(self.rejected)
-        skipped = f", {blank} blank rows skipped" if blank else ""
+        skipped = f", {_rows(blank, 'blank row')} skipped" if blank else ""
         lines.append(
-            f"{sheet}: {self.rows} rows, {fine} fine, {len(self.rejected)} rejected{skipped}"
+            f"{sheet}: {_rows(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
         )
         if not self.rejected and self.rows:
-            lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet])}")
+            lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
         return [inert(line) for line in lines]
+
+
+def _rows(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _told(kind: Kind) -> list[str]:

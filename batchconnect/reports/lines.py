@@ -17,6 +17,7 @@ from batchconnect.inert import inert
 from batchconnect.outcome import Status
 
 from .incident import Incident
+from .shape import LAST_ROW
 from .summary import Summary
 
 _MOST_INCIDENTS = 8
@@ -56,6 +57,8 @@ def closing_lines(
     lines += [*_sweep(summary.sweep, width), ""]
     if folder is not None:
         lines.append(f"report: {inert(str(folder))}")
+        if summary.total >= LAST_ROW:
+            lines.append(f"        results.xlsx ends at Excel's row {LAST_ROW:,}; results.csv has all")
     if next_command is not None:
         lines.append(f"next:   {inert(next_command)}")
     return lines if lines[-1] else lines[:-1]

@@ -18,6 +18,7 @@ from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped
 from batchconnect.outcome import Problem, Severity
 from batchconnect.row import Column
 
+from .ink import HEADING_INK, INK, KEY_INK, OWN_HEADING_INK, WIDTHS
 from .shape import LAST_ROW, LONGEST_TEXT, OURS, Place, Shape, Shown, Tone, cut, fits
 
 MOST_COMMENTS: Final = 5000
@@ -31,28 +32,6 @@ EXACT: Final = {
 
 _CHUNK = 1 << 16
 _AUTHOR = "batchconnect"
-_INK: Final = {
-    Tone.GOOD: {"bg_color": "#D9EAD3", "font_color": "#1E4620"},
-    Tone.LOOK: {"bg_color": "#FFE8A3", "font_color": "#5C4300"},
-    Tone.BAD: {"bg_color": "#F8CBC6", "font_color": "#7A1410"},
-    Tone.QUIET: {"bg_color": "#E7E6E6", "font_color": "#3B3838"},
-}
-_KEY_INK: Final = {"bg_color": "#FFFBE0", "border": 4, "border_color": "#B08900"}
-_WIDTHS: Final = {
-    Column.NAME: 34,
-    Column.DESCRIPTION: 28,
-    Column.ENDPOINT: 48,
-    Column.DATABASE: 18,
-    Column.TENANT: 38,
-    Column.SERVICE_PRINCIPAL_ID: 38,
-    Column.SERVICE_PRINCIPAL_KEY: 40,
-    Column.ORG: 14,
-    Column.SANDBOX: 14,
-    "status": 14,
-    "connection_id": 38,
-    "error": 70,
-    "hint": 70,
-}
 _KEY_NOTE = (
     "Fill in the keys again: reports never hold them."
     " The marked cells need one; a row that is done does not."
@@ -124,14 +103,10 @@ class _Drawing:
         self._sheet = book.add_worksheet("rows")
         text = {"num_format": "@", "valign": "top"}
         self._plain = book.add_format(text)
-        self._key = book.add_format({**text, **_KEY_INK})
-        self._toned = {tone: book.add_format({**text, **ink}) for tone, ink in _INK.items()}
-        self._heading = book.add_format(
-            {**text, "bold": True, "bg_color": "#1F3864", "font_color": "#FFFFFF"}
-        )
-        self._own_heading = book.add_format(
-            {**text, "bold": True, "bg_color": "#44546A", "font_color": "#FFFFFF"}
-        )
+        self._key = book.add_format({**text, **KEY_INK})
+        self._toned = {tone: book.add_format({**text, **ink}) for tone, ink in INK.items()}
+        self._heading = book.add_format({**text, "bold": True, **HEADING_INK})
+        self._own_heading = book.add_format({**text, "bold": True, **OWN_HEADING_INK})
         self._has = frozenset(place for place in shape.places if isinstance(place, Column))
         self._comments = 0
         self._left_out = 0
@@ -158,8 +133,8 @@ class _Drawing:
             yield "Comments", text
         if self._left_out:
             text = (
-                f"{self._left_out} cells hold more than Excel's {LONGEST_TEXT:,} characters, or"
-                " characters that it does not keep; they are left blank, coloured and commented."
+                f"Cells that hold more than Excel's {LONGEST_TEXT:,} characters, or characters that it"
+                f" does not keep, are left blank, coloured and commented: {self._left_out}."
             )
             yield "Left out", text
 
@@ -173,9 +148,7 @@ class _Drawing:
         for position, title in enumerate((*titles, *OURS)):
             sheet.set_column(position, position, self._width(position), self._plain)
             is_own = position >= len(titles)
-            sheet.write_string(
-                index, position, title, self._own_heading if is_own else self._heading
-            )
+            self._text(index, position, title, self._own_heading if is_own else self._heading)
             if title == Column.SERVICE_PRINCIPAL_KEY:
                 self._comment(index, position, _KEY_NOTE)
         sheet.freeze_panes(index + 1, 0)
@@ -197,11 +170,11 @@ class _Drawing:
     def _width(self, position: int) -> int:
         places = self._shape.places
         if position >= len(places):
-            return _WIDTHS[OURS[position - len(places)]]
+            return WIDTHS[OURS[position - len(places)]]
         place = places[position]
         if place is None:
             return 3
-        return _WIDTHS[place] if isinstance(place, Column) else 20
+        return WIDTHS[place] if isinstance(place, Column) else 20
 
     def _row(self, index: int, shown: Shown) -> None:
         at_cells, at_row = self._sorted(shown.problems)
@@ -296,6 +269,7 @@ def _tell(book: Any, facts: Facts) -> None:
     text = book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
     sheet.set_column(0, 0, 16, label)
     sheet.set_column(1, 1, 100, text)
+    sheet.fit_to_pages(1, 0)
     for index, (name, told) in enumerate(facts):
         sheet.write_string(index, 0, cut(name), label)
         sheet.write_string(index, 1, cut(told), text)

@@ -79,6 +79,8 @@ def _facts(summary: Summary, beyond: int) -> Facts:
     opened = summary.opened
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items() if count)
     mode = " (simulated)" if opened.simulated else ""
+    again = f"batchconnect rerun {opened.run_id} --sheet results.xlsx"
+    again += " --simulate" if opened.simulated else ""
     facts = [
         ("Run", f"{opened.run_id}{mode}, by batchconnect {opened.tool_version}".rstrip(", ")),
         ("Sheet", ", ".join(opened.sheets)),
@@ -87,11 +89,7 @@ def _facts(summary: Summary, beyond: int) -> Facts:
         ("By", " on ".join(part for part in (opened.operator, opened.machine) if part)),
         ("Note", opened.note),
         ("Rows", f"{summary.total}: {counts}" if counts else "0"),
-        (
-            "What to do",
-            "Correct the red cells, fill in the keys, save, and run: batchconnect rerun"
-            f" {opened.run_id} --sheet results.xlsx{' --simulate' if opened.simulated else ''}",
-        ),
+        ("What to do", f"Correct the red cells, fill in the keys, save, and run: {again}"),
     ]
     if beyond:
         text = f"{beyond:,} rows are not here: Excel ends at row {LAST_ROW:,}. results.csv has all."

@@ -88,9 +88,13 @@ def open_state(place: Path | str) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(place, isolation_level=None, check_same_thread=False, timeout=10)
     database.row_factory = sqlite3.Row
-    database.execute("pragma journal_mode = wal")
-    database.execute("pragma synchronous = off")
-    database.executescript(SCHEMA)
+    try:
+        database.execute("pragma journal_mode = wal")
+        database.execute("pragma synchronous = off")
+        database.executescript(SCHEMA)
+    except sqlite3.DatabaseError as error:
+        database.close()
+        raise ValueError(f"{place} is no state of the simulator: {error}") from None
     return database
 
 

@@ -227,7 +227,8 @@ class Place:
     def runs(self, home: Path | None = None) -> list[str]:
         """Names of the runs' folders, oldest first."""
         home = home or self.reports
-        return sorted(path.name for path in home.iterdir() if path.name[0] in "0123456789s" and path.is_dir() and path.name != "simulated")
+        names = [path.name for path in home.iterdir() if path.is_dir() and not path.is_symlink()]
+        return sorted(name for name in names if name.removeprefix("sim-")[0].isdigit())
 
     def summary(self, folder: Path | None = None) -> Any:
         """`summary.json` of the newest run."""
@@ -239,6 +240,11 @@ class Place:
         rows = [orjson.loads(line) for line in lines]
         assert len(rows) == len({row["row"] for row in rows}), "each row once"
         return {row["name"]: row for row in rows}
+
+    def table(self, name: str, folder: Path | None = None) -> list[dict[str, str]]:
+        """A CSV of the newest run."""
+        text = ((folder or self.latest) / name).read_text(encoding="utf-8-sig")
+        return list(csv.DictReader(io.StringIO(text, newline="")))
 
     def statuses(self, folder: Path | None = None) -> dict[str, int]:
         """How many rows ended how."""

@@ -1,6 +1,5 @@
 """Onboard a sheet, end to end: the main job with the real command, as its issue says when it is done."""
 
-import csv
 from pathlib import Path
 
 import openpyxl
@@ -106,8 +105,7 @@ def test_a_sheet_with_problems_sends_nothing_unless_they_are_skipped(place: Plac
     home = place.reports / "simulated"
     folder = home / place.runs(home)[-1]
     sent, statuses = posts(place), place.statuses(folder)
-    failed = list(csv.DictReader((folder / "failed.csv").open(encoding="utf-8-sig")))
-    results = list(csv.DictReader((folder / "results.csv").open(encoding="utf-8-sig")))
+    failed, results = place.table("failed.csv", folder), place.table("results.csv", folder)
     skipped = place.run("run", sheet, "--simulate", "--skip-invalid", "--rate", "40")
 
     assert (3, 0) == (refused.code, sent), refused

@@ -9,9 +9,9 @@ import pytest
 from batchconnect.entry import RunOpened
 from batchconnect.errors import ExitCode
 from batchconnect.event import Swept
+from batchconnect.inert import inert
 from batchconnect.outcome import Status
 from batchconnect.reports.incident import Incident
-from batchconnect.inert import inert
 from batchconnect.reports.lines import closing_lines, next_command
 from batchconnect.reports.summary import Requests, Summary
 

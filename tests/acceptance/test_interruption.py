@@ -1,0 +1,118 @@
+"""Ctrl-C, SIGTERM and SIGHUP in mid-run: good order, nothing lost, and the same command goes on."""
+
+import shlex
+import signal
+import time
+
+import pytest
+
+from batchconnect.simulator.decision import Decision, Hang
+from tests.acceptance.place import Place, Running, many, until
+from tests.acceptance.practice import ACME, Practice, assert_exactly_once
+
+pytestmark = pytest.mark.acceptance
+
+ROWS = 12
+NAMES = {row["name"] for row in many(ROWS)}
+HANGS = Decision(reply=Hang(seconds=60))
+"""Applied, and answered never."""
+
+
+def begun(place: Place, practice: Practice, *options: str, creates: int = 4) -> Running:
+    """A run in its middle."""
+    running = place.start("run", place.sheet(many(ROWS)), "--rate", "8", "--settle", "1", *options)
+    until(lambda: len(practice.creates()) >= creates or running.process.poll() is not None)
+    return running
+
+
+def test_ctrl_c_once_ends_in_good_order_and_the_same_command_goes_on(
+    place: Place, practice: Practice
+) -> None:
+    """Exit 130 with the command that resumes; after it every row once, under the same run id."""
+    practice.ask(lambda simulator: setattr(simulator, "latency_s", (0.3, 0.4)))
+    running = begun(place, practice)
+    running.send(signal.SIGINT)
+    done = running.done()
+    run, statuses = place.latest.name, place.statuses()
+
+    assert done.code == 130, done
+    assert {"created", "not_attempted"} == set(statuses)
+    assert f"next:   batchconnect run {place.folder}/clients.csv --rate 8 --settle 1" in done.out
+    command = done.out.rpartition("next:   ")[2].strip()
+    again = place.run(*shlex.split(command)[1:])
+    assert again.code == 0, again
+    assert [run] == place.runs()
+    assert f"run {run} goes on" in again.err
+    assert_exactly_once(practice, place, NAMES)
+    assert ROWS == len(practice.creates())
+
+
+def test_ctrl_c_twice_stops_at_once_and_loses_nothing(place: Place, practice: Practice) -> None:
+    """What hung on the wire is in doubt, and settled by the same command."""
+    practice.script = lambda request: HANGS if request.is_create else None
+    running = begun(place, practice, creates=3)
+    running.send(signal.SIGINT)
+    time.sleep(0.3)
+    assert running.process.poll() is None, "once: it waits for what is in flight"
+    asked = time.monotonic()
+    running.send(signal.SIGINT)
+    done = running.done()
+    took_s = time.monotonic() - asked
+    statuses, run = place.statuses(), place.latest.name
+    practice.script = lambda request: None
+    again = place.run("run", "clients.csv", "--rate", "8", "--settle", "1")
+
+    assert done.code == 130, done
+    assert took_s < 10, "at once"
+    assert set(statuses) == {"in_doubt", "not_attempted"}
+    assert again.code == 0, again
+    assert [run] == place.runs()
+    assert_exactly_once(practice, place, NAMES)
+    assert ROWS == len(practice.creates())
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_ends_within_its_drain(
+    place: Place, practice: Practice, signum: signal.Signals
+) -> None:
+    """What is still in flight after `--drain` is cut off; exit 143, and the same command goes on."""
+    practice.script = lambda request: HANGS if request.is_create else None
+    running = begun(place, practice, "--drain", "0.5", creates=2)
+    running.send(signum)
+    asked = time.monotonic()
+    done = running.done()
+    took_s = time.monotonic() - asked
+    practice.script = lambda request: None
+    again = place.run("run", "clients.csv", "--rate", "20", "--settle", "1")
+
+    assert done.code == 143, done
+    assert took_s > 0.4
+    assert took_s < 15
+    assert again.code == 0, again
+    assert_exactly_once(practice, place, NAMES)
+
+
+def test_reconcile_settles_what_ctrl_c_left_and_creates_nothing(
+    place: Place, practice: Practice
+) -> None:
+    """Rows that were applied become `created`; what was not begun stays for the same command."""
+    practice.script = lambda request: HANGS if request.is_create else None
+    running = begun(place, practice, creates=3)
+    running.send(signal.SIGINT)
+    time.sleep(0.2)
+    running.send(signal.SIGINT)
+    assert running.done().code == 130
+    in_doubt = place.statuses()["in_doubt"]
+    sent = len(practice.creates())
+    practice.script = lambda request: None
+
+    reconciled = place.run("reconcile", "--settle", "1", "--json")
+
+    assert reconciled.code == 4, reconciled
+    assert {"created": in_doubt, "not_attempted": ROWS - in_doubt} == place.statuses()
+    assert reconciled.json["counts"] == place.summary()["counts"]
+    assert sent == len(practice.creates(ACME))
+    assert all(row["reconciled"] for row in place.results().values() if row["connection_id"])
+    again = place.run("run", "clients.csv", "--rate", "20", "--settle", "1")
+    assert again.code == 0, again
+    assert_exactly_once(practice, place, NAMES)

@@ -1,0 +1,122 @@
+"""
+Kill -9 at any moment, with answers lost, late creates and a lagging listing: nothing twice, nothing lost.
+
+The bounded form kills a dozen times; `BATCHCONNECT_TEST_DEEP=1` kills hundreds of times, and runs a
+thousand rows through a service that loses every fifth answer.
+"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from batchconnect.simulator.decision import Decision
+from batchconnect.simulator.exchange import Request
+from tests.acceptance.place import INPUTS, Place, Running, many, until
+from tests.acceptance.practice import ACME, Practice, assert_exactly_once
+
+pytestmark = pytest.mark.acceptance
+
+IS_DEEP = bool(os.environ.get("BATCHCONNECT_TEST_DEEP"))
+ROWS, KILLS = (600, 300) if IS_DEEP else (60, 12)
+
+
+def test_a_run_that_is_killed_a_dozen_times_creates_each_row_once(place: Place) -> None:
+    """Killed as its N-th create arrives, or a moment later; always the same command again."""
+    rng = random.Random(7)
+    names = {row["name"] for row in many(ROWS)}
+    sheet = place.sheet(many(ROWS))
+    with Practice(profile="ambiguous", seed=3) as practice:
+        place.environ.update(practice.environment())
+        settle_s = practice.simulator.settle_s
+        pace = ("--rate", "25", "--concurrency", "6", "--timeout", "1")
+            command = ("run", sheet, *pace, "--settle", str(settle_s))
+        for _ in range(KILLS):
+            running = place.start(*command)
+            _kill_when(practice, running, rng)
+            assert running.done().code == -signal.SIGKILL, "it ended before it could be killed"
+        last = place.run(*command)
+        swept = place.summary()["sweep"]
+        before = len(practice.creates())
+        again = place.run(*command)
+
+        assert last.code == 0, last
+        assert ROWS == swept["expected"] == swept["found"]
+        assert [[], []] == [swept["duplicated"], swept["missing"]]
+        assert len(place.runs()) == 2
+        assert again.code == 0, again
+        assert before == len(practice.creates()), "given again, nothing is sent"
+        assert_exactly_once(practice, place, names)
+        place.secrets |= practice.tokens
+
+
+def _kill_when(practice: Practice, running: Running, rng: random.Random) -> None:
+    """Kill as a create arrives, some creates after the start, before or after its answer."""
+    left = [rng.randint(1, ROWS // KILLS)]
+    at_once = rng.random() < 0.5
+
+    def script(request: Request) -> Decision | None:
+        if request.is_create:
+            left[0] -= 1
+            if left[0] == 0 and at_once:
+                os.kill(running.pid, signal.SIGKILL)
+        return None
+
+    practice.script = script
+    until(lambda: left[0] <= 0 or running.process.poll() is not None)
+    if running.process.poll() is None and not at_once:
+        time.sleep(rng.random() * 0.15)
+        running.process.kill()
+    practice.script = lambda request: None
+
+
+def test_a_bad_day_ends_with_every_row_and_a_clean_sweep(place: Place) -> None:
+    """`--fault badday` on the example: exit 0, nothing duplicated, nothing missing."""
+    done = place.run("run", INPUTS / "tenants.csv", "--simulate", "--fault", "badday", "--json", "--rate", "10")
+
+    assert done.code == 0, done
+    assert {"created": 40} == {word: n for word, n in done.json["counts"].items() if n}
+    assert done.json["sweep"] == {"expected": 40, "found": 40, "duplicated": [], "missing": []}
+
+
+def test_a_lost_ledger_makes_nothing_twice(place: Place, practice: Practice) -> None:
+    """A new ledger that meets young markers waits for one window, and finds what was on its way."""
+    sheet = place.sheet(many(4))
+    practice.ask(lambda simulator: setattr(simulator, "lag_s", 1.0))
+    running = place.start("run", sheet, "--rate", "4")
+    until(lambda: len(practice.creates()) >= 3)
+    time.sleep(0.3)
+    running.process.kill()
+    running.done()
+    made = len(practice.connections())
+    for path in place.reports.glob("ledger.sqlite3*"):
+        path.unlink()
+    time.sleep(0.8)
+
+    done = place.run("run", sheet, "--rate", "20", "--settle", "3")
+
+    assert done.code == 0, done
+    assert {"existing": made, "created": 4 - made} == {"created": 0, **place.statuses()}
+    assert_exactly_once(practice, place, {row["name"] for row in many(4)})
+
+
+@pytest.mark.skipif(not IS_DEEP, reason="BATCHCONNECT_TEST_DEEP=1: takes minutes")
+def test_a_thousand_rows_with_every_fifth_answer_lost(place: Place) -> None:
+    """0 duplicates, 0 lost, every doubt settled, in the work's time plus some windows."""
+    rows = many(1000)
+    with Practice(profile="ambiguous", seed=11) as practice:
+        place.environ.update(practice.environment())
+        settle_s = practice.simulator.settle_s
+        began = time.monotonic()
+        done = place.run(
+            *("run", place.sheet(rows), "--rate", "60", "--settle", str(settle_s), "--timeout", "2"),
+            patience_s=900,
+        )
+        took_s = time.monotonic() - began
+
+        assert done.code == 0, done
+        assert took_s < 1000 / 60 * 3 + 6 * settle_s + 30, "a window for each round, not for each row"
+        assert_exactly_once(practice, place, {row["name"] for row in rows})
+        assert len(practice.creates(ACME)) >= 1000

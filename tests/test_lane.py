@@ -1,0 +1,262 @@
+"""One lane: what it lets through, when it stops, and how it bears a dead gateway."""
+
+from random import Random
+
+import anyio
+import pytest
+
+from batchconnect.answer import Made, NotSent, OrgLevel, Refused, Scope, Throttled, Unknown
+from batchconnect.event import Event, LanePaused, LaneStopped
+from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
+from batchconnect.listing import Found
+from batchconnect.transport.interface import Response, TransportError
+from batchconnect.transport.load import Signal
+from tests.fake_service import (
+    ACME,
+    DENIED,
+    Bench,
+    FakeService,
+    Fate,
+    cells,
+    flow_error,
+    judged,
+    lost,
+    org,
+    refused,
+)
+
+pytestmark = pytest.mark.anyio
+
+ROW = judged()
+
+
+def served(*fates: Fate, limits: Limits | None = None, **of_org: object) -> tuple[Lane, Bench]:
+    """A lane whose creates meet these fates one after the other, the last one for good."""
+    left = list(fates)
+    service = FakeService(
+        lambda seen: (left.pop(0) if len(left) > 1 else left[0]) if seen.marker and left else None
+    )
+    bench = Bench(service=service, limits=limits or Limits())
+    return bench.lane(org("acme", **of_org)), bench
+
+
+async def test_a_create_is_counted_and_its_id_known() -> None:
+    lane, bench = served()
+
+    sent = await lane.create(ROW)
+    lane.count_created()
+
+    assert isinstance(sent.answer, Made)
+    assert bench.service.stored[0].id == sent.answer.connection_id
+    counted = lane.counted()
+    assert ("acme", "platform.test", 1, 2) == (
+        counted.org,
+        counted.host,
+        counted.sent,
+        counted.created,
+    )
+
+
+async def test_a_refused_row_is_not_the_lanes_matter() -> None:
+    lane, _ = served(flow_error("1308-400"))
+
+    assert isinstance((await lane.create(ROW)).answer, Refused)
+    assert not lane.is_stopped
+    assert not lane.is_refused({"prod"})
+
+
+async def test_an_org_level_refusal_stops_the_lane_once() -> None:
+    lane, bench = served(DENIED)
+    changes: list[bool] = []
+    lane.on_change = lambda: changes.append(lane.is_stopped)
+
+    for _ in range(2):
+        lane.refuse(_refusal(Scope.LANE), "prod")
+    refused_now = await lane.create(ROW)
+
+    assert isinstance(refused_now.answer, NotSent)
+    assert "lane_stopped" == refused_now.answer.code
+    assert [] == bench.service.posts
+    assert [True] == changes
+    assert 1 == len(bench.heard(LaneStopped))
+    assert lane.stopped == bench.heard(LaneStopped)[0]
+    assert lane.is_refused({"prod"})
+    assert not lane.is_halted
+
+
+async def test_a_stopped_lane_still_looks_up_its_doubts() -> None:
+    lane, _ = served(DENIED)
+    await lane.create(ROW)
+
+    assert lane.is_stopped
+    assert (await lane.list("prod")).complete
+
+
+async def test_a_halted_lane_sends_nothing_at_all() -> None:
+    lane, bench = served()
+    lane.halt("interrupted")
+
+    assert not (await lane.list("prod")).complete
+    assert isinstance((await lane.create(ROW)).answer, NotSent)
+    assert [] == bench.service.seen
+    assert lane.is_stopped
+    assert lane.stopped is None
+    assert not lane.is_refused({"prod"})
+
+
+async def test_an_unknown_sandbox_stops_itself_alone() -> None:
+    lane, bench = served(flow_error("2100-404"))
+
+    for _ in range(2):
+        assert isinstance((await lane.create(ROW)).answer, OrgLevel)
+
+    assert lane.is_sandbox_stopped("prod")
+    assert not lane.is_sandbox_stopped("dev")
+    assert not lane.is_stopped
+    assert ["prod"] == [stop.sandbox for stop in bench.heard(LaneStopped)]
+    assert lane.is_refused({"prod"})
+    assert not lane.is_refused({"prod", "dev"})
+    assert not lane.is_refused(set())
+
+
+async def test_three_refusals_that_fit_both_are_the_lanes() -> None:
+    lane, _ = served(flow_error("1001-401"))
+
+    answers = [type((await lane.create(ROW)).answer) for _ in range(3)]
+
+    assert [Refused, Refused, OrgLevel] == answers
+    assert lane.is_stopped
+
+
+async def test_a_redirect_stops_the_lane_in_doubt() -> None:
+    lane, bench = served(refused(307, None, location="https://elsewhere.test/"))
+
+    sent = await lane.create(ROW)
+
+    assert isinstance(sent.answer, Unknown)
+    assert ["http-307"] == [stop.code for stop in bench.heard(LaneStopped)]
+
+
+@pytest.mark.parametrize(
+    "fate", [refused(429), Fate(applied_s=None, answer=TransportError("refused", sent=False))]
+)
+async def test_patience_ends_a_lane_that_gets_nowhere(fate: Fate) -> None:
+    """Whether it is throttled or not even reached: after the patience nothing more is sent."""
+    lane, bench = served(fate, limits=Limits(patience_s=100))
+
+    sent = await lane.create(ROW)
+
+    assert isinstance(sent.answer, Throttled | NotSent)
+    assert lane.is_halted
+    assert ["no_progress"] == [stop.code for stop in bench.heard(LaneStopped)]
+    assert not lane.is_refused({"prod"}), "the service did not say no"
+    assert 100 <= anyio.current_time() < 300
+
+
+async def test_patience_ends_a_lane_that_cannot_read() -> None:
+    bench = Bench(service=FakeService(lambda seen: refused(429)), limits=Limits(patience_s=100))
+    lane = bench.lane()
+
+    assert not (await lane.list("prod")).complete
+    assert lane.is_halted
+    assert not (await lane.list("prod")).complete
+    assert 1 == len(bench.heard(LaneStopped))
+
+
+async def test_nine_doubts_are_nine_doubts() -> None:
+    lane, bench = served(*[lost()] * (DOUBTS_IN_A_ROW - 1), Fate(), *[lost()] * 9, rate=None)
+
+    for _ in range(2 * DOUBTS_IN_A_ROW - 1):
+        await lane.create(ROW)
+
+    assert "doubts" not in {pause.reason for pause in bench.heard(LanePaused)}
+    assert lane.capacity() > 1
+
+
+async def test_ten_doubts_in_a_row_pause_the_lane_longer_each_time() -> None:
+    """Five seconds, ten, ... two minutes; then one row at a time, until one is answered."""
+    lane, bench = served(*[lost()] * (DOUBTS_IN_A_ROW + 6), Fate(), *[lost()] * 10)
+
+    for _ in range(DOUBTS_IN_A_ROW + 6):
+        await lane.create(ROW)
+    assert 1 == lane.capacity()
+    pauses = [pause.pause_s for pause in bench.heard(LanePaused) if pause.reason == "doubts"]
+    assert [5, 10, 20, 40, 80, 120, 120] == pauses
+
+    await lane.create(ROW)
+    assert 64 == lane.capacity()
+
+    bench.events.clear()
+    for _ in range(10):
+        await lane.create(ROW)
+    assert [5] == [pause.pause_s for pause in bench.heard(LanePaused)], "it was answered between"
+
+
+async def test_doubts_that_were_out_together_pause_the_lane_once() -> None:
+    """Twenty answers are lost at the same moment."""
+    lane, bench = served(lost(answered_s=10))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(lane.create, judged(cells(number)))
+
+    assert [5] == [pause.pause_s for pause in bench.heard(LanePaused)]
+
+
+async def test_the_capacity_is_the_paces_within_the_runs() -> None:
+    assert 4 == served(rate=None)[0].capacity()
+    assert 2 == served(rate=None, limits=Limits(concurrency=2))[0].capacity()
+    assert 64 == served(rate=5.0)[0].capacity()
+
+
+async def test_reads_go_the_same_way() -> None:
+    bench = Bench()
+    lane = bench.lane()
+    await lane.create(ROW)
+    made = bench.service.stored[0].id
+
+    assert isinstance(await lane.get("prod", made), Found)
+    assert isinstance(await lane.get("prod", made.replace("-", "0")), Gone)
+    assert (await lane.list_one_page("prod")).complete
+    assert isinstance(await lane.spec("prod"), Unreadable)
+    assert 5 == lane.counted().sent
+
+
+async def test_the_lane_tells_whoever_listens_when_it_happens() -> None:
+    """A lane is made before its run, and the run listens from its beginning."""
+    lane, bench = served(refused(429, None, **{"retry-after": "5"}), Fate())
+    heard: list[Event] = []
+    lane.on_event = heard.append
+
+    await lane.create(ROW)
+
+    assert ["retry_after"] == [event.reason for event in heard if isinstance(event, LanePaused)]
+    assert [] == bench.events
+
+
+async def test_without_a_listener_it_tells_nobody() -> None:
+    bench = Bench()
+    lane = Lane(
+        ACME, bench.service, limits=Limits(), slots=anyio.CapacityLimiter(1), rng=Random(0)
+    )
+
+    lane.refuse(_refusal(Scope.LANE), "prod")
+
+    assert lane.is_stopped
+    assert lane.on_change() is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize(
+    ("status", "signal"),
+    [(201, Signal.OK), (400, Signal.OK), (429, Signal.THROTTLED), (504, Signal.CONGESTION)],
+)
+def test_what_an_answer_says_about_the_load(status: int, signal: Signal) -> None:
+    assert signal == judge_load(Response(status=status))
+
+
+def _refusal(scope: Scope) -> OrgLevel:
+    return OrgLevel(
+        code="403025", title="No", detail="", scope=scope, http_status=403, request_id=None
+    )
+

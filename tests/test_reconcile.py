@@ -1,0 +1,319 @@
+"""A doubt is settled by asking: what is found, what is proven absent, and what proves nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+import pytest
+
+from batchconnect.answer import OrgLevel, Scope
+from batchconnect.entry import Doubted, Entry, Moment, ProvenAbsent, Settled
+from batchconnect.identity import canonical_name
+from batchconnect.listing import Fault, Found, Listing, Shown
+from batchconnect.matching import wanted
+from batchconnect.outcome import Conflict, Created, Existing, Failed, InDoubt, NotAttempted, Outcome
+from batchconnect.reconcile import (
+    HELD,
+    MOST_SENDS,
+    NEVER_APPLIED,
+    PROVEN_ABSENT,
+    Doubt,
+    OnDoubt,
+    Policy,
+    Reconciler,
+    settle_moment,
+)
+from tests.fake_service import Bench, cells, judged
+
+pytestmark = pytest.mark.anyio
+
+CONNECTION = judged()
+WANTED = wanted(CONNECTION)
+HIDDEN = Shown(endpoint=None, database=None, tenant=None, service_principal_id=None)
+EQUAL = Shown(
+    endpoint=WANTED.target.endpoint,
+    database=WANTED.target.database,
+    tenant=WANTED.target.tenant,
+    service_principal_id=WANTED.target.service_principal_id,
+)
+EMPTY = Listing(sandbox="prod")
+FAILED = Listing(sandbox="prod", fault=Fault(code="http-502", detail="bad gateway"))
+REFUSED = Listing(
+    sandbox="prod",
+    refusal=OrgLevel(
+        code="403025", title="No", detail="no", scope=Scope.LANE, http_status=403, request_id=None
+    ),
+)
+
+
+def found(
+    *, marker: str | None = WANTED.marker, name: str = WANTED.name, shown: Shown = EQUAL, id: str = "id-1"
+) -> Found:
+    return Found(
+        id=id, etag='"e"', name=canonical_name(name), marker=marker, shown=shown,
+        is_our_kind=True, created_at_ms=None,
+    )  # fmt: skip
+
+
+def listing(*items: Found) -> Listing:
+    return Listing(sandbox="prod", items=items)
+
+
+@dataclass
+class Story:
+    """One reconciler at work: when it looked, what it said and wrote."""
+
+    see: Callable[[float], Listing]
+    policy: Policy = field(default_factory=Policy)
+    bench: Bench = field(default_factory=Bench)
+    takes_s: float = 0.0
+    looks: list[float] = field(default_factory=list)
+    settled: list[Outcome] = field(default_factory=list)
+    resent: list[int] = field(default_factory=list)
+    told: list[tuple[int, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reconciler = Reconciler(
+            look=self.look,
+            ledger=self.bench.pen(),
+            clock=self.bench.clock,
+            policy=self.policy,
+            settled=lambda _doubt, outcome: self.settled.append(outcome),
+            resend=lambda doubt: self.resent.append(doubt.row),
+            looked=lambda waiting, left_s: self.told.append((waiting, left_s)),
+        )
+
+    async def look(self) -> Listing:
+        self.looks.append(anyio.current_time())
+        await anyio.sleep(self.takes_s)
+        return self.see(self.looks[-1])
+
+    def doubt(self, number: int = 1, **changes: object) -> Doubt:
+        doubt = Doubt(
+            row=number,
+            wanted=wanted(judged(cells(number))),
+            outcome=InDoubt(code="timeout"),
+            moment=self.bench.clock.moment(),
+            place=number,
+        )
+        for name, value in changes.items():
+            setattr(doubt, name, value)
+        return doubt
+
+    async def run(self, *doubts: Doubt) -> None:
+        for doubt in doubts or (self.doubt(),):
+            self.reconciler.add(doubt)
+        await self.reconciler.run()
+
+    def written(self) -> list[Entry]:
+        return [line.entry for line in self.bench.ledger.row_lines(1)]
+
+
+async def test_a_hit_settles_at_once() -> None:
+    story = Story(lambda at: listing(found()) if at >= 20 else EMPTY)
+
+    await story.run()
+
+    created = Created(connection_id="id-1", etag='"e"', reconciled=True)
+    assert [created] == story.settled
+    assert [Settled(outcome=created)] == story.written()
+    assert (0, 0.0) == story.told[-1]
+    assert 0 == story.reconciler.waiting
+
+
+async def test_look_ups_grow_apart_and_come_close_again_with_a_new_doubt() -> None:
+    story = Story(lambda at: EMPTY, policy=Policy(on_doubt=OnDoubt.HOLD))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(story.run)
+        await anyio.sleep(100)
+        story.reconciler.add(story.doubt(2))
+
+    assert [3, 9, 21, 45, 90, 100, 106, 118] == story.looks[:8]
+    # Right after each window's end there are the two listings that prove absence.
+    assert {180.0, 183.0, 280.0, 283.0} <= set(story.looks)
+    assert len(story.looks) < 25
+
+
+async def test_a_slow_listing_takes_a_fifth_of_the_time_at_most() -> None:
+    story = Story(lambda at: EMPTY, policy=Policy(on_doubt=OnDoubt.HOLD), takes_s=30.0)
+
+    await story.run()
+
+    assert 3 == story.looks[0]
+    assert 3 + 30 + 4 * 30 == story.looks[1]
+
+
+async def test_absence_takes_the_window_and_two_complete_listings() -> None:
+    """The first listing that began after the window's end, and one more."""
+    story = Story(lambda at: EMPTY)
+
+    await story.run()
+
+    assert [1] == story.resent
+    assert [180, 183] == story.looks[-2:]
+    assert [ProvenAbsent()] == story.written()
+    assert [] == story.settled
+
+
+async def test_a_listing_that_began_within_the_window_proves_nothing() -> None:
+    """It took 40 s and ended after the window, but what was applied meanwhile it need not show."""
+    story = Story(lambda at: EMPTY, takes_s=40.0)
+
+    await story.run()
+
+    assert 2 == sum(at >= 180 for at in story.looks)
+
+
+@pytest.mark.parametrize("bad", [FAILED, REFUSED])
+async def test_a_listing_that_failed_counts_for_nothing(bad: Listing) -> None:
+    story = Story(lambda at: bad, policy=Policy(patience_s=300))
+
+    await story.run()
+
+    assert (1, []) == (story.reconciler.waiting, story.settled)
+    assert [] == story.written()
+    expected = 3.0 if bad is REFUSED else 300.0
+    assert expected <= anyio.current_time() < expected + 60
+
+
+async def test_failures_between_do_not_end_the_patience() -> None:
+    story = Story(lambda at: FAILED if at < 400 else EMPTY, policy=Policy(patience_s=500))
+
+    await story.run()
+
+    assert [1] == story.resent
+
+
+async def test_a_hit_in_a_listing_that_failed_waits_for_a_whole_one() -> None:
+    cut = replace(FAILED, items=(found(),))
+    story = Story(lambda at: cut if at < 10 else listing(found()))
+
+    await story.run()
+
+    assert [3, 9, 21] == story.looks
+
+
+async def test_a_stop_ends_the_wait_at_once() -> None:
+    story = Story(lambda at: EMPTY)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(story.run)
+        await anyio.sleep(30)
+        story.reconciler.stop()
+
+    assert 30 == anyio.current_time()
+    assert 1 == story.reconciler.waiting
+
+
+async def test_a_window_that_an_earlier_process_waited_out_is_judged_at_once() -> None:
+    story = Story(lambda at: EMPTY)
+    old = story.doubt()
+    await anyio.sleep(1000)
+
+    await story.run(old)
+
+    assert [1000, 1003] == story.looks
+    assert [1] == story.resent
+
+
+BY_HAND = "a connection made by hand"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "stands", "doubt", "policy", "outcome"),
+    [
+        (
+            "the same name and target under no marker is adopted",
+            [found(marker=None)], {}, {}, Existing,
+        ),
+        (
+            "the name points elsewhere",
+            [found(marker=None, shown=replace(EQUAL, database="other"))], {}, {}, Conflict,
+        ),
+        (
+            "the service had said no",
+            [], {"outcome": InDoubt(code="http-409", refused_if_absent=True)}, {}, Failed,
+        ),
+        ("all sends are spent", [], {"sends": MOST_SENDS}, {}, NEVER_APPLIED),
+        ("reconcile creates nothing", [], {}, {"may_send": False}, PROVEN_ABSENT),
+        ("the row is gone from the sheet", [], {"place": None}, {}, PROVEN_ABSENT),
+        ("a person decides", [], {}, {"on_doubt": OnDoubt.HOLD}, HELD),
+        (
+            "the same target under another name",
+            [found(marker=None, name=BY_HAND)], {}, {}, InDoubt,
+        ),
+        ("two bear the marker", [found(), found(id="id-2")], {}, {}, Conflict),
+    ],
+)  # fmt: skip
+async def test_what_follows_proven_absence(
+    sentence: str,
+    stands: list[Found],
+    doubt: dict[str, object],
+    policy: dict[str, object],
+    outcome: object,
+) -> None:
+    story = Story(lambda at: listing(*stands), policy=Policy(**policy))  # type: ignore[arg-type]
+
+    await story.run(story.doubt(**doubt))
+
+    (settled,) = story.settled
+    assert outcome in {settled, type(settled)}, sentence
+    assert [] == story.resent
+    (written,) = story.written()
+    assert isinstance(written, Doubted if isinstance(settled, InDoubt) else Settled)
+    assert settled == written.outcome
+
+
+async def test_a_better_reason_does_not_start_the_window_again() -> None:
+    story = Story(lambda at: EMPTY, policy=Policy(on_doubt=OnDoubt.HOLD))
+    doubt = story.doubt()
+
+    await story.run(doubt)
+
+    assert [Doubted(outcome=HELD, moment=doubt.moment, attempts=0)] == story.written()
+
+
+async def test_a_doubt_that_comes_in_while_others_are_judged_is_not_forgotten() -> None:
+    def see(at: float) -> Listing:
+        if at == 3:
+            story.reconciler.add(story.doubt(2))
+        return listing(found(), found(marker=wanted(judged(cells(2))).marker, shown=HIDDEN))
+
+    story = Story(see)
+
+    await story.run()
+
+    assert 2 == len(story.settled)
+
+
+def test_the_policys_pauses_follow_its_window() -> None:
+    """A rehearsal with a window of seconds looks soon; no window at all still takes its time."""
+    real, rehearsal, none = Policy(), Policy(settle_s=3.0), Policy(settle_s=0.0)
+
+    assert (60.0, 3.0, 45.0) == (real.lag_s, real.first_look_s, real.longest_pause_s)
+    assert (0.05, 0.75) == (rehearsal.first_look_s, rehearsal.longest_pause_s)
+    assert (0.05, 0.05) == (none.first_look_s, none.longest_pause_s)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "stored", "counts_on"),
+    [
+        ("the same boot", Moment(boot_id="boot", clock_s=5.0), True),
+        ("another boot", Moment(boot_id="other", clock_s=5.0), False),
+        ("a boot without a name", Moment(boot_id="", clock_s=5.0), False),
+        ("a clock that went back", Moment(boot_id="boot", clock_s=50.0), False),
+    ],
+)
+async def test_a_stored_moment_counts_on_within_its_boot_only(
+    sentence: str, stored: Moment, *, counts_on: bool
+) -> None:
+    await anyio.sleep(20)
+    clock = Bench().clock
+
+    moment = settle_moment(stored, clock)
+
+    assert (stored if counts_on else clock.moment()) == moment, sentence
+
+
+def test_what_is_proven_absent_was_not_attempted() -> None:
+    assert isinstance(PROVEN_ABSENT, NotAttempted)
+    assert isinstance(NEVER_APPLIED, Failed)
