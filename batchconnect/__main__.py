@@ -4,6 +4,7 @@
 The one place that turns errors into text and exit codes.
 """
 
+import os
 import sys
 
 from batchconnect.errors import BatchConnectError, ExitCode
@@ -13,7 +14,16 @@ _MISUNDERSTOOD = "the command line cannot be understood: stderr says why"
 
 def main() -> None:
     """Run the command line; never ends in a traceback."""
+    _open_missing_streams()
     sys.exit(_main(sys.argv[1:]))
+
+
+def _open_missing_streams() -> None:
+    """A scheduler may start us without streams: no other file may get their numbers, the ledger least."""
+    # In the order of their numbers, for each takes the lowest that is free.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we live
 
 
 def _main(arguments: list[str]) -> int:

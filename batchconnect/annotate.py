@@ -94,16 +94,15 @@ def beyond_words(beyond: int) -> str:
 def _shown(
     row: Row, judged: BaseConnection | Rejected | None, doubled: Problems, header: Header
 ) -> Shown:
-    status, problems = LEFT_OUT, list[Problem]()
-    match judged:
-        case None:
-            pass
-        case Rejected():
-            status, problems = REJECTED, [*judged.problems]
-        case BaseConnection():
-            problems = [*judged.findings, *doubled]
-            is_odd = any(problem.severity is Severity.WARNING for problem in problems)
-            status = REJECTED if doubled else LOOK if is_odd else FINE
+    problems: list[Problem] = []
+    if judged is None:
+        status = LEFT_OUT
+    elif isinstance(judged, Rejected):
+        status, problems = REJECTED, [*judged.problems]
+    else:
+        problems = [*judged.findings, *doubled]
+        is_odd = any(problem.severity is Severity.WARNING for problem in problems)
+        status = REJECTED if doubled else LOOK if is_odd else FINE
     cells, carried, hidden = _without_secrets(row, problems)
     told = [problem for problem in problems if problem.severity is not Severity.NOTE]
     return Shown(

@@ -225,10 +225,11 @@ class Batch:
             # Whether, and since when, an identity is in doubt is told by all runs together: another
             # one may have sent it since.
             whole = ledger.marker_state(marker)
+            assert whole is not None
             mine = own.get(marker)
-            if mine is not None and whole is not None and mine.doubt == whole.doubt:
+            if mine is not None and mine.doubt == whole.doubt:
                 of_all[marker] = mine
-            elif whole is not None:
+            else:
                 # Sends are counted per run: a rerun brings home what another run gave up.
                 counted = mine or RowState(number=whole.number, marker=marker, sends=1)
                 of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)

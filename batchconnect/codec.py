@@ -29,6 +29,9 @@ ENTRIES: dict[str, type[Any]] = {
 }
 """The ledger's word for each kind of entry. Kinds to come (`tested`, `deleted`, `updated`) are new words."""
 
+_WITH_MEMBER = frozenset({"settled", "lane"})
+"""Kinds that hold a member of a union, which `is` names."""
+
 _WORDS = {cls: word for word, cls in ENTRIES.items()}
 
 _CLASSES: dict[str, type[Any]] = {
@@ -85,13 +88,17 @@ def decode(word: str, body: bytes | str) -> e.Entry:
     cls = ENTRIES.get(word)
     if cls is None:
         raise ValueError(f"unknown kind of entry: {word!r}")
-    told = orjson.loads(body)
     try:
+        entry: e.Entry
+        if word not in _WITH_MEMBER:
+            entry = _adapter(cls.__name__).validate_json(body)
+            return entry
+        told = orjson.loads(body)
         member = told.pop("is", None)
         if member is not None:
             inner = "outcome" if cls is e.Settled else "event"
             told[inner] = _adapter(member).validate_python(told[inner])
-        entry: e.Entry = _adapter(cls.__name__).validate_python(told)
+        entry = _adapter(cls.__name__).validate_python(told)
     except (ValidationError, KeyError, TypeError, AttributeError):
         raise ValueError(f"the fields of a {word!r} entry do not fit") from None
     return entry

@@ -164,8 +164,7 @@ class LaneWork:
 
     def _lane_changed(self) -> None:
         # A refused lane plans no further, yet it settles its doubts as far as it is let.
-        if self.lane.is_stopped:
-            self._cut_off(self._plans)
+        self._cut_off(self._plans)
         if self.lane.is_halted:
             self._stop_reading()
         self._wake()
@@ -247,7 +246,7 @@ class LaneWork:
                     self._ledger.line(settled, row=connection.row, marker=connection.marker)
                 )
                 told.append(self._settled_event(connection.row, connection.sandbox, outcome))
-            case SettleFirst(state=state):
+            case SettleFirst(state=state):  # pragma: no branch - the last of a closed set
                 await self._doubt_again(
                     connection.row,
                     connection.sandbox,

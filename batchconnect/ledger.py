@@ -44,6 +44,7 @@ CREATE TRIGGER entry_is_never_removed BEFORE DELETE ON entry
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 """
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
+_INSERT = f"INSERT INTO entry ({_COLUMNS.removeprefix('seq, ')}) VALUES (?, ?, ?, ?, ?, ?)"
 _OF_MARKER = "marker IS NOT NULL AND kind IN ('sending', 'in_doubt', 'absent', 'settled')"
 
 
@@ -113,10 +114,12 @@ class Ledger:
             LedgerError: The disk is full, or the file is gone; nothing of it is written.
         """
         with self._mutex, _translated(self.path), _transaction(self._db):
-            last = 0
-            for line in lines:
-                last = self._insert(line)
-            return last
+            if not lines:
+                return 0
+            # Many rows in one call: the loop's thread is asked for its turn once, not for each line.
+            *before, last = [self._values(line) for line in lines]
+            self._db.executemany(_INSERT, before)
+            return self._db.execute(_INSERT, last).lastrowid or 0
 
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
         """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
@@ -170,13 +173,11 @@ class Ledger:
             ).fetchone()
         return found is not None
 
-    def _insert(self, line: Line) -> int:
-        sql = "INSERT INTO entry (run, row, marker, kind, at_ms, body) VALUES (?, ?, ?, ?, ?, ?)"
+    def _values(self, line: Line) -> tuple[object, ...]:
         run = line.run
         if isinstance(line.entry, RunOpened):
             run = self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM entry").fetchone()[0]
-        values = (run, line.row, line.marker, word_of(line.entry), line.at_ms, encode(line.entry))
-        return self._db.execute(sql, values).lastrowid or 0
+        return (run, line.row, line.marker, word_of(line.entry), line.at_ms, encode(line.entry))
 
     def _read(self, sql: str, *values: object, page: int = 1000) -> Iterator[Line]:
         with self._mutex, _translated(self.path):

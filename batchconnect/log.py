@@ -200,6 +200,8 @@ def _withhold(stack: dict[str, Any]) -> None:
 
 
 def _inert(line: str) -> str:
+    if line.isascii() and "\x7f" not in line:
+        return line
     return _NOT_INERT.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
 
 

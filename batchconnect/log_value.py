@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from batchconnect.outcome import Outcome, status_of
 from batchconnect.secret import MASK, Secret
 
 _LARGEST = 1 << 63
+_PLAIN = frozenset({str, float, bool, type(None)})
+"""Most values: they need no second look. An `int` may be too large."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+@cache
 def snake_case(name: str) -> str:
     """The name of a class as the log spells it: `RowSettled` is `row_settled`."""
     return _HUMP.sub("_", name).lower()
@@ -29,13 +33,21 @@ def snake_case(name: str) -> str:
 
 def fields_of(value: object) -> dict[str, Any]:
     """The fields of a dataclass, each as `json_value`; an outcome begins with its status."""
-    assert is_dataclass(value)
-    found = {field.name: json_value(getattr(value, field.name)) for field in fields(value)}
+    found = {name: json_value(getattr(value, name)) for name in _names(type(value))}
     return {"status": status_of(value).value, **found} if isinstance(value, Outcome) else found
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass; a class is asked once, and every row tells two events."""
+    assert is_dataclass(kind)
+    return tuple(field.name for field in fields(kind))
 
 
 def json_value(value: object) -> Any:
     """A value as JSON knows it, nested ones too."""
+    if type(value) in _PLAIN:
+        return value
     found: Any
     match value:
         case Secret():

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
+from batchconnect.answer import OrgLevel
 from batchconnect.choices import Choices
 from batchconnect.connection import BaseConnection
 from batchconnect.engine import parser, rules_of
 from batchconnect.lane_work import Load
 from batchconnect.ledger import Ledger
+from batchconnect.listing import Fault
 from batchconnect.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.plan import Decided, Known, Send, Settle, SettleFirst, decide, read_sandbox
 from batchconnect.service import Service
@@ -143,13 +145,18 @@ class _Look:
         listing = await read_sandbox(lane, one.sandbox, known=self.known, rules=rules)
         why = listing.refusal or listing.fault
         if why is not None:
-            one.refusal = f"{why.code}: {why.detail}"
+            one.refusal = told_reason(why)
             return
         decisions = decide(
             places, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
         async for decided in decisions:
             _count(one, decided)
+
+
+def told_reason(why: OrgLevel | Fault) -> str:
+    """A code with what the service said about it, if it said anything."""
+    return ": ".join(part for part in (why.code, why.detail) if part)
 
 
 def _count(one: SandboxPreview, decided: Decided) -> None:

@@ -23,6 +23,9 @@ from batchconnect.secret import MASK, SHORTEST_REDACTED, Secret
 _CONTROLS = {"\n": "n", "\t": "t", "\r": "r", "\b": "b", "\f": "f"}
 _ENTITIES = {'"': "quot", "&": "amp", "<": "lt", ">": "gt", "'": "apos"}
 _BASE64 = "[A-Za-z0-9+/_-]"
+_RUNS = re.compile(r"[A-Za-z0-9]+")
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What neither JSON nor a URL spells in another way."""
 
 
 @final
@@ -33,7 +36,7 @@ class _Needle:
 
     def __init__(self, text: str, *, is_base64: bool = False) -> None:
         self.text = text
-        runs: list[str] = re.findall(r"[A-Za-z0-9]+", text)
+        runs: list[str] = [text] if text.isascii() and text.isalnum() else _RUNS.findall(text)
         self.anchor = max(runs, key=len, default="")
         # A core of base64 ends where its neighbours' bits begin: their character goes as well.
         self._pattern = f"{_BASE64}?{{}}{_BASE64}?" if is_base64 else "{}"
@@ -72,7 +75,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._held: dict[Secret, _Held] = {}
-        self._in_order: tuple[_Held, ...] | None = ()
+        self._in_order: list[_Needle] | None = []
 
     def hold(self, *secrets: Secret) -> None:
         """Make secrets live; each `hold` counts."""
@@ -115,13 +118,11 @@ class Redactor:
         """
         if self._in_order is None:
             # The longest first, so that none is cut in two by one that it contains.
-            self._in_order = tuple(
-                sorted(self._held.values(), key=lambda held: held.length, reverse=True)
-            )
-        for held in self._in_order:
-            for needle in held.needles:
-                if needle.anchor in text:
-                    text = needle.cut_from(text)
+            in_order = sorted(self._held.values(), key=lambda held: held.length, reverse=True)
+            self._in_order = [needle for held in in_order for needle in held.needles]
+        for needle in self._in_order:
+            if needle.anchor in text:
+                text = needle.cut_from(text)
         return text
 
 
@@ -133,13 +134,14 @@ def _base64_cores(value: str) -> set[str]:
     a value becomes; those at its ends also hold bits of its neighbours and are left out here. A body
     may have been escaped before it was encoded.
     """
-    spellings = {
-        value,
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        quote(value, safe="", errors="surrogatepass"),
-        quote_plus(value, errors="surrogatepass"),
-    }
+    spellings = {value}
+    if not _UNRESERVED.fullmatch(value):
+        spellings |= {
+            json.dumps(value)[1:-1],
+            json.dumps(value, ensure_ascii=False)[1:-1],
+            quote(value, safe="", errors="surrogatepass"),
+            quote_plus(value, errors="surrogatepass"),
+        }
     cores = set()
     for spelling in spellings:
         raw = spelling.encode("utf-8", "surrogatepass")

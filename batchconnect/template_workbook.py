@@ -119,7 +119,7 @@ def _offer(book: Any, offers: Sequence[tuple[Column, Sequence[str]]]) -> None:
                 "validate": "list",
                 "source": f"={_LISTS}!${letter}$1:${letter}${len(names)}",
                 "error_type": "warning",
-                "error_title": f"Not in the settings' list of {column}s",
+                "error_title": f"Not a {column} of the settings",
                 "error_message": "Another name may be right too. `batchconnect validate` tells.",
             },
         )

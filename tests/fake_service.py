@@ -126,9 +126,7 @@ class Fate:
 OK = Fate()
 
 
-def lost(
-    *, applied_s: float | None = 0.0, shown_s: float = 0.0, answered_s: float = 0.5
-) -> Fate:
+def lost(*, applied_s: float | None = 0.0, shown_s: float = 0.0, answered_s: float = 0.5) -> Fate:
     """The answer never arrives: the connection breaks instead."""
     return Fate(
         applied_s=applied_s,
@@ -353,7 +351,7 @@ def _seen(request: Request) -> Seen:
 # The process ----------------------------------------------------------------------------------------
 
 
-class Crash(BaseException):  # noqa: N818 - it is no error that anybody may handle
+class Crash(BaseException):
     """The process is gone: no `except Exception` sees it, and nothing may be written after it."""
 
 
@@ -482,9 +480,7 @@ class Bench:
     ) -> RunState:
         """Run a sheet to its end."""
         sheet = rows if isinstance(rows, MemorySheet) else MemorySheet(rows)
-        bounds = Bounds(
-            **{name: changes.pop(name) for name in Bounds.__slots__ if name in changes}
-        )
+        bounds = Bounds(**{name: changes.pop(name) for name in Bounds.__slots__ if name in changes})
         job = self.job(sheet, bounds=bounds, **changes)
         self.service.ledger = self.ledger
         return await Batch(job).run()
@@ -564,6 +560,8 @@ class Bench:
                 case Created(connection_id=made) | Existing(connection_id=made):
                     if made not in ids:
                         broken.append(f"row {row.number}: {made} does not exist")
+                case _:
+                    pass
         if len({row.number for row in shown}) != rows:
             broken.append(f"{len(shown)} rows in the report, {rows} in the sheet")
         broken += [f"no intent: {marker}" for marker in self.service.unheard]

@@ -74,18 +74,22 @@ def troubled() -> Bench:
 
 async def check(world: Bench, state: RunState, rows: Rows) -> None:
     """Every promise of a run that came to its end; and the same command once more sends nothing."""
-    assert [] == world.broken_promises(state, len(rows))
+    assert world.broken_promises(state, len(rows)) == []
     if "never_applied" in world.codes(state):
         # An intent whose process died counts as a send; the next run has new ones.
         assert max(Counter(line.marker for line in world.lines(Sending)).values()) >= MOST_SENDS
         state = await world.run(rows)
-        assert [] == world.broken_promises(state, len(rows))
+        assert world.broken_promises(state, len(rows)) == []
     assert all(has_connection(row.shown) for row in world.rows(state)), world.codes(state)
     sent = len(world.service.posts)
     again = await world.run(rows)
-    assert [] == world.broken_promises(again, len(rows))
+    assert world.broken_promises(again, len(rows)) == []
     assert {Status.EXISTING} == set(world.statuses(again))
     assert sent == len(world.service.posts)
+
+
+def every_byte(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
 
 
 async def side_effects() -> list[str]:
@@ -160,7 +164,7 @@ async def test_no_byte_of_a_crashed_ledger_is_a_key(tmp_path: Path) -> None:
         world.ledger = MortalLedger(str(path))
         assert not await world.run_until_crash(ROWS, Bomb(at))
 
-        written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        written = every_byte(tmp_path)
         crashed, world.ledger = world.ledger, MortalLedger(str(path))
         state = await world.run(ROWS)
 
@@ -262,7 +266,7 @@ class Operators(RuleBasedStateMachine):
         async def story() -> None:
             state = await self.bench.run(self.rows)
 
-            assert [] == self.bench.broken_promises(state, len(self.rows))
+            assert self.bench.broken_promises(state, len(self.rows)) == []
             for row in self.bench.rows(state):
                 match row.shown:
                     case Failed(code=code):
@@ -324,7 +328,7 @@ class Operators(RuleBasedStateMachine):
 
     @invariant()
     def no_marker_is_borne_twice(self) -> None:
-        assert [] == self.service.twice()
+        assert self.service.twice() == []
 
     def teardown(self) -> None:
         for bench in self.benches:

@@ -25,7 +25,13 @@ from batchconnect.identity import CONNECTION_SPEC_ID
 from batchconnect.listing import Found, Listing
 from batchconnect.org import Org
 from batchconnect.secret import Secret
-from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.interface import (
+    Purpose,
+    Request,
+    Response,
+    StoppedError,
+    TransportError,
+)
 
 ORG = Org(
     key="acme",
@@ -319,7 +325,7 @@ async def test_a_next_link_may_be_relative_or_of_our_own_host(href: str) -> None
         ("http-307", [answer(307)]),
         ("FLOW-1440-400", [answer(400, {"type": "x/FLOW-1440-400", "title": "t"})]),
         ("timeout", [page(item(2), token="t"), TransportError("timeout", sent=True)]),
-        ("interrupted", [TransportError("interrupted", sent=False, permanent=True)]),
+        ("interrupted", [StoppedError("interrupted")]),
         ("not_json", [Response(status=200, body=b"<html>portal</html>")]),
         ("not_json", [Response(status=200)]),
         ("body_cut", [Response(status=200, body=b'{"items": []}', body_fault="cut")]),

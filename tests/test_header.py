@@ -169,6 +169,16 @@ def test_a_report_of_ours_is_read_back() -> None:
     assert row.carried == ("@team",)
 
 
+def test_a_workbook_of_ours_is_read_back_as_it_is() -> None:
+    """Its columns are not carried again; nothing was put before its texts, so nothing is taken off."""
+    layout = located([*COLUMNS, "team", "status", "connection_id", "error", "hint"])
+    row = layout.row(2, ["'=Acme", *["x"] * 8, "'@team", "failed", "", "'-", ""], 0)
+
+    assert layout.header.carried == ("team",)
+    assert row is not None
+    assert (row.cells[Column.NAME], row.carried) == ("'=Acme", ("'@team",))
+
+
 def test_a_report_without_a_key_column_says_that_it_never_had_one() -> None:
     """Who feeds failed.csv back has to add the keys."""
     header = [c for c in COLUMNS if c != "servicePrincipalKey"]

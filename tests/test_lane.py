@@ -50,12 +50,12 @@ async def test_a_create_is_counted_and_its_id_known() -> None:
     assert isinstance(sent.answer, Made)
     assert bench.service.stored[0].id == sent.answer.connection_id
     counted = lane.counted()
-    assert ("acme", "platform.test", 1, 2) == (
+    assert (
         counted.org,
         counted.host,
         counted.sent,
         counted.created,
-    )
+    ) == ("acme", "platform.test", 1, 2)
 
 
 async def test_a_refused_row_is_not_the_lanes_matter() -> None:
@@ -76,10 +76,10 @@ async def test_an_org_level_refusal_stops_the_lane_once() -> None:
     refused_now = await lane.create(ROW)
 
     assert isinstance(refused_now.answer, NotSent)
-    assert "lane_stopped" == refused_now.answer.code
-    assert [] == bench.service.posts
-    assert [True] == changes
-    assert 1 == len(bench.heard(LaneStopped))
+    assert refused_now.answer.code == "lane_stopped"
+    assert bench.service.posts == []
+    assert changes == [True]
+    assert len(bench.heard(LaneStopped)) == 1
     assert lane.stopped == bench.heard(LaneStopped)[0]
     assert lane.is_refused({"prod"})
     assert not lane.is_halted
@@ -99,7 +99,7 @@ async def test_a_halted_lane_sends_nothing_at_all() -> None:
 
     assert not (await lane.list("prod")).complete
     assert isinstance((await lane.create(ROW)).answer, NotSent)
-    assert [] == bench.service.seen
+    assert bench.service.seen == []
     assert lane.is_stopped
     assert lane.stopped is None
     assert not lane.is_refused({"prod"})
@@ -114,7 +114,7 @@ async def test_an_unknown_sandbox_stops_itself_alone() -> None:
     assert lane.is_sandbox_stopped("prod")
     assert not lane.is_sandbox_stopped("dev")
     assert not lane.is_stopped
-    assert ["prod"] == [stop.sandbox for stop in bench.heard(LaneStopped)]
+    assert [stop.sandbox for stop in bench.heard(LaneStopped)] == ["prod"]
     assert lane.is_refused({"prod"})
     assert not lane.is_refused({"prod", "dev"})
     assert not lane.is_refused(set())
@@ -135,7 +135,7 @@ async def test_a_redirect_stops_the_lane_in_doubt() -> None:
     sent = await lane.create(ROW)
 
     assert isinstance(sent.answer, Unknown)
-    assert ["http-307"] == [stop.code for stop in bench.heard(LaneStopped)]
+    assert [stop.code for stop in bench.heard(LaneStopped)] == ["http-307"]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_patience_ends_a_lane_that_gets_nowhere(fate: Fate) -> None:
 
     assert isinstance(sent.answer, Throttled | NotSent)
     assert lane.is_halted
-    assert ["no_progress"] == [stop.code for stop in bench.heard(LaneStopped)]
+    assert [stop.code for stop in bench.heard(LaneStopped)] == ["no_progress"]
     assert not lane.is_refused({"prod"}), "the service did not say no"
     assert 100 <= anyio.current_time() < 300
 
@@ -161,7 +161,7 @@ async def test_patience_ends_a_lane_that_cannot_read() -> None:
     assert not (await lane.list("prod")).complete
     assert lane.is_halted
     assert not (await lane.list("prod")).complete
-    assert 1 == len(bench.heard(LaneStopped))
+    assert len(bench.heard(LaneStopped)) == 1
 
 
 async def test_nine_doubts_are_nine_doubts() -> None:
@@ -180,17 +180,17 @@ async def test_ten_doubts_in_a_row_pause_the_lane_longer_each_time() -> None:
 
     for _ in range(DOUBTS_IN_A_ROW + 6):
         await lane.create(ROW)
-    assert 1 == lane.capacity()
+    assert lane.capacity() == 1
     pauses = [pause.pause_s for pause in bench.heard(LanePaused) if pause.reason == "doubts"]
-    assert [5, 10, 20, 40, 80, 120, 120] == pauses
+    assert pauses == [5, 10, 20, 40, 80, 120, 120]
 
     await lane.create(ROW)
-    assert 64 == lane.capacity()
+    assert lane.capacity() == 64
 
     bench.events.clear()
     for _ in range(10):
         await lane.create(ROW)
-    assert [5] == [pause.pause_s for pause in bench.heard(LanePaused)], "it was answered between"
+    assert [pause.pause_s for pause in bench.heard(LanePaused)] == [5], "it was answered between"
 
 
 async def test_doubts_that_were_out_together_pause_the_lane_once() -> None:
@@ -201,13 +201,13 @@ async def test_doubts_that_were_out_together_pause_the_lane_once() -> None:
         for number in range(20):
             tasks.start_soon(lane.create, judged(cells(number)))
 
-    assert [5] == [pause.pause_s for pause in bench.heard(LanePaused)]
+    assert [pause.pause_s for pause in bench.heard(LanePaused)] == [5]
 
 
 async def test_the_capacity_is_the_paces_within_the_runs() -> None:
-    assert 4 == served(rate=None)[0].capacity()
-    assert 2 == served(rate=None, limits=Limits(concurrency=2))[0].capacity()
-    assert 64 == served(rate=5.0)[0].capacity()
+    assert served(rate=None)[0].capacity() == 4
+    assert served(rate=None, limits=Limits(concurrency=2))[0].capacity() == 2
+    assert served(rate=5.0)[0].capacity() == 64
 
 
 async def test_reads_go_the_same_way() -> None:
@@ -220,7 +220,16 @@ async def test_reads_go_the_same_way() -> None:
     assert isinstance(await lane.get("prod", made.replace("-", "0")), Gone)
     assert (await lane.list_one_page("prod")).complete
     assert isinstance(await lane.spec("prod"), Unreadable)
-    assert 5 == lane.counted().sent
+    assert lane.counted().sent == 5
+
+
+async def test_signing_in_says_what_is_refused() -> None:
+    bench = Bench()
+    ready = bench.lane()
+    without = bench.lane(org("acme", access_token=None))
+
+    assert await ready.sign_in() is None
+    assert await without.sign_in() == "no_client_secret: org acme has no client secret"
 
 
 async def test_the_lane_tells_whoever_listens_when_it_happens() -> None:
@@ -231,20 +240,17 @@ async def test_the_lane_tells_whoever_listens_when_it_happens() -> None:
 
     await lane.create(ROW)
 
-    assert ["retry_after"] == [event.reason for event in heard if isinstance(event, LanePaused)]
-    assert [] == bench.events
+    assert [event.reason for event in heard if isinstance(event, LanePaused)] == ["retry_after"]
+    assert bench.events == []
 
 
 async def test_without_a_listener_it_tells_nobody() -> None:
     bench = Bench()
-    lane = Lane(
-        ACME, bench.service, limits=Limits(), slots=anyio.CapacityLimiter(1), rng=Random(0)
-    )
+    lane = Lane(ACME, bench.service, limits=Limits(), slots=anyio.CapacityLimiter(1), rng=Random(0))
 
     lane.refuse(_refusal(Scope.LANE), "prod")
 
     assert lane.is_stopped
-    assert lane.on_change() is None  # type: ignore[func-returns-value]
 
 
 @pytest.mark.parametrize(
@@ -259,4 +265,3 @@ def _refusal(scope: Scope) -> OrgLevel:
     return OrgLevel(
         code="403025", title="No", detail="", scope=scope, http_status=403, request_id=None
     )
-

@@ -65,7 +65,7 @@ async def test_the_intent_is_durable_before_the_wire_and_the_outcome_after() -> 
     outcome = await live(pen, MADE)
 
     assert Created(connection_id="id-1", etag='"e"', http_status=201, request_id="req") == outcome
-    assert ["Sending", "str", "Settled"] == pen.kinds()
+    assert pen.kinds() == ["Sending", "str", "Settled"]
     warnings = ("a twin stands there",)
     assert Settled(outcome=outcome, attempts=2, throttled=1, warnings=warnings) == pen.entries[-1]
 
@@ -88,7 +88,7 @@ async def test_without_a_durable_intent_nothing_is_sent() -> None:
     with pytest.raises(LedgerError):
         await live(pen, MADE)
 
-    assert [] == pen.entries
+    assert pen.entries == []
 
 
 @pytest.mark.parametrize(("answer", "refuse"), [(MADE, Settled), (UNKNOWN, Doubted)])
@@ -100,7 +100,7 @@ async def test_an_outcome_that_cannot_be_written_leaves_the_intent(
     with pytest.raises(LedgerError):
         await live(pen, answer)
 
-    assert ["Sending", "str"] == pen.kinds()
+    assert pen.kinds() == ["Sending", "str"]
 
 
 async def test_an_exception_is_a_doubt_and_tells_its_kind_alone() -> None:

@@ -66,9 +66,7 @@ def listing(*items: Found) -> Listing:
 class Reads:
     """Answers listings and GETs as scripted; the last listing stays."""
 
-    def __init__(
-        self, *listings: Listing, get: Found | Gone | Unreadable = UNREADABLE
-    ) -> None:
+    def __init__(self, *listings: Listing, get: Found | Gone | Unreadable = UNREADABLE) -> None:
         self.listings = list(listings)
         self.answer = get
         self.listed: list[float] = []
@@ -126,15 +124,15 @@ async def test_a_listing_that_fails_is_read_three_times() -> None:
     assert (await read_sandbox(reads, "prod", known=Known(), rules=Rules())).complete
 
     reads = Reads(FAILED)
-    assert FAILED == await read_sandbox(reads, "prod", known=Known(), rules=Rules())
-    assert 3 == len(reads.listed)
+    assert await read_sandbox(reads, "prod", known=Known(), rules=Rules()) == FAILED
+    assert len(reads.listed) == 3
 
 
 async def test_a_listing_that_is_refused_is_read_once() -> None:
     reads = Reads(REFUSED)
 
-    assert REFUSED == await read_sandbox(reads, "prod", known=Known(), rules=Rules())
-    assert 1 == len(reads.listed)
+    assert await read_sandbox(reads, "prod", known=Known(), rules=Rules()) == REFUSED
+    assert len(reads.listed) == 1
 
 
 async def states(bench: Bench, rows: Iterable[BaseConnection]) -> Known:
@@ -223,7 +221,7 @@ async def test_a_row_that_is_not_to_be_looked_at_is_passed_over() -> None:
     decisions = await decided(EMPTY, rows=[None, ROWS[1]])
 
     assert [ROWS[1]] == [each.connection for each in decisions]
-    assert [1] == [each.place for each in decisions]
+    assert [each.place for each in decisions] == [1]
 
 
 # What the ledger says was made, and the listing does not show -----------------------------------------
@@ -237,7 +235,7 @@ async def test_what_get_still_knows_exists() -> None:
 
     existing = Existing(connection_id="id-made", matched_by=MatchedBy.MARKER, etag='"e"')
     assert Settle(outcome=existing) == decided_on
-    assert ["id-made"] == reads.asked
+    assert reads.asked == ["id-made"]
 
 
 async def test_what_the_second_listing_shows_exists() -> None:
@@ -247,7 +245,7 @@ async def test_what_the_second_listing_shows_exists() -> None:
 
     assert isinstance(decided_on, Settle)
     assert isinstance(decided_on.outcome, Existing)
-    assert [] == reads.asked
+    assert reads.asked == []
 
 
 GONE = Gone(connection_id="id-made")
@@ -258,10 +256,10 @@ async def test_gone_takes_get_and_two_complete_listings() -> None:
 
     assert isinstance(decided_on, Settle)
     assert isinstance(decided_on.outcome, Conflict)
-    assert ("deleted_since", ("id-made",)) == (
+    assert (
         decided_on.outcome.code,
         decided_on.outcome.connection_ids,
-    )
+    ) == ("deleted_since", ("id-made",))
 
 
 @pytest.mark.parametrize("recreate", [True, False])
@@ -277,7 +275,7 @@ async def test_what_cannot_be_found_out_is_not_sent(
 
     assert isinstance(decided_on, Settle)
     assert isinstance(decided_on.outcome, NotAttempted)
-    assert "listing_failed" == decided_on.outcome.code
+    assert decided_on.outcome.code == "listing_failed"
 
 
 async def test_what_is_gone_is_made_again_if_that_is_asked() -> None:
@@ -294,9 +292,7 @@ async def test_what_is_gone_is_made_again_if_that_is_asked() -> None:
 async def test_recreate_asks_before_it_makes_again() -> None:
     reads = Reads(EMPTY, get=found(ROWS[0], id="id-made"))
 
-    decided_on = await decision(
-        EMPTY, reads=reads, known=made(ROWS[0]), rules=Rules(recreate=True)
-    )
+    decided_on = await decision(EMPTY, reads=reads, known=made(ROWS[0]), rules=Rules(recreate=True))
 
     assert isinstance(decided_on, Settle)
 
@@ -311,6 +307,5 @@ async def test_many_that_are_gone_share_one_listing_and_come_last() -> None:
 
     decisions = await decided(EMPTY, reads=reads, known=known, rows=ROWS)
 
-    assert [3, 0, 1, 2] == [each.place for each in decisions]
-    assert 1 == len(reads.listed)
-
+    assert [each.place for each in decisions] == [3, 0, 1, 2]
+    assert len(reads.listed) == 1

@@ -172,9 +172,9 @@ IMPLEMENTED = Protocol(window=WINDOW)
 
 def test_the_models_time_is_the_codes() -> None:
     """D = 120 s, L = 60 s, S = D + L, two listings, three sends."""
-    assert (2, 1, 3) == (APPLY, LAG, WINDOW)
-    assert (2, 3) == (LISTINGS_FOR_ABSENCE, MOST_SENDS)
-    assert APPLY * TICK_S + LAG * TICK_S == POLICY.settle_s
+    assert (APPLY, LAG, WINDOW) == (2, 1, 3)
+    assert (LISTINGS_FOR_ABSENCE, MOST_SENDS) == (2, 3)
+    assert POLICY.settle_s == APPLY * TICK_S + LAG * TICK_S
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ async def test_the_code_never_makes_two_whatever_becomes_of_its_sends(dies_at: s
             await world.run_until_crash([cells(1)], _BombAt(dies_at))
         state = await world.run([cells(1)])
 
-        assert [] == world.broken_promises(state, rows=1), (first, second)
+        assert world.broken_promises(state, rows=1) == [], (first, second)
         # An intent whose process died counts as a send, so three may be spent here.
         is_spent = dies_at is not None and first.applied_s is None and second.applied_s is None
         ends = {Status.CREATED, Status.FAILED} if is_spent else {Status.CREATED}

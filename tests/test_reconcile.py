@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 import pytest
@@ -47,10 +48,14 @@ REFUSED = Listing(
 
 
 def found(
-    *, marker: str | None = WANTED.marker, name: str = WANTED.name, shown: Shown = EQUAL, id: str = "id-1"
+    *,
+    marker: str | None = WANTED.marker,
+    name: str = WANTED.name,
+    shown: Shown = EQUAL,
+    connection_id: str = "id-1",
 ) -> Found:
     return Found(
-        id=id, etag='"e"', name=canonical_name(name), marker=marker, shown=shown,
+        id=connection_id, etag='"e"', name=canonical_name(name), marker=marker, shown=shown,
         is_our_kind=True, created_at_ms=None,
     )  # fmt: skip
 
@@ -88,7 +93,7 @@ class Story:
         await anyio.sleep(self.takes_s)
         return self.see(self.looks[-1])
 
-    def doubt(self, number: int = 1, **changes: object) -> Doubt:
+    def doubt(self, number: int = 1, **changes: Any) -> Doubt:
         doubt = Doubt(
             row=number,
             wanted=wanted(judged(cells(number))),
@@ -117,8 +122,8 @@ async def test_a_hit_settles_at_once() -> None:
     created = Created(connection_id="id-1", etag='"e"', reconciled=True)
     assert [created] == story.settled
     assert [Settled(outcome=created)] == story.written()
-    assert (0, 0.0) == story.told[-1]
-    assert 0 == story.reconciler.waiting
+    assert story.told[-1] == (0, 0.0)
+    assert story.reconciler.waiting == 0
 
 
 async def test_look_ups_grow_apart_and_come_close_again_with_a_new_doubt() -> None:
@@ -128,7 +133,7 @@ async def test_look_ups_grow_apart_and_come_close_again_with_a_new_doubt() -> No
         await anyio.sleep(100)
         story.reconciler.add(story.doubt(2))
 
-    assert [3, 9, 21, 45, 90, 100, 106, 118] == story.looks[:8]
+    assert story.looks[:8] == [3, 9, 21, 45, 90, 100, 106, 118]
     # Right after each window's end there are the two listings that prove absence.
     assert {180.0, 183.0, 280.0, 283.0} <= set(story.looks)
     assert len(story.looks) < 25
@@ -139,8 +144,8 @@ async def test_a_slow_listing_takes_a_fifth_of_the_time_at_most() -> None:
 
     await story.run()
 
-    assert 3 == story.looks[0]
-    assert 3 + 30 + 4 * 30 == story.looks[1]
+    assert story.looks[0] == 3
+    assert story.looks[1] == 3 + 30 + 4 * 30
 
 
 async def test_absence_takes_the_window_and_two_complete_listings() -> None:
@@ -149,10 +154,10 @@ async def test_absence_takes_the_window_and_two_complete_listings() -> None:
 
     await story.run()
 
-    assert [1] == story.resent
-    assert [180, 183] == story.looks[-2:]
+    assert story.resent == [1]
+    assert story.looks[-2:] == [180, 183]
     assert [ProvenAbsent()] == story.written()
-    assert [] == story.settled
+    assert story.settled == []
 
 
 async def test_a_listing_that_began_within_the_window_proves_nothing() -> None:
@@ -161,7 +166,7 @@ async def test_a_listing_that_began_within_the_window_proves_nothing() -> None:
 
     await story.run()
 
-    assert 2 == sum(at >= 180 for at in story.looks)
+    assert sum(at >= 180 for at in story.looks) == 2
 
 
 @pytest.mark.parametrize("bad", [FAILED, REFUSED])
@@ -170,8 +175,8 @@ async def test_a_listing_that_failed_counts_for_nothing(bad: Listing) -> None:
 
     await story.run()
 
-    assert (1, []) == (story.reconciler.waiting, story.settled)
-    assert [] == story.written()
+    assert (story.reconciler.waiting, story.settled) == (1, [])
+    assert story.written() == []
     expected = 3.0 if bad is REFUSED else 300.0
     assert expected <= anyio.current_time() < expected + 60
 
@@ -181,7 +186,7 @@ async def test_failures_between_do_not_end_the_patience() -> None:
 
     await story.run()
 
-    assert [1] == story.resent
+    assert story.resent == [1]
 
 
 async def test_a_hit_in_a_listing_that_failed_waits_for_a_whole_one() -> None:
@@ -190,7 +195,7 @@ async def test_a_hit_in_a_listing_that_failed_waits_for_a_whole_one() -> None:
 
     await story.run()
 
-    assert [3, 9, 21] == story.looks
+    assert story.looks == [3, 9, 21]
 
 
 async def test_a_stop_ends_the_wait_at_once() -> None:
@@ -200,8 +205,8 @@ async def test_a_stop_ends_the_wait_at_once() -> None:
         await anyio.sleep(30)
         story.reconciler.stop()
 
-    assert 30 == anyio.current_time()
-    assert 1 == story.reconciler.waiting
+    assert anyio.current_time() == 30
+    assert story.reconciler.waiting == 1
 
 
 async def test_a_window_that_an_earlier_process_waited_out_is_judged_at_once() -> None:
@@ -211,8 +216,8 @@ async def test_a_window_that_an_earlier_process_waited_out_is_judged_at_once() -
 
     await story.run(old)
 
-    assert [1000, 1003] == story.looks
-    assert [1] == story.resent
+    assert story.looks == [1000, 1003]
+    assert story.resent == [1]
 
 
 BY_HAND = "a connection made by hand"
@@ -241,23 +246,23 @@ BY_HAND = "a connection made by hand"
             "the same target under another name",
             [found(marker=None, name=BY_HAND)], {}, {}, InDoubt,
         ),
-        ("two bear the marker", [found(), found(id="id-2")], {}, {}, Conflict),
+        ("two bear the marker", [found(), found(connection_id="id-2")], {}, {}, Conflict),
     ],
 )  # fmt: skip
 async def test_what_follows_proven_absence(
     sentence: str,
     stands: list[Found],
-    doubt: dict[str, object],
-    policy: dict[str, object],
+    doubt: dict[str, Any],
+    policy: dict[str, Any],
     outcome: object,
 ) -> None:
-    story = Story(lambda at: listing(*stands), policy=Policy(**policy))  # type: ignore[arg-type]
+    story = Story(lambda at: listing(*stands), policy=Policy(**policy))
 
     await story.run(story.doubt(**doubt))
 
     (settled,) = story.settled
     assert outcome in {settled, type(settled)}, sentence
-    assert [] == story.resent
+    assert story.resent == []
     (written,) = story.written()
     assert isinstance(written, Doubted if isinstance(settled, InDoubt) else Settled)
     assert settled == written.outcome
@@ -282,16 +287,16 @@ async def test_a_doubt_that_comes_in_while_others_are_judged_is_not_forgotten() 
 
     await story.run()
 
-    assert 2 == len(story.settled)
+    assert len(story.settled) == 2
 
 
 def test_the_policys_pauses_follow_its_window() -> None:
     """A rehearsal with a window of seconds looks soon; no window at all still takes its time."""
     real, rehearsal, none = Policy(), Policy(settle_s=3.0), Policy(settle_s=0.0)
 
-    assert (60.0, 3.0, 45.0) == (real.lag_s, real.first_look_s, real.longest_pause_s)
-    assert (0.05, 0.75) == (rehearsal.first_look_s, rehearsal.longest_pause_s)
-    assert (0.05, 0.05) == (none.first_look_s, none.longest_pause_s)
+    assert (real.lag_s, real.first_look_s, real.longest_pause_s) == (60.0, 3.0, 45.0)
+    assert (rehearsal.first_look_s, rehearsal.longest_pause_s) == (0.05, 0.75)
+    assert (none.first_look_s, none.longest_pause_s) == (0.05, 0.05)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from batchconnect.outcome import (
     Rejected,
 )
 from batchconnect.rerun import Chain, inherited, wanted_of
-from batchconnect.row import Row
+from batchconnect.row import Cell, Column, Row
 from batchconnect.row_state import UNANSWERED, RowState
 from batchconnect.run_ledger import Clock, RunLedger
 from batchconnect.secret import Secret
@@ -281,3 +281,46 @@ def test_a_row_that_is_gone_is_accounted_for() -> None:
         (inherited(done), 2, done.marker),
     ]
     assert entries(of_lost.lines(pen)) == [(planned("Two"), 3, lost.marker)]
+
+
+def fed_back(name: str, **changed: str | Secret) -> Row:
+    """A row as our reports show it: the secret is blank."""
+    asked = planned(name)
+    cells: dict[Column, Cell] = {
+        Column.NAME: asked.name,
+        Column.ENDPOINT: asked.endpoint,
+        Column.DATABASE: asked.database,
+        Column.TENANT: asked.tenant,
+        Column.SERVICE_PRINCIPAL_ID: asked.service_principal_id,
+        Column.SERVICE_PRINCIPAL_KEY: Secret(""),
+    }
+    return Row(number=2, cells={**cells, **{Column(c): cell for c, cell in changed.items()}})
+
+
+def test_a_row_that_is_done_needs_no_secret() -> None:
+    """Who feeds our workbook back fills in the keys of the others alone."""
+    state = before(2, "One", CREATED)
+    chain = Chain([state])
+
+    kept = chain.treat(fed_back("One", tenant=GUID.upper()), Rejected(problems=()))
+
+    assert kept == Kept(planned=planned("One"), marker=state.marker, settled=inherited(state))
+    assert gone(chain) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "row", "expected"),
+    [
+        (CREATED, fed_back("Two"), LeftOut()),
+        (CREATED, fed_back("One", database="other"), LeftOut()),
+        (CREATED, fed_back("One", servicePrincipalKey=Secret("typed")), LeftOut()),
+        (FAILED, fed_back("One"), None),
+    ],
+)
+def test_a_row_without_its_secret_is_kept_only_where_it_is_the_same_and_done(
+    outcome: Outcome, row: Row, expected: LeftOut | None
+) -> None:
+    """Another row at its number is new; an unfinished one is judged, and lacks its key."""
+    chain = Chain([before(2, "One", outcome)])
+
+    assert chain.treat(row, Rejected(problems=())) == expected

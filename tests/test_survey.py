@@ -294,6 +294,21 @@ async def test_a_rerun_keeps_rows_that_are_not_selected_as_they_were() -> None:
     assert pages.rows[2].marker == "m"
 
 
+@pytest.mark.parametrize("known", [{}, {2: True}])
+async def test_a_rerun_keeps_a_row_that_is_done_though_its_secret_is_blank(
+    known: dict[int, bool],
+) -> None:
+    """It is not rejected for that; a resumed rerun has it already."""
+    planned = RowPlanned(name="One", org="acme", sandbox="prod")
+    done = Settled(outcome=Created(connection_id="c-1"), inherited=True)
+    kept = Kept(planned=planned, marker="m", settled=done)
+    blank = ",".join("" if at == 5 else cell for at, cell in enumerate(text("One").split(",")))
+    found, pages = await surveyed(opened(blank), known=known, treat=lambda _, __: kept)
+
+    assert (found.rows, found.rejected, found.to_do) == (1, 0, 0)
+    assert pages.outcomes == ({} if known else {2: Created(connection_id="c-1")})
+
+
 async def test_many_rows_are_written_in_few_commits() -> None:
     """Two thousand lines each, the rest in one more."""
     found, pages = await surveyed(opened(*[text(f"Name {count}") for count in range(4500)]))

@@ -61,22 +61,22 @@ async def swept(service: Service) -> Swept:
 
 async def test_what_is_shown_is_found_at_once() -> None:
     assert Swept(expected=2, found=2, duplicated=(), missing=()) == await swept(Service([ALL]))
-    assert 0 == anyio.current_time()
+    assert anyio.current_time() == 0
 
 
 async def test_what_is_not_shown_yet_is_waited_for_as_long_as_it_may_lag() -> None:
     service = Service([listing(), listing(found("a")), ALL])
 
     assert Swept(expected=2, found=2, duplicated=(), missing=()) == await swept(service)
-    assert [0, 15, 30] == service.listed
+    assert service.listed == [0, 15, 30]
 
 
 async def test_what_is_never_shown_is_asked_for_by_its_id() -> None:
     service = Service([listing(found("a"))], known={"b": found("b")})
 
     assert Swept(expected=2, found=2, duplicated=(), missing=()) == await swept(service)
-    assert [0, 15, 30, 45, 60] == service.listed
-    assert ["b"] == service.asked
+    assert service.listed == [0, 15, 30, 45, 60]
+    assert service.asked == ["b"]
 
 
 async def test_what_nobody_knows_is_missing() -> None:
@@ -100,7 +100,7 @@ async def test_a_listing_that_fails_says_nothing_about_what_is_missing() -> None
     result = await swept(service)
 
     assert Swept(expected=2, found=1, duplicated=(), missing=(), complete=False) == result
-    assert [] == service.asked
+    assert service.asked == []
 
 
 async def test_a_refusal_is_not_waited_out() -> None:
@@ -110,13 +110,13 @@ async def test_a_refusal_is_not_waited_out() -> None:
     service = Service([Listing(sandbox="prod", refusal=refusal)])
 
     assert not (await swept(service)).complete
-    assert [0] == service.listed
+    assert service.listed == [0]
 
 
 async def test_a_marker_that_is_borne_twice_is_told_whatever_the_row_became() -> None:
     twice = listing(*ALL.items, found("x", "bc1-c"), found("y", "bc1-c"), found("z", "bc1-z"))
 
-    assert ("bc1-c",) == (await swept(Service([twice]))).duplicated
+    assert (await swept(Service([twice]))).duplicated == ("bc1-c",)
 
 
 async def test_sandboxes_are_swept_beside_each_other() -> None:
@@ -125,13 +125,13 @@ async def test_sandboxes_are_swept_beside_each_other() -> None:
 
     result = await sweep({"acme": first, "beta": second}, wants, lag_s=LAG_S)
 
-    assert LAG_S == anyio.current_time()
-    assert (2, 0, ("bc1-a", "bc1-b"), False) == (
+    assert anyio.current_time() == LAG_S
+    assert (
         result.expected,
         result.found,
         result.missing,
         result.complete,
-    )
+    ) == (2, 0, ("bc1-a", "bc1-b"), False)
 
 
 def row(
@@ -157,6 +157,6 @@ def test_what_is_expected_is_what_the_ledger_says() -> None:
     wants = expected(rows)
 
     assert {("acme", "prod"), ("beta", "prod")} == set(wants)
-    assert {"bc1-1": "a", "bc1-2": "b"} == wants["acme", "prod"].ids
+    assert wants["acme", "prod"].ids == {"bc1-1": "a", "bc1-2": "b"}
     assert {f"bc1-{number}" for number in range(1, 6)} == wants["acme", "prod"].markers
-    assert {"bc1-8": "d"} == wants["beta", "prod"].ids
+    assert wants["beta", "prod"].ids == {"bc1-8": "d"}

@@ -43,18 +43,25 @@ class Console:
     def result(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:
         """The result: the document with `--json`, else the lines for a person."""
         if self.json:
-            _write(sys.stdout, _json(document))
+            _write(sys.stdout, _json(document, sys.stdout.encoding or "utf-8"))
         else:
             _write(sys.stdout, "".join(f"{line}\n" for line in lines))
 
 
-def _json(document: Mapping[str, Any]) -> str:
+def _json(document: Mapping[str, Any], encoding: str) -> str:
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     try:
-        return orjson.dumps(document, option=options).decode()
+        text = orjson.dumps(document, option=options).decode()
     except TypeError:
-        # A file's name may hold bytes that are no text, which JSON cannot tell as they are.
-        return json.dumps(document, indent=2, default=str) + "\n"
+        # A file's name may hold bytes that are no text, which JSON cannot tell: each becomes a `?`.
+        text = json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n"
+        text = text.encode(errors="replace").decode()
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        # JSON has escapes of its own; Python's would make it unreadable.
+        text = json.dumps(json.loads(text), indent=2) + "\n"
+    return text
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -15,10 +15,7 @@ def refuse_existing(path: Path) -> None:
         UsageError: Something does.
     """
     if os.path.lexists(path):
-        raise UsageError(
-            f"{path} exists already, and what a person filled in is never overwritten",
-            hint="Name a new file, or move that one away.",
-        )
+        raise _exists(path)
 
 
 def write_new(path: Path, chunks: Iterable[bytes]) -> None:
@@ -33,8 +30,7 @@ def write_new(path: Path, chunks: Iterable[bytes]) -> None:
     try:
         descriptor = os.open(path, flags, 0o600)
     except FileExistsError:
-        refuse_existing(path)
-        raise
+        raise _exists(path) from None
     except OSError as error:
         raise _unwritable(path, error) from None
     try:
@@ -46,6 +42,13 @@ def write_new(path: Path, chunks: Iterable[bytes]) -> None:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} exists already, and what a person filled in is never overwritten",
+        hint="Name a new file, or move that one away.",
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

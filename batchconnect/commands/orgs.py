@@ -18,6 +18,7 @@ from batchconnect.flow_service import Spec, Unreadable
 from batchconnect.inert import inert
 from batchconnect.lane import Lane
 from batchconnect.org import Org
+from batchconnect.preview import told_reason
 from batchconnect.service import Service, connected
 from batchconnect.settings import Settings
 
@@ -98,14 +99,13 @@ async def _check(lane: Lane, sandbox: str | None) -> Checked:
     listing = await lane.list_one_page(sandbox)
     why = listing.refusal or listing.fault
     if why is not None and why.code != "not_read_on":
-        text = f"listing: {why.code}: {why.detail}"
+        text = f"listing: {told_reason(why)}"
         return Checked(org=lane.org, sandbox=sandbox, refusal=text)
     return _signed_in(lane.org, sandbox, spec)
 
 
 def _why(unreadable: Unreadable) -> str:
-    why = unreadable.refusal or unreadable.fault
-    return f"{why.code}: {why.detail}"
+    return told_reason(unreadable.refusal or unreadable.fault)
 
 
 def _signed_in(org: Org, sandbox: str, spec: Spec) -> Checked:

@@ -50,8 +50,7 @@ def run(
             ]
             console.result(document, lines)
             with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                async for _signum in signals:
-                    return
+                await anext(aiter(signals))
 
     try:
         with suppress(KeyboardInterrupt):

@@ -58,7 +58,9 @@ def closing_lines(
     if folder is not None:
         lines.append(f"report: {inert(str(folder))}")
         if summary.total >= LAST_ROW:
-            lines.append(f"        results.xlsx ends at Excel's row {LAST_ROW:,}; results.csv has all")
+            lines.append(
+                f"        results.xlsx ends at Excel's row {LAST_ROW:,}; results.csv has all"
+            )
     if next_command is not None:
         lines.append(f"next:   {inert(next_command)}")
     return lines if lines[-1] else lines[:-1]

@@ -25,6 +25,9 @@ from .stop import Stops
 Rows = Callable[[], Iterator[RowState]]
 """One pass over a run's rows in the sheet's order; may be asked for several times."""
 
+_KEPT = 20_000
+"""Rows, about 40 MB. A run that has no more is read from the ledger once; a larger one for each format."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requests:
@@ -66,6 +69,8 @@ class Summary:
     sweep: Swept | None
     rows: Callable[[], Iterator[Result]]
     """One pass over the rows, exact, in input order; may be asked for several times."""
+    lines: tuple[Line, ...] = ()
+    """The run's own lines, oldest first: when a process began, when a lane told what. For charts."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Paths of the written reports by name; filled in by `write_reports`."""
 
@@ -110,8 +115,9 @@ def summarize(
     live = live and ended is None
     sweep = _sweep(run_lines)
     counting = _Counting(stops=stops, live=live, hint=hint, title=title, sweep=sweep)
+    results = _Results(rows, stops=stops, live=live, hint=hint)
     for state in rows():
-        counting.add(state)
+        counting.add(state, results.add(state))
     last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
     if ended is not None:
         # A doubt may have been settled since the end was written.
@@ -119,11 +125,6 @@ def summarize(
         exit_code: int | None = ended[1].exit_code
     else:
         exit_code = None if live else _exit_code(counting.counts, sweep)
-
-    def results() -> Iterator[Result]:
-        for state in rows():
-            outcome = shown_of(state, live=live)
-            yield result_of(state, outcome, stop=stops.of(*_where(state), outcome), hint=hint)
 
     return Summary(
         opened=opened,
@@ -139,8 +140,42 @@ def summarize(
         lanes=lanes_of(run_lines, counting.tallies, opened.platform_host),
         incidents=counting.incidents.found(),
         sweep=sweep,
-        rows=results,
+        rows=results.all,
+        lines=tuple(run_lines),
     )
+
+
+class _Results:
+    """The rows as every format shows them: few are kept, many are made again from the ledger."""
+
+    def __init__(self, rows: Rows, *, stops: Stops, live: bool, hint: Advice) -> None:
+        self._rows = rows
+        self._stops = stops
+        self._live = live
+        self._hint = hint
+        self._kept: list[Result] | None = []
+
+    def add(self, state: RowState) -> Outcome:
+        """Take the next row of the first pass; returns the outcome that is shown of it."""
+        outcome = shown_of(state, live=self._live)
+        if self._kept is not None:
+            if len(self._kept) < _KEPT:
+                self._kept.append(self._result(state, outcome))
+            else:
+                self._kept = None
+        return outcome
+
+    def all(self) -> Iterator[Result]:
+        """One pass over the rows."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        for state in self._rows():
+            yield self._result(state, shown_of(state, live=self._live))
+
+    def _result(self, state: RowState, outcome: Outcome) -> Result:
+        stop = self._stops.of(*_where(state), outcome)
+        return result_of(state, outcome, stop=stop, hint=self._hint)
 
 
 class _Counting:
@@ -156,8 +191,7 @@ class _Counting:
         self.incidents = Incidents(hint=hint, title=title, swept=sweep)
         self.last_ms = 0
 
-    def add(self, state: RowState) -> None:
-        outcome = shown_of(state, live=self._live)
+    def add(self, state: RowState, outcome: Outcome) -> None:
         org, sandbox = _where(state)
         self.incidents.add(
             state.number,

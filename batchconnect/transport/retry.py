@@ -256,6 +256,8 @@ class _Told:
 
     def give(self, answer: Response | TransportError) -> Response:
         if isinstance(answer, Response):
+            if (answer.attempts, answer.throttled) == (self.tries, self.throttled):
+                return answer
             return replace(answer, attempts=self.tries, throttled=self.throttled)
         answer.attempts, answer.throttled = self.tries, self.throttled
         raise answer

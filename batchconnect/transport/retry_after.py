@@ -28,6 +28,8 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         RFC 9110, section 10.2.3.
     """
     value = headers.get("retry-after", "").strip()
+    if not value:
+        return None
     if _SECONDS.fullmatch(value):
         seconds = float(value)
     else:

@@ -11,6 +11,7 @@ import os
 import ssl
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from pathlib import Path
@@ -212,6 +213,7 @@ class Wire:
         raise TransportError("host_not_allowed", sent=False, detail=reason, permanent=True)
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str | None) -> bool:
     """Whether a host is this machine: `localhost` or a loopback address."""
     try:

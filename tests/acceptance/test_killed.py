@@ -32,7 +32,7 @@ def test_a_run_that_is_killed_a_dozen_times_creates_each_row_once(place: Place) 
         place.environ.update(practice.environment())
         settle_s = practice.simulator.settle_s
         pace = ("--rate", "25", "--concurrency", "6", "--timeout", "1")
-            command = ("run", sheet, *pace, "--settle", str(settle_s))
+        command = ("run", sheet, *pace, "--settle", str(settle_s))
         for _ in range(KILLS):
             running = place.start(*command)
             _kill_when(practice, running, rng)

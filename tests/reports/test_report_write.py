@@ -13,7 +13,7 @@ import pytest
 from batchconnect import reports
 from batchconnect.entry import Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger import Ledger
-from batchconnect.outcome import Failed
+from batchconnect.outcome import Failed, Problem
 from batchconnect.reports import FORMATS, ReportError, write_reports
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.row_state import fold_rows
@@ -250,3 +250,37 @@ def test_a_report_of_a_part_is_a_filter(tmp_path: Path) -> None:
     written = write_reports(summary, tmp_path / RUN)
 
     assert written["results.jsonl"].read_bytes() == b""
+
+
+def test_a_workbook_is_redacted_before_it_is_packed(tmp_path: Path) -> None:
+    """Nobody can look for a secret in its bytes, so every text that goes in is looked at."""
+    key = "planted-secret"
+    problem = Problem(code="c", column="name", what=f"what {key}", remedy=f"remedy {key}")
+    summary = summary_of()
+    (row,) = summary.rows()
+    echo = replace(
+        row,
+        org=key,
+        sandbox=key,
+        endpoint=key,
+        database=key,
+        tenant=key,
+        service_principal_id=key,
+        description=key,
+        hint=key,
+        connection_id=key,
+        error_code=key,
+        error=key,
+        problems=(problem,),
+    )
+    opened = replace(summary.opened, note=key, sheets=(key,), carried=(key,))
+
+    write_reports(
+        replace(summary, rows=lambda: iter([echo]), opened=opened),
+        tmp_path / RUN,
+        redact=lambda text: redact(text, [Secret(key)]),
+    )
+
+    text = text_of(tmp_path / RUN / "results.xlsx")
+    assert key not in text
+    assert "remedy ***" in text

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import openpyxl
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]  # it has hints, but no py.typed
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # likewise
 
@@ -274,6 +274,7 @@ def test_it_is_a_sheet_when_the_keys_are_filled_in_again(tmp_path: Path) -> None
         assert row.cells[Column.DATABASE] == "007"
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.one_of(st.sampled_from(EXACT), st.text(min_size=1, max_size=9)), max_size=4))
 def test_what_the_workbook_holds_is_what_was_given(names: list[str]) -> None:
     """Or it is left out and said, never changed."""

@@ -1,0 +1,175 @@
+"""
+The run as a page for people, `report.html`: one file that asks nobody for anything.
+
+Everything but the table of rows is written here, so that the page reads without its script and prints. The
+script has a hash in the page's policy and finds the rows in an inert block: no data is ever executed.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from batchconnect.entry import LaneTold
+from batchconnect.event import LaneStopped
+from batchconnect.inert import inert
+from batchconnect.outcome import Status
+
+from . import page_words
+from .chart import Bars, Strip, latency_bars, request_bars, strip
+from .incident import Incident
+from .latency import Latencies, Latency
+from .page_rows import MOST_ROWS, RowBlock, codes_of
+from .summary import Summary
+from .timeline import Timekeeper, Timeline
+
+_MOST_ORGS: Final = 50
+_MOST_MARKERS: Final = 50
+_CHUNK: Final = 1 << 16
+_SENT: Final = frozenset({Status.CREATED, Status.EXISTING, Status.FAILED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Org:
+    """How the rows of one org ended."""
+
+    name: str
+    counts: Counter[Status]
+
+    @property
+    def rows(self) -> int:
+        return self.counts.total()
+
+    @property
+    def open(self) -> int:
+        """Rows without a connection."""
+        return self.rows - self.counts[Status.CREATED] - self.counts[Status.EXISTING]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """What one pass over the rows gave."""
+
+    orgs: tuple[_Org, ...]
+    codes: frozenset[str]
+    """By which rows can be found."""
+    timeline: Timeline | None
+    requests: Bars | None
+    strips: tuple[Strip, ...]
+    latency: Latency | None
+    durations: Bars | None
+    block: RowBlock
+
+
+def render(summary: Summary) -> Iterator[bytes]:
+    """`report.html`; each chunk holds whole lines."""
+    page = _environment()
+    style, script = (_source(page, name) for name in ("report.css", "report.js"))
+    seen = _pass_over(summary)
+    pieces = page.get_template("report.html.jinja").generate(
+        run=summary,
+        opened=summary.opened,
+        charts=seen,
+        words=page_words,
+        statuses=list(Status),
+        incidents=[(one, _is_found(one, seen.codes)) for one in summary.incidents],
+        most_orgs=_MOST_ORGS,
+        most_markers=_MOST_MARKERS,
+        most_rows=MOST_ROWS,
+        is_whole=summary.total <= MOST_ROWS,
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        rows=seen.block.lines(),
+    )
+    return _chunks(pieces)
+
+
+def _environment() -> Environment:
+    page = Environment(
+        loader=PackageLoader(__package__, "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page.filters |= {
+        "inert": inert,
+        "number": page_words.number,
+        "counted": page_words.counted,
+        "span": page_words.span,
+        "rate": page_words.rate,
+        "stamp": page_words.stamp,
+    }
+    return page
+
+
+def _source(page: Environment, name: str) -> str:
+    """A style or script of ours as it is: the browser hashes what stands between the tags."""
+    assert page.loader is not None
+    return page.loader.get_source(page, name)[0]
+
+
+def _hash(text: str) -> str:
+    """What a Content-Security-Policy knows an inline text by."""
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"sha256-{digest}"
+
+
+def _pass_over(summary: Summary) -> _Pass:
+    times, latencies = Timekeeper(summary), Latencies()
+    orgs: dict[str, Counter[Status]] = {}
+    codes = {
+        line.entry.event.code
+        for line in summary.lines
+        if isinstance(line.entry, LaneTold) and isinstance(line.entry.event, LaneStopped)
+    }
+    block = RowBlock(
+        total=summary.total, carried=summary.carried, started_at_ms=summary.started_at_ms
+    )
+    for result in summary.rows():
+        block.add(result)
+        orgs.setdefault(result.org, Counter())[result.status] += 1
+        codes.update(codes_of(result))
+        times.add(result)
+        if result.status in _SENT and result.attempts and result.duration_ms is not None:
+            latencies.add(result.duration_ms, settled=result.reconciled)
+    timeline, latency = times.timeline(), latencies.found()
+    return _Pass(
+        orgs=tuple(
+            sorted(
+                (_Org(name=name, counts=counts) for name, counts in orgs.items()),
+                key=lambda org: (-org.open, -org.rows, org.name),
+            )
+        ),
+        codes=frozenset(codes),
+        timeline=timeline,
+        requests=request_bars(timeline) if timeline else None,
+        strips=tuple(strip(track, timeline) for track in timeline.tracks) if timeline else (),
+        latency=latency,
+        durations=latency_bars(latency) if latency else None,
+        block=block,
+    )
+
+
+def _is_found(incident: Incident, codes: Iterable[str]) -> bool:
+    """Whether a search for the incident's code finds its rows; what only the sweep knows is not found."""
+    return incident.code in codes
+
+
+def _chunks(pieces: Iterator[str]) -> Iterator[bytes]:
+    """Pieces of any length become chunks of whole lines."""
+    rest = ""
+    while batch := list(islice(pieces, 200)):
+        rest += "".join(batch)
+        if len(rest) >= _CHUNK:
+            whole, end, rest = rest.rpartition("\n")
+            yield f"{whole}{end}".encode()
+    yield rest.encode()

@@ -1,0 +1,278 @@
+"use strict";
+// The table of rows: search, filters, order, pages, copying. All else on the page stands without this script.
+// Texts from the sheet reach the page as text nodes only; the page's policy forbids any other way.
+(() => {
+  const PAGE = 100;       // Lines at once: as many as a browser draws without a pause.
+  const PRINTED = 1000;   // Lines on paper.
+  const $ = (id) => document.getElementById(id);
+
+  const block = $("data");
+  const data = JSON.parse(block.textContent);
+  block.remove();         // Once is enough: 50,000 rows are some 15 MB.
+
+  const at = Object.fromEntries(data.fields.map((field, place) => [field, place]));
+  const texted = new Set(data.texted);
+  const of = (row, field) => {
+    const value = row[at[field]];
+    if (!texted.has(field)) return value;
+    return Array.isArray(value) ? value.map((one) => data.texts[one]) : data.texts[value];
+  };
+
+  const STATUSES = ["created", "existing", "failed", "rejected", "conflict", "in_doubt", "not_attempted"];
+  const SEARCHED = ["row", "name", "connection", "endpoint", "database", "tenant", "principal", "description",
+    "codes", "error", "column", "request", "sandbox", "org", "carried"];
+  const said = (status) => status.replace("_", " ");
+  const result = (row) => of(row, "connection") || of(row, "codes");
+  const COLUMNS = [
+    { key: "row", title: "Row", value: (row) => of(row, "row") },
+    { key: "status", title: "Status", value: (row) => STATUSES.indexOf(of(row, "status")) },
+    { key: "name", title: "Name", value: (row) => of(row, "name").toLowerCase() },
+    { key: "org", title: "Org", value: (row) => of(row, "org").toLowerCase() },
+    { key: "sandbox", title: "Sandbox", value: (row) => of(row, "sandbox").toLowerCase() },
+    { key: "result", title: "Connection, or what is wrong", value: result },
+    { key: "took", title: "Took", value: (row) => of(row, "duration") ?? -1 },
+  ];
+
+  // Searching is a look into one prepared text per row: 50,000 of them take some ten milliseconds. They are
+  // prepared while nobody waits, a thousand at a time; who is faster than that prepares the rest.
+  const haystacks = [];
+  const haystack = (index) => haystacks[index] ??= SEARCHED.map((field) => of(data.rows[index], field))
+    .flat().filter(Boolean).join("\n").toLowerCase();
+  const prepare = (from = 0) => {
+    const until = Math.min(from + 1000, data.rows.length);
+    for (let index = from; index < until; index += 1) haystack(index);
+    if (until < data.rows.length) setTimeout(prepare, 0, until);
+  };
+
+  let order = data.rows.map((_, index) => index);
+  let sorted = { key: "row", down: false };
+  let chosen = new Set();
+  let shown = order;
+  let page = 0;
+
+  const element = (name, attributes = {}, ...children) => {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+      else made.setAttribute(key, value);
+    }
+    made.append(...children.filter((child) => child !== ""));
+    return made;
+  };
+  const number = (count) => count.toLocaleString("en");
+  const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+  const span = (ms) => {
+    if (ms < 1000) return `${ms} ms`;
+    if (ms < 10000) return `${(ms / 1000).toFixed(1).replace(/\.0$/, "")} s`;
+    const seconds = Math.round(ms / 1000);
+    if (seconds < 60) return `${seconds} s`;
+    const minutes = Math.floor(seconds / 60);
+    if (minutes < 60) return seconds % 60 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
+    return minutes % 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : `${minutes / 60} h`;
+  };
+  const stamp = (sinceStart) => new Date(data.started + sinceStart).toISOString().replace("T", " ").replace("Z", " UTC");
+
+  // Copying. What a spreadsheet would run as a formula gets a sign before it, as in results.csv.
+  const inert = (text) => (/^'*[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+  const put = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // Some browsers give a page from a file no clipboard.
+      const area = element("textarea", { class: "hidden", "aria-hidden": "true" });
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      const done = document.execCommand("copy");
+      area.remove();
+      return done;
+    }
+  };
+  const copy = async (ids, button) => {
+    const done = ids.length > 0 && await put(ids.map(inert).join("\n"));
+    button.focus();
+    $("count").textContent = done ? `${counted(ids.length, "id")} copied.`
+      : ids.length ? "The browser did not let the page copy." : "No row here has a connection id.";
+  };
+
+  const details = (row) => {
+    const started = of(row, "started");
+    const facts = [
+      ["description", of(row, "description")],
+      ["endpoint", of(row, "endpoint")], ["database", of(row, "database")],
+      ["tenant", of(row, "tenant")], ["servicePrincipalId", of(row, "principal")],
+      ["org", of(row, "org")], ["sandbox", of(row, "sandbox")],
+      ["connection id", of(row, "connection")], ["found by", of(row, "match")],
+      ["code", of(row, "codes")], ["column", of(row, "column")],
+      ["HTTP status", of(row, "http") ?? ""], ["request id", of(row, "request")],
+      ["tries", of(row, "attempts") || ""],
+      ["started", started === null ? "" : stamp(started)],
+      ["took", of(row, "duration") === null ? "" : span(of(row, "duration"))],
+      ...of(row, "warnings").map((warning) => ["warning", warning]),
+      ...of(row, "carried").map((cell, place) => [data.carried[place], cell]),
+    ];
+    return element("dl", { class: "facts" }, ...facts.filter(([, value]) => value !== "").map(([term, value]) =>
+      element("div", {}, element("dt", {}, term), element("dd", {}, String(value)))));
+  };
+
+  const outcome = (row) => {
+    const id = of(row, "connection");
+    if (id) {
+      const button = element("button", {
+        type: "button", class: "copy", "aria-label": `Copy the connection id of row ${of(row, "row")}`,
+        onclick: () => copy([id], button),
+      }, "copy");
+      return [element("code", {}, id), button];
+    }
+    return [
+      element("span", { class: "cause" }, of(row, "error") || of(row, "codes")),
+      element("span", { class: "advice" }, of(row, "hint")),
+    ];
+  };
+
+  const line = (index) => {
+    const row = data.rows[index];
+    const status = of(row, "status");
+    const toggle = element("button", {
+      type: "button", class: "open", "aria-expanded": "false", "aria-label": `Row ${of(row, "row")}, details`,
+      onclick: () => {
+        const open = toggle.getAttribute("aria-expanded") === "true";
+        toggle.setAttribute("aria-expanded", String(!open));
+        if (open) made.nextElementSibling.remove();
+        else made.after(element("tr", { class: "more", role: "row" },
+          element("td", { role: "cell", class: "more-cell", colspan: COLUMNS.length }, details(row))));
+      },
+    }, String(of(row, "row")));
+    const duration = of(row, "duration");
+    const cells = {
+      row: [toggle],
+      status: [element("span", { class: `status s-${status}` }, said(status))],
+      name: [element("bdi", {}, of(row, "name"))],
+      org: [element("bdi", {}, of(row, "org"))],
+      sandbox: [of(row, "sandbox")],
+      result: outcome(row),
+      took: [duration === null ? "" : span(duration)],
+    };
+    const made = element("tr", { role: "row" }, ...COLUMNS.map(({ key }) =>
+      element("td", { role: "cell", class: `c-${key}` }, ...cells[key])));
+    return made;
+  };
+
+  const draw = (from = page * PAGE, size = PAGE) => {
+    const body = $("grid").tBodies[0];
+    body.replaceChildren(...shown.slice(from, from + size).map(line));
+    const last = Math.max(0, Math.ceil(shown.length / PAGE) - 1);
+    $("place").textContent = shown.length
+      ? `${number(from + 1)} to ${number(Math.min(from + size, shown.length))} of ${number(shown.length)}` : "no rows";
+    document.querySelectorAll(".pager button").forEach((button) => {
+      button.disabled = page === (["first", "previous"].includes(button.dataset.page) ? 0 : last);
+    });
+  };
+
+  const filter = () => {
+    const words = $("search").value.trim().toLowerCase();
+    const org = $("org").value;
+    shown = order.filter((index) => {
+      const row = data.rows[index];
+      return (!chosen.size || chosen.has(of(row, "status"))) && (!org || `=${of(row, "org")}` === org)
+        && (!words || haystack(index).includes(words));
+    });
+    page = 0;
+    draw();
+    $("count").textContent = shown.length === data.rows.length ? counted(shown.length, "row")
+      : `${number(shown.length)} of ${counted(data.rows.length, "row")}`;
+  };
+
+  const sort = (key) => {
+    sorted = { key, down: sorted.key === key && !sorted.down };
+    const { value } = COLUMNS.find((column) => column.key === key);
+    const values = data.rows.map(value);
+    const sign = sorted.down ? -1 : 1;
+    order.sort((a, b) => (values[a] < values[b] ? -sign : values[a] > values[b] ? sign : a - b));
+    headings();
+    filter();
+  };
+
+  const headings = () => {
+    for (const { key } of COLUMNS) {
+      const state = sorted.key === key ? (sorted.down ? "descending" : "ascending") : "none";
+      $(`h-${key}`).setAttribute("aria-sort", state);
+    }
+  };
+
+  const choose = (statuses) => {
+    chosen = new Set(statuses);
+    $("statuses").querySelectorAll("button").forEach((button) => {
+      button.setAttribute("aria-pressed", String(chosen.has(button.value)));
+    });
+  };
+
+  const tally = (field) => {
+    const counts = new Map();
+    for (const row of data.rows) counts.set(of(row, field), (counts.get(of(row, field)) ?? 0) + 1);
+    return counts;
+  };
+
+  const start = () => {
+    $("grid").tHead.rows[0].append(...COLUMNS.map(({ key, title }) =>
+      element("th", { id: `h-${key}`, class: `c-${key}`, scope: "col", role: "columnheader" },
+        element("button", { type: "button", onclick: () => sort(key) }, title))));
+    const statuses = tally("status");
+    $("statuses").append(...STATUSES.filter((status) => statuses.has(status)).map((status) =>
+      element("button", {
+        type: "button", value: status, class: `s-${status}`, "aria-pressed": "false",
+        onclick: () => {
+          choose(chosen.has(status) ? [...chosen].filter((one) => one !== status) : [...chosen, status]);
+          filter();
+        },
+      }, `${said(status)} ${number(statuses.get(status))}`)));
+    // A value begins with "=", so that an org without a name is not "all".
+    const orgs = [...tally("org")].sort(([a], [b]) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
+    $("org").append(...orgs.map(([org, count]) =>
+      element("option", { value: `=${org}` }, `${org || "no org"} (${number(count)})`)));
+    $("search").addEventListener("input", filter);
+    $("org").addEventListener("change", filter);
+    const form = document.querySelector(".filters");
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => setTimeout(() => { choose([]); filter(); }));
+    $("copy").addEventListener("click", () =>
+      copy(shown.map((index) => of(data.rows[index], "connection")).filter(Boolean), $("copy")));
+    document.querySelector(".pager").addEventListener("click", ({ target }) => {
+      const last = Math.max(0, Math.ceil(shown.length / PAGE) - 1);
+      const goal = { first: 0, previous: page - 1, next: page + 1, last }[target.dataset.page];
+      if (goal === undefined) return;
+      page = Math.min(last, Math.max(0, goal));
+      draw();
+      $("grid").scrollIntoView({ block: "start" });
+    });
+    // A number in the headline, a cause, an org: each leads to its rows.
+    document.querySelectorAll('a[href="#rows"]:not(.skip)').forEach((link) => {
+      link.addEventListener("click", () => {
+        choose(link.dataset.status ? [link.dataset.status] : []);
+        $("search").value = link.dataset.search ?? "";
+        $("org").value = link.dataset.org ? `=${link.dataset.org}` : "";
+        filter();
+      });
+    });
+    addEventListener("beforeprint", () => draw(0, PRINTED));
+    addEventListener("afterprint", () => draw());
+    headings();
+    filter();
+    $("table").hidden = false;
+    prepare();
+  };
+
+  const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
+  let theme = 0;
+  $("theme").hidden = false;
+  $("theme").addEventListener("click", () => {
+    theme = (theme + 1) % THEMES.length;
+    const [name, words] = THEMES[theme];
+    if (name) document.documentElement.dataset.theme = name;
+    else delete document.documentElement.dataset.theme;
+    $("theme").textContent = `Theme: ${words}`;
+  });
+
+  start();
+})();

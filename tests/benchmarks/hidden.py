@@ -1,0 +1,170 @@
+"""Services with a hidden limit, for virtual time: the ten of issue 5, and two more that it names."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Protocol
+
+import anyio
+
+from batchconnect.transport.interface import Request, Response
+
+
+class Limit(Protocol):
+    """Whether a request is served now."""
+
+    def take(self, now: float, in_flight: int) -> float:
+        """0: served; else the seconds until it would be."""
+        ...
+
+    def allowed(self, start: float, end: float) -> float:
+        """How many requests it would have served in so long, asked at its own pace."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Bucket:
+    """So many per second, and a burst; the rate may change at moments of its own."""
+
+    rates: tuple[tuple[float, float], ...]
+    """From which second on, how many per second."""
+    burst: float = 8.0
+    level: float = field(init=False)
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.level = self.burst
+
+    def take(self, now: float, in_flight: int) -> float:
+        """A token, or the seconds until there is one; a refusal costs nothing."""
+        self.level = min(self.burst, self.level + self.allowed(self.at, now))
+        self.at = now
+        if self.level >= 1 - 1e-9:
+            self.level -= 1
+            return 0.0
+        rate = next(rate for since, rate in reversed(self.rates) if since <= now)
+        return (1 - self.level) / rate
+
+    def allowed(self, start: float, end: float) -> float:
+        """The area under the rate."""
+        ends = [*(since for since, _ in self.rates[1:]), float("inf")]
+        spans = zip(self.rates, ends, strict=True)
+        return sum(rate * max(0.0, min(end, to) - max(start, at)) for (at, rate), to in spans)
+
+
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """So many in each full minute of the clock."""
+
+    most: int = 60
+    seconds: float = 60.0
+    minute: int = -1
+    taken: int = 0
+
+    def take(self, now: float, in_flight: int) -> float:
+        """A place in this minute, or the seconds until the next one."""
+        minute = int(now // self.seconds)
+        if minute != self.minute:
+            self.minute, self.taken = minute, 0
+        if self.taken < self.most:
+            self.taken += 1
+            return 0.0
+        return (minute + 1) * self.seconds - now
+
+    def allowed(self, start: float, end: float) -> float:
+        """On average."""
+        return self.most * (end - start) / self.seconds
+
+
+@dataclass(slots=True, kw_only=True)
+class InFlight:
+    """So many at once."""
+
+    most: int
+    latency_s: float
+
+    def take(self, now: float, in_flight: int) -> float:
+        """Served if there are no more than so many."""
+        return 0.0 if in_flight <= self.most else 1.0
+
+    def allowed(self, start: float, end: float) -> float:
+        """By Little's law."""
+        return self.most / self.latency_s * (end - start)
+
+
+class Service:
+    """The innermost ring: answers by a hidden limit, and counts."""
+
+    def __init__(self, limit: Limit, *, latency_s: float, status: int, header: bool) -> None:
+        self.limit = limit
+        self._latency_s = latency_s
+        self._status = status
+        self._header = header
+        self._in_flight = 0
+        self.served: list[float] = []
+        self.refused: list[float] = []
+
+    async def send(self, request: Request) -> Response:
+        """Serve, or refuse at once."""
+        self._in_flight += 1
+        try:
+            now = anyio.current_time()
+            wait_s = self.limit.take(now, self._in_flight)
+            if wait_s == 0.0:
+                self.served.append(now)
+                await anyio.sleep(self._latency_s)
+                return Response(status=201)
+            self.refused.append(now)
+            await anyio.sleep(min(self._latency_s, 0.1))
+        finally:
+            self._in_flight -= 1
+        headers = {"retry-after": str(max(1, ceil(wait_s)))} if self._header else {}
+        return Response(status=self._status, headers=headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One hidden limit, and how long it is met."""
+
+    name: str
+    limit: Callable[[], Limit]
+    latency_s: float = 0.1
+    status: int = 429
+    header: bool = True
+    rows: int = 2000
+    from_s: float = 10.0
+    """From when on the use of the limit counts."""
+
+    def service(self) -> Service:
+        """A fresh one."""
+        return Service(
+            self.limit(), latency_s=self.latency_s, status=self.status, header=self.header
+        )
+
+
+def _rate(per_second: float, burst: float = 8.0) -> Callable[[], Limit]:
+    return lambda: Bucket(rates=((0.0, per_second),), burst=burst)
+
+
+CHANGES = ((0.0, 8.0), (120.0, 2.0), (240.0, 12.0))
+
+CASES = (
+    Case(name="8/s burst 8, Retry-After", limit=_rate(8)),
+    Case(name="8/s burst 8, no header", limit=_rate(8), header=False),
+    Case(name="8/s burst 8, as 500", limit=_rate(8), status=500, header=False),
+    Case(name="4 in flight", limit=lambda: InFlight(most=4, latency_s=0.5), latency_s=0.5),
+    Case(
+        name="8/s, 2/s, 12/s",
+        limit=lambda: Bucket(rates=CHANGES),
+        header=False,
+        rows=2600,
+    ),
+    Case(name="60/min, Retry-After", limit=Window, latency_s=1.0, rows=600),
+    Case(name="60/min, no header", limit=Window, latency_s=1.0, header=False, rows=600),
+    Case(name="slow: 2/s", limit=_rate(2, 2), rows=600),
+    Case(name="fast: 18/s", limit=_rate(18, 18), rows=4000),
+    Case(name="very slow: 0.5/s", limit=_rate(0.5, 1), rows=200),
+    Case(name="8/s, no burst, no header", limit=_rate(8, 1), header=False),
+    Case(name="4/s, no burst, Retry-After", limit=_rate(4, 1), rows=1200),
+)

@@ -1,0 +1,66 @@
+"""Sheets of any length for the benchmarks, healthy rows all; written as a stream."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+COLUMNS = (
+    "name",
+    "description",
+    "endpoint",
+    "database",
+    "tenant",
+    "servicePrincipalId",
+    "servicePrincipalKey",
+    "org",
+    "sandbox",
+)
+TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+
+
+def rows(count: int, *, orgs: tuple[str, ...] = ("acme",), sandboxes: int = 1) -> Iterator[list[str]]:
+    """The cells of so many rows, spread evenly over orgs and sandboxes."""
+    for number in range(1, count + 1):
+        yield [
+            f"Client {number:07d}",
+            f"Telemetry of client {number}",
+            f"https://cluster{number % 97}.westeurope.kusto.windows.net",
+            f"db{number}",
+            TENANT,
+            f"0d1ff3c1-7c0a-4b0e-9d7e-{number:012x}",
+            f"kEy8Q~{number:010d}.Xy_4QabcdefGHIJ",
+            orgs[number % len(orgs)],
+            sandbox(number, sandboxes),
+        ]
+
+
+def sandbox(number: int, sandboxes: int) -> str:
+    """Where the row of this number goes."""
+    return f"sandbox{number % sandboxes}"
+
+
+def write_csv(
+    path: Path, count: int, *, orgs: tuple[str, ...] = ("acme",), sandboxes: int = 1
+) -> Path:
+    """A CSV of so many rows."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(rows(count, orgs=orgs, sandboxes=sandboxes))
+    path.chmod(0o600)
+    return path
+
+
+def write_workbook(path: Path, count: int) -> Path:
+    """A workbook of so many rows, every cell a text."""
+    import xlsxwriter
+
+    book = xlsxwriter.Workbook(
+        str(path), {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False}
+    )
+    tab = book.add_worksheet("clients")
+    for at, cells in enumerate([list(COLUMNS), *rows(count)]):
+        tab.write_row(at, 0, cells)
+    book.close()
+    path.chmod(0o600)
+    return path

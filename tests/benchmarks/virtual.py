@@ -1,0 +1,151 @@
+"""
+The pace of a lane in virtual time, beside what others do, on the same hidden limits.
+
+Hours pass in seconds, and the same seed gives the same figures: they decide whether a change of the
+pace is one for the better.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from statistics import median
+from typing import Protocol
+
+import anyio
+import trio.testing
+
+from batchconnect.lane import judge_load
+from batchconnect.transport.interface import Purpose, Request, Transport
+from batchconnect.transport.pace import RateLimiter
+from batchconnect.transport.rate_limit import RateLimited
+from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, not_applied
+from batchconnect.transport.stop import StopSignal
+from tests.benchmarks.hidden import CASES, Case, Service
+from tests.benchmarks.rivals import Aimd, Cubic, Fixed, Rival
+
+CREATE = Request(purpose=Purpose.CREATE, method="POST", url="https://loopback/connections")
+_CREATED = 201
+WORKERS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Met:
+    """How a limit was met."""
+
+    used: float
+    """Share of what the limit allowed, from the case's `from_s` to the last row but the tail."""
+    refused: float
+    """Share of all requests."""
+    seconds: float
+    """Until the last row."""
+
+
+class Send(Protocol):
+    """Sends one row until it is served."""
+
+    async def __call__(self) -> None:
+        """Return when it is served."""
+        ...
+
+
+def ours(service: Service, rng: Random) -> Send:
+    """The lane's own rings."""
+    stop = StopSignal()
+    pace = RateLimiter(org="acme", host="loopback", rng=rng)
+    limited = RateLimited(
+        service, pace, slots=anyio.CapacityLimiter(WORKERS), judge=judge_load, stop=stop
+    )
+    ring: Transport = Retrying(
+        limited,
+        RetryPolicy(),
+        on=not_applied(judge_load),
+        rng=rng,
+        patience=Patience(1e9),
+        stop=stop,
+    )
+
+    async def send() -> None:
+        # What comes back as 500 is settled beside the work, and sent again.
+        while (await ring.send(CREATE)).status != _CREATED:
+            pass
+
+    return send
+
+
+def rival(make: Callable[[Random], Rival]) -> Callable[[Service, Random], Send]:
+    """Another way, as one object for the whole lane."""
+
+    def made(service: Service, rng: Random) -> Send:
+        way = make(rng)
+
+        async def send() -> None:
+            await way.send(service, CREATE)
+
+        return send
+
+    return made
+
+
+WAYS: dict[str, Callable[[Service, Random], Send]] = {
+    "batchconnect": ours,
+    "20 at once": rival(lambda rng: Fixed(20, rng)),
+    "5 at once": rival(lambda rng: Fixed(5, rng)),
+    "AIMD": rival(Aimd),
+    "cubic": rival(Cubic),
+}
+
+
+def meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
+    """Send the rows of a case, in virtual time."""
+    return anyio.run(
+        _meet,
+        case,
+        way,
+        seed,
+        backend="trio",
+        backend_options={"clock": trio.testing.MockClock(autojump_threshold=0)},
+    )
+
+
+async def _meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
+    service = case.service()
+    send = way(service, Random(seed))
+    left = iter(range(case.rows))
+    began = anyio.current_time()
+
+    async def worker() -> None:
+        for _ in left:
+            await send()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(WORKERS):
+            tasks.start_soon(worker)
+    # The last rows are fewer than the workers: what they do says nothing of the pace.
+    end = service.served[-WORKERS // 2]
+    start = began + case.from_s
+    counted = sum(start <= at <= end for at in service.served)
+    sent = len(service.served) + len(service.refused)
+    return Met(
+        used=counted / service.limit.allowed(start, end),
+        refused=len(service.refused) / sent,
+        seconds=anyio.current_time() - began,
+    )
+
+
+def middle(case: Case, way: str, seeds: int = 5) -> Met:
+    """The medians over some seeds."""
+    met = [meet(case, WAYS[way], seed) for seed in range(seeds)]
+    return Met(
+        used=median(one.used for one in met),
+        refused=median(one.refused for one in met),
+        seconds=median(one.seconds for one in met),
+    )
+
+
+if __name__ == "__main__":
+    for each in CASES:
+        line = [f"{each.name:28}"]
+        for name in WAYS:
+            got = middle(each, name, 3)
+            line.append(f"{name} {got.used:6.1%} {got.refused:6.1%} {got.seconds:6.0f}s")
+        print(" | ".join(line))

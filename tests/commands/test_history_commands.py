@@ -1,0 +1,154 @@
+"""`runs`, `status`, `report`: what the ledger tells of runs, past and present; no lock is needed."""
+
+import os
+from pathlib import Path
+
+import anyio
+import pytest
+
+from batchconnect import Choices, Stop, onboard
+from batchconnect.ledger_file import locked
+from tests.command_line import FAST, CommandLine, many
+
+SIMULATED = ("--simulate", *FAST)
+
+
+def two_runs(batchconnect: CommandLine) -> None:
+    """A canary, and what it left."""
+    sheet = batchconnect.sheet(many(2, org="acme"))
+    batchconnect("run", sheet, *SIMULATED, "--max-rows", "1", "--note", "CHG-1")
+    batchconnect("run", sheet, *SIMULATED)
+
+
+def test_before_the_first_run_there_is_nothing_to_show(batchconnect: CommandLine) -> None:
+    """Which is no error; and where a ledger is looked for is said."""
+    done = batchconnect("runs")
+
+    assert done.code == 0
+    assert done.out.startswith("no run yet in ")
+    assert batchconnect("runs", "--json").json == {"runs": []}
+
+
+def test_past_runs_are_shown_newest_first(batchconnect: CommandLine) -> None:
+    """With exit code, what is connected, sheet and note."""
+    two_runs(batchconnect)
+
+    newer, older = batchconnect("runs", "--simulate").out.splitlines()
+
+    assert newer.split()[1:6] == ["exit", "0", "2/2", "connected", "clients.csv"]
+    assert older.split()[1:] == ["exit", "8", "1/2", "connected", "clients.csv", "CHG-1"]
+
+
+def test_at_most_so_many_runs_are_shown(batchconnect: CommandLine) -> None:
+    """The newest ones."""
+    two_runs(batchconnect)
+
+    (only,) = batchconnect("runs", "--simulate", "--limit", "1", "--json").json["runs"]
+
+    assert (only["exit_code"], only["closed"], only["simulated"]) == (0, True, True)
+
+
+def test_a_simulation_never_mixes_with_real_runs(batchconnect: CommandLine) -> None:
+    """Who forgets `--simulate` is told where the runs are."""
+    two_runs(batchconnect)
+
+    for command in ("status", "report", "rerun"):
+        done = batchconnect(command)
+        assert done.code == 5
+        assert "There are simulated runs: add --simulate." in done.err
+    assert batchconnect("runs").out.startswith("no run yet")
+
+
+def test_without_any_ledger_the_hint_says_how_one_comes_to_be(batchconnect: CommandLine) -> None:
+    """Or where another is."""
+    done = batchconnect("status", "--simulate")
+
+    assert done.code == 5
+    assert "A run makes it." in done.err
+
+
+def test_the_status_is_the_end_of_the_run_again(batchconnect: CommandLine) -> None:
+    """Of the last run, or of one that is named by its beginning."""
+    two_runs(batchconnect)
+    newer, older = (one["run_id"] for one in batchconnect("runs", "--simulate", "--json").json["runs"])
+
+    last = batchconnect("status", "--simulate")
+    named = batchconnect("status", "--simulate", older)
+
+    assert f"run {newer} (simulated): 2 rows" in last.out
+    assert f"run {older} (simulated): 2 rows" in named.out
+    assert "next:   the command that began it, once more" in named.out
+    assert batchconnect("status", "--simulate", "--json").json["exit_code"] == 0
+
+
+@pytest.mark.parametrize(("name", "why"), [("nobody", "no run is called"), ("sim-", "several")])
+def test_a_run_has_to_be_named_well(batchconnect: CommandLine, name: str, why: str) -> None:
+    """Unknown, or not one only: exit 2."""
+    two_runs(batchconnect)
+
+    done = batchconnect("status", "--simulate", name)
+
+    assert done.code == 2
+    assert why in done.err
+
+
+def test_a_run_at_work_is_shown_as_running(batchconnect: CommandLine) -> None:
+    """Only an open one: who holds the lock may be at work on something else."""
+    two_runs(batchconnect)
+    ledger = Path("reports/simulated/ledger.sqlite3").absolute()
+
+    with locked(ledger, about={"pid": str(os.getpid())}):
+        newer, older = batchconnect("runs", "--simulate").out.splitlines()
+
+    assert "running" not in newer
+    assert "running" not in older
+
+
+def test_an_interrupted_run_is_open_and_while_somebody_holds_the_ledger_running(
+    batchconnect: CommandLine,
+) -> None:
+    """Both in `runs` and in `status`."""
+
+    async def interrupted() -> None:
+        stop = Stop()
+        stop.ask("interrupted")
+        choices = Choices(simulate=True)
+        await onboard(many(2, org="acme"), reports="reports", choices=choices, stop=stop)
+
+    anyio.run(interrupted)
+    ledger = Path("reports/simulated/ledger.sqlite3").absolute()
+
+    left = batchconnect("runs", "--simulate").out
+    with locked(ledger, about={}):
+        at_work = batchconnect("runs", "--simulate").out
+        status = batchconnect("status", "--simulate").out
+
+    assert left.split()[1] == "open"
+    assert at_work.split()[1] == "running"
+    assert "so far" in status
+
+
+def test_a_report_is_written_again_from_the_ledger(batchconnect: CommandLine) -> None:
+    """Byte for byte, after somebody spoiled it."""
+    two_runs(batchconnect)
+    path = Path("reports/simulated/latest/results.csv").resolve()
+    before = path.read_bytes()
+    path.write_text("spoiled", encoding="utf-8")
+
+    done = batchconnect("report", "--simulate")
+
+    assert done.code == 0
+    assert str(path) in done.out
+    assert path.read_bytes() == before
+    assert "results.csv" in batchconnect("report", "--simulate", "--json").json["files"]
+
+
+def test_status_works_where_the_files_are_gone(batchconnect: CommandLine) -> None:
+    """The ledger tells it; no folder is named that is not there."""
+    import shutil
+
+    two_runs(batchconnect)
+    for folder in Path("reports/simulated").glob("sim-*"):
+        shutil.rmtree(folder)
+
+    assert "report:" not in batchconnect("status", "--simulate").out

@@ -1,0 +1,339 @@
+"""`run`, `rerun`, `reconcile`: the whole job as a person gives it; what the screen says, and the exit code."""
+
+from pathlib import Path
+
+import orjson
+
+from batchconnect.simulator.decision import Decision, Instead, Reset
+from batchconnect.simulator.exchange import Answer
+from tests.acceptance.place import INPUTS
+from tests.acceptance.practice import ACME, Practice
+from tests.command_line import CLIENT_SECRET, FAST, CommandLine, Done, cells, many
+
+SIMULATED = ("--simulate", *FAST)
+REFUSED = Decision(
+    apply_after_s=None,
+    reply=Instead(
+        answer=Answer(
+            status=400,
+            headers=(("Content-Type", "application/json"),),
+            body=b'{"type":"https://ns.adobe.com/aep/errors/FLOW-1308-400","status":400,"title":"no"}',
+        )
+    ),
+)
+LOST = Decision(apply_after_s=None, reply=Reset())
+LOST_AND_HIDDEN = Decision(reply=Reset(), lag_s=1.5)
+
+
+def summary(done: Done) -> dict[str, object]:
+    document: dict[str, object] = orjson.loads(done.out)
+    return document
+
+
+# -- run -------------------------------------------------------------------------------------------
+
+
+def test_a_run_tells_what_it_did_and_where_its_report_is(batchconnect: CommandLine) -> None:
+    """The result on stdout; progress, and which ledger it is, on stderr."""
+    sheet = batchconnect.sheet(many(2, org="acme"))
+
+    first = batchconnect("run", sheet, *SIMULATED)
+    second = batchconnect("run", sheet, *SIMULATED)
+
+    assert (0, 0) == (first.code, second.code)
+    assert "  2 created\n" in first.out
+    assert "report: reports/simulated/sim-" in first.out
+    assert "next:" not in first.out
+    assert "begins, simulated; ledger: " in first.err
+    assert "  2 existing" in second.out
+
+
+def test_with_json_stdout_holds_one_document(batchconnect: CommandLine) -> None:
+    """The summary, with the files that were written."""
+    done = batchconnect("run", batchconnect.sheet(many(1, org="acme")), *SIMULATED, "--json")
+
+    document = summary(done)
+    assert document["exit_code"] == 0
+    assert document["simulated"] is True
+    assert "results.csv" in str(document["files"])
+
+
+def test_quiet_says_only_the_result(batchconnect: CommandLine) -> None:
+    """Nothing on stderr."""
+    done = batchconnect("run", batchconnect.sheet(many(1, org="acme")), *SIMULATED, "-q")
+
+    assert done.err == ""
+    assert "1 created" in done.out
+
+
+def test_the_log_can_be_had_on_stderr_too(batchconnect: CommandLine) -> None:
+    """As JSON lines."""
+    done = batchconnect("run", batchconnect.sheet(many(1, org="acme")), *SIMULATED, "--log-json")
+
+    assert '"event"' in done.err
+    assert '"event"' not in done.out
+
+
+def test_verbose_tells_of_each_row(batchconnect: CommandLine) -> None:
+    """Its number, and what became of it."""
+    sheet = batchconnect.sheet(many(1, org="acme"))
+
+    assert "row 2" in batchconnect("run", sheet, *SIMULATED, "-v").err
+
+
+def test_rejected_rows_keep_a_run_from_starting(batchconnect: CommandLine) -> None:
+    """Every problem with row, column and cell; nothing was sent; the same command comes next."""
+    sheet = batchconnect.sheet([cells(1, org="acme", database=""), cells(2, org="acme")])
+
+    done = batchconnect("run", sheet, *SIMULATED)
+
+    assert done.code == 3
+    assert done.out.splitlines()[0] == "row 2: database: D2: the cell is blank"
+    assert "next:   batchconnect run clients.csv --simulate --rate 200" in done.out
+
+
+def test_a_screen_full_of_problems_is_cut_and_says_so(batchconnect: CommandLine) -> None:
+    """All of them stand in failed.csv."""
+    done = batchconnect("run", batchconnect.sheet(many(1003, tenant="common")), *SIMULATED)
+
+    assert done.code == 3
+    assert "and 3 more rejected rows: see failed.csv" in done.out
+
+
+def test_skip_invalid_runs_the_others(batchconnect: CommandLine) -> None:
+    """By the option, or by the settings: both have the same effect."""
+    sheet = batchconnect.sheet([cells(1, org="acme", database=""), cells(2, org="acme")])
+
+    by_option = batchconnect("run", sheet, *SIMULATED, "--skip-invalid")
+    batchconnect.write("batchconnect.toml", "skip_invalid = true\n")
+    by_settings = batchconnect("run", sheet, *SIMULATED)
+
+    assert (4, 4) == (by_option.code, by_settings.code)
+    assert "1 created" in by_option.out
+    assert "1 existing" in by_settings.out
+
+
+def test_a_canary_ends_as_it_was_asked_to(batchconnect: CommandLine) -> None:
+    """Exit 8, and the same command takes the next rows."""
+    sheet = batchconnect.sheet(many(3, org="acme"))
+
+    first = batchconnect("run", sheet, *SIMULATED, "--max-rows", "2", "--note", "CHG-1")
+    second = batchconnect("run", sheet, *SIMULATED, "--max-rows", "2", "--note", "CHG-1")
+
+    assert (8, 0) == (first.code, second.code)
+    assert "next:   batchconnect run clients.csv --simulate --rate 200 --max-rows 2" in first.out
+
+
+def test_too_many_failures_stop_the_run(batchconnect: CommandLine, practice: Practice) -> None:
+    """Exit 7; the rest is not attempted."""
+    practice.script = lambda request: REFUSED if request.is_create else None
+
+    done = batchconnect(
+        "run", batchconnect.sheet(many(9)), "--rate", "20", "--concurrency", "1",
+        "--max-failures", "2",
+    )  # fmt: skip
+
+    assert done.code == 7
+    assert "not_attempted" in done.out
+
+
+def test_a_sheet_that_cannot_be_opened_sends_nothing(batchconnect: CommandLine) -> None:
+    """Exit 3, one sentence and what to do."""
+    done = batchconnect("run", "nope.csv", *SIMULATED)
+
+    assert done.code == 3
+    assert done.err.startswith("error: nope.csv: there is no such file\nhint:  ")
+    assert not Path("reports/simulated/ledger.sqlite3").exists()
+
+
+def test_no_secret_is_said_or_written(batchconnect: CommandLine, practice: Practice) -> None:
+    """Neither of the org nor of a row."""
+    done = batchconnect("run", batchconnect.sheet(many(1)), *FAST, "-v", "--log-json")
+
+    written = b"".join(path.read_bytes() for path in Path("reports").rglob("*") if path.is_file())
+    for secret in (CLIENT_SECRET, cells(1)["servicePrincipalKey"]):
+        assert secret not in done.out + done.err
+        assert secret.encode() not in written
+
+
+# -- rerun -----------------------------------------------------------------------------------------
+
+
+def failed_run(batchconnect: CommandLine, practice: Practice) -> Done:
+    """A run of two rows, the second of which was refused."""
+    practice.by_name(Client_002=REFUSED)
+    done = batchconnect("run", batchconnect.sheet(many(2)), *FAST)
+    assert done.code == 4, done
+    return done
+
+
+def test_a_rerun_takes_up_what_is_unfinished(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """The screen names the run; its report covers all rows."""
+    failed = failed_run(batchconnect, practice)
+
+    done = batchconnect("rerun", *FAST)
+
+    assert done.code == 0
+    assert "1 of 2 rows unfinished" in done.err
+    assert "2 created" in done.out
+    assert len(practice.creates()) == 3
+    assert f"next:   batchconnect rerun {done.err.split()[2].rstrip(':')}" in failed.out
+    assert "rerun of" in batchconnect("runs").out
+
+
+def test_a_rerun_with_nothing_to_do(batchconnect: CommandLine) -> None:
+    """Exit 0, nothing is sent, no sheet is read."""
+    sheet = batchconnect.sheet(many(1, org="acme"))
+    batchconnect("run", sheet, *SIMULATED)
+    Path(sheet).write_text("no sheet any more", encoding="utf-8")
+
+    done = batchconnect("rerun", *SIMULATED)
+
+    assert done.code == 0
+    assert "every row has its connection, nothing to do" in done.out
+
+
+def test_a_rerun_finds_its_run_by_the_environment(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """`BATCHCONNECT_REPORTS` counts for finding the run, as for everything else."""
+    batchconnect.setenv(BATCHCONNECT_REPORTS="elsewhere")
+    failed_run(batchconnect, practice)
+
+    done = batchconnect("rerun", *FAST)
+
+    assert done.code == 0
+    assert not Path("reports").exists()
+
+
+def test_a_rerun_of_a_sheet_that_is_gone_says_how_to_name_another(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """And that other one is taken."""
+    failed_run(batchconnect, practice)
+    Path("clients.csv").rename("moved.csv")
+
+    without = batchconnect("rerun")
+    with_sheet = batchconnect("rerun", "--sheet", "moved.csv", *FAST)
+
+    assert (3, 0) == (without.code, with_sheet.code)
+    assert "is not there any more" in without.err
+    assert "--sheet FILE" in without.err
+
+
+def test_a_rerun_of_standard_input_needs_a_file(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: object
+) -> None:
+    """Secrets are never stored, so they have to come from somewhere."""
+    import sys
+
+    practice.by_name(Client_002=REFUSED)
+    sheet = batchconnect.sheet(many(2))
+    assert hasattr(monkeypatch, "setattr")
+    with Path(sheet).open(encoding="utf-8") as file:
+        monkeypatch.setattr(sys, "stdin", file)
+        run = batchconnect("run", "-", *FAST)
+
+    done = batchconnect("rerun")
+
+    assert (4, 2) == (run.code, done.code)
+    assert "was no file" in done.err
+
+
+# -- reconcile -------------------------------------------------------------------------------------
+
+
+def doubtful_run(batchconnect: CommandLine, practice: Practice, fate: Decision) -> Done:
+    """A run of two rows that gives up on the second while it is in doubt."""
+    practice.by_name(Client_002=fate)
+    sheet = batchconnect.sheet(many(2))
+    done = batchconnect("run", sheet, *FAST, "--settle", "0.3", "--on-doubt", "hold")
+    assert done.code == 6, done
+    return done
+
+
+def test_a_doubt_is_settled_by_asking(batchconnect: CommandLine, practice: Practice) -> None:
+    """The connection shows up later; the report is written again, and nothing is sent."""
+    doubtful = doubtful_run(batchconnect, practice, LOST_AND_HIDDEN)
+
+    done = batchconnect("reconcile", "--settle", "30")
+
+    assert "next:   batchconnect reconcile" in doubtful.out
+    assert done.code == 0
+    assert "2 created" in done.out
+    assert len(practice.creates()) == 2
+    assert "nothing is in doubt" in batchconnect("reconcile").err
+
+
+def test_a_doubt_that_is_proven_absent_stays_with_the_person(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """`reconcile` never sends it again."""
+    doubtful_run(batchconnect, practice, LOST)
+
+    done = batchconnect("reconcile", "--settle", "0.3")
+
+    assert done.code in {4, 6}
+    assert len(practice.creates()) == 2
+
+
+def test_only_the_chosen_doubts_are_settled(batchconnect: CommandLine, practice: Practice) -> None:
+    """The others stay in doubt, and the exit code says so."""
+    doubtful_run(batchconnect, practice, LOST_AND_HIDDEN)
+
+    elsewhere = batchconnect("reconcile", "--settle", "30", "--sandbox", "prod")
+    named = batchconnect("reconcile", "--settle", "30", "--org", ACME, "--only", "sandbox=dev")
+
+    assert (6, 0) == (elsewhere.code, named.code)
+
+
+def test_a_doubt_of_an_org_that_is_gone_from_the_settings(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Said with the row and the org; nothing is guessed."""
+    doubtful_run(batchconnect, practice, LOST_AND_HIDDEN)
+    batchconnect.setenv(BATCHCONNECT_ORG_ID="BBBBBBBBBBBBBBBBBBBBBBBB@AdobeOrg")
+
+    done = batchconnect("reconcile")
+
+    assert done.code == 2
+    assert "which is not in the settings" in done.err
+
+
+def test_without_doubts_a_run_stays_as_it_ended(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """What it lacks is no doubt: exit 4, and its report keeps its own code and duration."""
+    batchconnect("run", batchconnect.sheet(many(3)), *FAST, "--max-rows", "1")
+    before = batchconnect("status", "--json").json
+
+    done = batchconnect("reconcile", "--max-rows", "1")
+    after = batchconnect("status", "--json").json
+
+    assert done.code == 4
+    assert "without effect here" in done.err
+    assert "nothing is in doubt in run" in done.err
+    assert before == after
+    assert after["exit_code"] == 8
+
+
+def test_reconcile_names_what_it_cannot_find(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """No run of that name."""
+    batchconnect("run", batchconnect.sheet(many(1)), *FAST)
+
+    done = batchconnect("reconcile", "nobody")
+
+    assert done.code == 2
+    assert "no run is called nobody" in done.err
+
+
+def test_the_planted_problems_of_the_inputs_send_nothing(batchconnect: CommandLine) -> None:
+    """As the issue says: `run` on it sends nothing."""
+    done = batchconnect("run", INPUTS / "with-problems.csv", *SIMULATED, "--json")
+
+    assert done.code == 3
+    assert '"sent": 0' in done.out

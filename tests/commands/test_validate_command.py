@@ -1,0 +1,116 @@
+"""`validate`: every problem with its cell, offline."""
+
+from pathlib import Path
+
+from tests.acceptance.place import INPUTS
+from tests.command_line import CommandLine, cells, many
+
+ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\n'
+
+
+def test_a_sheet_without_problems_says_what_comes_next(batchconnect: CommandLine) -> None:
+    """With the options that read the same rows in the same way; one row is not `rows`."""
+    sheet = batchconnect.sheet([cells(1, org="acme")], "my clients.csv")
+
+    done = batchconnect("validate", sheet, "--simulate", "--only", "org=acme", "--strict")
+
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "my clients.csv: 1 row, 1 fine, 0 rejected",
+        "next:   batchconnect plan 'my clients.csv' --simulate --only org=acme --strict",
+    ]
+
+
+def test_every_problem_is_shown_with_its_cell_and_its_remedy(batchconnect: CommandLine) -> None:
+    """Within 80 columns; nothing is written."""
+    done = batchconnect("validate", INPUTS / "with-problems.csv")
+
+    assert done.code == 3
+    assert "error: C3: endpoint: the endpoint is not an `https` address" in done.out
+    assert "    -> Remove the port." in done.out
+    assert all(len(line) <= 80 for line in done.out.splitlines()[:-1])
+    assert not Path("reports").exists()
+
+
+def test_the_same_problem_of_many_rows_is_told_once(batchconnect: CommandLine) -> None:
+    """With the first twelve cells, and how many more there are."""
+    done = batchconnect("validate", batchconnect.sheet(many(15, tenant="common")))
+
+    assert done.out.count("name no one tenant") == 1
+    assert "and 3 more" in " ".join(done.out.split())
+
+
+def test_problems_beyond_what_a_person_reads_are_counted(batchconnect: CommandLine) -> None:
+    """Two hundred kinds fill a screen many times over; `--json` has all of them."""
+    rows = [cells(number, servicePrincipalId="x" * number) for number in range(1, 211)]
+    sheet = batchconnect.sheet(rows)
+
+    done = batchconnect("validate", sheet)
+    every = batchconnect("validate", sheet, "--json").json
+
+    assert "more kinds: --json shows all of them" in done.out
+    assert every["rejected"] == len({one["row"] for one in every["problems"]}) == 210
+
+
+def test_programs_get_every_finding_by_itself(batchconnect: CommandLine) -> None:
+    """A warning does not reject its row."""
+    rows = [cells(1, endpoint="https://adx.example.com"), cells(2, database="")]
+
+    done = batchconnect("validate", batchconnect.sheet(rows), "--json")
+
+    assert done.code == 3
+    assert done.json["rows"] == 2
+    assert done.json["valid"] == done.json["rejected"] == 1
+    assert {(one["row"], one["severity"]) for one in done.json["problems"]} >= {
+        (2, "warning"),
+        (3, "error"),
+    }
+
+
+def test_strict_makes_a_warning_an_error(batchconnect: CommandLine) -> None:
+    """The same sheet, with and without."""
+    sheet = batchconnect.sheet([cells(1, endpoint="https://adx.example.com")])
+
+    assert batchconnect("validate", sheet).code == 0
+    assert batchconnect("validate", sheet, "--strict").code == 3
+
+
+def test_without_settings_the_org_cells_are_not_checked_and_that_is_said(
+    batchconnect: CommandLine,
+) -> None:
+    """With settings they are; a credential is not needed for it."""
+    sheet = batchconnect.sheet([cells(1, org="nobody")])
+
+    without = batchconnect("validate", sheet)
+    batchconnect.write("batchconnect.toml", ACME)
+    with_settings = batchconnect("validate", sheet)
+
+    assert without.code == 0
+    assert "no org is set, so the org cells are not checked" in without.err
+    assert with_settings.code == 3
+
+
+def test_rows_that_only_leaves_out_are_not_judged(batchconnect: CommandLine) -> None:
+    """They count as rows, and are not rejected."""
+    rows = [cells(1, org="acme"), cells(2, org="beta", database="")]
+
+    done = batchconnect("validate", batchconnect.sheet(rows), "--only", "org=acme")
+
+    assert done.code == 0
+
+
+def test_blank_rows_are_skipped_and_counted(batchconnect: CommandLine) -> None:
+    """In the right number."""
+    sheet = batchconnect.sheet([cells(1), {"name": " "}, cells(2)])
+
+    assert "2 rows, 2 fine, 0 rejected, 1 blank row skipped" in batchconnect("validate", sheet).out
+
+
+def test_a_hostile_cell_cannot_steer_the_terminal(batchconnect: CommandLine) -> None:
+    """Escapes and overrides of direction are shown, not carried out."""
+    batchconnect.sheet([cells(1)], "a\x1b[31m\u202eb.csv")
+
+    done = batchconnect("validate", "a\x1b[31m\u202eb.csv")
+
+    assert "\x1b" not in done.out + done.err
+    assert "\u202e" not in done.out + done.err

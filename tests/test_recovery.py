@@ -1,0 +1,123 @@
+"""`reconcile` settles what a run left in doubt; it asks, and never creates."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batchconnect.entry import Line, Sending
+from batchconnect.ledger import Ledger
+from batchconnect.row_state import fold_rows
+from batchconnect.simulator.decision import Decision, Reset
+from tests.acceptance.practice import ACME, Practice
+from tests.command_line import FAST, CommandLine, many
+
+NEVER = Decision(apply_after_s=None, reply=Reset())
+LATER = Decision(reply=Reset(), lag_s=1.0)
+
+
+@pytest.fixture
+def batchconnect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The command, in an empty folder."""
+    return CommandLine(tmp_path, capsys, monkeypatch, dict(os.environ))
+
+
+@pytest.fixture
+def practice(batchconnect: CommandLine) -> Iterator[Practice]:
+    """A service on a real port, whose one org the environment knows."""
+    with Practice() as practice:
+        batchconnect.setenv(**practice.environment())
+        yield practice
+
+
+def left_in_doubt(batchconnect: CommandLine, practice: Practice, **fates: Decision) -> None:
+    """A run of three rows that gave up on those that are named."""
+    practice.by_name(**fates)
+    sheet = batchconnect.sheet(many(3))
+    done = batchconnect("run", sheet, *FAST, "--settle", "0.3", "--on-doubt", "hold")
+    assert done.code == 6, done
+
+
+def test_all_doubts_of_a_sandbox_are_settled_together(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """By one reader; each row gets its own verdict."""
+    left_in_doubt(batchconnect, practice, Client_002=LATER, Client_003=LATER)
+
+    done = batchconnect("reconcile", "--settle", "30", "-v")
+
+    assert done.code == 0, done
+    assert "3 created" in done.out
+    assert len(practice.creates()) == 3
+
+
+def test_an_intent_without_an_answer_is_a_doubt_too(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """As a process leaves it that was killed between the two."""
+    batchconnect("run", batchconnect.sheet(many(1)), *FAST)
+    path = Path("reports/ledger.sqlite3").absolute()
+    with Ledger(path, host="127.0.0.1") as ledger:
+        (state,) = fold_rows(ledger.row_lines(1))
+        intent = Sending(number=2)
+        ledger.append([Line(entry=intent, run=1, row=state.number, marker=state.marker, at_ms=1)])
+
+    done = batchconnect("reconcile", "--settle", "30")
+
+    assert done.code == 0, done
+    assert "1 created" in done.out
+    assert len(practice.creates()) == 1
+
+
+def test_proven_absence_is_told_and_left_to_the_person(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Whether it is sent again is the matter of `rerun`, which then does."""
+    left_in_doubt(batchconnect, practice, Client_002=NEVER)
+
+    done = batchconnect("reconcile", "--settle", "0.3")
+    again = batchconnect("rerun", "--settle", "0.3", *FAST)
+
+    assert done.code in {4, 6}, done
+    assert len(practice.creates()) == 4
+    assert again.code == 0, again
+
+
+def test_ctrl_c_does_not_wait_for_the_window(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """What is in doubt stays so, and the next command settles it."""
+    left_in_doubt(batchconnect, practice, Client_002=NEVER)
+
+    def interrupt() -> None:
+        time.sleep(1.5)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    begun = time.monotonic()
+    thread.start()
+    done = batchconnect("reconcile", "--settle", "600")
+    thread.join()
+
+    assert done.code == 6
+    assert time.monotonic() - begun < 60
+    assert "next:   batchconnect reconcile" in done.out
+
+
+def test_only_named_orgs_and_sandboxes_are_spoken_to(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """A doubt elsewhere stays as it is, without a single request."""
+    left_in_doubt(batchconnect, practice, Client_002=NEVER)
+    before = practice.mark()
+
+    done = batchconnect("reconcile", "--only", "sandbox=prod")
+
+    assert done.code == 6
+    assert practice.journal(ACME, since=before) == []

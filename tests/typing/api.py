@@ -1,0 +1,67 @@
+"""Checked by mypy, never executed: how programs use the public face."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+from typing_extensions import assert_type
+
+import batchconnect
+from batchconnect import Choices, Event, Report, Result, Settings, Status, Stop
+
+
+async def from_a_path(path: Path) -> None:
+    """The shortest way."""
+    assert_type(await batchconnect.onboard(path), Report)
+    assert_type(await batchconnect.onboard("clients.xlsx"), Report)
+
+
+async def from_rows_and_frames(frame: pd.DataFrame) -> None:
+    """Rows may come from anywhere."""
+
+    def rows() -> Iterator[Mapping[str, object]]:
+        yield {"name": "Acme"}
+
+    await batchconnect.onboard([{"name": "Acme"}])
+    await batchconnect.onboard(rows())
+    await batchconnect.onboard(frame)
+
+
+async def with_everything(stop: Stop) -> None:
+    """Each argument by name."""
+
+    def hear(event: Event) -> None:
+        print(event)
+
+    settings: Settings = batchconnect.load_settings(path=Path("s.toml"), environ={})
+    report = await batchconnect.onboard(
+        "clients.csv",
+        settings=settings,
+        ledger="ledger.sqlite3",
+        reports=Path("reports"),
+        on_event=hear,
+        choices=Choices(simulate=True, max_rows=5),
+        stop=stop,
+    )
+    stop.ask("enough")
+    assert_type(report.rows, tuple[Result, ...])
+    assert_type(report.counts, Mapping[Status, int])
+    assert_type(report.exit_code, int)
+    assert_type(report.folder, Path | None)
+    assert_type(report.to_pandas(), pd.DataFrame)
+
+
+def without_a_loop() -> Report:
+    """The twin takes the same, and may fail in the same ways."""
+    try:
+        return batchconnect.onboard_sync([{"name": "Acme"}], settings="batchconnect.toml")
+    except batchconnect.BatchConnectError as error:
+        assert_type(error.hint, str | None)
+        raise
+
+
+def wrong() -> None:
+    """What a checker has to find."""
+    batchconnect.onboard_sync("clients.csv", "settings.toml")  # type: ignore[misc]  # by name only
+    batchconnect.onboard_sync(["a row"])  # type: ignore[list-item]  # no mapping
+    batchconnect.Choices(simulated=True)  # type: ignore[call-arg]  # misspelled
