@@ -155,6 +155,7 @@ class Batch:
                 to_create=found.to_do,
                 settled=found.rows - found.to_do,
                 to_settle=len(known.plan.open),
+                left_out=tuple(found.left_out),
             )
         )
         await self._work(pen)

@@ -34,6 +34,8 @@ class Planned:
     settled: int
     to_settle: int
     """Rows in doubt from an earlier process."""
+    left_out: tuple[int, ...] = ()
+    """Numbers of new rows that a rerun leaves for `run`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ Requests are made and answers judged by pure functions; the class only sends one
 Tokens, pace and retries are the transport's work.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, final
@@ -148,21 +149,29 @@ class FlowService:
     Args:
         transport: The lane's outermost ring.
         org: Whose requests these are.
+        tokens: Every access token that an answer may repeat now.
     """
 
-    def __init__(self, transport: Transport, org: Org) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        org: Org,
+        *,
+        tokens: Callable[[], Iterable[Secret]] = tuple,
+    ) -> None:
         self._transport = transport
         self._org = org
+        self._tokens = tokens
 
     async def create(self, connection: BaseConnection) -> Sent:
         """Send one create, and say what its answer means; whatever is answered, nothing is raised."""
-        secrets = (connection.service_principal_key, *self._secrets())
+        key = connection.service_principal_key
         try:
             response = await self._transport.send(create_request(self._org, connection))
         except TransportError as error:
-            answer = judge_create_error(error, secrets)
+            answer = judge_create_error(error, (key, *self._secrets()))
             return Sent(answer=answer, attempts=error.attempts, throttled=error.throttled)
-        answer = judge_create(response, secrets)
+        answer = judge_create(response, (key, *self._secrets()))
         return Sent(answer=answer, attempts=response.attempts, throttled=response.throttled)
 
     async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
@@ -246,7 +255,9 @@ class FlowService:
             return unanswered(error, self._secrets())
 
     def _secrets(self) -> tuple[Secret, ...]:
-        return tuple(filter(None, (self._org.client_secret, self._org.access_token)))
+        # Asked when the answer is there: the token may have been fetched on the way to it.
+        org = self._org
+        return (*filter(None, (org.client_secret, org.access_token)), *self._tokens())
 
 
 def _failed(sandbox: str, began_s: float, why: Unreadable, pages: Pages | None = None) -> Listing:

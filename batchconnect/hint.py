@@ -56,7 +56,8 @@ _TABLE: dict[str, tuple[str, str]] = {
     "403013": ("This address is not admitted", f"Have this IP address admitted. {_AGAIN}"),
     "403025": (
         "The credential has no right for this organization",
-        f"The org id is another organization's than the credential's, or a profile lacks. {_ADMIN}",
+        "The credential belongs to another organization than org_id says, or has no product profile."
+        f" {_ADMIN}",
     ),
     "403027": (
         "The credential has no product profile, or the org id is wrong",
@@ -109,7 +110,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     # IMS
     "invalid_client": (
         "The client id or client secret is refused",
-        f"Check client_id and client_secret of this org; a rotated secret is a new one. {_AGAIN}",
+        f"Check client_id and client_secret of this org; the secret may have been rotated. {_AGAIN}",
     ),
     "invalid_scope": ("The scopes are refused", f"Check the scopes setting of this org. {_AGAIN}"),
     "unauthorized_client": ("The credential is not set up for server-to-server", _CLIENT),
@@ -137,7 +138,12 @@ _TABLE: dict[str, tuple[str, str]] = {
     "timeout": ("No answer in time", _DOUBT),
     "connection_lost": ("The answer was lost", _DOUBT),
     "bad_answer": ("The answer was no HTTP", _DOUBT),
-    "interrupted": ("Interrupted", f"Run the same command again: it goes on. {_OPEN}"),
+    "interrupted": ("Interrupted", "Run the same command again: it goes on where it stopped."),
+    "terminated": ("Terminated", "Run the same command again: it goes on where it stopped."),
+    "ledger": (
+        "The ledger could not be written",
+        "Free disk space, then run the same command again: it goes on where it stopped.",
+    ),
     "protocol_surprise": (
         "The service answered out of its contract",
         f"The connection most likely exists, its id is not sure. {_OPEN}",
@@ -151,6 +157,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         f"Please report it, with the run's log. The connection may exist. {_OPEN}",
     ),
     "proven_absent": ("Proven absent", f"It was not applied, nothing stands there. {_LATER}"),
+    "row_gone": (
+        "The row is no longer in the sheet",
+        "Put it back if it is meant to be onboarded, and run the sheet again.",
+    ),
+    "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
     "sheet_changed": (
         "The sheet was changed during the run",
         "Run the same command again with the sheet as it is now.",
@@ -216,7 +227,9 @@ _BY_STATUS: dict[Status, str] = {
 def title_for(code: str) -> str:
     """A few words for a headline; the code itself where the table has none."""
     entry = _entry(code)
-    return entry[0] if entry else f"Refused: {code}"
+    if entry is not None:
+        return entry[0]
+    return f"The service failed: {code}" if _is_server_fault(code) else f"Refused: {code}"
 
 
 def hint_for(code: str, status: Status) -> str:
@@ -239,6 +252,10 @@ def _entry(code: str) -> tuple[str, str] | None:
     flow = _FLOW.fullmatch(code)
     if flow is not None:
         return _TABLE.get(flow[1])
+    if code.startswith("ims-"):
+        return _TABLE["invalid_client"]
+    if code.startswith("body_"):
+        return ("The answer could not be read whole", _DOUBT)
     if code.startswith("403") and len(code) == len("403000") and code not in _TABLE:
         return _TABLE["http-403"]
     return _TABLE.get(code)

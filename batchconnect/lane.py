@@ -126,7 +126,7 @@ class Lane:
         )
         authorized = Authorized(self._limited, token, is_stale=is_stale_token, stop=self._signal)
         self._retrying = retrying(authorized, is_token=False)
-        self._service = FlowService(self._retrying, org)
+        self._service = FlowService(self._retrying, org, tokens=lambda: token.fetched)
         self._token = token
 
     # What is asked of the service ---------------------------------------------------------------

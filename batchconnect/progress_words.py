@@ -165,12 +165,20 @@ def _row(event: RowStarted | RowSettled | RowInDoubt) -> Said | None:
             assert_never(event)
 
 
+_MOST_ROWS_NAMED = 20
+"""New rows that the message of a rerun names."""
+
+
 def _planned(event: Planned) -> Said:
     parts = [f"{rows(event.to_create)} to do"]
     if event.settled:
         parts.append(f"{event.settled} settled already")
     if event.to_settle:
         parts.append(f"{event.to_settle} in doubt from before")
+    if event.left_out:
+        named = ", ".join(str(number) for number in event.left_out[:_MOST_ROWS_NAMED])
+        more = ", ..." if len(event.left_out) > _MOST_ROWS_NAMED else ""
+        parts.append(f"new and left for `batchconnect run`: row {named}{more}")
     return Said(", ".join(parts))
 
 

@@ -49,6 +49,8 @@ class Doubt:
     """How often the row was sent."""
     place: int | None = None
     """Where the row stands in the sheet; None: it is gone, so it cannot be sent again."""
+    taken_up_s: float = field(default=0.0, init=False)
+    """When this process took it up, by the monotonic clock."""
     absences: int = field(default=0, init=False)
     """Complete listings after the window without a hit."""
 
@@ -125,6 +127,7 @@ class Reconciler:
 
     def add(self, doubt: Doubt) -> None:
         """Take a doubt in; look-ups become frequent again."""
+        doubt.taken_up_s = self._clock.monotonic_s()
         self._open[doubt.wanted.marker] = doubt
         self._pause_s = self._policy.first_look_s
         self._changed.set()
@@ -181,7 +184,12 @@ class Reconciler:
         return pause
 
     def _window_left_s(self, doubt: Doubt) -> float:
-        return self._policy.settle_s - self._clock.elapsed_s(doubt.moment)
+        return self._policy.settle_s - self._elapsed_s(doubt)
+
+    def _elapsed_s(self, doubt: Doubt) -> float:
+        # Where a boot has no name, moments do not compare: what this process saw itself still counts.
+        seen_s = self._clock.monotonic_s() - doubt.taken_up_s
+        return max(seen_s, self._clock.elapsed_s(doubt.moment))
 
     def _left_s(self) -> float:
         return max([0.0, *map(self._window_left_s, self._open.values())])
@@ -197,7 +205,7 @@ class Reconciler:
             found = match_marker(doubt.wanted, listing)
             if found is not None:
                 await self._settle(doubt, found)
-            elif self._clock.elapsed_s(doubt.moment) - ago >= self._policy.settle_s:
+            elif self._elapsed_s(doubt) - ago >= self._policy.settle_s:
                 doubt.absences += 1
                 if doubt.absences >= LISTINGS_FOR_ABSENCE:
                     await self._judge_absence(doubt, listing)

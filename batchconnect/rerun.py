@@ -36,10 +36,13 @@ class Chain:
         self._met: set[int] = set()
         self._present: set[str] = set()
         self._numbers: set[int] = set()
+        self._by_name: dict[str, list[RowState]] = {}
         for row in rows:
             self._by_number[row.number] = row
             if row.marker is not None:
                 self._by_marker[row.marker] = row
+            if row.planned is not None and row.planned.name and not _is_done(row):
+                self._by_name.setdefault(canonical_name(row.planned.name), []).append(row)
 
     def look_ahead(self, sheet: Sheet, parse: Parse) -> None:
         """
@@ -70,8 +73,9 @@ class Chain:
             1. It is not selected, so its key is not known: inherited by its number, whatever it was.
             2. Its key is the parent's: inherited if it is done, else taken up.
             3. It is done and its secret is blank, as in our reports: inherited by its number and cells.
-            4. Its cells were corrected: the parent has this number, unfinished, under a key that the
-               sheet has nowhere any more.
+            4. Its cells were corrected: the parent has its name (a corrected failed.csv has other
+               numbers), or else its number, unfinished, under a key that the sheet has nowhere any
+               more.
             5. It is new: left for `run`.
         """
         self._numbers.add(row.number)
@@ -86,10 +90,29 @@ class Chain:
         if before is not None and (kept := _fed_back(row, before)) is not None:
             self._met.add(before.number)
             return kept
-        if before is not None and not _is_done(before) and before.marker not in self._present:
-            self._met.add(before.number)
-            return None
-        return LeftOut()
+        corrected = self._corrected(row)
+        if corrected is None:
+            return LeftOut()
+        self._met.add(corrected.number)
+        return None
+
+    def _corrected(self, row: Row) -> RowState | None:
+        """The parent's row that this one stands for now, if there is one."""
+        name = row.cells.get(Column.NAME)
+        named = self._by_name.get(canonical_name(name), []) if isinstance(name, str) else []
+        found = [state for state in named if self._is_free(state)]
+        numbered = self._by_number.get(row.number)
+        if numbered is not None and self._is_free(numbered) and (numbered in found or not found):
+            return numbered
+        return found[0] if len(found) == 1 else None
+
+    def _is_free(self, state: RowState) -> bool:
+        """Whether the parent's row is unfinished, and no other row of the sheet stands for it."""
+        return (
+            not _is_done(state)
+            and state.marker not in self._present
+            and state.number not in self._met
+        )
 
     def _not_selected(self, number: int) -> Kept | LeftOut:
         before = self._by_number.get(number)

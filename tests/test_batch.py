@@ -653,6 +653,16 @@ async def test_a_second_crash_does_not_start_the_window_again() -> None:
         assert 50 + expected <= second + (50 if boots[2] == "b" else 0) < 50 + expected + 60
 
 
+async def test_a_boot_without_a_name_settles_its_own_doubts() -> None:
+    """macOS names no boot: each recovery counts anew, and within a process the window still passes."""
+    bench = Bench(service=first_sends(lost(applied_s=None)), boot_id="")
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.CREATED]
+    assert S < anyio.current_time() < S + 20
+
+
 async def test_doubts_of_one_sandbox_share_their_listings() -> None:
     """Fifty rows in doubt cost as many look-ups as one."""
     reads = []

@@ -145,8 +145,6 @@ def test_help_and_version_load_no_engine(question: str) -> None:
         "heavy = {'aiohttp', 'pandas', 'pydantic', 'structlog', 'anyio'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")

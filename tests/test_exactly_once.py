@@ -184,8 +184,8 @@ async def test_a_lost_ledger_costs_a_window_and_no_row() -> None:
     Where nothing of an org can be seen yet, only `--settle-first` helps: that is left out here.
     """
     tried = 0
-    for at in range(20, len(await side_effects()) + 1, 4):
-        for second in (3, 9, 16, 24):
+    for at in range(8, len(await side_effects()) + 1, 5):
+        for second in (3, 9, 15, 20, 25):
             world = troubled()
             assert not await world.run_until_crash(ROWS, Bomb(at))
             stored, now = world.service.stored, anyio.current_time()

@@ -50,7 +50,7 @@ def test_runs_come_newest_first(ledger: Ledger) -> None:
     begin(ledger, "20260101-a")
     begin(ledger, "20260102-b")
 
-    assert ["20260102-b", "20260101-a"] == [state.opened.run_id for state in run_states(ledger)]
+    assert [state.opened.run_id for state in run_states(ledger)] == ["20260102-b", "20260101-a"]
 
 
 def test_a_run_is_found_by_its_id_or_the_beginning_of_it(ledger: Ledger) -> None:
@@ -120,5 +120,5 @@ def test_a_report_s_content_comes_from_the_ledger_alone(ledger: Ledger) -> None:
 
     summary = summary_of(ledger, find_run(ledger, None), live=True)
 
-    assert (0, True, False) == (summary.total, summary.live, summary.closed)
+    assert (summary.total, summary.live, summary.closed) == (0, True, False)
     assert list(summary.rows()) == []

@@ -153,7 +153,7 @@ def test_ctrl_c_is_no_error(
 
     done = batchconnect("runs")
 
-    assert (130, "") == (done.code, done.err)
+    assert (done.code, done.err) == (130, "")
 
 
 def test_ctrl_c_before_the_command_line_stands(
@@ -257,4 +257,4 @@ def test_ctrl_c_is_130_for_the_shell_too(tmp_path: Path) -> None:
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
     )
 
-    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

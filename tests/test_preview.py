@@ -54,15 +54,16 @@ def test_each_sandbox_is_looked_at_once(batchconnect: CommandLine, practice: Pra
     """And told in the order of its name."""
     found = looked([*many(2, sandbox="prod"), *many(3, sandbox="dev")])
 
-    assert [("dev", 3, 3), ("prod", 2, 2)] == [
-        (one.sandbox, one.rows, one.create) for one in found.sandboxes
+    assert [(one.sandbox, one.rows, one.create) for one in found.sandboxes] == [
+        ("dev", 3, 3),
+        ("prod", 2, 2),
     ]
-    assert (5, 0, False, False) == (
+    assert (
         found.rows,
         found.not_selected,
         found.stands_in_the_way,
         found.is_refused,
-    )
+    ) == (5, 0, False, False)
     assert practice.creates() == []
     assert list(Path().iterdir()) == []
 
@@ -73,9 +74,9 @@ def test_rows_that_exclude_each_other_are_both_rejected(
     """They count once as rows, and none of them is planned."""
     found = looked([cells(1), cells(1), cells(2)])
 
-    assert 3 == found.rows
-    assert 2 == len(found.rejected)
-    assert [1] == [one.create for one in found.sandboxes]
+    assert found.rows == 3
+    assert len(found.rejected) == 2
+    assert [one.create for one in found.sandboxes] == [1]
 
 
 def test_warnings_of_a_rejected_row_are_not_its_problems(
@@ -102,7 +103,7 @@ def test_what_the_ledger_has_in_doubt_is_settled_first(
 
     assert run.code == 6
     (one,) = found.sandboxes
-    assert (0, 1, 1) == (one.create, one.settle_first, one.settled[Status.EXISTING])
+    assert (one.create, one.settle_first, one.settled[Status.EXISTING]) == (0, 1, 1)
 
 
 def test_a_sandbox_that_cannot_be_read_says_why(

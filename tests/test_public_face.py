@@ -45,11 +45,9 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
         "heavy = {'aiohttp', 'pandas', 'pydantic', 'typer', 'rich', 'anyio'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
-    assert (0, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_types_are_part_of_the_package() -> None:

@@ -89,9 +89,7 @@ def test_proven_absence_is_told_and_left_to_the_person(
     assert again.code == 0, again
 
 
-def test_ctrl_c_does_not_wait_for_the_window(
-    batchconnect: CommandLine, practice: Practice
-) -> None:
+def test_ctrl_c_does_not_wait_for_the_window(batchconnect: CommandLine, practice: Practice) -> None:
     """What is in doubt stays so, and the next command settles it."""
     left_in_doubt(batchconnect, practice, Client_002=NEVER)
 

@@ -33,7 +33,7 @@ def test_a_ledger_accounts_for_one_host() -> None:
     """Orgs on two hosts need a settings file and a ledger each; both are named."""
     settings = Settings(orgs=(org("acme"), org("beta", "https://platform-va7.adobe.io")))
 
-    with pytest.raises(UsageError, match="beta on platform-va7.adobe.io") as caught:
+    with pytest.raises(UsageError, match=r"beta on platform-va7\.adobe\.io") as caught:
         host_of(settings)
 
     assert "--ledger for each" in str(caught.value.hint)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from . import csv, json, xlsx
+from . import csv, html, json, xlsx
 from .result import Result
 from .summary import Summary
 from .write import ReportError, make_folder, point_latest, redacted, write_file
@@ -24,6 +24,7 @@ FORMATS: Mapping[str, Render] = {
     "results.jsonl": json.render,
     "failed.csv": csv.render_failed,
     "results.xlsx": xlsx.render,
+    "report.html": html.render,
     "summary.json": json.render_summary,
 }
 """Every file of a run by name. `summary.json` stays last: it names those that were written."""

@@ -21,7 +21,8 @@ from batchconnect.inert import inert
 from batchconnect.outcome import Status
 
 from . import page_words
-from .chart import Bars, Strip, latency_bars, request_bars, strip
+from .chart import Strip, latency_bars, request_bars, strip
+from .drawing import Bars
 from .incident import Incident
 from .latency import Latencies, Latency
 from .page_rows import MOST_ROWS, RowBlock, codes_of

@@ -18,7 +18,7 @@ LABELS = {
 }
 MEANINGS = {
     Status.CREATED: "made by this run",
-    Status.EXISTING: "stood there already; the key was not compared, not sent",
+    Status.EXISTING: "there before; its key was not compared, not sent",
     Status.FAILED: "refused by the service",
     Status.REJECTED: "wrong in the sheet, not sent",
     Status.CONFLICT: "something else stands in the way",
@@ -34,6 +34,10 @@ _EXITS = {
     ExitCode.AS_ASKED: "stopped as asked by --max-rows",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "ended from outside",
+}
+_SAME = {
+    ExitCode.SHEET: "Correct the cells named below, then give the same command again.",
+    ExitCode.AS_ASKED: "The same command takes the next rows.",
 }
 
 _SECOND_MS = 1000
@@ -123,26 +127,22 @@ def next_step(summary: Summary) -> tuple[str, str | None] | None:
     Returns:
         A sentence, and the command that it ends with; None: nothing is left to do.
     """
-    run = summary.opened.run_id
-    if summary.live:
-        return "The run is still at work. This page is a snapshot; to write it again:", (
-            f"batchconnect report {run}"
-        )
-    if summary.closed and summary.exit_code == ExitCode.OK:
+    run, code = summary.opened.run_id, summary.exit_code
+    if summary.closed and code == ExitCode.OK:
         return None
+    if summary.live:
+        words = "The run is still at work. This page is a snapshot; to write it again:"
+        return words, f"batchconnect report {run}"
+    # Three cases for the same command, as at the end of a run on the screen.
     if not summary.closed:
         return "The run was cut off. The same command goes on under the same run id.", None
-    if summary.exit_code == ExitCode.SHEET:
-        return "Correct the cells named below, then give the same command again.", None
-    if summary.exit_code == ExitCode.AS_ASKED:
-        return "The same command takes the next rows.", None
+    if code in _SAME:
+        return _SAME[ExitCode(code)], None
     if summary.counts[Status.IN_DOUBT] or done(summary) == summary.total:
-        return "Look for the rows in doubt again; nothing is sent by that:", (
-            f"batchconnect reconcile {run}"
-        )
-    return "When the causes below are removed, send only what is unfinished:", (
-        f"batchconnect rerun {run}"
-    )
+        words = "Look for the rows in doubt again; nothing is sent by that:"
+        return words, f"batchconnect reconcile {run}"
+    words = "When the causes below are removed, send only what is unfinished:"
+    return words, f"batchconnect rerun {run}"
 
 
 def _at(at_ms: int) -> datetime:

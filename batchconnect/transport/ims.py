@@ -4,6 +4,7 @@ every request and gets a fresh one when the gateway calls it stale.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -33,6 +34,8 @@ _EARLY_S = 300.0
 _EARLY_SHARE = 0.1
 _HOLD_S = 10.0
 """Seconds in which nobody asks IMS again after all tries of a fetch failed."""
+_KEPT = 3
+"""Tokens that an answer on its way may still repeat."""
 _DETAIL_LENGTH = 200
 _NOT_TOKEN = re.compile(r"[^\x21-\x7e]")
 _NOT_CODE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -47,7 +50,7 @@ class SignInError(TransportError):
     IMS refuses this credential, and will refuse it for every row.
 
     Args:
-        code: As IMS names it, `invalid_client` for instance, or `http-<status>`.
+        code: As IMS names it, `invalid_client` for instance, or `ims-<status>`.
         detail: What IMS says, without secrets.
     """
 
@@ -69,6 +72,7 @@ class Token:
         self._transport = transport
         self._lock = anyio.Lock()
         self._token: Secret | None = None
+        self._fetched: deque[Secret] = deque(maxlen=_KEPT)
         self._renew_at = 0.0
         self._refused: SignInError | None = None
         self._held_until = 0.0
@@ -78,6 +82,11 @@ class Token:
     def org(self) -> Org:
         """Whose token this is."""
         return self._org
+
+    @property
+    def fetched(self) -> tuple[Secret, ...]:
+        """The last tokens of IMS, which an answer may repeat although a newer one is in use."""
+        return tuple(self._fetched)
 
     async def current(self) -> Secret:
         """
@@ -135,6 +144,7 @@ class Token:
             token = answer.get("access_token")
             if isinstance(token, str) and token and not _NOT_TOKEN.search(token):
                 self._token = Secret(token)
+                self._fetched.append(self._token)
                 life_s = _life_s(answer.get("expires_in"))
                 self._renew_at = asked_at + life_s - min(_EARLY_S, life_s * _EARLY_SHARE)
                 return
@@ -144,7 +154,7 @@ class Token:
         status = response.status
         named = answer.get("error")
         code = _NOT_CODE.sub("", named)[:64] if isinstance(named, str) else ""
-        code = self._redacted(code) or f"http-{status}"
+        code = self._redacted(code) or f"ims-{status}"
         detail = self._redacted(str(answer.get("error_description") or ""))
         refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
         if refused and status not in _PASSING:

@@ -227,14 +227,19 @@ class Place:
     def run_each(self, *commands: Sequence[str | Path]) -> list[Done]:
         """Give many commands, one after the other, each in a process that was forked for it."""
         number = len(self._running)
+        said = [self.said / f"{number:03d}-{at:03d}" for at in range(len(commands))]
         jobs = [
-            ([str(one) for one in command], *(str(self.said / f"{number:03d}-{at:03d}{end}") for end in (".out", ".err")))
-            for at, command in enumerate(commands)
+            ([str(one) for one in command], f"{path}.out", f"{path}.err")
+            for command, path in zip(commands, said, strict=True)
         ]
         done = self.run(python=("-c", EACH), stdin=orjson.dumps(jobs))
         assert done.code == 0, done
         return [
-            Done(code=code, out=Path(out).read_text(errors="replace"), err=Path(err).read_text(errors="replace"))
+            Done(
+                code=code,
+                out=Path(out).read_text(errors="replace"),
+                err=Path(err).read_text(errors="replace"),
+            )
             for code, (_, out, err) in zip(done.json, jobs, strict=True)
         ]
 

@@ -99,9 +99,7 @@ class Practice:
     def journal(self, org: str | None = None, *, since: int = 0) -> list[JournalEntry]:
         """Every request to the platform, of one org or of all, after the *since*-th."""
         entries = self.ask(lambda simulator: simulator.journal())
-        return [
-            one for one in entries if one.ordinal > since and org in {None, one.org_id}
-        ]
+        return [one for one in entries if one.ordinal > since and org in {None, one.org_id}]
 
     def mark(self) -> int:
         """Ordinal of the last request so far."""

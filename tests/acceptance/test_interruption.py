@@ -44,7 +44,7 @@ def test_ctrl_c_once_ends_in_good_order_and_the_same_command_goes_on(
     assert [run] == place.runs()
     assert f"run {run} goes on" in again.err
     assert_exactly_once(practice, place, NAMES)
-    assert ROWS == len(practice.creates())
+    assert len(practice.creates()) == ROWS
 
 
 def test_ctrl_c_twice_stops_at_once_and_loses_nothing(place: Place, practice: Practice) -> None:
@@ -68,7 +68,7 @@ def test_ctrl_c_twice_stops_at_once_and_loses_nothing(place: Place, practice: Pr
     assert again.code == 0, again
     assert [run] == place.runs()
     assert_exactly_once(practice, place, NAMES)
-    assert ROWS == len(practice.creates())
+    assert len(practice.creates()) == ROWS
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])

@@ -44,7 +44,7 @@ def test_a_run_that_is_killed_a_dozen_times_creates_each_row_once(place: Place) 
 
         assert last.code == 0, last
         assert ROWS == swept["expected"] == swept["found"]
-        assert [[], []] == [swept["duplicated"], swept["missing"]]
+        assert [swept["duplicated"], swept["missing"]] == [[], []]
         assert len(place.runs()) == 2
         assert again.code == 0, again
         assert before == len(practice.creates()), "given again, nothing is sent"
@@ -74,10 +74,12 @@ def _kill_when(practice: Practice, running: Running, rng: random.Random) -> None
 
 def test_a_bad_day_ends_with_every_row_and_a_clean_sweep(place: Place) -> None:
     """`--fault badday` on the example: exit 0, nothing duplicated, nothing missing."""
-    done = place.run("run", INPUTS / "tenants.csv", "--simulate", "--fault", "badday", "--json", "--rate", "10")
+    done = place.run(
+        "run", INPUTS / "tenants.csv", "--simulate", "--fault", "badday", "--json", "--rate", "10"
+    )
 
     assert done.code == 0, done
-    assert {"created": 40} == {word: n for word, n in done.json["counts"].items() if n}
+    assert {word: n for word, n in done.json["counts"].items() if n} == {"created": 40}
     assert done.json["sweep"] == {"expected": 40, "found": 40, "duplicated": [], "missing": []}
 
 
@@ -111,12 +113,23 @@ def test_a_thousand_rows_with_every_fifth_answer_lost(place: Place) -> None:
         settle_s = practice.simulator.settle_s
         began = time.monotonic()
         done = place.run(
-            *("run", place.sheet(rows), "--rate", "60", "--settle", str(settle_s), "--timeout", "2"),
+            *(
+                "run",
+                place.sheet(rows),
+                "--rate",
+                "60",
+                "--settle",
+                str(settle_s),
+                "--timeout",
+                "2",
+            ),
             patience_s=900,
         )
         took_s = time.monotonic() - began
 
         assert done.code == 0, done
-        assert took_s < 1000 / 60 * 3 + 6 * settle_s + 30, "a window for each round, not for each row"
+        assert took_s < 1000 / 60 * 3 + 6 * settle_s + 30, (
+            "a window for each round, not for each row"
+        )
         assert_exactly_once(practice, place, {row["name"] for row in rows})
         assert len(practice.creates(ACME)) >= 1000

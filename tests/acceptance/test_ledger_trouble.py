@@ -34,11 +34,11 @@ def test_a_second_process_ends_at_once_and_says_who_holds_the_ledger(
     assert first.process.poll() is None
     done = first.done()
 
-    assert (5, 5) == (second.code, also.code), (second, also)
+    assert (second.code, also.code) == (5, 5), (second, also)
     assert str(first.pid) in second.err
     assert "clients.csv" in second.err
     assert status.code == 0, status
-    assert 3 == status.json["rows"]
+    assert status.json["rows"] == 3
     assert shown.code == 0, shown
     assert done.code == 0, done
     assert_exactly_once(practice, place, {row["name"] for row in many(3)})
@@ -90,8 +90,8 @@ def test_a_ledger_that_is_not_ours_is_refused_and_kept(
     done = place.run("run", sheet, "--json")
     read = place.run("runs")
 
-    assert (5, 5) == (done.code, read.code), (done, read)
-    assert 5 == done.json["exit_code"]
+    assert (done.code, read.code) == (5, 5), (done, read)
+    assert done.json["exit_code"] == 5
     assert "ledger" in done.err
     assert "Traceback" not in done.err + read.err
     assert content == ledger.read_bytes()
@@ -106,7 +106,7 @@ def test_a_ledger_of_another_host_or_mode_is_refused(place: Place, practice: Pra
 
     assert done.code == 5, done
     assert "localhost" in done.err
-    assert 1 == len(practice.creates())
+    assert len(practice.creates()) == 1
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_report_that_cannot_be_written_loses_nothing(place: Place, practice: P
 
     assert done.code != -signal.SIGKILL
     assert "Traceback" not in done.err
-    assert 2 == len(practice.connections()), done
+    assert len(practice.connections()) == 2, done
     assert shown.code == 0, shown
     run = place.runs()[-1]
-    assert {"created": 2} == place.statuses(place.reports / run)
+    assert place.statuses(place.reports / run) == {"created": 2}

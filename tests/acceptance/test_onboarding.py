@@ -47,9 +47,9 @@ def test_the_example_is_created_at_once_and_stands_there_the_second_time(place: 
     sent = posts(place)
     second = place.run("run", INPUTS / "tenants.csv", "--simulate", "--rate", "40")
 
-    assert (0, 40) == (first.code, sent), first
+    assert (first.code, sent) == (0, 40), first
     assert "40 created" in first.out
-    assert (0, 40) == (second.code, posts(place)), second
+    assert (second.code, posts(place)) == (0, 40), second
     assert "40 existing" in second.out
 
 
@@ -91,11 +91,11 @@ def test_every_planted_problem_is_named_with_its_cell(place: Place) -> None:
     told = place.run("validate", INPUTS / "with-problems.csv", "--simulate")
     found = place.run("validate", INPUTS / "with-problems.csv", "--simulate", "--json")
 
-    assert (3, 3) == (told.code, found.code)
+    assert (told.code, found.code) == (3, 3)
     errors = [one for one in found.json["problems"] if one["severity"] == "error"]
     assert set(PROBLEMS.values()) - {one["cell"] or f"row {one['row']}" for one in errors} == set()
     assert [where for where in PROBLEMS.values() if f" {where}" not in told.out] == []
-    assert (33, 3, 30) == tuple(found.json[word] for word in ("rows", "valid", "rejected"))
+    assert tuple(found.json[word] for word in ("rows", "valid", "rejected")) == (33, 3, 30)
 
 
 def test_a_sheet_with_problems_sends_nothing_unless_they_are_skipped(place: Place) -> None:
@@ -108,12 +108,12 @@ def test_a_sheet_with_problems_sends_nothing_unless_they_are_skipped(place: Plac
     failed, results = place.table("failed.csv", folder), place.table("results.csv", folder)
     skipped = place.run("run", sheet, "--simulate", "--skip-invalid", "--rate", "40")
 
-    assert (3, 0) == (refused.code, sent), refused
-    assert {"rejected": 30, "not_attempted": 3} == statuses
-    assert (33, 33) == (len(results), len(failed))
+    assert (refused.code, sent) == (3, 0), refused
+    assert statuses == {"rejected": 30, "not_attempted": 3}
+    assert (len(results), len(failed)) == (33, 33)
     assert "servicePrincipalKey" not in failed[0]
     assert "C3" in refused.out
-    assert (4, 3) == (skipped.code, posts(place)), skipped
+    assert (skipped.code, posts(place)) == (4, 3), skipped
     assert "3 created" in skipped.out
 
 
@@ -146,7 +146,7 @@ def test_keys_arrive_byte_for_byte(place: Place, practice: Practice, kind: str) 
     done = place.run("run", sheet, "--rate", "40", "-v")
 
     assert done.code == 0, done
-    assert HOSTILE_KEYS == practice.keys()
+    assert practice.keys() == HOSTILE_KEYS
 
 
 def test_excel_numbers_are_refused_with_their_cell(place: Place, practice: Practice) -> None:
@@ -187,7 +187,7 @@ def test_a_rehearsal_leaves_no_trace_in_the_real_ledger(place: Place, practice: 
     assert f"rerun of {place.summary()['parent_run_id']}" in rerun.err
     assert_exactly_once(practice, place, {row["name"] for row in many(3)})
     runs = place.run("runs", "--json").json["runs"]
-    assert [False, False] == [one["simulated"] for one in runs]
+    assert [one["simulated"] for one in runs] == [False, False]
 
 
 FROM_PYTHON = """

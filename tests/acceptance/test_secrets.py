@@ -5,8 +5,8 @@ The fixture `place` searches for them after every acceptance test; here are the 
 goes, and a proof that the search would find them.
 """
 
-import pytest
 import orjson
+import pytest
 
 from batchconnect.simulator import answers
 from batchconnect.simulator.decision import Decision, Instead
@@ -31,7 +31,7 @@ def test_the_search_would_find_a_secret(place: Place) -> None:
         ("base64.log", "aGVhZGVyOmNhbmFyeX50YWls"),
     ):
         (place.folder / name).write_text(content)
-        assert 1 == len(place.leaks()), name
+        assert len(place.leaks()) == 1, name
         (place.folder / name).unlink()
 
 
@@ -87,7 +87,7 @@ def test_a_sign_in_that_repeats_the_secret_does_not_make_it_known(
         ("rerun", "--json"),
     )
 
-    assert [7, 7, 7, 0, 0, 7] == [done.code for done in told], told
+    assert [done.code for done in told] == [7, 7, 7, 0, 0, 7], told
     assert "invalid_client" in told[0].out
 
 
@@ -107,7 +107,7 @@ def test_a_key_in_a_wrong_column_is_not_shown(place: Place, practice: Practice) 
         ("run", "clients.csv", "--skip-invalid", "--rate", "20"),
     )
 
-    assert [3, 3, 3, 4] == [done.code for done in told], told
+    assert [done.code for done in told] == [3, 3, 3, 4], told
     assert "Ann" in (place.latest / "results.csv").read_text(encoding="utf-8-sig")
 
 

@@ -20,7 +20,7 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
     console().say("a message")
     console().result({}, ["a", "result"])
 
-    assert ("a\nresult\n", "a message\n") == capsys.readouterr()
+    assert capsys.readouterr() == ("a\nresult\n", "a message\n")
 
 
 def test_quiet_is_silent_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,14 +28,14 @@ def test_quiet_is_silent_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     console(quiet=True).warn(["odd"])
     console(quiet=True).result({}, ["result"])
 
-    assert ("result\n", "") == capsys.readouterr()
+    assert capsys.readouterr() == ("result\n", "")
 
 
 def test_a_warning_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is in it."""
     console().warn(["a \x1b[2J b"])
 
-    assert "warning: a \\x1b[2J b\n" == capsys.readouterr().err
+    assert capsys.readouterr().err == "warning: a \\x1b[2J b\n"
 
 
 def test_a_document_may_hold_a_name_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_a_document_stays_json_where_few_letters_are_known(
 
     console(json=True).result({"name": "Süd"}, [])
 
-    assert b'{\n  "name": "S\\u00fcd"\n}\n' == raw.getvalue()
+    assert raw.getvalue() == b'{\n  "name": "S\\u00fcd"\n}\n'
 
 
 def test_a_terminal_that_knows_few_letters_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@ import anyio
 import pytest
 
 from batchconnect import Choices, Stop, onboard
+from batchconnect.entry import Line, RunResumed
+from batchconnect.ledger import Ledger
 from batchconnect.ledger_file import locked
 from tests.command_line import FAST, CommandLine, many
 
@@ -70,7 +72,9 @@ def test_without_any_ledger_the_hint_says_how_one_comes_to_be(batchconnect: Comm
 def test_the_status_is_the_end_of_the_run_again(batchconnect: CommandLine) -> None:
     """Of the last run, or of one that is named by its beginning."""
     two_runs(batchconnect)
-    newer, older = (one["run_id"] for one in batchconnect("runs", "--simulate", "--json").json["runs"])
+    newer, older = (
+        one["run_id"] for one in batchconnect("runs", "--simulate", "--json").json["runs"]
+    )
 
     last = batchconnect("status", "--simulate")
     named = batchconnect("status", "--simulate", older)
@@ -104,7 +108,7 @@ def test_a_run_at_work_is_shown_as_running(batchconnect: CommandLine) -> None:
     assert "running" not in older
 
 
-def test_an_interrupted_run_is_open_and_while_somebody_holds_the_ledger_running(
+def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
     batchconnect: CommandLine,
 ) -> None:
     """Both in `runs` and in `status`."""
@@ -120,10 +124,14 @@ def test_an_interrupted_run_is_open_and_while_somebody_holds_the_ledger_running(
 
     left = batchconnect("runs", "--simulate").out
     with locked(ledger, about={}):
+        held = batchconnect("runs", "--simulate").out
+        resumed = RunResumed(operator="me", machine="here", tool_version="0", crashed=False)
+        with Ledger(ledger, host="simulator", simulated=True) as opened:
+            opened.append([Line(entry=resumed, run=1, at_ms=1)])
         at_work = batchconnect("runs", "--simulate").out
         status = batchconnect("status", "--simulate").out
 
-    assert left.split()[1] == "open"
+    assert (left.split()[1], held.split()[1]) == ("open", "open")
     assert at_work.split()[1] == "running"
     assert "so far" in status
 

@@ -123,7 +123,9 @@ def test_a_spec_without_our_authentication_is_a_warning(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
     """`--strict` makes it stand in the way."""
-    body = b'{"items":[{"id":"0479cc14-7651-4354-b233-7480606c2ac3","authSpec":[{"name":"Another"}]}]}'
+    body = (
+        b'{"items":[{"id":"0479cc14-7651-4354-b233-7480606c2ac3","authSpec":[{"name":"Another"}]}]}'
+    )
     answer = Answer(status=200, headers=(("Content-Type", "application/json"),), body=body)
     practice.script = lambda request: (
         Decision(apply_after_s=None, reply=Instead(answer=answer))
@@ -134,7 +136,7 @@ def test_a_spec_without_our_authentication_is_a_warning(
     done = batchconnect("orgs", "--sandbox", "dev")
     strict = batchconnect("orgs", "--sandbox", "dev", "--strict")
 
-    assert (0, 4) == (done.code, strict.code)
+    assert (done.code, strict.code) == (0, 4)
     assert "warning: the connection spec does not offer" in done.out
 
 
@@ -144,7 +146,7 @@ def test_in_the_simulator_any_name_is_an_org(batchconnect: CommandLine) -> None:
     named = batchconnect("orgs", "--simulate", "--org", "acme", "--sandbox", "dev")
 
     assert "in the simulator any `org` cell is an org" in none.out
-    assert (0, 0) == (none.code, named.code)
+    assert (none.code, named.code) == (0, 0)
     assert named.out.startswith("acme ")
 
 

@@ -40,7 +40,7 @@ def test_a_run_tells_what_it_did_and_where_its_report_is(batchconnect: CommandLi
     first = batchconnect("run", sheet, *SIMULATED)
     second = batchconnect("run", sheet, *SIMULATED)
 
-    assert (0, 0) == (first.code, second.code)
+    assert (first.code, second.code) == (0, 0)
     assert "  2 created\n" in first.out
     assert "report: reports/simulated/sim-" in first.out
     assert "next:" not in first.out
@@ -108,7 +108,7 @@ def test_skip_invalid_runs_the_others(batchconnect: CommandLine) -> None:
     batchconnect.write("batchconnect.toml", "skip_invalid = true\n")
     by_settings = batchconnect("run", sheet, *SIMULATED)
 
-    assert (4, 4) == (by_option.code, by_settings.code)
+    assert (by_option.code, by_settings.code) == (4, 4)
     assert "1 created" in by_option.out
     assert "1 existing" in by_settings.out
 
@@ -120,7 +120,7 @@ def test_a_canary_ends_as_it_was_asked_to(batchconnect: CommandLine) -> None:
     first = batchconnect("run", sheet, *SIMULATED, "--max-rows", "2", "--note", "CHG-1")
     second = batchconnect("run", sheet, *SIMULATED, "--max-rows", "2", "--note", "CHG-1")
 
-    assert (8, 0) == (first.code, second.code)
+    assert (first.code, second.code) == (8, 0)
     assert "next:   batchconnect run clients.csv --simulate --rate 200 --max-rows 2" in first.out
 
 
@@ -167,9 +167,7 @@ def failed_run(batchconnect: CommandLine, practice: Practice) -> Done:
     return done
 
 
-def test_a_rerun_takes_up_what_is_unfinished(
-    batchconnect: CommandLine, practice: Practice
-) -> None:
+def test_a_rerun_takes_up_what_is_unfinished(batchconnect: CommandLine, practice: Practice) -> None:
     """The screen names the run; its report covers all rows."""
     failed = failed_run(batchconnect, practice)
 
@@ -218,7 +216,7 @@ def test_a_rerun_of_a_sheet_that_is_gone_says_how_to_name_another(
     without = batchconnect("rerun")
     with_sheet = batchconnect("rerun", "--sheet", "moved.csv", *FAST)
 
-    assert (3, 0) == (without.code, with_sheet.code)
+    assert (without.code, with_sheet.code) == (3, 0)
     assert "is not there any more" in without.err
     assert "--sheet FILE" in without.err
 
@@ -238,7 +236,7 @@ def test_a_rerun_of_standard_input_needs_a_file(
 
     done = batchconnect("rerun")
 
-    assert (4, 2) == (run.code, done.code)
+    assert (run.code, done.code) == (4, 2)
     assert "was no file" in done.err
 
 
@@ -286,7 +284,7 @@ def test_only_the_chosen_doubts_are_settled(batchconnect: CommandLine, practice:
     elsewhere = batchconnect("reconcile", "--settle", "30", "--sandbox", "prod")
     named = batchconnect("reconcile", "--settle", "30", "--org", ACME, "--only", "sandbox=dev")
 
-    assert (6, 0) == (elsewhere.code, named.code)
+    assert (elsewhere.code, named.code) == (6, 0)
 
 
 def test_a_doubt_of_an_org_that_is_gone_from_the_settings(
@@ -319,9 +317,7 @@ def test_without_doubts_a_run_stays_as_it_ended(
     assert after["exit_code"] == 8
 
 
-def test_reconcile_names_what_it_cannot_find(
-    batchconnect: CommandLine, practice: Practice
-) -> None:
+def test_reconcile_names_what_it_cannot_find(batchconnect: CommandLine, practice: Practice) -> None:
     """No run of that name."""
     batchconnect("run", batchconnect.sheet(many(1)), *FAST)
 

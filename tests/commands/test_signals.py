@@ -9,7 +9,9 @@ from batchconnect.commands.signals import watch_signals
 from batchconnect.stop import Stop
 
 
-def stopped_by(*signals: signal.Signals, drain_s: float = 30.0, wait_s: float = 0.2) -> tuple[str, bool]:
+def stopped_by(
+    *signals: signal.Signals, drain_s: float = 30.0, wait_s: float = 0.2
+) -> tuple[str, bool]:
     """The reason of the stop, and whether it was a hard one."""
 
     async def work() -> tuple[str, bool]:
@@ -30,25 +32,25 @@ def stopped_by(*signals: signal.Signals, drain_s: float = 30.0, wait_s: float = 
 
 def test_ctrl_c_once_asks_for_a_good_end() -> None:
     """What is in flight may finish."""
-    assert ("interrupted", False) == stopped_by(signal.SIGINT)
+    assert stopped_by(signal.SIGINT) == ("interrupted", False)
 
 
 def test_ctrl_c_twice_ends_at_once() -> None:
     """A person who presses again means it."""
-    assert ("interrupted", True) == stopped_by(signal.SIGINT, signal.SIGINT)
+    assert stopped_by(signal.SIGINT, signal.SIGINT) == ("interrupted", True)
 
 
 def test_sigterm_gives_what_is_in_flight_its_time() -> None:
     """Longer than this test."""
-    assert ("terminated", False) == stopped_by(signal.SIGTERM)
-    assert ("terminated", False) == stopped_by(signal.SIGHUP)
+    assert stopped_by(signal.SIGTERM) == ("terminated", False)
+    assert stopped_by(signal.SIGHUP) == ("terminated", False)
 
 
 def test_after_that_time_it_ends_at_once() -> None:
     """The system would kill it anyway."""
-    assert ("terminated", True) == stopped_by(signal.SIGTERM, drain_s=0.01)
+    assert stopped_by(signal.SIGTERM, drain_s=0.01) == ("terminated", True)
 
 
 def test_the_first_reason_stands() -> None:
     """Ctrl-C after SIGTERM is still a termination."""
-    assert ("terminated", True) == stopped_by(signal.SIGTERM, signal.SIGINT)
+    assert stopped_by(signal.SIGTERM, signal.SIGINT) == ("terminated", True)

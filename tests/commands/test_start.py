@@ -107,7 +107,7 @@ def test_the_rate_is_that_of_every_org(batchconnect: CommandLine) -> None:
     """Also of those that the settings give another one."""
     settings = chosen(service={"rate": 3.0})[1]
 
-    assert [3.0] == [org.rate for org in settings.orgs]
+    assert [org.rate for org in settings.orgs] == [3.0]
 
 
 def test_an_allowed_host_is_one_of_the_settings(batchconnect: CommandLine) -> None:
@@ -194,9 +194,9 @@ def test_a_part_is_chosen_as_rows_are(batchconnect: CommandLine) -> None:
 
     found = choices_of(settings, PlaceOptions(), part=part)
 
-    assert ("org=acme", "org=beta", "sandbox=dev") == found.only
+    assert found.only == ("org=acme", "org=beta", "sandbox=dev")
     assert found.strict
-    assert () == choices_of(settings, PlaceOptions(), part=PartOptions()).only
+    assert choices_of(settings, PlaceOptions(), part=PartOptions()).only == ()
 
 
 def test_the_next_command_finds_the_same_ledger() -> None:
@@ -207,14 +207,26 @@ def test_the_next_command_finds_the_same_ledger() -> None:
         allow_refs=True, refs_dir=Path("refs"), strict=True,
     )  # fmt: skip
 
-    assert ["--settings", "s.toml", "--reports", "r", "--ledger", "l"] == options_again(places)
-    assert ["--simulate"] == options_again(PlaceOptions(simulate=True))
-    assert [] == options_again(PlaceOptions())
-    assert [] == sheet_again(SheetOptions())
-    assert (
-        "--worksheet Tab --encoding cp1252 --org acme --sandbox dev --only org=acme "
-        "--refs-dir refs --allow-refs --strict"
-    ).split() == sheet_again(sheet)
+    assert options_again(places) == ["--settings", "s.toml", "--reports", "r", "--ledger", "l"]
+    assert options_again(PlaceOptions(simulate=True)) == ["--simulate"]
+    assert options_again(PlaceOptions()) == []
+    assert sheet_again(SheetOptions()) == []
+    assert sheet_again(sheet) == [
+        "--worksheet",
+        "Tab",
+        "--encoding",
+        "cp1252",
+        "--org",
+        "acme",
+        "--sandbox",
+        "dev",
+        "--only",
+        "org=acme",
+        "--refs-dir",
+        "refs",
+        "--allow-refs",
+        "--strict",
+    ]
 
 
 def test_warnings_of_a_sheet_are_said_also_those_of_its_end(

@@ -167,7 +167,7 @@ async def test_a_refused_credential_is_asked_for_once(status: int) -> None:
 
 async def test_a_refusal_without_a_shape_has_its_status_as_code() -> None:
     """HTML from a firewall in between is a refusal as well."""
-    with pytest.raises(SignInError, match=r"^http-403$"):
+    with pytest.raises(SignInError, match=r"^ims-403$"):
         await Token(ORG, Ims(Response(status=403, body=b"<html>"))).current()
 
 
@@ -187,7 +187,7 @@ async def test_a_secret_too_short_to_be_cut_out_silences_the_detail() -> None:
     """`abc` may be part of any word, so nothing of the text is kept."""
     org = Org(key="a", org_id="A@AdobeOrg", client_id="c", client_secret=Secret("abc"))
     ims = Ims(refused(400, {"error": "abc", "error_description": "wrong: abc"}))
-    with pytest.raises(SignInError, match=r"^http-400$"):
+    with pytest.raises(SignInError, match=r"^ims-400$"):
         await Token(org, ims).current()
 
 
