@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from batchconnect.checks.damage import is_spreadsheet_error, looks_rounded
+from batchconnect.checks.finding import Problems, located, warning
+from batchconnect.checks.kusto_hosts import is_listed, is_portal
 from batchconnect.connection import BaseConnection
-from batchconnect.damage import is_spreadsheet_error, looks_rounded
-from batchconnect.finding import Problems, located, warning
-from batchconnect.kusto_hosts import is_listed, is_portal
 from batchconnect.outcome import Problem, Rejected, Severity
 from batchconnect.reports.result import placed
 from batchconnect.reports.shape import LAST_ROW, Shown, Tone, shape_of

@@ -13,7 +13,6 @@ from typing import Final
 import anyio
 
 from batchconnect.connection import BaseConnection
-from batchconnect.entry import LaneTold, Line, RunEnded, RunOpened, RunResumed, SweepDone
 from batchconnect.errors import ExitCode, LedgerError, SheetError
 from batchconnect.event import (
     Draining,
@@ -30,14 +29,15 @@ from batchconnect.event import (
 from batchconnect.lane import Lane
 from batchconnect.lane_work import Holding, LaneWork
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import LaneTold, Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.orphan import Gone, Orphan
 from batchconnect.outcome import Failed, Rejected
 from batchconnect.plan import Known, Rules
 from batchconnect.reconcile import Policy
 from batchconnect.row import Row
-from batchconnect.row_state import RowState, fold_rows
-from batchconnect.run_ledger import Clock, RunLedger
-from batchconnect.run_state import RunState, fold_run
 from batchconnect.sheet.interface import Sheet
 from batchconnect.stop import Stop
 from batchconnect.survey import NOT_SELECTED, Parse, Survey, Treat, survey

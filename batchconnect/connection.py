@@ -8,17 +8,17 @@ rules stand with what they are about: `naming`, `kusto`, `entra`, `placement`,
 
 from dataclasses import dataclass, field
 
-from batchconnect.cells import Cells
+from batchconnect.checks.cells import Cells
+from batchconnect.checks.entra import check_principal_id, check_tenant, same_ids
+from batchconnect.checks.finding import NOTHING, has_error, located
+from batchconnect.checks.healthy import Texts, healthy
+from batchconnect.checks.kusto import canonical_endpoint, check_database, check_endpoint
+from batchconnect.checks.naming import check_description, check_name
+from batchconnect.checks.placement import choose_org, choose_sandbox
 from batchconnect.directory import Orgs
-from batchconnect.entra import check_principal_id, check_tenant, same_ids
-from batchconnect.finding import NOTHING, has_error, located
-from batchconnect.healthy import Texts, healthy
 from batchconnect.identity import canonical_id, describe, marker
-from batchconnect.kusto import canonical_endpoint, check_database, check_endpoint
-from batchconnect.naming import check_description, check_name
 from batchconnect.org import Org
 from batchconnect.outcome import Problem, Rejected
-from batchconnect.placement import choose_org, choose_sandbox
 from batchconnect.reference import References
 from batchconnect.row import Column, Header, Row
 from batchconnect.secret import Secret

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from unicodedata import normalize
 
-from batchconnect.damage import clean
+from batchconnect.checks.damage import clean
 from batchconnect.errors import SettingsError
 from batchconnect.org import Org
 from batchconnect.secret import Secret

@@ -11,8 +11,8 @@ from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 
+from batchconnect.checks.finding import NOTHING, Problems, error, located
 from batchconnect.connection import BaseConnection
-from batchconnect.finding import NOTHING, Problems, error, located
 from batchconnect.identity import PREFIX, canonical_name
 from batchconnect.outcome import Problem
 from batchconnect.row import Column, Header

@@ -21,13 +21,14 @@ from typing import Final
 from batchconnect.batch import Batch, Bounds, Job
 from batchconnect.choices import Choices
 from batchconnect.connection import parse
-from batchconnect.entry import RunOpened
 from batchconnect.error_group import the_cause
 from batchconnect.event import Event
-from batchconnect.group_commit import GroupCommit
 from batchconnect.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.ledger import MEMORY, Ledger
-from batchconnect.ledger_file import locked
+from batchconnect.ledger.entry import RunOpened
+from batchconnect.ledger.file import locked
+from batchconnect.ledger.group_commit import GroupCommit
+from batchconnect.ledger.run_ledger import Clock, RunLedger, system_clock
 from batchconnect.plan import Rules
 from batchconnect.reconcile import Policy
 from batchconnect.recovery import settle_run
@@ -35,7 +36,6 @@ from batchconnect.redactor import Redactor
 from batchconnect.reference import References
 from batchconnect.reports.summary import Summary
 from batchconnect.rerun import Chain
-from batchconnect.run_ledger import Clock, RunLedger, system_clock
 from batchconnect.service import Service, connected
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from batchconnect.errors import UsageError
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.reports.summary import Summary, summarize
-from batchconnect.run_state import RunState, fold_run
 
 
 def run_states(ledger: Ledger) -> Iterator[RunState]:

@@ -14,7 +14,10 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from batchconnect.answer import (
+from batchconnect.connection import BaseConnection
+from batchconnect.event import Event, LaneCounted, LaneStopped
+from batchconnect.flow_service import FlowService, Gone, Sent, Spec, Unreadable
+from batchconnect.flow_service.answer import (
     Made,
     OrgLevel,
     Scope,
@@ -23,11 +26,8 @@ from batchconnect.answer import (
     is_stale_token,
     is_throttled,
 )
-from batchconnect.breaker import Breaker
-from batchconnect.connection import BaseConnection
-from batchconnect.event import Event, LaneCounted, LaneStopped
-from batchconnect.flow_service import FlowService, Gone, Sent, Spec, Unreadable
-from batchconnect.listing import Found, Listing
+from batchconnect.flow_service.breaker import Breaker
+from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.org import Org
 from batchconnect.transport.ims import Authorized, Token
 from batchconnect.transport.interface import Purpose, Response, Transport, TransportError

@@ -16,7 +16,6 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from batchconnect.connection import BaseConnection
-from batchconnect.entry import Doubted, Line, Settled
 from batchconnect.errors import LedgerError, SheetError
 from batchconnect.event import (
     Event,
@@ -28,8 +27,11 @@ from batchconnect.event import (
     SandboxListed,
     Settling as SettlingEvent,
 )
+from batchconnect.flow_service.listing import Listing
 from batchconnect.lane import Lane
-from batchconnect.listing import Listing
+from batchconnect.ledger.entry import Doubted, Line, Settled
+from batchconnect.ledger.row_state import UNANSWERED, RowState
+from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.matching import Wanted, wanted
 from batchconnect.onboarding import Turn, onboard
 from batchconnect.orphan import Orphan
@@ -46,8 +48,6 @@ from batchconnect.plan import (
 )
 from batchconnect.pool import Pool
 from batchconnect.reconcile import Doubt, Policy, Reconciler, settle_moment
-from batchconnect.row_state import UNANSWERED, RowState
-from batchconnect.run_ledger import Clock, RunLedger
 from batchconnect.secret import Secret
 
 _CHUNK: Final = 500

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from batchconnect.connection import BaseConnection, Target, target_of
+from batchconnect.flow_service.listing import Found, Listing, Shown, place_of
 from batchconnect.identity import canonical_name
-from batchconnect.listing import Found, Listing, Shown, place_of
 from batchconnect.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
 
 

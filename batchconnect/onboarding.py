@@ -9,12 +9,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from batchconnect.answer import Answer, Made, NotSent, OrgLevel, Refused, Throttled, Unknown
 from batchconnect.connection import BaseConnection
-from batchconnect.entry import Settled
 from batchconnect.flow_service import Sent
+from batchconnect.flow_service.answer import (
+    Answer,
+    Made,
+    NotSent,
+    OrgLevel,
+    Refused,
+    Throttled,
+    Unknown,
+)
+from batchconnect.ledger.entry import Settled
+from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
-from batchconnect.run_ledger import RunLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

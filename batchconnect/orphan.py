@@ -6,10 +6,10 @@ A row in doubt may have been applied, so it is looked for although nobody can se
 
 from dataclasses import dataclass
 
-from batchconnect.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.matching import Wanted
-from batchconnect.row_state import RowState
-from batchconnect.run_ledger import RunLedger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

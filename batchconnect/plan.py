@@ -14,7 +14,8 @@ import anyio
 
 from batchconnect.connection import BaseConnection
 from batchconnect.flow_service import Gone, Unreadable
-from batchconnect.listing import Found, Listing
+from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.ledger.row_state import RowState
 from batchconnect.matching import Create, match, wanted
 from batchconnect.outcome import (
     Conflict,
@@ -23,7 +24,6 @@ from batchconnect.outcome import (
     NotAttempted,
     Outcome,
 )
-from batchconnect.row_state import RowState
 
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""

@@ -13,11 +13,11 @@ from typing import Final
 
 import anyio
 
-from batchconnect.entry import Doubted, Moment, Settled
-from batchconnect.listing import Listing
+from batchconnect.flow_service.listing import Listing
+from batchconnect.ledger.entry import Doubted, Moment, Settled
+from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.matching import Wanted, match_absent, match_marker
 from batchconnect.outcome import Failed, InDoubt, NotAttempted, Outcome
-from batchconnect.run_ledger import Clock, RunLedger
 
 MOST_SENDS: Final = 3
 """The first send, and at most two more after proven absence."""

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable
 import anyio
 
 from batchconnect.choices import Choices
-from batchconnect.entry import RunEnded
 from batchconnect.errors import SettingsError
 from batchconnect.event import Event, RowSettled, Settling
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import RunEnded
+from batchconnect.ledger.row_state import UNANSWERED, RowState
+from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.outcome import Outcome
 from batchconnect.reconcile import Doubt, Policy, Reconciler, settle_moment
 from batchconnect.rerun import wanted_of
-from batchconnect.row_state import UNANSWERED, RowState
-from batchconnect.run_ledger import Clock, RunLedger
-from batchconnect.run_state import RunState, fold_run
 from batchconnect.service import Service
 from batchconnect.stop import Stop
 from batchconnect.verdict import exit_code, tally
@@ -130,7 +130,7 @@ def _reconciler(
     def looked(waiting: int, left_s: float) -> None:
         on_event(Settling(org=org, sandbox=sandbox, waiting=waiting, left_s=left_s))
 
-    def resend(doubt: Doubt) -> None:
+    def resend(doubt: Doubt) -> None:  # pragma: no cover - `may_send=False` in the policy
         raise AssertionError(f"row {doubt.row}: reconcile sends nothing")
 
     return Reconciler(

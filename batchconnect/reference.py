@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from batchconnect.checks.finding import error
 from batchconnect.errors import SettingsError
-from batchconnect.finding import error
 from batchconnect.outcome import Problem
 from batchconnect.row import Column
 from batchconnect.secret import Secret

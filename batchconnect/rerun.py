@@ -8,15 +8,15 @@ finished is inherited, line by line.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from batchconnect.checks.kusto import canonical_endpoint
 from batchconnect.connection import BaseConnection, Target
-from batchconnect.entry import RowPlanned, Settled
 from batchconnect.identity import canonical_id, canonical_name
-from batchconnect.kusto import canonical_endpoint
+from batchconnect.ledger.entry import RowPlanned, Settled
+from batchconnect.ledger.row_state import RowState
 from batchconnect.matching import Wanted
 from batchconnect.orphan import Gone, Orphan
 from batchconnect.outcome import NotAttempted, Rejected, has_connection
 from batchconnect.row import Column, Row
-from batchconnect.row_state import RowState
 from batchconnect.secret import Secret
 from batchconnect.sheet.interface import Sheet
 from batchconnect.survey import Kept, LeftOut, Parse

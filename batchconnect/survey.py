@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from batchconnect.connection import BaseConnection
 from batchconnect.doubles import Doubles
-from batchconnect.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
 from batchconnect.row import Column, Row
-from batchconnect.run_ledger import RunLedger
 from batchconnect.sheet.interface import Sheet
 
 Parse = Callable[[Row], BaseConnection | Rejected]

@@ -14,10 +14,10 @@ import anyio
 
 from batchconnect.event import Swept
 from batchconnect.flow_service import Gone, Unreadable
-from batchconnect.listing import Listing
+from batchconnect.flow_service.listing import Listing
+from batchconnect.ledger.row_state import RowState
 from batchconnect.outcome import Created, Existing
 from batchconnect.plan import Reads
-from batchconnect.row_state import RowState
 
 _LOOKS: Final = 4
 """Listings over the lag, at the most."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import xlsxwriter  # type: ignore[import-untyped]  # it has hints, but no py.typed
 
-from batchconnect.header import OPTIONAL
 from batchconnect.row import Column
+from batchconnect.sheet.header import OPTIONAL
 from batchconnect.template import EXAMPLE, NOTES
 
 _LAST_ROW: Final = (1 << 20) - 1

@@ -7,8 +7,8 @@ from typing import Final
 
 from batchconnect.errors import ExitCode
 from batchconnect.event import Swept
+from batchconnect.ledger.row_state import RowState
 from batchconnect.outcome import NotAttempted, Status, status_of
-from batchconnect.row_state import RowState
 
 INTERRUPTED: Final = "interrupted"
 TERMINATED: Final = "terminated"

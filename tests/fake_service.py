@@ -23,21 +23,21 @@ import orjson
 from batchconnect.batch import Batch, Bounds, Job
 from batchconnect.connection import BaseConnection, parse
 from batchconnect.directory import Orgs
-from batchconnect.entry import Doubted, Line, RunOpened
 from batchconnect.event import Event
-from batchconnect.group_commit import InPlace
 from batchconnect.history import open_run
 from batchconnect.identity import CONNECTION_SPEC_ID, find_marker
 from batchconnect.lane import Lane, Limits
 from batchconnect.ledger import MEMORY, Ledger
+from batchconnect.ledger.entry import Doubted, Line, RunOpened
+from batchconnect.ledger.group_commit import InPlace
+from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_state import RunState
 from batchconnect.org import Org
 from batchconnect.outcome import Created, Existing, Status, status_of
 from batchconnect.plan import Rules
 from batchconnect.reconcile import Policy
 from batchconnect.reference import References
-from batchconnect.row_state import RowState
-from batchconnect.run_ledger import Clock, RunLedger
-from batchconnect.run_state import RunState
 from batchconnect.secret import Secret
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.stop import Stop

@@ -8,7 +8,6 @@ import pytest
 
 from batchconnect.batch import Batch
 from batchconnect.connection import BaseConnection
-from batchconnect.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.errors import ExitCode, LedgerError
 from batchconnect.event import (
     Draining,
@@ -23,16 +22,17 @@ from batchconnect.event import (
     Settling,
     Swept,
 )
-from batchconnect.group_commit import InPlace
 from batchconnect.lane import Limits
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
+from batchconnect.ledger.group_commit import InPlace
+from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_state import RunState
 from batchconnect.outcome import Created, MatchedBy, Status
 from batchconnect.plan import Rules
 from batchconnect.reconcile import OnDoubt, Policy
 from batchconnect.rerun import Chain
 from batchconnect.row import Row
-from batchconnect.run_ledger import RunLedger
-from batchconnect.run_state import RunState
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.stop import Stop
 from batchconnect.transport.interface import Purpose, Response
@@ -637,20 +637,41 @@ async def test_the_window_counts_from_the_doubt_and_not_from_the_intent() -> Non
     assert 140 + S <= second - first < 140 + S + 10
 
 
-async def test_a_second_crash_does_not_start_the_window_again() -> None:
-    """Same boot: one window from the first recovery on. Another boot: nobody knows, so anew."""
-    for boots, expected in ((("a", "a", "a"), S), (("a", "a", "b"), 100 + S)):
-        bench = Bench(service=first_sends(lost(applied_s=None, answered_s=100)))
-        began = anyio.current_time()
-        for boot in boots[:2]:
-            bench.boot_id = boot
-            await bench.run_until_crash(rows(1), Bomb(), after_s=50)
-        bench.boot_id = boots[2]
-        state = await bench.run(rows(1))
+@pytest.mark.parametrize(
+    ("boots", "since"), [("aaa", 50), ("aab", 100), ("abb", 50)], ids=["same", "third", "second"]
+)
+async def test_a_second_crash_does_not_start_the_window_again(boots: str, since: float) -> None:
+    """
+    The process dies at 50 s and at 100 s: one window, from the first recovery on.
 
-        second = bench.service.posts[1].at - began
-        assert bench.statuses(state) == [Status.CREATED]
-        assert 50 + expected <= second + (50 if boots[2] == "b" else 0) < 50 + expected + 60
+    After another boot nobody knows how long ago that was, so it counts from the recovery there.
+    """
+    bench = Bench(service=first_sends(lost(applied_s=None, answered_s=100)))
+    for boot in boots[:2]:
+        bench.boot_id = boot
+        await bench.run_until_crash(rows(1), Bomb(), after_s=50)
+    bench.boot_id = boots[2]
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.CREATED]
+    assert since + S <= bench.service.posts[1].at < since + S + 10
+
+
+@pytest.mark.parametrize("boots", ["bcc", "bbb"])
+async def test_a_recovery_in_another_boot_is_stored_as_well(boots: str) -> None:
+    """A doubt that was written in an earlier boot: a second crash in this one counts on."""
+    bench = Bench(service=first_sends(lost(applied_s=None)), boot_id="a")
+    await bench.run_until_crash(rows(1), Bomb(), after_s=50)
+    for boot in boots[:2]:
+        bench.boot_id = boot
+        await bench.run_until_crash(rows(1), Bomb(), after_s=50)
+    bench.boot_id = boots[2]
+
+    await bench.run(rows(1))
+
+    since = 100 if boots == "bcc" else 50
+    assert since + S <= bench.service.posts[1].at < since + S + 10
 
 
 async def test_a_boot_without_a_name_settles_its_own_doubts() -> None:
@@ -836,6 +857,25 @@ async def test_a_new_ledger_that_meets_young_markers_waits_and_lists_again() -> 
     assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
     assert S <= bench.service.posts[0].at < S + 5
     assert [event.reason for event in bench.heard(LanePaused)] == ["waits_for_settle"]
+
+
+async def test_a_new_ledger_stays_new_for_a_window_whatever_it_sent_elsewhere() -> None:
+    """
+    Its first process died after it had sent to another sandbox.
+
+    What its lost predecessor sent to this one may still be on its way.
+    """
+    bench = Bench()
+    bench.service.plant(judged(cells(1, sandbox="dev")))
+    bench.service.plant(judged(cells(2, sandbox="dev")), applied_at=100.0, shown_at=150.0)
+    sheet = rows(1, 2, sandbox="dev") + rows(3)
+    await bench.run_until_crash(sheet, Bomb(), after_s=5)
+    assert len(bench.service.posts) == 1
+
+    state = await bench.run(sheet)
+
+    assert bench.service.twice() == []
+    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
 
 
 async def test_old_markers_cost_a_new_ledger_nothing() -> None:

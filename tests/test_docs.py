@@ -33,12 +33,12 @@ from batchconnect import cli_options, hint
 from batchconnect.choices import Choices
 from batchconnect.cli import app
 from batchconnect.errors import ExitCode
-from batchconnect.options import OnDoubt, OrgTable, Tables
 from batchconnect.outcome import Status
 from batchconnect.reports import FORMATS, LOG
 from batchconnect.reports.columns import RESULT_COLUMNS
 from batchconnect.reports.json import schema
-from batchconnect.settings_source import (
+from batchconnect.settings.options import OnDoubt, OrgTable, Tables
+from batchconnect.settings.source import (
     FILE_VARIABLE,
     ONE_ORG_VARIABLES,
     PLAIN_VARIABLES,

@@ -13,11 +13,11 @@ from batchconnect.choices import Choices
 from batchconnect.engine import Listener, new_run_id, onboard_sheet, opened_ledger, rules_of, settle
 from batchconnect.errors import ExitCode, LedgerInUseError, UsageError
 from batchconnect.event import Event, LaneStopped, RowSettled, RowStarted
+from batchconnect.ledger.run_ledger import Clock
 from batchconnect.outcome import Status
 from batchconnect.plan import Rules
 from batchconnect.redactor import Redactor
 from batchconnect.reports.summary import Summary
-from batchconnect.run_ledger import Clock
 from batchconnect.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet.memory import MemorySheet

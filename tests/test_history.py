@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchconnect.entry import Line, RunEnded, RunOpened
 from batchconnect.errors import UsageError
 from batchconnect.history import find_run, open_run, run_in_doubt, run_states, summary_of
 from batchconnect.ledger import MEMORY, Ledger
+from batchconnect.ledger.entry import Line, RunEnded, RunOpened
 
 
 def opened(run_id: str, sheet: str = "sha", parent: str | None = None) -> RunOpened:

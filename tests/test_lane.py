@@ -5,11 +5,19 @@ from random import Random
 import anyio
 import pytest
 
-from batchconnect.answer import Made, NotSent, OrgLevel, Refused, Scope, Throttled, Unknown
 from batchconnect.event import Event, LanePaused, LaneStopped
 from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.flow_service.answer import (
+    Made,
+    NotSent,
+    OrgLevel,
+    Refused,
+    Scope,
+    Throttled,
+    Unknown,
+)
+from batchconnect.flow_service.listing import Found
 from batchconnect.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
-from batchconnect.listing import Found
 from batchconnect.transport.interface import Response, TransportError
 from batchconnect.transport.load import Signal
 from tests.fake_service import (

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import anyio
 import pytest
 
-from batchconnect.entry import Doubted, Line, ProvenAbsent, Settled
 from batchconnect.errors import ExitCode, LedgerError
 from batchconnect.event import Event, LaneStopped, RowInDoubt, RowSettled, SandboxListed, Settling
-from batchconnect.group_commit import InPlace
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, Settled
+from batchconnect.ledger.group_commit import InPlace
+from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.outcome import Status
 from batchconnect.plan import Rules
-from batchconnect.run_ledger import RunLedger
 from batchconnect.stop import Stop
 from batchconnect.transport.interface import Purpose
 from batchconnect.verdict import INTERRUPTED

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batchconnect.connection import BaseConnection, Target
-from batchconnect.listing import Fault, Found, Listing, Shown
+from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
 from batchconnect.matching import Create, Wanted, match, match_absent, match_marker, wanted
 from batchconnect.org import Org
 from batchconnect.outcome import Conflict, Created, Existing, InDoubt, MatchedBy

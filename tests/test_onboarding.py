@@ -4,14 +4,23 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from batchconnect.answer import Answer, Made, NotSent, OrgLevel, Refused, Scope, Throttled, Unknown
 from batchconnect.connection import BaseConnection
-from batchconnect.entry import Doubted, Entry, Line, Sending, Settled
 from batchconnect.errors import LedgerError
 from batchconnect.flow_service import Sent
+from batchconnect.flow_service.answer import (
+    Answer,
+    Made,
+    NotSent,
+    OrgLevel,
+    Refused,
+    Scope,
+    Throttled,
+    Unknown,
+)
+from batchconnect.ledger.entry import Doubted, Entry, Line, Sending, Settled
+from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.onboarding import Turn, onboard, outcome_of
 from batchconnect.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
-from batchconnect.run_ledger import RunLedger
 from tests.fake_service import CANARY, Bench, judged
 
 pytestmark = pytest.mark.anyio

@@ -6,11 +6,12 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from batchconnect.answer import OrgLevel, Scope
 from batchconnect.connection import BaseConnection
 from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.flow_service.answer import OrgLevel, Scope
+from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
 from batchconnect.identity import canonical_name
-from batchconnect.listing import Fault, Found, Listing, Shown
+from batchconnect.ledger.row_state import RowState
 from batchconnect.matching import wanted
 from batchconnect.outcome import Conflict, Created, Existing, MatchedBy, NotAttempted
 from batchconnect.plan import (
@@ -23,7 +24,6 @@ from batchconnect.plan import (
     decide,
     read_sandbox,
 )
-from batchconnect.row_state import RowState
 from tests.fake_service import Bench, cells, judged
 
 pytestmark = pytest.mark.anyio

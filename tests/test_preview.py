@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from batchconnect.choices import Choices
-from batchconnect.listing import Fault
+from batchconnect.flow_service.listing import Fault
 from batchconnect.outcome import Status
 from batchconnect.preview import Preview, SandboxPreview, preview, told_reason
 from batchconnect.service import connected

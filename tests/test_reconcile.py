@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import pytest
 
-from batchconnect.answer import OrgLevel, Scope
-from batchconnect.entry import Doubted, Entry, Moment, ProvenAbsent, Settled
+from batchconnect.flow_service.answer import OrgLevel, Scope
+from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
 from batchconnect.identity import canonical_name
-from batchconnect.listing import Fault, Found, Listing, Shown
+from batchconnect.ledger.entry import Doubted, Entry, Moment, ProvenAbsent, Settled
 from batchconnect.matching import wanted
 from batchconnect.outcome import Conflict, Created, Existing, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.reconcile import (

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.entry import Line, Sending
 from batchconnect.ledger import Ledger
-from batchconnect.row_state import fold_rows
+from batchconnect.ledger.entry import Line, Sending
+from batchconnect.ledger.row_state import fold_rows
 from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.practice import ACME, Practice
 from tests.command_line import FAST, CommandLine, many

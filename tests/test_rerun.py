@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from batchconnect.connection import BaseConnection
-from batchconnect.entry import Doubted, Line, Moment, RowPlanned, Settled
 from batchconnect.identity import marker
+from batchconnect.ledger.entry import Doubted, Line, Moment, RowPlanned, Settled
+from batchconnect.ledger.row_state import UNANSWERED, RowState
+from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.matching import wanted
 from batchconnect.org import Org
 from batchconnect.orphan import Orphan
@@ -24,8 +26,6 @@ from batchconnect.outcome import (
 )
 from batchconnect.rerun import Chain, inherited, wanted_of
 from batchconnect.row import Cell, Column, Row
-from batchconnect.row_state import UNANSWERED, RowState
-from batchconnect.run_ledger import Clock, RunLedger
 from batchconnect.secret import Secret
 from batchconnect.survey import Kept, LeftOut
 

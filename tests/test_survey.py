@@ -6,17 +6,17 @@ from functools import partial
 
 import pytest
 
-from batchconnect.codec import encode
 from batchconnect.connection import BaseConnection, parse
 from batchconnect.directory import Orgs
-from batchconnect.entry import Line, RowPlanned, Settled
 from batchconnect.errors import SheetError
+from batchconnect.ledger.codec import encode
+from batchconnect.ledger.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.org import Org
 from batchconnect.outcome import Created, InDoubt, Outcome, Rejected
 from batchconnect.reference import References
 from batchconnect.row import Column, Row
-from batchconnect.row_state import RowState, fold_rows
-from batchconnect.run_ledger import Clock, RunLedger
 from batchconnect.sheet import MemorySheet, Sheet
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.source import MemorySource

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from batchconnect.answer import OrgLevel, Scope
-from batchconnect.entry import RowPlanned
 from batchconnect.event import Swept
 from batchconnect.flow_service import Gone, Unreadable
-from batchconnect.listing import Fault, Found, Listing, Shown
+from batchconnect.flow_service.answer import OrgLevel, Scope
+from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
+from batchconnect.ledger.entry import RowPlanned
+from batchconnect.ledger.row_state import RowState
 from batchconnect.outcome import Created, Existing, Failed, MatchedBy, Outcome
-from batchconnect.row_state import RowState
 from batchconnect.sweep import Expected, expected, sweep
 
 pytestmark = pytest.mark.anyio

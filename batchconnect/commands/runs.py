@@ -8,7 +8,7 @@ from batchconnect.commands.start import choices_of, settings_of
 from batchconnect.history import run_states, summary_of
 from batchconnect.inert import inert
 from batchconnect.ledger import Ledger
-from batchconnect.ledger_file import is_held
+from batchconnect.ledger.file import is_held
 from batchconnect.outcome import Status
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary

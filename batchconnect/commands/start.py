@@ -18,10 +18,10 @@ from batchconnect.cli_options import (
 from batchconnect.commands.console import Console
 from batchconnect.errors import LedgerError, UsageError
 from batchconnect.ledger import Ledger
-from batchconnect.ledger_file import place_warning
-from batchconnect.options import Overrides
+from batchconnect.ledger.file import place_warning
 from batchconnect.reconcile import OnDoubt
 from batchconnect.settings import Settings, load_settings
+from batchconnect.settings.options import Overrides
 from batchconnect.sheet import Sheet, open_sheet
 from batchconnect.verdict import FailureLimit
 

@@ -6,7 +6,7 @@ from batchconnect.cli_options import OutputOptions, PlaceOptions
 from batchconnect.commands.console import Console
 from batchconnect.commands.start import choices_of, ledger_of, options_again, settings_of
 from batchconnect.history import find_run, summary_of
-from batchconnect.ledger_file import is_held
+from batchconnect.ledger.file import is_held
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.lines import closing_lines, next_command
 

@@ -8,7 +8,7 @@ from .drawing import HEIGHT, WIDTH, Bars, Mark, bars, beside, hits, percent, sca
 from .latency import Bin, Latency
 from .page_words import clock, counted, number, rate, span, stamp
 from .timeline import Timeline, Track, Try
-from .working_time import WorkingTime, seams
+from .working_time import seams
 
 _MOST_TICKS = 7
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
@@ -60,7 +60,7 @@ def request_bars(timeline: Timeline) -> Bars:
             else ""
             for at, bucket in zip(begin, timeline.tries, strict=True)
         ),
-        across=time_marks(time, _drawn_ms(timeline)),
+        across=_time_marks(_drawn_ms(timeline)),
         up=tuple(Mark(at=percent(1 - value / top), text=rate(value)) for value in ups),
         marks=_seam_marks(timeline),
         spoken=f"Requests per second over {span(time.total_ms)}: {parts};"
@@ -137,7 +137,7 @@ def latency_bars(latency: Latency) -> Bars:
     )
 
 
-def time_marks(time: WorkingTime, drawn_ms: int) -> tuple[Mark, ...]:
+def _time_marks(drawn_ms: int) -> tuple[Mark, ...]:
     """Round times since the start."""
     step_s = next(
         (step for step in _NICE_S if drawn_ms / 1000 / step <= _MOST_TICKS),
@@ -146,7 +146,7 @@ def time_marks(time: WorkingTime, drawn_ms: int) -> tuple[Mark, ...]:
     return tuple(
         beside(
             percent(second * 1000 / drawn_ms),
-            span(second * 1000) if second else f"{clock(time.clock_ms(0))} UTC",
+            span(second * 1000) if second else "0",
         )
         for second in range(0, drawn_ms // 1000 + 1, step_s)
     )

@@ -15,9 +15,9 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from batchconnect.entry import LaneTold
 from batchconnect.event import LaneStopped
 from batchconnect.inert import inert
+from batchconnect.ledger.entry import LaneTold
 from batchconnect.outcome import Status
 
 from . import page_words

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from batchconnect.entry import RowPlanned
 from batchconnect.event import LaneStopped
+from batchconnect.ledger.entry import RowPlanned
+from batchconnect.ledger.row_state import RowState
 from batchconnect.outcome import (
     Conflict,
     Created,
@@ -26,7 +27,6 @@ from batchconnect.outcome import (
     Status,
     status_of,
 )
-from batchconnect.row_state import RowState
 
 Advice = Callable[[str, Status], str]
 """What a code means, or what to do about it, one or two plain sentences; "" where nobody knows."""

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from batchconnect.header_words import REPORT_COLUMNS
 from batchconnect.outcome import Problem
 from batchconnect.row import Column
+from batchconnect.sheet.header_words import REPORT_COLUMNS
 
 from .columns import columns_of
 

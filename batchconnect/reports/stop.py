@@ -7,8 +7,8 @@ brought together here, through the `LaneStopped` events that the ledger keeps.
 
 from collections.abc import Iterable
 
-from batchconnect.entry import LaneTold, Line
 from batchconnect.event import LaneStopped
+from batchconnect.ledger.entry import LaneTold, Line
 from batchconnect.outcome import Failed, InDoubt, NotAttempted, Outcome
 
 

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batchconnect.entry import Line, RunEnded, RunOpened, RunResumed, SweepDone
 from batchconnect.errors import ExitCode
 from batchconnect.event import Swept
 from batchconnect.hint import hint_for, title_for
+from batchconnect.ledger.entry import Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.ledger.row_state import RowState
 from batchconnect.outcome import Created, Outcome, Status, status_of
-from batchconnect.row_state import RowState
 
 from .incident import Incident, Incidents, Title
 from .lanes import Lane, Tally, lanes_of

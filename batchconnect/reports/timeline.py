@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from batchconnect.entry import LaneTold
 from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
+from batchconnect.ledger.entry import LaneTold
 from batchconnect.outcome import Status
 
 from .lanes import Lane

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from batchconnect.entry import Line, RunOpened, RunResumed
+from batchconnect.ledger.entry import Line, RunOpened, RunResumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

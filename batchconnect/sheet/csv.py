@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from batchconnect.errors import SheetError
-from batchconnect.header import LOOK_AT, REQUIRED, Layout, find, is_blank, read
 from batchconnect.row import Header, Row, letters
+from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, is_blank, read
 from batchconnect.sheet.source import BLOCK, Source
 from batchconnect.sheet.text import Lines, utf8
 

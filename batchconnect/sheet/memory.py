@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from batchconnect.errors import SheetError
-from batchconnect.header import find
 from batchconnect.row import Cell, Column, Header, NotText, Row
 from batchconnect.secret import MASK, Secret
+from batchconnect.sheet.header import find
 from batchconnect.sheet.not_text import kind_and_text
 
 _HEADER_ROW = 0

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import orjson
 
 from batchconnect.errors import SheetError
-from batchconnect.header import LOOK_AT, REQUIRED, find, no_header, read
 from batchconnect.row import Cell, Header, NotText, Row, letters
+from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, no_header, read
 from batchconnect.sheet.odd import TABBED
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook_process import Tab, read_tabs

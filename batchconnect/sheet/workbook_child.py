@@ -21,8 +21,8 @@ from typing import IO, Any
 
 import orjson
 
-from batchconnect.header import LOOK_AT, read
 from batchconnect.sheet.form import NotAWorkbookError, form_of
+from batchconnect.sheet.header import LOOK_AT, read
 from batchconnect.sheet.look_ods import look_ods
 from batchconnect.sheet.look_xls import look_xls
 from batchconnect.sheet.look_xlsb import look_xlsb

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from batchconnect.ledger import Ledger
-from batchconnect.row_state import RowState, fold_rows
+from batchconnect.ledger.row_state import RowState, fold_rows
 
 ROOT = Path(__file__).parents[2]
 INPUTS = ROOT / "inputs"

@@ -9,6 +9,8 @@ from batchconnect.transport.interface import Request, Response, Transport
 
 _CREATED = 201
 _BASE_S, _CAP_S = 0.5, 20.0
+_SLACK = 1e-6
+"""Of a token: clocks round."""
 
 
 class Rival(Protocol):
@@ -97,6 +99,7 @@ class Cubic:
         self._measured = 0.0
         self._bucket_at = 0.0
         self._count = 0
+        self._gate = anyio.Lock()
 
     async def send(self, service: Transport, request: Request) -> None:
         """Each try pays a token."""
@@ -111,12 +114,13 @@ class Cubic:
             tries += 1
 
     async def _acquire(self) -> None:
-        while self._enabled:
-            self._refill(anyio.current_time())
-            if self._tokens >= 1:
-                self._tokens -= 1
-                return
-            await anyio.sleep((1 - self._tokens) / self._fill)
+        async with self._gate:
+            while self._enabled:
+                self._refill(anyio.current_time())
+                if self._tokens >= 1 - _SLACK:
+                    self._tokens -= 1
+                    return
+                await anyio.sleep((1 - self._tokens) / self._fill)
 
     def _refill(self, now: float) -> None:
         earned = (now - self._filled_at) * self._fill

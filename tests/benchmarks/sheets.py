@@ -18,7 +18,9 @@ COLUMNS = (
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 
-def rows(count: int, *, orgs: tuple[str, ...] = ("acme",), sandboxes: int = 1) -> Iterator[list[str]]:
+def rows(
+    count: int, *, orgs: tuple[str, ...] = ("acme",), sandboxes: int = 1
+) -> Iterator[list[str]]:
     """The cells of so many rows, spread evenly over orgs and sandboxes."""
     for number in range(1, count + 1):
         yield [

@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from batchconnect import Choices, Stop, onboard
-from batchconnect.entry import Line, RunResumed
 from batchconnect.ledger import Ledger
-from batchconnect.ledger_file import locked
+from batchconnect.ledger.entry import Line, RunResumed
+from batchconnect.ledger.file import locked
 from tests.command_line import FAST, CommandLine, many
 
 SIMULATED = ("--simulate", *FAST)

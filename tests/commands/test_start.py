@@ -91,7 +91,7 @@ def test_without_options_every_default_holds(batchconnect: CommandLine) -> None:
         ("run", "recreate", True, "recreate", True),
     ],
 )
-def test_each_option_has_its_effect(
+def test_each_option_has_its_effect(  # noqa: PLR0917 - one line of the table above
     batchconnect: CommandLine, group: str, option: str, value: object, choice: str, expected: object
 ) -> None:
     """And on nothing else."""

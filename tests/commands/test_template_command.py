@@ -46,6 +46,39 @@ def test_what_a_person_has_filled_in_is_never_overwritten(batchconnect: CommandL
     assert Path("clients.csv").read_text() == "mine"
 
 
+def test_a_workbook_offers_the_orgs_of_the_settings(batchconnect: CommandLine) -> None:
+    """To pick from; it validates, and reads as empty."""
+    import openpyxl
+
+    org = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\n'
+    batchconnect.write("mine.toml", f'{org}sandbox = "dev"\n')
+
+    done = batchconnect("template", "clients.xlsx", "--settings", "mine.toml", "--json")
+
+    assert done.code == 0
+    assert openpyxl.load_workbook(done.json["path"]).sheetnames
+
+
+def test_an_empty_sheet_needs_no_settings_that_work(batchconnect: CommandLine) -> None:
+    """Broken ones that nobody named are a warning; named ones are an error."""
+    batchconnect.write("batchconnect.toml", "no = toml = at all")
+
+    unnamed = batchconnect("template", "a.xlsx")
+    named = batchconnect("template", "b.xlsx", "--settings", "batchconnect.toml")
+
+    assert (unnamed.code, named.code) == (0, 2)
+    assert "no list of orgs is offered" in unnamed.err
+    assert not Path("b.xlsx").exists()
+
+
+def test_a_folder_that_is_not_there_is_told(batchconnect: CommandLine) -> None:
+    """With what to do instead."""
+    done = batchconnect("template", "nowhere/clients.csv")
+
+    assert done.code == 2
+    assert "nowhere/clients.csv cannot be written" in done.err
+
+
 def test_another_kind_of_file_is_refused_with_the_right_name(batchconnect: CommandLine) -> None:
     """The hint is the command as it should be."""
     done = batchconnect("template", "clients.ods")

@@ -106,6 +106,28 @@ def test_blank_rows_are_skipped_and_counted(batchconnect: CommandLine) -> None:
     assert "2 rows, 2 fine, 0 rejected, 1 blank row skipped" in batchconnect("validate", sheet).out
 
 
+def test_the_problems_can_be_had_in_the_sheet_itself(batchconnect: CommandLine) -> None:
+    """As a workbook without keys; a file that is there already is never overwritten."""
+    sheet = batchconnect.sheet([cells(1), cells(1), cells(2, database="")])
+
+    done = batchconnect("validate", sheet, "--annotate", "out.xlsx")
+    document = batchconnect("validate", sheet, "--annotate", "out2.xlsx", "--json").json
+    again = batchconnect("validate", sheet, "--annotate", "out.xlsx")
+
+    assert (done.code, again.code) == (3, 2)
+    assert "batchconnect validate out.xlsx" in done.out
+    assert document["annotated"] == str(Path("out2.xlsx").absolute())
+    assert cells(1)["servicePrincipalKey"].encode() not in Path("out.xlsx").read_bytes()
+
+
+def test_an_annotated_sheet_is_a_workbook(batchconnect: CommandLine) -> None:
+    """The hint names it right."""
+    done = batchconnect("validate", batchconnect.sheet(many(1)), "--annotate", "out.csv")
+
+    assert done.code == 2
+    assert "out.xlsx" in done.err
+
+
 def test_a_hostile_cell_cannot_steer_the_terminal(batchconnect: CommandLine) -> None:
     """Escapes and overrides of direction are shown, not carried out."""
     batchconnect.sheet([cells(1)], "a\x1b[31m\u202eb.csv")

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from batchconnect.entry import (
+from batchconnect.event import LaneStopped, Swept
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import (
     Doubted,
     Entry,
     LaneTold,
@@ -13,8 +15,7 @@ from batchconnect.entry import (
     Settled,
     SweepDone,
 )
-from batchconnect.event import LaneStopped, Swept
-from batchconnect.ledger import Ledger
+from batchconnect.ledger.row_state import fold_rows
 from batchconnect.outcome import (
     Conflict,
     Created,
@@ -28,7 +29,6 @@ from batchconnect.outcome import (
     Status,
 )
 from batchconnect.reports.summary import Summary, summarize
-from batchconnect.row_state import fold_rows
 
 START_MS = 1_764_000_000_000
 OPENED = RunOpened(
@@ -101,7 +101,7 @@ def test_a_stopped_lane_is_one_incident() -> None:
     ]
     lane = summary.incidents[0]
     assert lane.title == "The credential has no right for this organization"
-    assert "org id" in lane.hint
+    assert "org_id" in lane.hint
     assert {row.hint for row in summary.rows() if row.org == "acme"} == {lane.hint}
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from batchconnect.entry import RunOpened
 from batchconnect.errors import ExitCode
 from batchconnect.event import Swept
 from batchconnect.inert import inert
+from batchconnect.ledger.entry import RunOpened
 from batchconnect.outcome import Status
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.lines import closing_lines, next_command

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from batchconnect.entry import RowPlanned
 from batchconnect.hint import hint_for
+from batchconnect.ledger.entry import RowPlanned
+from batchconnect.ledger.row_state import RowState
 from batchconnect.outcome import (
     Created,
     Existing,
@@ -17,7 +18,6 @@ from batchconnect.outcome import (
     Status,
 )
 from batchconnect.reports.result import KEY_UNSEEN, Result, result_of, shown_of
-from batchconnect.row_state import RowState
 
 MARKER = "bc1-o2cyiczkeuyf5wanj624uvdrpp"
 

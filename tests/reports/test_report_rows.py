@@ -11,14 +11,14 @@ import jsonschema  # type: ignore[import-untyped]  # it has no stubs of its own
 import pytest
 from hypothesis import given, strategies as st
 
-from batchconnect.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Sending, Settled
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Sending, Settled
+from batchconnect.ledger.row_state import fold_rows
 from batchconnect.outcome import Created, Existing, Failed, MatchedBy, Problem, Rejected
 from batchconnect.reports import csv as sheets, json as documents
 from batchconnect.reports.columns import columns_of, iso
 from batchconnect.reports.csv import quote_formula, unquote_formula
 from batchconnect.reports.summary import Summary, summarize
-from batchconnect.row_state import fold_rows
 
 START_MS = 1_764_000_000_000
 OPENED = RunOpened(

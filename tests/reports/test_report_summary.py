@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from batchconnect.entry import (
+from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import (
     Doubted,
     Entry,
     LaneTold,
@@ -19,15 +21,13 @@ from batchconnect.entry import (
     Settled,
     SweepDone,
 )
-from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
-from batchconnect.ledger import Ledger
+from batchconnect.ledger.row_state import fold_rows
 from batchconnect.outcome import (
     Created,
     InDoubt,
     Status,
 )
 from batchconnect.reports.summary import Requests, Summary, summarize
-from batchconnect.row_state import fold_rows
 
 START_MS = 1_764_000_000_000
 OPENED = RunOpened(

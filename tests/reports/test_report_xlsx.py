@@ -16,8 +16,9 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # likewise
 
-from batchconnect.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Settled
+from batchconnect.ledger.row_state import fold_rows
 from batchconnect.outcome import (
     Created,
     Existing,
@@ -33,7 +34,6 @@ from batchconnect.reports.lines import closing_lines
 from batchconnect.reports.shape import LONGEST_TEXT, OURS, Shown, Tone, cut, fits, shape_of
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.row import Column, Row
-from batchconnect.row_state import fold_rows
 from batchconnect.sheet import open_sheet
 
 OPENED: Final = RunOpened(

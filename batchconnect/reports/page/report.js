@@ -3,7 +3,7 @@
 // Texts from the sheet reach the page as text nodes only; the page's policy forbids any other way.
 (() => {
   const PAGE = 100;       // Lines at once: as many as a browser draws without a pause.
-  const PRINTED = 1000;   // Lines on paper.
+  const PRINTED = 500;    // Lines on paper.
   const $ = (id) => document.getElementById(id);
 
   const block = $("data");
@@ -99,6 +99,7 @@
   const details = (row) => {
     const started = of(row, "started");
     const facts = [
+      ["what to do", of(row, "hint")],
       ["description", of(row, "description")],
       ["endpoint", of(row, "endpoint")], ["database", of(row, "database")],
       ["tenant", of(row, "tenant")], ["servicePrincipalId", of(row, "principal")],
@@ -113,7 +114,7 @@
       ...of(row, "carried").map((cell, place) => [data.carried[place], cell]),
     ];
     return element("dl", { class: "facts" }, ...facts.filter(([, value]) => value !== "").map(([term, value]) =>
-      element("div", {}, element("dt", {}, term), element("dd", {}, String(value)))));
+      element("div", term === "what to do" ? { class: "wide" } : {}, element("dt", {}, term), element("dd", {}, String(value)))));
   };
 
   const outcome = (row) => {
@@ -126,8 +127,8 @@
       return [element("code", {}, id), button];
     }
     return [
-      element("span", { class: "cause" }, of(row, "error") || of(row, "codes")),
-      element("span", { class: "advice" }, of(row, "hint")),
+      element("span", { class: "cause" }, of(row, "error") || said(of(row, "status"))),
+      element("code", { class: "codes" }, of(row, "codes")),
     ];
   };
 
@@ -216,7 +217,7 @@
 
   const start = () => {
     $("grid").tHead.rows[0].append(...COLUMNS.map(({ key, title }) =>
-      element("th", { id: `h-${key}`, class: `c-${key}`, scope: "col", role: "columnheader" },
+      element("th", { id: `h-${key}`, class: `c-${key}`, "data-title": title, scope: "col", role: "columnheader" },
         element("button", { type: "button", onclick: () => sort(key) }, title))));
     const statuses = tally("status");
     $("statuses").append(...STATUSES.filter((status) => statuses.has(status)).map((status) =>
@@ -263,7 +264,7 @@
     prepare();
   };
 
-  const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
+  const THEMES = [["", "auto"], ["light", "light"], ["dark", "dark"]];
   let theme = 0;
   $("theme").hidden = false;
   $("theme").addEventListener("click", () => {

@@ -1,0 +1,29 @@
+"""
+Flow Service: what is asked of it, and what its answers mean; pure but for the client's `send`.
+
+This is the door; `answer` and `refusal` hold the contract's tables, `listing` and `paging` its listings.
+"""
+
+from batchconnect.flow_service.client import (
+    FlowService,
+    Sent,
+    count_request,
+    create_request,
+    get_request,
+    list_request,
+    spec_request,
+)
+from batchconnect.flow_service.reading import Gone, Spec, Unreadable
+
+__all__ = [
+    "FlowService",
+    "Gone",
+    "Sent",
+    "Spec",
+    "Unreadable",
+    "count_request",
+    "create_request",
+    "get_request",
+    "list_request",
+    "spec_request",
+]

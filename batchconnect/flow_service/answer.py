@@ -1,0 +1,297 @@
+"""
+What an answer to a create means: the contract's table as one pure, exhaustive function.
+
+The HTTP status is judged first, then the code. What no line of the table names is UNKNOWN, for a
+row in doubt costs a look-up, and a row taken for refused may stand in the sandbox twice.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from batchconnect.flow_service.complaint import (
+    Complaint,
+    json_object,
+    one_line,
+    read_complaint,
+    request_id,
+)
+from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, Blame, blame
+from batchconnect.hint import title_for
+from batchconnect.secret import Secret
+from batchconnect.transport.interface import Response, StoppedError, TransportError
+
+
+class Scope(StrEnum):
+    """What an org-level refusal stops."""
+
+    LANE = "lane"
+    SANDBOX = "sandbox"
+    """Only the rows of this sandbox; the lane's other sandboxes go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """CREATED: the object exists, and its id is known."""
+
+    connection_id: str
+    """A GUID, as the service wrote it."""
+    etag: str | None
+    """Byte for byte, with the double quotes that it contains."""
+    http_status: int
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """NOT_SENT: provably no byte of the request left; it may go out again under its intent."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled:
+    """THROTTLED: the gateway refused it before it was applied, for a passing cause."""
+
+    code: str
+    detail: str
+    http_status: int
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """REFUSED: not applied, this row is wrong; the lane goes on."""
+
+    code: str
+    detail: str
+    http_status: int
+    request_id: str | None
+    may_be_org_level: bool
+    """Its origin is not stated: three in a row with one code are the org's, not the row's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgLevel:
+    """ORG-LEVEL: not applied, and every row of the scope would fail alike."""
+
+    code: str
+    title: str
+    """A few words for an incident's headline."""
+    detail: str
+    scope: Scope
+    http_status: int | None
+    """None: no token, so the request itself was never sent."""
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """UNKNOWN: in doubt, may have been applied; found out by the marker, never simply sent again."""
+
+    code: str
+    detail: str
+    http_status: int | None = None
+    request_id: str | None = None
+    congestion: bool = False
+    """The lane slows down."""
+    stops_lane: bool = False
+    """What answers is not the service that we know (a redirect, a proxy): no further row goes out."""
+    refused_if_absent: bool = False
+    """409 and 412: proven absence means that the service refused the row."""
+    claimed_id: str | None = None
+    """An id in the body of an odd success; GET may confirm it at once, the marker must match."""
+
+
+Answer = Made | NotSent | Throttled | Refused | OrgLevel | Unknown
+
+PROTOCOL_SURPRISE = "protocol_surprise"
+
+_DOUBTFUL_4XX = frozenset({407, 408, 409, 412, 425})
+"""Statuses that leave open whether the request was applied, whatever the body says."""
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
+    """
+    Say what an answer to POST /connections means.
+
+    401013 counts as ORG-LEVEL: the ring that stamps tokens has refreshed and tried once more by
+    the time an answer comes up here (see `is_stale_token`).
+
+    Args:
+        response: What the transport's rings handed up; any status, any headers, any body.
+        secrets: What must not be kept, should the answer repeat it.
+    Source:
+        Contract, section 5, first and second table.
+    """
+    secrets = tuple(secrets)
+    if response.status == HTTPStatus.CREATED:
+        return _judge_created(response, secrets)
+    complaint = read_complaint(response, secrets)
+    if is_throttled(response):
+        return Throttled(
+            code=complaint.code,
+            detail=complaint.message,
+            http_status=response.status,
+            request_id=complaint.request_id,
+        )
+    unknown = _unknown(response, complaint)
+    match response.status // 100:
+        case 2:
+            detail = f"HTTP {response.status} where 201 belongs"
+            claimed_id = _guid(json_object(response).get("id"))
+            return replace(unknown, detail=detail, claimed_id=claimed_id)
+        case 3:
+            to = _host(response.headers.get("location", ""), secrets)
+            return replace(unknown, detail=f"a redirect{to}, not followed")
+        case 4 if response.status not in _DOUBTFUL_4XX:
+            return _judge_4xx(response, complaint)
+        case _:
+            return unknown
+
+
+def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) -> Answer:
+    """
+    Say what it means that no answer came.
+
+    Only the wire's own trace proves that nothing left. What left nothing and is permanent (a
+    credential that IMS refuses, a host that is not allowed) awaits every row of the lane.
+
+    Source:
+        Contract, section 5, third table; section 7, error classes.
+    """
+    detail = one_line(error.detail, secrets)
+    if error.sent:
+        return Unknown(code=error.code, detail=detail)
+    if error.permanent and not isinstance(error, StoppedError):
+        return OrgLevel(
+            code=error.code,
+            title=title_for(error.code),
+            detail=detail,
+            scope=Scope.LANE,
+            http_status=None,
+            request_id=None,
+        )
+    return NotSent(code=error.code, detail=detail)
+
+
+def is_stale_token(response: Response) -> bool:
+    """Whether a fresh token may help: 401013, under 401 or 403."""
+    may_be = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    return may_be and read_complaint(response).number in STALE_TOKEN
+
+
+def is_throttled(response: Response) -> bool:
+    """Whether the gateway refused the request before it was applied, for a passing cause."""
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return True
+    codes = PASSING.get(response.status)
+    return codes is not None and read_complaint(response).number in codes
+
+
+def is_congestion(response: Response) -> bool:
+    """Whether the answer is a sign of overload beside the throttling that says so: a 5xx."""
+    return _is_5xx(response.status) and not is_throttled(response)
+
+
+def _is_5xx(status: int) -> bool:
+    return status in range(500, 600)
+
+
+def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> Made | Unknown:
+    body = json_object(response)
+    said: Any = body.get("id")
+    by_body = _guid(said)
+    by_location = _guid(_last_segment(response.headers.get("location", "")))
+    surprise = ""
+    if said is not None and by_body is None:
+        surprise = "201 with an id that is no GUID"
+    elif by_body and by_location and by_body.lower() != by_location.lower():
+        surprise = "201 whose id and Location differ"
+    connection_id = by_body or by_location
+    if connection_id is None or surprise:
+        complaint = read_complaint(response, secrets)
+        if response.body_fault:
+            return _unreadable(response, complaint)
+        unknown = _unknown(response, complaint)
+        return replace(unknown, code=PROTOCOL_SURPRISE, detail=surprise or "201 without an id")
+    etag = body.get("etag")
+    return Made(
+        connection_id=connection_id,
+        etag=etag if isinstance(etag, str) else None,
+        http_status=response.status,
+        request_id=request_id(response, secrets, body),
+    )
+
+
+def _judge_4xx(response: Response, complaint: Complaint) -> Refused | OrgLevel | Unknown:
+    if response.body_fault:
+        return _unreadable(response, complaint)
+    detail = complaint.message or f"HTTP {response.status}"
+    match blame(response.status, complaint):
+        case None:
+            return _unknown(response, complaint)
+        case (Blame.ROW | Blame.ROW_OR_LANE) as to:
+            return Refused(
+                code=complaint.code,
+                detail=detail,
+                http_status=response.status,
+                request_id=complaint.request_id,
+                may_be_org_level=to is Blame.ROW_OR_LANE,
+            )
+        case (Blame.LANE | Blame.SANDBOX) as to:
+            return OrgLevel(
+                code=complaint.code,
+                title=title_for(complaint.code),
+                detail=detail,
+                scope=Scope.SANDBOX if to is Blame.SANDBOX else Scope.LANE,
+                http_status=response.status,
+                request_id=complaint.request_id,
+            )
+
+
+def _unknown(response: Response, complaint: Complaint) -> Unknown:
+    status = response.status
+    return Unknown(
+        code=complaint.code,
+        detail=complaint.message or f"HTTP {status}",
+        http_status=status,
+        request_id=complaint.request_id,
+        congestion=_is_5xx(status),
+        stops_lane=status in range(300, 400) or status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+        refused_if_absent=status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED},
+    )
+
+
+def _unreadable(response: Response, complaint: Complaint) -> Unknown:
+    """The status came, the body did not: by the contract a doubt, whatever the status."""
+    fault = str(response.body_fault)
+    detail = f"HTTP {response.status}, its body could not be read: {fault.replace('_', ' ')}"
+    return replace(_unknown(response, complaint), code=f"body_{fault}", detail=detail)
+
+
+def _guid(value: object) -> str | None:
+    return value if isinstance(value, str) and _GUID.fullmatch(value) else None
+
+
+def _last_segment(location: str) -> str:
+    try:
+        path = urlsplit(location.strip()).path
+    except ValueError:
+        return ""
+    return unquote(path.rstrip("/").rpartition("/")[2])
+
+
+def _host(location: str, secrets: tuple[Secret, ...]) -> str:
+    """` to HOST` for a redirect's message; its path and query may hold anything."""
+    try:
+        host = urlsplit(location.strip()).hostname
+    except ValueError:
+        host = None
+    return f" to {one_line(host, secrets)}" if host else ""

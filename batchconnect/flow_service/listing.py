@@ -1,0 +1,193 @@
+"""
+What stands in a sandbox: every base connection of our kind, read page by page.
+
+Absence is proved by a complete listing alone, so anything odd makes a listing *failed*, never
+"empty". The items' bodies are secret: each is boiled down to what rows are compared by.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from batchconnect.checks.kusto import canonical_endpoint
+from batchconnect.connection import Target
+from batchconnect.flow_service.answer import OrgLevel
+from batchconnect.identity import CONNECTION_SPEC_ID, canonical_id, canonical_name, find_marker
+
+Place = tuple[str, str, str]
+"""Endpoint, database and service principal id, canonical."""
+
+_Key = TypeVar("_Key", bound=Hashable)
+_MASK = "*• "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """As much of a connection's target as the service shows, canonical; None is hidden."""
+
+    endpoint: str | None
+    database: str | None
+    tenant: str | None
+    service_principal_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One connection in the sandbox, without anything secret."""
+
+    id: str
+    etag: str | None
+    """Byte for byte, with the double quotes that it contains."""
+    name: str
+    """Canonical, as names are compared; empty where the service shows none."""
+    marker: str | None
+    """The marker at the end of its description, whoever's it is."""
+    shown: Shown
+    is_our_kind: bool
+    """Whether it is an Azure Data Explorer connection, as far as the service says."""
+    created_at_ms: int | None
+    """Milliseconds since 1970, by the service's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a sandbox, or one connection of it, could not be read."""
+
+    code: str
+    """`http-502`, `timeout`, `body_cut`, `not_json`, `no_items`, `foreign_item`, `bad_item`,
+    `token_repeated`, `no_token`, `other_host`, `endless`, `fewer_than_counted`."""
+    detail: str
+    """One line for a person, redacted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What one reading of a sandbox showed. A hit counts in any, absence in a complete one alone."""
+
+    sandbox: str
+    items: tuple[Found, ...] = field(default=(), repr=False)
+    """Newest first, as the service lists them; each id once."""
+    fault: Fault | None = None
+    refusal: OrgLevel | None = None
+    """The org-level refusal that stopped the reading; its lane, or its sandbox, stops."""
+    began_s: float = 0.0
+    """When the first request went out, by the running loop's clock: what was applied later need not
+    be shown."""
+    served_at_ms: int | None = None
+    """The service's clock (`Date`) as it answered last."""
+    by_marker: Mapping[str, tuple[Found, ...]] = field(init=False, repr=False, compare=False)
+    by_name: Mapping[str, tuple[Found, ...]] = field(init=False, repr=False, compare=False)
+    """Of our kind only: another kind of connection may have the same name."""
+    by_place: Mapping[Place, tuple[Found, ...]] = field(init=False, repr=False, compare=False)
+    """Of our kind, by endpoint, database and principal, where all three are shown."""
+
+    def __post_init__(self) -> None:
+        ours = [found for found in self.items if found.is_our_kind]
+        indexes = {
+            "by_marker": _index((found.marker, found) for found in self.items),
+            "by_name": _index((found.name or None, found) for found in ours),
+            "by_place": _index((place_of(found.shown), found) for found in ours),
+        }
+        for name, index in indexes.items():
+            object.__setattr__(self, name, index)
+
+    @property
+    def complete(self) -> bool:
+        """Whether what it does not show is not there, or was applied after `began_s` less the lag."""
+        return self.fault is None and self.refusal is None
+
+    def youngest_marker_age_ms(self) -> int | None:
+        """
+        How long ago the newest connection with any marker of ours was created.
+
+        Returns:
+            Milliseconds by the service's own clock; 0 where it does not tell; None without any.
+        """
+        marked = [found.created_at_ms for found in self.items if found.marker is not None]
+        if not marked:
+            return None
+        times = [at for at in marked if at is not None]
+        if self.served_at_ms is None or len(times) < len(marked):
+            return 0
+        return max(self.served_at_ms - max(times), 0)
+
+
+def place_of(shown: Shown | Target) -> Place | None:
+    """What a possible match is looked for by (contract, section 9); None where a part is hidden."""
+    if shown.endpoint is None or shown.database is None or shown.service_principal_id is None:
+        return None
+    return (shown.endpoint, shown.database, shown.service_principal_id)
+
+
+def _index(pairs: Iterable[tuple[_Key | None, Found]]) -> Mapping[_Key, tuple[Found, ...]]:
+    index: defaultdict[_Key, list[Found]] = defaultdict(list)
+    for key, found in pairs:
+        if key is not None:
+            index[key].append(found)
+    return {key: tuple(hits) for key, hits in index.items()}
+
+
+def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | Fault:
+    """
+    Boil one item of a listing down to what rows are compared by.
+
+    Returns:
+        Fault: it is of another organization or sandbox, or no connection at all. A field that
+        is absent is unknown, not different.
+
+    Source:
+        Contract, section 3, the shape and "credentials shown".
+    """
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
+        return Fault(code="bad_item", detail="an item has no id")
+    # Tuples, for what stands there may be anything, a list too.
+    if item.get("imsOrgId") not in (None, org_id) or item.get("sandboxName") not in (None, sandbox):
+        return Fault(code="foreign_item", detail="an item of another organization or sandbox")
+    created_at = item.get("createdAt")
+    etag = item.get("etag", item.get("version"))
+    return Found(
+        id=item["id"],
+        etag=etag if isinstance(etag, str) else None,
+        name=canonical_name(_text(item, "name") or ""),
+        marker=find_marker(_text(item, "description") or ""),
+        shown=_shown(_dict(_dict(item, "auth"), "params")),
+        is_our_kind=_text(_dict(item, "connectionSpec"), "id") in {None, CONNECTION_SPEC_ID},
+        created_at_ms=created_at if isinstance(created_at, int) else None,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _endpoint(text: str) -> str:
+    # Many connections of a sandbox point to few clusters: one text each is kept for all of them.
+    return canonical_endpoint(text)
+
+
+def _shown(params: Mapping[str, Any]) -> Shown:
+    endpoint = _open_text(params, "endpoint")
+    database = _open_text(params, "database")
+    tenant = _open_text(params, "tenant")
+    principal = _open_text(params, "servicePrincipalId")
+    return Shown(
+        endpoint=endpoint and _endpoint(endpoint),
+        database=database and database.lower(),
+        tenant=tenant and canonical_id(tenant),
+        service_principal_id=principal and canonical_id(principal),
+    )
+
+
+def _open_text(params: Mapping[str, Any], key: str) -> str | None:
+    """A text that is shown; one of asterisks is hidden just as well."""
+    text = _text(params, key)
+    return text if text and text.strip(_MASK) else None
+
+
+def _text(item: Mapping[str, Any], key: str) -> str | None:
+    value = item.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _dict(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = item.get(key)
+    return value if isinstance(value, dict) else {}

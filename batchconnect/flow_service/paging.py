@@ -1,0 +1,155 @@
+"""
+The pages of a listing: which comes next, and what makes the whole of them a failure.
+
+A listing is believed to be complete only if nothing about its pages is odd, since a page that was
+lost looks just like rows that were never created.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, Final, final
+from urllib.parse import SplitResult, quote, urlsplit
+
+from batchconnect.flow_service.complaint import json_object
+from batchconnect.flow_service.listing import Fault, Found, read_item
+from batchconnect.transport.interface import Response
+
+MOST_PAGES: Final = 20_000
+"""Two million connections; a listing that is longer never ends."""
+
+_TOKEN = re.compile(r"(?:^|[?&])continuationToken=([^&#]*)")
+_SAFE_IN_QUERY = "%!$'()*+,;:@/?=-._~"
+
+
+@final
+class Pages:
+    """
+    The pages of one listing, one after the other; it says what to ask for next.
+
+    Args:
+        org_id: Whose items these must be.
+        sandbox: In which sandbox they must be.
+        platform_url: The only host that a next link may name.
+        counted: What `count=true` answered before the first page; None where it is not offered.
+
+    Source:
+        Contract, section 3, the Rules below the shape.
+    """
+
+    def __init__(
+        self, *, org_id: str, sandbox: str, platform_url: str, counted: int | None
+    ) -> None:
+        self._org_id = org_id
+        self._sandbox = sandbox
+        self._origin = _origin(urlsplit(platform_url))
+        self._counted = counted
+        self._ids: set[str] = set()
+        self._tokens: set[str] = set()
+        self.items: list[Found] = []
+        """What was read so far, each id once."""
+
+    def take(self, response: Response) -> str | Fault | None:
+        """
+        Take a page in.
+
+        Args:
+            response: The answer to the request for the page; status 200.
+
+        Returns:
+            The token of the next page as it stands in the link, percent-encoded; None at the end;
+            or why the listing has failed.
+        """
+        if response.body_fault:
+            return Fault(
+                code=f"body_{response.body_fault}", detail="a page could not be read whole"
+            )
+        body = json_object(response)
+        items = body.get("items")
+        if not body:
+            return Fault(code="not_json", detail="a page is no JSON object")
+        if not isinstance(items, list):
+            return Fault(code="no_items", detail="a page has no items")
+        for item in items:
+            found = read_item(item, org_id=self._org_id, sandbox=self._sandbox)
+            if isinstance(found, Fault):
+                return found
+            self._keep(found)
+        token = self._next(body)
+        return self._ended() if token is None else token
+
+    def _keep(self, found: Found) -> None:
+        # Pages shift while objects are created, so one may come twice.
+        key = found.id.lower()
+        if key not in self._ids:
+            self._ids.add(key)
+            if found.is_our_kind or found.marker is not None:
+                self.items.append(found)
+
+    def _next(self, body: Mapping[str, Any]) -> str | Fault | None:
+        links = body.get("_links")
+        link = links.get("next") if isinstance(links, dict) else links
+        href = link.get("href") if isinstance(link, dict) else link
+        if not href:
+            return None
+        token = self._token_in(href)
+        if isinstance(token, str):
+            if token in self._tokens:
+                return Fault(code="token_repeated", detail="a continuation token came twice")
+            self._tokens.add(token)
+            if len(self._tokens) >= MOST_PAGES:
+                return Fault(code="endless", detail=f"more than {MOST_PAGES} pages")
+        return token
+
+    def _token_in(self, href: object) -> str | Fault:
+        found = _TOKEN.search(href) if isinstance(href, str) else None
+        try:
+            to = urlsplit(str(href))
+            is_foreign = bool(to.netloc) and _origin(to, self._origin[0]) != self._origin
+        except ValueError:
+            found, is_foreign = None, False
+        if is_foreign:
+            return Fault(code="other_host", detail="the next link names another host")
+        if found is None or not found[1]:
+            return Fault(code="no_token", detail="the next link has no continuation token")
+        # Kept as it is encoded there: a bare `+` would not survive decoding and encoding.
+        return quote(found[1], safe=_SAFE_IN_QUERY)
+
+    def _ended(self) -> Fault | None:
+        # NOTE: the count was asked before the first page. What we create meanwhile can only add
+        # ids, so our own work never makes a listing incomplete; another's delete does, and the
+        # next listing heals that.
+        if self._counted is not None and len(self._ids) < self._counted:
+            detail = f"{len(self._ids)} connections listed, {self._counted} counted"
+            return Fault(code="fewer_than_counted", detail=detail)
+        return None
+
+
+def read_count(response: Response) -> int | None:
+    """What `count=true` answered; None where the service does not offer it."""
+    count = json_object(response).get("count") if response.status == HTTPStatus.OK else None
+    return count if isinstance(count, int) and not isinstance(count, bool) else None
+
+
+def read_date_ms(response: Response) -> int | None:
+    """The service's clock as it answered, in milliseconds since 1970."""
+    try:
+        served_at = parsedate_to_datetime(response.headers.get("date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if served_at.tzinfo is None:
+        served_at = served_at.replace(tzinfo=UTC)
+    return int(served_at.timestamp() * 1000)
+
+
+def _origin(url: SplitResult, scheme: str = "") -> tuple[str, str | None, int]:
+    """
+    Scheme, host and port, by which two URLs are of one host.
+
+    Raises:
+        ValueError: The port is no number.
+    """
+    scheme = url.scheme or scheme
+    return (scheme, url.hostname, url.port or (443 if scheme == "https" else 80))

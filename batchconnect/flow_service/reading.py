@@ -1,0 +1,178 @@
+"""
+What an answer to a read means: a value of ours, or why it could not be read.
+
+A read has no row of its own, so whatever refuses one (sign-in, permission, an unknown sandbox)
+refuses them all, and is told as the org-level refusal that it is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, assert_never
+
+from batchconnect.flow_service.answer import (
+    Answer,
+    Made,
+    NotSent,
+    OrgLevel,
+    Refused,
+    Scope,
+    Throttled,
+    Unknown,
+    judge_create,
+    judge_create_error,
+)
+from batchconnect.flow_service.complaint import json_object, read_complaint
+from batchconnect.flow_service.listing import Fault, Found, read_item
+from batchconnect.hint import title_for
+from batchconnect.org import Org
+from batchconnect.secret import Secret
+from batchconnect.transport.interface import Response, TransportError
+
+AUTH_SPEC: Final = "Service Principal Based Authentication"
+
+_GONE: Final = {("404", "1439"), ("404", "1101"), ("404", "1102"), ("400", "1439")}
+_NOT_FOUND: Final = "not found with id"
+"""Of the documented 404 without a code."""
+_REFUSING: Final = frozenset({401, 403, 404})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """The service says that no connection has this id; a 404 may hide a missing permission."""
+
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """The service did not say."""
+
+    fault: Fault
+    refusal: OrgLevel | None = None
+    """The org-level refusal behind it; its lane, or its sandbox, stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """The connection spec, as far as creates depend on it."""
+
+    name: str
+    version: str
+    auth_specs: tuple[str, ...]
+
+    @property
+    def is_as_expected(self) -> bool:
+        """Whether the authentication that every create names is offered, where any is shown."""
+        return not self.auth_specs or AUTH_SPEC in self.auth_specs
+
+
+def unreadable(response: Response, secrets: Iterable[Secret] = ()) -> Unreadable:
+    """Say why a read that was not answered by a whole 200 cannot be used."""
+    return _unreadable(judge_create(response, secrets), response.status)
+
+
+def unanswered(error: TransportError, secrets: Iterable[Secret] = ()) -> Unreadable:
+    """Say why a read was not answered; a credential that IMS refuses is a refusal."""
+    return _unreadable(judge_create_error(error, secrets), status=0)
+
+
+def _unreadable(answer: Answer, status: int) -> Unreadable:
+    """
+    Args:
+        answer: What the answer would mean to a create.
+        status: Its HTTP status; 0 without one, or where it speaks of one object alone.
+    """
+    match answer:
+        case OrgLevel():
+            fault = Fault(code=answer.code, detail=answer.detail)
+            return Unreadable(fault=fault, refusal=answer)
+        case Refused():
+            refusal = _for_all(answer) if status in _REFUSING else None
+            return Unreadable(fault=Fault(code=answer.code, detail=answer.detail), refusal=refusal)
+        case Unknown() | Throttled() | NotSent():
+            return Unreadable(fault=Fault(code=answer.code, detail=answer.detail))
+        case Made():
+            detail = f"HTTP {status} where 200 belongs"
+            return Unreadable(fault=Fault(code=f"http-{status}", detail=detail))
+        case _:
+            assert_never(answer)
+
+
+def _for_all(refused: Refused) -> OrgLevel:
+    return OrgLevel(
+        code=refused.code,
+        title=title_for(refused.code),
+        detail=refused.detail,
+        scope=Scope.LANE,
+        http_status=refused.http_status,
+        request_id=refused.request_id,
+    )
+
+
+def read_connection(
+    response: Response, org: Org, sandbox: str, connection_id: str, secrets: Iterable[Secret] = ()
+) -> Found | Gone | Unreadable:
+    """
+    Read the answer to GET /connections/{id}.
+
+    Source:
+        Contract, section 3, calls by id: the envelope of a listing with one object; "not found".
+    """
+    secrets = tuple(secrets)
+    if response.status == HTTPStatus.OK and not response.body_fault:
+        return _one(response, org, sandbox, connection_id)
+    complaint = read_complaint(response, secrets)
+    is_bare_404 = response.status == HTTPStatus.NOT_FOUND and not complaint.number
+    if (str(response.status), complaint.number) in _GONE or (
+        is_bare_404 and complaint.is_shaped and _NOT_FOUND in complaint.text
+    ):
+        return Gone(connection_id=connection_id)
+    answer = judge_create(response, secrets)
+    is_of_object = isinstance(answer, Refused) and response.status == HTTPStatus.NOT_FOUND
+    return _unreadable(answer, status=0 if is_of_object else response.status)
+
+
+def _one(response: Response, org: Org, sandbox: str, connection_id: str) -> Found | Unreadable:
+    items = json_object(response).get("items")
+    if not isinstance(items, list) or len(items) != 1:
+        return _odd("no_items", "the answer does not hold one connection")
+    found = read_item(items[0], org_id=org.org_id, sandbox=sandbox)
+    if isinstance(found, Fault):
+        return Unreadable(fault=found)
+    if found.id.lower() != connection_id.lower():
+        return _odd("foreign_item", "the answer holds another connection")
+    return found
+
+
+def read_spec(response: Response, secrets: Iterable[Secret] = ()) -> Spec | Unreadable:
+    """
+    Read the answer to GET /connectionSpecs/{id}.
+
+    Source:
+        Contract, section 3, calls by id, last line.
+    """
+    if response.status != HTTPStatus.OK or response.body_fault:
+        return unreadable(response, secrets)
+    items = json_object(response).get("items")
+    if not isinstance(items, list) or not items or not isinstance(items[0], dict):
+        return _odd("no_items", "the answer holds no connection spec")
+    offered = items[0].get("authSpec")
+    names = (
+        auth.get("name")
+        for auth in (offered if isinstance(offered, list) else ())
+        if isinstance(auth, dict)
+    )
+    return Spec(
+        name=_text(items[0].get("name")),
+        version=_text(items[0].get("version")),
+        auth_specs=tuple(name for name in names if isinstance(name, str)),
+    )
+
+
+def _odd(code: str, detail: str) -> Unreadable:
+    return Unreadable(fault=Fault(code=code, detail=detail))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

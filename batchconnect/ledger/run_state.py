@@ -1,0 +1,109 @@
+"""
+What the ledger's lines say of a run as a whole, folded into one value.
+
+Rows that never had their turn get their reason here: it is derived, not written, so a crash cannot lose
+it and a stop does not cost a line per row.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from batchconnect.event import LaneStopped, Swept
+from batchconnect.ledger.entry import LaneTold, Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.outcome import NotAttempted
+
+REASONS = {
+    "interrupted": "The run was interrupted before its turn.",
+    "terminated": "The run was ended from outside before its turn.",
+    "max_rows": "Left out: --max-rows was reached.",
+    "max_failures": "Left out: --max-failures was reached.",
+    "rejected_rows": "Nothing was sent, since rows of the sheet are rejected.",
+    "ledger": "The ledger could not be written.",
+}
+"""For each reason of an end: what the rows say that never had their turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """One run, as far as the ledger knows it."""
+
+    number: int
+    """Number of its first line, which its other lines bear."""
+    opened: RunOpened
+    opened_at_ms: int
+    last_at_ms: int
+    """When its last line was written."""
+    resumes: int = 0
+    stops: tuple[LaneStopped, ...] = ()
+    """Lanes and sandboxes that were stopped, since the last resume."""
+    swept: Swept | None = None
+    ended: RunEnded | None = None
+    """How the last process ended; None: it is running, or it crashed."""
+    _by_sandbox: dict[tuple[str, str | None], LaneStopped] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run has come to its end; otherwise the same command goes on with it."""
+        return self.ended is not None and self.ended.closed
+
+    def filled(self, state: RowState) -> RowState:
+        """Give a row that never had its turn the reason."""
+        planned = state.planned
+        if planned is None or state.is_open or state.outcome is not None:
+            return state
+        stop = self._by_sandbox.get((planned.org, None)) or self._by_sandbox.get(
+            (planned.org, planned.sandbox)
+        )
+        if stop is not None:
+            scope = "sandbox" if stop.sandbox else "lane"
+            outcome = NotAttempted(
+                code=f"{scope}_stopped", detail=f"{stop.code}: {stop.title}. {stop.detail}".strip()
+            )
+        else:
+            reason = (self.ended.reason if self.ended else "") or "interrupted"
+            outcome = NotAttempted(code=reason, detail=REASONS.get(reason, ""))
+        return replace(state, outcome=outcome)
+
+    def rows(self, lines: Iterable[Line]) -> Iterator[RowState]:
+        """Every row of the run with what a report shows of it."""
+        for state in fold_rows(lines):
+            if state.planned is not None:
+                yield self.filled(state)
+
+
+def fold_run(lines: Iterable[Line]) -> RunState:
+    """
+    Fold the lines of a run that are not about a row.
+
+    Args:
+        lines: As `Ledger.run_lines` gives them, the `RunOpened` line first.
+    """
+    state: RunState | None = None
+    for line in lines:
+        match line.entry:
+            case RunOpened() as opened:
+                state = RunState(
+                    number=line.run,
+                    opened=opened,
+                    opened_at_ms=line.at_ms,
+                    last_at_ms=line.at_ms,
+                )
+                continue
+            case _:
+                assert state is not None
+        state = replace(state, last_at_ms=line.at_ms)
+        match line.entry:
+            case RunResumed():
+                state = replace(state, resumes=state.resumes + 1, stops=(), ended=None)
+            case LaneTold(event=LaneStopped() as stop):
+                state = replace(state, stops=(*state.stops, stop))
+            case SweepDone(event=swept):
+                state = replace(state, swept=swept)
+            case RunEnded() as ended:
+                state = replace(state, ended=ended)
+            case _:
+                pass
+    assert state is not None
+    by_sandbox = {(stop.org, stop.sandbox): stop for stop in state.stops}
+    return replace(state, _by_sandbox=by_sandbox)

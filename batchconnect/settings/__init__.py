@@ -1,0 +1,8 @@
+"""File, environment and flags become one frozen `Settings`; this is the door to it."""
+
+from batchconnect.settings.load import Settings, load_settings
+
+__all__ = [
+    "Settings",
+    "load_settings",
+]

@@ -1,0 +1,228 @@
+"""
+From the settings' tables to the profiles of the orgs: parse, don't validate.
+
+Here the contract's rules for an organization's credential are applied (sections 1 and 7), and here
+the references to secrets are followed, so that every `Org` can sign in where it says it can.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchconnect.checks.naming import check_sandbox
+from batchconnect.directory import Orgs
+from batchconnect.errors import SettingsError
+from batchconnect.org import IMS_URL, PLATFORM_URL, SCOPES, Org
+from batchconnect.reference import ENV, FILE, resolve_setting
+from batchconnect.secret import Secret
+from batchconnect.settings.options import OrgTable, Tables
+from batchconnect.settings.origin import Origin
+from batchconnect.settings.service_url import Service, service_url
+from batchconnect.settings.source import ONE_ORG, Place
+
+SUFFIX = "@AdobeOrg"
+_USUAL_ORG = re.compile(r"[0-9A-F]{24}")
+_ONE_WORD = re.compile(r"[!-~]+")
+"""Goes into a header as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Follows the references of the settings, or leaves them alone where nothing will be sent."""
+
+    origin: Origin
+    environ: Mapping[str, str]
+    resolve: bool
+    warnings: list[str]
+    """Filled on the way."""
+
+    def resolved(self, place: Place, secret: Secret) -> Secret | None:
+        """
+        The secret itself; None where references are not followed.
+
+        Raises:
+            SettingsError: The reference leads nowhere, or to nothing.
+        """
+        if not self.resolve:
+            return None
+        setting = self.origin.name(place)
+        found = resolve_setting(
+            secret.reveal(), self.environ, setting=setting, base=self._folder(place)
+        )
+        if not found:
+            raise SettingsError(f"{setting} is empty", hint="Give it a value, or take it out.")
+        return found
+
+    def warn_if_written_out(self, place: Place, secret: Secret) -> None:
+        """Note a secret that stands in the file itself, where backups and colleagues see it."""
+        if secret.reveal().startswith((ENV, FILE)) or not self.origin.is_from_file(place):
+            return
+        file = self.origin.file
+        others = (
+            f"; others may read the file: chmod go-r {file.path}" if file.readable_by_others else ""
+        )
+        self.warnings.append(
+            f"{self.origin.name(place)} is written out; env:NAME or file:PATH in its place keeps "
+            f"it out of the file{others}"
+        )
+
+    def _folder(self, place: Place) -> Path | None:
+        """What a relative `file:` is relative to: the settings file, where it stands in there."""
+        path = self.origin.file.path
+        return path.parent if path is not None and self.origin.is_from_file(place) else None
+
+
+def org_profiles(
+    tables: Tables, credentials: Credentials, *, allowed_hosts: Collection[str]
+) -> tuple[Org, ...]:
+    """
+    The profiles of all orgs, in the order of the settings.
+
+    Args:
+        tables: What was set.
+        credentials: Follows references, and gathers warnings.
+        allowed_hosts: Hosts of `--allow-host`, in lower case.
+
+    Raises:
+        SettingsError: A value cannot be meant, a reference leads nowhere, or two orgs are the same.
+    """
+    profiles = [
+        _Profile(key=key, table=table, tables=tables, credentials=credentials).org(allowed_hosts)
+        for key, table in tables.orgs.items()
+    ]
+    seen: dict[tuple[str, str], Org] = {}
+    for org in profiles:
+        twin = seen.setdefault((org.org_id.casefold(), org.client_id), org)
+        if twin is not org:
+            raise SettingsError(
+                f"[orgs.{twin.key}] and [orgs.{org.key}] have the same org_id and client_id",
+                hint="Keep one, and give it the other's names as aliases.",
+            )
+    Orgs(profiles)  # knows which keys, aliases and ids would name two orgs, and refuses them
+    return tuple(profiles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Profile:
+    """One org on its way from table to profile."""
+
+    key: str
+    table: OrgTable
+    tables: Tables
+    credentials: Credentials
+
+    def org(self, allowed_hosts: Collection[str]) -> Org:
+        table, tables = self.table, self.tables
+        self._check_ids()
+        if table.sandbox and (problems := check_sandbox(table.sandbox)):
+            raise SettingsError(
+                f"{self._name('sandbox')}: {problems[0].what}", hint=problems[0].remedy
+            )
+        token, secret = self._token(), None
+        if table.access_token is None:
+            secret = self._client_secret()
+        return Org(
+            key=table.org_id if self.key == ONE_ORG else self.key,
+            org_id=table.org_id,
+            client_id=table.client_id,
+            client_secret=secret,
+            access_token=token,
+            sandbox=table.sandbox,
+            aliases=tuple(table.aliases),
+            scopes=self._scopes(),
+            platform_url=self._url("platform_url", Service.PLATFORM, PLATFORM_URL, allowed_hosts),
+            ims_url=self._url("ims_url", Service.IMS, IMS_URL, allowed_hosts),
+            rate=self._rate() or tables.rate,
+        )
+
+    def _check_ids(self) -> None:
+        for setting, text in (("org_id", self.table.org_id), ("client_id", self.table.client_id)):
+            if _ONE_WORD.fullmatch(text) is None:
+                raise SettingsError(
+                    f"{self._name(setting)} must be one word of letters, digits and signs",
+                    hint="Copy it again from the Adobe Developer Console, without white space.",
+                )
+        left, suffix, rest = self.table.org_id.partition(SUFFIX)
+        if not left or not suffix or rest:
+            raise SettingsError(
+                f"{self._name('org_id')} must end in {SUFFIX}",
+                hint="It is the organization id of the Adobe Developer Console, with its ending.",
+            )
+        if _USUAL_ORG.fullmatch(left) is None:
+            self.credentials.warnings.append(
+                f"{self._name('org_id')} is unusual: before {SUFFIX} most often stand 24 digits "
+                "and letters A to F"
+            )
+
+    def _token(self) -> Secret | None:
+        secret = self.table.access_token
+        if secret is None:
+            return None
+        self.credentials.warn_if_written_out(self._place("access_token"), secret)
+        token = self.credentials.resolved(self._place("access_token"), secret)
+        if token is not None and _ONE_WORD.fullmatch(token.reveal()) is None:
+            raise SettingsError(
+                f"{self._name('access_token')} must be one word of letters, digits and signs",
+                hint="Give the token alone: without `Bearer`, quotes and white space.",
+            )
+        if self.table.client_secret is not None:
+            self.credentials.warnings.append(
+                f"{self._name('access_token')} is used, {self._name('client_secret')} is not: "
+                "a ready token stands in place of the secret"
+            )
+        return token
+
+    def _client_secret(self) -> Secret | None:
+        given, place = self.table.client_secret, self._place("client_secret")
+        if given is None:
+            if not self.credentials.resolve:
+                return None
+            raise SettingsError(
+                self.credentials.origin.missing(place, instead=", or an access_token")
+            )
+        self.credentials.warn_if_written_out(place, given)
+        secret = self.credentials.resolved(place, given)
+        if secret is not None and secret.reveal() != secret.reveal().strip():
+            self.credentials.warnings.append(
+                f"{self._name('client_secret')} begins or ends with white space, and is used so"
+            )
+        return secret
+
+    def _scopes(self) -> str:
+        if self.table.scopes is None:
+            return SCOPES
+        scopes = [scope.strip() for scope in self.table.scopes.split(",") if scope.strip()]
+        if not scopes or not all(_ONE_WORD.fullmatch(scope) for scope in scopes):
+            raise SettingsError(f"{self._name('scopes')} must be scopes with commas between")
+        return ",".join(scopes)
+
+    def _url(
+        self, setting: str, service: Service, default: str, allowed_hosts: Collection[str]
+    ) -> str:
+        # The nearest word wins, the environment's before the file's:
+        #
+        # 1. BATCHCONNECT_ORGS__ACME__PLATFORM_URL   2. BATCHCONNECT_PLATFORM_URL
+        # 3. [orgs.acme] of the file                 4. the top of the file
+        own, common = self._place(setting), (setting,)
+        values = {own: getattr(self.table, setting), common: getattr(self.tables, setting)}
+        variables = self.credentials.origin.environment.variables
+        for place in sorted(values, key=lambda place: place not in variables):
+            if (text := values[place]) is not None:
+                return service_url(
+                    text,
+                    service,
+                    setting=self.credentials.origin.name(place),
+                    allowed=allowed_hosts,
+                )
+        return default
+
+    def _rate(self) -> float | None:
+        """The org's own rate, unless the flag `--rate` speaks for all."""
+        return None if "rate" in self.credentials.origin.flags else self.table.rate
+
+    def _place(self, setting: str) -> Place:
+        return ("orgs", self.key, setting)
+
+    def _name(self, setting: str) -> str:
+        return self.credentials.origin.name(self._place(setting))

@@ -1,0 +1,115 @@
+"""
+Tells a person which setting is meant, where it was given, and where it may be given.
+
+A message about a setting never repeats its value: it names the flag, the variable, or the section of
+the file, which the person can see for himself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from batchconnect.settings.options import OrgTable, Tables
+from batchconnect.settings.source import (
+    FILE_VARIABLE,
+    ONE_ORG,
+    ORGS_PREFIX,
+    PREFIX,
+    SECRETS,
+    FromEnvironment,
+    FromFile,
+    Place,
+)
+
+DEFAULT_FILE = Path("batchconnect.toml")
+FIELD_DEPTH = 3
+"""Parts of the place of an org's field: `orgs`, its key, the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where each setting came from: flags over environment over file."""
+
+    flags: Mapping[str, Any] = field(repr=False)
+    environment: FromEnvironment
+    file: FromFile
+
+    def is_from_file(self, place: Place) -> bool:
+        """Whether neither a flag nor a variable gave the setting."""
+        return self._flag(place) is None and place not in self.environment.variables
+
+    def name(self, place: Place) -> str:
+        """The setting as a person finds it, as `rate in [orgs.acme] of batchconnect.toml`."""
+        return (
+            self._flag(place) or self.environment.variables.get(place) or self._name_in_file(place)
+        )
+
+    def missing(self, place: Place, *, instead: str = "") -> str:
+        """That a setting of an org is missing, with each way of giving it."""
+        _, key, setting = place
+        also = f" (or …_{setting.upper()}_FILE{instead})" if setting in SECRETS else ""
+        if key == ONE_ORG:
+            return (
+                f"{setting} is missing: set {PREFIX}{setting.upper()}{also}, or write a section "
+                f"[orgs.NAME] into {self._file()} in place of the variables"
+            )
+        variable = f"{ORGS_PREFIX}{_spelled(key)}__{setting.upper()}"
+        known = ", ".join(f"[orgs.{name}]" for name in self.file.orgs)
+        stray = f"; the file has {known}" if known and key not in self.file.orgs else ""
+        return (
+            f"{setting} is missing in [orgs.{key}] of {self._file()}: write it there, "
+            f"or set {variable}{also}{stray}"
+        )
+
+    def wrong(self, kind: str, place: tuple[int | str, ...]) -> str:
+        """
+        One finding of pydantic's, in our words.
+
+        Args:
+            kind: The finding's `type`.
+            place: The finding's `loc`.
+        """
+        texts = tuple(str(part) for part in place)
+        model: type[BaseModel] = OrgTable if len(texts) >= FIELD_DEPTH else Tables
+        at = texts[: FIELD_DEPTH if model is OrgTable else 1]
+        setting = at[-1]
+        if kind == "missing":
+            return self.missing(at)
+        if kind == "extra_forbidden":
+            near = get_close_matches(setting.lower(), model.model_fields, n=1, cutoff=0.5)
+            meant = f"; {near[0]} is one" if near else ""
+            return f"{self.name(at)} is not a setting{meant}"
+        if texts[0] == "orgs" and model is Tables:
+            what = "orgs" if len(texts) == 1 else f"orgs.{texts[1]}"
+            return f"{what} in {self._file()} must be a section, as [orgs.acme]"
+        return f"{self.name(at)} must be {model.model_fields[setting].description}"
+
+    def _flag(self, place: Place) -> str | None:
+        if len(place) > 1 or place[0] not in self.flags:
+            return None
+        return f"--{place[0].removesuffix('s') if place[0] == 'allow_hosts' else place[0]}".replace(
+            "_", "-"
+        )
+
+    def _name_in_file(self, place: Place) -> str:
+        section = f"[orgs.{place[1]}] of " if len(place) == FIELD_DEPTH else ""
+        return f"{place[-1]} in {section}{self._file()}"
+
+    def _file(self) -> Path:
+        return self.file.path or DEFAULT_FILE
+
+
+NO_ORG = (
+    f"Set {PREFIX}ORG_ID, {PREFIX}CLIENT_ID and {PREFIX}CLIENT_SECRET_FILE, or write a section "
+    f"[orgs.NAME] into {DEFAULT_FILE} (another file: --settings FILE or {FILE_VARIABLE})."
+)
+"""What to do where no org is set at all."""
+
+
+def _spelled(key: str) -> str:
+    """A settings key as the variables spell it."""
+    return "".join(c if c.isascii() and c.isalnum() else "_" for c in key.upper())

@@ -1,0 +1,260 @@
+"""
+Finds out which column of a foreign sheet means which field, in the words that people really use.
+
+Pure: rows of texts go in, a `Layout` comes out that turns further rows into `Row`s. A header is
+compared by its letters and digits only, so case, spaces, `_`, `-`, brackets and invisible characters
+do not matter.
+"""
+
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from batchconnect.errors import SheetError
+from batchconnect.row import Cell, Column, Header, Row, letters
+from batchconnect.secret import Secret
+from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
+from batchconnect.template import is_template_row
+
+LOOK_AT = 20
+"""Rows at the top of a sheet among which the header is looked for."""
+OPTIONAL = frozenset({Column.DESCRIPTION, Column.ORG, Column.SANDBOX})
+"""Columns that a sheet may lack: the settings or an option can speak for them."""
+REQUIRED = tuple(column for column in Column if column not in OPTIONAL)
+
+_REPORT_SIGNS = (frozenset({"row", "status"}), frozenset({"status", "error", "hint"}))
+_WORKBOOK_SIGN = frozenset({"status", "connection_id", "error", "hint"})
+"""Of a workbook of ours: its cells are texts as they are, so nothing was put before them."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would run; our reports put a `'` before it."""
+
+_NAME, _KEY = Column.NAME, Column.SERVICE_PRINCIPAL_KEY
+"""Looked up once: a member of an enum costs more than the rest of a cell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One row of texts, read as if it were the header."""
+
+    known: Mapping[Column, tuple[int, ...]]
+    """Positions of each column that it names; more than one is a clash."""
+    reports: frozenset[int]
+    """Positions of our report columns; empty where they are only a word or two by chance."""
+    unknown: tuple[int, ...]
+    """Positions with a name that we do not know."""
+
+    @property
+    def missing(self) -> tuple[Column, ...]:
+        """The required columns that it does not name."""
+        return tuple(column for column in REQUIRED if column not in self.known)
+
+
+def read(cells: Sequence[object]) -> Reading:
+    """Read a row of cells as a header; what is not a text counts as blank."""
+    plain = [letters_of(cell) if isinstance(cell, str) else "" for cell in cells]
+    known: dict[Column, tuple[int, ...]] = {}
+    for position, word in enumerate(plain):
+        if (column := MEANINGS.get(word)) is not None:
+            known[column] = (*known.get(column, ()), position)
+    ours = {REPORT_KEYS[word] for word in plain if word in REPORT_KEYS}
+    is_report = any(sign <= ours for sign in _REPORT_SIGNS)
+    reports = frozenset(i for i, word in enumerate(plain) if is_report and word in REPORT_KEYS)
+    unknown = tuple(
+        i
+        for i, cell in enumerate(cells)
+        if isinstance(cell, str) and cell.strip() and plain[i] not in MEANINGS and i not in reports
+    )
+    return Reading(known=known, reports=reports, unknown=unknown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What the header row says about every row below it."""
+
+    header: Header
+    width: int
+    """Cells of the header row, blank ones at its end included."""
+    named: int
+    """Cells up to the last one that has a header; each row has at least these."""
+    pick: Callable[[Sequence[Cell]], tuple[Cell, ...]]
+    """Takes the known columns' cells, in the order of `header.columns`."""
+    carried: tuple[int, ...]
+    """Positions of the carried columns."""
+    nameless: tuple[int, ...]
+    """Positions without a header: they may hold anything, so they are not carried."""
+    is_quoted: bool
+    """The sheet is a CSV report of ours that a person feeds back: what looks like a formula is quoted."""
+    warnings: tuple[str, ...]
+
+    def row(self, number: int, cells: Sequence[Cell], place: int) -> Row | None:
+        """
+        Make a `Row` of the cells of one line.
+
+        Args:
+            number: As the user's spreadsheet shows it.
+            cells: At least `named` of them.
+            place: Where the sheet finds the row again.
+        Returns:
+            None for a blank row and for the template's own rows.
+        """
+        if is_blank(cells):
+            return None
+        taken: tuple[Cell, ...] = self.pick(cells)
+        known = dict(zip(self.header.columns, taken, strict=True))
+        if is_template_row(known[_NAME]):
+            return None
+        carried = tuple([str(cells[i]) for i in self.carried])
+        key = known[_KEY]
+        if self.is_quoted:
+            known = {column: _unquoted(cell) for column, cell in known.items()}
+            carried = tuple(str(_unquoted(cell)) for cell in carried)
+        # The reports never hold the key: what stands before it there is the user's own.
+        known[_KEY] = Secret(key) if isinstance(key, str) else key
+        return Row(number=number, cells=known, carried=carried, place=place)
+
+
+def is_blank(cells: Sequence[object]) -> bool:
+    """Whether no cell of the row holds anything but white space."""
+    for cell in cells:  # noqa: SIM110 - a generator costs five times as much; a million rows
+        if not isinstance(cell, str) or cell.strip():
+            return False
+    return True
+
+
+def _unquoted(cell: Cell) -> Cell:
+    # A cell that began with `'` itself got one more, so one is taken off whatever follows it.
+    if isinstance(cell, str) and cell[:1] == "'" and cell.lstrip("'")[:1] in FORMULA_STARTS:
+        return cell[1:]
+    return cell
+
+
+def find(
+    rows: Sequence[tuple[int, Sequence[object]]], *, place: str, line: Callable[[int], str]
+) -> Layout:
+    """
+    Find the header among the first rows of a sheet.
+
+    Args:
+        rows: Row numbers and cells, in order; only the first `LOOK_AT` are looked at.
+        place: The sheet, for messages.
+        line: Tells the place of a row, for messages.
+    Raises:
+        SheetError: No row, or more than one, names every required column, or two columns mean
+            the same.
+    """
+    head = [(number, cells, read(cells)) for number, cells in rows[:LOOK_AT]]
+    found = [entry for entry in head if not entry[2].missing]
+    if len(found) > 1:
+        (first, _, _), (second, _, _), *_ = found
+        raise SheetError(
+            f"{place}: two rows look like the header, {line(first)} and {line(second)}",
+            hint="Leave one of them; a second block of rows belongs into a sheet of its own.",
+        )
+    if not found:
+        raise no_header([(number, cells) for number, cells, _ in head], place=place, line=line)
+    number, cells, reading = found[0]
+    return _layout(number, cells, reading, line)
+
+
+def no_header(
+    rows: Sequence[tuple[int, Sequence[object]]], *, place: str, line: Callable[[int], str]
+) -> SheetError:
+    """
+    Say why no row is a header.
+
+    NOTE: a sheet without a header has data, keys among it, in these rows. So no text of a row is
+    shown unless the row names two known columns, and then only texts that resemble a header.
+    """
+    wanted = ", ".join(f"`{column}`" for column in REQUIRED)
+    number, cells, reading = max(
+        ((number, cells, read(cells)) for number, cells in rows),
+        key=lambda entry: len(entry[2].known),
+        default=(0, (), Reading(known={}, reports=frozenset(), unknown=())),
+    )
+    if is_blank([cell for _, row in rows for cell in row]):
+        return SheetError(
+            f"{place}: the sheet is empty",
+            hint=f"`batchconnect template` writes one to fill in. Its columns: {wanted}.",
+        )
+    if len(reading.known) < 2:  # noqa: PLR2004 - one word may stand in any row by chance
+        return SheetError(
+            f"{place}: no header row among the first {len(rows)} rows",
+            hint=f"The columns needed are {wanted}; `batchconnect template` writes an empty sheet.",
+        )
+    missing = ", ".join(f"`{column}`" for column in reading.missing)
+    plural = "columns are" if len(reading.missing) > 1 else "column is"
+    advice = [text for column in reading.missing if (text := _resembling(column, cells, reading))]
+    if Column.SERVICE_PRINCIPAL_KEY in reading.missing and reading.reports:
+        advice.append("Our reports never hold keys: add the column `servicePrincipalKey`.")
+    return SheetError(
+        f"{line(number)}: the {plural} missing: {missing}",
+        hint=" ".join(advice) or "Add the missing header, or rename the column that means it.",
+    )
+
+
+def _resembling(column: Column, cells: Sequence[object], reading: Reading) -> str | None:
+    """The unknown header that comes nearest to a missing column, as a sentence."""
+    words = [word for word, meaning in MEANINGS.items() if meaning is column]
+    best, best_at = 0.7, None
+    for position in reading.unknown:
+        plain = letters_of(str(cells[position]))
+        likeness = max(difflib.SequenceMatcher(None, plain, word).ratio() for word in words)
+        if likeness > best:
+            best, best_at = likeness, position
+    if best_at is None and column is Column.SERVICE_PRINCIPAL_KEY:
+        secretive = (i for i in reading.unknown if looks_secret(str(cells[i])))
+        best_at = next(secretive, None)
+    if best_at is None:
+        return None
+    text = " ".join(str(cells[best_at]).split())[:40]
+    return f"If column {letters(best_at)} (`{text}`) means `{column}`, rename it so."
+
+
+def _layout(
+    number: int, cells: Sequence[object], reading: Reading, line: Callable[[int], str]
+) -> Layout:
+    for column, positions in reading.known.items():
+        if len(positions) > 1:
+            both = " and ".join(f"{letters(i)}{number} (`{cells[i]}`)" for i in positions)
+            raise SheetError(
+                f"{line(number)}: {both} both mean `{column}`",
+                hint="Delete or rename one of them; we cannot know which one holds.",
+            )
+    warnings: list[str] = []
+    carried: dict[int, str] = {}
+    for position in reading.unknown:
+        title = " ".join(str(cells[position]).split()).lstrip("\ufeff")
+        if looks_secret(title):
+            warnings.append(
+                f"{line(number)}: column {letters(position)} (`{title}`) looks like a secret; "
+                "it is not carried into the reports"
+            )
+        else:
+            carried[position] = _distinct(title, carried.values())
+    named = max((i for i, cell in enumerate(cells) if not is_blank([cell])), default=-1) + 1
+    ours = {REPORT_KEYS[letters_of(str(cells[i]))] for i in reading.reports}
+    header = Header(
+        row_number=number,
+        columns={column: reading.known[column][0] for column in Column if column in reading.known},
+        carried=tuple(carried.values()),
+    )
+    return Layout(
+        header=header,
+        pick=itemgetter(*header.columns.values()),
+        width=len(cells),
+        named=named,
+        carried=tuple(carried),
+        nameless=tuple(i for i, cell in enumerate(cells) if is_blank([cell])),
+        is_quoted=bool(ours) and not ours >= _WORKBOOK_SIGN,
+        warnings=tuple(warnings),
+    )
+
+
+def _distinct(title: str, taken: Collection[str]) -> str:
+    """The title itself, or with a number where an earlier column bears it."""
+    candidate, count = title, 1
+    while candidate in taken:
+        count += 1
+        candidate = f"{title} ({count})"
+    return candidate

@@ -1,0 +1,531 @@
+"""What goes out to Flow Service, byte for byte, and how a sandbox is read page by page."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+import pytest
+
+from batchconnect.connection import BaseConnection
+from batchconnect.flow_service import (
+    FlowService,
+    Gone,
+    Sent,
+    Spec,
+    Unreadable,
+    create_request,
+    get_request,
+    list_request,
+    spec_request,
+)
+from batchconnect.flow_service.answer import Made, NotSent, OrgLevel, Scope, Unknown
+from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.identity import CONNECTION_SPEC_ID
+from batchconnect.org import Org
+from batchconnect.secret import Secret
+from batchconnect.transport.interface import (
+    Purpose,
+    Request,
+    Response,
+    StoppedError,
+    TransportError,
+)
+
+ORG = Org(
+    key="acme",
+    org_id="5C1328435BF324E90A49402A@AdobeOrg",
+    client_id="client",
+    client_secret=Secret("fake-client-secret"),
+)
+MARKER = "bc1-o2cyiczkeuyf5wanj624uvdrpp"
+CONNECTION = BaseConnection(
+    row=2,
+    org=ORG,
+    sandbox="prod",
+    name="Acme, Inc. Telemetrie Süd",
+    text="Acme telemetry",
+    endpoint="https://acme.westeurope.kusto.windows.net",
+    database="Telemetry",
+    tenant="72f988bf-86f1-41af-91ab-2d7cd011db47",
+    service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+    service_principal_key=Secret('fake~key._- \\"ü '),
+    marker=MARKER,
+)
+ROOT = "https://platform.adobe.io/data/foundation/flowservice"
+ID = "f088e4f2-2464-480c-88e4-f22464b80c90"
+
+
+def answer(status: int, body: Any = None, **headers: str) -> Response:
+    return Response(
+        status=status, headers=headers, body=b"" if body is None else orjson.dumps(body)
+    )
+
+
+def item(number: int, **fields: Any) -> dict[str, Any]:
+    return {"id": f"00000000-0000-0000-0000-{number:012}", "createdAt": number, **fields}
+
+
+def page(*items: Any, token: str | None = None) -> Response:
+    href = f"/connections?continuationToken={token}"
+    return answer(200, {"items": items, "_links": {"next": {"href": href}} if token else {}})
+
+
+def count(number: object) -> Response:
+    return answer(200, {"count": number})
+
+
+class Script:
+    """A transport that answers from a list, and keeps what it was asked."""
+
+    def __init__(self, *answers: Response | TransportError) -> None:
+        self._answers = list(answers)
+        self.asked: list[Request] = []
+
+    async def send(self, request: Request) -> Response:
+        self.asked.append(request)
+        given = self._answers.pop(0)
+        if isinstance(given, TransportError):
+            raise given
+        return given
+
+    def queries(self) -> list[dict[str, str]]:
+        return [dict(parse_qsl(urlsplit(request.url).query)) for request in self.asked]
+
+
+async def listed(*answers: Response | TransportError) -> tuple[Listing, Script]:
+    script = Script(*answers)
+    return await FlowService(script, ORG).list("prod"), script
+
+
+# Requests -----------------------------------------------------------------------------------------
+
+
+def test_a_create_has_the_contracts_fields_and_nothing_else() -> None:
+    request = create_request(ORG, CONNECTION)
+
+    assert (Purpose.CREATE, "POST", f"{ROOT}/connections") == (
+        request.purpose,
+        request.method,
+        request.url,
+    )
+    assert dict(request.headers) == {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "x-sandbox-name": "prod",
+    }
+    assert request.body is not None
+    assert {
+        "name": "Acme, Inc. Telemetrie Süd",
+        "description": f"Acme telemetry {MARKER}",
+        "auth": {
+            "specName": "Service Principal Based Authentication",
+            "params": {
+                "endpoint": "https://acme.westeurope.kusto.windows.net",
+                "database": "Telemetry",
+                "tenant": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+                "servicePrincipalId": "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+                "servicePrincipalKey": 'fake~key._- \\"ü ',
+            },
+        },
+        "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": "1.0"},
+    } == json.loads(request.body)
+    assert "fake~key" not in repr(request)
+
+
+def test_reads_name_their_sandbox_and_filter_by_the_connection_spec_alone() -> None:
+    first, second = list_request(ORG, "dev"), list_request(ORG, "dev", "a%2Bb+/=")
+    query = f"property=connectionSpec.id=={CONNECTION_SPEC_ID}&limit=100"
+
+    assert f"{ROOT}/connections?{query}" == first.url
+    assert f"{ROOT}/connections?{query}&continuationToken=a%2Bb+/=" == second.url
+    assert dict(first.headers) == {"Accept": "application/json", "x-sandbox-name": "dev"}
+    assert (first.purpose, first.body) == (Purpose.READ, None)
+    assert f"{ROOT}/connections/a%2F..%3F" == get_request(ORG, "dev", "a/..?").url
+    assert f"{ROOT}/connectionSpecs/{CONNECTION_SPEC_ID}" == spec_request(ORG, "dev").url
+
+
+# Create -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_create_tells_answer_attempts_and_throttles() -> None:
+    made = Response(status=201, body=orjson.dumps({"id": ID}), attempts=3, throttled=2)
+
+    sent = await FlowService(Script(made), ORG).create(CONNECTION)
+
+    expected = Made(connection_id=ID, etag=None, http_status=201, request_id=None)
+    assert Sent(answer=expected, attempts=3, throttled=2) == sent
+
+
+@pytest.mark.anyio
+async def test_a_create_without_an_answer_is_judged_too() -> None:
+    lost = TransportError("timeout", sent=True, attempts=4, throttled=3)
+    unsent = TransportError("dns", sent=False)
+
+    doubt = await FlowService(Script(lost), ORG).create(CONNECTION)
+    not_sent = await FlowService(Script(unsent), ORG).create(CONNECTION)
+
+    assert Sent(answer=Unknown(code="timeout", detail=""), attempts=4, throttled=3) == doubt
+    assert NotSent(code="dns", detail="") == not_sent.answer
+
+
+@pytest.mark.anyio
+async def test_the_rows_key_and_the_orgs_secrets_are_redacted() -> None:
+    echo = "got fake-client-secret and " + CONNECTION.service_principal_key.reveal()
+
+    sent = await FlowService(Script(answer(400, {"message": echo})), ORG).create(CONNECTION)
+
+    assert "got *** and ***" in repr(sent)
+
+
+# Listing ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_an_empty_sandbox_is_a_complete_listing() -> None:
+    listing, script = await listed(count(0), page())
+
+    assert listing.complete
+    assert listing.items == ()
+    assert [query.get("count") for query in script.queries()] == ["true", None]
+    assert "limit" not in script.queries()[0]
+
+
+@pytest.mark.anyio
+async def test_pages_are_followed_with_the_same_filter_and_doubles_dropped() -> None:
+    listing, script = await listed(
+        count(3), page(item(3), item(2), token="a%2Bb"), page(item(2), item(1), token="c+d"), page()
+    )
+
+    assert listing.complete
+    assert [found.created_at_ms for found in listing.items] == [3, 2, 1]
+    assert [query.get("continuationToken") for query in script.queries()[1:3]] == [None, "a+b"]
+    assert script.asked[3].url.endswith("&continuationToken=c+d")
+    assert len({(query["property"], query["limit"]) for query in script.queries()[1:]}) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "end",
+    [
+        {},
+        {"_links": None},
+        {"_links": {}},
+        {"_links": {"next": None}},
+        {"_links": {"next": {}}},
+        {"_links": {"next": {"href": ""}}},
+        {"_links": {"next": {"href": None}}},
+    ],
+)
+async def test_a_missing_or_empty_next_is_the_end(end: dict[str, Any]) -> None:
+    listing, _ = await listed(count(1), answer(200, {"items": [item(1)], **end}))
+
+    assert listing.complete
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "href",
+    [
+        f"{ROOT}/connections?limit=100&continuationToken=t",
+        "https://platform.adobe.io:443/x?continuationToken=t",
+        "//PLATFORM.adobe.io/x?continuationToken=t",
+        "?continuationToken=t",
+        "connections?continuationToken=t&limit=1#x",
+    ],
+)
+async def test_a_next_link_may_be_relative_or_of_our_own_host(href: str) -> None:
+    first = answer(200, {"items": [], "_links": {"next": {"href": href}}})
+    listing, script = await listed(count(1), first, page(item(1)))
+
+    assert listing.complete
+    assert script.queries()[2]["continuationToken"] == "t"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("code", "answers"),
+    [
+        (
+            "other_host",
+            [
+                answer(
+                    200,
+                    {
+                        "items": [],
+                        "_links": {"next": {"href": "https://evil.example/c?continuationToken=t"}},
+                    },
+                )
+            ],
+        ),
+        (
+            "other_host",
+            [
+                answer(
+                    200,
+                    {
+                        "items": [],
+                        "_links": {"next": {"href": "//evil.example?continuationToken=t"}},
+                    },
+                )
+            ],
+        ),
+        (
+            "other_host",
+            [
+                answer(
+                    200,
+                    {
+                        "items": [],
+                        "_links": {
+                            "next": {"href": "http://platform.adobe.io/?continuationToken=t"}
+                        },
+                    },
+                )
+            ],
+        ),
+        (
+            "other_host",
+            [
+                answer(
+                    200,
+                    {
+                        "items": [],
+                        "_links": {
+                            "next": {"href": "https://platform.adobe.io:444/?continuationToken=t"}
+                        },
+                    },
+                )
+            ],
+        ),
+        (
+            "no_token",
+            [
+                answer(
+                    200, {"items": [], "_links": {"next": {"href": "http://[?continuationToken=t"}}}
+                )
+            ],
+        ),
+        (
+            "no_token",
+            [answer(200, {"items": [], "_links": {"next": {"href": "/connections?page=2"}}})],
+        ),
+        ("no_token", [answer(200, {"items": [], "_links": {"next": {"href": 7}}})]),
+        (
+            "no_token",
+            [answer(200, {"items": [], "_links": {"next": {"href": "/c?continuationToken="}}})],
+        ),
+        ("token_repeated", [page(item(2), token="t"), page(item(1), token="t")]),
+        ("http-502", [page(item(2), token="t"), answer(502)]),
+        ("http-204", [answer(204)]),
+        ("http-429", [answer(429)]),
+        ("http-201", [answer(201, {"id": ID})]),
+        ("http-307", [answer(307)]),
+        ("FLOW-1440-400", [answer(400, {"type": "x/FLOW-1440-400", "title": "t"})]),
+        ("timeout", [page(item(2), token="t"), TransportError("timeout", sent=True)]),
+        ("interrupted", [StoppedError("interrupted")]),
+        ("not_json", [Response(status=200, body=b"<html>portal</html>")]),
+        ("not_json", [Response(status=200)]),
+        ("body_cut", [Response(status=200, body=b'{"items": []}', body_fault="cut")]),
+        ("no_items", [answer(200, {"connections": []})]),
+        ("no_items", [answer(200, {"items": {}})]),
+        ("bad_item", [page(7)]),
+        ("bad_item", [page({"name": "x"})]),
+        ("foreign_item", [page(item(1, imsOrgId="X@AdobeOrg"))]),
+        ("foreign_item", [page(item(1, imsOrgId=["X"]))]),
+        ("foreign_item", [page(item(1, sandboxName="dev"))]),
+    ],
+)
+async def test_anything_odd_makes_the_listing_failed_and_never_empty(
+    code: str, answers: list[Response | TransportError]
+) -> None:
+    listing, _ = await listed(count(0), *answers)
+
+    assert not listing.complete
+    assert listing.fault is not None
+    assert code == listing.fault.code
+    assert listing.refusal is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("refused", "scope"),
+    [
+        (answer(401), Scope.LANE),
+        (answer(401, {"type": "x/FLOW-1001-401"}), Scope.LANE),
+        (answer(403, {"error_code": "403025"}), Scope.LANE),
+        (answer(404), Scope.LANE),
+        (answer(404, {"type": "x/FLOW-9999-404"}), Scope.LANE),
+        (answer(404, {"type": "x/FLOW-2100-404"}), Scope.SANDBOX),
+        (answer(400, {"error_code": "400003"}), Scope.LANE),
+        (TransportError("invalid_client", sent=False, permanent=True), Scope.LANE),
+    ],
+)
+async def test_a_refused_listing_is_the_lanes_or_the_sandboxs_refusal(
+    refused: Response | TransportError, scope: Scope
+) -> None:
+    listing, _ = await listed(count(0), refused)
+
+    assert not listing.complete
+    assert isinstance(listing.refusal, OrgLevel)
+    assert scope is listing.refusal.scope
+
+
+@pytest.mark.anyio
+async def test_fewer_than_counted_is_read_again_once_and_then_incomplete() -> None:
+    healed, _ = await listed(count(2), page(item(1)), count(1), page(item(1)))
+    short, script = await listed(count(2), page(item(1)), count(2), page(item(1)))
+
+    assert healed.complete
+    assert short.fault is not None
+    assert short.fault.code == "fewer_than_counted"
+    assert len(short.items) == 1
+    assert len(script.asked) == 4
+
+
+@pytest.mark.anyio
+async def test_what_is_created_while_we_read_makes_no_listing_incomplete() -> None:
+    listing, _ = await listed(count(1), page(item(3), item(2), item(1)))
+
+    assert listing.complete
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "uncounted",
+    [answer(400), answer(404), answer(200, {"items": []}), count(True), count("9"), answer(200)],
+)
+async def test_a_service_without_count_is_believed_by_its_pages(uncounted: Response) -> None:
+    listing, _ = await listed(uncounted, page(item(1)))
+
+    assert listing.complete
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "failed",
+    [
+        answer(500),
+        answer(403),
+        answer(307),
+        TransportError("timeout", sent=True),
+        Response(status=200, body=b"{", body_fault="cut"),
+    ],
+)
+async def test_a_count_that_fails_fails_the_listing(failed: Response | TransportError) -> None:
+    listing, script = await listed(failed)
+
+    assert not listing.complete
+    assert len(script.asked) == 1
+
+
+@pytest.mark.anyio
+async def test_one_page_is_enough_to_know_that_a_sandbox_may_be_read() -> None:
+    script = Script(page(item(1), token="t"))
+    some = await FlowService(script, ORG).list("prod", most_pages=1)
+    whole = await FlowService(Script(page(item(1))), ORG).list("prod", most_pages=1)
+
+    assert some.fault is not None
+    assert some.fault.code == "not_read_on"
+    assert whole.complete
+
+
+@pytest.mark.anyio
+async def test_a_listing_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchconnect.flow_service.paging.MOST_PAGES", 3)
+    listing, _ = await listed(count(0), *(page(token=f"t{number}") for number in range(9)))
+
+    assert listing.fault is not None
+    assert listing.fault.code == "endless"
+
+
+@pytest.mark.anyio
+async def test_the_markers_age_is_told_by_the_services_clock() -> None:
+    async def age(*items: Any, date: str = "Thu, 01 Jan 1970 00:00:09 GMT") -> int | None:
+        answers = (count(0), answer(200, {"items": items}, date=date))
+        return (await listed(*answers))[0].youngest_marker_age_ms()
+
+    marked = {"description": f"text {MARKER}"}
+
+    assert await age(item(5000, **marked), item(3000, **marked), item(8000)) == 4000
+    assert await age(item(5000, **marked), date="Thu, 01 Jan 1970 00:00:09 -0000") == 4000
+    assert await age(item(99999, **marked)) == 0
+    assert await age(item(5000, **marked), date="some day") == 0
+    assert await age({**item(1, **marked), "createdAt": None}) == 0
+    assert await age(item(8000)) is None
+
+
+# One connection, and the spec ---------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("given", "is_expected"),
+    [
+        (page({"id": ID.upper()}), lambda found: isinstance(found, Found)),
+        (
+            answer(404, {"errorMessage": f"connections not found with id = [{ID}]"}),
+            lambda found: found == Gone(connection_id=ID),
+        ),
+        (answer(404, {"type": "x/FLOW-1439-404"}), lambda found: isinstance(found, Gone)),
+        (answer(404, {"type": "x/FLOW-1101-404"}), lambda found: isinstance(found, Gone)),
+        (answer(400, {"type": "x/FLOW-1439-400"}), lambda found: isinstance(found, Gone)),
+        (answer(404), lambda found: found.refusal is not None),
+        (
+            answer(404, {"type": "x/FLOW-2100-404"}),
+            lambda found: found.refusal.scope is Scope.SANDBOX,
+        ),
+        (answer(404, {"type": "x/FLOW-9999-404"}), lambda found: found.refusal is None),
+        (answer(403), lambda found: found.refusal is not None),
+        (answer(502), lambda found: found.fault.code == "http-502"),
+        (page(), lambda found: found.fault.code == "no_items"),
+        (page({"id": ID}, {"id": ID}), lambda found: found.fault.code == "no_items"),
+        (page({"id": "other"}), lambda found: found.fault.code == "foreign_item"),
+        (page({"id": ID, "sandboxName": "dev"}), lambda found: found.fault.code == "foreign_item"),
+        (answer(200, {"id": ID}), lambda found: found.fault.code == "no_items"),
+        (Response(status=200, body_fault="cut"), lambda found: isinstance(found, Unreadable)),
+        (TransportError("timeout", sent=True), lambda found: found.fault.code == "timeout"),
+    ],
+)
+async def test_one_connection_is_found_gone_or_unreadable(
+    given: Response | TransportError, is_expected: Callable[[Any], bool]
+) -> None:
+    assert is_expected(await FlowService(Script(given), ORG).get("prod", ID))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("given", "is_expected"),
+    [
+        (
+            page(
+                {
+                    "name": "ADX",
+                    "version": "1.0",
+                    "authSpec": [{"name": "Service Principal Based Authentication"}, 7],
+                }
+            ),
+            lambda spec: (
+                spec
+                == Spec(
+                    name="ADX",
+                    version="1.0",
+                    auth_specs=("Service Principal Based Authentication",),
+                )
+                and spec.is_as_expected
+            ),
+        ),
+        (page({"authSpec": [{"name": "Key"}]}), lambda spec: not spec.is_as_expected),
+        (page({"name": 7}), lambda spec: spec.is_as_expected),
+        (page(), lambda spec: spec.fault.code == "no_items"),
+        (page(7), lambda spec: spec.fault.code == "no_items"),
+        (answer(403), lambda spec: spec.refusal is not None),
+        (TransportError("dns", sent=False), lambda spec: spec.fault.code == "dns"),
+    ],
+)
+async def test_the_connection_spec_is_read(
+    given: Response | TransportError, is_expected: Callable[[Any], bool]
+) -> None:
+    assert is_expected(await FlowService(Script(given), ORG).spec("prod"))

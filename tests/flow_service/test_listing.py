@@ -1,0 +1,99 @@
+"""An item of a listing, boiled down: canonical, without secrets, whatever stands in it."""
+
+from typing import Any
+
+import orjson
+from hypothesis import given, strategies as st
+
+from batchconnect.flow_service.listing import Fault, Found, Listing, Shown, read_item
+from batchconnect.flow_service.paging import Pages
+from batchconnect.identity import CONNECTION_SPEC_ID
+from batchconnect.transport.interface import Response
+
+ITEM: dict[str, Any] = {
+    "id": "f088e4f2-2464-480c-88e4-f22464b80c90",
+    "createdAt": 1668637963851,
+    "sandboxName": "prod",
+    "imsOrgId": "A@AdobeOrg",
+    "name": " Acme Su\u0308d ",
+    "description": "Contoso, sales data bc1-abcdefghijklmnopqrstuvwxyz\n",
+    "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": "1.0"},
+    "auth": {
+        "params": {
+            "endpoint": "HTTPS://Contoso.westeurope.kusto.windows.net:443/",
+            "database": "Sales",
+            "tenant": "Contoso.OnMicrosoft.com",
+            "servicePrincipalId": "{0D1FF3C1-7C0A-4B0E-9D7E-2F1F6B8F3A11}",
+            "servicePrincipalKey": "fake-key-that-must-not-stay",
+        }
+    },
+    "version": '"v"',
+    "etag": '"e"',
+}
+
+
+def read(**changes: Any) -> Found | Fault:
+    return read_item({**ITEM, **changes}, org_id="A@AdobeOrg", sandbox="prod")
+
+
+def test_an_item_is_canonical_and_keeps_no_secret() -> None:
+    found = read()
+
+    assert (
+        Found(
+            id="f088e4f2-2464-480c-88e4-f22464b80c90",
+            etag='"e"',
+            name="Acme Süd",
+            marker="bc1-abcdefghijklmnopqrstuvwxyz",
+            shown=Shown(
+                endpoint="https://contoso.westeurope.kusto.windows.net",
+                database="sales",
+                tenant="contoso.onmicrosoft.com",
+                service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+            ),
+            is_our_kind=True,
+            created_at_ms=1668637963851,
+        )
+        == found
+    )
+    assert "must-not-stay" not in repr(found)
+
+
+def test_what_is_not_shown_is_hidden_and_not_different() -> None:
+    bare = read_item({"id": "x", "version": '"v"'}, org_id="A@AdobeOrg", sandbox="prod")
+    masked = read(auth={"params": {"tenant": "****", "database": "", "endpoint": 7}})
+
+    assert isinstance(bare, Found)
+    assert isinstance(masked, Found)
+    hidden = Shown(endpoint=None, database=None, tenant=None, service_principal_id=None)
+    assert (hidden, hidden) == (bare.shown, masked.shown)
+    assert (bare.etag, bare.is_our_kind, bare.name, bare.marker) == ('"v"', True, "", None)
+
+
+def test_another_kind_of_connection_is_kept_only_with_a_marker() -> None:
+    other = {"connectionSpec": {"id": "other"}}
+    pages = Pages(org_id="A@AdobeOrg", sandbox="prod", platform_url="https://h", counted=2)
+
+    body = {"items": [{**ITEM, **other}, {**ITEM, **other, "id": "y", "description": ""}]}
+
+    assert pages.take(Response(status=200, body=orjson.dumps(body))) is None
+    assert [found.is_our_kind for found in pages.items] == [False]
+    listing = Listing(sandbox="prod", items=tuple(pages.items))
+    assert listing.by_name == {}
+    assert listing.by_place == {}
+    assert list(listing.by_marker) == ["bc1-abcdefghijklmnopqrstuvwxyz"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+fields = st.dictionaries(st.sampled_from(list(ITEM)), anything)
+
+
+@given(fields | anything)
+def test_no_item_breaks_the_reader(item: Any) -> None:
+    found = read_item(item, org_id="A@AdobeOrg", sandbox="prod")
+
+    assert isinstance(found, Found | Fault)

@@ -1,0 +1,161 @@
+"""Entries to JSON and back: nothing is lost, nothing is guessed, no secret gets through."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from enum import Enum
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import orjson
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from batchconnect.errors import ExitCode
+from batchconnect.event import LaneStopped
+from batchconnect.ledger.codec import ENTRIES, decode, encode, word_of
+from batchconnect.ledger.entry import (
+    Entry,
+    LaneTold,
+    RowPlanned,
+    RunEnded,
+    RunOpened,
+    Sending,
+    Settled,
+)
+from batchconnect.outcome import (
+    Created,
+    Failed,
+    NotAttempted,
+    Outcome,
+)
+from batchconnect.secret import Secret
+
+PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    str: st.text(max_size=12),
+    int: st.integers(-(2**53), 2**53),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    bool: st.booleans(),
+    NoneType: st.none(),
+}
+
+
+def anything(of: Any) -> st.SearchStrategy[Any]:
+    """Any value of a type that entries are made of; every field of it, those to come too."""
+    if of in PLAIN:
+        return PLAIN[of]
+    if isinstance(of, type) and is_dataclass(of):
+        return st.builds(of, **{name: anything(hint) for name, hint in get_type_hints(of).items()})
+    if isinstance(of, type) and issubclass(of, Enum):
+        return st.sampled_from(of)
+    inner = [anything(hint) for hint in get_args(of) if hint is not Ellipsis]
+    if get_origin(of) is tuple:
+        return st.lists(inner[0], max_size=3).map(tuple)
+    if get_origin(of) is Mapping:
+        return st.dictionaries(*inner, max_size=3)
+    return st.one_of(inner)
+
+
+def test_every_kind_of_entry_has_its_word() -> None:
+    """None is forgotten."""
+    assert set(ENTRIES.values()) == set(get_args(Entry))
+
+
+@pytest.mark.parametrize("kind", get_args(Entry))
+@settings(deadline=None)  # the first example builds the readers
+@given(data=st.data())
+def test_an_entry_is_read_as_it_was_written(kind: type[Entry], data: st.DataObject) -> None:
+    """With any text in any field, and of the same types: a tuple is no list."""
+    entry: Entry = data.draw(anything(kind))
+    again = decode(word_of(entry), encode(entry))
+
+    assert again == entry
+    assert repr(again) == repr(entry)
+
+
+@settings(deadline=None)  # the first example builds the readers
+@given(anything(Outcome) | anything(get_type_hints(LaneTold)["event"]))
+def test_every_member_of_a_union_is_told_apart(inner: Any) -> None:
+    """However alike their fields are."""
+    entry = (
+        Settled(outcome=inner) if isinstance(inner, get_args(Outcome)) else LaneTold(event=inner)
+    )
+
+    assert repr(decode(word_of(entry), encode(entry))) == repr(entry)
+
+
+def test_two_outcomes_with_the_same_fields_are_told_apart() -> None:
+    """`is` names the member of the union; its fields would not."""
+    failed = Settled(outcome=Failed(code="c", detail="d"))
+    not_attempted = Settled(outcome=NotAttempted(code="c", detail="d"))
+
+    assert decode("settled", encode(failed)) == failed
+    assert decode("settled", encode(not_attempted)) == not_attempted
+
+
+def test_an_exit_code_is_kept_as_its_number() -> None:
+    """So that the ledger can be read without us."""
+    body = encode(RunEnded(exit_code=ExitCode.IN_DOUBT))
+
+    assert orjson.loads(body)["exit_code"] == 6
+
+
+def test_what_a_later_version_added_is_passed_over() -> None:
+    """A field more is no damage."""
+    body = b'{"number": 2, "tested": true}'
+
+    assert decode("sending", body) == Sending(number=2)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        lambda secret: RowPlanned(name="Acme", description=secret),
+        lambda secret: Settled(outcome=Failed(code="x", detail=secret)),
+        lambda secret: Settled(outcome=Created(connection_id="x"), warnings=(secret,)),
+        lambda secret: LaneTold(
+            event=LaneStopped(org="a", sandbox=None, code="c", title="t", detail=secret)
+        ),
+    ],
+)
+def test_a_secret_in_an_entry_is_an_error(entry: Callable[[Any], Entry]) -> None:
+    """Neither its text nor its mask is ever written."""
+    with pytest.raises(TypeError) as caught:
+        encode(entry(Secret("planted~secret")))
+
+    assert "planted" not in str(caught.value)
+
+
+def test_a_name_that_is_no_text_costs_its_odd_characters_only() -> None:
+    """Linux allows any bytes in a file's name, and Python hands them on as lone surrogates."""
+    opened = RunOpened(run_id="r", sheets=("caf\udce9 für.csv",), sheet_sha256="ab", columns={})
+    failed = Settled(outcome=Failed(code="c", detail="\ud800"), warnings=("é",))
+
+    assert decode("run_opened", encode(opened)) == RunOpened(
+        run_id="r", sheets=("caf? für.csv",), sheet_sha256="ab", columns={}
+    )
+    assert decode("settled", encode(failed)) == Settled(
+        outcome=Failed(code="c", detail="?"), warnings=("é",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "body"),
+    [
+        ("tested", b"{}"),
+        ("sending", b"{"),
+        ("sending", b"[1]"),
+        ("sending", b"null"),
+        ("sending", b"{}"),
+        ("sending", b'{"number": null}'),
+        ("settled", b'{"is": "Created"}'),
+        ("settled", b'{"is": "Secret", "outcome": {}}'),
+        ("settled", b'{"is": ["Created"], "outcome": {}}'),
+        ("settled", b'{"is": "Sending", "outcome": {"number": 1}}'),
+        ("settled", b'{"is": "Created", "outcome": {"connection_id": 5}}'),
+        ("lane", b'{"is": "Created", "event": {"connection_id": "c"}}'),
+    ],
+)
+def test_what_does_not_fit_is_an_error(word: str, body: bytes) -> None:
+    """One kind of error for every damage, and never a value that somebody guessed."""
+    with pytest.raises(ValueError, match=r"entry|kind|JSON|unexpected|EOF|expected"):
+        decode(word, body)

@@ -1,0 +1,190 @@
+"""
+Many rows wait for the disk together.
+
+Real threads: virtual clocks outrun them, so these tests run on asyncio. Nothing sleeps; the ledger's
+gate says when a commit may end.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from batchconnect.errors import LedgerError
+from batchconnect.ledger import MEMORY, Ledger
+from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending
+from batchconnect.ledger.group_commit import GroupCommit, InPlace
+from batchconnect.secret import Secret
+
+pytestmark = pytest.mark.asyncio
+
+
+class Gated(Ledger):
+    """A ledger on a disk that is as slow, or as full, as the test wants."""
+
+    def __init__(self) -> None:
+        super().__init__(MEMORY)
+        opened = RunOpened(run_id="r", sheets=("s",), sheet_sha256="ab")
+        super().append([Line(entry=opened)])
+        self.groups: list[int] = []
+        self.entered = threading.Event()
+        self.gate = threading.Event()
+        self.is_full = False
+
+    def append(self, lines: Sequence[Line]) -> int:
+        self.groups.append(len(lines))
+        self.entered.set()
+        assert self.gate.wait(timeout=30)
+        if self.is_full:
+            raise LedgerError("the ledger: database or disk is full")
+        return super().append(lines)
+
+    @property
+    def rows(self) -> list[int | None]:
+        """The rows of the lines that are durable."""
+        return [line.row for line in self.row_lines(1)]
+
+
+def line(row: int) -> Line:
+    return Line(entry=Sending(number=1), run=1, row=row, marker=f"m-{row}")
+
+
+async def until_waiting(group: GroupCommit, count: int) -> None:
+    while len(group._waiting) < count:  # noqa: ASYNC110 - the pen has no event for its tests
+        await asyncio.sleep(0)
+
+
+async def test_what_gathers_during_a_commit_is_one_transaction() -> None:
+    """Fifty rows in flight cost as much as one."""
+    ledger = Gated()
+    async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
+        rows.start_soon(group.append, [line(2)])
+        await anyio.to_thread.run_sync(ledger.entered.wait)
+        for row in range(3, 53):
+            rows.start_soon(group.append, [line(row)])
+        await until_waiting(group, 50)
+        ledger.gate.set()
+
+    assert ledger.groups == [1, 50]
+    assert ledger.rows == list(range(2, 53))
+
+
+async def test_nobody_goes_on_before_the_lines_are_durable() -> None:
+    """An intent first, the request after it."""
+    ledger = Gated()
+    story: list[str] = []
+
+    async def row() -> None:
+        await group.append([line(2)])
+        story.append("sends")
+
+    async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
+        rows.start_soon(row)
+        await anyio.to_thread.run_sync(ledger.entered.wait)
+        story.append("commits")
+        ledger.gate.set()
+
+    assert story == ["commits", "sends"]
+
+
+async def test_an_error_of_the_disk_reaches_each_waiter_of_the_group() -> None:
+    """None of them sends; once there is room, the next one is written."""
+    ledger = Gated()
+    ledger.gate.set()
+    ledger.is_full = True
+    refused: list[int] = []
+
+    async def row(number: int) -> None:
+        with pytest.raises(LedgerError, match="full"):
+            await group.append([line(number)])
+        refused.append(number)
+
+    async with GroupCommit(ledger) as group:
+        async with anyio.create_task_group() as rows:
+            for number in range(2, 12):
+                rows.start_soon(row, number)
+        ledger.is_full = False
+        await group.append([line(99)])
+
+    assert sorted(refused) == list(range(2, 12))
+    assert ledger.rows == [99]
+
+
+async def test_a_line_that_cannot_be_written_is_its_own_rows_matter() -> None:
+    """A secret in an entry is a mistake of ours; its neighbours in the group do not pay for it."""
+    ledger = Gated()
+    broken = Line(entry=RowPlanned(name=Secret("hush")), run=1, row=3)  # type: ignore[arg-type]  # on purpose
+
+    async def row() -> None:
+        with pytest.raises(TypeError):
+            await group.append([broken])
+
+    async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
+        rows.start_soon(group.append, [line(2)])
+        await anyio.to_thread.run_sync(ledger.entered.wait)
+        rows.start_soon(row)
+        rows.start_soon(group.append, [line(4)])
+        await until_waiting(group, 2)
+        ledger.gate.set()
+
+    assert ledger.groups == [1, 2, 1, 1]
+    assert ledger.rows == [2, 4]
+
+
+async def test_a_waiter_that_is_cancelled_has_its_lines_written() -> None:
+    """What was handed in is written, whoever still waits for it."""
+    ledger = Gated()
+    async with GroupCommit(ledger) as group:
+        async with anyio.create_task_group() as rows:
+            rows.start_soon(group.append, [line(2)])
+            await anyio.to_thread.run_sync(ledger.entered.wait)
+            rows.start_soon(group.append, [line(3)])
+            await until_waiting(group, 1)
+            rows.cancel_scope.cancel()
+        ledger.gate.set()
+
+    assert ledger.rows == [2, 3]
+
+
+async def test_closing_writes_what_waits() -> None:
+    """Also where an error ends the run."""
+    ledger = Gated()
+
+    async def run() -> None:
+        async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
+            rows.start_soon(group.append, [line(2)])
+            await anyio.to_thread.run_sync(ledger.entered.wait)
+            rows.start_soon(group.append, [line(3)])
+            await until_waiting(group, 1)
+            ledger.gate.set()
+            raise ValueError("a mistake")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run()
+
+    assert caught.group_contains(ValueError, match="a mistake")
+    assert ledger.rows == [2, 3]
+
+
+async def test_nobody_waits_for_a_writer_that_is_gone() -> None:
+    """An error, not a silence for ever."""
+    ledger = Gated()
+    ledger.gate.set()
+    async with GroupCommit(ledger) as group:
+        pass
+    with pytest.raises(LedgerError, match="closed"):
+        await group.append([line(2)])
+
+    assert ledger.groups == []
+
+
+async def test_in_place_writes_at_once() -> None:
+    """For tests under virtual time, and for what is no run."""
+    ledger = Gated()
+    ledger.gate.set()
+    await InPlace(ledger).append([line(2), line(3)])
+
+    assert ledger.rows == [2, 3]

@@ -1,0 +1,560 @@
+"""The ledger: durable before anybody hears of it, never changed, never repaired behind one's back."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchconnect.errors import LedgerError
+from batchconnect.event import LaneStopped, Swept
+from batchconnect.ledger.entry import (
+    Doubted,
+    Entry,
+    LaneTold,
+    Line,
+    Moment,
+    ProvenAbsent,
+    RowPlanned,
+    RunEnded,
+    RunOpened,
+    Sending,
+    Settled,
+    SweepDone,
+)
+from batchconnect.ledger.store import APPLICATION_ID, MEMORY, SCHEMA_VERSION, Ledger
+from batchconnect.outcome import Created, InDoubt, NotAttempted
+
+HOST = "https://platform.adobe.io"
+NOBODY = 65534
+OPENED = RunOpened(run_id="20261123-161530123-k3f9", sheets=("clients.csv",), sheet_sha256="ab")
+DOUBT = Doubted(outcome=InDoubt(code="timeout"), moment=Moment(boot_id="b", clock_s=1.5))
+CREATED = Settled(outcome=Created(connection_id="c-1"), attempts=1)
+A, B, C, D = (f"bc1-{letter * 26}" for letter in "abcd")
+
+
+def opened() -> Line:
+    return Line(entry=OPENED, at_ms=1)
+
+
+def line(entry: Entry, row: int | None = 2, marker: str | None = A, run: int = 1) -> Line:
+    return Line(entry=entry, run=run, row=row, marker=marker, at_ms=2)
+
+
+def pragma(ledger: Ledger, word: str) -> Any:
+    return ledger._db.execute(f"PRAGMA {word}").fetchone()[0]
+
+
+def refused(path: Path, **options: Any) -> LedgerError:
+    with pytest.raises(LedgerError) as caught:
+        Ledger(path, **options)
+    assert caught.value.hint
+    return caught.value
+
+
+@pytest.fixture
+def without_rights() -> Iterator[Path]:
+    """A folder of somebody whom the file system can refuse: not of root, who may do everything."""
+    with tempfile.TemporaryDirectory() as name:
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+# What is written stays written ---------------------------------------------------------------------
+
+
+def test_what_is_appended_is_read_again_by_the_next_process(tmp_path: Path) -> None:
+    """Every line as it was, in its order."""
+    path = tmp_path / "new folder" / "ledger.sqlite3"
+    lines = [line(RowPlanned(name="Acme")), line(Sending(number=1)), line(CREATED)]
+    with Ledger(path) as ledger:
+        run = ledger.append([opened()])
+        last = ledger.append(lines)
+    with Ledger(path, read_only=True) as again:
+        read = list(again.row_lines(run))
+
+    assert lines == read
+    assert (run, last) == (1, 4)
+
+
+def test_a_commit_reaches_the_disk_before_append_returns(tmp_path: Path) -> None:
+    """Write-ahead log, and a sync at each commit: a power cut takes nothing back."""
+    with Ledger(tmp_path / "ledger") as ledger:
+        settings = (pragma(ledger, "journal_mode"), pragma(ledger, "synchronous"))
+
+    assert settings == ("wal", 2)
+
+
+@pytest.mark.parametrize("sql", ["UPDATE entry SET kind = 'row'", "DELETE FROM entry"])
+def test_lines_are_never_changed_or_removed(sql: str) -> None:
+    """Not even by somebody with SQL."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened()])
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            ledger._db.execute(sql)
+
+
+def test_a_run_is_numbered_by_its_own_line() -> None:
+    """So no counter has to be kept, and no number comes twice."""
+    with Ledger(MEMORY) as ledger:
+        numbers = [ledger.append([opened()]), ledger.append([opened(), line(Sending(number=1))])]
+        runs = [number for number, _, _ in ledger.runs()]
+
+    assert numbers == [1, 3]
+    assert runs == [2, 1]
+
+
+def test_runs_are_told_newest_first_each_with_its_own_lines() -> None:
+    """The lines of rows are not among them."""
+    stopped = LaneTold(
+        event=LaneStopped(org="acme", sandbox=None, code="403", title="denied", detail="")
+    )
+    swept = SweepDone(event=Swept(expected=1, found=1, duplicated=(), missing=()))
+    about_run = [
+        line(each, row=None, marker=None) for each in (stopped, swept, RunEnded(exit_code=0))
+    ]
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened(), line(Sending(number=1)), *about_run])
+        ledger.append([opened()])
+        newest, oldest = ledger.runs()
+
+    assert newest[0] == 6
+    assert [type(each.entry) for each in oldest[2]] == [RunOpened, LaneTold, SweepDone, RunEnded]
+    assert oldest[2][1:] == about_run
+
+
+def test_the_lines_of_rows_come_row_by_row_in_the_order_of_the_sheet() -> None:
+    """However they were written; more of them than one page of reading."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened()])
+        rows = [3, 2, *range(4, 1200)]
+        ledger.append([line(RowPlanned(name="n"), row=row) for row in rows])
+        ledger.append([line(Sending(number=1), row=row) for row in rows])
+        read = [(each.row, type(each.entry)) for each in ledger.row_lines(1)]
+
+    assert read[:4] == [(2, RowPlanned), (2, Sending), (3, RowPlanned), (3, Sending)]
+    assert len(read) == 2 * len(rows)
+
+
+def test_reading_does_not_hinder_writing() -> None:
+    """A report that is being read in pages, and a run that goes on."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger.append([line(RowPlanned(name="n"), row=row) for row in range(2, 1500)])
+        reading = ledger.row_lines(1)
+        first = next(reading)
+        ledger.append([line(Sending(number=1))])
+        count = 1 + sum(1 for _ in reading)
+
+    assert first.row == 2
+    assert count >= 1498
+
+
+# What all runs know of an identity ------------------------------------------------------------------
+
+
+def test_an_identity_is_open_until_it_is_answered() -> None:
+    """Sent or in doubt last: open. Settled or proven absent last: not."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger.append(
+            [
+                line(RowPlanned(name="a")),
+                line(Sending(number=1), marker=D, row=5),
+                line(DOUBT, marker=D, row=5),
+                line(Sending(number=1)),
+                line(Sending(number=1), marker=B, row=3),
+                line(CREATED, marker=B, row=3),
+                line(Sending(number=1), marker=C, row=4),
+                line(DOUBT, marker=C, row=4),
+                line(ProvenAbsent(), marker=C, row=4),
+            ]
+        )
+        found = ledger.open_markers()
+
+    assert found == [D, A]
+
+
+def test_a_doubt_of_one_run_is_closed_by_the_answer_of_another() -> None:
+    """The marker is what counts, not the run."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened(), line(Sending(number=1))])
+        ledger.append([opened(), line(CREATED, row=7, run=3)])
+        state = ledger.marker_state(A)
+        found = ledger.open_markers()
+
+    assert state is not None
+    assert (state.outcome, state.number, state.sends) == (CREATED.outcome, 7, 1)
+    assert found == []
+
+
+def test_an_identity_that_was_never_sent_has_no_state() -> None:
+    """A line of the plan is not enough."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened(), line(RowPlanned(name="a"))])
+
+        assert ledger.marker_state(A) is None
+
+
+def test_a_ledger_without_any_intent_is_new_or_was_lost() -> None:
+    """Rows that were only planned do not count."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened(), line(RowPlanned(name="a"))])
+        before = ledger.has_sent()
+        ledger.append([line(Sending(number=1))])
+        after = ledger.has_sent()
+
+    assert (before, after) == (False, True)
+
+
+def test_an_identity_is_found_by_its_index() -> None:
+    """A ledger of a million lines answers at once."""
+    with Ledger(MEMORY) as ledger:
+        told: list[str] = []
+        ledger._db.set_trace_callback(told.append)
+        ledger.marker_state(A)
+        ledger._db.set_trace_callback(None)
+        plan = str(ledger._db.execute(f"EXPLAIN QUERY PLAN {told[0]}").fetchall())
+
+    assert "USING INDEX entry_of_marker" in plan
+
+
+# Disk -----------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_takes_all_lines_or_none(tmp_path: Path) -> None:
+    """Nothing of the group is written; once there is room, the same pen writes on."""
+    with Ledger(tmp_path / "ledger") as ledger:
+        run = ledger.append([opened()])
+        pages = pragma(ledger, "page_count")
+        ledger._db.execute(f"PRAGMA max_page_count = {pages + 1}")
+        many = [line(RowPlanned(name="n" * 500), row=row) for row in range(100)]
+        with pytest.raises(LedgerError, match="full") as caught:
+            ledger.append([line(Sending(number=1)), *many])
+        after_the_error = list(ledger.row_lines(run))
+        ledger._db.execute(f"PRAGMA max_page_count = {pages + 1000}")
+        ledger.append(many)
+        at_last = list(ledger.row_lines(run))
+
+    assert after_the_error == []
+    assert at_last == many
+    assert "Free disk space" in str(caught.value.hint)
+
+
+def test_a_commit_that_fails_leaves_nothing_behind() -> None:
+    """The error of the commit itself, as a failing fsync gives it, rolls back like any other."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger._db.executescript(
+            "PRAGMA foreign_keys = ON;"
+            "CREATE TABLE owner (id INTEGER PRIMARY KEY);"
+            "CREATE TABLE owned (id REFERENCES owner DEFERRABLE INITIALLY DEFERRED);"
+            "CREATE TRIGGER fails AFTER INSERT ON entry BEGIN INSERT INTO owned VALUES (1); END;"
+        )
+        with pytest.raises(LedgerError, match="FOREIGN KEY"):
+            ledger.append([line(Sending(number=1))])
+        ledger._db.execute("DROP TRIGGER fails")
+        last = ledger.append([line(Sending(number=1))])
+
+    assert last == 2
+
+
+def test_a_transaction_that_sqlite_gave_up_is_not_rolled_back_twice() -> None:
+    """SQLite ends it by itself when the disk is full; what is told is the first error."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger._db.execute(
+            "CREATE TRIGGER gives_up BEFORE INSERT ON entry"
+            " BEGIN SELECT RAISE(ROLLBACK, 'disk I/O error'); END"
+        )
+        with pytest.raises(LedgerError, match="disk I/O error") as caught:
+            ledger.append([line(Sending(number=1))])
+
+    assert "Look at the disk" in str(caught.value.hint)
+
+
+def test_a_closed_ledger_says_so() -> None:
+    """As an error of the ledger, not of SQLite."""
+    ledger = Ledger(MEMORY)
+    ledger.close()
+
+    with pytest.raises(LedgerError, match="closed"):
+        ledger.append([opened()])
+
+
+# Files ----------------------------------------------------------------------------------------------
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {path.name: oct(path.stat().st_mode & 0o777) for path in folder.iterdir()}
+
+
+def test_the_ledger_and_its_companions_are_private(tmp_path: Path) -> None:
+    """0600, the write-ahead log and its index too."""
+    with Ledger(tmp_path / "ledger") as ledger:
+        ledger.append([opened()])
+        found = modes(tmp_path)
+
+    assert found == {"ledger": "0o600", "ledger-wal": "0o600", "ledger-shm": "0o600"}
+
+
+def test_a_ledger_that_others_could_read_is_made_private(tmp_path: Path) -> None:
+    """Whoever copied it here; what a crash left beside it too."""
+    path = tmp_path / "ledger"
+    Ledger(path).close()
+    open_elsewhere = sqlite3.connect(path)
+    open_elsewhere.execute("SELECT count(*) FROM entry").fetchone()
+    for each in tmp_path.iterdir():
+        each.chmod(0o644)
+    with Ledger(path):
+        found = modes(tmp_path)
+    open_elsewhere.close()
+
+    assert found == {"ledger": "0o600", "ledger-wal": "0o600", "ledger-shm": "0o600"}
+
+
+def test_folders_are_made_private(tmp_path: Path) -> None:
+    """A ledger's own folder is nobody else's business."""
+    Ledger(tmp_path / "reports" / "ledger").close()
+
+    assert modes(tmp_path) == {"reports": "0o700"}
+
+
+def foreign(path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE bookmarks (url TEXT)")
+    other.commit()
+    other.close()
+
+
+def of_another_application(path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA application_id = 7")
+    other.close()
+
+
+def newer(path: Path) -> None:
+    Ledger(path).close()
+    ours = sqlite3.connect(path)
+    ours.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    ours.close()
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"name,endpoint\r\n" * 1000)
+
+
+def cut(path: Path) -> None:
+    Ledger(path).close()
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def scrambled(path: Path) -> None:
+    Ledger(path).close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + bytes(len(whole) - 100))
+
+
+def without_its_tables(path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    other.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (foreign, "another program"),
+        (of_another_application, "another program"),
+        (newer, "newer batchconnect"),
+        (no_database, "not a database"),
+        (cut, "malformed"),
+        (scrambled, "malformed"),
+    ],
+)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_that_is_no_ledger_of_ours_is_refused_and_kept(
+    tmp_path: Path, make: Callable[[Path], None], message: str, read_only: bool
+) -> None:
+    """Byte for byte: nobody's bookmarks become a ledger, and no ledger is repaired."""
+    path = tmp_path / "ledger"
+    make(path)
+    before = path.read_bytes()
+    error = refused(path, read_only=read_only)
+
+    assert message in error.message
+    assert path.read_bytes() == before
+
+
+def test_a_ledger_without_its_tables_is_refused(tmp_path: Path) -> None:
+    """Ours by its header, and emptied since: it is not made anew."""
+    without_its_tables(tmp_path / "ledger")
+
+    assert "no such table" in refused(tmp_path / "ledger").message
+
+
+def test_the_mode_of_a_foreign_file_is_kept(tmp_path: Path) -> None:
+    """Its owner may want others to read it."""
+    path = tmp_path / "places.sqlite"
+    foreign(path)
+    path.chmod(0o644)
+    refused(path)
+
+    assert modes(tmp_path) == {"places.sqlite": "0o644"}
+
+
+def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    """Two names of one ledger would have two locks."""
+    Ledger(tmp_path / "ledger").close()
+    (tmp_path / "link").symlink_to(tmp_path / "ledger")
+    error = refused(tmp_path / "link")
+
+    assert "symbolic link" in error.message
+
+
+def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
+    """And stays a folder."""
+    (tmp_path / "ledger").mkdir()
+    error = refused(tmp_path / "ledger")
+
+    assert "Is a directory" in error.message
+    assert "there is no ledger" in refused(tmp_path / "ledger", read_only=True).message
+
+
+def test_a_file_in_the_place_of_its_folder_is_refused(tmp_path: Path) -> None:
+    """The system's own words, after the path."""
+    (tmp_path / "reports").write_text("a note")
+    error = refused(tmp_path / "reports" / "ledger")
+
+    assert "File exists" in error.message
+
+
+def test_reading_makes_no_ledger(tmp_path: Path) -> None:
+    """`runs` in the wrong folder is an error, and leaves nothing behind."""
+    error = refused(tmp_path / "ledger", read_only=True)
+
+    assert "there is no ledger" in error.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_can_become_a_ledger_and_cannot_be_read_as_one(tmp_path: Path) -> None:
+    """A crash in the first instant leaves one."""
+    path = tmp_path / "ledger"
+    path.touch()
+    error = refused(path, read_only=True)
+    with Ledger(path) as ledger:
+        run = ledger.append([opened()])
+
+    assert "empty" in error.message
+    assert run == 1
+
+
+def test_a_ledger_in_use_can_be_read(tmp_path: Path) -> None:
+    """Without its lock, and up to its last line; but not written."""
+    path = tmp_path / "ledger"
+    with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
+        ledger.append([opened()])
+        seen = list(reader.runs())
+        with pytest.raises(LedgerError, match="readonly") as caught:
+            reader.append([opened()])
+
+    assert len(seen) == 1
+    assert "may write" in str(caught.value.hint)
+
+
+def test_another_program_that_holds_the_file_is_named(tmp_path: Path) -> None:
+    """A database browser with an open transaction."""
+    path = tmp_path / "ledger"
+    with Ledger(path) as ledger:
+        ledger._db.execute("PRAGMA busy_timeout = 0")
+        browser = sqlite3.connect(path, isolation_level=None)
+        browser.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="locked") as caught:
+            ledger.append([opened()])
+        browser.close()
+
+    assert "Another program" in str(caught.value.hint)
+
+
+def test_a_ledger_belongs_to_one_host_and_one_mode(tmp_path: Path) -> None:
+    """A simulated run never counts as a real one, a stage platform never as production."""
+    path = tmp_path / "ledger"
+    Ledger(path, host=HOST).close()
+    Ledger(path, host=HOST).close()
+    before = path.read_bytes()
+
+    assert "belongs to the host" in refused(path, host="http://127.0.0.1:8080").message
+    assert "belongs to the mode real, not to simulated" in refused(path, simulated=True).message
+    assert path.read_bytes() == before
+
+
+def test_whoever_reads_first_does_not_decide_to_whom_it_belongs(tmp_path: Path) -> None:
+    """A ledger of no host yet is read by any."""
+    path = tmp_path / "ledger"
+    Ledger(path).close()
+    Ledger(path, host="http://127.0.0.1:1", read_only=True).close()
+    Ledger(path, host=HOST).close()
+
+    assert "belongs to the host" in refused(path, host="http://127.0.0.1:1", read_only=True).message
+
+
+def test_a_file_that_one_may_not_write_is_refused_and_kept(without_rights: Path) -> None:
+    """With the remedy: another --ledger."""
+    path = without_rights / "ledger"
+    Ledger(path).close()
+    before = path.read_bytes()
+    path.chmod(0o400)
+    error = refused(path)
+
+    assert "Permission denied" in error.message
+    assert "may write" in str(error.hint)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_one_may_not_write_is_refused(without_rights: Path) -> None:
+    """Whatever words its name is made of: `full` in a path is not a full disk."""
+    folder = without_rights / "full of reports"
+    folder.mkdir()
+    folder.chmod(0o500)
+    error = refused(folder / "ledger")
+    folder.chmod(0o700)
+
+    assert "may write" in str(error.hint)
+
+
+# A damaged line -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"number": "one"}', b"\xff"])
+def test_a_damaged_line_is_named_by_its_number(body: bytes) -> None:
+    """An error message, not a wrong report."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger._db.execute(
+            "INSERT INTO entry (run, row, kind, at_ms, body) VALUES (1, 2, 'sending', 0, ?)",
+            (body,),
+        )
+        with pytest.raises(LedgerError, match="line 2 of the ledger") as caught:
+            list(ledger.row_lines(1))
+
+    assert "kept as it is" in str(caught.value.hint)
+
+
+def test_a_provisional_outcome_closes_an_identity() -> None:
+    """Not attempted after proven absence: nothing of it is in doubt."""
+    stopped = Settled(outcome=NotAttempted(code="lane_stopped"))
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened(), line(Sending(number=1)), line(ProvenAbsent()), line(stopped)])
+
+        assert ledger.open_markers() == []

@@ -1,0 +1,207 @@
+"""
+The state machine of one row, as its lines tell it:
+planned -> sending -> created | failed | in_doubt -> created (reconciled) | planned again | in_doubt.
+"""
+
+from collections.abc import Sequence
+
+import pytest
+
+from batchconnect.ledger.entry import (
+    Doubted,
+    Entry,
+    Line,
+    Moment,
+    ProvenAbsent,
+    RowPlanned,
+    RunResumed,
+    Sending,
+    Settled,
+)
+from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
+from batchconnect.outcome import (
+    Created,
+    Existing,
+    Failed,
+    InDoubt,
+    MatchedBy,
+    NotAttempted,
+    Rejected,
+)
+
+MARKER = "bc1-" + "a" * 26
+PLANNED = RowPlanned(name="Acme")
+SENDING = Sending(number=1)
+MOMENT = Moment(boot_id="b", clock_s=1.0)
+DOUBTED = Doubted(outcome=InDoubt(code="timeout"), moment=MOMENT, attempts=2, throttled=1)
+BETTER = Doubted(outcome=InDoubt(code="possible_match"), moment=MOMENT, attempts=5)
+ABSENT = ProvenAbsent()
+CREATED = Created(connection_id="c-1", etag='"1"')
+STOPPED = NotAttempted(code="no_progress")
+
+
+def told(*entries: Entry, first_at_ms: int = 1000) -> RowState:
+    """What is known after these entries, one second between two of them."""
+    lines = [
+        Line(entry=entry, run=1, row=2, marker=MARKER, at_ms=first_at_ms + 1000 * count)
+        for count, entry in enumerate(entries)
+    ]
+    return fold(lines, RowState(number=2, marker=MARKER))
+
+
+def facts(state: RowState) -> tuple[bool, bool, int, int]:
+    return state.is_open, state.is_settled, state.sends, state.doubts
+
+
+def test_a_planned_row_waits_for_its_turn() -> None:
+    """Nothing is settled; a report that is made now says that it was interrupted."""
+    state = told(PLANNED)
+
+    assert facts(state) == (False, False, 0, 0)
+    assert state.planned == PLANNED
+    assert state.shown == NotAttempted(code="interrupted", detail="The run ended before its turn.")
+
+
+def test_an_intent_without_an_answer_is_open() -> None:
+    """A crash between the two leaves it so: it may have been applied."""
+    state = told(PLANNED, SENDING)
+
+    assert facts(state) == (True, False, 1, 0)
+    assert state.shown == UNANSWERED
+    assert state.started_at_ms == 2000
+
+
+def test_an_answer_settles_the_row() -> None:
+    """With its attempts, and the times of the intent and of the answer."""
+    state = told(
+        PLANNED, SENDING, Settled(outcome=CREATED, attempts=2, throttled=1, warnings=("w",))
+    )
+
+    assert facts(state) == (False, True, 1, 0)
+    assert state.shown == CREATED
+    assert (state.started_at_ms, state.finished_at_ms) == (2000, 3000)
+    assert (state.attempts, state.throttled, state.warnings) == (2, 1, ("w",))
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Existing(connection_id="c", matched_by=MatchedBy.MARKER),
+        Failed(code="x", detail=""),
+        Rejected(problems=()),
+    ],
+)
+def test_a_row_can_be_settled_without_being_sent(
+    outcome: Existing | Failed | Rejected,
+) -> None:
+    """Then nothing was started."""
+    state = told(PLANNED, Settled(outcome=outcome))
+
+    assert facts(state) == (False, True, 0, 0)
+    assert (state.shown, state.started_at_ms) == (outcome, None)
+
+
+def test_a_lost_answer_is_a_doubt() -> None:
+    """Open, and shown with its reason."""
+    state = told(PLANNED, SENDING, DOUBTED)
+
+    assert facts(state) == (True, False, 1, 1)
+    assert state.doubt == DOUBTED
+    assert state.shown == InDoubt(code="timeout")
+    assert (state.attempts, state.throttled, state.finished_at_ms) == (2, 1, 3000)
+
+
+def test_a_doubt_may_be_written_again_with_a_better_reason() -> None:
+    """It is still one doubt, and its tries count once."""
+    state = told(PLANNED, SENDING, DOUBTED, BETTER)
+
+    assert facts(state) == (True, False, 1, 1)
+    assert (state.shown, state.attempts) == (BETTER.outcome, 2)
+
+
+def test_a_doubt_is_settled_when_the_marker_is_found() -> None:
+    """No longer open; the look-up adds no attempt of its own."""
+    found = Created(connection_id="c-1", reconciled=True)
+    state = told(PLANNED, SENDING, DOUBTED, Settled(outcome=found))
+
+    assert facts(state) == (False, True, 1, 1)
+    assert (state.shown, state.attempts, state.finished_at_ms) == (found, 2, 4000)
+
+
+def test_a_row_that_is_proven_absent_is_planned_again() -> None:
+    """Nothing of it is applied, so nothing is open."""
+    state = told(PLANNED, SENDING, DOUBTED, ABSENT)
+
+    assert facts(state) == (False, False, 1, 1)
+    assert isinstance(state.shown, NotAttempted)
+
+
+def test_a_row_is_sent_again_and_answered() -> None:
+    """Two intents, tries of both; the time of the first intent stays."""
+    state = told(
+        PLANNED, SENDING, DOUBTED, ABSENT, Sending(number=2), Settled(outcome=CREATED, attempts=1)
+    )
+
+    assert facts(state) == (False, True, 2, 1)
+    assert (state.attempts, state.throttled, state.started_at_ms) == (3, 1, 2000)
+
+
+def test_the_second_send_may_be_doubted_too() -> None:
+    """That is a second doubt."""
+    state = told(PLANNED, SENDING, DOUBTED, ABSENT, Sending(number=2), DOUBTED)
+
+    assert facts(state) == (True, False, 2, 2)
+    assert state.attempts == 4
+
+
+def test_not_attempted_is_provisional() -> None:
+    """A resume takes the row up again, and its intent clears it."""
+    stopped = told(PLANNED, Settled(outcome=STOPPED))
+    resumed = told(PLANNED, Settled(outcome=STOPPED), SENDING)
+
+    assert facts(stopped) == (False, False, 0, 0)
+    assert stopped.shown == STOPPED
+    assert (facts(resumed), resumed.outcome) == ((True, False, 1, 0), None)
+
+
+def test_a_row_that_is_accounted_for_anew_forgets_why_it_was_left_out() -> None:
+    """`--only` chose others before the interruption, and this row after it."""
+    state = told(RowPlanned(name=""), Settled(outcome=STOPPED), PLANNED)
+
+    assert (state.planned, state.outcome) == (PLANNED, None)
+
+
+def test_an_inherited_outcome_keeps_its_own_times() -> None:
+    """Those of the parent run, not of the line that copies it."""
+    state = told(
+        PLANNED,
+        Settled(outcome=CREATED, inherited=True, started_at_ms=10, finished_at_ms=20, attempts=3),
+    )
+
+    assert state.inherited
+    assert (state.started_at_ms, state.finished_at_ms, state.attempts) == (10, 20, 3)
+
+
+def test_lines_about_the_run_pass_unnoticed() -> None:
+    """And folding goes on where it stopped, whatever the pieces."""
+    entries: Sequence[Entry] = (PLANNED, SENDING, RunResumed(), DOUBTED)
+    lines = [Line(entry=entry, at_ms=1) for entry in entries]
+    start = RowState(number=2, marker=MARKER)
+
+    assert fold(lines[2:], fold(lines[:2], start)) == fold(lines, start)
+    assert fold([], start) == start
+
+
+def test_many_rows_are_folded_one_after_the_other() -> None:
+    """The marker is the first that a line of the row bears; a rejected row has none."""
+    lines = [
+        Line(entry=PLANNED, row=2),
+        Line(entry=SENDING, row=2, marker=MARKER),
+        Line(entry=PLANNED, row=5),
+    ]
+    states = list(fold_rows(lines))
+
+    assert [(state.number, state.marker, state.sends) for state in states] == [
+        (2, MARKER, 1),
+        (5, None, 0),
+    ]

@@ -1,0 +1,202 @@
+"""The header: which column of a foreign sheet means which field."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from batchconnect.errors import SheetError
+from batchconnect.row import Column, NotText
+from batchconnect.secret import Secret
+from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, read
+from batchconnect.sheet.header_words import MEANINGS, REPORT_COLUMNS, letters_of, looks_secret
+
+COLUMNS = [str(column) for column in Column]
+
+
+def located(*rows: Sequence[object]) -> Layout:
+    return find(list(enumerate(rows, start=1)), place="s.csv", line=lambda n: f"s.csv, line {n}")
+
+
+def refused(*rows: Sequence[object]) -> SheetError:
+    with pytest.raises(SheetError) as caught:
+        located(*rows)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("Application (client) ID", Column.SERVICE_PRINCIPAL_ID),
+        ("client_id", Column.SERVICE_PRINCIPAL_ID),
+        ("APP-ID", Column.SERVICE_PRINCIPAL_ID),
+        ("\ufeffName", Column.NAME),
+        ("service\u00a0principal\u00a0key", Column.SERVICE_PRINCIPAL_KEY),
+        ("Client Secret", Column.SERVICE_PRINCIPAL_KEY),
+        ("secret value", Column.SERVICE_PRINCIPAL_KEY),
+        ("Application key", Column.SERVICE_PRINCIPAL_KEY),
+        ("Cluster URI", Column.ENDPOINT),
+        ("ADX endpoint", Column.ENDPOINT),
+        ("Directory (tenant) ID", Column.TENANT),
+        ("Tenant\nID", Column.TENANT),
+        ("IMS Org", Column.ORG),
+        ("x-gw-ims-org-id", Column.ORG),
+        ("x-sandbox-name", Column.SANDBOX),
+        ("Sandbox Name", Column.SANDBOX),
+    ],
+)
+def test_a_header_is_matched_as_people_write_it(header: str, column: Column) -> None:
+    """Case, spaces, `_`, `-`, brackets and invisible characters do not matter."""
+    assert {column: (0,)} == dict(read([header]).known)
+
+
+def test_no_alias_means_two_columns() -> None:
+    """Each word has one meaning, and none is a column of our own reports."""
+    assert set() == set(MEANINGS) & {letters_of(name) for name in REPORT_COLUMNS}
+
+
+@pytest.mark.parametrize("header", ["key", "secret id", "password", "tenant name", "uri", "id"])
+def test_an_ambiguous_word_matches_nothing(header: str) -> None:
+    """`secret id` is never the secret's value; `tenant name` is often the customer."""
+    assert dict(read([header]).known) == {}
+
+
+def test_two_columns_that_mean_the_same_are_an_error() -> None:
+    """Both cells are named."""
+    error = refused([*COLUMNS, "Client Secret"])
+
+    assert "G1 (`servicePrincipalKey`) and J1 (`Client Secret`) both mean" in error.message
+
+
+def test_an_unknown_column_is_carried() -> None:
+    """As typed, white space put in order; a second one of the same name gets a number."""
+    layout = located([*COLUMNS, "Account\n manager", "Account manager", "status"])
+
+    assert layout.header.carried == ("Account manager", "Account manager (2)", "status")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Password", "API-Key", "apiKey", "access token", "secret id", "key", "SAS", "Kennwort"],
+)
+def test_a_column_that_looks_like_a_secret_is_dropped_aloud(header: str) -> None:
+    """It is not carried, and a warning names it."""
+    layout = located([*COLUMNS, header])
+
+    assert layout.header.carried == ()
+    assert f"column J (`{header}`) looks like a secret" in layout.warnings[0]
+
+
+@pytest.mark.parametrize("header", ["Key account manager", "keywords", "monkey", "Author", "notes"])
+def test_a_harmless_column_does_not_look_like_a_secret(header: str) -> None:
+    """Letters of `key` inside another word say nothing."""
+    assert not looks_secret(header)
+
+
+def test_a_missing_column_is_named_with_what_resembles_it() -> None:
+    """The hint names the unknown header that comes nearest."""
+    header = [c for c in COLUMNS if c != "database"] + ["data base nme"]
+
+    error = refused(header)
+
+    assert error.message == "s.csv, line 1: the column is missing: `database`"
+    assert error.hint == "If column I (`data base nme`) means `database`, rename it so."
+
+
+def test_a_missing_key_column_is_sought_among_the_secretive_ones() -> None:
+    """`password`, as `az ad sp create-for-rbac` calls it, is no alias, but a good guess."""
+    error = refused(["name", "endpoint", "database", "tenant", "app id", "password"])
+
+    assert error.hint == "If column F (`password`) means `servicePrincipalKey`, rename it so."
+
+
+def test_a_sheet_without_header_shows_none_of_its_cells() -> None:
+    """The first row then is data, with a key in it."""
+    error = refused(["Acme", "https://a", "db", "t", "id", "FAKE~secret-of-acme"])
+
+    assert "no header row among the first 1 rows" in error.message
+    assert "FAKE" not in f"{error.message}{error.hint}"
+
+
+def test_an_empty_sheet_says_so() -> None:
+    """With the way to a template."""
+    assert refused().message == "s.csv: the sheet is empty"
+    assert refused([], ["", " "]).message == "s.csv: the sheet is empty"
+
+
+def test_the_header_may_stand_below_a_title() -> None:
+    """Row number and addresses are the spreadsheet's."""
+    layout = located(["Clients of 2026"], [], ["", *COLUMNS])
+
+    assert layout.header.row_number == 3
+    assert layout.header.address(Column.SERVICE_PRINCIPAL_KEY, 7) == "H7"
+
+
+def test_a_header_too_far_down_is_not_found() -> None:
+    """Only the first rows are looked at."""
+    assert "no header row" in refused(*[["x"]] * LOOK_AT, COLUMNS).message
+
+
+def test_two_headers_are_an_error() -> None:
+    """Both rows are named."""
+    error = refused(COLUMNS, ["x"], COLUMNS)
+
+    assert "two rows look like the header, s.csv, line 1 and s.csv, line 3" in error.message
+
+
+def test_optional_columns_may_be_missing() -> None:
+    """The settings speak for them."""
+    layout = located([str(column) for column in REQUIRED])
+
+    assert {*REQUIRED} == set(layout.header.columns)
+
+
+def test_a_report_of_ours_is_read_back() -> None:
+    """Its columns are not carried again, and the `'` before a formula is taken off, but for keys."""
+    layout = located(["row", "status", *COLUMNS, "error", "hint", "column", "etag", "team"])
+    row = layout.row(
+        2,
+        [
+            *("7", "failed", "'=Acme", "'quoted'", "e", "d", "t", "i", "'=key", "o", "s"),
+            *("'-", "", "", "", "'@team"),
+        ],
+        0,
+    )
+
+    assert layout.header.carried == ("team",)
+    assert row is not None
+    assert (row.cells[Column.NAME], row.cells[Column.DESCRIPTION]) == ("=Acme", "'quoted'")
+    assert Secret("'=key") == row.cells[Column.SERVICE_PRINCIPAL_KEY]
+    assert row.carried == ("@team",)
+
+
+def test_a_workbook_of_ours_is_read_back_as_it_is() -> None:
+    """Its columns are not carried again; nothing was put before its texts, so nothing is taken off."""
+    layout = located([*COLUMNS, "team", "status", "connection_id", "error", "hint"])
+    row = layout.row(2, ["'=Acme", *["x"] * 8, "'@team", "failed", "", "'-", ""], 0)
+
+    assert layout.header.carried == ("team",)
+    assert row is not None
+    assert (row.cells[Column.NAME], row.carried) == ("'=Acme", ("'@team",))
+
+
+def test_a_report_without_a_key_column_says_that_it_never_had_one() -> None:
+    """Who feeds failed.csv back has to add the keys."""
+    header = [c for c in COLUMNS if c != "servicePrincipalKey"]
+
+    assert "Our reports never hold keys" in str(refused(["row", "status", *header]).hint)
+
+
+def test_an_apostrophe_in_a_sheet_of_the_users_own_stays() -> None:
+    """Only our reports put it there."""
+    row = located(COLUMNS).row(2, ["'=Acme", *["x"] * 8], 0)
+
+    assert row is not None
+    assert row.cells[Column.NAME] == "'=Acme"
+
+
+def test_a_cell_that_is_no_text_stays_so() -> None:
+    """The key too: nothing is guessed."""
+    row = located(COLUMNS).row(2, ["Acme", *["x"] * 5, NotText("number"), "o", "s"], 0)
+
+    assert row is not None
+    assert NotText("number") == row.cells[Column.SERVICE_PRINCIPAL_KEY]
