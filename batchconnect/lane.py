@@ -7,7 +7,7 @@ authorize (a second try after a 401 pays too), pace (every attempt pays the toll
 
 from collections.abc import Callable, Set as AbstractSet
 from dataclasses import dataclass, field
-from math import inf
+from math import ceil, inf
 from random import Random
 from typing import Final
 from urllib.parse import urlsplit
@@ -47,6 +47,9 @@ from batchconnect.transport.stop import StopSignal
 DOUBTS_IN_A_ROW: Final = 10
 """Answers in doubt, one after the other, that make a lane pause and then try one row at a time."""
 _OUTAGE_PAUSE_S: Final = 5.0
+_AHEAD_S: Final = 0.25
+"""Seconds of the pace for which rows begin ahead: the time of a few durable commits."""
+_LEAST_AHEAD: Final = 2
 """Pause after so many; it doubles with each row that is tried in vain, up to the longest."""
 _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
@@ -91,6 +94,8 @@ class Lane:
         self.host = urlsplit(org.platform_url).hostname or ""
         self.on_change: Callable[[], None] = lambda: None
         """Told when the lane stops or halts."""
+        self.on_admitted: Callable[[], None] = lambda: None
+        """Told when a request leaves, so that another row may begin."""
         self.is_halted = False
         """Whether nothing at all is sent any more, look-ups included."""
         self.on_event = on_event
@@ -122,7 +127,12 @@ class Lane:
 
         token = Token(org, retrying(wire, is_token=True))
         self._limited = RateLimited(
-            wire, self._pace, slots=slots, judge=judge_load, stop=self._signal
+            wire,
+            self._pace,
+            slots=slots,
+            judge=judge_load,
+            stop=self._signal,
+            admitted=lambda: self.on_admitted(),  # noqa: PLW0108 - who listens is known later
         )
         authorized = Authorized(self._limited, token, is_stale=is_stale_token, stop=self._signal)
         self._retrying = retrying(authorized, is_token=False)
@@ -177,8 +187,15 @@ class Lane:
     # Its state ------------------------------------------------------------------------------------
 
     def capacity(self) -> int:
-        """How many rows may be on their way in this lane now."""
-        return int(min(self._pace.max_in_flight, self._limits.concurrency))
+        """
+        How many rows may be on their way in this lane now.
+
+        A row's intent is written before it waits for the pace, and what a crash finds begun is in
+        doubt. So few rows begin ahead of what the pace lets go, however many may be in flight.
+        """
+        ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
+        most = min(self._pace.max_in_flight, self._limits.concurrency)
+        return int(min(most, self._pace.in_flight + ahead))
 
     @property
     def is_stopped(self) -> bool:

@@ -146,6 +146,7 @@ class LaneWork:
     async def run(self) -> None:
         """Return when each of the lane's rows is settled, or the lane is stopped."""
         self.lane.on_change = self._lane_changed
+        self.lane.on_admitted = self._pool.recheck
         self.lane.on_event = self._on_event
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks

@@ -3,6 +3,8 @@ The ring that makes every try of a request wait for its turn, at the pace of its
 number of requests that all lanes together may have in flight.
 """
 
+from collections.abc import Callable
+
 import anyio
 
 from batchconnect.transport.interface import (
@@ -29,6 +31,7 @@ class RateLimited:
             it go, and has never more than one waiter there: that is what makes it fair.
         judge: What an answer says about the load.
         stop: Ends the waiting of requests that have not left.
+        admitted: Told of each grant, as the request leaves.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class RateLimited:
         slots: anyio.CapacityLimiter,
         judge: Judge,
         stop: StopSignal,
+        admitted: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
         self._limiter = limiter
         self._slots = slots
         self._judge = judge
         self._stop = stop
+        self._admitted = admitted
         self._gate = anyio.Lock()
         self._ended: anyio.Event | None = None
 
@@ -95,6 +100,7 @@ class RateLimited:
                     now = anyio.current_time()
                     if self._stop.code(purpose) is None and self._limiter.wait_s(now) == 0:
                         self._limiter.take(now)
+                        self._admitted()
                         return now
                     self._slots.release_on_behalf_of(slot)
                     self._stop.check(purpose)

@@ -327,9 +327,10 @@ def test_paper_is_light_and_has_no_controls(page_of: Opened, run: Summary) -> No
 
 
 def test_without_scripts_the_page_still_tells_the_run(page_of: Opened, run: Summary) -> None:
-    """All but the table; it says where the rows are."""
+    """All but the table, and nothing to press that does nothing."""
     page = page_of(run, java_script_enabled=False)
 
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_text("The table needs the page's own script")).to_be_visible()
+    expect(page.get_by_role("img", name="Lane org-00")).to_be_visible()
     expect(page.locator("#theme")).to_be_hidden()
+    expect(page.locator("#table")).to_be_hidden()
