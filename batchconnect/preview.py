@@ -12,7 +12,7 @@ from batchconnect.connection import BaseConnection
 from batchconnect.engine import parser, rules_of
 from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.listing import Fault
-from batchconnect.lane_work import Load
+from batchconnect.lane_plan import Load
 from batchconnect.ledger import Ledger
 from batchconnect.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.plan import Decided, Known, Send, Settle, SettleFirst, decide, read_sandbox

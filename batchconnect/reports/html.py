@@ -10,7 +10,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -167,10 +166,13 @@ def _is_found(incident: Incident, codes: Iterable[str]) -> bool:
 
 def _chunks(pieces: Iterator[str]) -> Iterator[bytes]:
     """Pieces of any length become chunks of whole lines."""
-    rest = ""
-    while batch := list(islice(pieces, 200)):
-        rest += "".join(batch)
-        if len(rest) >= _CHUNK:
-            whole, end, rest = rest.rpartition("\n")
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            whole, end, rest = "".join(held).rpartition("\n")
             yield f"{whole}{end}".encode()
-    yield rest.encode()
+            held, size = [rest], len(rest)
+    yield "".join(held).encode()

@@ -24,6 +24,7 @@ from batchconnect.ledger.entry import (
     Settled,
     SweepDone,
 )
+from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.run_state import fold_run
 from batchconnect.outcome import (
     Conflict,
@@ -75,10 +76,11 @@ def summed_up(*told: Told, opened: RunOpened = OPENED, **options: Any) -> Summar
     ledger = Ledger(":memory:")
     run = ledger.append([Line(entry=opened, at_ms=START_MS)])
     ledger.append([_line(run, *one) for one in told])
-    state = fold_run(ledger.run_lines(run))
+    # A run at work has no reason yet for rows that wait for their turn.
+    rows = fold_rows if options.get("live") else fold_run(ledger.run_lines(run)).rows
     return summarize(
         ledger.run_lines(run),
-        lambda: state.rows(ledger.row_lines(run)),
+        lambda: rows(ledger.row_lines(run)),
         ledger="/home/maria/reports/ledger.sqlite3",
         **options,
     )
