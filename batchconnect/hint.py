@@ -56,8 +56,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "403013": ("This address is not admitted", f"Have this IP address admitted. {_AGAIN}"),
     "403025": (
         "The credential has no right for this organization",
-        "The credential belongs to another organization than org_id says, or has no product profile."
-        f" {_ADMIN}",
+        f"The credential is another organization's than org_id, or has no product profile. {_ADMIN}",
     ),
     "403027": (
         "The credential has no product profile, or the org id is wrong",

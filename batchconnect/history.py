@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from batchconnect.errors import UsageError
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.entry import Line
+from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.reports.summary import Summary, summarize
 
 
@@ -60,9 +61,14 @@ def run_in_doubt(ledger: Ledger, run_id: str | None) -> RunState:
 
 def summary_of(ledger: Ledger, state: RunState, *, live: bool = False) -> Summary:
     """The report's content, a pure function of the ledger."""
+
+    def lines() -> Iterator[Line]:
+        return ledger.row_lines(state.number)
+
     return summarize(
         ledger.run_lines(state.number),
-        lambda: state.rows(ledger.row_lines(state.number)),
+        # Of a live run, a row that waits has no reason yet why it had no turn.
+        lambda: planned_rows(lines()) if live else state.rows(lines()),
         ledger=ledger.path,
         live=live,
     )

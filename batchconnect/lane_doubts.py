@@ -14,12 +14,11 @@ from batchconnect.errors import LedgerError
 from batchconnect.event import Event, RowInDoubt, RowSettled, Settling
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane import Lane
-from batchconnect.ledger.entry import Doubted
-from batchconnect.ledger.row_state import UNANSWERED, RowState
+from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.matching import Wanted
 from batchconnect.outcome import Created, Outcome
-from batchconnect.reconcile import Doubt, Policy, Reconciler, settle_moment
+from batchconnect.reconcile import Doubt, Policy, Reconciler, take_up
 
 
 class LaneDoubts:
@@ -111,16 +110,12 @@ class LaneDoubts:
         Raises:
             LedgerError: The recovery cannot be written.
         """
-        stored = state.doubt
-        if stored is None:
-            taken_up = Doubted(outcome=UNANSWERED, moment=self._clock.moment())
-        else:
-            moment = settle_moment(stored.moment, self._clock)
-            taken_up = replace(stored, moment=moment, attempts=0, throttled=0)
+        taken_up = take_up(state.doubt, self._clock)
         is_of_this_run = state.planned is not None
-        if stored is None or taken_up.moment != stored.moment or not is_of_this_run:
+        if taken_up != state.doubt or not is_of_this_run:
             # Another run's doubt becomes this one's, for this one accounts for the row now.
-            await self._ledger.write([self._ledger.line(taken_up, row=row, marker=what.marker)])
+            anew = replace(taken_up, attempts=taken_up.attempts if state.doubt is None else 0)
+            await self._ledger.write([self._ledger.line(anew, row=row, marker=what.marker)])
         doubt = Doubt(
             row=row,
             wanted=what,

@@ -7,7 +7,7 @@ listings after the window, it is free to be sent again.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -15,6 +15,7 @@ import anyio
 
 from batchconnect.flow_service.listing import Listing
 from batchconnect.ledger.entry import Doubted, Moment, Settled
+from batchconnect.ledger.row_state import UNANSWERED
 from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.matching import Wanted, match_absent, match_marker
 from batchconnect.outcome import Failed, InDoubt, NotAttempted, Outcome
@@ -271,13 +272,24 @@ def _refused(outcome: InDoubt) -> Failed:
     )
 
 
-def settle_moment(stored: Moment, clock: Clock) -> Moment:
+def take_up(stored: Doubted | None, clock: Clock) -> Doubted:
     """
-    When a doubt of an earlier process is taken to have begun.
+    What an earlier process left in doubt, as this one goes on with it.
 
     A moment of this boot counts on: a second crash does not start the window again. After a boot
-    nobody knows how long ago it was, so the window starts at the recovery.
+    nobody knows how long ago it was, so the window starts at the recovery; so it does for an intent
+    that stands without an answer.
+
+    Args:
+        stored: The doubt as it stands in the ledger; None: there is the intent alone.
+        clock: The run's clocks.
+
+    Returns:
+        The doubt itself where its window goes on, else a new line for the ledger.
     """
-    if clock.boot_id and stored.boot_id == clock.boot_id and stored.clock_s <= clock.monotonic_s():
+    if stored is None:
+        return Doubted(outcome=UNANSWERED, moment=clock.moment())
+    began = stored.moment
+    if clock.boot_id and began.boot_id == clock.boot_id and began.clock_s <= clock.monotonic_s():
         return stored
-    return clock.moment()
+    return replace(stored, moment=clock.moment(), attempts=0, throttled=0)

@@ -8,12 +8,12 @@ from batchconnect.choices import Choices
 from batchconnect.errors import SettingsError
 from batchconnect.event import Event, RowSettled, Settling
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import RunEnded
-from batchconnect.ledger.row_state import UNANSWERED, RowState
+from batchconnect.ledger.entry import RunEnded, Settled
+from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.outcome import Outcome
-from batchconnect.reconcile import Doubt, Policy, Reconciler, settle_moment
+from batchconnect.reconcile import PROVEN_ABSENT, Doubt, Policy, Reconciler, take_up
 from batchconnect.rerun import wanted_of
 from batchconnect.service import Service
 from batchconnect.stop import Stop
@@ -77,7 +77,16 @@ async def settle_run(
             reconcilers[place] = _reconciler(
                 place, service=service, pen=pen, clock=clock, policy=policy, on_event=on_event
             )
-        reconcilers[place].add(await _doubt(row, pen=pen, clock=clock))
+        # What is in doubt is told by all runs together: another one may have sent or settled it since.
+        assert row.marker is not None
+        whole = ledger.marker_state(row.marker) or row
+        if whole.is_open:
+            reconcilers[place].add(await _doubt(row, whole, pen=pen, clock=clock))
+        else:
+            outcome = whole.outcome or PROVEN_ABSENT
+            await pen.settle(row.number, row.marker, Settled(outcome=outcome))
+            org_key, sandbox = place
+            on_event(RowSettled(row=row.number, org=org_key, sandbox=sandbox, outcome=outcome))
     async with anyio.create_task_group() as beside:
         beside.start_soon(_stop_all, stop, reconcilers.values())
         async with anyio.create_task_group() as tasks:
@@ -93,21 +102,17 @@ async def _stop_all(stop: Stop, reconcilers: Iterable[Reconciler]) -> None:
         reconciler.stop()
 
 
-async def _doubt(row: RowState, *, pen: RunLedger, clock: Clock) -> Doubt:
+async def _doubt(row: RowState, whole: RowState, *, pen: RunLedger, clock: Clock) -> Doubt:
     assert row.marker is not None
     assert row.planned is not None
-    stored = row.doubt
-    outcome = stored.outcome if stored is not None else UNANSWERED
-    if stored is not None and settle_moment(stored.moment, clock) == stored.moment:
-        moment = stored.moment
-    else:
-        attempts = 0 if stored is not None else 1
-        moment = await pen.doubt(row.number, row.marker, outcome, attempts=attempts)
+    doubted = take_up(whole.doubt, clock)
+    if doubted != row.doubt:
+        await pen.write([pen.line(doubted, row=row.number, marker=row.marker)])
     return Doubt(
         row=row.number,
         wanted=wanted_of(row.marker, row.planned),
-        outcome=outcome,
-        moment=moment,
+        outcome=doubted.outcome,
+        moment=doubted.moment,
         sends=row.spent,
     )
 

@@ -77,6 +77,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "pandas": ("sheet.*", "reports.*", "api"),
     "python_calamine": ("sheet.*",),
     "openpyxl": ("sheet.*",),
+    "jinja2": ("reports.*",),
     "xlsxwriter": ("reports.*", "template_workbook"),
     "typer": ("cli", "cli_*"),
     "click": ("cli", "cli_*"),

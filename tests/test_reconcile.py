@@ -11,6 +11,7 @@ from batchconnect.flow_service.answer import OrgLevel, Scope
 from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
 from batchconnect.identity import canonical_name
 from batchconnect.ledger.entry import Doubted, Entry, Moment, ProvenAbsent, Settled
+from batchconnect.ledger.row_state import UNANSWERED
 from batchconnect.matching import wanted
 from batchconnect.outcome import Conflict, Created, Existing, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.reconcile import (
@@ -22,7 +23,7 @@ from batchconnect.reconcile import (
     OnDoubt,
     Policy,
     Reconciler,
-    settle_moment,
+    take_up,
 )
 from tests.fake_service import Bench, cells, judged
 
@@ -315,9 +316,16 @@ async def test_a_stored_moment_counts_on_within_its_boot_only(
     await anyio.sleep(20)
     clock = Bench().clock
 
-    moment = settle_moment(stored, clock)
+    doubted = Doubted(outcome=InDoubt(code="timeout"), moment=stored, attempts=2)
 
-    assert (stored if counts_on else clock.moment()) == moment, sentence
+    anew = Doubted(outcome=InDoubt(code="timeout"), moment=clock.moment(), attempts=0)
+    assert (doubted if counts_on else anew) == take_up(doubted, clock), sentence
+
+
+async def test_an_intent_without_an_answer_is_in_doubt_from_the_recovery_on() -> None:
+    clock = Bench().clock
+
+    assert Doubted(outcome=UNANSWERED, moment=clock.moment()) == take_up(None, clock)
 
 
 def test_what_is_proven_absent_was_not_attempted() -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.ledger.entry import (
@@ -57,9 +58,10 @@ def _boot_id() -> str:
         try:
             return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         except OSError:
-            return ""
-    # NOTE: without a name for the boot every recovery counts its window anew: slower, never wrong.
-    return ""
+            pass
+    # NOTE: without a name for the boot no two processes compare their clocks, so that every recovery
+    # counts its window anew: slower, never wrong.
+    return f"process-{uuid4()}"
 
 
 class RunLedger:

@@ -67,9 +67,12 @@ class RunState:
 
     def rows(self, lines: Iterable[Line]) -> Iterator[RowState]:
         """Every row of the run with what a report shows of it."""
-        for state in fold_rows(lines):
-            if state.planned is not None:
-                yield self.filled(state)
+        return (self.filled(state) for state in planned_rows(lines))
+
+
+def planned_rows(lines: Iterable[Line]) -> Iterator[RowState]:
+    """Every row that the run accounts for, as far as its own lines tell."""
+    return (state for state in fold_rows(lines) if state.planned is not None)
 
 
 def fold_run(lines: Iterable[Line]) -> RunState:

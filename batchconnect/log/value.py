@@ -31,14 +31,14 @@ def snake_case(name: str) -> str:
     return _HUMP.sub("_", name).lower()
 
 
-def fields_of(value: object) -> dict[str, Any]:
+def fields_of(value: Any) -> dict[str, Any]:
     """The fields of a dataclass, each as `json_value`; an outcome begins with its status."""
-    found = {name: json_value(getattr(value, name)) for name in _names(type(value))}
+    found = {name: json_value(getattr(value, name)) for name in _names(value.__class__)}
     return {"status": status_of(value).value, **found} if isinstance(value, Outcome) else found
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...]:
     """The fields of a dataclass; a class is asked once, and every row tells two events."""
     assert is_dataclass(kind)
     return tuple(field.name for field in fields(kind))

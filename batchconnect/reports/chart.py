@@ -50,9 +50,11 @@ def request_bars(timeline: Timeline) -> Bars:
     time = timeline.time
     bucket_ms = timeline.bucket_s * 1000
     begin = [time.clock_ms(min(place * bucket_ms, time.total_ms)) for place in range(len(per_s))]
-    parts = ", ".join(f"{number(totals[kind])} {kind.value}" for kind in kinds)
+    parts = ", ".join(f"{number(totals[kind])} {kind.value}" for kind in kinds) or "none"
     return Bars(
-        series=stacked([(kind.value, number(totals[kind])) for kind in kinds], columns, top),
+        series=stacked(
+            [(kind.name.lower(), kind.value, totals[kind]) for kind in kinds], columns, top
+        ),
         hits=hits(
             f"{clock(at)}: "
             + ", ".join(f"{bucket[kind]} {kind.value}" for kind in kinds if bucket[kind])
@@ -109,9 +111,9 @@ def latency_bars(latency: Latency) -> Bars:
     answered, settled = sum(one.answered for one in bins), sum(one.settled for one in bins)
     highest = max(one.answered + one.settled for one in bins)
     top, ups = scale(highest)
-    kinds = [("answered", number(answered))]
+    kinds = [("answered", "answered", answered)]
     if settled:
-        kinds.append(("settled by asking", number(settled)))
+        kinds.append(("lost", "settled by asking", settled))
     low, high = log10(bins[0].low_ms), log10(bins[-1].high_ms)
 
     def at(ms: float) -> float:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
+from .page_words import number
+
 WIDTH = 1000
 HEIGHT = 100
 
@@ -35,6 +37,7 @@ class Series:
 
     name: str
     css: str
+    """Which colour of the page's style."""
     total: str
     path: str
 
@@ -55,24 +58,24 @@ class Bars:
 
 
 def stacked(
-    kinds: Sequence[tuple[str, str]], columns: Sequence[Sequence[float]], top: float
+    kinds: Sequence[tuple[str, str, int]], columns: Sequence[Sequence[float]], top: float
 ) -> tuple[Series, ...]:
     """
     Pile bars up.
 
     Args:
-        kinds: Name and total of each colour, from the ground up.
+        kinds: Colour, name and total of each, from the ground up.
         columns: For each column, a value of each kind.
         top: The value at the upper edge.
     """
     return tuple(
         Series(
             name=name,
-            css=name.split()[0],
-            total=total,
+            css=css,
+            total=number(total),
             path=bars([(sum(column[:place]) / top, column[place] / top) for column in columns]),
         )
-        for place, (name, total) in enumerate(kinds)
+        for place, (css, name, total) in enumerate(kinds)
     )
 
 

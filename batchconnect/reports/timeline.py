@@ -33,10 +33,11 @@ class Try(StrEnum):
     ANSWERED = "answered"
     """The row has its connection."""
     REFUSED = "refused"
-    LOST = "lost"
-    """The answer was lost: the row is in doubt, or was settled by asking."""
-    REPEATED = "repeated"
-    """Not applied (throttled, not sent), and sent again."""
+    """The service said no, for good."""
+    LOST = "answer lost"
+    """The row is in doubt, or was settled by asking."""
+    REPEATED = "sent again"
+    """Surely not applied (throttled, not sent), so it was sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

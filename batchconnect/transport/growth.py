@@ -9,8 +9,11 @@ _SLOW_START = 1.5
 """Factor per second until the first cut, and after a ceiling proved to have risen."""
 _STEADY = 1.06
 _NEAR_CEILING = 1.01
-_NEAR = 0.85
-"""Share of the last ceiling from which on the rate feels its way."""
+_NEAR = 0.83
+"""Share of the last ceiling from which on the rate feels its way (measured: docs/performance.md)."""
+_PROOF_S = 2.0
+"""Seconds that a steady window counts for at most. Below 1/s two grants take longer: growing for all of
+that time would overshoot after each cut, and every fourth request would be refused at 0.5/s."""
 _FORGET_S = 120.0
 """Seconds after which the last ceiling says nothing any more."""
 _RISEN_S = 10.0
@@ -82,7 +85,8 @@ class Growth:
         per_second = self._per_second(now, rate)
         used = taken >= _USED * rate * elapsed
         # However long a window was, it is one proof: it grows no more than a second of slow start.
-        factor = min(per_second**elapsed, _SLOW_START) if used else 1.0
+        proof_s = elapsed if self._starting else min(elapsed, _PROOF_S)
+        factor = min(per_second**proof_s, _SLOW_START) if used else 1.0
         return factor, (_SLOW_START if self._starting else _STEADY) if held else 1.0
 
     def _per_second(self, now: float, rate: float) -> float:

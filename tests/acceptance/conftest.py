@@ -5,14 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.place import Place
+from tests.acceptance.place import Nursery, Place
 from tests.acceptance.practice import Practice
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Forks the commands of all tests."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def place(tmp_path: Path, nursery: Nursery) -> Iterator[Place]:
     """An empty folder and the command; afterwards no planted secret may be found anywhere."""
-    place = Place(tmp_path)
+    place = Place(tmp_path, nursery)
     try:
         yield place
     finally:

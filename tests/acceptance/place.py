@@ -9,6 +9,7 @@ import base64
 import csv
 import io
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -67,22 +68,59 @@ def many(count: int, **changed: Any) -> list[dict[str, Any]]:
     return [cells(number, **changed) for number in range(1, count + 1)]
 
 
-EACH = """
+NURSERY = """
 import json, os, sys
 from batchconnect.__main__ import main
-import batchconnect.cli, batchconnect.commands.run, batchconnect.commands.validate
-codes = []
-for arguments, out, err in json.load(sys.stdin):
+import batchconnect.cli
+from batchconnect.commands import orgs, plan, reconcile, rerun, run, validate
+for line in sys.stdin:
+    job = json.loads(line)
     pid = os.fork()
     if pid == 0:
-        for path, number in ((out, 1), (err, 2)):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
-        sys.argv = ["batchconnect", *arguments]
+        streams = ((job["in"], os.O_RDONLY, 0), (job["out"], os.O_WRONLY, 1), (job["err"], os.O_WRONLY, 2))
+        for path, mode, number in streams:
+            os.dup2(os.open(path, mode), number)
+        os.environ.clear()
+        os.environ.update(job["env"])
+        os.chdir(job["cwd"])
+        sys.argv = ["batchconnect", *job["arguments"]]
         main()
-    codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-print(json.dumps(codes))
+    print(pid, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
-"""Runs many commands, each in a process of its own, without starting an interpreter for each."""
+"""Gives each command a process of its own by forking, for most of a short command is its imports."""
+
+
+class Nursery:
+    """Where commands are born that need no interpreter started for them."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", NURSERY]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+
+    def run(self, patience_s: float, **job: Any) -> int | None:
+        """Run one command to its end; its exit code, or None where it hung and was killed."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(orjson.dumps(job) + b"\n")
+        pid = self._line(PATIENCE_S)
+        assert pid is not None
+        code = self._line(patience_s)
+        if code is None:
+            os.kill(pid, signal.SIGKILL)
+            self._line(PATIENCE_S)
+        return code
+
+    def close(self) -> None:
+        """Let it end."""
+        self._process.communicate()
+
+    def _line(self, patience_s: float) -> int | None:
+        out = self._process.stdout
+        assert out is not None
+        ready, _, _ = select.select([out], [], [], patience_s)
+        return int(out.readline()) if ready else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +182,10 @@ class Place:
 
     Args:
         folder: Empty; `work` is made in it to work in, and `said` for what commands say.
+        nursery: Where its commands are forked.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nursery: Nursery) -> None:
         self.folder = folder / "work"
         self.folder.mkdir()
         self.said = folder / "said"
@@ -158,6 +197,8 @@ class Place:
         """Files that hold secrets because the person put them there."""
         self.secrets: set[str] = {CANARY}
         self._running: list[Running] = []
+        self._nursery = nursery
+        self._said = 0
 
     # What the person writes
 
@@ -205,11 +246,7 @@ class Place:
             wrap: A command that is given ours.
             popen: For `subprocess.Popen`.
         """
-        number = len(self._running)
-        out, err = self.said / f"{number:03d}.out", self.said / f"{number:03d}.err"
-        given = self.said / f"{number:03d}.in"
-        given.write_bytes(stdin)
-        self.inputs.add(given)
+        out, err, given = self._streams(stdin)
         command = [*wrap, sys.executable, *python, *(str(one) for one in arguments)]
         with out.open("wb") as to_out, err.open("wb") as to_err, given.open("rb") as from_in:
             streams = {"stdin": from_in, "stdout": to_out, "stderr": to_err, **popen}
@@ -220,28 +257,49 @@ class Place:
         self._running.append(running)
         return running
 
-    def run(self, *arguments: str | Path, patience_s: float = PATIENCE_S, **rest: Any) -> Done:
-        """Give the command, and wait for its end; the further arguments are those of `start`."""
-        return self.start(*arguments, **rest).done(patience_s)
+    def run(
+        self,
+        *arguments: str | Path,
+        patience_s: float = PATIENCE_S,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        **rest: Any,
+    ) -> Done:
+        """
+        Give the command, and wait for its end; the further arguments are those of `start`.
+
+        It is forked, unless the interpreter itself is to be told something.
+        """
+        if rest or any(name.startswith("PYTHON") for name in env or {}):
+            return self.start(*arguments, env=env, stdin=stdin, **rest).done(patience_s)
+        out, err, given = self._streams(stdin)
+        code = self._nursery.run(
+            patience_s,
+            arguments=[str(one) for one in arguments],
+            cwd=str(self.folder),
+            env={**self.environ, **(env or {})},
+            out=str(out),
+            err=str(err),
+            **{"in": str(given)},
+        )
+        assert code is not None, f"it hangs; stderr: {err.read_text()}"
+        return Done(
+            code=code, out=out.read_text(errors="replace"), err=err.read_text(errors="replace")
+        )
 
     def run_each(self, *commands: Sequence[str | Path]) -> list[Done]:
-        """Give many commands, one after the other, each in a process that was forked for it."""
-        number = len(self._running)
-        said = [self.said / f"{number:03d}-{at:03d}" for at in range(len(commands))]
-        jobs = [
-            ([str(one) for one in command], f"{path}.out", f"{path}.err")
-            for command, path in zip(commands, said, strict=True)
-        ]
-        done = self.run(python=("-c", EACH), stdin=orjson.dumps(jobs))
-        assert done.code == 0, done
-        return [
-            Done(
-                code=code,
-                out=Path(out).read_text(errors="replace"),
-                err=Path(err).read_text(errors="replace"),
-            )
-            for code, (_, out, err) in zip(done.json, jobs, strict=True)
-        ]
+        """Give many commands, one after the other."""
+        return [self.run(*command) for command in commands]
+
+    def _streams(self, stdin: bytes) -> tuple[Path, Path, Path]:
+        """Files for what one command says and what it can read."""
+        self._said += 1
+        out, err, given = (self.said / f"{self._said:03d}{end}" for end in (".out", ".err", ".in"))
+        out.touch()
+        err.touch()
+        given.write_bytes(stdin)
+        self.inputs.add(given)
+        return out, err, given
 
     def end_all(self) -> None:
         """Whatever a failed test left running."""

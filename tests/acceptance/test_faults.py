@@ -30,7 +30,7 @@ from batchconnect.simulator.decision import (
 from batchconnect.simulator.exchange import Request
 from batchconnect.simulator.planting import Planted
 from batchconnect.simulator.records import Connection
-from tests.acceptance.place import Done, Place, cells, many, until
+from tests.acceptance.place import Done, Nursery, Place, cells, many, until
 from tests.acceptance.practice import (
     ACME,
     BETA,
@@ -100,9 +100,9 @@ class Troubled:
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory) -> Troubled:
+def troubled(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Troubled:
     """Healthy rows stand between the faulty ones, for ten doubts in a row pause a lane."""
-    place = Place(tmp_path_factory.mktemp("troubled"))
+    place = Place(tmp_path_factory.mktemp("troubled"), nursery)
     names = [
         name
         for pair in zip(FATES, many(len(FATES)), strict=True)

@@ -88,7 +88,7 @@ def test_a_lost_ledger_makes_nothing_twice(place: Place, practice: Practice) -> 
     sheet = place.sheet(many(4))
     practice.ask(lambda simulator: setattr(simulator, "lag_s", 1.0))
     running = place.start("run", sheet, "--rate", "4")
-    until(lambda: len(practice.creates()) >= 3)
+    until(lambda: len(practice.creates()) >= 3 or running.process.poll() is not None)
     time.sleep(0.3)
     running.process.kill()
     running.done()

@@ -2,61 +2,66 @@
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
 from tests.benchmarks.servers import MADE, TOKEN
 
-
-def _answer(status: str, body: str) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    return f"{head}\r\n\r\n{body}".encode()
-
-
-_CREATED = _answer("201 Created", MADE)
-_TOKEN = _answer("200 OK", TOKEN)
-_COUNT = _answer("200 OK", '{"count":0}')
-_EMPTY = _answer("200 OK", '{"items":[],"_links":{}}')
+_REASONS = {200: "OK", 201: "Created"}
 
 
 class Fixed(asyncio.Protocol):
     """One socket; requests come one after the other, as ours do."""
 
-    def __init__(self, latency_s: float) -> None:
-        self._latency_s = latency_s
+    latency_s = 0.0
+
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are asyncio's in all but their class.
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        while (head := self._received.find(b"\r\n\r\n")) >= 0:
-            text = self._received[:head].lower()
-            at = text.find(b"content-length:")
-            length = int(text[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-            if len(self._received) < head + 4 + length:
+        while (end := self._received.find(b"\r\n\r\n")) >= 0:
+            head = self._received[:end].lower()
+            at = head.find(b"content-length:")
+            length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+            behind = end + 4 + length
+            if len(self._received) < behind:
                 return
-            line = self._received[: self._received.find(b"\r\n")]
-            self._received = self._received[head + 4 + length :]
-            self._reply(line)
+            line, body = self._received.split(b"\r\n", 1)[0], self._received[end + 4 : behind]
+            self._received = self._received[behind:]
+            self.reply(line, head, body)
 
-    def _reply(self, line: bytes) -> None:
+    def reply(self, line: bytes, head: bytes, body: bytes) -> None:
+        """Answer one request."""
         if b"/ims/" in line:
-            self._transport.write(_TOKEN)
+            self.answer(200, TOKEN.encode())
         elif line.startswith(b"GET"):
-            self._transport.write(_COUNT if b"count=true" in line else _EMPTY)
-        elif self._latency_s:
-            self._loop.call_later(self._latency_s, self._transport.write, _CREATED)
+            count = b'{"count":0}' if b"count=true" in line else b'{"items":[],"_links":{}}'
+            self.answer(200, count)
+        elif self.latency_s:
+            self._loop.call_later(self.latency_s, self.answer, 201, MADE.encode())
         else:
-            self._transport.write(_CREATED)
+            self.answer(201, MADE.encode())
+
+    def answer(self, status: int, body: bytes) -> None:
+        """Write a whole answer."""
+        self.transport.write(
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
 
 
 async def _serve(port: int, latency_s: float) -> None:
+    Fixed.latency_s = latency_s
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Fixed(latency_s), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(Fixed, "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 

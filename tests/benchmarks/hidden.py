@@ -78,6 +78,28 @@ class Window:
 
 
 @dataclass(slots=True, kw_only=True)
+class Sliding:
+    """So many in any minute."""
+
+    most: int = 60
+    seconds: float = 60.0
+    taken: deque[float] = field(default_factory=deque)
+
+    def take(self, now: float, in_flight: int) -> float:
+        """A place, or the seconds until the oldest of the last minute is a minute old."""
+        while self.taken and self.taken[0] <= now - self.seconds:
+            self.taken.popleft()
+        if len(self.taken) < self.most:
+            self.taken.append(now)
+            return 0.0
+        return self.taken[0] + self.seconds - now
+
+    def allowed(self, start: float, end: float) -> float:
+        """On average."""
+        return self.most * (end - start) / self.seconds
+
+
+@dataclass(slots=True, kw_only=True)
 class InFlight:
     """So many at once."""
 
@@ -162,6 +184,7 @@ CASES = (
     ),
     Case(name="60/min, Retry-After", limit=Window, latency_s=1.0, rows=600),
     Case(name="60/min, no header", limit=Window, latency_s=1.0, header=False, rows=600),
+    Case(name="60 in any minute, Retry-After", limit=Sliding, latency_s=1.0, rows=600),
     Case(name="slow: 2/s", limit=_rate(2, 2), rows=600),
     Case(name="fast: 18/s", limit=_rate(18, 18), rows=4000),
     Case(name="very slow: 0.5/s", limit=_rate(0.5, 1), rows=200),

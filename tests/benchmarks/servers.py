@@ -23,11 +23,11 @@ _NGINX = """
 daemon off; worker_processes 1; error_log {folder}/error.log crit; pid {folder}/nginx.pid;
 events {{ worker_connections 1024; }}
 http {{
-  access_log {log};
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   keepalive_requests 1000000000; keepalive_timeout 75s; default_type application/json;
   {zone}
+  access_log {log};
   server {{
     listen 127.0.0.1:{port} backlog=1024;
     location /ims/ {{ return 200 '{token}'; }}
@@ -85,6 +85,22 @@ def fixed(folder: Path) -> Iterator[Server]:
         name = "nginx"
     with _running(command, port):
         yield Server(name=name, port=port)
+
+
+@contextmanager
+def delayed(latency_ms: float) -> Iterator[Server]:
+    """A fixed 201 to every POST, so many milliseconds later."""
+    port = free_port()
+    with _running(python("-m", "tests.benchmarks.fixed_server", str(port), str(latency_ms)), port):
+        yield Server(name="own asyncio server", port=port)
+
+
+@contextmanager
+def with_rows(*words: str) -> Iterator[Server]:
+    """A service that remembers; see `rows_server`."""
+    port = free_port()
+    with _running(python("-m", "tests.benchmarks.rows_server", str(port), *words), port):
+        yield Server(name="own asyncio server", port=port)
 
 
 @contextmanager

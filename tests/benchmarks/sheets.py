@@ -41,9 +41,7 @@ def sandbox(number: int, sandboxes: int) -> str:
     return f"sandbox{number % sandboxes}"
 
 
-def write_csv(
-    path: Path, count: int, *, orgs: tuple[str, ...] = ("acme",), sandboxes: int = 1
-) -> Path:
+def write_csv(path: Path, count: int, *, orgs: tuple[str, ...] = ("",), sandboxes: int = 1) -> Path:
     """A CSV of so many rows."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -20,7 +20,7 @@ from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
 from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, not_applied
 from batchconnect.transport.stop import StopSignal
-from tests.benchmarks.hidden import CASES, Case, Service
+from tests.benchmarks.hidden import CASES, CHANGES, Case, Service
 from tests.benchmarks.rivals import Aimd, Cubic, Fixed, Rival
 
 CREATE = Request(purpose=Purpose.CREATE, method="POST", url="https://loopback/connections")
@@ -108,18 +108,8 @@ def meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
 
 
 async def _meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
-    service = case.service()
-    send = way(service, Random(seed))
-    left = iter(range(case.rows))
     began = anyio.current_time()
-
-    async def worker() -> None:
-        for _ in left:
-            await send()
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(WORKERS):
-            tasks.start_soon(worker)
+    service = await _served(case, way, seed)
     # The last rows are fewer than the workers: what they do says nothing of the pace.
     end = service.served[-WORKERS // 2]
     start = began + case.from_s
@@ -132,6 +122,53 @@ async def _meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -
     )
 
 
+async def _served(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Service:
+    service = case.service()
+    send = way(service, Random(seed))
+    left = iter(range(case.rows))
+
+    async def worker() -> None:
+        for _ in left:
+            await send()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(WORKERS):
+            tasks.start_soon(worker)
+    return service
+
+
+def changed(seed: int) -> tuple[float, float]:
+    """
+    Our lane at a limit that changes.
+
+    Returns:
+        Seconds until four fifths of a new limit are used, and no more than it: the longest; and the
+        share refused after that.
+    """
+    case = next(case for case in CASES if case.name == "8/s, 2/s, 12/s")
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    service = anyio.run(_served, case, ours, seed, backend="trio", backend_options={"clock": clock})
+    began = service.served[0]
+    found = {at: began + at + _found_s(service, began + at, rate) for at, rate in CHANGES[1:]}
+    later = [*(at for at in found), service.served[-1] - began]
+    settled = [(at, began + until) for at, until in zip(found.values(), later[1:], strict=True)]
+    refused = sum(since <= at < until for at in service.refused for since, until in settled)
+    served = sum(since <= at < until for at in service.served for since, until in settled)
+    longest = max(at - began - since for since, at in found.items())
+    return longest, refused / (refused + served)
+
+
+def _found_s(service: Service, at: float, rate: float) -> float:
+    after = 5.0
+    while not 0.8 * rate <= _per_second(service, at + after) <= 1.15 * rate:
+        after += 0.5
+    return after
+
+
+def _per_second(service: Service, end: float) -> float:
+    return sum(end - 5 <= at < end for at in service.served) / 5
+
+
 def middle(case: Case, way: str, seeds: int = 5) -> Met:
     """The medians over some seeds."""
     met = [meet(case, WAYS[way], seed) for seed in range(seeds)]
@@ -140,12 +177,3 @@ def middle(case: Case, way: str, seeds: int = 5) -> Met:
         refused=median(one.refused for one in met),
         seconds=median(one.seconds for one in met),
     )
-
-
-if __name__ == "__main__":
-    for each in CASES:
-        line = [f"{each.name:28}"]
-        for name in WAYS:
-            got = middle(each, name, 3)
-            line.append(f"{name} {got.used:6.1%} {got.refused:6.1%} {got.seconds:6.0f}s")
-        print(" | ".join(line))

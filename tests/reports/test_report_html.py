@@ -437,6 +437,14 @@ def test_a_resend_after_proven_absence_is_one_row() -> None:
     assert "No sweep was made: the run ended before it." in page
 
 
+def test_a_lane_that_only_listed_has_an_empty_picture() -> None:
+    """All rows stood there already: requests were made, none of them for a row."""
+    page = text_of(summed_up((1, 2, planned()), (9, LaneTold(event=counted("acme", sent=3)))))
+
+    assert "Lane acme: 3 requests" in page
+    assert 'aria-label="Requests per second over 9 ms: none' in page
+
+
 def test_advice_shows_commands_as_such() -> None:
     """What stands between backticks is a command."""
     refused = (1, 2, planned()), (2, 2, Settled(outcome=REFUSED)), (3, RunEnded(exit_code=4))

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it has no stubs of its own
+import jsonschema
 import pytest
 from hypothesis import given, strategies as st
 

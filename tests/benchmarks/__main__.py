@@ -1,0 +1,65 @@
+"""
+All benchmarks by one command: `python -m tests.benchmarks [--quick | --full] [NAME ...]`.
+
+They run on loopback, beside what they are compared with, and write `benchmarks.md` and
+`benchmarks.json`. Never part of the tests: a busy machine makes no test fail.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.benchmarks import lanes, ledgers, limits, reading, speed
+from tests.benchmarks.table import Measure, markdown, write
+
+Benchmark = Callable[[Path, bool, bool], Iterator[Measure]]
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "latency": lambda folder, quick, _full: speed.latency_bound(folder, quick=quick),
+    "cpu": lambda folder, quick, _full: speed.cpu_bound(folder, quick=quick),
+    "pace": lambda _folder, quick, _full: limits.hidden_limits(quick=quick),
+    "nginx": lambda folder, quick, _full: limits.against_nginx(folder, quick=quick),
+    "lanes": lambda _folder, quick, _full: lanes.many_lanes(quick=quick),
+    "validate": lambda folder, quick, _full: reading.validate(folder, quick=quick),
+    "workbook": lambda folder, quick, _full: reading.workbook(folder, quick=quick),
+    "existing": lambda folder, quick, full: ledgers.existing(folder, quick=quick, full=full),
+    "doubts": lambda folder, quick, _full: ledgers.doubts(folder, quick=quick),
+}
+
+
+def main() -> None:
+    """Run what was asked for; what fails is said, and the others go on."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, a few minutes")
+    parser.add_argument(
+        "--full", action="store_true", help="a million rows where there are 100,000"
+    )
+    parser.add_argument("--out", type=Path, default=Path("reports/benchmarks"))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    chosen = parser.parse_args()
+    unknown = set(chosen.names) - BENCHMARKS.keys()
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    measures: list[Measure] = []
+    for name in chosen.names or BENCHMARKS:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            try:
+                for measure in BENCHMARKS[name](Path(folder), chosen.quick, chosen.full):
+                    measures.append(measure)
+                    print(f"{name}: {measure.what}: {measure.got}", file=sys.stderr, flush=True)
+            except Exception as error:  # noqa: BLE001 - one that fails must not cost the others
+                text = f"failed: {type(error).__name__}: {error}"[:300]
+                print(f"{name}: {text}", file=sys.stderr, flush=True)
+                failed = Measure(what=name, target="", got=" ".join(text.split()), met=False)
+                measures.append(failed)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        write(measures, chosen.out)
+    print(markdown(measures))
+
+
+if __name__ == "__main__":
+    main()

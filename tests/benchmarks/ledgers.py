@@ -1,0 +1,117 @@
+"""Many rows that stand there already, a run once more, and many rows in doubt."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.request import urlopen
+
+from tests.benchmarks import servers
+from tests.benchmarks.place import Cost, measured, tool
+from tests.benchmarks.servers import Server
+from tests.benchmarks.sheets import write_csv
+from tests.benchmarks.speed import environ
+from tests.benchmarks.table import Measure
+
+SANDBOXES = 20
+
+
+def existing(folder: Path, *, quick: bool, full: bool) -> Iterator[Measure]:
+    """Nothing is to be sent; then the same again over a ledger that is full of settled rows."""
+    small, large = (2_000, 20_000) if quick else (100_000, 1_000_000) if full else (10_000, 100_000)
+    times = 1 if full else 3
+    seconds: dict[int, list[float]] = {}
+    peaks: dict[int, float] = {}
+    again: list[dict[str, float]] = []
+    for rows in (small, large):
+        sheet = write_csv(folder / "existing.csv", rows, sandboxes=SANDBOXES)
+        with servers.with_rows(str(rows), str(SANDBOXES), "0") as server:
+            for _ in range(times):
+                shutil.rmtree(folder / "reports", ignore_errors=True)
+                cost = _run(folder, server, sheet)
+                seconds.setdefault(rows, []).append(cost.wall_s)
+                peaks[rows] = max(peaks.get(rows, 0.0), cost.peak_mib)
+            if rows == large:
+                _run(folder, server, sheet)
+                again.append(_stages(folder))
+        sheet.unlink()
+    per_row = {rows: median(of_rows) / rows for rows, of_rows in seconds.items()}
+    slope = per_row[large] / per_row[small]
+    yield Measure(
+        what=f"`run`, {large:,} rows that all exist, {SANDBOXES} sandboxes: time per row, against "
+        f"{small:,} rows",
+        target="at most 1.1 x",
+        got=f"{slope:.2f} x ({median(seconds[large]):.0f} s, {per_row[large] * 1e6:.0f} us a row)",
+        met=slope <= 1.1,
+        figures={"seconds": seconds},
+    )
+    yield Measure(
+        what=f"its memory, {large:,} rows",
+        target="below 1 GiB",
+        got=f"{peaks[large]:.0f} MiB ({peaks[small]:.0f} MiB with {small:,})",
+        met=peaks[large] < 1024,
+    )
+    told = again[0]
+    yield Measure(
+        what=f"`run` again on a ledger with {large:,} settled rows: until all is planned",
+        target="at most 20 s (at 1,000,000 rows)",
+        got=f"{told['planned']:.1f} s for sheet and ledger, {told['listed']:.1f} s with the listings, "
+        f"{told['ended']:.1f} s to the end of the run",
+        met=told["listed"] <= 20 if large == 1_000_000 else None,
+        figures=dict(told),
+    )
+
+
+def doubts(folder: Path, *, quick: bool) -> Iterator[Measure]:
+    """A tenth of the creates lose their answer, half of these were never applied."""
+    rows, sandboxes, settle_s = (1_000, 4, 5) if quick else (10_000, 4, 20)
+    sheet = write_csv(folder / "doubts.csv", rows, sandboxes=sandboxes)
+    shutil.rmtree(folder / "reports", ignore_errors=True)
+    with servers.with_rows("0", str(sandboxes), "10") as server:
+        cost = _run(folder, server, sheet, "--settle", str(settle_s))
+        with urlopen(f"{server.url}/counts", timeout=10) as answer:
+            told: dict[str, Any] = json.loads(answer.read())
+    listings: dict[str, list[float]] = told["listings"]
+    gaps = [after - before for at in listings.values() for before, after in pairwise(at)]
+    most = max(len(at) for at in listings.values())
+    requests = json.loads((folder / "reports" / "latest" / "summary.json").read_bytes())["requests"]
+    in_doubt = requests["in_doubt"]
+    # A lost resend opens the next round: log10 of the rows is how many there are.
+    yield Measure(
+        what=f"{in_doubt:,} doubts in {rows:,} rows, {sandboxes} sandboxes, window {settle_s} s: "
+        "listings",
+        target="at most one per sandbox and interval",
+        got=f"at most {most} per sandbox in {cost.wall_s:.0f} s, shortest gap {min(gaps):.2f} s; "
+        f"{told['creates']:,} creates",
+        met=most <= in_doubt / 10,
+        figures={"listings": {name: len(at) for name, at in listings.items()}, "code": cost.code},
+    )
+
+
+def _run(folder: Path, server: Server, sheet: Path, *words: str) -> Cost:
+    command = tool("run", sheet, "--rate", "100000", "--concurrency", "50", "--quiet", *words)
+    cost = measured(command, folder=folder, environ=environ(server.url))
+    assert cost.code == 0, f"{cost.code}: {cost.err[-2000:]}{cost.out[-2000:]}"
+    return cost
+
+
+def _stages(folder: Path) -> dict[str, float]:
+    """Seconds from the run's start to its stages, by its log."""
+    log = (folder / "reports" / "latest" / "run.log.jsonl").resolve()
+    names = {"planned": "planned", "sandbox_listed": "listed", "run_finished": "ended"}
+    began: datetime | None = None
+    found: dict[str, float] = {}
+    with log.open(encoding="utf-8") as lines:
+        for line in lines:
+            if '"row_' in line:
+                continue
+            told = json.loads(line)
+            at = datetime.fromisoformat(told["timestamp"])
+            began = began or at
+            if told["event"] in names:
+                found[names[told["event"]]] = (at - began).total_seconds()
+    return found

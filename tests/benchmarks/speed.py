@@ -1,0 +1,144 @@
+"""The engine's own cost: beside a bare loop, a user's own loops, and the ceiling of the server."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks import servers
+from tests.benchmarks.place import CLIENT_CORE, found, measured, pinned, python, tool
+from tests.benchmarks.servers import Server
+from tests.benchmarks.sheets import write_csv
+from tests.benchmarks.table import Measure, ratio_of
+
+IN_FLIGHT = 50
+ORG_ID = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"
+LATENCY_MS = 100
+
+
+def environ(url: str) -> dict[str, str]:
+    """One org, as variables."""
+    return {
+        "BATCHCONNECT_ORG_ID": ORG_ID,
+        "BATCHCONNECT_CLIENT_ID": "client",
+        "BATCHCONNECT_CLIENT_SECRET": "loopback-client-secret",
+        "BATCHCONNECT_PLATFORM_URL": url,
+        "BATCHCONNECT_IMS_URL": url,
+    }
+
+
+def latency_bound(folder: Path, *, quick: bool) -> Iterator[Measure]:
+    """As fast as answers of 100 ms allow."""
+    rows, times = (600, 3) if quick else (2000, 3)
+    sheet = write_csv(folder / "latency.csv", rows, orgs=("",))
+    bare, whole = [], []
+    with servers.delayed(LATENCY_MS) as server:
+        for _ in range(times):
+            bare.append(_bare(folder, "aiohttp", server, sheet, IN_FLIGHT)[1])
+            whole.append(_run(folder, server, sheet)[1])
+    ratio = ratio_of(whole, bare)
+    yield Measure(
+        what=f"latency-bound: {rows:,} rows, {LATENCY_MS} ms answers, {IN_FLIGHT} in flight, "
+        "first to last answer",
+        target="at most 1.05 x a bare aiohttp loop",
+        got=f"{ratio:.2f} x ({median(whole):.2f} s, bare {median(bare):.2f} s)",
+        met=ratio <= 1.05,
+        figures={"bare_s": bare, "whole_s": whole},
+    )
+
+
+def cpu_bound(folder: Path, *, quick: bool) -> Iterator[Measure]:
+    """As fast as one core allows, and everything that a user would do instead."""
+    rows, times = (2000, 3) if quick else (20_000, 3)
+    sheet = write_csv(folder / "cpu.csv", rows, orgs=("",))
+    with _fixed(folder) as server:
+        ways: dict[str, Callable[[], float]] = {
+            "bare aiohttp + uvloop + orjson": lambda: _rate(folder, "aiohttp", server, sheet, 50),
+            "batchconnect run, the whole command": lambda: rows / _run(folder, server, sheet)[0],
+            "loop of 20 lines": lambda: _rate(folder, "threads", server, sheet, 1),
+            "the same in 50 threads": lambda: _rate(folder, "threads", server, sheet, 50),
+        }
+        if found("curl"):
+            ways["xargs -P 50 curl"] = lambda: _curl(folder, server, 200 if quick else 1000)
+        if found("wrk"):
+            ways["wrk, the ceiling"] = lambda: _wrk(folder, server)
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(times):
+            for name, way in ways.items():
+                rates[name].append(way())
+        bare = rates["bare aiohttp + uvloop + orjson"]
+        for name, of_way in rates.items():
+            ratio = ratio_of(of_way, bare)
+            is_ours = name.startswith("batchconnect")
+            yield Measure(
+                what=f"CPU-bound against {server.name}, {IN_FLIGHT} in flight, {rows:,} rows: {name}",
+                target="at least 0.33 x the bare loop" if is_ours else "",
+                got=f"{median(of_way):,.0f}/s, {ratio:.2f} x the bare loop",
+                met=ratio >= 0.33 if is_ours else None,
+                figures={"per_second": of_way},
+            )
+    for name in ("curl", "wrk"):
+        if not found(name):
+            yield Measure(what=f"beside {name}", target="", got=f"skipped: no {name}", met=None)
+
+
+@contextmanager
+def _fixed(folder: Path) -> Iterator[Server]:
+    place = folder / "server"
+    place.mkdir(exist_ok=True)
+    with servers.fixed(place) as server:
+        yield server
+
+
+def _run(folder: Path, server: Server, sheet: Path) -> tuple[float, float]:
+    """Seconds of the whole command, and from the first row's start to the last row's end."""
+    reports = folder / "reports"
+    shutil.rmtree(reports, ignore_errors=True)
+    command = tool("run", sheet, "--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
+    cost = measured(command, folder=folder, environ=environ(server.url))
+    assert cost.code == 0, cost.err + cost.out
+    log = (reports / "latest" / "run.log.jsonl").resolve().read_text(encoding="utf-8")
+    times = [json.loads(line)["timestamp"] for line in log.splitlines() if '"row_' in line]
+    return cost.wall_s, _seconds(times[-1]) - _seconds(times[0])
+
+
+def _seconds(timestamp: str) -> float:
+    hours, minutes, seconds = timestamp.rstrip("Z").partition("T")[2].split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _bare(
+    folder: Path, kind: str, server: Server, sheet: Path, in_flight: int
+) -> tuple[int, float]:
+    words = ("-m", "tests.benchmarks.bare", kind, server.url, sheet, str(in_flight))
+    cost = measured(python(*words), folder=folder)
+    assert cost.code == 0, cost.err
+    told = json.loads(cost.out)
+    return told["requests"], told["seconds"]
+
+
+def _rate(folder: Path, kind: str, server: Server, sheet: Path, in_flight: int) -> float:
+    requests, seconds = _bare(folder, kind, server, sheet, in_flight)
+    return requests / seconds
+
+
+def _curl(folder: Path, server: Server, requests: int) -> float:
+    url = server.url + servers.CONNECTIONS
+    one = f"curl -s -o /dev/null -X POST -H 'Content-Type: application/json' -d '{{}}' {url}"
+    words = f"seq {requests} | xargs -P 50 -I N {one}"
+    cost = measured(["sh", "-c", words], folder=folder)
+    return requests / cost.wall_s
+
+
+def _wrk(folder: Path, server: Server) -> float:
+    script = folder / "post.lua"
+    script.write_text('wrk.method = "POST"\nwrk.body = string.rep("x", 500)\n')
+    url = server.url + servers.CONNECTIONS
+    words = [*pinned(CLIENT_CORE), "wrk", "-t1", f"-c{IN_FLIGHT}", "-d3s", "-s", script, url]
+    cost = measured(words, folder=folder, core=None)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", cost.out)
+    assert rate is not None, cost.out
+    return float(rate[1])
