@@ -6,7 +6,7 @@ when it is given.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -208,11 +208,21 @@ def status(output: OutputOptions, places: PlaceOptions, run_id: RunArgument = No
 
 @app.command(epilog="Example: batchconnect report 20261123-16")
 @takes(OutputOptions, PlaceOptions)
-def report(output: OutputOptions, places: PlaceOptions, run_id: RunArgument = None) -> int:
+def report(
+    output: OutputOptions,
+    places: PlaceOptions,
+    run_id: RunArgument = None,
+    by: Annotated[
+        Literal["org"] | None,
+        typer.Option(
+            "--by", help="One folder per org as well, so that each client gets their own."
+        ),
+    ] = None,
+) -> int:
     """Write a run's report again from the ledger."""
     from batchconnect.commands import report as command
 
-    return command.run(output, places, run_id=run_id)
+    return command.run(output, places, run_id=run_id, by_org=by == "org")
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")

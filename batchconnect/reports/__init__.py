@@ -40,7 +40,11 @@ _ESCAPED = frozenset("\"&<>'")
 
 
 def write_reports(
-    summary: Summary, folder: Path, *, redact: Callable[[str], str] | None = None
+    summary: Summary,
+    folder: Path,
+    *,
+    redact: Callable[[str], str] | None = None,
+    is_run: bool = True,
 ) -> dict[str, Path]:
     """
     Write every format, each file whole or not at all.
@@ -49,6 +53,7 @@ def write_reports(
         summary: The run.
         folder: The run's own folder; `latest` beside it is led there.
         redact: Cuts live secrets out of a text, the last line of defence.
+        is_run: False for a part of a run: `latest` stays where it is.
 
     Returns:
         Absolute paths by file name.
@@ -78,7 +83,8 @@ def write_reports(
         else:
             written[name] = path
     try:
-        point_latest(folder)
+        if is_run:
+            point_latest(folder)
     except OSError as error:
         failed[folder.parent / "latest"] = error.strerror or str(error)
     if failed:

@@ -66,6 +66,8 @@ class _Cause:
     code: str
     org: str | None = None
     sandbox: str | None = None
+    column: str | None = None
+    """Of the sheet: a blank name is another thing to mend than a blank key."""
     title: str = ""
     """The sheet's or the sweep's own headline."""
     service_title: str = ""
@@ -97,7 +99,7 @@ class Incidents:
         self._title = title
         self._duplicated = frozenset(swept.duplicated) if swept else frozenset[str]()
         self._missing = frozenset(swept.missing) if swept else frozenset[str]()
-        self._met: dict[tuple[Status, str, str | None, str | None], _Met] = {}
+        self._met: dict[tuple[Status, str, str | None, str | None, str | None], _Met] = {}
 
     def add(
         self,
@@ -111,7 +113,7 @@ class Incidents:
     ) -> None:
         """Count a row, in the sheet's order, to each of its causes."""
         for cause in (*_causes(outcome, org, sandbox, stop), *self._swept(outcome, marker)):
-            key = (cause.status, cause.code, cause.org, cause.sandbox)
+            key = (cause.status, cause.code, cause.org, cause.sandbox, cause.column)
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
             met.rows += 1
             met.org = met.org if met.org == org else None
@@ -166,11 +168,14 @@ def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) 
         case Created() | Existing():
             return
         case Rejected(problems=problems):
-            # One row with the same trouble in two cells is one row.
+            # One cell with the same trouble twice is one row.
             for error in {
-                problem.code: problem for problem in reversed(errors_of(problems))
+                (problem.code, problem.column): problem for problem in reversed(errors_of(problems))
             }.values():
-                yield _Cause(status, error.code, title=error.what, hint=error.remedy)
+                title = f"{error.column}: {error.what}" if error.column else error.what
+                yield _Cause(
+                    status, error.code, column=error.column, title=title, hint=error.remedy
+                )
         case Failed(code=code, http_status=http):
             yield _Cause(status, code, org if http in _SIGN_IN else None)
         case NotAttempted(code=code) if code in _OF_ORG:

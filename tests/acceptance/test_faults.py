@@ -54,7 +54,7 @@ FATES = {
     "504 and never applied": Decision(apply_after_s=None, reply=LOST),
     "500 and applied": Decision(reply=Instead(answer=answers.html(500, "Internal Server Error"))),
     "201 cut": Decision(reply=Cut()),
-    "201 dripping": Decision(reply=Drip(every_s=0.5)),
+    "201 dripping": Decision(reply=Drip(every_s=2)),
     "201 endless": Decision(reply=Flood(size=1 << 16, endless=True)),
     "201 as a bomb": Decision(reply=Flood(size=50 << 20, gzip=True)),
     "201 without a body": Decision(reply=Reshaped(shape="no_body")),

@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
+from math import ceil, log10
 from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.request import urlopen
 
+from batchconnect.reconcile import Policy
 from tests.benchmarks import servers
 from tests.benchmarks.place import Cost, measured, tool
 from tests.benchmarks.servers import Server
@@ -76,20 +78,24 @@ def doubts(folder: Path, *, quick: bool) -> Iterator[Measure]:
         with urlopen(f"{server.url}/counts", timeout=10) as answer:
             told: dict[str, Any] = json.loads(answer.read())
     listings: dict[str, list[float]] = told["listings"]
-    gaps = [after - before for at in listings.values() for before, after in pairwise(at)]
-    most = max(len(at) for at in listings.values())
-    requests = json.loads((folder / "reports" / "latest" / "summary.json").read_bytes())["requests"]
-    in_doubt = requests["in_doubt"]
-    # A lost resend opens the next round: log10 of the rows is how many there are.
+    shortest_s = min(gap for at in listings.values() for gap in _gaps(at))
+    most = max(map(len, listings.values()))
+    summary = json.loads((folder / "reports" / "latest" / "summary.json").read_bytes())
+    in_doubt = summary["requests"]["in_doubt"]
+    interval_s = Policy(settle_s=settle_s).first_look_s
+    rounds = ceil(log10(max(in_doubt, 10))) - 1
     yield Measure(
-        what=f"{in_doubt:,} doubts in {rows:,} rows, {sandboxes} sandboxes, window {settle_s} s: "
-        "listings",
-        target="at most one per sandbox and interval",
-        got=f"at most {most} per sandbox in {cost.wall_s:.0f} s, shortest gap {min(gaps):.2f} s; "
-        f"{told['creates']:,} creates",
-        met=most <= in_doubt / 10,
-        figures={"listings": {name: len(at) for name, at in listings.items()}, "code": cost.code},
+        what=f"{in_doubt:,} doubts in {rows:,} rows, {sandboxes} sandboxes, window {settle_s} s",
+        target="at most one listing per sandbox and interval; one window per round of resends",
+        got=f"at most {most} listings per sandbox, {shortest_s:.2f} s apart or more (shortest "
+        f"interval {interval_s:.2f} s); {cost.wall_s:.0f} s in all, about {rounds} rounds",
+        met=shortest_s >= 0.8 * interval_s,
+        figures={"listings": {name: len(at) for name, at in listings.items()}, "told": summary},
     )
+
+
+def _gaps(moments: list[float]) -> list[float]:
+    return [after - before for before, after in pairwise(moments)]
 
 
 def _run(folder: Path, server: Server, sheet: Path, *words: str) -> Cost:

@@ -109,7 +109,7 @@ def limited(folder: Path, per_second: int) -> Iterator[Server]:
     path = found("nginx")
     assert path is not None
     port = free_port()
-    zone = f"limit_req_zone $server_name zone=lane:1m rate={per_second}r/s;"
+    zone = f"limit_req_zone $server_port zone=lane:1m rate={per_second}r/s;"
     log = folder / "access.log"
     told = f"{log} lane; log_format lane '$msec $status $uri'"
     made = _LIMITED.format(made=_quoted(MADE), other=free_port())

@@ -19,10 +19,10 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 
 def rows(
-    count: int, *, orgs: tuple[str, ...] = ("acme",), sandboxes: int = 1
+    last: int, *, first: int = 1, orgs: tuple[str, ...] = ("",), sandboxes: int = 1
 ) -> Iterator[list[str]]:
-    """The cells of so many rows, spread evenly over orgs and sandboxes."""
-    for number in range(1, count + 1):
+    """The cells of the rows up to a number, spread evenly over orgs and sandboxes."""
+    for number in range(first, last + 1):
         yield [
             f"Client {number:07d}",
             f"Telemetry of client {number}",
