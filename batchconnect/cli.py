@@ -215,7 +215,7 @@ def report(
     by: Annotated[
         Literal["org"] | None,
         typer.Option(
-            "--by", help="One folder per org as well, so that each client gets their own."
+            "--by", metavar="org", help="One folder per org as well, to hand each client theirs."
         ),
     ] = None,
 ) -> int:
