@@ -170,7 +170,7 @@ def _news(lane: LaneView) -> tuple[str, str]:
         return pause_word(lane.pause), "yellow"
     if lane.settle_left_s is not None:
         doubts = lane.counts.get(Status.IN_DOUBT, 0)
-        return f"{doubts} in doubt, settled within {duration(lane.settle_left_s)}", "yellow"
+        return f"{doubts} in doubt, settled within {duration(max(1, lane.settle_left_s))}", "yellow"
     return rate_word(lane.rate) if lane.rate is not None else "", ""
 
 

@@ -244,7 +244,7 @@ def count_words(view: View) -> Iterator[tuple[Status, str]]:
         text = f"{count} {status_word(status)}"
         is_settled = status is Status.IN_DOUBT and not view.is_draining
         if is_settled and view.settle_left_s is not None and view.finished_s is None:
-            text += f" (settled within {duration(view.settle_left_s)})"
+            text += f" (settled within {duration(max(1, view.settle_left_s))})"
         yield status, text
 
 

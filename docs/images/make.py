@@ -64,9 +64,7 @@ def take_run(reports: Path) -> str:
 def draw_terminal(shown: str, to: Path) -> None:
     """A terminal's text as a drawing."""
     lines = shown.rstrip("\n").splitlines()
-    console = Console(
-        record=True, width=COLUMNS, height=len(lines), file=tempfile.TemporaryFile("w")
-    )
+    console = Console(record=True, width=COLUMNS, height=len(lines), file=StringIO())
     console.print(Text("$ batchconnect run inputs/tenants.csv --simulate --fault badday"))
     for line in lines:
         console.print(Text.from_ansi(line))
