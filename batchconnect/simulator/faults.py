@@ -116,7 +116,14 @@ BY_NAME: dict[str, Profile] = {
     ),
     "badday": Profile(
         chances=Chances(
-            lost=0.1, late=0.05, never=0.04, odd=0.06, throttled=0.08, read=0.1, sign_in=0.2
+            # Refusals by chance alone look like a limit: with more of them no pace is slow enough.
+            lost=0.05,
+            late=0.03,
+            never=0.02,
+            odd=0.03,
+            throttled=0.02,
+            read=0.05,
+            sign_in=0.1,
         ),
         latency_s=(0.01, 0.08),
         max_apply_s=2.0,

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from email.utils import formatdate
 from typing import cast
 
 import uvloop
@@ -53,7 +54,9 @@ class Fixed(asyncio.Protocol):
         """Write a whole answer."""
         self.transport.write(
             f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            f"Content-Length: {len(body)}\r\n"
+            # Without it, markers that stand there already count as new, and the window is waited out.
+            f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
             + body
         )
 

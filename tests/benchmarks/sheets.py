@@ -53,7 +53,7 @@ def write_csv(path: Path, count: int, *, orgs: tuple[str, ...] = ("",), sandboxe
 
 def write_workbook(path: Path, count: int) -> Path:
     """A workbook of so many rows, every cell a text."""
-    import xlsxwriter
+    import xlsxwriter  # type: ignore[import-untyped]  # it has no stubs
 
     book = xlsxwriter.Workbook(
         str(path), {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False}

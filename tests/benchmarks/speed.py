@@ -136,8 +136,8 @@ def _curl(folder: Path, server: Server, requests: int) -> float:
 def _wrk(folder: Path, server: Server) -> float:
     script = folder / "post.lua"
     script.write_text('wrk.method = "POST"\nwrk.body = string.rep("x", 500)\n')
-    url = server.url + servers.CONNECTIONS
-    words = [*pinned(CLIENT_CORE), "wrk", "-t1", f"-c{IN_FLIGHT}", "-d3s", "-s", script, url]
+    load = ("-t1", f"-c{IN_FLIGHT}", "-d3s", "-s", str(script))
+    words = [*pinned(CLIENT_CORE), "wrk", *load, server.url + servers.CONNECTIONS]
     cost = measured(words, folder=folder, core=None)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", cost.out)
     assert rate is not None, cost.out
