@@ -5,18 +5,12 @@ Each function here takes an open sheet and frozen choices and puts the rooms tog
 rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 """
 
-import getpass
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from random import SystemRandom
-from typing import Final
 
 from batchconnect.batch import Batch, Bounds, Job
 from batchconnect.choices import Choices
@@ -25,10 +19,10 @@ from batchconnect.error_group import the_cause
 from batchconnect.event import Event
 from batchconnect.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.ledger import MEMORY, Ledger
-from batchconnect.ledger.entry import RunOpened
 from batchconnect.ledger.file import locked
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_ledger import Clock, RunLedger, system_clock
+from batchconnect.opening import opening
 from batchconnect.plan import Rules
 from batchconnect.reconcile import Policy
 from batchconnect.recovery import settle_run
@@ -41,9 +35,6 @@ from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.stop import Stop
 from batchconnect.survey import Parse
-
-_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
-SIMULATED: Final = "sim-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +217,14 @@ def _job(
             before = find_run(ledger, parent)
         chain = Chain(before.rows(ledger.row_lines(before.number)))
         chain.look_ahead(sheet, judge)
-    opened = _opening(sheet, service=service, choices=choices, clock=clock, parent=parent)
+    opened = opening(
+        sheet,
+        choices=choices,
+        clock=clock,
+        parent=parent,
+        host=service.host,
+        settle_s=service.settle_s,
+    )
     job = Job(
         sheet=sheet,
         parse=judge,
@@ -263,54 +261,6 @@ def rules_of(service: Service, choices: Choices) -> Rules:
         adopt_by_name=choices.adopt_by_name,
         recreate=choices.recreate,
     )
-
-
-def _opening(
-    sheet: Sheet, *, service: Service, choices: Choices, clock: Clock, parent: str | None
-) -> RunOpened:
-    return RunOpened(
-        run_id=new_run_id(clock, simulated=choices.simulate),
-        parent_run_id=parent,
-        sheets=(sheet.name,),
-        sheet_path=_path_of(sheet.name),
-        sheet_sha256=sheet.sha256,
-        carried=sheet.header.carried,
-        columns={str(column): place for column, place in sheet.header.columns.items()},
-        worksheet=choices.worksheet,
-        encoding=choices.encoding,
-        org=choices.org,
-        sandbox=choices.sandbox,
-        note=choices.note,
-        operator=_operator(),
-        machine=platform.node(),
-        tool_version=version("batchconnect"),
-        platform_host=service.host,
-        simulated=choices.simulate,
-        settle_s=service.settle_s,
-    )
-
-
-def _path_of(name: str) -> str | None:
-    # `book.xlsx#tab` names a workbook, and a file may have a `#` in its own name.
-    for path in (Path(name), Path(name.rpartition("#")[0])):
-        if name != "-" and path.is_file():
-            return str(path.absolute())
-    return None
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in a bare container
-        return str(os.getuid()) if hasattr(os, "getuid") else ""
-
-
-def new_run_id(clock: Clock, *, simulated: bool) -> str:
-    """A sortable name: UTC with milliseconds, and four random characters."""
-    now = datetime.fromtimestamp(clock.now_ms() / 1000, tz=UTC)
-    stamp = now.strftime("%Y%m%d-%H%M%S") + f"{now.microsecond // 1000:03d}"
-    tail = "".join(SystemRandom().choices(_ALPHABET, k=4))
-    return f"{SIMULATED if simulated else ''}{stamp}-{tail}"
 
 
 # The ledger -----------------------------------------------------------------------------------------

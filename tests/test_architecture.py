@@ -28,7 +28,7 @@ FLOORS: Final[tuple[tuple[str, str], ...]] = (
     ("events become log lines; redaction is the last step", "log"),
     (
         "one call, from a command or from Python: puts the rooms together",
-        "engine preview recovery history hand_over service annotate",
+        "engine opening preview recovery history hand_over service annotate",
     ),
     (
         "file, environment and flags become frozen values; nothing below knows where from",

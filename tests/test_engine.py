@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect import engine
+from batchconnect import opening
 from batchconnect.choices import Choices
-from batchconnect.engine import Listener, new_run_id, onboard_sheet, opened_ledger, rules_of, settle
+from batchconnect.engine import Listener, onboard_sheet, opened_ledger, rules_of, settle
 from batchconnect.errors import ExitCode, LedgerInUseError, UsageError
 from batchconnect.event import Event, LaneStopped, RowSettled, RowStarted
 from batchconnect.ledger.run_ledger import Clock
+from batchconnect.opening import new_run_id
 from batchconnect.outcome import Status
 from batchconnect.plan import Rules
 from batchconnect.redactor import Redactor
@@ -234,7 +235,7 @@ def test_the_operator_of_a_bare_container_is_a_number(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(getpass, "getuser", nobody)
 
-    assert engine._operator().isdigit()
+    assert opening._operator().isdigit()
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_a_sheet_is_known_by_its_path(
     for file in ("book.xlsx", "a#b.csv"):
         Path(file).touch()
 
-    assert (None if path is None else str(tmp_path / path)) == engine._path_of(name)
+    assert (None if path is None else str(tmp_path / path)) == opening._path_of(name)
 
 
 def _counts(summary: Summary) -> dict[Status, int]:

@@ -89,6 +89,21 @@ def test_proven_absence_is_told_and_left_to_the_person(
     assert again.code == 0, again
 
 
+def test_what_another_run_settled_is_not_asked_again(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """A doubt is told by all runs together: the older run takes over what the newer one found."""
+    left_in_doubt(batchconnect, practice, Client_002=LATER)
+    (older,) = batchconnect("runs", "--json").json["runs"]
+    batchconnect("run", batchconnect.sheet(list(reversed(many(3)))), *FAST, "--settle", "30")
+
+    done = batchconnect("reconcile", older["run_id"], "--settle", "600")
+
+    assert done.code == 0, done
+    assert "3 created" in done.out
+    assert len(practice.creates()) == 3
+
+
 def test_ctrl_c_does_not_wait_for_the_window(batchconnect: CommandLine, practice: Practice) -> None:
     """What is in doubt stays so, and the next command settles it."""
     left_in_doubt(batchconnect, practice, Client_002=NEVER)
