@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
-from math import ceil, log10
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -72,6 +71,8 @@ def doubts(folder: Path, *, quick: bool) -> Iterator[Measure]:
     """A tenth of the creates lose their answer, half of these were never applied."""
     rows, sandboxes, settle_s = (1_000, 4, 5) if quick else (10_000, 4, 20)
     sheet = write_csv(folder / "doubts.csv", rows, sandboxes=sandboxes)
+    with servers.with_rows("0", str(sandboxes), "0") as server:
+        calm_s = _run(folder, server, sheet).wall_s
     shutil.rmtree(folder / "reports", ignore_errors=True)
     with servers.with_rows("0", str(sandboxes), "10") as server:
         cost = _run(folder, server, sheet, "--settle", str(settle_s))
@@ -83,13 +84,13 @@ def doubts(folder: Path, *, quick: bool) -> Iterator[Measure]:
     summary = json.loads((folder / "reports" / "latest" / "summary.json").read_bytes())
     in_doubt = summary["requests"]["in_doubt"]
     interval_s = Policy(settle_s=settle_s).first_look_s
-    rounds = ceil(log10(max(in_doubt, 10))) - 1
     yield Measure(
         what=f"{in_doubt:,} doubts in {rows:,} rows, {sandboxes} sandboxes, window {settle_s} s",
         target="at most one listing per sandbox and interval; one window per round of resends",
         got=f"at most {most} listings per sandbox, {shortest_s:.2f} s apart or more (shortest "
-        f"interval {interval_s:.2f} s); {cost.wall_s:.0f} s in all, about {rounds} rounds",
-        met=shortest_s >= 0.8 * interval_s,
+        f"interval {interval_s:.2f} s); {cost.wall_s - calm_s:.0f} s longer than without doubts, in one "
+        "round of resends",
+        met=shortest_s >= 0.8 * interval_s and cost.wall_s - calm_s <= 2 * settle_s,
         figures={"listings": {name: len(at) for name, at in listings.items()}, "told": summary},
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks import servers
+from tests.benchmarks.bare import library
 from tests.benchmarks.place import CLIENT_CORE, found, measured, pinned, python, tool
 from tests.benchmarks.servers import Server
 from tests.benchmarks.sheets import write_csv
@@ -58,7 +59,7 @@ def cpu_bound(folder: Path, *, quick: bool) -> Iterator[Measure]:
         ways: dict[str, Callable[[], float]] = {
             "bare aiohttp + uvloop + orjson": lambda: _rate(folder, "aiohttp", server, sheet, 50),
             "batchconnect run, the whole command": lambda: rows / _run(folder, server, sheet)[0],
-            "loop of 20 lines": lambda: _rate(folder, "threads", server, sheet, 1),
+            f"a loop of 20 lines ({library()})": lambda: _rate(folder, "threads", server, sheet, 1),
             "the same in 50 threads": lambda: _rate(folder, "threads", server, sheet, 50),
         }
         if found("curl"):
