@@ -191,11 +191,14 @@ class Lane:
         How many rows may be on their way in this lane now.
 
         A row's intent is written before it waits for the pace, and what a crash finds begun is in
-        doubt. So few rows begin ahead of what the pace lets go, however many may be in flight.
+        doubt. So few rows begin ahead of what the pace lets go, and never more than may be in flight;
+        yet as many as keep the sockets busy while others wait for their commits.
         """
-        ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
         most = min(self._pace.max_in_flight, self._limits.concurrency)
-        return int(min(most, self._pace.in_flight + ahead))
+        if most <= 1:
+            return 1  # one row after the other, as `--concurrency 1` and a probing lane mean it
+        ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
+        return int(self._pace.in_flight + min(most, ahead))
 
     @property
     def is_stopped(self) -> bool:

@@ -147,7 +147,6 @@ class LaneWork:
 
     def _wake(self) -> None:
         self._changed.set()
-        self._changed = anyio.Event()
         self._pool.recheck()
 
     async def _plan_one(self, sandbox: str, places: Sequence[int]) -> None:
@@ -173,6 +172,7 @@ class LaneWork:
                     return waiting
             if not self._busy and not self._doubts.are_open:
                 return None
+            self._changed = anyio.Event()
             await self._changed.wait()
         return None
 

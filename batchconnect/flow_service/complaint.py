@@ -123,6 +123,8 @@ def _visible(text: str) -> str:
 
 
 def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
+    if len(text) < SHORTEST_REDACTED:
+        return text  # no spelling is that short, nor is what tells the beginning of one
     text = redact(text, secrets)
     for secret in secrets:
         if len(secret) >= SHORTEST_REDACTED:

@@ -4,9 +4,9 @@ Many rows wait for the disk together: while one commit is on its way, the next g
 A durable commit costs milliseconds whatever its size, so 50 rows in flight cost as much as one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,6 +14,9 @@ from anyio.abc import TaskGroup
 from batchconnect.errors import LedgerError
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.store import Ledger
+
+GATHER_S: Final = 0.003
+"""Seconds; less than any answer of the service takes."""
 
 
 class Append(Protocol):
@@ -40,24 +43,48 @@ class InPlace:
         self._ledger.append(lines)
 
 
-class _Waiter:
-    __slots__ = ("done", "error", "lines")
+class _Group:
+    """The lines of all who wait for the same commit."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
-        self.lines = lines
+    def __init__(self) -> None:
+        self.parts: list[Sequence[Line]] = []
+        """What each of them handed in."""
+        self.errors: dict[int, Exception] = {}
+        """Why a part is not durable, by its place."""
         self.done = anyio.Event()
-        self.error: Exception | None = None
 
 
 class GroupCommit:
-    """Writes in a thread, one transaction for all that gathered since the last one."""
+    """
+    Writes in a thread, one transaction for all that gathered since the last one.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Args:
+        ledger: Where to.
+        gather_s: Seconds for which a group may gather, where the one before was of several rows: on a
+            quick disk a commit is over before many have come, and each costs a hop to the thread. (As
+            PostgreSQL's `commit_delay` and `commit_siblings`.)
+        sleep: Waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        gather_s: float = GATHER_S,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
         self._ledger = ledger
-        self._waiting: list[_Waiter] = []
+        self._gather_s = gather_s
+        self._sleep = sleep
+        self._group = _Group()
         self._wake = anyio.Event()
         self._closing = False
         self._tasks: TaskGroup | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next commit."""
+        return len(self._group.parts)
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
@@ -80,36 +107,38 @@ class GroupCommit:
         """Wait until the lines are durable."""
         if self._closing:
             raise LedgerError(f"the ledger {self._ledger.path} is closed already")
-        waiter = _Waiter(lines)
-        self._waiting.append(waiter)
+        group = self._group
+        place = len(group.parts)
+        group.parts.append(lines)
         self._wake.set()
-        await waiter.done.wait()
-        if waiter.error is not None:
-            raise waiter.error
+        await group.done.wait()
+        if (error := group.errors.get(place)) is not None:
+            raise error
 
     async def _write_groups(self) -> None:
         # Shielded: whoever is cancelled while waiting, what was handed in is written.
         with anyio.CancelScope(shield=True):
-            while not (self._closing and not self._waiting):
+            while not (self._closing and not self.waiting):
                 await self._wake.wait()
                 self._wake = anyio.Event()
-                if self._waiting:
-                    group, self._waiting = self._waiting, []
+                if self.waiting:
+                    group, self._group = self._group, _Group()
                     await self._write(group)
+                    if len(group.parts) > 1 and not self._closing:
+                        await self._sleep(self._gather_s)
 
-    async def _write(self, group: list[_Waiter]) -> None:
-        lines = [line for waiter in group for line in waiter.lines]
-        failed: Exception | None = None
+    async def _write(self, group: _Group) -> None:
         try:
-            await anyio.to_thread.run_sync(self._ledger.append, lines)
+            await self._commit([line for part in group.parts for line in part])
         except LedgerError as error:
-            failed = error
-        except Exception as error:  # noqa: BLE001 - a line that cannot be written is one row's matter
-            failed = error
-            if len(group) > 1:
-                for waiter in group:
-                    await self._write([waiter])
-                return
-        for waiter in group:
-            waiter.error = failed
-            waiter.done.set()
+            group.errors = dict.fromkeys(range(len(group.parts)), error)
+        except Exception:  # noqa: BLE001 - a line that cannot be written is one row's matter
+            for place, part in enumerate(group.parts):
+                try:
+                    await self._commit(part)
+                except Exception as error:  # noqa: BLE001 - told to whom it belongs
+                    group.errors[place] = error
+        group.done.set()
+
+    async def _commit(self, lines: Sequence[Line]) -> None:
+        await anyio.to_thread.run_sync(self._ledger.append, lines)

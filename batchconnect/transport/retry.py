@@ -215,13 +215,13 @@ class Retrying:
         self, told: "_Told", answer: Response | TransportError, again: Again
     ) -> float | None:
         """Seconds until the next try, None where the answer stands."""
+        if again is Again.NO:
+            if isinstance(answer, Response) and not is_server_fault(answer):
+                self._patience.progress()
+            return None
         now, jitter = anyio.current_time(), self._rng.random()
         asked_s = retry_after_s(answer.headers) if isinstance(answer, Response) else None
         match again:
-            case Again.NO:
-                if isinstance(answer, Response) and not is_server_fault(answer):
-                    self._patience.progress()
-                return None
             case Again.FREE:
                 if self._patience.is_out(now):
                     self._stop.set(NO_PROGRESS)

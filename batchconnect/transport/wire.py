@@ -132,7 +132,7 @@ class Wire:
         Raises:
             TransportError: No status line and headers came.
         """
-        url = self._checked(request)
+        url = _checked(request.url, self._allowed_hosts)
         async with self._free:
             return await self._exchange(request, url, anyio.current_time() + self._deadline_s)
 
@@ -141,6 +141,7 @@ class Wire:
         trace = _Trace()
         fault = ("timeout", "the deadline of the request passed")
         answer: aiohttp.ClientResponse | None = None
+        reading = _Reading()
         with anyio.CancelScope(deadline=deadline):
             try:
                 # NOTE: aiohttp 3.14 sends a request again after a lost kept-alive socket, but only for
@@ -156,9 +157,11 @@ class Wire:
                 )
             except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
                 fault = _translate(error)
+            else:
+                await reading.read(answer)
         if answer is not None:
-            # Out here, where the deadline ends the body and not the answer: its headers are known.
-            return await self._read(answer, deadline)
+            # Where the deadline ended the body, it did not end the answer: its headers are known.
+            return reading.response(answer)
         # Raised out here, so that no foreign error with the request's headers in it hangs on as context.
         code, detail = fault
         raise TransportError(
@@ -168,49 +171,65 @@ class Wire:
             permanent=code in _OURS and not trace.sent,
         )
 
-    async def _read(self, answer: aiohttp.ClientResponse, deadline: float) -> Response:
+
+class _Reading:
+    """How far the body of an answer was read; whatever ends the reading, what was read stays."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._fault: str | None = "timeout"
+
+    async def read(self, answer: aiohttp.ClientResponse) -> None:
         body = Body(answer.headers.get("Content-Encoding", ""))
-        fault: str | None = "timeout"
+        self._text = body.text
         try:
-            with anyio.CancelScope(deadline=deadline):
-                try:
-                    while body.fault is None and (chunk := await answer.content.readany()):
-                        body.feed(chunk)
-                    fault = body.fault or body.ended()
-                except Exception as error:  # noqa: BLE001 - the headers are here: nothing may lose them
-                    fault = "timeout" if isinstance(error, TimeoutError) else "cut"
+            while body.fault is None and (chunk := await answer.content.readany()):
+                body.feed(chunk)
+            self._fault = body.fault or body.ended()
+        except Exception as error:  # noqa: BLE001 - the headers are here: nothing may lose them
+            self._fault = "timeout" if isinstance(error, TimeoutError) else "cut"
         finally:
-            if fault is None:
+            if self._fault is None:
                 answer.release()
             else:
                 answer.close()
+
+    def response(self, answer: aiohttp.ClientResponse) -> Response:
         headers: dict[str, str] = {}
         for name, value in answer.headers.items():
             headers.setdefault(name.lower(), value)
         return Response(
-            status=answer.status, headers=headers, body=bytes(body.text), body_fault=fault
+            status=answer.status, headers=headers, body=bytes(self._text), body_fault=self._fault
         )
 
-    def _checked(self, request: Request) -> URL:
-        try:
-            url = URL(request.url, encoded=True)
-            host, port = url.host, url.port
-        except ValueError:
-            raise TransportError(
-                "bad_request", sent=False, detail="the URL cannot be read", permanent=True
-            ) from None
-        local = is_loopback(host)
-        if host is None or host.lower() not in self._allowed_hosts:
-            reason = f"{host} is not among the allowed hosts"
-        elif url.scheme != "https" and not (local and url.scheme == "http"):
-            reason = f"{host}: https only, plain http for loopback alone"
-        elif port != 443 and not local:  # noqa: PLR2004 - the port of https
-            reason = f"{host}: port 443 only"
-        elif url.raw_user is not None or url.raw_password is not None:
-            reason = f"{host}: no user and password in a URL"
-        else:
-            return url
-        raise TransportError("host_not_allowed", sent=False, detail=reason, permanent=True)
+
+@lru_cache(maxsize=64)
+def _checked(address: str, allowed_hosts: frozenset[str]) -> URL:
+    """
+    The URL of a request, if it may be sent there; every create of a lane goes to the same one.
+
+    Raises:
+        TransportError: It may not; nothing was sent.
+    """
+    try:
+        url = URL(address, encoded=True)
+        host, port = url.host, url.port
+    except ValueError:
+        raise TransportError(
+            "bad_request", sent=False, detail="the URL cannot be read", permanent=True
+        ) from None
+    local = is_loopback(host)
+    if host is None or host.lower() not in allowed_hosts:
+        reason = f"{host} is not among the allowed hosts"
+    elif url.scheme != "https" and not (local and url.scheme == "http"):
+        reason = f"{host}: https only, plain http for loopback alone"
+    elif port != 443 and not local:  # noqa: PLR2004 - the port of https
+        reason = f"{host}: port 443 only"
+    elif url.raw_user is not None or url.raw_password is not None:
+        reason = f"{host}: no user and password in a URL"
+    else:
+        return url
+    raise TransportError("host_not_allowed", sent=False, detail=reason, permanent=True)
 
 
 @lru_cache(maxsize=64)

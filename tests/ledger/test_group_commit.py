@@ -53,7 +53,7 @@ def line(row: int) -> Line:
 
 
 async def until_waiting(group: GroupCommit, count: int) -> None:
-    while len(group._waiting) < count:  # noqa: ASYNC110 - the pen has no event for its tests
+    while group.waiting < count:  # noqa: ASYNC110 - the pen has no event for its tests
         await asyncio.sleep(0)
 
 
@@ -70,6 +70,32 @@ async def test_what_gathers_during_a_commit_is_one_transaction() -> None:
 
     assert ledger.groups == [1, 50]
     assert ledger.rows == list(range(2, 53))
+
+
+async def test_after_a_group_of_several_the_next_one_gathers_for_a_moment() -> None:
+    """On a quick disk a commit is over before many have come; a row that is alone never waits."""
+    ledger = Gated()
+    ledger.gate.set()
+    slept: list[float] = []
+    over = anyio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await over.wait()
+
+    async with GroupCommit(ledger, gather_s=0.003, sleep=sleep) as group:
+        await group.append([line(2)])
+        async with anyio.create_task_group() as rows:
+            rows.start_soon(group.append, [line(3)])
+            rows.start_soon(group.append, [line(4)])
+        async with anyio.create_task_group() as rows:
+            for row in range(5, 10):
+                rows.start_soon(group.append, [line(row)])
+            await until_waiting(group, 5)
+            over.set()
+
+    assert slept[:1] == [0.003]
+    assert ledger.groups == [1, 2, 5]
 
 
 async def test_nobody_goes_on_before_the_lines_are_durable() -> None:
