@@ -84,7 +84,9 @@ class LaneWork:
         self._queue: deque[Waiting] = deque()
         self._busy = 0
         self._changed = anyio.Event()
-        self._pool = Pool(take=self._take, work=self._carry_out, capacity=lane.capacity)
+        self._pool = Pool(
+            take=self._take, more=self._more, work=self._carry_out, capacity=lane.capacity
+        )
         self._plan = LanePlan(
             lane=lane,
             load=load,
@@ -162,19 +164,24 @@ class LaneWork:
         self._queue.append(waiting)
         self._wake()
 
-    async def _take(self) -> Waiting | None:
+    def _take(self) -> Waiting | None:
+        while self._queue and not (self.lane.is_stopped or self.lane.is_halted):
+            waiting = self._queue.popleft()
+            # A row that was begun is in the budget already.
+            if waiting.number > 1 or self._may_begin():
+                self._busy += 1
+                return waiting
+        return None
+
+    async def _more(self) -> bool:
         while not self.lane.is_halted:
-            while self._queue and not self.lane.is_stopped:
-                waiting = self._queue.popleft()
-                # A row that was begun is in the budget already.
-                if waiting.number > 1 or self._may_begin():
-                    self._busy += 1
-                    return waiting
+            if self._queue and not self.lane.is_stopped:
+                return True
             if not self._busy and not self._doubts.are_open:
-                return None
+                return False
             self._changed = anyio.Event()
             await self._changed.wait()
-        return None
+        return False
 
     async def _carry_out(self, waiting: Waiting) -> None:
         try:

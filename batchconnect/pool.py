@@ -1,5 +1,5 @@
 """
-At most N at once: takes items as long as there are any, and works on each in a task of its own.
+At most N at once: takes items as long as there are any, and works on each beside the others.
 
 It knows nothing of rows or lanes and could move to another project. The capacity is asked again before
 each item, so it may grow and shrink while the pool runs.
@@ -18,8 +18,9 @@ class Pool(Generic[T]):
     Works on items with bounded concurrency.
 
     Args:
-        take: Gives the next item, waiting for it if need be; None: there will be no more. It is asked
-            only when there is room, so nothing is read ahead.
+        take: Gives the next item, or None where there is none now. It is asked only when there is room,
+            so nothing is read ahead.
+        more: Waits until there may be a next item; False: there will be no more.
         work: What is done with one item. It must not raise for one item's sake: what it raises ends
             the pool and cancels the others.
         capacity: How many items may be worked on at once, now; below 1 counts as 1.
@@ -28,11 +29,13 @@ class Pool(Generic[T]):
     def __init__(
         self,
         *,
-        take: Callable[[], Awaitable[T | None]],
+        take: Callable[[], T | None],
+        more: Callable[[], Awaitable[bool]],
         work: Callable[[T], Awaitable[None]],
         capacity: Callable[[], int],
     ) -> None:
         self._take = take
+        self._more = more
         self._work = work
         self._capacity = capacity
         self._room = anyio.Event()
@@ -48,20 +51,29 @@ class Pool(Generic[T]):
         async with anyio.create_task_group() as tasks:
             while True:
                 await self._until_there_is_room()
-                item = await self._take()
-                if item is None:
+                item = self._take()
+                if item is not None:
+                    self.active += 1
+                    tasks.start_soon(self._work_on, item)
+                elif not await self._more():
                     return
-                self.active += 1
-                tasks.start_soon(self._run_one, item)
 
     async def _until_there_is_room(self) -> None:
-        while self.active >= max(1, self._capacity()):
+        while not self._has_room():
             self._room = anyio.Event()
             await self._room.wait()
 
-    async def _run_one(self, item: T) -> None:
-        try:
-            await self._work(item)
-        finally:
-            self.active -= 1
-            self._room.set()
+    def _has_room(self) -> bool:
+        return self.active < max(1, self._capacity())
+
+    async def _work_on(self, item: T) -> None:
+        following: T | None = item
+        while following is not None:
+            try:
+                await self._work(following)
+            finally:
+                self.active -= 1
+                self._room.set()
+            # Where there is more to do, the task goes on with it: a new one costs more than a commit.
+            following = self._take() if self._has_room() else None
+            self.active += following is not None

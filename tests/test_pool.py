@@ -21,12 +21,15 @@ class Belt:
         self.most = 0
         self.now = 0
 
-    async def take(self) -> int | None:
-        await anyio.lowlevel.checkpoint()
+    def take(self) -> int | None:
         item = next(self._left, None)
         if item is not None:
             self.taken.append(self.now)
         return item
+
+    async def more(self) -> bool:
+        await anyio.lowlevel.checkpoint()
+        return False
 
     async def work(self, item: int) -> None:
         self.now += 1
@@ -41,7 +44,7 @@ def pool(
     capacity: Callable[[], int],
     work: Callable[[int], Awaitable[None]] | None = None,
 ) -> Pool[int]:
-    return Pool(take=belt.take, work=work or belt.work, capacity=capacity)
+    return Pool(take=belt.take, more=belt.more, work=work or belt.work, capacity=capacity)
 
 
 async def test_every_item_is_worked_on_once() -> None:
@@ -126,17 +129,20 @@ async def test_a_slot_is_freed_when_work_raises() -> None:
 async def test_an_item_that_is_long_in_coming_holds_up_nothing() -> None:
     """What was taken is worked on while the next one is waited for."""
     done: list[float] = []
-    items = iter([0, 1, None])
+    items = [0]
 
-    async def take() -> int | None:
-        item = next(items)
-        await anyio.sleep(10 * (item or 0))
-        return item
+    async def more() -> bool:
+        await anyio.sleep(10)
+        items.append(1)
+        return anyio.current_time() - began < 15
 
     async def work(_: int) -> None:
         done.append(anyio.current_time() - began)
 
+    def take() -> int | None:
+        return items.pop() if items else None
+
     began = anyio.current_time()
-    await Pool(take=take, work=work, capacity=lambda: 1).run()
+    await Pool(take=take, more=more, work=work, capacity=lambda: 1).run()
 
     assert done == [0, 10]
