@@ -28,6 +28,8 @@ VALUES = (
     "tab\tcr\rbs\bff\fnul\x00",
     "12345678",
 )
+CROWD = tuple(f"Another-row's-{number:03d}-key" for number in range(50))
+"""So many that a text is looked at once for all of them, in blocks of four bytes."""
 
 
 def redactor(*values: str) -> Redactor:
@@ -74,6 +76,16 @@ def test_every_spelling_is_cut_out(value: str, spelling: str) -> None:
         assert not set(left) - set("before after*\"'\\")
 
 
+@pytest.mark.parametrize("spelling", spellings(AWKWARD))
+@pytest.mark.parametrize("before", ["", "-", "--", "ü-"])
+def test_with_many_secrets_live_the_same_is_cut_out(spelling: str, before: str) -> None:
+    """Wherever in the text it stands."""
+    for value in VALUES:
+        text = f"{before}{spellings(value)[spelling]} after"
+
+        assert redactor(*CROWD, value).text(text) == redactor(value).text(text)
+
+
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
 @pytest.mark.parametrize("after", ["", "y", "yz"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
@@ -81,6 +93,7 @@ def test_base64_hides_nothing_wherever_the_secret_stands_in_it(
     before: str, after: str, encode: Callable[[bytes], bytes]
 ) -> None:
     """Three bytes become four letters, so there are three ways to look."""
+    many = redactor(*CROWD, *VALUES)
     for value in VALUES:
         for inner in (value, json.dumps(value), quote_plus(value)):
             text = encode(f"{before}{inner}{after}".encode()).decode()
@@ -88,6 +101,7 @@ def test_base64_hides_nothing_wherever_the_secret_stands_in_it(
                 left = redactor(value).text(shown)
 
                 assert "***" in left
+                assert "***" in many.text(shown)
                 assert len(left) <= 3 + len(quote(before + after)) * 2 + 14
 
 
@@ -111,6 +125,7 @@ def test_text_without_a_secret_is_returned_as_it_is() -> None:
     text = "nothing of interest, though pla"
 
     assert text is redactor(*VALUES[:2]).text(text)
+    assert text is redactor(*CROWD, *VALUES[:2]).text(text)
     assert text is Redactor().text(text)
 
 
@@ -133,6 +148,20 @@ def test_a_secret_is_live_for_as_long_as_somebody_holds_it() -> None:
 
         assert held.text("shared-secret") == "***"
     assert held.text("shared-secret") == "shared-secret"
+
+
+def test_rows_that_come_and_go_uncover_no_other_row() -> None:
+    """Keys made by one hand begin alike; each goes with its own row, and the last stays to the end."""
+    held, last = Redactor(), Secret("sameBeginning-of-the-last")
+    held.hold(last)
+    for number in range(200):
+        held.hold(Secret(f"sameBeginning-{number:03d}"))
+        if number >= 50:
+            held.release(Secret(f"sameBeginning-{number - 50:03d}"))
+
+        assert held.text(f"key: sameBeginning-{number:03d}") == "key: ***"
+        assert held.text(f"key: {last.reveal()}") == "key: ***"
+    assert held.text("key: sameBeginning-000") == "key: sameBeginning-000"
 
 
 def test_a_release_that_nobody_held_for_is_no_error() -> None:
