@@ -156,6 +156,8 @@ class Lane:
                 self._doubt(answer)
             case _:
                 self._answered()
+        if answer is sent.answer:
+            return sent
         return Sent(answer=answer, attempts=sent.attempts, throttled=sent.throttled)
 
     async def list(self, sandbox: str) -> Listing:

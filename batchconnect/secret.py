@@ -9,6 +9,7 @@ leaves the process.
 import base64
 import hmac
 import json
+import re
 from collections.abc import Iterable
 from typing import NoReturn, final
 from urllib.parse import quote, quote_plus
@@ -16,20 +17,29 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 SHORTEST_REDACTED = 8
 """Characters. A shorter value may be a common word: cutting it out everywhere would destroy text."""
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What neither JSON nor a URL spells in another way."""
 
 
 @final
 class Secret:
     """A text that is not shown; equal to another secret with the same text."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_spelled", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._spelled: tuple[str, ...] | None = None
 
     def reveal(self) -> str:
         """The text itself, byte for byte as it was typed."""
         return self._value
+
+    def spelled(self) -> tuple[str, ...]:
+        """Its `spellings`, made when they are first asked for."""
+        if self._spelled is None:
+            self._spelled = spellings(self._value)
+        return self._spelled
 
     def __len__(self) -> int:
         return len(self._value)
@@ -65,14 +75,19 @@ def spellings(value: str) -> tuple[str, ...]:
         Distinct spellings, the longest first, so that none is cut out of a longer one.
     """
     raw = value.encode("utf-8", "surrogatepass")
+    in_base64 = (
+        base64.b64encode(raw).decode().rstrip("="),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+    )
+    if _UNRESERVED.fullmatch(value):
+        return tuple(sorted({value, *in_base64}, key=len, reverse=True))
     found = {
         value,
+        *in_base64,
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
         quote(value, safe="", errors="surrogatepass"),
         quote_plus(value, errors="surrogatepass"),
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
     }
     return tuple(sorted(found, key=len, reverse=True))
 
@@ -88,6 +103,6 @@ def redact(text: str, secrets: Iterable[Secret]) -> str:
     """
     for secret in secrets:
         if len(secret) >= SHORTEST_REDACTED:
-            for spelling in spellings(secret.reveal()):
+            for spelling in secret.spelled():
                 text = text.replace(spelling, MASK)
     return text

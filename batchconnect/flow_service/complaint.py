@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from batchconnect.secret import MASK, SHORTEST_REDACTED, Secret, redact, spellings
+from batchconnect.secret import MASK, SHORTEST_REDACTED, Secret, redact
 from batchconnect.transport.interface import Response
 
 LONGEST_MESSAGE = 200
@@ -128,7 +128,7 @@ def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
     text = redact(text, secrets)
     for secret in secrets:
         if len(secret) >= SHORTEST_REDACTED:
-            for spelling in spellings(secret.reveal()):
+            for spelling in secret.spelled():
                 text = _without_beginnings(text, spelling)
     return text
 
