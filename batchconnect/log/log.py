@@ -8,13 +8,16 @@ is said once and then given up: it never stops a run, since the ledger, not the 
 
 import re
 import sys
+from datetime import UTC, datetime
+from logging import DEBUG, INFO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, final
 
 import orjson
 import structlog
-from structlog.processors import ExceptionRenderer, TimeStamper, add_log_level
+from structlog import make_filtering_bound_logger
+from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor
 
@@ -29,7 +32,7 @@ from batchconnect.event import (
     Swept,
 )
 from batchconnect.log.output import Output, Outputs, Trouble, open_file
-from batchconnect.log.value import fields_of, json_line, snake_case
+from batchconnect.log.value import fields_of, json_line, json_value, snake_case
 from batchconnect.redactor import Redactor
 
 _NOT_INERT = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -61,16 +64,17 @@ class Log:
         self._redactor = redactor
         self._outputs = Outputs(file, stderr, verbose, on_trouble)
         processors: list[Processor] = [
-            add_log_level,
-            TimeStamper(fmt="iso", utc=True),
+            _begin,
             ExceptionRenderer(ExceptionDictTransformer(show_locals=False, use_rich=False)),
             _withhold_foreign_values,
             self._render,
         ]
+        hears_debug = file is not None or verbose > 0
         self._logger = structlog.wrap_logger(
             self._outputs,
             processors=processors,
-            wrapper_class=structlog.BoundLogger,
+            # What no output hears is not even made.
+            wrapper_class=make_filtering_bound_logger(DEBUG if hears_debug else INFO),
             context_class=dict,
         ).bind()
 
@@ -109,13 +113,12 @@ class Log:
 
     def _render(self, _logger: object, _method: str, event_dict: EventDict) -> str:
         """The last step: one line of JSON without a secret."""
-        first = {name: event_dict.pop(name) for name in ("timestamp", "level", "event")}
-        line = _inert(json_line(first | dict(event_dict)))
+        line = _inert(json_line(event_dict))
         redacted = self._redactor.text(line)
         # A secret of digits alone, or with a quote at its end, may take a piece of the JSON with it:
         # then each value is redacted by itself, and a line that still breaks is dropped.
         if redacted is not line and not _is_json(redacted):
-            line = _inert(json_line(self._redacted(first | dict(event_dict))))
+            line = _inert(json_line(self._redacted(json_value(event_dict))))
             redacted = self._redactor.text(line)
             if not _is_json(redacted):
                 return '{"event":"line_withheld"}'
@@ -181,6 +184,13 @@ def _level(event: Event) -> str:
             return "error"
         case _:
             return "info"
+
+
+def _begin(_logger: object, method: str, event_dict: EventDict) -> EventDict:
+    """Time, level and name come first, so that a person finds the beginning."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    first = {"timestamp": f"{now[:-6]}Z", "level": method, "event": event_dict.pop("event")}
+    return {**first, **event_dict}
 
 
 def _withhold_foreign_values(_logger: object, _method: str, event_dict: EventDict) -> EventDict:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import pytest
@@ -261,6 +262,19 @@ def test_every_value_becomes_json_and_a_secret_three_stars() -> None:
     }
 
 
+def test_a_line_tells_each_value_as_it_is_told_alone() -> None:
+    """On the fast way, and on the slow one for what that does not take."""
+    known: dict[Any, Any] = {
+        "nested": _Nested(Secret(CANARY), Path("a")),
+        "set": {Secret(CANARY)},
+        "at": (1, None),
+    }
+    known |= {"read-only": MappingProxyType({"a": 1})}
+    for values in (known, known | {"colour": _Colour.RED, "type": _Nested, "bytes": b"x"}):
+        for more in ({}, {"big": 1 << 70}, {"lone": "\udcff"}, {"inner": {_Colour.RED: CANARY}}):
+            assert json.loads(json_line(values | more)) == json_value(values | more)
+
+
 def test_a_file_name_that_is_no_text_is_logged_escaped() -> None:
     """Python holds its bytes as lone surrogates."""
     assert json.loads(json_line({"name": "a\udcff"})) == {"name": "a\udcff"}
@@ -407,6 +421,20 @@ def test_stderr_gets_details_only_when_asked(
     assert names == [json.loads(line)["event"] for line in stderr.getvalue().splitlines()]
     assert len(written(path)) == 2
     assert not stderr.closed
+
+
+def test_stderr_alone_gets_details_only_when_asked(
+    redactor: Redactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file, nobody hears them: they are not even made."""
+    for verbose, names in ((0, ["run_started"]), (1, ["row_started", "run_started"])):
+        stderr = io.BytesIO()
+        monkeypatch.setattr(sys, "stderr", Stderr(stderr))
+        with open_log(None, redactor=redactor, json_stderr=True, verbose=verbose) as journal:
+            journal.event(RowStarted(row=1, org="acme", sandbox="prod"))
+            journal.event(STARTED)
+
+        assert names == [json.loads(line)["event"] for line in stderr.getvalue().splitlines()]
 
 
 def test_a_log_may_have_no_file_and_a_process_no_stderr(
