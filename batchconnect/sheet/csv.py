@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from batchconnect.errors import SheetError
 from batchconnect.row import Header, Row, letters
+from batchconnect.sheet.ahead import Ahead
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, is_blank, read
 from batchconnect.sheet.source import BLOCK, Source
 from batchconnect.sheet.text import Lines, utf8
@@ -60,6 +61,7 @@ class CsvSheet:
             delimiters, offset = said
             start = _Start(offset=offset, line=2, number=1)
         self._delimiter, self._layout, self._body = self._find_header(start, delimiters)
+        self._ahead = Ahead(self._text)
         self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
         self._nameless = set(self._layout.nameless)
 
@@ -108,17 +110,27 @@ class CsvSheet:
         """
         self._origin.check()
         number = place & ((1 << _NUMBER_BITS) - 1)
-        start = _Start(offset=place >> _NUMBER_BITS, line=number, number=number)
-        _, _, _, cells = next(self._records(start, self._delimiter, block=_ONE_ROW))
-        row = self._layout.row(number, cells, place)
+        row = self._layout.row(number, self._cells_at(place >> _NUMBER_BITS, number), place)
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
 
     def close(self) -> None:
         """Let go of the file and of every cell."""
+        self._ahead.close()
         self._text.close()
         self._origin.close()
+
+    def _cells_at(self, offset: int, number: int) -> list[str]:
+        """The cells of a row that was read before."""
+        if line := self._ahead.line(offset):
+            try:
+                return next(csv.reader((line.decode(),), delimiter=self._delimiter, strict=True))
+            except (csv.Error, UnicodeDecodeError):
+                pass  # it takes more than one line, or ends in a CR alone
+        start = _Start(offset=offset, line=number, number=number)
+        *_, cells = next(self._records(start, self._delimiter, block=_ONE_ROW))
+        return cells
 
     def _records(self, start: _Start, delimiter: str, *, block: int = BLOCK) -> Iterator[_Record]:
         lines = Lines(self._text, start=start.offset, line=start.line, place=self.name, block=block)

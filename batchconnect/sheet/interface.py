@@ -10,7 +10,8 @@ class Sheet(Protocol):
     """
     An open sheet.
 
-    A row's secrets live only as long as the `Row`: a sheet that can read again (CSV) keeps none.
+    A row's secrets live only as long as the `Row`: a sheet that can read again (CSV) keeps none but in
+    the few blocks that it reads ahead by place, 64 KiB of raw bytes at most.
     """
 
     @property
