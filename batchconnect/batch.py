@@ -35,7 +35,7 @@ from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.orphan import Gone, Orphan
 from batchconnect.outcome import Failed, Rejected
-from batchconnect.plan import Known, Rules
+from batchconnect.plan import Known, Rules, unknown
 from batchconnect.reconcile import Policy
 from batchconnect.row import Row
 from batchconnect.sheet.interface import Sheet
@@ -234,7 +234,12 @@ class Batch:
                 # Sends are counted per run: a rerun brings home what another run gave up.
                 counted = mine or RowState(number=whole.number, marker=marker, sends=1)
                 of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
-        plan = Known(is_new=self._is_new(), open=of_all, sends=sends, state_of=ledger.marker_state)
+        plan = Known(
+            is_new=self._is_new(),
+            open=of_all,
+            sends=sends,
+            state_of=ledger.marker_state if ledger.has_markers() else unknown,
+        )
         return _Known(rows=rows, plan=plan)
 
     def _is_new(self) -> bool:

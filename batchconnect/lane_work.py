@@ -71,7 +71,7 @@ class LaneWork:
         holding: Holding,
     ) -> None:
         self.lane = lane
-        self._places = places
+        self._sandboxes = places
         self._orphans = orphans
         self._load = load
         self._ledger = ledger
@@ -81,7 +81,10 @@ class LaneWork:
         self._on_event = on_event
         self._on_broken = on_broken
         self._holding = holding
+        self._places: deque[int] = deque()
+        """Rows that are sent for the first time; a million of them are a million numbers."""
         self._queue: deque[Waiting] = deque()
+        """Rows of which more is known; they go first, since most of them have waited already."""
         self._busy = 0
         self._changed = anyio.Event()
         self._pool = Pool(
@@ -122,7 +125,7 @@ class LaneWork:
     @property
     def is_refused(self) -> bool:
         """Whether the service refused the lane, or each of its sandboxes: nothing of it can be done."""
-        sandboxes = {orphan.sandbox for orphan in self._orphans} | self._places.keys()
+        sandboxes = {orphan.sandbox for orphan in self._orphans} | self._sandboxes.keys()
         return self.lane.is_refused(sandboxes)
 
     async def run(self) -> None:
@@ -133,7 +136,7 @@ class LaneWork:
         async with anyio.create_task_group() as tasks:
             self._doubts.begin(tasks)
             await self._take_up_orphans()
-            for sandbox, places in self._places.items():
+            for sandbox, places in self._sandboxes.items():
                 self._busy += 1
                 tasks.start_soon(self._plan_one, sandbox, places)
             await self._pool.run()
@@ -161,12 +164,21 @@ class LaneWork:
     # The rows -------------------------------------------------------------------------------------
 
     def _enqueue(self, waiting: Waiting) -> None:
-        self._queue.append(waiting)
+        if waiting == Waiting(place=waiting.place):
+            self._places.append(waiting.place)
+        else:
+            self._queue.append(waiting)
         self._wake()
 
+    def _has_waiting(self) -> bool:
+        return bool(self._queue or self._places)
+
     def _take(self) -> Waiting | None:
-        while self._queue and not (self.lane.is_stopped or self.lane.is_halted):
-            waiting = self._queue.popleft()
+        while self._has_waiting() and not (self.lane.is_stopped or self.lane.is_halted):
+            if self._queue:
+                waiting = self._queue.popleft()
+            else:
+                waiting = Waiting(place=self._places.popleft())
             # A row that was begun is in the budget already.
             if waiting.number > 1 or self._may_begin():
                 self._busy += 1
@@ -175,7 +187,7 @@ class LaneWork:
 
     async def _more(self) -> bool:
         while not self.lane.is_halted:
-            if self._queue and not self.lane.is_stopped:
+            if self._has_waiting() and not self.lane.is_stopped:
                 return True
             if not self._busy and not self._doubts.are_open:
                 return False

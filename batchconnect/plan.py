@@ -75,6 +75,10 @@ class Decided:
     decision: Decision
 
 
+def unknown(_marker: str) -> None:
+    """What a ledger without markers knows of each: it need not be asked a million times."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What the ledger knew before this process began."""
@@ -86,7 +90,7 @@ class Known:
     """By marker: rows of any run that were sent and never answered."""
     sends: Mapping[str, int] = field(default_factory=dict)
     """By marker: how often rows of a resumed run were sent, and proven absent."""
-    state_of: Callable[[str], RowState | None] = lambda marker: None
+    state_of: Callable[[str], RowState | None] = unknown
     """What all runs know of a marker."""
 
 

@@ -165,6 +165,12 @@ class Ledger:
             ).fetchall()
         return [marker for marker, _kind, _last in found]
 
+    def has_markers(self) -> bool:
+        """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
+        with self._mutex, _translated(self.path):
+            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_OF_MARKER} LIMIT 1").fetchone()
+        return found is not None
+
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
         with self._mutex, _translated(self.path):

@@ -217,6 +217,17 @@ def test_a_ledger_without_any_intent_is_new_or_was_lost() -> None:
     assert (before, after) == (False, True)
 
 
+def test_a_ledger_without_any_identity_need_not_be_asked_for_one() -> None:
+    """What was sent, or settled with a marker, is one; a plan is none."""
+    with Ledger(MEMORY) as ledger:
+        ledger.append([opened(), line(RowPlanned(name="a"))])
+        before = ledger.has_markers()
+        ledger.append([line(Sending(number=1))])
+        after = ledger.has_markers()
+
+    assert (before, after) == (False, True)
+
+
 def test_an_identity_is_found_by_its_index() -> None:
     """A ledger of a million lines answers at once."""
     with Ledger(MEMORY) as ledger:
