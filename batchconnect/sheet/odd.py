@@ -42,12 +42,12 @@ class OddCells:
         Note a cell that holds something.
 
         Raises:
-            FarCellError: It lies too far out.
+            FarCellError: It lies too far out; nothing is noted.
         """
-        self.last_row = max(self.last_row, row)
-        self.last_column = max(self.last_column, column)
-        if (self.last_row + 1) * (self.last_column + 1) > FARTHEST:
+        last_row, last_column = max(self.last_row, row), max(self.last_column, column)
+        if (last_row + 1) * (last_column + 1) > FARTHEST:
             raise FarCellError(f"{letters(column)}{row + 1}")
+        self.last_row, self.last_column = last_row, last_column
         if kind is not None:
             self.kinds.setdefault(row, {})[column] = kind
 

@@ -18,8 +18,9 @@ from batchconnect.sheet.workbook_process import Tab, read_tabs
 
 _KINDS = frozenset({"number", "date", "boolean", "error", "formula", "merged", TABBED})
 _LAST_ROW, _MOST_COLUMNS = 1 << 20, 1 << 14
-_Text = tuple[str | None, str]
-"""Kind and text of a cell; the kind is None for a text."""
+_ONLY_TEXT = frozenset({str})
+_Told = str | tuple[str, str]
+"""A cell: its text, or kind and text where it is not text."""
 
 
 class WorkbookSheet:
@@ -46,6 +47,8 @@ class WorkbookSheet:
         self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
         self._known = frozenset(self._layout.header.columns.values())
         self._named_or_told = set(range(self._layout.named)) - set(self._layout.nameless)
+        self._all_named = 0 if self._layout.nameless else self._layout.named
+        """Cells from the first on that all have a header."""
 
     @property
     def sha256(self) -> str:
@@ -70,10 +73,9 @@ class WorkbookSheet:
             SheetError: The reader's answer makes no sense.
         """
         self.blank_rows = 0
-        before = 0
+        before, header_row = 0, self._layout.header.row_number
         for place, line in enumerate(self._lines):
             number, cells = _parse(line, self.name, after=before)
-            header_row = self._layout.header.row_number
             if number > header_row:
                 self.blank_rows += number - max(before, header_row) - 1
                 row = self._row(number, cells, place)
@@ -102,20 +104,26 @@ class WorkbookSheet:
         self._lines = []
         self._source.close()
 
-    def _row(self, number: int, cells: Sequence[_Text], place: int) -> Row | None:
-        for position, (_, text) in enumerate(cells):
+    def _row(self, number: int, cells: Sequence[_Told], place: int) -> Row | None:
+        if len(cells) > self._all_named:
+            self._tell_nameless(number, cells)
+        row: list[Cell] = [
+            cell
+            if isinstance(cell, str)
+            else (NotText(cell[0]) if position in self._known else cell[1])
+            for position, cell in enumerate(cells)
+        ]
+        row += [""] * (self._layout.named - len(row))
+        return self._layout.row(number, row, place)
+
+    def _tell_nameless(self, number: int, cells: Sequence[_Told]) -> None:
+        for position, text in enumerate(_texts(cells)):
             if position not in self._named_or_told and text.strip():
                 self._named_or_told.add(position)
                 self._warnings.append(
                     f"{self.name}, row {number}: column {letters(position)} has no header, "
                     "so its cells are not read"
                 )
-        row: list[Cell] = [
-            text if kind is None or position not in self._known else NotText(kind)
-            for position, (kind, text) in enumerate(cells)
-        ]
-        row.extend([""] * (self._layout.named - len(row)))
-        return self._layout.row(number, row, place)
 
 
 def _choose(tabs: Sequence[Tab], path: str, worksheet: str | None) -> tuple[Tab, list[str]]:
@@ -175,7 +183,7 @@ def _head(tab: Tab, place: str) -> list[tuple[int, list[str]]]:
     for line in tab.rows[:LOOK_AT]:
         number, cells = _parse(line, place, after=head[-1][0] if head else 0)
         if number <= LOOK_AT:
-            head.append((number, [text for _, text in cells]))
+            head.append((number, _texts(cells)))
     return head
 
 
@@ -183,13 +191,15 @@ def _line(place: str) -> Callable[[int], str]:
     return lambda number: f"{place}, row {number}"
 
 
-def _parse(line: bytes, place: str, *, after: int) -> tuple[int, list[_Text]]:
+def _parse(line: bytes, place: str, *, after: int) -> tuple[int, list[_Told]]:
     """Number and cells of a row that the child told; nothing in it is taken on trust."""
     try:
         match orjson.loads(line):
             case ["row", int(number), list(cells)] if (
                 after < number <= _LAST_ROW and len(cells) <= _MOST_COLUMNS
             ):
+                if _ONLY_TEXT.issuperset(map(type, cells)):
+                    return number, cells  # nearly every row: 2 us less
                 return number, [_cell(cell) for cell in cells]
             case _:
                 pass
@@ -201,11 +211,15 @@ def _parse(line: bytes, place: str, *, after: int) -> tuple[int, list[_Text]]:
     )
 
 
-def _cell(cell: object) -> _Text:
+def _cell(cell: object) -> _Told:
     match cell:
         case str():
-            return None, cell
+            return cell
         case [str(kind), str(text)]:
             return (kind if kind in _KINDS else "error"), text
         case _:
             raise ValueError
+
+
+def _texts(cells: Sequence[_Told]) -> list[str]:
+    return [cell if isinstance(cell, str) else cell[1] for cell in cells]

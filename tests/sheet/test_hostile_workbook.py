@@ -239,11 +239,11 @@ def test_a_childs_answer_is_not_trusted(
     assert words in refused(workbook({"T": [NAMES]})).message
 
 
-@pytest.mark.parametrize("limit", ["64 << 20", "2 << 30"])
+@pytest.mark.parametrize("limit", ["24 << 20", "2 << 30"])
 def test_a_child_meets_its_memory_limit(
     workbook: Workbook, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    """The same child reads with room enough, and ends without: pandas alone needs more than 64 MiB."""
+    """The same child reads with room enough, and ends without: an interpreter alone needs more than 24 MiB."""
     start = workbook_process._START.partition("runpy.run_module")[0]
     code = "import batchconnect.sheet.workbook_child as child\n"
     run = f"child.MOST_MEMORY = {limit}\nchild.main()\n"

@@ -1,0 +1,100 @@
+"""
+Tells the rows of an XLSX tab that hold nothing odd from all else, without a look at each cell.
+
+A plain row is one that a regular expression knows to its last byte: well-formed, numbered, and every
+cell of it blank or with a value that is no error. Programs write hardly any others, and a parser that
+calls us for each cell takes 12 times as long for them: 48 us for nine cells instead of 4.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import IO, NamedTuple
+
+_BLOCK = 1 << 20
+"""Bytes that are looked at together."""
+_START, _END = b"<row ", b"</row>"
+
+# XML has no control characters, and neither U+FFFE (EF BF BE) nor U+FFFF.
+_CHARS = rb"[^<>&\x00-\x08\x0b\x0c\x0e-\x1f\xef]*+"
+_ENTITY = rb"&(?:amp|lt|gt|quot|apos);"
+_TEXT = rb"(?!<)" + _CHARS + rb"(?:(?:" + _ENTITY + rb"|\xef(?!\xbf[\xbe\xbf]))" + _CHARS + rb")*+"
+_FORMULA = (
+    rb'<f(?: aca="[a-z]+")?(?: t="[a-z]+")?(?: ref="[A-Z0-9:]+")?(?: si="[0-9]+")?'
+    rb"(?:/>|>" + _TEXT + rb"</f>)"
+)
+_CELL = (
+    rb'<c r="[A-Z]{1,3}\1"(?: s="[0-9]+")?'
+    rb'(?: t="inlineStr"><is><t(?: xml:space="preserve")?>' + _TEXT + rb"</t></is></c>"
+    rb'|(?: t="(?:s|str|n|b|d)")?(?:/>|>(?:' + _FORMULA + rb")?<v>" + _TEXT + rb"</v></c>))"
+)
+_LOOK = (
+    rb"(spans|s|customFormat|ht|customHeight|hidden|outlineLevel|collapsed|thickTop|thickBot|ph"
+    rb'|x14ac:dyDescent)="[-A-Za-z0-9:. ]*"'
+)
+_ROW = (
+    rb'<row r="([1-9][0-9]{0,6})"(?: ' + _LOOK + rb"(?![^>]* \2=))*+>(?:" + _CELL + rb")*+" + _END
+)
+_ROWS = re.compile(rb"(?:" + _ROW + rb"[ \t\r\n]*+)++")
+
+# In a plain row a cell that ends in its own tag is blank, and any other is not.
+_FILLED_COLUMN = re.compile(rb'<c r="([A-Z]+)[^>]*[^/]>')
+_FILLED_ROW = re.compile(rb'<row r="([0-9]+)[^>]*>(?:<c [^>]*/>)*+<c ')
+
+
+class PlainRows(NamedTuple):
+    """Plain rows, one after the other."""
+
+    xml: bytes
+    last: int
+    """Number of the last one."""
+
+    def filled_columns(self) -> set[bytes]:
+        """Letters of the columns that have a value in these rows."""
+        return set(_FILLED_COLUMN.findall(self.xml))
+
+    def filled_rows(self) -> Iterator[int]:
+        """Numbers of the rows that have a value."""
+        return map(int, _FILLED_ROW.findall(self.xml))
+
+
+def split(xml: IO[bytes]) -> Iterator[PlainRows | bytes]:
+    """
+    Split the XML of a tab into its plain rows and all else, in order and to the last byte.
+
+    Without its plain rows it is exactly as well-formed as with them.
+    """
+    blocks = iter(partial(xml.read, _BLOCK), b"")
+    rest = next(blocks, b"")
+    if b"\0" in rest[:4]:  # UTF-16, where bytes that look like a row need be none
+        yield from chain([rest], blocks)
+        return
+    for block in chain([b""], blocks):
+        rest += block
+        # A row that is longer than a block is not plain; nothing waits for its end.
+        end = rest.rfind(_END) + len(_END) if _END in rest else len(rest)
+        yield from _parts(rest[:end])
+        rest = rest[end:]
+    yield rest
+
+
+def _parts(block: bytes) -> Iterator[PlainRows | bytes]:
+    at = 0
+    while at < len(block):
+        if found := _ROWS.match(block, at):
+            end = found.end()
+            yield PlainRows(found[0], int(found[1])) if _is_utf8(found[0]) else found[0]
+        else:
+            following = block.find(_START, at + 1)
+            end = len(block) if following < 0 else following
+            yield block[at:end]
+        at = end
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
