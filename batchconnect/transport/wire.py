@@ -19,7 +19,6 @@ from types import SimpleNamespace, TracebackType
 from typing import Self
 
 import aiohttp
-import anyio
 from yarl import URL
 
 from batchconnect.errors import SettingsError
@@ -80,12 +79,11 @@ class Wire:
         ca_bundle: Path | None = None,
     ) -> None:
         self._allowed_hosts = allowed_hosts
-        self._deadline_s = deadline_s
         self._sockets = sockets
         self._proxy = proxy
         self._tls = _trust(ca_bundle)
         self._timeout = aiohttp.ClientTimeout(
-            total=None, connect=connect_timeout_s, sock_read=read_timeout_s
+            total=deadline_s, connect=connect_timeout_s, sock_read=read_timeout_s
         )
         # NOTE: waiting for a free socket happens here and not in aiohttp's pool, where it would count
         # as time for connecting and end in a `connect_timeout` that says nothing about the service.
@@ -134,36 +132,29 @@ class Wire:
         """
         url = _checked(request.url, self._allowed_hosts)
         async with self._free:
-            return await self._exchange(request, url, anyio.current_time() + self._deadline_s)
+            return await self._exchange(request, url)
 
-    async def _exchange(self, request: Request, url: URL, deadline: float) -> Response:
+    async def _exchange(self, request: Request, url: URL) -> Response:
         assert self._session is not None, "use the wire as a context manager"
         trace = _Trace()
-        fault = ("timeout", "the deadline of the request passed")
-        answer: aiohttp.ClientResponse | None = None
-        reading = _Reading()
-        with anyio.CancelScope(deadline=deadline):
-            try:
-                # NOTE: aiohttp 3.14 sends a request again after a lost kept-alive socket, but only for
-                # its IDEMPOTENT_METHODS (GET, HEAD, OPTIONS, TRACE, PUT, DELETE): never a POST.
-                answer = await self._session.request(
-                    request.method,
-                    url,
-                    data=request.body,
-                    headers=request.headers,
-                    allow_redirects=False,
-                    proxy=None if is_loopback(url.host) else self._proxy,
-                    trace_request_ctx=trace,
-                )
-            except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
-                fault = _translate(error)
-            else:
-                await reading.read(answer)
-        if answer is not None:
-            # Where the deadline ended the body, it did not end the answer: its headers are known.
-            return reading.response(answer)
+        try:
+            # NOTE: aiohttp 3.14 sends a request again after a lost kept-alive socket, but only for
+            # its IDEMPOTENT_METHODS (GET, HEAD, OPTIONS, TRACE, PUT, DELETE): never a POST.
+            answer = await self._session.request(
+                request.method,
+                url,
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+                proxy=None if is_loopback(url.host) else self._proxy,
+                trace_request_ctx=trace,
+            )
+        except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
+            code, detail = _translate(error)
+        else:
+            # Out here, where the deadline ends the body and not the answer: its headers are known.
+            return await _read(answer)
         # Raised out here, so that no foreign error with the request's headers in it hangs on as context.
-        code, detail = fault
         raise TransportError(
             code,
             sent=trace.sent,
@@ -172,35 +163,24 @@ class Wire:
         )
 
 
-class _Reading:
-    """How far the body of an answer was read; whatever ends the reading, what was read stays."""
-
-    def __init__(self) -> None:
-        self._text = bytearray()
-        self._fault: str | None = "timeout"
-
-    async def read(self, answer: aiohttp.ClientResponse) -> None:
-        body = Body(answer.headers.get("Content-Encoding", ""))
-        self._text = body.text
-        try:
-            while body.fault is None and (chunk := await answer.content.readany()):
-                body.feed(chunk)
-            self._fault = body.fault or body.ended()
-        except Exception as error:  # noqa: BLE001 - the headers are here: nothing may lose them
-            self._fault = "timeout" if isinstance(error, TimeoutError) else "cut"
-        finally:
-            if self._fault is None:
-                answer.release()
-            else:
-                answer.close()
-
-    def response(self, answer: aiohttp.ClientResponse) -> Response:
-        headers: dict[str, str] = {}
-        for name, value in answer.headers.items():
-            headers.setdefault(name.lower(), value)
-        return Response(
-            status=answer.status, headers=headers, body=bytes(self._text), body_fault=self._fault
-        )
+async def _read(answer: aiohttp.ClientResponse) -> Response:
+    body = Body(answer.headers.get("Content-Encoding", ""))
+    fault: str | None = "timeout"
+    try:
+        while body.fault is None and (chunk := await answer.content.readany()):
+            body.feed(chunk)
+        fault = body.fault or body.ended()
+    except Exception as error:  # noqa: BLE001 - the headers are here: nothing may lose them
+        fault = "timeout" if isinstance(error, TimeoutError) else "cut"
+    finally:
+        if fault is None:
+            answer.release()
+        else:
+            answer.close()
+    headers: dict[str, str] = {}
+    for name, value in answer.headers.items():
+        headers.setdefault(name.lower(), value)
+    return Response(status=answer.status, headers=headers, body=bytes(body.text), body_fault=fault)
 
 
 @lru_cache(maxsize=64)
@@ -296,6 +276,10 @@ def _translate(error: Exception) -> tuple[str, str]:
     if code == "unreachable":
         code = _UNREACHABLE.get(number or 0, code)
     detail = os.strerror(number) if number is not None and number > 0 else type(error).__name__
+    if (
+        type(error) is TimeoutError
+    ):  # aiohttp's own, for a socket or its connecting, inherit from it
+        detail = "the deadline of the request passed"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         detail = f"certificate: {getattr(error.certificate_error, 'verify_message', 'not valid')}"
     elif isinstance(error, aiohttp.ClientHttpProxyError):
