@@ -123,13 +123,17 @@ def _visible(text: str) -> str:
 
 
 def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
-    if len(text) < SHORTEST_REDACTED:
-        return text  # no spelling is that short, nor is what tells the beginning of one
-    text = redact(text, secrets)
-    for secret in secrets:
-        if len(secret) >= SHORTEST_REDACTED:
-            for spelling in secret.spelled():
-                text = _without_beginnings(text, spelling)
+    found = [
+        spelling
+        for secret in secrets
+        if len(secret) >= SHORTEST_REDACTED
+        for spelling in secret.spelled()
+        if spelling[:SHORTEST_REDACTED] in text
+    ]
+    if found:
+        text = redact(text, secrets)
+        for spelling in found:
+            text = _without_beginnings(text, spelling)
     return text
 
 
