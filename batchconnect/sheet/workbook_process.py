@@ -64,8 +64,20 @@ def read_tabs(source: FileSource, *, path: str, worksheet: str | None) -> list[T
     Raises:
         SheetError: The file is damaged or hostile, or too large for the child's limits.
     """
+    tabs = _ask(source, "at-once", path=path, worksheet=worksheet)
+    if tabs is None:
+        # The child ended without a word: calamine aborts where a cell lies too far out, say. In turn, it
+        # can name that cell first.
+        tabs = _ask(source, "in-turn", path=path, worksheet=worksheet)
+    if tabs is None:
+        raise _too_large(path)
+    return tabs
+
+
+def _ask(source: FileSource, order: str, *, path: str, worksheet: str | None) -> list[Tab] | None:
+    """One child's answer; None where it broke off."""
     package = Path(__file__).resolve().parent.parent
-    command = [sys.executable, "-I", "-B", "-c", _START, str(package)]
+    command = [sys.executable, "-I", "-B", "-c", _START, str(package), order]
     command += [] if worksheet is None else [worksheet]
     timed_out = threading.Event()
     with source.as_stdin() as stdin, _started(command, stdin) as process:
@@ -85,14 +97,12 @@ def read_tabs(source: FileSource, *, path: str, worksheet: str | None) -> list[T
         finally:
             timer.cancel()
             process.kill()
-    if tabs is not None:
-        return tabs
-    if timed_out.is_set():
+    if tabs is None and timed_out.is_set():
         raise SheetError(
             f"{path}: reading it took more than {LONGEST_WAIT_S:.0f} s, so it was stopped",
             hint=_AS_CSV,
         )
-    raise _too_large(path)
+    return tabs
 
 
 @contextlib.contextmanager

@@ -253,8 +253,49 @@ def test_a_child_meets_its_memory_limit(
     if limit == "2 << 30":
         assert list(open_sheet(path).rows()) == []
     else:
-        # An import that fails for want of memory says so in many ways, some of them as an abort.
-        assert re.search("within the limits|ImportError|MemoryError|OSError", refused(path).message)
+        # An import or a thread that fails for want of memory says so in many ways, or as an abort.
+        words = "within the limits|ImportError|MemoryError|OSError|RuntimeError"
+        assert re.search(words, refused(path).message)
+
+
+@pytest.mark.parametrize("is_far", [True, False])
+def test_a_child_that_aborts_is_asked_in_turn(
+    workbook: Workbook, monkeypatch: pytest.MonkeyPatch, *, is_far: bool
+) -> None:
+    """Calamine may abort before the look finds the far cell; then the look comes first."""
+    found = '["error","FarCellError","XFD1048576"]'
+    program = (
+        f"import os, sys; print('{found}') if 'in-turn' in sys.argv and {is_far} else os.abort()"
+    )
+    monkeypatch.setattr(workbook_process, "_START", program)
+    words = "the cell XFD1048576 lies too far out" if is_far else "within the limits of memory"
+
+    assert words in refused(workbook({"T": [NAMES]})).message
+
+
+@pytest.mark.parametrize("cell", ["AE1048576", "XFD1048576"])
+def test_a_far_cell_is_named_across_the_processes(workbook: Workbook, cell: str) -> None:
+    """Whichever of calamine and the look comes first: 32 million cells it survives, 17 billion not."""
+    cell = f"XFD{row}" if row > 2 else "AE1048576"
+
+    assert (
+        f"the cell {cell} lies too far out"
+        in refused(workbook({"T": [NAMES]}, lambda tab: tab.__setitem__(cell, "x"))).message
+    )
+
+
+def test_what_the_look_finds_explains_what_calamine_runs_into(
+    workbook: Workbook, rewritten: Rewritten
+) -> None:
+    """Both fail at once: the document type is named."""
+    path = rewritten(
+        workbook({"T": [NAMES]}),
+        {"sheet1.xml": lambda raw: b"<!DOCTYPE x>" + raw.partition(b"?>")[2][:200]},
+    )
+
+    with path.open("rb") as file:
+        *_, last = answers(file, None, at_once=True)
+    assert last[:2] == ["error", "ForbiddenXmlError"]
 
 
 def test_a_form_is_known_by_its_parts() -> None:

@@ -100,7 +100,7 @@ def test_the_child_answers_on_standard_output(
     """One JSON value per line, the end last; in-process, its limits are left alone."""
     path = workbook({"T": [NAMES, ROW]})
     monkeypatch.setattr(workbook_child, "limit_resources", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["child"])
+    monkeypatch.setattr(sys, "argv", ["child", "in-turn"])
     with path.open("rb") as file:
         kept = os.dup(0)
         os.dup2(file.fileno(), 0)
