@@ -20,7 +20,7 @@ from batchconnect.cli_options import (
     known_profile,
     takes,
 )
-from batchconnect.simulator.faults import PROFILES
+from batchconnect.simulator.profiles import PROFILES
 
 app = typer.Typer(
     name="batchconnect",

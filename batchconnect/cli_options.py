@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from batchconnect.simulator.faults import PROFILES
+from batchconnect.simulator.profiles import PROFILES
 
 _WHERE = "Where"
 _WHICH = "Which rows"

@@ -22,7 +22,7 @@ from batchconnect.event import Event
 from batchconnect.lane import Lane, Limits
 from batchconnect.org import PLATFORM_URL, Org
 from batchconnect.settings import Settings
-from batchconnect.simulator.faults import PROFILES
+from batchconnect.simulator.profiles import PROFILES
 from batchconnect.transport.wire import Wire
 
 _SOCKETS: Final = 100

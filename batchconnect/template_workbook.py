@@ -9,8 +9,6 @@ import io
 from collections.abc import Sequence
 from typing import Any, Final
 
-import xlsxwriter  # type: ignore[import-untyped]  # it has hints, but no py.typed
-
 from batchconnect.row import Column
 from batchconnect.sheet.header import OPTIONAL
 from batchconnect.template import EXAMPLE, NOTES
@@ -54,6 +52,9 @@ def render_xlsx(*, orgs: Sequence[str] = (), sandboxes: Sequence[str] = ()) -> b
         orgs: Keys of the settings' orgs, offered in the `org` column; any other text stays possible.
         sandboxes: Likewise for `sandbox`.
     """
+    # A template of CSV does not wait 50 ms for it.
+    import xlsxwriter  # type: ignore[import-untyped]  # noqa: PLC0415 - it has hints, but no py.typed
+
     content = io.BytesIO()
     with xlsxwriter.Workbook(
         content,

@@ -142,8 +142,20 @@ def test_help_and_version_load_no_engine(question: str) -> None:
         "import sys\n"
         "from batchconnect.__main__ import _main\n"
         f"_main([{question!r}])\n"
-        "heavy = {'aiohttp', 'pandas', 'pydantic', 'structlog', 'anyio'}\n"
+        "heavy = {'aiohttp', 'pandas', 'pydantic', 'structlog', 'anyio', 'orjson'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["status", "runs", "validate", "plan", "orgs", "template"])
+def test_whoever_draws_no_report_loads_nothing_to_draw_with(command: str) -> None:
+    """Nor do they wait for it."""
+    code = (
+        f"import sys, batchconnect.commands.{command}\n"
+        "sys.exit(', '.join({'jinja2', 'xlsxwriter', 'pandas'} & set(sys.modules)) or 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 

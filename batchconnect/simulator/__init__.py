@@ -9,7 +9,7 @@ was read twice, once for the engine and once for this room.
 
 from typing import TYPE_CHECKING, Any
 
-from batchconnect.simulator.faults import PROFILES
+from batchconnect.simulator.profiles import PROFILES
 
 if TYPE_CHECKING:
     from batchconnect.simulator.control import Simulator

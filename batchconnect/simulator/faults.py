@@ -26,9 +26,9 @@ from batchconnect.simulator.decision import (
 )
 from batchconnect.simulator.exchange import Answer
 from batchconnect.simulator.limits import Limit
+from batchconnect.simulator.profiles import PROFILES
 from batchconnect.simulator.records import History
 
-PROFILES = ("ambiguous", "badday", "expiry", "flaky", "none", "overload", "throttle")
 MOST_FAULTS_IN_A_ROW = 2
 LONGEST_HANG_S = 3.0
 ODD_201: tuple[Shape, ...] = (
