@@ -7,7 +7,7 @@ knows. Nothing is changed here, so `plan` shows exactly what `run` does.
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import anyio
@@ -201,12 +201,11 @@ async def _read_complete(reads: Reads, sandbox: str) -> Listing:
 def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
     """Whether a marker that this ledger never sent is younger than the settle window."""
 
-    def is_stranger(marker: str | None) -> bool:
-        state = known.state_of(marker) if marker is not None else None
+    def is_stranger(marker: str) -> bool:
+        state = known.state_of(marker)
         return state is None or state.sends == 0
 
-    strangers = tuple(found for found in listing.items if is_stranger(found.marker))
-    age_ms = replace(listing, items=strangers).youngest_marker_age_ms()
+    age_ms = listing.youngest_marker_age_ms(is_stranger)
     return age_ms is not None and age_ms < rules.settle_s * 1000
 
 

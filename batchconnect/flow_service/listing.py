@@ -6,7 +6,7 @@ Absence is proved by a complete listing alone, so anything odd makes a listing *
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -98,14 +98,23 @@ class Listing:
         """Whether what it does not show is not there, or was applied after `began_s` less the lag."""
         return self.fault is None and self.refusal is None
 
-    def youngest_marker_age_ms(self) -> int | None:
+    def youngest_marker_age_ms(
+        self, counts: Callable[[str], bool] = lambda _marker: True
+    ) -> int | None:
         """
         How long ago the newest connection with any marker of ours was created.
+
+        Args:
+            counts: Which markers are looked at; all of them where it is not given.
 
         Returns:
             Milliseconds by the service's own clock; 0 where it does not tell; None without any.
         """
-        marked = [found.created_at_ms for found in self.items if found.marker is not None]
+        marked = [
+            found.created_at_ms
+            for found in self.items
+            if found.marker is not None and counts(found.marker)
+        ]
         if not marked:
             return None
         times = [at for at in marked if at is not None]
