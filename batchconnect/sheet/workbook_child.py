@@ -144,7 +144,7 @@ def _values(tab: "CalamineSheet") -> Iterator[Sequence[object]]:
     if tab.start is not None:
         before: list[object] = [""] * tab.start[1]
         for row in tab.iter_rows():
-            yield [*before, *row]
+            yield before + row if before else row
 
 
 def _rows(values: Iterator[Sequence[object]], odd: OddCells, *, is_asked: bool) -> Iterator[Answer]:

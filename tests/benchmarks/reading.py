@@ -1,6 +1,5 @@
 """Reading a sheet: beside pandas and python-calamine, in time and memory."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -10,6 +9,10 @@ from tests.benchmarks.sheets import write_csv, write_workbook
 from tests.benchmarks.table import Measure, ratio_of
 
 _PANDAS = "import sys,pandas as pd; print(len(pd.read_csv(sys.argv[1], dtype=str)))"
+_OURS = (
+    "import sys; from batchconnect.sheet import open_sheet; book = open_sheet(sys.argv[1]); "
+    "print(sum(1 for _ in book.rows())); book.close()"
+)
 _CALAMINE = (
     "import sys; from python_calamine import CalamineWorkbook as book; "
     "print(len(book.from_path(sys.argv[1]).get_sheet_by_index(0).to_python()))"
@@ -46,8 +49,7 @@ def workbook(folder: Path, *, quick: bool) -> Iterator[Measure]:
     """Every row of a workbook, read by us (checks, child process and all) and by calamine alone."""
     rows = 20_000 if quick else 100_000
     book = write_workbook(folder / "large.xlsx", rows)
-    reading = python("-m", "tests.benchmarks.reading", book)
-    ours, theirs = _in_turn(folder, reading, python("-c", _CALAMINE, book))
+    ours, theirs = _in_turn(folder, python("-c", _OURS, book), python("-c", _CALAMINE, book))
     ratio = ratio_of([one.wall_s for one in ours], [one.wall_s for one in theirs])
     yield Measure(
         what=f"a workbook of {rows:,} rows, opened and every row read",
@@ -78,11 +80,3 @@ def _settings(folder: Path) -> Path:
     path.write_text(f"[orgs.acme]\n{org}")
     path.chmod(0o600)
     return path
-
-
-if __name__ == "__main__":
-    from batchconnect.sheet import open_sheet
-
-    opened = open_sheet(sys.argv[1])
-    print(sum(1 for _ in opened.rows()))
-    opened.close()
