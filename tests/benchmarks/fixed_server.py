@@ -1,9 +1,14 @@
-"""The fixed answers without nginx: one asyncio protocol, no framework. `python -m … PORT [LATENCY_MS]`."""
+"""
+The fixed answers without nginx: one asyncio protocol, no framework. `python -m … PORT [LATENCY_MS]`.
+
+`GET /span` tells how many POSTs came since it was last asked, and the seconds from the first to the last.
+"""
 
 import asyncio
+import json
 import sys
 from email.utils import formatdate
-from typing import cast
+from typing import ClassVar, cast
 
 import uvloop
 
@@ -16,6 +21,8 @@ class Fixed(asyncio.Protocol):
     """One socket; requests come one after the other, as ours do."""
 
     latency_s = 0.0
+    posts: ClassVar[list[float]] = []
+    """When each POST came, of all sockets."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -42,13 +49,19 @@ class Fixed(asyncio.Protocol):
         """Answer one request."""
         if b"/ims/" in line:
             self.answer(200, TOKEN.encode())
+        elif b"/span" in line:
+            seconds = self.posts[-1] - self.posts[0] if self.posts else 0.0
+            self.answer(200, json.dumps({"posts": len(self.posts), "seconds": seconds}).encode())
+            self.posts.clear()
         elif line.startswith(b"GET"):
             count = b'{"count":0}' if b"count=true" in line else b'{"items":[],"_links":{}}'
             self.answer(200, count)
-        elif self.latency_s:
-            self._loop.call_later(self.latency_s, self.answer, 201, MADE.encode())
         else:
-            self.answer(201, MADE.encode())
+            self.posts.append(self._loop.time())
+            if self.latency_s:
+                self._loop.call_later(self.latency_s, self.answer, 201, MADE.encode())
+            else:
+                self.answer(201, MADE.encode())
 
     def answer(self, status: int, body: bytes) -> None:
         """Write a whole answer."""
