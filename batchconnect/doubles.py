@@ -2,7 +2,7 @@
 Rows of one sheet that ask for the same connection, or give one name to two targets.
 
 Which of them is meant only a person knows, so all rows of such a group are rejected. A sheet may
-hold a million rows: each costs 40 bytes while it is read, and a group is only built where one is.
+hold a million rows: each costs 32 bytes while it is read, and a group is only built where one is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from batchconnect.checks.finding import NOTHING, Problems, error, located
 from batchconnect.connection import BaseConnection
-from batchconnect.identity import PREFIX, canonical_name
+from batchconnect.identity import canonical_name
 from batchconnect.outcome import Problem
 from batchconnect.row import Column, Header
 
@@ -21,9 +21,10 @@ MOST_NAMED = 10
 """Other rows that one finding names at most."""
 
 _DIGEST = 16
-_RECORD = Struct(f"{_DIGEST}s{_DIGEST}sQ")
-"""Digest of (org, sandbox, name); 16 characters of the marker, 80 bits; number of the row."""
-_KEY = slice(len(PREFIX), len(PREFIX) + _DIGEST)
+_RECORD = Struct(f"{_DIGEST}sqq")
+"""Digest of (org, sandbox, name); hash of the target, which tells apart rows of one name; number of the row."""
+_NAME = Struct(f"{_DIGEST}s{_RECORD.size - _DIGEST}x")
+"""The same record, for its digest alone."""
 
 
 class _Place(NamedTuple):
@@ -32,7 +33,7 @@ class _Place(NamedTuple):
     same: list[int]
     """The rows with this row's key, itself among them."""
     named: list[list[int]]
-    """All rows with its name, by key."""
+    """All rows with its name, by target."""
 
 
 class Doubled:
@@ -99,12 +100,30 @@ class Doubles:
 
     def add(self, connection: BaseConnection) -> None:
         """Remember one row; nothing of the connection itself is kept."""
-        named = "\0".join(
-            (connection.org.org_id, connection.sandbox, canonical_name(connection.name))
+        self.enter(
+            connection.row,
+            place_of(connection.org.org_id, connection.sandbox),
+            canonical_name(connection.name),
+            (
+                connection.endpoint,
+                connection.database.lower(),
+                connection.tenant,
+                connection.service_principal_id,
+            ),
         )
-        digest = blake2b(named.encode(), digest_size=_DIGEST).digest()
-        key = connection.marker[_KEY].encode()
-        self._buckets[digest[0]] += _RECORD.pack(digest, key, connection.row)
+
+    def enter(self, row: int, place: str, name: str, target: tuple[str, str, str, str]) -> None:
+        """
+        Remember what one row asks for.
+
+        Args:
+            row: Its number.
+            place: As `place_of` gives it.
+            name: As names are compared.
+            target: Endpoint, database, tenant and principal, as targets are compared.
+        """
+        digest = blake2b((place + name).encode(), digest_size=_DIGEST).digest()
+        self._buckets[digest[0]] += _RECORD.pack(digest, hash(target), row)
 
     def groups(self) -> Doubled:
         """The rows that are doubled, whatever number of rows was added."""
@@ -118,19 +137,22 @@ class Doubles:
         return Doubled(places, self._header)
 
 
-def _named_twice(bucket: bytearray) -> Iterator[dict[bytes, list[int]]]:
-    """The groups of two or more rows with one name: the numbers of their rows by key."""
-    seen: set[bytes] = set()
-    twice: dict[bytes, dict[bytes, list[int]]] = {}
-    for name, _, _ in _RECORD.iter_unpack(bucket):
-        if name in seen:
-            twice[name] = {}
-        seen.add(name)
-    if twice:
-        for name, key, row in _RECORD.iter_unpack(bucket):
-            if name in twice:
-                twice[name].setdefault(key, []).append(row)
-    yield from twice.values()
+def place_of(org_id: str, sandbox: str) -> str:
+    """Where a name may stand once only, as `Doubles.enter` takes it."""
+    return f"{org_id}\0{sandbox}\0"
+
+
+def _named_twice(bucket: bytearray) -> Iterator[dict[int, list[int]]]:
+    """The groups of two or more rows with one name: the numbers of their rows by target."""
+    # One look at the whole bucket: most often no name in it stands twice.
+    if len(set(_NAME.iter_unpack(bucket))) * _RECORD.size == len(bucket):
+        return
+    named: dict[bytes, dict[int, list[int]]] = {}
+    for name, target, row in _RECORD.iter_unpack(bucket):
+        named.setdefault(name, {}).setdefault(target, []).append(row)
+    for rows in named.values():
+        if len(rows) > 1 or any(len(same) > 1 for same in rows.values()):
+            yield rows
 
 
 def _rows(numbers: Iterable[int], total: int) -> str:

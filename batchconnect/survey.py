@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from batchconnect.connection import BaseConnection
 from batchconnect.doubles import Doubles
+from batchconnect.glance import Glance
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
@@ -83,10 +84,20 @@ class Survey:
 
 
 def examine(
-    sheet: Sheet, parse: Parse, *, is_selected: Callable[[Row], bool] = lambda _: True
+    sheet: Sheet,
+    parse: Parse,
+    *,
+    is_selected: Callable[[Row], bool] = lambda _: True,
+    glance: Glance | None = None,
 ) -> Iterator[tuple[Row, BaseConnection | Rejected | None]]:
     """
     Judge every row of a sheet by itself and, at the end, the doubles among them.
+
+    Args:
+        sheet: An open sheet.
+        parse: Judges one row.
+        is_selected: What `--only` chooses, asked before the row is judged.
+        glance: Takes rows that have no finding by themselves, for those who do not need them.
 
     Yields:
         Each row once with its judgement, None where it is not selected; then the rows of each group of
@@ -95,8 +106,8 @@ def examine(
     Raises:
         SheetError: The sheet cannot be read to its end.
     """
-    doubles = Doubles(sheet.header)
-    for row in sheet.rows():
+    doubles = Doubles(sheet.header) if glance is None else glance.doubles
+    for row in sheet.rows() if glance is None else glance.others(sheet):
         if not is_selected(row):
             yield row, None
             continue

@@ -23,6 +23,7 @@ from batchconnect.commands.start import (
 from batchconnect.connection import BaseConnection, parse
 from batchconnect.directory import Orgs, SimulatedOrgs
 from batchconnect.errors import ExitCode, UsageError
+from batchconnect.glance import Glance
 from batchconnect.inert import inert
 from batchconnect.outcome import Problem, Rejected, Severity
 from batchconnect.reference import References
@@ -69,12 +70,16 @@ def run(
         )
         found = Findings(each=console.json)
         is_selected = choices.selector(orgs)
+        glance = None
+        if not choices.only:
+            glance = Glance(opened.header, orgs=orgs, org=choices.org, sandbox=choices.sandbox)
         doubled: dict[int, tuple[Problem, ...]] = {}
-        for row, judged in examine(opened, judge, is_selected=is_selected):
+        for row, judged in examine(opened, judge, is_selected=is_selected, glance=glance):
             is_again = not row.cells
             found.add(row.number, judged, is_again=is_again)
             if is_again and isinstance(judged, Rejected):
                 doubled[row.number] = judged.problems
+        found.rows += glance.rows if glance else 0
         blank = opened.blank_rows
         if annotate is not None:
             chunks = annotated(
