@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from batchconnect.annotate import annotated, beyond_words
 from batchconnect.cli_options import OutputOptions, PlaceOptions, SheetOptions
 from batchconnect.commands.console import Console
 from batchconnect.commands.new_file import refuse_existing, write_new
@@ -82,6 +81,9 @@ def run(
         found.rows += glance.rows if glance else 0
         blank = opened.blank_rows
         if annotate is not None:
+            # Whoever wants no workbook does not wait a fifth of a second for what writes one.
+            from batchconnect.annotate import annotated, beyond_words  # noqa: PLC0415
+
             chunks = annotated(
                 opened,
                 judge,
