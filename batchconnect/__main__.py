@@ -4,16 +4,21 @@
 The one place that turns errors into text and exit codes.
 """
 
+import gc
 import os
 import sys
 
 from batchconnect.errors import BatchConnectError, ExitCode
 
 _MISUNDERSTOOD = "the command line cannot be understood: stderr says why"
+_COLLECT_AFTER = 50_000
+"""New objects until Python looks for cycles. Rows leave next to none behind, and looking after each 700,
+as Python does by itself, takes 6 % of a run that waits for nothing."""
 
 
 def main() -> None:
     """Run the command line; never ends in a traceback."""
+    gc.set_threshold(_COLLECT_AFTER)
     _open_missing_streams()
     sys.exit(_main(sys.argv[1:]))
 

@@ -214,6 +214,17 @@ def test_the_console_script_ends_with_the_code(
     assert ended.value.code == 3
 
 
+def test_the_command_looks_for_cycles_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own process is its own; the library leaves the collector alone."""
+    told: list[int] = []
+    monkeypatch.setattr("gc.set_threshold", told.append)
+    monkeypatch.setattr(sys, "argv", ["batchconnect", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+
+    assert told == [50_000]
+
+
 def test_a_process_without_streams_gets_some(
     batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
