@@ -2,22 +2,30 @@
 What a run leaves behind for people and programs: one summary, rendered in several formats.
 
 A format is one entry of `FORMATS`; each renders the same `Summary` to bytes, in chunks, so that a
-million rows are written as they are read.
+million rows are written as they are read, all files in one pass.
 """
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from . import csv, html, json, xlsx
-from .result import Result
+from .clean import Redact, cleaned
+from .step import Rows, Steps, in_step
 from .summary import Summary
-from .write import ReportError, make_folder, point_latest, redacted, write_file
+from .write import ReportError, make_folder, point_latest, redacted, writing
 
 __all__ = ["FORMATS", "LOG", "Render", "ReportError", "write_reports"]
 
 Render = Callable[[Summary], Iterator[bytes]]
-"""A format: the file's bytes in chunks that end at a line's end."""
+"""
+A format: the file's bytes in chunks that end at a line's end.
+
+It asks for the rows once, and gives a chunk for every `ROWS_PER_STEP` of them, empty where it has nothing
+to write yet: so all formats keep step.
+"""
 
 FORMATS: Mapping[str, Render] = {
     "results.csv": csv.render,
@@ -29,14 +37,12 @@ FORMATS: Mapping[str, Render] = {
 }
 """Every file of a run by name. `summary.json` stays last: it names those that were written."""
 
+_LAST = "summary.json"
 _PACKED = frozenset({"results.xlsx"})
-"""Formats whose bytes are no text: every text is redacted before it is drawn."""
+"""Formats whose bytes are no text: the look at the rows before is the only one."""
 
 LOG = "run.log.jsonl"
 """Written during the run, by the log; named in `summary.json` where it is there."""
-
-_ESCAPED = frozenset("\"&<>'")
-"""Characters that a format writes in its own way, so that a value is not found in the final text."""
 
 
 def write_reports(
@@ -67,101 +73,50 @@ def write_reports(
         folder.chmod(0o700)
     except OSError as error:
         raise ReportError({folder: error.strerror or str(error)}, {}) from None
-    if redact is not None:
-        summary = replace(summary, rows=_redacted_rows(summary, redact))
-    written: dict[str, Path] = {}
-    failed: dict[Path, str] = {}
-    for name, render in FORMATS.items():
-        path = folder / name
-        told = replace(summary, files=_files(folder, written, name))
-        is_packed = name in _PACKED
-        chunks = render(_wholly_redacted(told, redact) if redact and is_packed else told)
-        try:
-            write_file(path, redacted(chunks, redact) if redact and not is_packed else chunks)
-        except OSError as error:
-            failed[path] = error.strerror or str(error)
-        else:
-            written[name] = path
+    files = _Files(folder, summary if redact is None else cleaned(summary, redact), redact)
+    files.write()
     try:
         if is_run:
             point_latest(folder)
     except OSError as error:
-        failed[folder.parent / "latest"] = error.strerror or str(error)
-    if failed:
-        raise ReportError(failed, written)
+        files.failed[folder.parent / "latest"] = error.strerror or str(error)
+    written = {name: folder / name for name in files.written}
+    if files.failed:
+        raise ReportError(files.failed, written)
     return written
 
 
-def _files(folder: Path, written: Mapping[str, Path], name: str) -> dict[str, str]:
-    log = {LOG: folder / LOG} if (folder / LOG).is_file() else {}
-    return {key: str(path) for key, path in {**written, name: folder / name, **log}.items()}
+class _Files:
+    """The files of one run on their way to the disk."""
 
+    def __init__(self, folder: Path, summary: Summary, redact: Redact | None) -> None:
+        self.written: dict[str, str] = {}
+        """Paths by name."""
+        self.failed: dict[Path, str] = {}
+        self._folder = folder
+        self._summary = summary
+        self._redact = redact
+        self._log = {LOG: str(folder / LOG)} if (folder / LOG).is_file() else {}
 
-def _redacted_rows(
-    summary: Summary, redact: Callable[[str], str]
-) -> Callable[[], Iterator[Result]]:
-    """Redact, before a format escapes it, each text that would not be the same in the final text."""
+    def write(self) -> None:
+        """Those with rows in one pass; what tells of them all, after them."""
+        names = [name for name in FORMATS if name != _LAST]
+        in_step(self._summary.rows(), [partial(self._steps, name) for name in names])
+        if _LAST in FORMATS:
+            for _ in self._steps(_LAST, self._summary.rows):
+                pass
 
-    def clean(text: str) -> str:
-        return redact(text) if not _ESCAPED.isdisjoint(text) else text
-
-    def rows() -> Iterator[Result]:
-        for row in summary.rows():
-            yield replace(
-                row,
-                name=clean(row.name),
-                description=clean(row.description),
-                error=row.error and clean(row.error),
-                warnings=tuple(map(clean, row.warnings)),
-                carried=tuple(map(clean, row.carried)),
-            )
-
-    return rows
-
-
-def _wholly_redacted(summary: Summary, redact: Callable[[str], str]) -> Summary:
-    """Redact each text that a packed format shows, since nobody can look at its final text."""
-
-    def rows() -> Iterator[Result]:
-        for row in summary.rows():
-            texts = [
-                *(row.name, row.org, row.sandbox, row.endpoint, row.database, row.tenant),
-                *(row.service_principal_id, row.description, row.hint, row.error or ""),
-                *(row.connection_id or "", row.error_code or "", *row.carried),
-                *(text for problem in row.problems for text in (problem.what, problem.remedy)),
-            ]
-            # Most rows hold no secret: one look at all of it costs less than one at each text.
-            joined = "\0".join(texts)
-            yield row if redact(joined) == joined else _redacted_row(row, redact)
-
-    opened = summary.opened
-    clean = replace(
-        opened,
-        sheets=tuple(map(redact, opened.sheets)),
-        carried=tuple(map(redact, opened.carried)),
-        note=redact(opened.note),
-    )
-    return replace(summary, opened=clean, rows=rows)
-
-
-def _redacted_row(row: Result, redact: Callable[[str], str]) -> Result:
-    return replace(
-        row,
-        name=redact(row.name),
-        org=redact(row.org),
-        sandbox=redact(row.sandbox),
-        endpoint=redact(row.endpoint),
-        database=redact(row.database),
-        tenant=redact(row.tenant),
-        service_principal_id=redact(row.service_principal_id),
-        description=redact(row.description),
-        hint=redact(row.hint),
-        error=row.error and redact(row.error),
-        connection_id=row.connection_id and redact(row.connection_id),
-        error_code=row.error_code and redact(row.error_code),
-        carried=tuple(map(redact, row.carried)),
-        problems=tuple(
-            replace(problem, what=redact(problem.what), remedy=redact(problem.remedy))
-            for problem in row.problems
-        ),
-    )
+    def _steps(self, name: str, rows: Rows) -> Steps:
+        path = self._folder / name
+        # Live, and read from the last map to the first: a format that looks when its rows are through
+        # finds what was written before it, itself, and the log.
+        files = ChainMap(self._log, {name: str(path)}, self.written)
+        chunks = FORMATS[name](replace(self._summary, rows=rows, files=files))
+        if self._redact is not None and name not in _PACKED:
+            chunks = redacted(chunks, self._redact)
+        try:
+            yield from writing(path, chunks)
+        except OSError as error:
+            self.failed[path] = error.strerror or str(error)
+        else:
+            self.written[name] = str(path)

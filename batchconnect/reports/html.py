@@ -7,12 +7,10 @@ script has a hash in the page's policy and finds the rows in an inert block: no 
 
 import base64
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Final
 
 from batchconnect.event import LaneStopped
 from batchconnect.inert import inert
@@ -20,13 +18,17 @@ from batchconnect.ledger.entry import LaneTold
 from batchconnect.outcome import Status
 
 from . import page_words
-from .chart import Strip, latency_bars, request_bars, strip
-from .drawing import Bars
+from .chart import latency_bars, request_bars, strip
 from .incident import Incident
-from .latency import Latencies, Latency
+from .latency import Latencies
 from .page_rows import MOST_ROWS, RowBlock, codes_of
+from .result import Result
+from .step import batches
 from .summary import Summary
-from .timeline import Timekeeper, Timeline
+from .timeline import Timekeeper
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _MOST_ORGS: Final = 50
 _MOST_MARKERS: Final = 50
@@ -51,30 +53,31 @@ class _Org:
         return self.rows - self.counts[Status.CREATED] - self.counts[Status.EXISTING]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pass:
-    """What one pass over the rows gave."""
-
-    orgs: tuple[_Org, ...]
-    codes: frozenset[str]
-    """By which rows can be found."""
-    timeline: Timeline | None
-    requests: Bars | None
-    strips: tuple[Strip, ...]
-    latency: Latency | None
-    durations: Bars | None
-    block: RowBlock
-
-
 def render(summary: Summary) -> Iterator[bytes]:
     """`report.html`; each chunk holds whole lines."""
+    seen = _Seen(summary)
+    for batch in batches(summary.rows()):
+        for result in batch:
+            seen.add(result)
+        yield b""
+    yield from _chunks(_pieces(summary, seen))
+
+
+def _pieces(summary: Summary, seen: "_Seen") -> Iterator[str]:
     page = _environment()
     style, script = (_source(page, name) for name in ("report.css", "report.js"))
-    seen = _pass_over(summary)
-    pieces = page.get_template("report.html.jinja").generate(
+    timeline, latency = seen.times.timeline(), seen.latencies.found()
+    yield from page.get_template("report.html.jinja").generate(
         run=summary,
         opened=summary.opened,
-        charts=seen,
+        charts={
+            "orgs": seen.orgs(),
+            "timeline": timeline,
+            "requests": request_bars(timeline) if timeline else None,
+            "strips": [strip(track, timeline) for track in timeline.tracks] if timeline else [],
+            "latency": latency,
+            "durations": latency_bars(latency) if latency else None,
+        },
         words=page_words,
         statuses=list(Status),
         incidents=[(one, _is_found(one, seen.codes)) for one in summary.incidents],
@@ -88,10 +91,47 @@ def render(summary: Summary) -> Iterator[bytes]:
         script_hash=_hash(script),
         rows=seen.block.lines(),
     )
-    return _chunks(pieces)
 
 
-def _environment() -> Environment:
+class _Seen:
+    """What the rows add up to."""
+
+    def __init__(self, summary: Summary) -> None:
+        self.times = Timekeeper(summary)
+        self.latencies = Latencies()
+        self.block = RowBlock(
+            total=summary.total, carried=summary.carried, started_at_ms=summary.started_at_ms
+        )
+        self.codes = {
+            line.entry.event.code
+            for line in summary.lines
+            if isinstance(line.entry, LaneTold) and isinstance(line.entry.event, LaneStopped)
+        }
+        """By which rows can be found."""
+        self._counts: defaultdict[str, Counter[Status]] = defaultdict(Counter)
+
+    def add(self, result: Result) -> None:
+        """Take the next row."""
+        codes = codes_of(result)
+        self.block.add(result, codes)
+        self.codes.update(codes)
+        self._counts[result.org][result.status] += 1
+        self.times.add(result)
+        if result.status in _SENT and result.attempts and result.duration_ms is not None:
+            self.latencies.add(result.duration_ms, settled=result.reconciled)
+
+    def orgs(self) -> list[_Org]:
+        """Those with the most unfinished rows first."""
+        return sorted(
+            (_Org(name=name, counts=counts) for name, counts in self._counts.items()),
+            key=lambda org: (-org.open, -org.rows, org.name),
+        )
+
+
+def _environment() -> "Environment":
+    # Whoever draws no page, as `status` and `plan`, does not wait 45 ms for it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
     page = Environment(
         loader=PackageLoader(__package__, "page"),
         autoescape=True,
@@ -111,7 +151,7 @@ def _environment() -> Environment:
     return page
 
 
-def _source(page: Environment, name: str) -> str:
+def _source(page: "Environment", name: str) -> str:
     """A style or script of ours as it is: the browser hashes what stands between the tags."""
     assert page.loader is not None
     return page.loader.get_source(page, name)[0]
@@ -121,42 +161,6 @@ def _hash(text: str) -> str:
     """What a Content-Security-Policy knows an inline text by."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"sha256-{digest}"
-
-
-def _pass_over(summary: Summary) -> _Pass:
-    times, latencies = Timekeeper(summary), Latencies()
-    orgs: dict[str, Counter[Status]] = {}
-    codes = {
-        line.entry.event.code
-        for line in summary.lines
-        if isinstance(line.entry, LaneTold) and isinstance(line.entry.event, LaneStopped)
-    }
-    block = RowBlock(
-        total=summary.total, carried=summary.carried, started_at_ms=summary.started_at_ms
-    )
-    for result in summary.rows():
-        block.add(result)
-        orgs.setdefault(result.org, Counter())[result.status] += 1
-        codes.update(codes_of(result))
-        times.add(result)
-        if result.status in _SENT and result.attempts and result.duration_ms is not None:
-            latencies.add(result.duration_ms, settled=result.reconciled)
-    timeline, latency = times.timeline(), latencies.found()
-    return _Pass(
-        orgs=tuple(
-            sorted(
-                (_Org(name=name, counts=counts) for name, counts in orgs.items()),
-                key=lambda org: (-org.open, -org.rows, org.name),
-            )
-        ),
-        codes=frozenset(codes),
-        timeline=timeline,
-        requests=request_bars(timeline) if timeline else None,
-        strips=tuple(strip(track, timeline) for track in timeline.tracks) if timeline else (),
-        latency=latency,
-        durations=latency_bars(latency) if latency else None,
-        block=block,
-    )
 
 
 def _is_found(incident: Incident, codes: Iterable[str]) -> bool:

@@ -7,7 +7,6 @@ Their keys are fixed by the JSON Schemas in `schemas/`, which are part of the pa
 import json
 from collections.abc import Iterator
 from importlib.resources import files
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -16,24 +15,22 @@ from .columns import RESULT_COLUMNS, cells_of, columns_of, facts_of, iso
 from .incident import Incident
 from .lanes import Lane
 from .result import Result
+from .step import batches
 from .summary import Summary
 
 SUMMARY_SCHEMA = "urn:batchconnect:schema:summary:1"
 """The value of `schema` in `summary.json`, and the `$id` of its JSON Schema."""
 
-_ROWS_PER_CHUNK = 500
-
 
 def render(summary: Summary) -> Iterator[bytes]:
     """`results.jsonl`: one object per input row, in input order; each chunk holds whole lines."""
     names = columns_of(summary.carried, (*RESULT_COLUMNS, "warnings"))
-    # orjson refuses lone surrogates; what the ledger gave back has none.
-    lines = (
-        orjson.dumps(result_document(result, names), option=orjson.OPT_APPEND_NEWLINE)
-        for result in summary.rows()
-    )
-    while batch := list(islice(lines, _ROWS_PER_CHUNK)):
-        yield b"".join(batch)
+    for batch in batches(summary.rows()):
+        # orjson refuses lone surrogates; what the ledger gave back has none.
+        yield b"".join(
+            orjson.dumps(result_document(result, names), option=orjson.OPT_APPEND_NEWLINE)
+            for result in batch
+        )
 
 
 def render_summary(summary: Summary) -> Iterator[bytes]:

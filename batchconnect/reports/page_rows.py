@@ -5,6 +5,7 @@ A text that many rows share (an org, an endpoint, a hint) is written once, at th
 number: that halves the page. Characters that steer a reader's eye or end a script are escapes.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -59,26 +60,26 @@ _PER_CHUNK = 500
 _FOUND_BY_ASKING = "its marker, after the answer was lost"
 
 
-class _Texts:
-    """Texts by number, in the order in which they came up."""
+_DONE = (Status.CREATED, Status.EXISTING)
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {"": 0}
 
-    def __call__(self, text: str | None) -> int:
-        return self._numbers.setdefault(text or "", len(self._numbers))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._numbers)
+def _numbers() -> defaultdict[str, int]:
+    """Texts by number, in the order in which they come up; asking for a text is enough."""
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    numbers[""] = 0
+    return numbers
 
 
 def is_unfinished(result: Result) -> bool:
     """Whether the row has no connection."""
-    return result.status not in {Status.CREATED, Status.EXISTING}
+    return result.status not in _DONE
 
 
 def codes_of(result: Result) -> list[str]:
     """Every code that explains the row: a rejected one may have several."""
+    if result.error_code is None and not result.problems:
+        return []
     own = [result.error_code] if result.error_code else []
     errors = [problem.code for problem in result.problems] if is_unfinished(result) else []
     return list(dict.fromkeys([*own, *errors]))
@@ -100,13 +101,13 @@ class RowBlock:
         self._is_whole = total <= MOST_ROWS
         self._carried = list(map(inert, carried))
         self._started_at_ms = started_at_ms
-        self._texts = _Texts()
+        self._texts = _numbers()
         self._rows: list[bytes] = []
 
-    def add(self, result: Result) -> None:
-        """Take the next row, unless the page is full."""
+    def add(self, result: Result, codes: Sequence[str]) -> None:
+        """Take the next row with its `codes_of`, unless the page is full."""
         if (self._is_whole or is_unfinished(result)) and len(self._rows) < MOST_ROWS:
-            self._rows.append(orjson.dumps(self._row(result)))
+            self._rows.append(orjson.dumps(self._row(result, codes)))
 
     def lines(self) -> Iterator[str]:
         """The block, in chunks of whole lines."""
@@ -122,34 +123,34 @@ class RowBlock:
         yield from _listed(orjson.dumps(inert(text)) for text in self._texts)
         yield "]}\n"
 
-    def _row(self, result: Result) -> list[int | str | list[int] | None]:
+    def _row(self, result: Result, codes: Sequence[str]) -> list[int | str | list[int] | None]:
         texts = self._texts
         started = result.started_at_ms
         cells = cells_of(result, len(self._carried))
         return [
             result.row,
-            texts(result.status.value),
+            texts[result.status],
             inert(result.name),
             inert(result.connection_id or ""),
-            texts(result.org),
-            texts(result.sandbox),
-            texts(result.endpoint),
-            texts(result.database),
-            texts(result.tenant),
-            texts(result.service_principal_id),
-            texts(result.description),
-            texts(" ".join(codes_of(result))),
-            texts(result.error),
-            texts(result.hint),
-            texts(result.error_column),
+            texts[result.org],
+            texts[result.sandbox],
+            texts[result.endpoint],
+            texts[result.database],
+            texts[result.tenant],
+            texts[result.service_principal_id],
+            texts[result.description],
+            texts[" ".join(codes)],
+            texts[result.error or ""],
+            texts[result.hint],
+            texts[result.error_column or ""],
             result.http_status,
             inert(result.request_id or ""),
             result.attempts,
-            texts(_FOUND_BY_ASKING if result.reconciled else result.matched_by),
+            texts[_FOUND_BY_ASKING if result.reconciled else result.matched_by or ""],
             None if started is None else started - self._started_at_ms,
             result.duration_ms,
-            [texts(warning) for warning in result.warnings],
-            [texts(cell) for cell in cells],
+            [texts[warning] for warning in result.warnings],
+            [texts[cell] for cell in cells],
         ]
 
 

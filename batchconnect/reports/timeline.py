@@ -87,8 +87,8 @@ class Timekeeper:
         self._summary = summary
         busiest = sorted(summary.lanes, key=lambda lane: (-lane.sent, lane.org))[:MOST_LANES]
         self._shown = {lane.org for lane in busiest}
-        self._tries: Counter[tuple[int, Try]] = Counter()
-        self._by_org: Counter[tuple[str, int]] = Counter()
+        self._alike: Counter[tuple[int, str, Status, bool, int]] = Counter()
+        """Rows by the second and org, and by what their tries became: most are like others."""
 
     def add(self, result: Result) -> None:
         """Count a row's tries to the second of its outcome."""
@@ -97,10 +97,7 @@ class Timekeeper:
         if at_ms is None or at_ms < start_ms or not result.attempts:
             return
         second = (at_ms - start_ms) // 1000
-        for kind, count in _tries(result):
-            self._tries[second, kind] += count
-        if result.org in self._shown:
-            self._by_org[result.org, second] += result.attempts
+        self._alike[second, result.org, result.status, result.reconciled, result.attempts] += 1
 
     def timeline(self) -> Timeline | None:
         """What was added; None: no lane sent anything."""
@@ -108,7 +105,7 @@ class Timekeeper:
         if not summary.lanes:
             return None
         start_ms = summary.started_at_ms
-        settled_ms = {start_ms + second * 1000 for second, _ in self._tries}
+        settled_ms = {start_ms + second * 1000 for second, *_ in self._alike}
         time = working_time(summary.lines, settled_ms)
         bucket_s = _bucket_s(time.total_ms)
         count = time.total_ms // (bucket_s * 1000) + 1
@@ -117,11 +114,13 @@ class Timekeeper:
             return time.elapsed_ms(start_ms + second * 1000) // (bucket_s * 1000)
 
         tries: tuple[Counter[Try], ...] = tuple(Counter() for _ in range(count))
-        for (second, kind), number in self._tries.items():
-            tries[bucket_of(second)][kind] += number
         by_org = {org: [0] * count for org in self._shown}
-        for (org, second), number in self._by_org.items():
-            by_org[org][bucket_of(second)] += number
+        for (second, org, status, reconciled, attempts), rows in self._alike.items():
+            bucket = bucket_of(second)
+            for kind, number in _tries(status, attempts, is_reconciled=reconciled):
+                tries[bucket][kind] += number * rows
+            if org in self._shown:
+                by_org[org][bucket] += attempts * rows
         told = self._told(time)
         return Timeline(
             time=time,
@@ -160,16 +159,16 @@ class Timekeeper:
         return told
 
 
-def _tries(result: Result) -> Iterator[tuple[Try, int]]:
-    if result.status is Status.NOT_ATTEMPTED:
+def _tries(status: Status, attempts: int, *, is_reconciled: bool) -> Iterator[tuple[Try, int]]:
+    if status is Status.NOT_ATTEMPTED:
         # It was throttled until the patience ended: no try of it was answered otherwise.
-        yield Try.REPEATED, result.attempts
+        yield Try.REPEATED, attempts
         return
-    if result.attempts > 1:
-        yield Try.REPEATED, result.attempts - 1
-    if result.reconciled or result.status is Status.IN_DOUBT:
+    if attempts > 1:
+        yield Try.REPEATED, attempts - 1
+    if is_reconciled or status is Status.IN_DOUBT:
         yield Try.LOST, 1
-    elif result.status in {Status.CREATED, Status.EXISTING}:
+    elif status in {Status.CREATED, Status.EXISTING}:
         yield Try.ANSWERED, 1
     else:
         yield Try.REFUSED, 1

@@ -12,14 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import xlsxwriter  # type: ignore[import-untyped]  # it has hints, but no py.typed
-from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # likewise
-
 from batchconnect.outcome import Problem, Severity
 from batchconnect.row import Column
 
 from .ink import HEADING_INK, INK, KEY_INK, OWN_HEADING_INK, WIDTHS
+from .row_xml import PlainRow, is_known
 from .shape import LAST_ROW, LONGEST_TEXT, OURS, Place, Shape, Shown, Tone, cut, fits
+from .step import batches
 
 MOST_COMMENTS: Final = 5000
 """Beyond these a cell is coloured only: each comment is a drawing, and Excel opens slowly."""
@@ -59,7 +58,7 @@ def render(
         created: The workbook's own date; the same for the same bytes again.
 
     Yields:
-        The file's bytes, when it is complete.
+        An empty chunk for every step's rows; the file's bytes, when it is complete.
 
     Raises:
         OSError: The disk is full.
@@ -70,8 +69,11 @@ def render(
         with _opened(path) as book:
             book.set_properties({"author": _AUTHOR, **({"created": created} if created else {})})
             drawing = _Drawing(book, shape)
-            beyond = drawing.rows(rows)
-            _tell(book, [*about(beyond), *_legend(), *drawing.remarks()])
+            for batch in batches(rows):
+                drawing.rows(batch)
+                yield b""
+            drawing.end()
+            _tell(book, [*about(drawing.beyond), *_legend(), *drawing.remarks()])
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
@@ -79,6 +81,10 @@ def render(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    # Whoever draws no workbook, as `status` and `plan`, does not wait 50 ms for it.
+    import xlsxwriter  # type: ignore[import-untyped]  # noqa: PLC0415 - it has hints, but no py.typed
+    from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # noqa: PLC0415
+
     book = xlsxwriter.Workbook(
         path, {"constant_memory": True, "tmpdir": str(path.parent), "in_memory": False, **EXACT}
     )
@@ -108,23 +114,36 @@ class _Drawing:
         self._heading = book.add_format({**text, "bold": True, **HEADING_INK})
         self._own_heading = book.add_format({**text, "bold": True, **OWN_HEADING_INK})
         self._has = frozenset(place for place in shape.places if isinstance(place, Column))
+        self._plain_rows: dict[tuple[Tone, bool], PlainRow] = {}
+        self._is_known = is_known(self._sheet, self._plain)
+        # What a plain row shows where: -1 is the last of the blanks behind its carried cells.
+        shown = self._has - {Column.SERVICE_PRINCIPAL_KEY}
+        self._plain_places = [
+            place if isinstance(place, int) or place in shown else -1 for place in shape.places
+        ]
+        self._blanks = ("",) * (len(shape.titles) + 1)
         self._comments = 0
         self._left_out = 0
         self._last = self._header()
+        self.beyond = 0
+        """Rows beyond Excel's last one."""
 
-    def rows(self, rows: Iterable[Shown]) -> int:
-        """Draw all rows; the number of those beyond Excel's last one comes back."""
-        beyond = 0
+    def rows(self, rows: Iterable[Shown]) -> None:
+        """Draw rows, below those that were drawn before."""
         for shown in rows:
             index = shown.number + self._shift - 1
             if index >= LAST_ROW:
-                beyond += 1
+                self.beyond += 1
                 continue
-            self._row(index, shown)
+            is_plain = self._is_known and not shown.problems and index > self._last
+            if not (is_plain and self._is_drawn_plainly(index, shown)):
+                self._row(index, shown)
             self._last = index
+
+    def end(self) -> None:
+        """Put the filter around all that was drawn."""
         own = len(self._shape.places) + len(OURS) - 1
         self._sheet.autofilter(self._header_index, 0, self._last, own)
-        return beyond
 
     def remarks(self) -> Iterator[tuple[str, str]]:
         """What a reader has to know about the drawing itself."""
@@ -175,6 +194,29 @@ class _Drawing:
         if place is None:
             return 3
         return WIDTHS[place] if isinstance(place, Column) else 20
+
+    def _is_drawn_plainly(self, index: int, shown: Shown) -> bool:
+        kind = shown.tone, shown.wants_key
+        if kind not in self._plain_rows:
+            self._plain_rows[kind] = self._plain_row(shown)
+        cells, carried = shown.cells, (*shown.carried, *self._blanks)
+        texts = [
+            carried[place] if isinstance(place, int) else cells.get(place, "")
+            for place in self._plain_places
+        ]
+        texts += (shown.status, shown.connection_id, shown.error, shown.hint)
+        return self._plain_rows[kind].write(index, texts)
+
+    def _plain_row(self, like: Shown) -> PlainRow:
+        places = self._shape.places
+        key = Column.SERVICE_PRINCIPAL_KEY
+        is_marked = like.wants_key and key in self._has
+        styles = [self._key if is_marked and place is key else self._plain for place in places]
+        return PlainRow(
+            self._sheet,
+            [*styles, self._toned[like.tone], *[self._plain] * (len(OURS) - 1)],
+            blank=places.index(key) if is_marked else None,
+        )
 
     def _row(self, index: int, shown: Shown) -> None:
         at_cells, at_row = self._sorted(shown.problems)

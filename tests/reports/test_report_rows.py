@@ -232,7 +232,7 @@ def test_chunks_end_where_a_record_ends() -> None:
 
     chunks = list(sheets.render(summary))
 
-    assert len(chunks) == 3
+    assert len(chunks) == 4  # the header, and three steps
     assert all(chunk.endswith(b"\r\n") for chunk in chunks)
     assert len(parsed(chunks)) == 1202
     assert all(chunk.endswith(b"}\n") for chunk in documents.render(summary))

@@ -5,6 +5,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 from zipfile import ZipFile
@@ -31,6 +32,7 @@ from batchconnect.outcome import (
 )
 from batchconnect.reports import workbook, xlsx
 from batchconnect.reports.lines import closing_lines
+from batchconnect.reports.row_xml import letters
 from batchconnect.reports.shape import LONGEST_TEXT, OURS, Shown, Tone, cut, fits, shape_of
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.row import Column, Row
@@ -293,6 +295,33 @@ def test_what_the_workbook_holds_is_what_was_given(names: list[str]) -> None:
     assert [row[2] for row in read[1:]] == [name if fits(name) else "" for name in names]
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.one_of(st.sampled_from(EXACT), st.text(max_size=9)), min_size=1, max_size=4))
+def test_a_plain_row_has_the_bytes_that_the_library_writes(names: list[str]) -> None:
+    """Put together at once, or cell by cell."""
+    outcomes: list[Outcome] = [Created(connection_id="c & d"), Failed(code="c", detail="d")]
+    rows = [
+        (number, replace(PLANNED, name=name, carried=("", name)), outcome)
+        for number, (name, outcome) in enumerate(product([*names, "last"], outcomes), 2)
+    ]
+    # The library numbers a format when it first writes it, and the last row after the second tab.
+    summary = told(*rows, (len(rows) + 2, PLANNED, outcomes[0]))
+    at_once = content(summary)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workbook, "is_known", lambda sheet, style: False)
+        by_cell = content(summary)
+
+    assert at_once == by_cell
+
+
+def test_columns_are_named_as_in_excel() -> None:
+    """A plain row names its cells itself."""
+    assert [letters(column) for column in (0, 25, 26, 701, 702, 16383)] == [
+        *("A", "Z", "AA", "ZZ", "AAA", "XFD")
+    ]
+
+
 @pytest.mark.parametrize(
     "name", ["n" * (LONGEST_TEXT + 1), "🚀" * (LONGEST_TEXT // 2 + 1), "a\uffff"]
 )
@@ -436,7 +465,7 @@ def test_what_is_drawn_on_disk_is_private_and_goes_away(
     """Folder 0700, file 0600, nothing is left."""
     monkeypatch.setattr(workbook, "_CHUNK", 100)
     chunks = xlsx.render(one_of_each())
-    next(chunks)
+    next(filter(None, chunks))
     (folder,) = folders(elsewhere)
 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
