@@ -3,7 +3,7 @@ Tells the rows of an XLSX tab that hold nothing odd from all else, without a loo
 
 A plain row is one that a regular expression knows to its last byte: well-formed, numbered, and every
 cell of it blank or with a value that is no error. Programs write hardly any others, and a parser that
-calls us for each cell takes 12 times as long for them: 48 us for nine cells instead of 4.
+calls us for each cell takes nine times as long for them: 45 us for nine cells instead of 5.
 """
 
 import re
