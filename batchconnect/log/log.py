@@ -19,7 +19,7 @@ import structlog
 from structlog import make_filtering_bound_logger
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from batchconnect.event import (
     Draining,
@@ -63,20 +63,13 @@ class Log:
     ) -> None:
         self._redactor = redactor
         self._outputs = Outputs(file, stderr, verbose, on_trouble)
-        processors: list[Processor] = [
-            _begin,
-            ExceptionRenderer(ExceptionDictTransformer(show_locals=False, use_rich=False)),
-            _withhold_foreign_values,
-            self._render,
-        ]
-        hears_debug = file is not None or verbose > 0
-        self._logger = structlog.wrap_logger(
-            self._outputs,
-            processors=processors,
-            # What no output hears is not even made.
-            wrapper_class=make_filtering_bound_logger(DEBUG if hears_debug else INFO),
-            context_class=dict,
-        ).bind()
+        frames = ExceptionRenderer(ExceptionDictTransformer(show_locals=False, use_rich=False))
+        # What no output hears is not even made.
+        level = DEBUG if file is not None or verbose > 0 else INFO
+        self._events = _logger(self._outputs, level, _begin, self._render)
+        self._errors = _logger(
+            self._outputs, level, _begin, frames, _withhold_foreign_values, self._render
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +90,8 @@ class Log:
     def event(self, event: Event) -> None:
         """Write an event as one line: its name in snake case, then its fields."""
         if self.is_written:
-            log = getattr(self._logger, _level(event))
-            log(snake_case(type(event).__name__), **fields_of(event))
+            log = getattr(self._events, _level(event))
+            log(snake_case(type(event).__name__), fields=fields_of(event))
 
     def exception(self, error: BaseException, where: str) -> None:
         """
@@ -109,7 +102,7 @@ class Log:
             where: What was being done, as `row 12`.
         """
         if self.is_written:
-            self._logger.error("exception", where=where, exc_info=error)
+            self._errors.error("exception", fields={"where": where}, exc_info=error)
 
     def _render(self, _logger: object, _method: str, event_dict: EventDict) -> str:
         """The last step: one line of JSON without a secret."""
@@ -172,6 +165,16 @@ def open_log(
     return Log(file=file, stderr=stderr, redactor=redactor, verbose=verbose, on_trouble=on_trouble)
 
 
+def _logger(outputs: Outputs, level: int, *steps: Processor) -> FilteringBoundLogger:
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        outputs,
+        processors=steps,
+        wrapper_class=make_filtering_bound_logger(level),
+        context_class=dict,
+    ).bind()
+    return logger
+
+
 def _level(event: Event) -> str:
     match event:
         case RowStarted() | PaceChanged(reason="growth"):
@@ -189,8 +192,8 @@ def _level(event: Event) -> str:
 def _begin(_logger: object, method: str, event_dict: EventDict) -> EventDict:
     """Time, level and name come first, so that a person finds the beginning."""
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    first = {"timestamp": f"{now[:-6]}Z", "level": method, "event": event_dict.pop("event")}
-    return {**first, **event_dict}
+    name, fields = event_dict.pop("event"), event_dict.pop("fields")
+    return {"timestamp": f"{now[:-6]}Z", "level": method, "event": name, **fields, **event_dict}
 
 
 def _withhold_foreign_values(_logger: object, _method: str, event_dict: EventDict) -> EventDict:

@@ -241,7 +241,9 @@ class Progress:
             return
         try:
             with self._lock:
-                self._state.event(event, self._clock())
+                # `--quiet` shows no state.
+                if not self._is_quiet:
+                    self._state.event(event, self._clock())
                 said = self._messages.of(event)
                 if said is not None:
                     self._say(said)
