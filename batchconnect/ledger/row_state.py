@@ -1,12 +1,12 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, fields
 
 from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
 from batchconnect.outcome import Created, Existing, InDoubt, NotAttempted, Outcome
 
+_WITH_CONNECTION = (Created, Existing)
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
 )
@@ -81,23 +81,24 @@ class RowState:
 class _Story:
     """A row's state while its lines are told: a frozen copy for each line costs half of the fold."""
 
-    def __init__(self, state: RowState) -> None:
-        self.number = state.number
-        self.marker = state.marker
-        self.planned = state.planned
-        self.sends = state.sends
-        self.cut_short = state.cut_short
-        self.is_sent = state.is_sent
-        self.doubt = state.doubt
-        self.doubts = state.doubts
-        self.outcome = state.outcome
-        self.made = state.made
-        self.warnings = state.warnings
-        self.attempts = state.attempts
-        self.throttled = state.throttled
-        self.started_at_ms = state.started_at_ms
-        self.finished_at_ms = state.finished_at_ms
-        self.inherited = state.inherited
+    planned: RowPlanned | None = None
+    sends = 0
+    cut_short = 0
+    is_sent = False
+    doubt: Doubted | None = None
+    doubts = 0
+    outcome: Outcome | None = None
+    made: str | None = None
+    warnings: tuple[str, ...] = ()
+    attempts = 0
+    throttled = 0
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    inherited = False
+
+    def __init__(self, number: int, marker: str | None) -> None:
+        self.number = number
+        self.marker = marker
 
     def tell(self, line: Line) -> None:
         """Add the next line; one of another kind than the row's own passes unnoticed."""
@@ -125,7 +126,7 @@ class _Story:
             case Settled() as settled:
                 self._answer(settled.outcome)
                 self._count(settled)
-                if isinstance(settled.outcome, Created | Existing):
+                if isinstance(settled.outcome, _WITH_CONNECTION):
                     self.made = settled.outcome.connection_id
                 self.warnings = settled.warnings
                 self.started_at_ms = self.started_at_ms or settled.started_at_ms
@@ -154,7 +155,8 @@ def fold(lines: Iterable[Line], state: RowState) -> RowState:
 
     Lines of other kinds than the row's own pass unnoticed.
     """
-    story = _Story(state)
+    story = _Story(state.number, state.marker)
+    vars(story).update({one.name: getattr(state, one.name) for one in fields(state)})
     for line in lines:
         story.tell(line)
     return story.state()
@@ -167,7 +169,15 @@ def fold_rows(lines: Iterable[Line]) -> Iterator[RowState]:
     Args:
         lines: Lines of rows, those of one row together and oldest first, as `Ledger.row_lines` gives them.
     """
-    for number, group in groupby(lines, key=lambda line: line.row or 0):
-        of_row = list(group)
-        marker = next((line.marker for line in of_row if line.marker is not None), None)
-        yield fold(of_row, RowState(number=number, marker=marker))
+    story: _Story | None = None
+    for line in lines:
+        number = line.row or 0
+        if story is None or story.number != number:
+            if story is not None:
+                yield story.state()
+            story = _Story(number, line.marker)
+        elif story.marker is None:
+            story.marker = line.marker
+        story.tell(line)
+    if story is not None:
+        yield story.state()
