@@ -16,7 +16,7 @@ from batchconnect.checks.kusto import canonical_endpoint, check_database, check_
 from batchconnect.checks.naming import check_description, check_name
 from batchconnect.checks.placement import choose_org, choose_sandbox
 from batchconnect.directory import Orgs
-from batchconnect.identity import canonical_id, describe, marker
+from batchconnect.identity import canonical, canonical_id, describe, marker_of
 from batchconnect.org import Org
 from batchconnect.outcome import Problem, Rejected
 from batchconnect.reference import References
@@ -122,14 +122,16 @@ def parse(
         tenant=texts.tenant,
         service_principal_id=texts.service_principal_id,
         service_principal_key=texts.service_principal_key,
-        marker=marker(
-            org_id=its_org.org_id,
-            sandbox=its_sandbox,
-            name=texts.name,
-            endpoint=texts.endpoint,
-            database=texts.database,
-            tenant=texts.tenant,
-            service_principal_id=texts.service_principal_id,
+        marker=marker_of(
+            canonical(
+                org_id=its_org.org_id,
+                sandbox=its_sandbox,
+                name=texts.name,
+                endpoint=texts.endpoint,
+                database=texts.database,
+                tenant=texts.tenant,
+                service_principal_id=texts.service_principal_id,
+            )
         ),
         findings=findings,
     )

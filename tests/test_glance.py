@@ -122,9 +122,10 @@ def test_it_finds_what_the_whole_judgement_finds(
 
 
 def test_healthy_rows_are_taken(tmp_path: Path) -> None:
-    """Carried columns, commas and umlauts included, or it would be of little use."""
-    rows = [{**HEALTHY, "name": name, "note": "a, b"} for name in ("Acme, Inc.", "Süd", "Globex")]
-    sheet = written(tmp_path / "clients.csv", ["note", *Column], rows)
+    """Carried and nameless columns, commas and umlauts included, or it would be of little use."""
+    names = ("Acme, Inc.", "Süd", "Globex")
+    rows = [{**HEALTHY, Column.NAME: name, "note": "a, b", "": ""} for name in names]
+    sheet = written(tmp_path / "clients.csv", ["note", *Column, ""], rows)
     glance = glance_at(sheet)
 
     assert list(glance.others(sheet)) == []

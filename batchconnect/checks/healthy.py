@@ -82,18 +82,20 @@ _PATTERN = pattern_of(_COLUMNS)
 
 def healthy(row: Row) -> Texts | None:
     """The texts of a row that surely has no finding, None: the rules have to look at it."""
-    texts = [*map(row.cells.get, _COLUMNS, repeat(""))]
-    key = texts[_KEY_AT]
-    if isinstance(key, Secret):
-        texts[_KEY_AT] = key.reveal()
+    cells = [*map(row.cells.get, _COLUMNS, repeat(""))]
+    secret = cells[_KEY_AT]
+    if not isinstance(secret, Secret):
+        return None
+    cells[_KEY_AT] = secret.reveal()
+    # To ask every cell whether it is a text would take as long as all the rest.
+    texts = cast("list[str]", cells)
     try:
-        # To ask every cell whether it is a text would take as long as all the rest.
-        joined = SEPARATOR.join(cast("list[str]", texts))
+        joined = SEPARATOR.join(texts)
     except TypeError:
         return None
     if _PATTERN.fullmatch(joined) is None:
         return None
-    name, text, endpoint, database, tenant, principal, key, org, sandbox = cast("list[str]", texts)
+    name, text, endpoint, database, tenant, principal, _, org, sandbox = texts
     if tenant == principal or MARKER in text:
         return None
-    return Texts(name, text, endpoint, database, tenant, principal, Secret(key), org, sandbox)
+    return Texts(name, text, endpoint, database, tenant, principal, secret, org, sandbox)

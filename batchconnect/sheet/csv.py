@@ -64,7 +64,7 @@ class CsvSheet:
             delimiters, offset = said
             start = _Start(offset=offset, line=2, number=1)
         self._delimiter, self._layout, self._body = self._find_header(start, delimiters)
-        self._ahead = Ahead(self._text)
+        self._ahead = Ahead(self._text, source.check)
         self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
         self._nameless = set(self._layout.nameless)
 
@@ -97,7 +97,7 @@ class CsvSheet:
         Every row that is not blank and that nobody takes as bare cells.
 
         Args:
-            takes: Is given the number and the cells of each line that has as many as the header; where
+            takes: Is given the number and the cells of each line that has one for every column; where
                 it takes them, no `Row` is made.
         Raises:
             SheetError: As of `rows`.
@@ -109,7 +109,7 @@ class CsvSheet:
         for offset, line, number, cells in self._records(self._body, self._delimiter):
             if len(cells) != width or not exact:
                 self._judge_width(line, number, cells)
-            elif takes is not None and takes(number, cells):
+            if takes is not None and len(cells) >= width and takes(number, cells):
                 continue
             row = make(number, cells, offset << _NUMBER_BITS | number)
             if row is None:
@@ -123,9 +123,8 @@ class CsvSheet:
         A row once more.
 
         Raises:
-            SheetError: The file has changed since it was opened.
+            SheetError: The file has changed before the row's block was read.
         """
-        self._origin.check()
         number = place & ((1 << _NUMBER_BITS) - 1)
         row = self._layout.row(number, self._cells_at(place >> _NUMBER_BITS, number), place)
         if row is None:
@@ -142,11 +141,15 @@ class CsvSheet:
         """The cells of a row that was read before."""
         if line := self._ahead.line(offset):
             try:
-                return next(csv.reader((line.decode(),), delimiter=self._delimiter, strict=True))
+                text = line.decode()
+                if '"' not in text and "\r" not in text[:-2]:
+                    return text.rstrip("\r\n").split(self._delimiter)
+                return next(csv.reader((text,), delimiter=self._delimiter, strict=True))
             except (csv.Error, UnicodeDecodeError):
                 pass  # it takes more than one line, or ends in a CR alone
         start = _Start(offset=offset, line=number, number=number)
         *_, cells = next(self._records(start, self._delimiter, block=_ONE_ROW))
+        self._origin.check()
         return cells
 
     def _records(self, start: _Start, delimiter: str, *, block: int = BLOCK) -> Iterator[_Record]:

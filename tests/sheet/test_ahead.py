@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.errors import SheetError
 from batchconnect.row import Column, Row
 from batchconnect.sheet import Sheet, open_sheet
 from batchconnect.sheet.ahead import Ahead
@@ -56,7 +57,7 @@ def test_each_row_is_found_again(sheet: Sheet, order: str) -> None:
 def test_lines_that_follow_each_other_share_a_block() -> None:
     """Ten thousand of ten bytes, from two ends in turn: a read for each 16 KiB of them."""
     source = Counting(b"123456789\n" * 20_000)
-    ahead = Ahead(source)
+    ahead = Ahead(source, source.check)
 
     for offset in range(0, 100_000, 10):
         assert ahead.line(offset) == ahead.line(offset + 100_000) == b"123456789\n"
@@ -66,10 +67,27 @@ def test_lines_that_follow_each_other_share_a_block() -> None:
 
 def test_what_is_kept_is_small() -> None:
     """Keys stand in it: 64 KiB, and nothing once the sheet is closed."""
-    ahead = Ahead(MemorySource(b"123456789\n" * 100_000))
+    source = MemorySource(b"123456789\n" * 100_000)
+    ahead = Ahead(source, source.check)
     for offset in range(0, 900_000, 10):
         ahead.line(offset)
 
     assert sum(len(block) for _, block in ahead._blocks) == 1 << 16
     ahead.close()
     assert ahead._blocks == []
+
+
+def test_a_row_that_was_read_before_the_file_changed_is_the_row_that_was_planned(
+    write: Write,
+) -> None:
+    """A row beyond its block, and one that takes two lines and is read by itself, are refused."""
+    path = write(thousand("\n"))
+    sheet = open_sheet(path)
+    rows = list(sheet.rows())
+    assert sheet.at(rows[1].place) == rows[1]
+    path.write_text(thousand("\n").replace("Süd", "Evil"))
+
+    assert sheet.at(rows[2].place) == rows[2]
+    for row in (rows[7], rows[999]):
+        with pytest.raises(SheetError, match="has changed since it was opened"):
+            sheet.at(row.place)

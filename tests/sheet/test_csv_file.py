@@ -53,7 +53,6 @@ def test_a_changed_file_is_not_read_again(write: Write) -> None:
     path = write(f"{HEADER}\n{ROW}\n")
     sheet = opened(path)
     (row,) = sheet.rows()
-    assert sheet.at(row.place) == row
     path.write_text(f"{HEADER}\n{named('Evil')}\n")
 
     for ask in (lambda: sheet.at(row.place), lambda: list(sheet.rows()), lambda: sheet.sha256):
