@@ -72,32 +72,40 @@ def iso(at_ms: int | None) -> str | None:
     return f"{_second(second)}.{ms:03}Z"
 
 
-def facts_of(result: Result) -> Mapping[str, str | int | bool | None]:
+Fact = str | int | bool | None
+
+
+def facts_of(result: Result) -> Mapping[str, Fact]:
     """The columns of `results.csv` by name, in their order, typed."""
-    return {
-        "row": result.row,
-        "status": str(result.status),
-        "name": result.name,
-        "connection_id": result.connection_id,
-        "org": result.org,
-        "sandbox": result.sandbox,
-        "endpoint": result.endpoint,
-        "database": result.database,
-        "tenant": result.tenant,
-        "servicePrincipalId": result.service_principal_id,
-        "error_code": result.error_code,
-        "error": result.error,
-        "error_column": result.error_column,
-        "http_status": result.http_status,
-        "request_id": result.request_id,
-        "attempts": result.attempts,
-        "reconciled": result.reconciled,
-        "matched_by": result.matched_by.value if result.matched_by else None,
-        "etag": result.etag,
-        "started_at": iso(result.started_at_ms),
-        "finished_at": iso(result.finished_at_ms),
-        "duration_ms": result.duration_ms,
-    }
+    return dict(zip(RESULT_COLUMNS, values_of(result), strict=True))
+
+
+def values_of(result: Result) -> tuple[Fact, ...]:
+    """The values of the `RESULT_COLUMNS`, typed."""
+    return (
+        result.row,
+        str(result.status),
+        result.name,
+        result.connection_id,
+        result.org,
+        result.sandbox,
+        result.endpoint,
+        result.database,
+        result.tenant,
+        result.service_principal_id,
+        result.error_code,
+        result.error,
+        result.error_column,
+        result.http_status,
+        result.request_id,
+        result.attempts,
+        result.reconciled,
+        result.matched_by and str(result.matched_by),
+        result.etag,
+        iso(result.started_at_ms),
+        iso(result.finished_at_ms),
+        result.duration_ms,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from itertools import islice
 from batchconnect.outcome import Status
 from batchconnect.row import Column
 
-from .columns import RESULT_COLUMNS, cells_of, columns_of, facts_of
+from .columns import RESULT_COLUMNS, cells_of, columns_of, values_of
 from .result import Result
 from .step import batches
 from .summary import Summary
@@ -71,7 +71,7 @@ def unquote_formula(text: str) -> str:
 
 def _record(result: Result, width: int) -> list[str | int | None]:
     """Numbers and blanks stay what they are: the writer spells them as we would, and no formula is one."""
-    record = [*facts_of(result).values(), *cells_of(result, width)]
+    record = [*values_of(result), *cells_of(result, width)]
     record[_RECONCILED] = "true" if result.reconciled else "false"
     return record
 

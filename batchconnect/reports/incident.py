@@ -35,6 +35,7 @@ _CONSEQUENCES = frozenset(
 )
 """Codes of rows that something else kept from their turn: told last, however many rows they are."""
 
+_DONE = (Created, Existing)
 _DUPLICATED = "duplicated"
 _MISSING = "missing"
 
@@ -99,6 +100,7 @@ class Incidents:
         self._title = title
         self._duplicated = frozenset(swept.duplicated) if swept else frozenset[str]()
         self._missing = frozenset(swept.missing) if swept else frozenset[str]()
+        self._found = self._duplicated | self._missing
         self._met: dict[tuple[Status, str, str | None, str | None, str | None], _Met] = {}
 
     def add(
@@ -112,6 +114,8 @@ class Incidents:
         marker: str | None = None,
     ) -> None:
         """Count a row, in the sheet's order, to each of its causes."""
+        if isinstance(outcome, _DONE) and marker not in self._found:
+            return
         for cause in (*_causes(outcome, org, sandbox, stop), *self._swept(outcome, marker)):
             key = (cause.status, cause.code, cause.org, cause.sandbox, cause.column)
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))

@@ -11,10 +11,9 @@ from typing import Any
 
 import orjson
 
-from .columns import RESULT_COLUMNS, cells_of, columns_of, facts_of, iso
+from .columns import RESULT_COLUMNS, cells_of, columns_of, iso, values_of
 from .incident import Incident
 from .lanes import Lane
-from .result import Result
 from .step import batches
 from .summary import Summary
 
@@ -24,11 +23,21 @@ SUMMARY_SCHEMA = "urn:batchconnect:schema:summary:1"
 
 def render(summary: Summary) -> Iterator[bytes]:
     """`results.jsonl`: one object per input row, in input order; each chunk holds whole lines."""
-    names = columns_of(summary.carried, (*RESULT_COLUMNS, "warnings"))
+    carried = columns_of(summary.carried, (*RESULT_COLUMNS, "warnings"))
+    names, width = (*RESULT_COLUMNS, "warnings", *carried), len(carried)
     for batch in batches(summary.rows()):
         # orjson refuses lone surrogates; what the ledger gave back has none.
         yield b"".join(
-            orjson.dumps(result_document(result, names), option=orjson.OPT_APPEND_NEWLINE)
+            orjson.dumps(
+                dict(
+                    zip(
+                        names,
+                        (*values_of(result), result.warnings, *cells_of(result, width)),
+                        strict=True,
+                    )
+                ),
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
             for result in batch
         )
 
@@ -38,22 +47,6 @@ def render_summary(summary: Summary) -> Iterator[bytes]:
     text = json.dumps(summary_document(summary), ensure_ascii=False, allow_nan=False, indent=2)
     # A path may hold bytes that are no UTF-8, as lone surrogates; `\udcXX` is their JSON escape.
     yield f"{text}\n".encode("utf-8", "backslashreplace")
-
-
-def result_document(result: Result, carried: list[str]) -> dict[str, Any]:
-    """
-    One row as a JSON object: the columns of `results.csv`, `warnings`, the carried columns.
-
-    Args:
-        result: The row.
-        carried: Names of the carried columns, none of them one of ours.
-    """
-    cells = cells_of(result, len(carried))
-    return {
-        **facts_of(result),
-        "warnings": list(result.warnings),
-        **dict(zip(carried, cells, strict=True)),
-    }
 
 
 def summary_document(summary: Summary) -> dict[str, Any]:

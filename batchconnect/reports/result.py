@@ -223,6 +223,8 @@ def _duration_ms(state: RowState) -> int | None:
 
 
 def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[str, ...]:
+    if not (planned.findings or state.warnings or isinstance(outcome, (Rejected, Existing))):
+        return ()  # as most rows: it is not worth four collections
     problems = outcome.problems if isinstance(outcome, Rejected) else ()
     findings = [
         placed(finding)

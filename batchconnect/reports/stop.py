@@ -31,6 +31,8 @@ class Stops:
 
     def of(self, org: str, sandbox: str, outcome: Outcome) -> LaneStopped | None:
         """The refusal that a row met, or that kept it from its turn; None: it stands for itself."""
+        if not self._stops:
+            return None
         lane = self._stops.get((org, None), [])
         box = self._stops.get((org, sandbox), [])
         match outcome:

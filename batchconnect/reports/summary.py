@@ -6,12 +6,12 @@ again by each format, so a million of them never stand in memory. The same lines
 whichever process writes it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchconnect.errors import ExitCode
-from batchconnect.event import Swept
+from batchconnect.event import LaneStopped, Swept
 from batchconnect.hint import hint_for, title_for
 from batchconnect.ledger.entry import Line, RunEnded, RunOpened, RunResumed, SweepDone
 from batchconnect.ledger.row_state import RowState
@@ -114,10 +114,10 @@ def summarize(
     ended = _ending(run_lines)
     live = live and ended is None
     sweep = _sweep(run_lines)
-    counting = _Counting(stops=stops, live=live, hint=hint, title=title, sweep=sweep)
+    counting = _Counting(live=live, hint=hint, title=title, sweep=sweep)
     results = _Results(rows, stops=stops, live=live, hint=hint)
     for state in rows():
-        counting.add(state, results.add(state))
+        counting.add(state, *results.add(state))
     last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
     if ended is not None:
         # A doubt may have been settled since the end was written.
@@ -155,15 +155,15 @@ class _Results:
         self._hint = hint
         self._kept: list[Result] | None = []
 
-    def add(self, state: RowState) -> Outcome:
-        """Take the next row of the first pass; returns the outcome that is shown of it."""
-        outcome = shown_of(state, live=self._live)
+    def add(self, state: RowState) -> tuple[Outcome, LaneStopped | None]:
+        """Take the next row of the first pass; returns the outcome that is shown of it, and what stopped it."""
+        outcome, stop = self._shown(state)
         if self._kept is not None:
             if len(self._kept) < _KEPT:
-                self._kept.append(self._result(state, outcome))
+                self._kept.append(result_of(state, outcome, stop=stop, hint=self._hint))
             else:
                 self._kept = None
-        return outcome
+        return outcome, stop
 
     def all(self) -> Iterator[Result]:
         """One pass over the rows."""
@@ -171,40 +171,33 @@ class _Results:
             yield from self._kept
             return
         for state in self._rows():
-            yield self._result(state, shown_of(state, live=self._live))
+            outcome, stop = self._shown(state)
+            yield result_of(state, outcome, stop=stop, hint=self._hint)
 
-    def _result(self, state: RowState, outcome: Outcome) -> Result:
-        stop = self._stops.of(*_where(state), outcome)
-        return result_of(state, outcome, stop=stop, hint=self._hint)
+    def _shown(self, state: RowState) -> tuple[Outcome, LaneStopped | None]:
+        outcome = shown_of(state, live=self._live)
+        return outcome, self._stops.of(*_where(state), outcome)
 
 
 class _Counting:
     """One pass over the rows."""
 
-    def __init__(
-        self, *, stops: Stops, live: bool, hint: Advice, title: Title, sweep: Swept | None
-    ) -> None:
-        self._stops = stops
+    def __init__(self, *, live: bool, hint: Advice, title: Title, sweep: Swept | None) -> None:
         self._live = live
         self.counts: Counter[Status] = Counter()
-        self.tallies: dict[str, Tally] = {}
+        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self.incidents = Incidents(hint=hint, title=title, swept=sweep)
         self.last_ms = 0
 
-    def add(self, state: RowState, outcome: Outcome) -> None:
+    def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
         org, sandbox = _where(state)
         self.incidents.add(
-            state.number,
-            outcome,
-            org=org,
-            sandbox=sandbox,
-            stop=self._stops.of(org, sandbox, outcome),
-            marker=state.marker,
+            state.number, outcome, org=org, sandbox=sandbox, stop=stop, marker=state.marker
         )
         self.counts[status_of(outcome)] += 1
         # What was copied from the parent run happened there, in time and on the wire.
         if not state.inherited:
-            self._tally(state, outcome, self.tallies.setdefault(org, Tally()))
+            self._tally(state, outcome, self.tallies[org])
             self.last_ms = max(self.last_ms, state.started_at_ms or 0, state.finished_at_ms or 0)
 
     def requests(self) -> Requests:
