@@ -110,8 +110,8 @@ class _Look:
         for part in split(xml):
             if isinstance(part, bytes):
                 parser.Parse(part)
-            elif not self._note(part):
-                parser.Parse(part.xml)
+            else:
+                parser.Parse(part.stand_in if self._note(part) else part.xml)
         parser.Parse(b"", True)  # noqa: FBT003 - expat's own way to say that this was all
         for reference in self._merged:
             corners = [_position(corner) for corner in reference.split(":")]
@@ -128,7 +128,6 @@ class _Look:
                 self._odd.saw(max(rows.filled_rows()) - 1, max(columns), None)
         except FarCellError:
             return False
-        self._row = rows.last - 1
         return True
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:

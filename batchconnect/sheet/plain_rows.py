@@ -50,6 +50,11 @@ class PlainRows(NamedTuple):
     last: int
     """Number of the last one."""
 
+    @property
+    def stand_in(self) -> bytes:
+        """A row for the parser, so that it counts on from here, and refuses one where none may stand."""
+        return b'<row r="%d"/>' % self.last
+
     def filled_columns(self) -> set[bytes]:
         """Letters of the columns that have a value in these rows."""
         return set(_FILLED_COLUMN.findall(self.xml))
@@ -63,7 +68,7 @@ def split(xml: IO[bytes]) -> Iterator[PlainRows | bytes]:
     """
     Split the XML of a tab into its plain rows and all else, in order and to the last byte.
 
-    Without its plain rows it is exactly as well-formed as with them.
+    With the stand-ins for its plain rows it is exactly as well-formed as it is.
     """
     blocks = iter(partial(xml.read, _BLOCK), b"")
     rest = next(blocks, b"")

@@ -93,6 +93,12 @@ def test_what_is_not_well_formed_is_refused(row: str) -> None:
         _Look().of(io.BytesIO(tab(PLAIN[2], row)))
 
 
+def test_a_row_where_none_may_stand_is_refused() -> None:
+    """Inside an attribute, say: what is left without it would be well-formed."""
+    with pytest.raises(ExpatError):
+        _Look().of(io.BytesIO(tab('<row r="><row r="7"></row>0"></row>')))
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(st.tuples(st.sampled_from(PLAIN + NOT_PLAIN), st.integers(1, 40)), max_size=12),
