@@ -9,7 +9,6 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from batchconnect.errors import SheetError
 from batchconnect.row import Header, Row, letters
@@ -38,6 +37,21 @@ class _Start:
     offset: int
     line: int
     number: int
+
+
+class _Quoted:
+    """The lines of one row that has quotes: the first one was looked at, the others follow."""
+
+    def __init__(self, others: Iterator[str]) -> None:
+        self.first: str | None = None
+        self._others = others
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        first, self.first = self.first, None
+        return next(self._others) if first is None else first
 
 
 class CsvSheet:
@@ -155,6 +169,8 @@ class CsvSheet:
     def _records(self, start: _Start, delimiter: str, *, block: int = BLOCK) -> Iterator[_Record]:
         lines = Lines(self._text, start=start.offset, line=start.line, place=self.name, block=block)
         texts = iter(lines)
+        quoted = _Quoted(texts)
+        reader = csv.reader(quoted, delimiter=delimiter, strict=True)
         number, longest = start.number, csv.field_size_limit()
         offset, line = lines.end, lines.line
         for text in texts:
@@ -162,9 +178,9 @@ class CsvSheet:
             if '"' not in text and len(text) <= longest:
                 cells = text.rstrip("\r\n").split(delimiter)
             else:
-                whole = csv.reader(chain((text,), texts), delimiter=delimiter, strict=True)
+                quoted.first = text
                 try:
-                    cells = next(whole)
+                    cells = next(reader)
                 except csv.Error:
                     raise self._malformed(offset, line, number, delimiter) from None
             yield offset, line, number, cells
