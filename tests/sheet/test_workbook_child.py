@@ -46,7 +46,7 @@ def test_text_cells_arrive_as_typed(workbook: Workbook) -> None:
 
 
 def test_reading_a_workbook_imports_no_pandas_here(workbook: Workbook) -> None:
-    """The child does; the parent stays small."""
+    """Nor calamine: that is for the child alone; the parent stays small."""
     code = (
         "import sys; from batchconnect.sheet import open_sheet; "
         f"assert list(open_sheet({str(workbook({'T': [NAMES, ROW]}))!r}).rows()); "
