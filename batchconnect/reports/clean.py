@@ -14,6 +14,9 @@ from .result import Result
 from .step import batches
 from .summary import Summary
 
+ROWS_PER_LOOK = 32
+"""Some 10 kB: a longer text often holds what a secret might begin with, and is looked at twice."""
+
 Redact = Callable[[str], str]
 """Cuts live secrets out of a text."""
 
@@ -23,7 +26,7 @@ def cleaned(summary: Summary, redact: Redact) -> Summary:
     opened = summary.opened
 
     def rows() -> Iterator[Result]:
-        for batch in batches(summary.rows()):
+        for batch in batches(summary.rows(), ROWS_PER_LOOK):
             yield from _cleaned(batch, redact)
 
     return replace(

@@ -12,12 +12,7 @@ from typing import Any, Final
 from .shape import LONGEST_TEXT
 
 _SEAM: Final = "|"
-_ODD: Final = ("<", ">", "_x", f" {_SEAM}", f"{_SEAM} ")
-"""
-What has to be escaped, or looks as if it were; and blanks at a text's ends.
-
-All else that the library spells in its own way is not printable.
-"""
+_BLANK_BEFORE, _BLANK_BEHIND = f"{_SEAM} ", f" {_SEAM}"
 
 
 class PlainRow:
@@ -45,11 +40,18 @@ class PlainRow:
             texts: One for each cell; where it is "", there is no cell.
         """
         joined = _SEAM.join(("", *texts, ""))
+        # What has to be escaped, or looks as if it were; and blanks at a text's ends. All else that the
+        # library spells in its own way is not printable.
         if (
             not joined.isprintable()
             # A character may count twice in Excel's limit, so half of it is always safe.
             or len(joined) > LONGEST_TEXT // 2
-            or any(odd in joined for odd in _ODD)
+            # In a row of `or`s: a loop over them takes 1 us.
+            or "<" in joined
+            or ">" in joined
+            or "_x" in joined
+            or _BLANK_BEFORE in joined
+            or _BLANK_BEHIND in joined
         ):
             return False
         if "&" in joined:

@@ -20,10 +20,10 @@ Steps = Generator[None]
 Rows = Callable[[], Iterator[Result]]
 
 
-def batches(rows: Iterable[Item]) -> Iterator[list[Item]]:
+def batches(rows: Iterable[Item], size: int = ROWS_PER_STEP) -> Iterator[list[Item]]:
     """The rows of each step."""
     rest = iter(rows)
-    while batch := list(islice(rest, ROWS_PER_STEP)):
+    while batch := list(islice(rest, size)):
         yield batch
 
 

@@ -4,8 +4,9 @@ import html
 import json
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -284,3 +285,26 @@ def test_a_workbook_is_redacted_before_it_is_packed(tmp_path: Path) -> None:
     text = text_of(tmp_path / RUN / "results.xlsx")
     assert key not in text
     assert "remedy ***" in text
+
+
+def test_every_text_of_a_row_is_looked_at(tmp_path: Path) -> None:
+    """The files of rows have no other look: a text that is added to a row must be looked at, too."""
+    key = "planted-secret"
+    summary = summary_of()
+    (row,) = summary.rows()
+    own = {"row", "status", "error_column", "matched_by", "problems"}
+    texts: dict[str, Any] = {
+        field.name: (key,) if "tuple" in str(field.type) else key
+        for field in fields(row)
+        if field.name not in own and "str" in str(field.type)
+    }
+    planted = replace(row, **texts)
+
+    written = write_reports(
+        replace(summary, rows=lambda: iter([planted])),
+        tmp_path / RUN,
+        redact=lambda text: redact(text, [Secret(key)]),
+    )
+
+    assert len(texts) == 16
+    assert not any(key in text_of(path) for path in written.values())
