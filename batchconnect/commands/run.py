@@ -122,6 +122,7 @@ class Attended:
         """Rows that were settled while it attended."""
         self._choices = choices
         self._log_json = log_json
+        self._verbose = output.verbose
         self._console = console
         self._stack = ExitStack()
         self._log: Log | None = None
@@ -178,6 +179,7 @@ class Attended:
                 folder / LOG,
                 redactor=self.redactor,
                 json_stderr=self._log_json,
+                verbose=self._verbose,
                 on_trouble=lambda text: self._progress.message(f"warning: {text}", is_error=True),
             )
         )

@@ -26,7 +26,6 @@ from batchconnect.event import (
     Event,
     LanePaused,
     LaneStopped,
-    PaceChanged,
     RowInDoubt,
     RowStarted,
     Swept,
@@ -48,7 +47,7 @@ class Log:
         file: Where the lines go, None where it could not be opened.
         stderr: A second place for them.
         redactor: Knows the live secrets.
-        verbose: From 1 on, stderr also gets the events of level `debug`; the file always does.
+        verbose: From 1 on, the events of level `debug` as well.
         on_trouble: Is told that an output failed.
     """
 
@@ -62,10 +61,10 @@ class Log:
         on_trouble: Trouble,
     ) -> None:
         self._redactor = redactor
-        self._outputs = Outputs(file, stderr, verbose, on_trouble)
+        self._outputs = Outputs(file, stderr, on_trouble)
         frames = ExceptionRenderer(ExceptionDictTransformer(show_locals=False, use_rich=False))
-        # What no output hears is not even made.
-        level = DEBUG if file is not None or verbose > 0 else INFO
+        # What nobody asked for is not even made.
+        level = DEBUG if verbose > 0 else INFO
         self._events = _logger(self._outputs, level, _begin, self._render)
         self._errors = _logger(
             self._outputs, level, _begin, frames, _withhold_foreign_values, self._render
@@ -148,7 +147,7 @@ def open_log(
         path: The file, made with mode 0600 where it does not exist, else gone on with; None: no file.
         redactor: Knows the live secrets.
         json_stderr: Whether the lines also go to stderr.
-        verbose: From 1 on, stderr also gets the events of level `debug`.
+        verbose: From 1 on, the events of level `debug` as well: each row as it starts.
         on_trouble: Is told, once for each output, that it cannot be written and is given up.
 
     Returns:
@@ -177,7 +176,8 @@ def _logger(outputs: Outputs, level: int, *steps: Processor) -> FilteringBoundLo
 
 def _level(event: Event) -> str:
     match event:
-        case RowStarted() | PaceChanged(reason="growth"):
+        case RowStarted():
+            # Half of all lines, and the ledger has it: its intent is what `status` reads.
             return "debug"
         case LaneStopped():
             return "error"

@@ -82,40 +82,30 @@ class Output:
 class Outputs:
     """What structlog takes for a logger: gets the finished line, with the level as the method."""
 
-    def __init__(
-        self, file: Output | None, stderr: Output | None, verbose: int, on_trouble: Trouble
-    ) -> None:
+    def __init__(self, file: Output | None, stderr: Output | None, on_trouble: Trouble) -> None:
         self._file = file
         self._stderr = stderr
-        self._stderr_hears_debug = verbose > 0
         self._on_trouble = on_trouble
 
     def are_open(self) -> bool:
         """Whether any output still works."""
         return self._file is not None or self._stderr is not None
 
-    def debug(self, line: str) -> None:
-        """A line that stderr gets only when it was asked for more."""
-        self._write(line, to_stderr=self._stderr_hears_debug)
-
     def info(self, line: str) -> None:
         """A line for every output."""
-        self._write(line, to_stderr=True)
+        raw = line.encode() + b"\n"
+        if self._file is not None and not self._reached(self._file, raw):
+            self._file = None
+        if self._stderr is not None and not self._reached(self._stderr, raw):
+            self._stderr = None
 
-    warning = error = info
+    debug = warning = error = info
 
     def close(self) -> None:
         """Write nothing more."""
         if self._file is not None:
             self._file.close()
         self._file = self._stderr = None
-
-    def _write(self, line: str, *, to_stderr: bool) -> None:
-        raw = line.encode() + b"\n"
-        if self._file is not None and not self._reached(self._file, raw):
-            self._file = None
-        if self._stderr is not None and to_stderr and not self._reached(self._stderr, raw):
-            self._stderr = None
 
     def _reached(self, output: Output, raw: bytes) -> bool:
         try:
