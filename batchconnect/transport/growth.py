@@ -10,14 +10,15 @@ _SLOW_START = 1.5
 _STEADY = 1.06
 _NEAR_CEILING = 1.01
 _NEAR = 0.83
-"""Share of the last ceiling from which on the rate feels its way (measured: docs/performance.md)."""
+"""Share of the last ceiling from which on the rate feels its way, where it is not known what was served
+below it (measured: docs/performance.md)."""
 _PROOF_S = 2.0
 """Seconds that a steady window counts for at most. Below 1/s two grants take longer: growing for all of
 that time would overshoot after each cut, and every fourth request would be refused at 0.5/s."""
 _FORGET_S = 120.0
 """Seconds after which the last ceiling says nothing any more."""
 _RISEN_S = 10.0
-"""Clean seconds above the last ceiling that prove it has risen."""
+"""Clean seconds above the last ceiling that prove it has risen, at the least."""
 _USED = 0.5
 """Share of the rate that must be used for it to grow."""
 _WINDOW_S = 1.0
@@ -27,9 +28,13 @@ class Growth:
     """Watches one window after the other, each at least a second and two grants long."""
 
     def __init__(self) -> None:
-        self._starting = True
+        self.is_starting = True
+        """Whether no rate is known that is too much."""
+        self._sustained: float | None = None
+        """What was served up to the last cut, if that is known."""
+        self._proof_risen_s = _RISEN_S
         self._ceiling: float | None = None
-        self._ceiling_at = 0.0
+        self._ceiling_at = self._held_from = self._near_from = 0.0
         self._above_since: float | None = None
         self._window_at: float | None = None
         self._taken = 0
@@ -37,9 +42,10 @@ class Growth:
         self._disturbed = False
         self._held = False
 
-    def answered(self) -> None:
-        """Hear of a normal answer: without any, a window proves nothing."""
-        self._answers += 1
+    def answered(self, sent_at: float) -> None:
+        """Hear of a normal answer: without one to what it sent itself, a window proves nothing."""
+        if self._window_at is not None and sent_at >= self._window_at:
+            self._answers += 1
 
     def disturbed(self) -> None:
         """Hear of anything but a normal answer: this window does not grow."""
@@ -50,12 +56,64 @@ class Growth:
         """Hear that a grant was due, and only the requests in flight were too many."""
         self._held = True
 
-    def cut(self, now: float, rate: float) -> None:
-        """Remember the rate that was too much."""
-        self._starting = False
-        self._ceiling, self._ceiling_at = rate, now
+    def cut(self, now: float, rate: float, served: float | None, *, named: bool) -> float:
+        """
+        Remember the rate that was too much, and what was served all the same.
+
+        Args:
+            now: The moment.
+            rate: What was too much.
+            served: What was served since the last cut, None if that is not known.
+            named: Whether the service said how long it wants to be left alone.
+
+        Returns:
+            The rate to go on with.
+        """
+        # What was served while the rate doubled by the second is far from what can be.
+        self._sustained = None if self.is_starting or served is None else min(rate, served)
+        self._held_from = now
+        self._exceeded(now, rate)
+        if self._sustained is None or named:
+            return rate * CUT
+        # What is served may be far less than 0.7 of a rate that is limited by the minute.
+        self._near_from = self._sustained
+        return min(rate * CUT, self._sustained)
+
+    def cut_again(self, now: float, rate: float, *, throttled: bool) -> float:
+        """
+        Cut for a refusal of what left after the last cut, with no normal answer between.
+
+        Where it is known what the service can do, this tells of a pause that was too short.
+        """
+        if throttled and self._sustained is not None:
+            self.restart(now)
+            return min(rate, self._sustained * CUT)
+        self._exceeded(now, rate)
+        return rate * CUT
+
+    def _exceeded(self, now: float, rate: float) -> None:
+        self.is_starting = False
+        self._ceiling, self._ceiling_at, self._near_from = rate, now, _NEAR * rate
         self._above_since = None
         self.restart(now)
+
+    def recovered(self, sent_at: float, rate: float) -> float:
+        """
+        Hear of the first normal answer after a cut.
+
+        Returns:
+            The rate to go on with: what was served before is served again.
+        """
+        # A proof takes no less time than the service held us out: it may have counted by the minute.
+        self._proof_risen_s = max(_RISEN_S, sent_at - self._held_from, self._proof_risen_s / 2)
+        if self._sustained is None:
+            return rate
+        return max(rate, min(self._sustained, rate * _SLOW_START))
+
+    def acquit(self) -> None:
+        """The last cut was a mistake: what failed fails at any rate."""
+        self._ceiling, self.is_starting = None, True
+        self._above_since = None
 
     def restart(self, at: float) -> None:
         """Begin a new window at this moment, a pause's end for instance."""
@@ -74,8 +132,11 @@ class Growth:
             self.restart(now)
         assert self._window_at is not None
         elapsed = now - self._window_at
-        taken, clean, held = self._taken, self._answers > 0 and not self._disturbed, self._held
-        if elapsed < max(_WINDOW_S, 2 / rate):
+        taken, clean, held = self._taken, not self._disturbed, self._held
+        # A step waits for the answers to the last one: at a long latency it would overshoot by all
+        # that is on its way.
+        is_open = self._answers == 0 and not self._disturbed
+        if is_open or elapsed < max(_WINDOW_S, 2 / rate):
             self._taken += 1
             return 1.0, 1.0
         self.restart(now)
@@ -85,9 +146,9 @@ class Growth:
         per_second = self._per_second(now, rate)
         used = taken >= _USED * rate * elapsed
         # However long a window was, it is one proof: it grows no more than a second of slow start.
-        proof_s = elapsed if self._starting else min(elapsed, _PROOF_S)
+        proof_s = elapsed if self.is_starting else min(elapsed, _PROOF_S)
         factor = min(per_second**proof_s, _SLOW_START) if used else 1.0
-        return factor, (_SLOW_START if self._starting else _STEADY) if held else 1.0
+        return factor, (_SLOW_START if self.is_starting else _STEADY) if held else 1.0
 
     def _per_second(self, now: float, rate: float) -> float:
         if self._ceiling is not None and now - self._ceiling_at >= _FORGET_S:
@@ -95,8 +156,8 @@ class Growth:
         if self._ceiling is not None and rate > self._ceiling:
             if self._above_since is None:
                 self._above_since = now
-            elif now - self._above_since >= _RISEN_S:
-                self._ceiling, self._starting = None, True
+            elif now - self._above_since >= self._proof_risen_s:
+                self._ceiling, self.is_starting = None, True
         if self._ceiling is None:
-            return _SLOW_START if self._starting else _STEADY
-        return _NEAR_CEILING if rate >= _NEAR * self._ceiling else _STEADY
+            return _SLOW_START if self.is_starting else _STEADY
+        return _NEAR_CEILING if rate >= self._near_from else _STEADY

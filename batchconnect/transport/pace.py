@@ -12,8 +12,10 @@ from math import ceil, inf
 from random import Random
 
 from batchconnect.event import Event, LanePaused, PaceChanged
+from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
-from batchconnect.transport.load import Faults, Signal
+from batchconnect.transport.load import Signal
+from batchconnect.transport.served import PROVEN, Served
 
 START_RATE = 2.0
 """Requests per second of a lane that was not told its rate (contract, section 6)."""
@@ -27,10 +29,14 @@ TIMER_S = 2e-3
 """Seconds by which an event loop may wake late. Above 100/s that would cost a share of the rate, so the
 lateness of a grant is taken off the next gap there; what is later than this was idle, not late."""
 _SHORT_GAP_S = 1e-2
+TICK_S = 1e-3
+"""Seconds by which timers, and uvloop's clock, tell moments apart. Gaps that are shorter are kept on
+average: what falls within the same tick leaves together, instead of one grant for each tick."""
 RETRY_AFTER_JITTER_S = 0.3
 """Seconds at most on top of `Retry-After`, so that lanes do not come back together."""
-LONGEST_PAUSE_S = 300.0
-"""Seconds; pauses that the service did not name grow up to this."""
+LONGEST_PAUSE_S = 15.0
+"""Seconds; pauses that the service did not name grow up to this. One request in so long costs it nothing,
+and a minute that has begun anew is not slept through."""
 LONGEST_UNSENT_PAUSE_S = 30.0
 """Seconds. A network that is back should be found soon, and probing costs the service nothing."""
 PROBE_AFTER = 3
@@ -85,6 +91,7 @@ class RateLimiter:
         self._floor = min(FLOOR_RATE, self._ceiling)
         self._growth = Growth()
         self._faults = Faults()
+        self._served = Served()
         self._limit = START_IN_FLIGHT if rate is None else inf
         self._in_flight = 0
         self._was_full = False
@@ -92,6 +99,7 @@ class RateLimiter:
         self._paused_until = -inf
         self._probing_since: float | None = None
         self._cut_at = -inf
+        self._is_cut_rash = False
         self._congested_in_a_row = 0
         self._unsent_at = -inf
         self._unsent_in_a_row = 0
@@ -136,10 +144,11 @@ class RateLimiter:
         if self._was_full and now - self._due() > SLACK_S:
             self._growth.held_by_in_flight()
         self._was_full = False
+        self._served.taken(now, self._due())
         self._grow(now)
         gap = 1 / self._rate
-        late = now - (self._last + gap)
-        self._last = now - late if 0 < late <= TIMER_S and gap < _SHORT_GAP_S else now
+        due = self._last + gap
+        self._last = due if gap < _SHORT_GAP_S and now - due <= TIMER_S else now
         self._in_flight += 1
         self.counted.sent += 1
 
@@ -168,16 +177,14 @@ class RateLimiter:
             self.pause(
                 now, retry_after_s + RETRY_AFTER_JITTER_S * self._rng.random(), "retry_after"
             )
-        self._growth.disturbed()
-        if signal is Signal.THROTTLED:
-            self.counted.throttled += 1
-            self._faults.answered()
-        elif not self._faults.failed(now):
-            return
+        throttled = signal is Signal.THROTTLED
+        self.counted.throttled += throttled
         # What was sent before the last cut met the old pace: it is the same congestion, told again.
-        if sent_at >= self._cut_at:
-            self._congested(now)
-            if signal is Signal.THROTTLED and retry_after_s is None:
+        if sent_at < self._cut_at:
+            self._growth.disturbed()
+        elif throttled or self._is_overload(now):
+            self._congested(now, throttled=throttled, named=retry_after_s is not None)
+            if throttled and retry_after_s is None:
                 self._back_off(now, self._congested_in_a_row, LONGEST_PAUSE_S, "throttled")
 
     def lost(self, now: float, sent_at: float, *, sent: bool) -> None:
@@ -219,21 +226,51 @@ class RateLimiter:
 
     def _due(self) -> float:
         """When the pace alone would let the next request go, at the rate as of now."""
-        return max(self._last + 1 / self._rate, self._paused_until)
+        gap = 1 / self._rate
+        early_s = TICK_S if gap < TICK_S else 0.0
+        return max(self._last + gap - early_s, self._paused_until)
 
     def _clean(self, sent_at: float) -> None:
-        self._faults.answered()
-        self._growth.answered()
+        self._served.answered(sent_at)
+        self._growth.answered(sent_at)
         if sent_at >= self._cut_at:
+            self._faults.answered(proven=self._served.is_proven(self._rate))
+            if self._congested_in_a_row:
+                self._rate = self._growth.recovered(sent_at, self._rate)
             self._congested_in_a_row = 0
         if self._probing_since is not None and sent_at >= self._probing_since:
             self._probing_since = None
 
-    def _congested(self, now: float) -> None:
+    def _is_overload(self, now: float) -> bool:
+        """Judge a server fault; one that is no overload may still have a say in the growth."""
+        is_known = self._faults.share is not None
+        fault = self._faults.failed(now, self._rate, proven=self._served.is_proven(self._rate))
+        if fault is Fault.LEARNED and self._is_cut_rash:
+            self._growth.acquit()
+        elif fault is Fault.OUTAGE:
+            self._served.forget()
+        elif fault is Fault.ISOLATED:
+            self._growth.disturbed()
+        if fault not in {Fault.OVERLOAD, Fault.OUTAGE}:
+            return False
+        # Without a usual share to compare with, the cut is made on suspicion, and may be taken back.
+        self._is_cut_rash = not is_known
+        return True
+
+    def _congested(self, now: float, *, throttled: bool, named: bool) -> None:
         self._cut_at = now
+        self._is_cut_rash = self._is_cut_rash and not throttled
+        served = self._served.congested(now)
+        if served is not None and not throttled:
+            # If the faults go on at a rate that was surely served, it is not the rate.
+            served *= PROVEN
+        self._faults.cut(self._rate)
+        if self._congested_in_a_row == 0:
+            rate = self._growth.cut(now, self._rate, served, named=named)
+        else:
+            rate = self._growth.cut_again(now, self._rate, throttled=throttled)
+        self._rate = max(self._floor, rate)
         self._congested_in_a_row += 1
-        self._growth.cut(now, self._rate)
-        self._rate = max(self._floor, self._rate * CUT)
         if self._limit != inf:
             self._limit = max(1, int(self._limit * CUT))
         self._tell("congestion")

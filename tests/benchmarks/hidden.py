@@ -2,13 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
+from random import Random
 from typing import Protocol
 
 import anyio
 
 from batchconnect.transport.interface import Request, Response
+from batchconnect.transport.pace import CEILING_RATE
 
 
 class Limit(Protocol):
@@ -115,34 +117,65 @@ class InFlight:
         return self.most / self.latency_s * (end - start)
 
 
+@dataclass(slots=True, kw_only=True)
+class Unlimited:
+    """Serves whatever comes; its use is measured against the most that a lane ever asks for."""
+
+    def take(self, now: float, in_flight: int) -> float:
+        """Served."""
+        return 0.0
+
+    def allowed(self, start: float, end: float) -> float:
+        """As much as a lane's own ceiling."""
+        return CEILING_RATE * (end - start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a service answers, whatever its limit is."""
+
+    latency_s: float = 0.1
+    refusal_s: float = 0.1
+    """How long a refusal takes at most: a gateway is quick, an overloaded service is not."""
+    status: int = 429
+    header: bool = True
+    """Whether a refusal names the seconds to stay away."""
+    broken: float = 0.0
+    """Share of what it took on and then answered with a 500 all the same: nothing to do with the pace."""
+
+
 class Service:
     """The innermost ring: answers by a hidden limit, and counts."""
 
-    def __init__(self, limit: Limit, *, latency_s: float, status: int, header: bool) -> None:
+    def __init__(self, limit: Limit, manner: Manner, rng: Random) -> None:
         self.limit = limit
-        self._latency_s = latency_s
-        self._status = status
-        self._header = header
+        self._manner = manner
+        self._rng = rng
         self._in_flight = 0
         self.served: list[float] = []
+        self.broken: list[float] = []
         self.refused: list[float] = []
 
     async def send(self, request: Request) -> Response:
-        """Serve, or refuse at once."""
+        """Serve, or refuse."""
         self._in_flight += 1
         try:
-            now = anyio.current_time()
-            wait_s = self.limit.take(now, self._in_flight)
-            if wait_s == 0.0:
-                self.served.append(now)
-                await anyio.sleep(self._latency_s)
-                return Response(status=201)
-            self.refused.append(now)
-            await anyio.sleep(min(self._latency_s, 0.1))
+            return await self._answer(anyio.current_time())
         finally:
             self._in_flight -= 1
-        headers = {"retry-after": str(max(1, ceil(wait_s)))} if self._header else {}
-        return Response(status=self._status, headers=headers)
+
+    async def _answer(self, now: float) -> Response:
+        manner = self._manner
+        wait_s = self.limit.take(now, self._in_flight)
+        if wait_s == 0.0:
+            is_broken = self._rng.random() < manner.broken
+            (self.broken if is_broken else self.served).append(now)
+            await anyio.sleep(manner.latency_s)
+            return Response(status=500 if is_broken else 201)
+        self.refused.append(now)
+        await anyio.sleep(min(manner.latency_s, manner.refusal_s))
+        headers = {"retry-after": str(max(1, ceil(wait_s)))} if manner.header else {}
+        return Response(status=manner.status, headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,18 +184,14 @@ class Case:
 
     name: str
     limit: Callable[[], Limit]
-    latency_s: float = 0.1
-    status: int = 429
-    header: bool = True
+    manner: Manner = Manner()
     rows: int = 2000
     from_s: float = 10.0
     """From when on the use of the limit counts."""
 
-    def service(self) -> Service:
+    def service(self, seed: int) -> Service:
         """A fresh one."""
-        return Service(
-            self.limit(), latency_s=self.latency_s, status=self.status, header=self.header
-        )
+        return Service(self.limit(), self.manner, Random(f"service {seed}"))
 
 
 def _rate(per_second: float, burst: float = 8.0) -> Callable[[], Limit]:
@@ -171,23 +200,44 @@ def _rate(per_second: float, burst: float = 8.0) -> Callable[[], Limit]:
 
 CHANGES = ((0.0, 8.0), (120.0, 2.0), (240.0, 12.0))
 
+QUIET = Manner(header=False)
+AS_500 = Manner(header=False, status=500)
+SLOW = Manner(latency_s=1.0, refusal_s=1.0)
+
 CASES = (
     Case(name="8/s burst 8, Retry-After", limit=_rate(8)),
-    Case(name="8/s burst 8, no header", limit=_rate(8), header=False),
-    Case(name="8/s burst 8, as 500", limit=_rate(8), status=500, header=False),
-    Case(name="4 in flight", limit=lambda: InFlight(most=4, latency_s=0.5), latency_s=0.5),
+    Case(name="8/s burst 8, no header", limit=_rate(8), manner=QUIET),
+    Case(name="8/s burst 8, as 500", limit=_rate(8), manner=AS_500),
+    Case(
+        name="4 in flight",
+        limit=lambda: InFlight(most=4, latency_s=0.5),
+        manner=Manner(latency_s=0.5),
+    ),
     Case(
         name="8/s, 2/s, 12/s",
         limit=lambda: Bucket(rates=CHANGES),
-        header=False,
+        manner=QUIET,
         rows=2600,
     ),
-    Case(name="60/min, Retry-After", limit=Window, latency_s=1.0, rows=600),
-    Case(name="60/min, no header", limit=Window, latency_s=1.0, header=False, rows=600),
-    Case(name="60 in any minute, Retry-After", limit=Sliding, latency_s=1.0, rows=600),
+    Case(name="60/min, Retry-After", limit=Window, manner=SLOW, rows=600),
+    Case(name="60/min, no header", limit=Window, manner=replace(SLOW, header=False), rows=600),
     Case(name="slow: 2/s", limit=_rate(2, 2), rows=600),
     Case(name="fast: 18/s", limit=_rate(18, 18), rows=4000),
     Case(name="very slow: 0.5/s", limit=_rate(0.5, 1), rows=200),
-    Case(name="8/s, no burst, no header", limit=_rate(8, 1), header=False),
-    Case(name="4/s, no burst, Retry-After", limit=_rate(4, 1), rows=1200),
 )
+"""The ten servers of issue 5."""
+MORE_CASES = (
+    Case(name="8/s, no burst, no header", limit=_rate(8, 1), manner=QUIET),
+    Case(name="4/s, no burst, Retry-After", limit=_rate(4, 1), rows=1200),
+    Case(name="60 in any minute, Retry-After", limit=Sliding, manner=SLOW, rows=600),
+    Case(name="no limit", limit=Unlimited),
+    Case(name="no limit, 5 % of 500", limit=Unlimited, manner=Manner(broken=0.05)),
+    Case(name="no limit, 14 % of 500", limit=Unlimited, manner=Manner(broken=0.14)),
+    Case(name="no limit, 30 % of 500", limit=Unlimited, manner=Manner(broken=0.3)),
+    Case(
+        name="8/s burst 8, as 500, 14 % of 500",
+        limit=_rate(8),
+        manner=replace(AS_500, broken=0.14),
+    ),
+)
+"""What else the lane has to stand: no burst, a sliding minute, faults that no pace can help."""

@@ -12,7 +12,7 @@ from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
 from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, not_applied
 from batchconnect.transport.stop import StopSignal
-from tests.benchmarks.hidden import Bucket, Service
+from tests.benchmarks.hidden import Bucket, Manner, Service
 from tests.benchmarks.table import Measure
 from tests.benchmarks.virtual import CREATE
 
@@ -78,7 +78,8 @@ def _service(number: int) -> Service | _Always:
         return _Always(_FORBIDDEN, {})
     rate = 1.0 + number % 6
     limit = Bucket(rates=((0.0, rate),), burst=rate)
-    return Service(limit, latency_s=0.2, status=429, header=number % 2 == 0)
+    manner = Manner(latency_s=0.2, header=number % 2 == 0)
+    return Service(limit, manner, Random(number))
 
 
 async def _lane(number: int, service: Transport, slots: anyio.CapacityLimiter) -> None:

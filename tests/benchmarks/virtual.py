@@ -113,8 +113,9 @@ async def _meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -
     # The last rows are fewer than the workers: what they do says nothing of the pace.
     end = service.served[-WORKERS // 2]
     start = began + case.from_s
-    counted = sum(start <= at <= end for at in service.served)
-    sent = len(service.served) + len(service.refused)
+    done = service.served + service.broken
+    counted = sum(start <= at <= end for at in done)
+    sent = len(done) + len(service.refused)
     return Met(
         used=counted / service.limit.allowed(start, end),
         refused=len(service.refused) / sent,
@@ -123,7 +124,7 @@ async def _meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -
 
 
 async def _served(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Service:
-    service = case.service()
+    service = case.service(seed)
     send = way(service, Random(seed))
     left = iter(range(case.rows))
 

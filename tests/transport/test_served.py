@@ -1,0 +1,84 @@
+"""What was served between two congestions, by the moments of sending."""
+
+import pytest
+
+from batchconnect.transport.served import Served
+
+
+def served(start: float, per_second: float, seconds: float, into: Served | None = None) -> Served:
+    """So many answers a second for so long, each request sent as it was due."""
+    measured = Served() if into is None else into
+    for number in range(round(per_second * seconds)):
+        at = start + number / per_second
+        measured.taken(at, at)
+        measured.answered(at)
+    return measured
+
+
+def test_nothing_is_known_before_the_first_congestion() -> None:
+    """A burst proves no rate."""
+    measured = served(0.0, 5, 10)
+
+    assert measured.rate is None
+    assert not measured.is_proven(1.0)
+
+
+def test_the_rate_between_two_congestions() -> None:
+    """The pause after the first one counts: the service would not serve then."""
+    measured = served(0.0, 20, 2)
+    measured.congested(2.0)
+    served(4.0, 5, 8, measured)
+
+    assert measured.congested(12.0) == pytest.approx(5 * 8 / 10, rel=0.1)
+
+
+def test_a_few_answers_count_into_the_next_measurement() -> None:
+    """Two congestions with four answers between are one."""
+    measured = Served()
+    served(0.0, 4, 1, measured)
+    first = measured.congested(1.0)
+    served(1.0, 4, 9, measured)
+
+    assert first is None
+    assert measured.congested(10.0) == pytest.approx(4, rel=0.1)
+
+
+def test_an_answer_to_what_left_before_does_not_count() -> None:
+    """What was on its way at the congestion tells of another rate."""
+    measured = served(0.0, 5, 4)
+    measured.congested(4.0)
+    for _ in range(50):
+        measured.answered(3.9)
+
+    assert measured.congested(8.0) is None
+
+
+def test_what_a_lane_did_not_ask_for_could_not_be_served() -> None:
+    """A lane that had little to send knows what was served at the least, and not what could be."""
+    measured = Served()
+    for number in range(20):
+        measured.taken(number * 10.0, number * 10.0 - 9)
+        measured.answered(number * 10.0)
+
+    assert measured.congested(200.0) is None
+    assert measured.is_proven(0.05)
+
+
+def test_less_than_was_served_is_proven() -> None:
+    """Nine tenths of it, to be sure; and what was served before an outage is forgotten."""
+    measured = served(0.0, 5, 10)
+    measured.congested(10.0)
+    proofs = [measured.is_proven(rate) for rate in (4.4, 5.0)]
+    measured.forget()
+
+    assert proofs == [True, False]
+    assert not measured.is_proven(1.0)
+
+
+def test_what_is_asked_counts_and_not_what_might_be() -> None:
+    """A rate of 20/s that is held to 2/s by the requests in flight asks for 2/s."""
+    measured = served(0.0, 5, 10)
+    measured.congested(10.0)
+    served(10.0, 2, 10, measured)
+
+    assert measured.is_proven(20.0)
