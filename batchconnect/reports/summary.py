@@ -2,7 +2,7 @@
 The ledger's lines of one run, folded into what every report shows.
 
 Pure and streaming: the numbers are taken in one pass over the rows, and the rows themselves are read
-again by each format, so a million of them never stand in memory. The same lines give the same report,
+again for the files, so a million of them never stand in memory. The same lines give the same report,
 whichever process writes it.
 """
 
@@ -26,7 +26,7 @@ Rows = Callable[[], Iterator[RowState]]
 """One pass over a run's rows in the sheet's order; may be asked for several times."""
 
 _KEPT = 20_000
-"""Rows, about 40 MB. A run that has no more is read from the ledger once; a larger one for each format."""
+"""Rows, about 40 MB. A run that has no more is read from the ledger once; a larger one again for its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
