@@ -262,7 +262,7 @@ class Batch:
         """Give each lane its rows; this is the one place that does."""
         places: dict[str, dict[str, Sequence[int]]] = {}
         for (org, sandbox), of_sandbox in found.places.items():
-            places.setdefault(org, {})[sandbox] = of_sandbox
+            places.setdefault(org, {})[sandbox] = self._without(found.doubles, of_sandbox)
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
@@ -272,7 +272,7 @@ class Batch:
                 lane=self._job.lane_of(org),
                 places=places.get(org, {}),
                 orphans=tuple(orphans.get(org, ())),
-                load=self._loader(found.doubles),
+                load=self._load,
                 ledger=pen,
                 known=known.plan,
                 clock=self._job.clock,
@@ -286,21 +286,22 @@ class Batch:
             for org in dict.fromkeys([*places, *orphans])
         ]
 
-    def _loader(self, doubles: set[int]) -> Callable[[int], BaseConnection | None]:
-        def load(place: int) -> BaseConnection | None:
-            row = self._job.sheet.at(place)
-            if row.number in doubles:
-                return None
-            judged = self._job.parse(row)
-            if not isinstance(judged, BaseConnection):
-                raise SheetError(
-                    f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
-                    "and is not any more",
-                    hint="Do not change the sheet, or what it refers to, while a run goes on.",
-                )
-            return judged
+    def _without(self, doubles: set[int], places: Sequence[int]) -> Sequence[int]:
+        """Doubles are known when the sheet was read to its end, so their places are taken out here."""
+        if not doubles:
+            return places
+        return [place for place in places if self._job.sheet.at(place).number not in doubles]
 
-        return load
+    def _load(self, place: int) -> BaseConnection:
+        row = self._job.sheet.at(place)
+        judged = self._job.parse(row)
+        if not isinstance(judged, BaseConnection):
+            raise SheetError(
+                f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
+                "and is not any more",
+                hint="Do not change the sheet, or what it refers to, while a run goes on.",
+            )
+        return judged
 
     async def _work(self, pen: RunLedger) -> None:
         async with anyio.create_task_group() as beside:

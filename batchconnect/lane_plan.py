@@ -26,8 +26,8 @@ from batchconnect.plan import Decided, Known, Rules, Send, Settle, SettleFirst, 
 _CHUNK: Final = 500
 """Rows decided between two commits, and between two turns of the other tasks."""
 
-Load = Callable[[int], BaseConnection | None]
-"""Reads a row again by its place; None: leave it alone. A `SheetError` says that the sheet changed."""
+Load = Callable[[int], BaseConnection]
+"""Reads a row again by its place. A `SheetError` says that the sheet changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +104,25 @@ class LanePlan:
                     waits=self._tell_waiting,
                 )
                 self._tell_listed(sandbox, listing)
-                if listing.complete:
-                    await self._decide_all(places, listing)
-                else:
+                if not listing.complete:
                     self._give_up(sandbox, listing)
+                elif not listing.items and self._known.is_blank:
+                    # Nothing stands there, and nothing was ever sent: no row need be looked at.
+                    await self._send_all(places)
+                else:
+                    await self._decide_all(places, listing)
             except SheetError as error:
                 self._lane.stop(sheet_changed(self._lane, error))
             except LedgerError as error:
                 self._on_broken(error)
             finally:
                 self._at_work.discard(scope)
+
+    async def _send_all(self, places: Sequence[int]) -> None:
+        for start in range(0, len(places), _CHUNK):
+            for place in places[start : start + _CHUNK]:
+                self._send(Waiting(place=place))
+            await checkpoint()
 
     async def _decide_all(self, places: Sequence[int], listing: Listing) -> None:
         rows = 0

@@ -198,7 +198,7 @@ class LaneWork:
     async def _carry_out(self, waiting: Waiting) -> None:
         try:
             connection = self._load(waiting.place)
-            if connection is not None and not self.lane.is_sandbox_stopped(connection.sandbox):
+            if not self.lane.is_sandbox_stopped(connection.sandbox):
                 with self._holding(connection.service_principal_key):
                     await self._onboard(connection, waiting)
         except SheetError as error:

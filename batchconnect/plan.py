@@ -93,6 +93,11 @@ class Known:
     state_of: Callable[[str], RowState | None] = unknown
     """What all runs know of a marker."""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it knows no identity at all."""
+        return self.state_of is unknown and not self.open and not self.sends
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:

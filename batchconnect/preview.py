@@ -1,7 +1,7 @@
 """What a run would do, per org and sandbox; it reads the service and changes nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +12,6 @@ from batchconnect.connection import BaseConnection
 from batchconnect.engine import parser, rules_of
 from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.listing import Fault
-from batchconnect.lane_plan import Load
 from batchconnect.ledger import Ledger
 from batchconnect.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.plan import Decided, Known, Send, Settle, SettleFirst, decide, read_sandbox
@@ -131,7 +130,7 @@ async def preview(
 class _Look:
     """One look at one sandbox."""
 
-    load: Load
+    load: Callable[[int], BaseConnection | None]
     service: Service
     choices: Choices
     known: Known

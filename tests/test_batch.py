@@ -587,6 +587,39 @@ async def test_a_sheet_that_changes_before_its_rows_turn_stops_the_lane() -> Non
     assert len(bench.service.posts) == 1
 
 
+class CountingSheet(MemorySheet):
+    """A sheet that notes which of its rows are read again."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows)
+        self.read: list[int] = []
+
+    def at(self, place: int) -> Row:
+        self.read.append(place)
+        return super().at(place)
+
+
+async def test_where_nothing_stands_and_nothing_was_sent_no_row_is_planned() -> None:
+    """Each is read again when its turn comes, and only then."""
+    bench = Bench()
+    sheet = CountingSheet(rows(1, 2, 3))
+
+    state = await bench.run(sheet)
+
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert sorted(sheet.read) == [0, 1, 2]
+
+
+async def test_doubles_use_up_no_budget() -> None:
+    """They are out before the first row's turn."""
+    bench = Bench()
+    double = cells(2)
+
+    state = await bench.run([double, double, cells(3)], skip_invalid=True, max_rows=1)
+
+    assert bench.statuses(state) == [Status.REJECTED, Status.REJECTED, Status.CREATED]
+
+
 async def test_only_leaves_rows_out_and_a_later_run_takes_them() -> None:
     bench = Bench()
 
