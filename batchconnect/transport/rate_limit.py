@@ -15,7 +15,7 @@ from batchconnect.transport.interface import (
     TransportError,
 )
 from batchconnect.transport.load import Judge
-from batchconnect.transport.pace import RateLimiter
+from batchconnect.transport.pace import TICK_S, RateLimiter
 from batchconnect.transport.retry_after import retry_after_s
 from batchconnect.transport.stop import StopSignal
 
@@ -124,6 +124,6 @@ class RateLimited:
     async def _wait_for_pace(self) -> None:
         while wait_s := self._limiter.wait_s(anyio.current_time()):
             self._ended = anyio.Event()
-            with anyio.move_on_after(wait_s):
+            with anyio.move_on_after(max(wait_s, TICK_S)):  # a shorter timer would spin
                 await self._ended.wait()
         self._ended = None
