@@ -56,7 +56,7 @@ class Growth:
         """Hear that a grant was due, and only the requests in flight were too many."""
         self._held = True
 
-    def cut(self, now: float, rate: float, served: float | None, *, named: bool) -> float:
+    def cut(self, now: float, rate: float, served: float | None, *, cheap: bool) -> float:
         """
         Remember the rate that was too much, and what was served all the same.
 
@@ -64,7 +64,8 @@ class Growth:
             now: The moment.
             rate: What was too much.
             served: What was served since the last cut, None if that is not known.
-            named: Whether the service said how long it wants to be left alone.
+            cheap: Whether it costs little to run against the limit again: the service says how long it
+                wants to be left alone, and not much was on its way to be refused.
 
         Returns:
             The rate to go on with.
@@ -73,7 +74,7 @@ class Growth:
         self._sustained = None if self.is_starting or served is None else min(rate, served)
         self._held_from = now
         self._exceeded(now, rate)
-        if self._sustained is None or named:
+        if self._sustained is None or cheap:
             return rate * CUT
         # What is served may be far less than 0.7 of a rate that is limited by the minute.
         self._near_from = self._sustained

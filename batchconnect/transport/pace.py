@@ -266,7 +266,8 @@ class RateLimiter:
             served *= PROVEN
         self._faults.cut(self._rate)
         if self._congested_in_a_row == 0:
-            rate = self._growth.cut(now, self._rate, served, named=named)
+            cheap = named and self._in_flight < START_IN_FLIGHT
+            rate = self._growth.cut(now, self._rate, served, cheap=cheap)
         else:
             rate = self._growth.cut_again(now, self._rate, throttled=throttled)
         self._rate = max(self._floor, rate)

@@ -11,6 +11,7 @@ _CREATED = 201
 _BASE_S, _CAP_S = 0.5, 20.0
 _SLACK = 1e-6
 """Of a token: clocks round."""
+_WAKE_S = 0.1
 
 
 class Rival(Protocol):
@@ -84,8 +85,12 @@ class Cubic:
     """
     The adaptive mode of botocore: a token bucket whose rate follows the cubic curve of CUBIC TCP.
 
-    Rate is cut x0.7 at each refusal; it is at most twice what was measured (half-second buckets,
-    smoothed 0.8); the bucket is on from the first refusal. Retries: as many as it takes.
+    Rate is cut x0.7 at each refusal, of what was measured (half-second buckets, smoothed 0.8) or of the
+    rate if that is less; it is never more than twice what was measured; the bucket is on from the first
+    refusal. Kinder than botocore itself: it retries as often as it takes, obeys `Retry-After`, and
+    hears a 500 as throttling, which there is a fault like any other.
+
+    Source: botocore/retries/adaptive.py, bucket.py, throttling.py.
     """
 
     _BETA, _SCALE, _SMOOTH = 0.7, 0.4, 0.8
@@ -93,7 +98,8 @@ class Cubic:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._enabled = False
-        self._fill = self._capacity = self._tokens = 0.5
+        self._fill = self._capacity = 1.0
+        self._tokens = 0.0
         self._filled_at = self._throttled_at = 0.0
         self._max = 0.0
         self._measured = 0.0
@@ -120,7 +126,8 @@ class Cubic:
                 if self._tokens >= 1 - _SLACK:
                     self._tokens -= 1
                     return
-                await anyio.sleep((1 - self._tokens) / self._fill)
+                # A rate that changes meanwhile is noticed soon.
+                await anyio.sleep(min((1 - self._tokens) / self._fill, _WAKE_S))
 
     def _refill(self, now: float) -> None:
         earned = (now - self._filled_at) * self._fill

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +21,8 @@ class Measure:
     met: bool | None
     """None: it has no target, or it could not be measured here."""
     figures: dict[str, object] = field(default_factory=dict)
+    table: str = ""
+    """A Markdown table of its own, to stand below the one of all measures."""
 
 
 def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -28,7 +30,7 @@ def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
-def markdown(measures: Iterable[Measure]) -> str:
+def markdown(measures: Sequence[Measure]) -> str:
     """The table."""
     words = {True: "yes", False: "**no**", None: "-"}
     lines = [
@@ -38,6 +40,8 @@ def markdown(measures: Iterable[Measure]) -> str:
         "|---|---|---|---|",
     ]
     lines += [f"| {one.what} | {one.target} | {one.got} | {words[one.met]} |" for one in measures]
+    for one in measures:
+        lines += ["", f"{one.what}:", "", one.table] if one.table else []
     return "\n".join(lines) + "\n"
 
 

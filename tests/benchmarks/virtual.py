@@ -86,12 +86,13 @@ def rival(make: Callable[[Random], Rival]) -> Callable[[Service, Random], Send]:
     return made
 
 
+OURS = "batchconnect"
 WAYS: dict[str, Callable[[Service, Random], Send]] = {
-    "batchconnect": ours,
+    OURS: ours,
     "20 at once": rival(lambda rng: Fixed(20, rng)),
     "5 at once": rival(lambda rng: Fixed(5, rng)),
-    "AIMD": rival(Aimd),
-    "cubic": rival(Cubic),
+    "AIMD on concurrency": rival(Aimd),
+    "botocore's cubic": rival(Cubic),
 }
 
 

@@ -154,6 +154,23 @@ def test_the_pace_goes_on_where_it_was_served() -> None:
     assert pace.rate == pytest.approx((served - 14) / (now - began), rel=0.15)
 
 
+@pytest.mark.parametrize(("out", "share"), [(0, 0.7), (5, 0.15)])
+def test_a_limit_by_the_minute_is_run_against_only_where_that_is_cheap(
+    out: int, share: float
+) -> None:
+    """With a header the cut is x0.7; but with many out that will be refused too, down to what was served."""
+    pace = limiter()
+    now = use(pace, 0.0, 4.0)
+    pace.answered(now, now, Signal.THROTTLED, 50.0)
+    now = use(pace, now, 60.0)
+    too_much = pace.rate
+    for _ in range(out):
+        pace.take(now)
+    pace.answered(now, now, Signal.THROTTLED, 50.0)
+
+    assert pace.rate == pytest.approx(too_much * share, rel=0.15)
+
+
 def test_a_pause_that_was_too_short_says_little_of_a_rate_that_is_known() -> None:
     """Refused again and again after the second congestion, the rate stays near what was served."""
     pace = limiter()
