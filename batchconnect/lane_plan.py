@@ -21,8 +21,21 @@ from batchconnect.lane import Lane
 from batchconnect.ledger.entry import Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_ledger import RunLedger
-from batchconnect.plan import Decided, Known, Rules, Send, Settle, SettleFirst, decide, read_sandbox
+from batchconnect.plan import (
+    Decided,
+    Known,
+    Rules,
+    Send,
+    Settle,
+    SettleFirst,
+    decide,
+    must_wait,
+    read_sandbox,
+)
 
+_AT_ONCE: Final = 4
+"""Sandboxes of a lane that are planned side by side. What stands in them is held in memory meanwhile;
+more of them are not sooner read, for they share the lane's pace."""
 _CHUNK: Final = 500
 """Rows decided between two commits, and between two turns of the other tasks."""
 
@@ -78,6 +91,7 @@ class LanePlan:
         self._settle_first = settle_first
         self._on_event = on_event
         self._on_broken = on_broken
+        self._free = anyio.Semaphore(_AT_ONCE)
         self._at_work: set[anyio.CancelScope] = set()
 
     def stop(self) -> None:
@@ -96,27 +110,34 @@ class LanePlan:
         with anyio.CancelScope() as scope:
             self._at_work.add(scope)
             try:
-                listing = await read_sandbox(
-                    self._lane,
-                    sandbox,
-                    known=self._known,
-                    rules=self._rules,
-                    waits=self._tell_waiting,
-                )
-                self._tell_listed(sandbox, listing)
-                if not listing.complete:
-                    self._give_up(sandbox, listing)
-                elif not listing.items and self._known.is_blank:
-                    # Nothing stands there, and nothing was ever sent: no row need be looked at.
-                    await self._send_all(places)
-                else:
-                    await self._decide_all(places, listing)
+                async with self._free:
+                    listing = await read_sandbox(self._lane, sandbox)
+                    waits = listing.complete and must_wait(
+                        listing, known=self._known, rules=self._rules
+                    )
+                    if not waits:
+                        await self._act_upon(listing, places)
+                if waits:
+                    del listing
+                    await self._wait_settled()
+                    async with self._free:
+                        await self._act_upon(await read_sandbox(self._lane, sandbox), places)
             except SheetError as error:
                 self._lane.stop(sheet_changed(self._lane, error))
             except LedgerError as error:
                 self._on_broken(error)
             finally:
                 self._at_work.discard(scope)
+
+    async def _act_upon(self, listing: Listing, places: Sequence[int]) -> None:
+        self._tell_listed(listing)
+        if not listing.complete:
+            self._give_up(listing)
+        elif not listing.items and self._known.is_blank:
+            # Nothing stands there, and nothing was ever sent: no row need be looked at.
+            await self._send_all(places)
+        else:
+            await self._decide_all(places, listing)
 
     async def _send_all(self, places: Sequence[int]) -> None:
         for start in range(0, len(places), _CHUNK):
@@ -168,7 +189,8 @@ class LanePlan:
         told.clear()
         await checkpoint()
 
-    def _give_up(self, sandbox: str, listing: Listing) -> None:
+    def _give_up(self, listing: Listing) -> None:
+        sandbox = listing.sandbox
         if listing.refusal is not None:
             self._lane.refuse(listing.refusal, sandbox)
         elif listing.fault is not None and not self._lane.is_stopped:
@@ -182,22 +204,24 @@ class LanePlan:
                 )
             )
 
-    def _tell_waiting(self, seconds: float) -> None:
+    async def _wait_settled(self) -> None:
+        settle_s = self._rules.settle_s
         self._on_event(
             LanePaused(
                 org=self._lane.org.key,
                 host=self._lane.host,
-                pause_s=seconds,
+                pause_s=settle_s,
                 reason="waits_for_settle",
             )
         )
+        await anyio.sleep(settle_s)
 
-    def _tell_listed(self, sandbox: str, listing: Listing) -> None:
+    def _tell_listed(self, listing: Listing) -> None:
         why = listing.refusal or listing.fault
         self._on_event(
             SandboxListed(
                 org=self._lane.org.key,
-                sandbox=sandbox,
+                sandbox=listing.sandbox,
                 connections=len(listing.items),
                 complete=listing.complete,
                 detail=why.detail if why else "",

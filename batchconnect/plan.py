@@ -10,8 +10,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-import anyio
-
 from batchconnect.connection import BaseConnection
 from batchconnect.flow_service import Gone, Unreadable
 from batchconnect.flow_service.listing import Found, Listing
@@ -111,39 +109,37 @@ class Rules:
     """Make again what an earlier run made and somebody deleted since."""
 
 
-async def read_sandbox(
-    reads: Reads,
-    sandbox: str,
-    *,
-    known: Known,
-    rules: Rules,
-    waits: Callable[[float], None] = lambda seconds: None,
-) -> Listing:
+async def read_sandbox(reads: Reads, sandbox: str) -> Listing:
     """
-    Read a sandbox so that its absences count before the first POST.
-
-    A new ledger may be the successor of one that was lost in mid-run. If the sandbox bears markers
-    younger than the settle window that are not its own, more of them may still be on their way, so the
-    window is waited out and the sandbox read again (design.md, "Settling a doubt").
-
-    Args:
-        reads: The lane.
-        sandbox: Its name.
-        known: What the ledger knows.
-        rules: The settle window, and whether to wait in any case.
-        waits: Told how long the sandbox has to wait.
+    Read all that stands in a sandbox; a reading that fails is repeated.
 
     Returns:
         A complete listing, or the last one that failed.
     """
-    listing = await _read_complete(reads, sandbox)
-    if not listing.complete:
-        return listing
-    if rules.settle_first or (known.is_new and _has_young_strangers(listing, known, rules)):
-        waits(rules.settle_s)
-        await anyio.sleep(rules.settle_s)
-        listing = await _read_complete(reads, sandbox)
+    listing = await reads.list(sandbox)
+    for _ in range(_READINGS - 1):
+        if listing.complete or listing.refusal is not None:
+            break
+        listing = await reads.list(sandbox)
     return listing
+
+
+def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
+    """
+    Whether a sandbox has to be read again, a settle window later, before its first POST.
+
+    A new ledger may be the successor of one that was lost in mid-run. If the sandbox bears markers
+    younger than the settle window that are not its own, more of them may still be on their way.
+
+    Args:
+        listing: A complete one.
+        known: What the ledger knows.
+        rules: The settle window, and whether to wait in any case.
+
+    Source:
+        design.md, "Settling a doubt".
+    """
+    return rules.settle_first or (known.is_new and _has_young_strangers(listing, known, rules))
 
 
 async def decide(
@@ -194,15 +190,6 @@ async def decide(
             yield decided
 
 
-async def _read_complete(reads: Reads, sandbox: str) -> Listing:
-    listing = await reads.list(sandbox)
-    for _ in range(_READINGS - 1):
-        if listing.complete or listing.refusal is not None:
-            break
-        listing = await reads.list(sandbox)
-    return listing
-
-
 def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
     """Whether a marker that this ledger never sent is younger than the settle window."""
 
@@ -221,7 +208,7 @@ async def _decide_vanished(
     again: Listing | None = None
     for place, connection, made in vanished:
         if again is None:
-            again = await _read_complete(reads, connection.sandbox)
+            again = await read_sandbox(reads, connection.sandbox)
         judged = match(wanted(connection), again) if again.complete else None
         decision: Decision
         if judged is not None and not isinstance(judged, Create):

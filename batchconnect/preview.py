@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -139,9 +139,9 @@ class _Look:
         """Count what a run would do for the rows at these places."""
         lane = self.service.lane_of(one.org)
         one.rate = lane.org.rate or START_RATE
+        rules = rules_of(self.service, self.choices)
         # A preview sends nothing, so it need not wait a settle window before it looks.
-        rules = replace(rules_of(self.service, self.choices), settle_first=False)
-        listing = await read_sandbox(lane, one.sandbox, known=self.known, rules=rules)
+        listing = await read_sandbox(lane, one.sandbox)
         why = listing.refusal or listing.fault
         if why is not None:
             one.refusal = told_reason(why)

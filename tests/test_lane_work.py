@@ -15,7 +15,7 @@ from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.outcome import Status
 from batchconnect.plan import Rules
 from batchconnect.stop import Stop
-from batchconnect.transport.interface import Purpose
+from batchconnect.transport.interface import Purpose, Request, Response
 from batchconnect.verdict import INTERRUPTED
 from tests.fake_service import (
     ACME,
@@ -29,6 +29,7 @@ from tests.fake_service import (
     flow_error,
     judged,
     lost,
+    org,
     refused,
 )
 
@@ -163,6 +164,35 @@ async def test_a_sandbox_that_was_stopped_takes_no_resend() -> None:
 
     assert bench.codes(state) == ["sandbox_stopped", "FLOW-2100-404"]
     assert len(bench.service.posts) == 2
+
+
+class SlowReads(FakeService):
+    """Each page takes a second; how many sandboxes are read at once is noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = 0
+        self.most = 0
+
+    async def send(self, request: Request) -> Response:
+        if request.purpose is not Purpose.READ:
+            return await super().send(request)
+        self.reading += 1
+        self.most = max(self.most, self.reading)
+        await anyio.sleep(1)
+        self.reading -= 1
+        return await super().send(request)
+
+
+async def test_a_few_sandboxes_of_a_lane_are_planned_at_once() -> None:
+    """What stands in them is held in memory meanwhile; one that waits its window holds up none."""
+    service = SlowReads()
+    bench = Bench(service=service, orgs=[org("acme", rate=100.0)])
+
+    state = await bench.run([cells(number, sandbox=f"s{number}") for number in range(1, 8)])
+
+    assert service.most == 4
+    assert bench.statuses(state) == [Status.CREATED] * 7
 
 
 async def test_a_stop_ends_a_sandboxs_wait() -> None:

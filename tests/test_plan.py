@@ -22,6 +22,7 @@ from batchconnect.plan import (
     Settle,
     SettleFirst,
     decide,
+    must_wait,
     read_sandbox,
 )
 from tests.fake_service import Bench, cells, judged
@@ -121,17 +122,17 @@ def made(connection: BaseConnection, connection_id: str = "id-made") -> Known:
 
 async def test_a_listing_that_fails_is_read_three_times() -> None:
     reads = Reads(FAILED, FAILED, EMPTY)
-    assert (await read_sandbox(reads, "prod", known=Known(), rules=Rules())).complete
+    assert (await read_sandbox(reads, "prod")).complete
 
     reads = Reads(FAILED)
-    assert await read_sandbox(reads, "prod", known=Known(), rules=Rules()) == FAILED
+    assert await read_sandbox(reads, "prod") == FAILED
     assert len(reads.listed) == 3
 
 
 async def test_a_listing_that_is_refused_is_read_once() -> None:
     reads = Reads(REFUSED)
 
-    assert await read_sandbox(reads, "prod", known=Known(), rules=Rules()) == REFUSED
+    assert await read_sandbox(reads, "prod") == REFUSED
     assert len(reads.listed) == 1
 
 
@@ -165,14 +166,9 @@ async def test_a_new_ledger_waits_where_strangers_are_young(
     waits: bool,
 ) -> None:
     items = [found(judged(cells(n)), age_s=age) for n, age in enumerate(ages, start=1)]
-    reads = Reads(listing(*items))
     known = known or await states(Bench(), (judged(cells(number)) for number in own))
-    told: list[float] = []
 
-    await read_sandbox(reads, "prod", known=known, rules=rules, waits=told.append)
-
-    assert ([180.0] if waits else []) == told, sentence
-    assert ([0, 180] if waits else [0]) == reads.listed, sentence
+    assert waits == must_wait(listing(*items), known=known, rules=rules), sentence
 
 
 # Deciding -------------------------------------------------------------------------------------------

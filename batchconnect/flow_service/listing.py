@@ -6,9 +6,9 @@ Absence is proved by a complete listing alone, so anything odd makes a listing *
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from batchconnect.checks.kusto import canonical_endpoint
@@ -62,7 +62,7 @@ class Fault:
     """One line for a person, redacted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Listing:
     """What one reading of a sandbox showed. A hit counts in any, absence in a complete one alone."""
 
@@ -77,21 +77,25 @@ class Listing:
     be shown."""
     served_at_ms: int | None = None
     """The service's clock (`Date`) as it answered last."""
-    by_marker: Mapping[str, tuple[Found, ...]] = field(init=False, repr=False, compare=False)
-    by_name: Mapping[str, tuple[Found, ...]] = field(init=False, repr=False, compare=False)
-    """Of our kind only: another kind of connection may have the same name."""
-    by_place: Mapping[Place, tuple[Found, ...]] = field(init=False, repr=False, compare=False)
-    """Of our kind, by endpoint, database and principal, where all three are shown."""
 
-    def __post_init__(self) -> None:
-        ours = [found for found in self.items if found.is_our_kind]
-        indexes = {
-            "by_marker": _index((found.marker, found) for found in self.items),
-            "by_name": _index((found.name or None, found) for found in ours),
-            "by_place": _index((place_of(found.shown), found) for found in ours),
-        }
-        for name, index in indexes.items():
-            object.__setattr__(self, name, index)
+    @cached_property
+    def by_marker(self) -> Mapping[str, tuple[Found, ...]]:
+        """Those with a marker. Each index is made when a row first asks for it: most never do."""
+        return _index((found.marker, found) for found in self.items)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, tuple[Found, ...]]:
+        """Of our kind only: another kind of connection may have the same name."""
+        return _index((found.name or None, found) for found in self._ours)
+
+    @cached_property
+    def by_place(self) -> Mapping[Place, tuple[Found, ...]]:
+        """Of our kind, by endpoint, database and principal, where all three are shown."""
+        return _index((place_of(found.shown), found) for found in self._ours)
+
+    @property
+    def _ours(self) -> Iterator[Found]:
+        return (found for found in self.items if found.is_our_kind)
 
     @property
     def complete(self) -> bool:
