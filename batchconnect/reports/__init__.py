@@ -38,8 +38,8 @@ FORMATS: Mapping[str, Render] = {
 """Every file of a run by name. `summary.json` stays last: it names those that were written."""
 
 _LAST = "summary.json"
-_MORE_THAN_ROWS = frozenset({"report.html", "summary.json"})
-"""Files that tell of lanes and incidents, too: looked at once more, as they are about to be written."""
+_PACKED = frozenset({"results.xlsx"})
+"""No text: all else is looked at once more, as it is about to be written."""
 
 LOG = "run.log.jsonl"
 """Written during the run, by the log; named in `summary.json` where it is there."""
@@ -112,7 +112,7 @@ class _Files:
         # finds what was written before it, itself, and the log.
         files = ChainMap(self._log, {name: str(path)}, self.written)
         chunks = FORMATS[name](replace(self._summary, rows=rows, files=files))
-        if self._redact is not None and name in _MORE_THAN_ROWS:
+        if self._redact is not None and name not in _PACKED:
             chunks = redacted(chunks, self._redact)
         try:
             yield from writing(path, chunks)
