@@ -21,14 +21,18 @@ _NO_SHARE = 0.002
 _SUSPECT, _SURE = 4.7, 8.0
 """Logarithm of how much likelier overload has to be than the usual share. Where that share is not known,
 the service is spared first; where it is, a false alarm costs more than a second of overload."""
-_FEW = 5
+_FEW = 8
 """Answers. Fewer do not tell an outage from chance."""
 _DOWN = 10
 """Faults in a row that are an outage even where many are usual."""
-_OUTAGE = 0.5
-"""Share of faults that is no background, at whatever pace."""
+_HALF = 0.5
+"""Share of faults up to which two cuts in a row would end those of an overload; more is never usual."""
+_OUTAGE = 0.6
+"""Share of faults that is more than chance makes of a usual one."""
 _MANY = 2
 """Faults at a rate that was served, or cuts that lowered nothing: one may be chance."""
+_TESTED = 80.0
+"""Answers at rates that were served, among which one usual fault in twenty would have shown."""
 _LOWER = 0.85
 """Of the rate of the last cut: as low as that, the cut has not been made up for."""
 _MEMORY = 200.0
@@ -81,6 +85,11 @@ class Faults:
         self._cuts = 0
         """Cuts in a row, each at a lower rate than the one before, while less than half failed."""
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether so many answers at rates that were served tell if there is a usual share."""
+        return self.share is not None or self._seen[0] >= _TESTED
+
     def answered(self, *, proven: bool) -> None:
         """
         Count an answer that was no server fault.
@@ -122,7 +131,7 @@ class Faults:
         """Hear that this rate was cut: what comes next is judged by itself."""
         answers, faults = self._run
         is_lower = rate <= _LOWER * self._cut_rate
-        self._cuts = 0 if faults >= _OUTAGE * answers else self._cuts * is_lower + 1
+        self._cuts = 0 if faults >= _HALF * answers else self._cuts * is_lower + 1
         self._cut_rate = rate
         self._sum, self._run = 0.0, (0, 0)
 
@@ -151,7 +160,7 @@ class Faults:
     def _goes_on(self) -> bool:
         """Whether there were faults at rates that were served, and yet less than in an outage."""
         answers, faults = self._seen
-        return answers >= _FEW and _MANY <= faults < _OUTAGE * answers
+        return answers >= _FEW and _MANY <= faults < _HALF * answers
 
     def _learn(self) -> Fault:
         self.share = self._estimate()
@@ -176,4 +185,4 @@ class Faults:
     def _estimate(self) -> float:
         """The share, with what chance may have kept away: one that is too small costs a cut."""
         answers, faults = self._seen
-        return min(_OUTAGE, (faults + 1 + sqrt(faults + 1)) / (answers + 2))
+        return min(_HALF, (faults + 1 + sqrt(faults + 1)) / (answers + 2))

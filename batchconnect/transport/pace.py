@@ -41,6 +41,8 @@ LONGEST_UNSENT_PAUSE_S = 30.0
 """Seconds. A network that is back should be found soon, and probing costs the service nothing."""
 PROBE_AFTER = 3
 """Congestion epochs in a row, without a normal answer between, until the lane probes."""
+_TO_TEST = 0.85
+"""Share of what was served at which faults are waited for, until it is known whether any go on there."""
 TOLD_GROWTH = 1.25
 """Growth that is worth an event."""
 
@@ -234,17 +236,21 @@ class RateLimiter:
         self._served.answered(sent_at)
         self._growth.answered(sent_at)
         if sent_at >= self._cut_at:
-            self._faults.answered(proven=self._served.is_proven(self._rate))
+            self._faults.answered(proven=self._is_proven())
             if self._congested_in_a_row:
                 self._rate = self._growth.recovered(sent_at, self._rate)
             self._congested_in_a_row = 0
         if self._probing_since is not None and sent_at >= self._probing_since:
             self._probing_since = None
 
+    def _is_proven(self) -> bool:
+        """Whether a lower rate would end no faults: more was served, or there is none."""
+        return self._rate <= self._floor or self._served.is_proven(self._rate)
+
     def _is_overload(self, now: float) -> bool:
         """Judge a server fault; one that is no overload may still have a say in the growth."""
         is_known = self._faults.share is not None
-        fault = self._faults.failed(now, self._rate, proven=self._served.is_proven(self._rate))
+        fault = self._faults.failed(now, self._rate, proven=self._is_proven())
         if fault is Fault.LEARNED and self._is_cut_rash:
             self._growth.acquit()
         elif fault is Fault.OUTAGE:
@@ -263,7 +269,7 @@ class RateLimiter:
         served = self._served.congested(now)
         if served is not None and not throttled:
             # If the faults go on at a rate that was surely served, it is not the rate.
-            served *= PROVEN
+            served *= PROVEN if self._faults.is_tested else _TO_TEST
         self._faults.cut(self._rate)
         if self._congested_in_a_row == 0:
             cheap = named and self._in_flight < START_IN_FLIGHT

@@ -81,7 +81,7 @@ def test_faults_that_two_cuts_did_not_end_are_usual() -> None:
     """Whoever fails a quarter at 10/s would fail nothing below 7.5/s."""
     faults, kinds = Faults(), []
     for rate in (10.0, 7.0, 4.9):
-        kinds.append(judged(faults, every(4), 8, rate=rate)[-1])
+        kinds.append(judged(faults, every(4), 12, rate=rate)[-1])
         faults.cut(rate)
 
     assert kinds == [Fault.OVERLOAD, Fault.OVERLOAD, Fault.LEARNED]
@@ -97,7 +97,7 @@ def test_a_share_that_rises_is_overload() -> None:
 
 def test_an_outage_is_never_usual() -> None:
     """Where most requests fail, neither a proof nor a usual share counts."""
-    proven = judged(Faults(), every(1), 5, proven=True)
+    proven = judged(Faults(), every(1), 8, proven=True)
     usual = judged(learned(), every(1), 10)
 
     assert (proven[-1], usual[-1]) == (Fault.OUTAGE, Fault.OUTAGE)
