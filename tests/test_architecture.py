@@ -83,7 +83,8 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "click": ("cli", "cli_*"),
     "rich": ("cli", "cli_*", "progress.*", "commands.*"),
     "structlog": ("log.*",),
-    "pydantic": ("settings.*", "ledger.codec"),
+    "msgspec": ("ledger.codec",),
+    "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
     "sqlite3": ("ledger.*", "simulator.*"),
 }

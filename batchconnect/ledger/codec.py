@@ -1,19 +1,18 @@
 """
 Entries to JSON and back.
 
-orjson writes dataclasses as they are; pydantic reads them again and holds them against their types,
-so that a damaged ledger is an error message and not a wrong report.
+orjson writes dataclasses as they are; msgspec reads them again and holds them against their types, so
+that a damaged ledger is an error message and not a wrong report.
 """
 
 import json
 from dataclasses import fields
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypedDict, get_args, get_type_hints
 
+import msgspec
 import orjson
-from pydantic import TypeAdapter, ValidationError
 
-from batchconnect import event, outcome as o
 from batchconnect.ledger import entry as e
 
 ENTRIES: dict[str, type[Any]] = {
@@ -30,32 +29,16 @@ ENTRIES: dict[str, type[Any]] = {
 }
 """The ledger's word for each kind of entry. Kinds to come (`tested`, `deleted`, `updated`) are new words."""
 
-_WITH_MEMBER = frozenset({"settled", "lane"})
-"""Kinds that hold a member of a union, which `is` names."""
+_MEMBER_IN = {"settled": "outcome", "lane": "event"}
+"""Kinds that hold a member of a union, which `is` names, and the field that it is in."""
 
 _ALIKE = frozenset({"sending", "absent"})
 """Kinds that say the same of nearly every row: each text is read once. Values that never change are shared."""
 
-_WORDS = {cls: word for word, cls in ENTRIES.items()}
+_typed_dict: Any = TypedDict
+"""For dictionaries whose keys are known only when it runs, which a type checker refuses."""
 
-_CLASSES: dict[str, type[Any]] = {
-    cls.__name__: cls
-    for cls in (
-        *ENTRIES.values(),
-        o.Created,
-        o.Existing,
-        o.Failed,
-        o.Rejected,
-        o.Conflict,
-        o.InDoubt,
-        o.NotAttempted,
-        event.LanePaused,
-        event.PaceChanged,
-        event.LaneStopped,
-        event.LaneCounted,
-    )
-}
-"""Entries, and the members of the unions inside them; `is` names the member."""
+_WORDS = {cls: word for word, cls in ENTRIES.items()}
 
 
 def word_of(entry: e.Entry) -> str:
@@ -69,17 +52,17 @@ def encode(entry: e.Entry) -> bytes:
 
     A `Secret` anywhere in it is a TypeError: neither writer knows the type, and that is wanted.
     """
-    told: object = entry
-    match entry:
-        case e.Settled(outcome=inner) | e.LaneTold(event=inner):
-            told = {**_shallow(entry), "is": type(inner).__name__}
-        case _:
-            pass
+    member = ""
+    if isinstance(entry, e.Settled):
+        member = type(entry.outcome).__name__
+    elif isinstance(entry, e.LaneTold):
+        member = type(entry.event).__name__
     try:
-        return orjson.dumps(told)
+        told = orjson.dumps(entry)
     except TypeError:
         # Lone surrogates: a file's name that is no text, a cell handed in from Python. They become `?`.
-        return json.dumps(told, default=_shallow, ensure_ascii=False).encode(errors="replace")
+        told = json.dumps(entry, default=_shallow, ensure_ascii=False).encode(errors="replace")
+    return told[:-1] + _is(member) if member else told
 
 
 def decode(word: str, body: bytes | str) -> e.Entry:
@@ -96,16 +79,15 @@ def decode(word: str, body: bytes | str) -> e.Entry:
         if word in _ALIKE:
             return _read_alike(word, body)
         entry: e.Entry
-        if word not in _WITH_MEMBER:
-            entry = _reader(cls.__name__).validate_json(body)
+        inner = _MEMBER_IN.get(word)
+        if inner is None:
+            entry = _reader(word).decode(body)
             return entry
-        told = orjson.loads(body)
-        member = told.pop("is", None)
-        if member is not None:
-            inner = "outcome" if cls is e.Settled else "event"
-            told[inner] = _reader(member).validate_python(told[inner])
-        entry = _reader(cls.__name__).validate_python(told)
-    except (ValidationError, KeyError, TypeError, AttributeError):
+        # The members have no name of their own in the JSON, so the outer fields are read first.
+        told = _reader(word).decode(body)
+        told[inner] = _member_reader(word, told.pop("is")).decode(told[inner])
+        entry = cls(**told)
+    except (msgspec.MsgspecError, KeyError, UnicodeError):
         raise ValueError(f"the fields of a {word!r} entry do not fit") from None
     return entry
 
@@ -114,14 +96,28 @@ def _shallow(entry: Any) -> dict[str, Any]:
     return {field.name: getattr(entry, field.name) for field in fields(entry)}
 
 
+@cache
+def _is(member: str) -> bytes:
+    """How an object ends that tells which member of a union is in it."""
+    return b',"is":' + orjson.dumps(member) + b"}"
+
+
 @lru_cache(maxsize=64)
 def _read_alike(word: str, body: bytes | str) -> e.Entry:
-    entry: e.Entry = _reader(ENTRIES[word].__name__).validate_json(body)
+    entry: e.Entry = _reader(word).decode(body)
     return entry
 
 
 @cache
-def _reader(name: str) -> Any:
-    # Built when first met: a run that reads little of the ledger pays for little.
-    # The adapter's own methods take as long again as the validator that they ask.
-    return TypeAdapter(_CLASSES[name]).validator
+def _reader(word: str) -> msgspec.json.Decoder[Any]:
+    """Reads a kind of entry; of one with a member of a union, all but that, which stays the bytes it is."""
+    if word not in _MEMBER_IN:
+        return msgspec.json.Decoder(ENTRIES[word])
+    types = {**get_type_hints(ENTRIES[word]), "is": str, _MEMBER_IN[word]: msgspec.Raw}
+    return msgspec.json.Decoder(_typed_dict(word, types, total=False))
+
+
+@cache
+def _member_reader(word: str, name: str) -> msgspec.json.Decoder[Any]:
+    union = get_type_hints(ENTRIES[word])[_MEMBER_IN[word]]
+    return msgspec.json.Decoder({kind.__name__: kind for kind in get_args(union)}[name])

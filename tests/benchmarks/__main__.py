@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "latency": lambda folder, quick, _full: speed.latency_bound(folder, quick=quick),
     "cpu": lambda folder, quick, _full: speed.cpu_bound(folder, quick=quick),
     "pace": lambda _folder, quick, _full: limits.hidden_limits(quick=quick),
+    "real": lambda folder, quick, _full: limits.real_time(folder, quick=quick),
     "nginx": lambda folder, quick, _full: limits.against_nginx(folder, quick=quick),
     "lanes": lambda _folder, quick, _full: lanes.many_lanes(quick=quick),
     "validate": lambda folder, quick, _full: reading.validate(folder, quick=quick),

@@ -8,13 +8,12 @@ import asyncio
 import json
 import sys
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import ClassVar, cast
 
 import uvloop
 
 from tests.benchmarks.servers import MADE, TOKEN
-
-_REASONS = {200: "OK", 201: "Created"}
 
 
 class Fixed(asyncio.Protocol):
@@ -63,11 +62,11 @@ class Fixed(asyncio.Protocol):
             else:
                 self.answer(201, MADE.encode())
 
-    def answer(self, status: int, body: bytes) -> None:
-        """Write a whole answer."""
+    def answer(self, status: int, body: bytes, headers: str = "") -> None:
+        """Write a whole answer; of *headers*, each ends with its line."""
         self.transport.write(
-            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n"
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n{headers}"
             # Without it, markers that stand there already count as new, and the window is waited out.
             f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
             + body

@@ -145,12 +145,27 @@ class Manner:
 
 
 class Service:
-    """The innermost ring: answers by a hidden limit, and counts."""
+    """
+    The innermost ring: answers by a hidden limit, and counts.
 
-    def __init__(self, limit: Limit, manner: Manner, rng: Random) -> None:
+    Args:
+        limit: Whether a request is served now.
+        manner: How it is answered.
+        rng: Draws what is broken.
+        clock: Seconds; the limit's own, and of the moments that are kept.
+    """
+
+    def __init__(
+        self,
+        limit: Limit,
+        manner: Manner,
+        rng: Random,
+        clock: Callable[[], float] = anyio.current_time,
+    ) -> None:
         self.limit = limit
         self._manner = manner
         self._rng = rng
+        self._clock = clock
         self._in_flight = 0
         self.served: list[float] = []
         self.broken: list[float] = []
@@ -160,7 +175,7 @@ class Service:
         """Serve, or refuse."""
         self._in_flight += 1
         try:
-            return await self._answer(anyio.current_time())
+            return await self._answer(self._clock())
         finally:
             self._in_flight -= 1
 
@@ -189,9 +204,9 @@ class Case:
     from_s: float = 10.0
     """From when on the use of the limit counts."""
 
-    def service(self, seed: int) -> Service:
+    def service(self, seed: int, clock: Callable[[], float] = anyio.current_time) -> Service:
         """A fresh one."""
-        return Service(self.limit(), self.manner, Random(f"service {seed}"))
+        return Service(self.limit(), self.manner, Random(f"service {seed}"), clock)
 
 
 def _rate(per_second: float, burst: float = 8.0) -> Callable[[], Limit]:
@@ -204,6 +219,7 @@ QUIET = Manner(header=False)
 AS_500 = Manner(header=False, status=500)
 SLOW = Manner(latency_s=1.0, refusal_s=1.0)
 
+CHANGING = Case(name="8/s, 2/s, 12/s", limit=lambda: Bucket(rates=CHANGES), manner=QUIET, rows=2600)
 CASES = (
     Case(name="8/s burst 8, Retry-After", limit=_rate(8)),
     Case(name="8/s burst 8, no header", limit=_rate(8), manner=QUIET),
@@ -213,12 +229,7 @@ CASES = (
         limit=lambda: InFlight(most=4, latency_s=0.5),
         manner=Manner(latency_s=0.5),
     ),
-    Case(
-        name="8/s, 2/s, 12/s",
-        limit=lambda: Bucket(rates=CHANGES),
-        manner=QUIET,
-        rows=2600,
-    ),
+    CHANGING,
     Case(name="60/min, Retry-After", limit=Window, manner=SLOW, rows=600),
     Case(name="60/min, no header", limit=Window, manner=replace(SLOW, header=False), rows=600),
     Case(name="slow: 2/s", limit=_rate(2, 2), rows=600),
@@ -241,3 +252,8 @@ MORE_CASES = (
     ),
 )
 """What else the lane has to stand: no burst, a sliding minute, faults that no pace can help."""
+
+
+def case_of(name: str) -> Case:
+    """A case by its name."""
+    return next(case for case in (*CASES, *MORE_CASES) if case.name == name)

@@ -1,18 +1,21 @@
 """Limits that nobody told us: in virtual time beside other ways, and the whole command against nginx."""
 
+import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
+from urllib.request import urlopen
 
 from tests.benchmarks import servers
-from tests.benchmarks.hidden import CASES, MORE_CASES, Case
+from tests.benchmarks.hidden import CASES, CHANGING, MORE_CASES, Case, case_of
 from tests.benchmarks.place import found, measured, tool
 from tests.benchmarks.sheets import write_csv
 from tests.benchmarks.speed import environ
 from tests.benchmarks.table import Measure
-from tests.benchmarks.virtual import OURS, WAYS, Met, changed, middle
+from tests.benchmarks.virtual import OURS, WAYS, Met, changed, found_again, met, middle
 
 _TARGETS = {
     "8/s burst 8, Retry-After": (0.95, 0.02),
@@ -28,18 +31,27 @@ _TARGETS = {
 }
 """Least share of the limit used, most share refused; those with a share of 500 are our own."""
 FOUND_S, REFUSED = 40.0, 0.05
+_REAL = {
+    "8/s burst 8, Retry-After": 600,
+    "8/s burst 8, no header": 600,
+    "8/s burst 8, as 500": 600,
+    "60/min, Retry-After": 300,
+    "60/min, no header": 300,
+    CHANGING.name: CHANGING.rows,
+}
+"""Cases that are met in real time as well, and by how many rows at most."""
 PER_SECOND = 8
 
 
 def hidden_limits(*, quick: bool) -> Iterator[Measure]:
     """Ours against the targets, and the ten servers of the issue by every way."""
     seeds = 3 if quick else 5
-    met = {}
+    found: dict[str, dict[str, Met]] = {}
     for case in CASES + MORE_CASES:
-        met[case.name] = {OURS: middle(case, OURS, seeds)}
-        yield _measure(case, met[case.name][OURS])
+        found[case.name] = {OURS: middle(case, OURS, seeds)}
+        yield _measure(case, found[case.name][OURS], f"hidden limit, virtual time: {case.name}")
     for case in CASES:
-        met[case.name] |= {way: middle(case, way, seeds) for way in WAYS if way != OURS}
+        found[case.name] |= {way: middle(case, way, seeds) for way in WAYS if way != OURS}
     yield Measure(
         what="Ten hidden limits, five ways, virtual time (share of the limit used after 10 s / share "
         "refused / seconds until the last row; medians)",
@@ -47,13 +59,18 @@ def hidden_limits(*, quick: bool) -> Iterator[Measure]:
         got="see below",
         met=None,
         figures={
-            name: {way: asdict(one) for way, one in ways.items()} for name, ways in met.items()
+            name: {way: asdict(one) for way, one in ways.items()} for name, ways in found.items()
         },
-        table=_table(met),
+        table=_table(found),
     )
-    found_s, refused = zip(*(changed(seed) for seed in range(seeds)), strict=True)
-    yield Measure(
-        what="8/s, 2/s, 12/s, virtual time: the new limit is found again (median; longest)",
+    what = "8/s, 2/s, 12/s, virtual time: the new limit is found again (median; longest)"
+    yield _found(what, [changed(seed) for seed in range(seeds)])
+
+
+def _found(what: str, tries: list[tuple[float, float]]) -> Measure:
+    found_s, refused = zip(*tries, strict=True)
+    return Measure(
+        what=what,
         target="within 40 s, below 5 % refused after that",
         got=f"{median(found_s):.0f} s; {max(found_s):.0f} s; {max(refused):.1%} refused",
         met=median(found_s) <= FOUND_S and max(refused) < REFUSED,
@@ -61,11 +78,11 @@ def hidden_limits(*, quick: bool) -> Iterator[Measure]:
     )
 
 
-def _measure(case: Case, ours: Met) -> Measure:
+def _measure(case: Case, ours: Met, what: str) -> Measure:
     least, most = _TARGETS.get(case.name, (None, None))
     share = f", at most {most:.0%} refused" if most is not None and most < 1 else ""
     return Measure(
-        what=f"hidden limit, virtual time: {case.name}",
+        what=what,
         target="" if least is None else f"{least:.0%} used after 10 s{share}",
         got=f"{ours.used:.1%} used, {ours.refused:.1%} refused, {ours.seconds:.0f} s",
         met=None if least is None or most is None else ours.used >= least and ours.refused <= most,
@@ -80,6 +97,38 @@ def _table(met: dict[str, dict[str, Met]]) -> str:
         cells = [f"{one.used:.0%} / {one.refused:.1%} / {one.seconds:,.0f} s" for one in ways]
         lines.append(f"| {case.name}; {case.rows:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def real_time(folder: Path, *, quick: bool) -> Iterator[Measure]:
+    """
+    The whole command against the targets' limits, in real time.
+
+    Side by side, since each hardly does anything: together they take as long as the longest.
+    """
+    cases = [*(case_of(name) for name in _REAL)]
+    if quick:
+        cases = [replace(case, rows=240) for case in cases if case != CHANGING]
+    with ThreadPoolExecutor(len(cases)) as threads:
+        yield from threads.map(lambda case: _in_real_time(folder, case), cases)
+
+
+def _in_real_time(folder: Path, case: Case) -> Measure:
+    place = folder / str(list(_REAL).index(case.name))
+    place.mkdir()
+    rows = min(case.rows, _REAL[case.name])
+    sheet = write_csv(place / "limited.csv", rows)
+    with servers.with_limit(case.name) as server:
+        # What was refused by a 500 is in doubt, and settled beside the work.
+        command = tool("run", sheet, "--quiet", "--settle", "5")
+        cost = measured(command, folder=place, environ=environ(server.url), core=None)
+        assert cost.code == 0, cost.err + cost.out
+        with urlopen(f"{server.url}/met", timeout=10) as answer:
+            told = json.loads(answer.read())
+    what = f"hidden limit, real time, the whole command: {case.name}; {rows:,} rows"
+    if case == CHANGING:
+        return _found(what, [found_again(told["served"], told["refused"])])
+    ours = met(case, told["served"], told["refused"], seconds=cost.wall_s)
+    return _measure(case, ours, what)
 
 
 def against_nginx(folder: Path, *, quick: bool) -> Iterator[Measure]:

@@ -104,6 +104,14 @@ def with_rows(*words: str) -> Iterator[Server]:
 
 
 @contextmanager
+def with_limit(case: str) -> Iterator[Server]:
+    """A service with a hidden limit; see `limited_server`."""
+    port = free_port()
+    with _running(python("-m", "tests.benchmarks.limited_server", str(port), case), port):
+        yield Server(name="own asyncio server", port=port)
+
+
+@contextmanager
 def limited(folder: Path, per_second: int) -> Iterator[Server]:
     """nginx's `limit_req` without burst. Only where nginx is there."""
     path = found("nginx")

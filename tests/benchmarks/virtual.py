@@ -5,7 +5,7 @@ Hours pass in seconds, and the same seed gives the same figures: they decide whe
 pace is one for the better.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import median
@@ -20,7 +20,7 @@ from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
 from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, not_applied
 from batchconnect.transport.stop import StopSignal
-from tests.benchmarks.hidden import CASES, CHANGES, Case, Service
+from tests.benchmarks.hidden import CHANGES, CHANGING, Case, Service
 from tests.benchmarks.rivals import Aimd, Cubic, Fixed, Rival
 
 CREATE = Request(purpose=Purpose.CREATE, method="POST", url="https://loopback/connections")
@@ -109,18 +109,28 @@ def meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
 
 
 async def _meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
-    began = anyio.current_time()
     service = await _served(case, way, seed)
+    done = sorted(service.served + service.broken)
+    return met(case, done, service.refused, seconds=anyio.current_time())
+
+
+def met(case: Case, done: Sequence[float], refused: Sequence[float], *, seconds: float) -> Met:
+    """
+    How a limit was met.
+
+    Args:
+        case: The limit.
+        done: When it let a request pass, in seconds since the first.
+        refused: When it refused one.
+        seconds: Until the last row.
+    """
     # The last rows are fewer than the workers: what they do says nothing of the pace.
-    end = service.served[-WORKERS // 2]
-    start = began + case.from_s
-    done = service.served + service.broken
-    counted = sum(start <= at <= end for at in done)
-    sent = len(done) + len(service.refused)
+    end = done[-WORKERS // 2]
+    counted = sum(case.from_s <= at <= end for at in done)
     return Met(
-        used=counted / service.limit.allowed(start, end),
-        refused=len(service.refused) / sent,
-        seconds=anyio.current_time() - began,
+        used=counted / case.limit().allowed(case.from_s, end),
+        refused=len(refused) / (len(done) + len(refused)),
+        seconds=seconds,
     )
 
 
@@ -140,35 +150,42 @@ async def _served(case: Case, way: Callable[[Service, Random], Send], seed: int)
 
 
 def changed(seed: int) -> tuple[float, float]:
+    """Our lane at a limit that changes; see `found_again`."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    service = anyio.run(
+        _served, CHANGING, ours, seed, backend="trio", backend_options={"clock": clock}
+    )
+    return found_again(service.served, service.refused)
+
+
+def found_again(served: Sequence[float], refused: Sequence[float]) -> tuple[float, float]:
     """
-    Our lane at a limit that changes.
+    How a limit was met that changes as `CHANGES` tells.
 
     Returns:
         Seconds until four fifths of a new limit are used, and no more than it: the longest; and the
         share refused after that.
     """
-    case = next(case for case in CASES if case.name == "8/s, 2/s, 12/s")
-    clock = trio.testing.MockClock(autojump_threshold=0)
-    service = anyio.run(_served, case, ours, seed, backend="trio", backend_options={"clock": clock})
-    began = service.served[0]
-    found = {at: began + at + _found_s(service, began + at, rate) for at, rate in CHANGES[1:]}
-    later = [*(at for at in found), service.served[-1] - began]
-    settled = [(at, began + until) for at, until in zip(found.values(), later[1:], strict=True)]
-    refused = sum(since <= at < until for at in service.refused for since, until in settled)
-    served = sum(since <= at < until for at in service.served for since, until in settled)
-    longest = max(at - began - since for since, at in found.items())
-    return longest, refused / (refused + served)
+    found = {at: at + _found_s(served, at, rate) for at, rate in CHANGES[1:]}
+    later = [*found, served[-1]]
+    settled = [*zip(found.values(), later[1:], strict=True)]
+    bad, good = (
+        sum(since <= at < until for at in moments for since, until in settled)
+        for moments in (refused, served)
+    )
+    longest = max(at - since for since, at in found.items())
+    return longest, bad / (bad + good)
 
 
-def _found_s(service: Service, at: float, rate: float) -> float:
+def _found_s(served: Sequence[float], at: float, rate: float) -> float:
     after = 5.0
-    while not 0.8 * rate <= _per_second(service, at + after) <= 1.15 * rate:
+    while not 0.8 * rate <= _per_second(served, at + after) <= 1.15 * rate:
         after += 0.5
     return after
 
 
-def _per_second(service: Service, end: float) -> float:
-    return sum(end - 5 <= at < end for at in service.served) / 5
+def _per_second(served: Sequence[float], end: float) -> float:
+    return sum(end - 5 <= at < end for at in served) / 5
 
 
 def middle(case: Case, way: str, seeds: int = 5) -> Met:
