@@ -5,7 +5,7 @@ All it needs is passed in. It sees lanes and rows, never a ring; the life of one
 the work of one lane `lane_work`'s.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
@@ -26,6 +26,7 @@ from batchconnect.event import (
     RunFinished,
     RunStarted,
 )
+from batchconnect.glance import Glance
 from batchconnect.lane import Lane
 from batchconnect.lane_work import Holding, LaneWork
 from batchconnect.ledger import Ledger
@@ -34,7 +35,7 @@ from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.orphan import Gone, Orphan
-from batchconnect.outcome import Failed, Rejected
+from batchconnect.outcome import Failed
 from batchconnect.plan import Known, Rules, unknown
 from batchconnect.reconcile import Policy
 from batchconnect.row import Row
@@ -85,6 +86,8 @@ class Job:
     """The run that this one goes on with; then *opened* is not written."""
     is_selected: Callable[[Row], bool] = lambda row: True
     """What `--only` chooses."""
+    glance: Glance | None = None
+    """Takes most rows at one look, where all are selected and none is treated."""
     treat: Treat = lambda row, judged: None
     """What a rerun inherits from its parent, or leaves for `run`."""
     gone: Callable[[], Sequence[Gone]] = tuple
@@ -113,7 +116,6 @@ class Batch:
         self._number = job.resumed.number if job.resumed else 0
         self._told: list[Event] = []
         self._works: list[LaneWork] = []
-        self._orgs: set[str] = set()
         self._failures = 0
         self._failures_allowed = inf
         self._begun = 0
@@ -133,12 +135,13 @@ class Batch:
         known = self._known()
         found = await survey(
             job.sheet,
-            self._parse,
+            job.parse,
             ledger=pen,
             known=known.rows,
             is_selected=job.is_selected,
             treat=job.treat,
             is_stopped=lambda: bool(job.stop.reason),
+            glance=job.glance,
         )
         if job.stop.reason:
             return await self._close(pen, job.stop.reason)
@@ -162,7 +165,7 @@ class Batch:
         if self._broken is not None:
             raise self._broken
         if self._must_sweep() and not job.stop.reason:
-            await self._sweep(pen)
+            await self._sweep(pen, found.orgs)
         return await self._close(pen, job.stop.reason)
 
     def abandon(self) -> RunState:
@@ -173,12 +176,6 @@ class Batch:
         line = Line(entry=ended, run=self._number, at_ms=self._job.clock.now_ms())
         self._job.ledger.append([line])
         return fold_run(self._job.ledger.run_lines(self._number))
-
-    def _parse(self, row: Row) -> BaseConnection | Rejected:
-        judged = self._job.parse(row)
-        if isinstance(judged, BaseConnection):
-            self._orgs.add(judged.org.key)
-        return judged
 
     # Opening ------------------------------------------------------------------------------------
 
@@ -371,9 +368,9 @@ class Batch:
         took_over = resumed is not None and resumed.ended is None
         return took_over or any(work.had_doubts for work in self._works)
 
-    async def _sweep(self, pen: RunLedger) -> None:
+    async def _sweep(self, pen: RunLedger, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
-        orgs = {*self._orgs, *(work.lane.org.key for work in self._works)}
+        orgs = {*orgs, *(work.lane.org.key for work in self._works)}
         lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {place: want for place, want in wanted.items() if place[0] in lanes}

@@ -17,6 +17,7 @@ from batchconnect.choices import Choices
 from batchconnect.connection import parse
 from batchconnect.error_group import the_cause
 from batchconnect.event import Event
+from batchconnect.glance import Glance
 from batchconnect.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.file import locked
@@ -250,7 +251,15 @@ def _job(
         stop=listener.stop,
         holding=listener.redactor.holding,
     )
-    return job if chain is None else replace(job, treat=chain.treat, gone=chain.gone)
+    if chain is not None:
+        return replace(job, treat=chain.treat, gone=chain.gone)
+    return job if choices.only else replace(job, glance=_glance(sheet, service, choices))
+
+
+def _glance(sheet: Sheet, service: Service, choices: Choices) -> Glance:
+    return Glance(
+        sheet.header, orgs=service.orgs, org=choices.org, sandbox=choices.sandbox, tells=True
+    )
 
 
 def rules_of(service: Service, choices: Choices) -> Rules:

@@ -1,17 +1,20 @@
 """
 Takes the rows of a CSV that have no finding before anything is made of them.
 
-A check of a million rows needs to know of a healthy one that it is healthy and that no other is like
-it; a `Row` and a `BaseConnection` for each would take three times as long as all the rest.
+A sheet may have a million rows, and nearly all of them are healthy: a `Row` and a `BaseConnection` for
+each would take three times as long as all the rest. A check only counts them; a run is told of each what
+it has to account for, and reads it again when its turn comes.
 """
 
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
+from typing import NamedTuple
 
 from batchconnect.checks.healthy import MARKER, SEPARATOR, pattern_of
 from batchconnect.checks.placement import choose_org, choose_sandbox
 from batchconnect.directory import Orgs
 from batchconnect.doubles import Doubles, place_of
+from batchconnect.org import Org
 from batchconnect.row import Column, Header, Row
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
@@ -19,6 +22,23 @@ from batchconnect.template import is_template_row
 
 _MOST_PLACES = 4096
 """Orgs with a sandbox that are remembered; a sheet may name a million."""
+
+
+class Healthy(NamedTuple):
+    """A row that was taken: what `BaseConnection` would tell of it, but for the secret and the marker."""
+
+    number: int
+    place: int
+    """Where the sheet finds the row again."""
+    org: Org
+    sandbox: str
+    name: str
+    text: str
+    endpoint: str
+    database: str
+    tenant: str
+    service_principal_id: str
+    carried: tuple[str, ...]
 
 
 class Glance:
@@ -30,9 +50,18 @@ class Glance:
         orgs: The orgs that a row may name.
         org: `--org`.
         sandbox: `--sandbox`.
+        tells: Whether the rows that are taken are told of, or only counted.
     """
 
-    def __init__(self, header: Header, *, orgs: Orgs, org: str | None, sandbox: str | None) -> None:
+    def __init__(
+        self,
+        header: Header,
+        *,
+        orgs: Orgs,
+        org: str | None,
+        sandbox: str | None,
+        tells: bool = False,
+    ) -> None:
         self.doubles = Doubles(header)
         """Knows the rows that were taken."""
         self.rows = 0
@@ -40,40 +69,48 @@ class Glance:
         present = [column for column in Column if column in header.columns]
         self._pick = itemgetter(*(header.columns[column] for column in present))
         self._match = pattern_of(present).fullmatch
+        self._carried_at = header.carried_at
         self._orgs = orgs
         self._org = org
         self._sandbox = sandbox
-        self._places: dict[tuple[str, str], str | None] = {}
+        self._tells = tells
+        self._places: dict[tuple[str, str], tuple[Org, str, str] | None] = {}
 
-    def others(self, sheet: Sheet) -> Iterator[Row]:
-        """The rows that have to be judged, in input order."""
-        return sheet.others(self._takes) if isinstance(sheet, CsvSheet) else sheet.rows()
+    def of(self, sheet: Sheet) -> Iterator[Row | Healthy]:
+        """The rows in input order: those that have to be judged, and those that are told of."""
+        return sheet.others(self._take) if isinstance(sheet, CsvSheet) else sheet.rows()
 
-    def _takes(self, number: int, cells: Sequence[str]) -> bool:
+    def _take(self, number: int, cells: Sequence[str], place: int) -> Healthy | bool:
         joined = SEPARATOR.join(self._pick(cells))
         found = self._match(joined)
         if found is None or MARKER in joined:
             return False
-        name, _, endpoint, database, tenant, principal, org, sandbox = found.groups()
-        where = (org, sandbox)
-        place = self._places[where] if where in self._places else self._remembered(where)
-        if place is None or tenant == principal or is_template_row(name):
+        name, text, endpoint, database, tenant, principal, *where = found.groups()
+        key = (where[0], where[1])
+        chosen = self._places[key] if key in self._places else self._remembered(key)
+        if chosen is None or tenant == principal or is_template_row(name):
             return False
+        org, sandbox, there = chosen
         # The pattern lets pass only what is canonical already, but for the case of the database.
-        self.doubles.enter(number, place, name, (endpoint, database.lower(), tenant, principal))
+        self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
         self.rows += 1
-        return True
+        if not self._tells:
+            return True
+        carried = tuple([cells[at] for at in self._carried_at]) if self._carried_at else ()
+        return Healthy(
+            number, place, org, sandbox, name, text, endpoint, database, tenant, principal, carried
+        )
 
-    def _remembered(self, cells: tuple[str, str]) -> str | None:
-        """The place that an org and a sandbox cell mean; None where there is something to say."""
+    def _remembered(self, cells: tuple[str, str]) -> tuple[Org, str, str] | None:
+        """What an org and a sandbox cell mean; None where there is something to say."""
         if len(self._places) >= _MOST_PLACES:
             self._places.clear()
-        place = self._places[cells] = self._chosen(*cells)
-        return place
+        chosen = self._places[cells] = self._chosen(*cells)
+        return chosen
 
-    def _chosen(self, org: str, sandbox: str) -> str | None:
+    def _chosen(self, org: str, sandbox: str) -> tuple[Org, str, str] | None:
         its_org, problems = choose_org(org, self._org, self._orgs)
         its_sandbox, more = choose_sandbox(sandbox, self._sandbox, its_org)
         if its_org is None or problems or more:
             return None
-        return place_of(its_org.org_id, its_sandbox)
+        return its_org, its_sandbox, place_of(its_org.org_id, its_sandbox)

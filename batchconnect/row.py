@@ -64,6 +64,8 @@ class Header:
     """Position of each known column, 0-based."""
     carried: tuple[str, ...] = ()
     """Unknown columns, carried into the reports, as typed; none of them looks like a secret."""
+    carried_at: tuple[int, ...] = ()
+    """Position of each of them."""
 
     def address(self, column: Column, row_number: int) -> str | None:
         """The cell as a spreadsheet names it, as `G12`; None where the sheet lacks the column."""

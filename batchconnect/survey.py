@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from batchconnect.connection import BaseConnection
 from batchconnect.doubles import Doubles
-from batchconnect.glance import Glance
+from batchconnect.glance import Glance, Healthy
+from batchconnect.identity import canonical, describe, marker_of
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
@@ -79,6 +80,8 @@ class Survey:
 
     left_out: list[int] = field(default_factory=list)
     """Numbers of new rows that a rerun leaves for `run`."""
+    orgs: set[str] = field(default_factory=set)
+    """Settings keys of the orgs that valid rows name."""
     doubles: set[int] = field(default_factory=set)
     """Numbers of the rows that are valid by themselves, and rejected for their likeness to another."""
 
@@ -97,7 +100,7 @@ def examine(
         sheet: An open sheet.
         parse: Judges one row.
         is_selected: What `--only` chooses, asked before the row is judged.
-        glance: Takes rows that have no finding by themselves, for those who do not need them.
+        glance: Takes rows that have no finding by themselves, and only counts them.
 
     Yields:
         Each row once with its judgement, None where it is not selected; then the rows of each group of
@@ -106,8 +109,20 @@ def examine(
     Raises:
         SheetError: The sheet cannot be read to its end.
     """
+    for seen in _look_through(sheet, parse, is_selected, glance):
+        if not isinstance(seen, Healthy):
+            yield seen
+
+
+def _look_through(
+    sheet: Sheet, parse: Parse, is_selected: Callable[[Row], bool], glance: Glance | None
+) -> Iterator[tuple[Row, BaseConnection | Rejected | None] | Healthy]:
+    """As `examine`, with the rows that the glance tells of."""
     doubles = Doubles(sheet.header) if glance is None else glance.doubles
-    for row in sheet.rows() if glance is None else glance.others(sheet):
+    for row in sheet.rows() if glance is None else glance.of(sheet):
+        if isinstance(row, Healthy):
+            yield row
+            continue
         if not is_selected(row):
             yield row, None
             continue
@@ -129,6 +144,7 @@ async def survey(
     is_selected: Callable[[Row], bool] = lambda _: True,
     treat: Treat = lambda _row, _judged: None,
     is_stopped: Callable[[], bool] = lambda: False,
+    glance: Glance | None = None,
 ) -> Survey:
     """
     Account for every row in the ledger.
@@ -141,6 +157,8 @@ async def survey(
         is_selected: What `--only` chooses, asked before the row is judged.
         treat: What a rerun inherits or leaves.
         is_stopped: Asked now and then; True: the survey is cut short, to be gone on with later.
+        glance: Takes rows that have no finding by themselves, and tells of them. They are neither asked
+            for by *is_selected* nor treated, so it is for runs that have neither.
 
     Raises:
         SheetError: The sheet cannot be read to its end; nothing was sent.
@@ -148,11 +166,15 @@ async def survey(
     """
     account = _Account(ledger, known)
     lines: list[Line] = []
-    for row, judged in examine(sheet, parse, is_selected=is_selected):
-        if isinstance(judged, Rejected) and not row.cells:
-            lines += account.double(row.number, judged)
+    for seen in _look_through(sheet, parse, is_selected, glance):
+        if isinstance(seen, Healthy):
+            account.healthy(seen, lines)
         else:
-            lines += account.row(row, judged, treat(row, judged))
+            row, judged = seen
+            if isinstance(judged, Rejected) and not row.cells:
+                lines += account.double(row.number, judged)
+            else:
+                lines += account.row(row, judged, treat(row, judged))
         if len(lines) >= _CHUNK:
             await ledger.write(lines)
             lines = []
@@ -179,6 +201,8 @@ class _Account:
         treated: Settled | Kept | LeftOut | None,
     ) -> Iterable[Line]:
         """A row of the sheet."""
+        if isinstance(judged, BaseConnection):
+            self.found.orgs.add(judged.org.key)
         if isinstance(treated, LeftOut):
             self.found.left_out.append(row.number)
             self._done.add(row.number)
@@ -193,6 +217,17 @@ class _Account:
         if isinstance(judged, Rejected):
             return self._rejected(row, judged)
         return self._valid(row, judged, treated)
+
+    def healthy(self, row: Healthy, lines: list[Line]) -> None:
+        """A row that one look was enough for; what the ledger has to hear is added to *lines*."""
+        found, key = self.found, row.org.key
+        found.rows += 1
+        found.orgs.add(key)
+        is_settled = self._known.get(row.number)
+        if is_settled is None:
+            lines.append(_planned_at_a_glance(self._ledger, row))
+        if not is_settled:
+            self._to_do(key, row.sandbox, row.place)
 
     def double(self, number: int, judged: Rejected) -> Iterable[Line]:
         """
@@ -237,9 +272,11 @@ class _Account:
             if is_new:
                 yield self._ledger.line(treated, row=row.number, marker=connection.marker)
         elif not self._known.get(row.number, False):
-            self.found.to_do += 1
-            group = (connection.org.key, connection.sandbox)
-            self.found.places.setdefault(group, array("q")).append(row.place)
+            self._to_do(connection.org.key, connection.sandbox, row.place)
+
+    def _to_do(self, org: str, sandbox: str, place: int) -> None:
+        self.found.to_do += 1
+        self.found.places.setdefault((org, sandbox), array("q")).append(place)
 
 
 def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:
@@ -257,6 +294,34 @@ def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:
         description=connection.description,
     )
     return ledger.line(entry, row=row.number, marker=connection.marker)
+
+
+def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
+    """As `_planned`, of the connection that was not made."""
+    marker = marker_of(
+        canonical(
+            org_id=row.org.org_id,
+            sandbox=row.sandbox,
+            name=row.name,
+            endpoint=row.endpoint,
+            database=row.database,
+            tenant=row.tenant,
+            service_principal_id=row.service_principal_id,
+        )
+    )
+    entry = RowPlanned(
+        name=row.name,
+        org=row.org.key,
+        org_id=row.org.org_id,
+        sandbox=row.sandbox,
+        endpoint=row.endpoint,
+        database=row.database,
+        tenant=row.tenant,
+        service_principal_id=row.service_principal_id,
+        carried=row.carried,
+        description=describe(row.text, marker)[0],
+    )
+    return ledger.line(entry, row=row.number, marker=marker)
 
 
 def _accounted(

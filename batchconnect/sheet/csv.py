@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from batchconnect.errors import SheetError
 from batchconnect.row import Header, Row, letters
@@ -24,8 +25,12 @@ _ONE_ROW = 1 << 13
 _NUMBER_BITS = 24
 """`place` holds the row's number in its low bits and the row's offset above them."""
 
-Take = Callable[[int, Sequence[str]], bool]
-"""Whether somebody has taken the cells of a row, given its number."""
+Taken = TypeVar("Taken")
+Take = Callable[[int, Sequence[str], int], Taken | bool]
+"""
+What somebody makes of the cells of a row, given its number and its place: False, it is not taken; True,
+it is, and nobody is to hear of it; else what is handed on in its place.
+"""
 _Record = tuple[int, int, int, list[str]]
 """Offset, line and row number of a record, and its cells. A tuple: there may be millions."""
 
@@ -104,28 +109,34 @@ class CsvSheet:
         Raises:
             SheetError: A ragged row, an unterminated quote, a wrong encoding, with its line.
         """
-        return self.others(None)
+        return self.others(lambda _number, _cells, _place: False)
 
-    def others(self, takes: Take | None) -> Iterator[Row]:
+    def others(self, takes: Take[Taken]) -> Iterator[Row | Taken]:
         """
-        Every row that is not blank and that nobody takes as bare cells.
+        Every row that is not blank, or what somebody makes of its bare cells.
 
         Args:
-            takes: Is given the number and the cells of each line that has one for every column; where
-                it takes them, no `Row` is made.
+            takes: Is given each line that has a cell for every column; where it takes it, no `Row` is
+                made. Never asked where cells are not as they were typed (our own reports).
         Raises:
             SheetError: As of `rows`.
         """
         self._origin.check()
         self.blank_rows = 0
         make, width = self._layout.row, self._layout.named
-        exact = not self._layout.nameless
+        exact, is_typed = not self._layout.nameless, not self._layout.is_quoted
         for offset, line, number, cells in self._records(self._body, self._delimiter):
             if len(cells) != width or not exact:
                 self._judge_width(line, number, cells)
-            if takes is not None and len(cells) >= width and takes(number, cells):
-                continue
-            row = make(number, cells, offset << _NUMBER_BITS | number)
+            place = offset << _NUMBER_BITS | number
+            if is_typed and len(cells) >= width:
+                taken = takes(number, cells, place)
+                if taken is True:
+                    continue
+                if taken is not False:
+                    yield taken
+                    continue
+            row = make(number, cells, place)
             if row is None:
                 self.blank_rows += 1
             else:

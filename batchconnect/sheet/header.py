@@ -79,8 +79,6 @@ class Layout:
     """Cells up to the last one that has a header; each row has at least these."""
     pick: Callable[[Sequence[Cell]], tuple[Cell, ...]]
     """Takes the known columns' cells, in the order of `header.columns`."""
-    carried: tuple[int, ...]
-    """Positions of the carried columns."""
     nameless: tuple[int, ...]
     """Positions without a header: they may hold anything, so they are not carried."""
     is_quoted: bool
@@ -103,7 +101,8 @@ class Layout:
         known = dict(zip(self.header.columns, self.pick(cells), strict=True))
         if is_template_row(known[_NAME]):
             return None
-        carried = tuple([str(cells[i]) for i in self.carried]) if self.carried else ()
+        carried_at = self.header.carried_at
+        carried = tuple([str(cells[i]) for i in carried_at]) if carried_at else ()
         key = known[_KEY]
         if self.is_quoted:
             known = {column: _unquoted(cell) for column, cell in known.items()}
@@ -237,13 +236,13 @@ def _layout(
         row_number=number,
         columns={column: reading.known[column][0] for column in Column if column in reading.known},
         carried=tuple(carried.values()),
+        carried_at=tuple(carried),
     )
     return Layout(
         header=header,
         pick=itemgetter(*header.columns.values()),
         width=len(cells),
         named=named,
-        carried=tuple(carried),
         nameless=tuple(i for i, cell in enumerate(cells) if is_blank([cell])),
         is_quoted=bool(ours) and not ours >= _WORKBOOK_SIGN,
         warnings=tuple(warnings),
