@@ -64,5 +64,5 @@ def _is_of(line: Line, org: str) -> bool:
 
 def _own_end(line: Line, code: int) -> Line:
     if isinstance(line.entry, RunEnded):
-        return replace(line, entry=replace(line.entry, exit_code=code))
+        return line._replace(entry=replace(line.entry, exit_code=code))
     return line

@@ -14,6 +14,11 @@ import pytest
 import trio.testing
 from aiohttp import ClientResponse
 from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like its module
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says something of the machine, which is shared, and nothing of the code.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture

@@ -123,6 +123,8 @@ def _visible(text: str) -> str:
 
 
 def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
+    if len(text) < SHORTEST_REDACTED:
+        return text  # most often there is nothing at all
     found = [
         spelling
         for secret in secrets

@@ -7,10 +7,11 @@ else's promise, and it may show what ours may not.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,19 @@ def snake_case(name: str) -> str:
 
 def fields_of(value: Any) -> dict[str, Any]:
     """The fields of a dataclass as they are; an outcome begins with its status."""
-    found = {name: getattr(value, name) for name in _names(value.__class__)}
+    names, values = _fields(value.__class__)
+    found = dict(zip(names, values(value), strict=True))
     return {"status": status_of(value), **found} if isinstance(value, Outcome) else found
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
-    """The fields of a dataclass; a class is asked once, and every row tells two events."""
+def _fields(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The fields of a dataclass, and what reads them; a class is asked once, and every row tells events."""
     assert is_dataclass(kind)
-    return tuple(field.name for field in fields(kind))
+    names = tuple(field.name for field in fields(kind))
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: tuple(getattr(value, name) for name in names)
 
 
 def json_value(value: object) -> Any:

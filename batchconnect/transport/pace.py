@@ -41,6 +41,9 @@ LONGEST_UNSENT_PAUSE_S = 30.0
 """Seconds. A network that is back should be found soon, and probing costs the service nothing."""
 PROBE_AFTER = 3
 """Congestion epochs in a row, without a normal answer between, until the lane probes."""
+ALL_REFUSED = 4
+"""Refusals in a row, none of which names a time, until the lane probes: a rate that is a little too much
+has normal answers between them, a minute that is used up has none."""
 _TO_TEST = 0.85
 """Share of what was served at which faults are waited for, until it is known whether any go on there."""
 TOLD_GROWTH = 1.25
@@ -105,6 +108,7 @@ class RateLimiter:
         self._congested_in_a_row = 0
         self._unsent_at = -inf
         self._unsent_in_a_row = 0
+        self._refused_in_a_row = 0
         self.counted = Counted(rate_max=self._rate)
 
     @property
@@ -173,6 +177,7 @@ class RateLimiter:
         if sent_at >= self._unsent_at:
             self._unsent_in_a_row = 0
         if signal is Signal.OK:
+            self._refused_in_a_row = 0
             self._clean(sent_at)
             return
         if retry_after_s is not None:
@@ -181,6 +186,9 @@ class RateLimiter:
             )
         throttled = signal is Signal.THROTTLED
         self.counted.throttled += throttled
+        self._refused_in_a_row += throttled
+        if retry_after_s is None and self._refused_in_a_row >= ALL_REFUSED:
+            self.probe(now)
         # What was sent before the last cut met the old pace: it is the same congestion, told again.
         if sent_at < self._cut_at:
             self._growth.disturbed()

@@ -228,7 +228,9 @@ def _version() -> str:
         return "0"
 
 
-def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
+def _trust(ca_bundle: Path | None) -> ssl.SSLContext | bool:
+    if ca_bundle is None:
+        return True  # aiohttp's own: the system's authorities, which it has read already
     try:
         return ssl.create_default_context(cafile=ca_bundle)
     except (OSError, ValueError) as error:

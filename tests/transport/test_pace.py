@@ -353,6 +353,30 @@ def test_repeated_throttling_probes() -> None:
     assert probing == [False, False, True]
 
 
+def test_where_all_is_refused_one_request_asks_again() -> None:
+    """A minute that is used up: what is on its way tells it, and no second volley is spent on it."""
+    pace = limiter()
+    probing = []
+    for _ in range(4):
+        pace.answered(1.0, 0.0, Signal.THROTTLED)
+        probing.append(pace.probing)
+
+    assert probing == [False, False, False, True]
+
+
+@pytest.mark.parametrize(("between", "retry_after_s"), [(Signal.OK, None), (Signal.THROTTLED, 1.0)])
+def test_a_rate_that_is_a_little_too_much_is_not_probed(
+    between: Signal, retry_after_s: float | None
+) -> None:
+    """Normal answers come between, or the service says itself when to come back."""
+    pace = limiter()
+    for _ in range(4):
+        pace.answered(1.0, 0.0, Signal.THROTTLED, retry_after_s)
+        pace.answered(1.0, 0.0, between, retry_after_s)
+
+    assert not pace.probing
+
+
 def test_requests_in_flight_are_bounded_and_the_bound_grows_where_it_holds() -> None:
     """Four at first; where the bound and not the pace holds the lane, it rises up to twenty."""
     pace = limiter()
