@@ -30,8 +30,17 @@ from batchconnect.glance import Glance
 from batchconnect.lane import Lane
 from batchconnect.lane_work import Holding, LaneWork
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import LaneTold, Line, RunEnded, RunOpened, RunResumed, SweepDone
-from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.ledger.entry import (
+    LaneTold,
+    Line,
+    RowPlanned,
+    RunEnded,
+    RunOpened,
+    RunResumed,
+    Settled,
+    SweepDone,
+)
+from batchconnect.ledger.row_state import RowState, fold_rows, settles
 from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.orphan import Gone, Orphan
@@ -209,15 +218,25 @@ class Batch:
         rows: dict[int, bool] = {}
         sends: dict[str, int] = {}
         if self._job.resumed is not None:
-            for state in fold_rows(ledger.row_lines(self._number)):
-                if state.outcome == NOT_SELECTED:
-                    continue  # chosen now, it is accounted for anew
-                rows[state.number] = state.is_settled
-                self._begun += state.sends > 0
-                if state.marker is not None and state.sends and not state.is_settled:
-                    sends[state.marker] = state.spent
-                if state.marker is not None:
-                    own[state.marker] = state
+            for intents, last in ledger.last_lines(self._number):
+                number = last.row or 0
+                self._begun += intents > 0
+                # Cases, in order; a million rows are of the first two, and no more is asked of them.
+                #   1. An outcome that stands: nothing is left to do.
+                #   2. Never sent: its turn is to come. One that was not selected is accounted for anew.
+                #   3. Sent, and not done with.
+                if settles(last.entry):
+                    rows[number] = True
+                elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
+                    if not (isinstance(last.entry, Settled) and last.entry.outcome == NOT_SELECTED):
+                        rows[number] = False
+                else:
+                    (state,) = fold_rows(ledger.lines_of_row(self._number, number))
+                    rows[number] = state.is_settled
+                    if state.marker is not None:
+                        own[state.marker] = state
+                        if state.sends:
+                            sends[state.marker] = state.spent
         of_all: dict[str, RowState] = {}
         for marker in ledger.open_markers():
             # Whether, and since when, an identity is in doubt is told by all runs together: another

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from batchconnect.connection import BaseConnection
 from batchconnect.doubles import Doubles
 from batchconnect.glance import Glance, Healthy
-from batchconnect.identity import canonical, describe, marker_of
+from batchconnect.identity import describe, marker
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
@@ -298,16 +298,14 @@ def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:
 
 def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
     """As `_planned`, of the connection that was not made."""
-    marker = marker_of(
-        canonical(
-            org_id=row.org.org_id,
-            sandbox=row.sandbox,
-            name=row.name,
-            endpoint=row.endpoint,
-            database=row.database,
-            tenant=row.tenant,
-            service_principal_id=row.service_principal_id,
-        )
+    mark = marker(
+        org_id=row.org.org_id,
+        sandbox=row.sandbox,
+        name=row.name,
+        endpoint=row.endpoint,
+        database=row.database,
+        tenant=row.tenant,
+        service_principal_id=row.service_principal_id,
     )
     entry = RowPlanned(
         name=row.name,
@@ -319,9 +317,9 @@ def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
         tenant=row.tenant,
         service_principal_id=row.service_principal_id,
         carried=row.carried,
-        description=describe(row.text, marker)[0],
+        description=describe(row.text, mark)[0],
     )
-    return ledger.line(entry, row=row.number, marker=marker)
+    return ledger.line(entry, row=row.number, marker=mark)
 
 
 def _accounted(

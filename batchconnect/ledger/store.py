@@ -9,9 +9,10 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from batchconnect.errors import LedgerError
 from batchconnect.ledger.codec import decode, encode, word_of
@@ -36,7 +37,7 @@ CREATE TABLE entry (
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX entry_of_row ON entry (run, row, seq);
-CREATE INDEX entry_of_marker ON entry (marker, seq)
+CREATE INDEX entry_of_marker ON entry (marker, seq, kind)
     WHERE marker IS NOT NULL AND kind IN ('sending', 'in_doubt', 'absent', 'settled');
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
@@ -44,7 +45,11 @@ CREATE TRIGGER entry_is_never_removed BEFORE DELETE ON entry
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 """
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
-_INSERT = f"INSERT INTO entry ({_COLUMNS.removeprefix('seq, ')}) VALUES (?, ?, ?, ?, ?, ?)"
+_VALUES = "(?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT INTO entry ({_COLUMNS.removeprefix('seq, ')}) VALUES {_VALUES}"
+_AT_ONCE = 16
+"""Lines of one statement. A statement for each costs twice as much, and gives the loop's thread its turn
+after each, for milliseconds if it is busy."""
 _OF_MARKER = "marker IS NOT NULL AND kind IN ('sending', 'in_doubt', 'absent', 'settled')"
 
 
@@ -116,10 +121,7 @@ class Ledger:
         with self._mutex, _translated(self.path), _transaction(self._db):
             if not lines:
                 return 0
-            # Many rows in one call: the loop's thread is asked for its turn once, not for each line.
-            *before, last = [self._values(line) for line in lines]
-            self._db.executemany(_INSERT, before)
-            return self._db.execute(_INSERT, last).lastrowid or 0
+            return self._insert([self._values(line) for line in lines])
 
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
         """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
@@ -143,6 +145,24 @@ class Ledger:
             f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row IS NOT NULL ORDER BY row, seq", run
         )
 
+    def last_lines(self, run: int) -> Iterator[tuple[int, Line]]:
+        """Of each of a run's rows: how many intents were written for it, and its last line."""
+        # SQLite takes bare columns from the row that max() is of.
+        sql = (
+            "SELECT sum(kind = 'sending'), max(seq), run, row, marker, kind, at_ms, body FROM entry "
+            "WHERE run = ? AND row IS NOT NULL GROUP BY row ORDER BY row"
+        )
+        for intents, *columns in self._select(sql, run):
+            yield intents, self._line(columns)
+
+    def lines_of_row(self, run: int, row: int) -> list[Line]:
+        """The lines of one of a run's rows, oldest first."""
+        return list(
+            self._read(
+                f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row = ? ORDER BY seq", run, row
+            )
+        )
+
     def marker_state(self, marker: str) -> RowState | None:
         """What all runs together know of an identity; None: it was never sent or settled."""
         lines = list(
@@ -158,7 +178,8 @@ class Ledger:
     def open_markers(self) -> list[str]:
         """Every identity that was sent and never answered, whichever the run."""
         with self._mutex, _translated(self.path):
-            # SQLite takes a bare column from the row that max() is of: the identity's last line.
+            # A bare column is of the row that max() is of: the identity's last line. The index has all
+            # that is asked for, so a million settled identities take half a second.
             found = self._db.execute(
                 f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_MARKER} "
                 "GROUP BY marker HAVING kind IN ('sending', 'in_doubt') ORDER BY last"
@@ -179,13 +200,24 @@ class Ledger:
             ).fetchone()
         return found is not None
 
+    def _insert(self, rows: Sequence[tuple[object, ...]]) -> int:
+        last = 0
+        for start in range(0, len(rows), _AT_ONCE):
+            block = rows[start : start + _AT_ONCE]
+            sql = _INSERT + f", {_VALUES}" * (len(block) - 1)
+            last = self._db.execute(sql, [*chain.from_iterable(block)]).lastrowid or 0
+        return last
+
     def _values(self, line: Line) -> tuple[object, ...]:
         run = line.run
         if isinstance(line.entry, RunOpened):
             run = self._db.execute("SELECT coalesce(max(seq), 0) + 1 FROM entry").fetchone()[0]
         return (run, line.row, line.marker, word_of(line.entry), line.at_ms, encode(line.entry))
 
-    def _read(self, sql: str, *values: object, page: int = 1000) -> Iterator[Line]:
+    def _read(self, sql: str, *values: object) -> Iterator[Line]:
+        return map(self._line, self._select(sql, *values))
+
+    def _select(self, sql: str, *values: object, page: int = 1000) -> Iterator[Sequence[Any]]:
         with self._mutex, _translated(self.path):
             cursor = self._db.execute(sql, values)
         while True:
@@ -193,10 +225,9 @@ class Ledger:
                 rows = cursor.fetchmany(page)
             if not rows:
                 return
-            for row in rows:
-                yield self._line(row)
+            yield from rows
 
-    def _line(self, columns: tuple[int, int, int | None, str | None, str, int, bytes]) -> Line:
+    def _line(self, columns: Sequence[Any]) -> Line:
         seq, run, row, marker, kind, at_ms, body = columns
         try:
             entry = decode(kind, body)

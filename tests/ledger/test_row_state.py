@@ -6,6 +6,7 @@ planned -> sending -> created | failed | in_doubt -> created (reconciled) | plan
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, strategies as st
 
 from batchconnect.ledger.entry import (
     Doubted,
@@ -18,7 +19,7 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
 )
-from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
+from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows, settles
 from batchconnect.outcome import (
     Created,
     Existing,
@@ -47,6 +48,32 @@ def told(*entries: Entry, first_at_ms: int = 1000) -> RowState:
         for count, entry in enumerate(entries)
     ]
     return fold(lines, RowState(number=2, marker=MARKER))
+
+
+STORIES = st.lists(
+    st.sampled_from(
+        [
+            PLANNED,
+            SENDING,
+            DOUBTED,
+            ABSENT,
+            Settled(outcome=CREATED),
+            Settled(outcome=STOPPED),
+            Settled(outcome=Rejected(problems=())),
+        ]
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(STORIES)
+def test_the_last_line_tells_whether_a_row_is_settled(story: list[Entry]) -> None:
+    """Whatever came before it: so a resume of a million rows need not read all of them."""
+    if settles(story[-1]):
+        assert told(*story).is_settled
+    elif isinstance(story[-1], RowPlanned | Settled):
+        assert not told(*story).is_settled
 
 
 def facts(state: RowState) -> tuple[bool, bool, int, int]:
