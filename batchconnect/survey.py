@@ -52,7 +52,7 @@ Treat = Callable[[Row, BaseConnection | Rejected | None], Settled | Kept | LeftO
 
 NOT_SELECTED = NotAttempted(code="not_selected", detail="Left out by --only.")
 
-_CHUNK = 2000
+_CHUNK = 8000
 """Lines of one commit in the survey; a crash within it loses nothing, for nothing is sent yet."""
 
 _CREDENTIALS = (
