@@ -6,11 +6,12 @@ What comes back is kept as bytes, a line for each row, and becomes a `Row` only 
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import orjson
 
 from batchconnect.errors import SheetError
-from batchconnect.row import Cell, Header, NotText, Row, letters
+from batchconnect.row import Header, NotText, Row, letters
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, no_header, read
 from batchconnect.sheet.odd import TABBED
 from batchconnect.sheet.source import FileSource
@@ -104,16 +105,19 @@ class WorkbookSheet:
         self._lines = []
         self._source.close()
 
-    def _row(self, number: int, cells: Sequence[_Told], place: int) -> Row | None:
+    def _row(self, number: int, cells: list[_Told], place: int) -> Row | None:
         if len(cells) > self._all_named:
             self._tell_nameless(number, cells)
-        row: list[Cell] = [
-            cell
-            if isinstance(cell, str)
-            else (NotText(cell[0]) if position in self._known else cell[1])
-            for position, cell in enumerate(cells)
-        ]
-        row += [""] * (self._layout.named - len(row))
+        row: list[Any] = cells
+        if not _ONLY_TEXT.issuperset(map(type, cells)):
+            row = [
+                cell
+                if isinstance(cell, str)
+                else (NotText(cell[0]) if position in self._known else cell[1])
+                for position, cell in enumerate(cells)
+            ]
+        if len(row) < self._layout.named:
+            row += [""] * (self._layout.named - len(row))
         return self._layout.row(number, row, place)
 
     def _tell_nameless(self, number: int, cells: Sequence[_Told]) -> None:
