@@ -43,8 +43,6 @@ MOST_CPU_S = 120
 def main() -> None:
     """Read standard input, answer on standard output: `workbook_child at-once|in-turn [TAB]`."""
     limit_resources()
-    # Cells leave no cycles behind, and looking for some took a seventh of the time; memory is bounded.
-    gc.disable()
     _, order, *tabs = sys.argv
     out = sys.stdout.buffer
     with open(0, "rb", closefd=False) as file:
@@ -134,4 +132,6 @@ def _look(data: bytes, form: Form) -> dict[str, OddCells]:
 
 
 if __name__ == "__main__":
+    # Cells leave no cycles behind, and looking for some took a seventh of the time; memory is bounded.
+    gc.disable()
     main()
