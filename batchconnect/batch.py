@@ -221,10 +221,11 @@ class Batch:
             for intents, last in ledger.last_lines(self._number):
                 number = last.row or 0
                 self._begun += intents > 0
-                # Cases, in order; a million rows are of the first two, and no more is asked of them.
+                # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a
+                # line before their last that is damaged is met when the report is made.)
                 #   1. An outcome that stands: nothing is left to do.
                 #   2. Never sent: its turn is to come. One that was not selected is accounted for anew.
-                #   3. Sent, and not done with.
+                #   3. Sent, by this run or another, and not done with.
                 if settles(last.entry):
                     rows[number] = True
                 elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
@@ -232,7 +233,7 @@ class Batch:
                         rows[number] = False
                 else:
                     (state,) = fold_rows(ledger.lines_of_row(self._number, number))
-                    rows[number] = state.is_settled
+                    rows[number] = False
                     if state.marker is not None:
                         own[state.marker] = state
                         if state.sends:

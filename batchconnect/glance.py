@@ -86,9 +86,11 @@ class Glance:
         if found is None or MARKER in joined:
             return False
         name, text, endpoint, database, tenant, principal, *where = found.groups()
+        if tenant == principal or is_template_row(name):
+            return False
         key = (where[0], where[1])
         chosen = self._places[key] if key in self._places else self._remembered(key)
-        if chosen is None or tenant == principal or is_template_row(name):
+        if chosen is None:
             return False
         org, sandbox, there = chosen
         # The pattern lets pass only what is canonical already, but for the case of the database.

@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import dataclass, field
 
+from anyio.lowlevel import checkpoint
+
 from batchconnect.connection import BaseConnection
 from batchconnect.doubles import Doubles
 from batchconnect.glance import Glance, Healthy
@@ -53,7 +55,7 @@ Treat = Callable[[Row, BaseConnection | Rejected | None], Settled | Kept | LeftO
 NOT_SELECTED = NotAttempted(code="not_selected", detail="Left out by --only.")
 
 _CHUNK = 8000
-"""Lines of one commit in the survey; a crash within it loses nothing, for nothing is sent yet."""
+"""Rows of one commit in the survey; a crash within it loses nothing, for nothing is sent yet."""
 
 _CREDENTIALS = (
     Column.ENDPOINT,
@@ -166,7 +168,7 @@ async def survey(
     """
     account = _Account(ledger, known)
     lines: list[Line] = []
-    for seen in _look_through(sheet, parse, is_selected, glance):
+    for count, seen in enumerate(_look_through(sheet, parse, is_selected, glance), start=1):
         if isinstance(seen, Healthy):
             account.healthy(seen, lines)
         else:
@@ -175,7 +177,9 @@ async def survey(
                 lines += account.double(row.number, judged)
             else:
                 lines += account.row(row, judged, treat(row, judged))
-        if len(lines) >= _CHUNK:
+        if count % _CHUNK == 0:
+            # A run that goes on has next to no lines to write: others get their turn all the same.
+            await checkpoint()
             await ledger.write(lines)
             lines = []
             if is_stopped():
@@ -280,25 +284,20 @@ class _Account:
 
 
 def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:
-    entry = RowPlanned(
-        name=connection.name,
-        org=connection.org.key,
-        org_id=connection.org.org_id,
-        sandbox=connection.sandbox,
-        endpoint=connection.endpoint,
-        database=connection.database,
-        tenant=connection.tenant,
-        service_principal_id=connection.service_principal_id,
+    return _line_of(
+        ledger,
+        connection,
+        number=row.number,
+        marker=connection.marker,
+        description=connection.description,
         carried=row.carried,
         findings=connection.findings,
-        description=connection.description,
     )
-    return ledger.line(entry, row=row.number, marker=connection.marker)
 
 
 def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
     """As `_planned`, of the connection that was not made."""
-    mark = marker(
+    its_marker = marker(
         org_id=row.org.org_id,
         sandbox=row.sandbox,
         name=row.name,
@@ -307,19 +306,40 @@ def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
         tenant=row.tenant,
         service_principal_id=row.service_principal_id,
     )
-    entry = RowPlanned(
-        name=row.name,
-        org=row.org.key,
-        org_id=row.org.org_id,
-        sandbox=row.sandbox,
-        endpoint=row.endpoint,
-        database=row.database,
-        tenant=row.tenant,
-        service_principal_id=row.service_principal_id,
+    return _line_of(
+        ledger,
+        row,
+        number=row.number,
+        marker=its_marker,
+        description=describe(row.text, its_marker)[0],
         carried=row.carried,
-        description=describe(row.text, mark)[0],
     )
-    return ledger.line(entry, row=row.number, marker=mark)
+
+
+def _line_of(
+    ledger: RunLedger,
+    wanted: BaseConnection | Healthy,
+    *,
+    number: int,
+    marker: str,
+    description: str,
+    carried: tuple[str, ...],
+    findings: tuple[Problem, ...] = (),
+) -> Line:
+    entry = RowPlanned(
+        name=wanted.name,
+        org=wanted.org.key,
+        org_id=wanted.org.org_id,
+        sandbox=wanted.sandbox,
+        endpoint=wanted.endpoint,
+        database=wanted.database,
+        tenant=wanted.tenant,
+        service_principal_id=wanted.service_principal_id,
+        carried=carried,
+        findings=findings,
+        description=description,
+    )
+    return ledger.line(entry, row=number, marker=marker)
 
 
 def _accounted(

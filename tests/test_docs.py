@@ -45,6 +45,7 @@ from batchconnect.settings.source import (
     SECRETS,
 )
 from batchconnect.simulator import PROFILES, Simulator
+from tests.benchmarks.__main__ import BENCHMARKS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -336,6 +337,14 @@ def test_no_page_bears_the_traces_of_a_machine(page: Path) -> None:
     text = page.read_text("utf-8")
 
     assert not re.search(r"/(?:work|tmp|home|root|Users)/|\bpypi\b|localhost:|127\.0\.0\.1", text)
+
+
+def test_every_benchmark_is_named_with_what_it_measures() -> None:
+    rows = re.findall(
+        r"^\| `([a-z]+)` \| \S", (DOCS / "performance.md").read_text("utf-8"), re.MULTILINE
+    )
+
+    assert set(rows) == BENCHMARKS.keys()
 
 
 def test_the_index_names_every_page() -> None:

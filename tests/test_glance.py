@@ -97,14 +97,14 @@ class Lines:
 
 
 def accounted(
-    sheet: Sheet, known: dict[int, bool], glance: Glance | None
+    sheet: Sheet, judge: Parse, known: dict[int, bool], glance: Glance | None
 ) -> tuple[list[Line], Survey]:
     lines = Lines()
     found = anyio.run(
         partial(
             survey,
             sheet,
-            judge_of(sheet, "acme", "prod"),
+            judge,
             ledger=RunLedger(lines, run=1, clock=CLOCK),
             known=known,
             glance=glance,
@@ -158,18 +158,25 @@ def test_it_finds_what_the_whole_judgement_finds(
     without=st.sets(st.sampled_from([Column.DESCRIPTION, Column.ORG, Column.SANDBOX, "note"])),
     rows=st.lists(lines(), max_size=6),
     known=st.dictionaries(st.integers(2, 7), st.booleans(), max_size=3),
+    fills=st.tuples(st.sampled_from(["acme", None]), st.sampled_from(["prod", None])),
 )
 def test_a_run_accounts_for_what_it_takes_as_for_every_row(
-    columns: list[str], without: set[str], rows: list[dict[str, str]], known: dict[int, bool]
+    columns: list[str],
+    without: set[str],
+    rows: list[dict[str, str]],
+    known: dict[int, bool],
+    fills: tuple[str | None, str | None],
 ) -> None:
     """The same lines in the ledger, the same places, whether a row is looked at once or judged."""
     columns = [column for column in columns if column not in without]
+    org, sandbox = fills
     with tempfile.TemporaryDirectory() as folder:
         sheet = written(Path(folder, "clients.csv"), columns, rows)
-        glance = Glance(sheet.header, orgs=ORGS, org="acme", sandbox="prod", tells=True)
-        quick = accounted(sheet, known, glance)
+        glance = Glance(sheet.header, orgs=ORGS, org=org, sandbox=sandbox, tells=True)
+        judge = judge_of(sheet, org, sandbox)
+        quick = accounted(sheet, judge, known, glance)
 
-        assert quick == accounted(sheet, known, None)
+        assert quick == accounted(sheet, judge, known, None)
         sheet.close()
 
 

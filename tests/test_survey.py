@@ -310,19 +310,21 @@ async def test_a_rerun_keeps_a_row_that_is_done_though_its_secret_is_blank(
 
 
 async def test_many_rows_are_written_in_few_commits() -> None:
-    """Two thousand lines each, the rest in one more."""
-    found, pages = await surveyed(opened(*[text(f"Name {count}") for count in range(4500)]))
+    """Eight thousand lines each, the rest in one more."""
+    found, pages = await surveyed(opened(*[text(f"Name {count}") for count in range(16_500)]))
 
-    assert found.to_do == 4500
-    assert [len(page) for page in pages.pages] == [2000, 2000, 500]
+    assert found.to_do == 16_500
+    assert [len(page) for page in pages.pages] == [8000, 8000, 500]
 
 
-async def test_a_survey_can_be_cut_short() -> None:
-    """After Ctrl-C; what it wrote, the next process goes on from."""
-    rows = [text(f"Name {count}") for count in range(4500)]
-    found, pages = await surveyed(opened(*rows), is_stopped=lambda: True)
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_survey_can_be_cut_short(is_known: bool) -> None:
+    """After Ctrl-C; what it wrote, the next process goes on from, and may be cut short in turn."""
+    rows = [text(f"Name {count}") for count in range(8500)]
+    known = dict.fromkeys(range(2, 8502), True) if is_known else None
+    found, pages = await surveyed(opened(*rows), known=known, is_stopped=lambda: True)
 
-    assert (found.rows, len(pages.lines)) == (2000, 2000)
+    assert (found.rows, len(pages.lines)) == (8000, 0 if is_known else 8000)
 
 
 async def test_a_sheet_that_cannot_be_read_to_its_end_is_an_error() -> None:

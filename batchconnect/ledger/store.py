@@ -179,7 +179,8 @@ class Ledger:
         """Every identity that was sent and never answered, whichever the run."""
         with self._mutex, _translated(self.path):
             # A bare column is of the row that max() is of: the identity's last line. The index has all
-            # that is asked for, so a million settled identities take half a second.
+            # that is asked for, so a million settled identities take half a second (four in a ledger
+            # that was made before the index had the kind in it).
             found = self._db.execute(
                 f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_MARKER} "
                 "GROUP BY marker HAVING kind IN ('sending', 'in_doubt') ORDER BY last"

@@ -42,8 +42,9 @@ LONGEST_UNSENT_PAUSE_S = 30.0
 PROBE_AFTER = 3
 """Congestion epochs in a row, without a normal answer between, until the lane probes."""
 ALL_REFUSED = 4
-"""Refusals in a row, none of which names a time, until the lane probes: a rate that is a little too much
-has normal answers between them, a minute that is used up has none."""
+"""Refusals in a row, none of which names a time, until the lane probes on suspicion: a rate that is a
+little too much has normal answers between them, a minute that is used up has none. A refusal may be
+quicker than an answer, so the next normal answer ends the suspicion, whenever its request left."""
 _TO_TEST = 0.85
 """Share of what was served at which faults are waited for, until it is known whether any go on there."""
 TOLD_GROWTH = 1.25
@@ -109,6 +110,7 @@ class RateLimiter:
         self._unsent_at = -inf
         self._unsent_in_a_row = 0
         self._refused_in_a_row = 0
+        self._is_suspicion = False
         self.counted = Counted(rate_max=self._rate)
 
     @property
@@ -186,9 +188,11 @@ class RateLimiter:
             )
         throttled = signal is Signal.THROTTLED
         self.counted.throttled += throttled
-        self._refused_in_a_row += throttled
-        if retry_after_s is None and self._refused_in_a_row >= ALL_REFUSED:
+        is_unnamed = throttled and retry_after_s is None
+        self._refused_in_a_row = self._refused_in_a_row + 1 if is_unnamed else 0
+        if self._refused_in_a_row >= ALL_REFUSED and not self.probing:
             self.probe(now)
+            self._is_suspicion = True
         # What was sent before the last cut met the old pace: it is the same congestion, told again.
         if sent_at < self._cut_at:
             self._growth.disturbed()
@@ -233,6 +237,7 @@ class RateLimiter:
     def probe(self, now: float) -> None:
         """Let one request at a time out, until one that leaves from now on is answered normally."""
         self._probing_since = now
+        self._is_suspicion = False
 
     def _due(self) -> float:
         """When the pace alone would let the next request go, at the rate as of now."""
@@ -248,7 +253,9 @@ class RateLimiter:
             if self._congested_in_a_row:
                 self._rate = self._growth.recovered(sent_at, self._rate)
             self._congested_in_a_row = 0
-        if self._probing_since is not None and sent_at >= self._probing_since:
+        if self._probing_since is not None and (
+            self._is_suspicion or sent_at >= self._probing_since
+        ):
             self._probing_since = None
 
     def _is_proven(self) -> bool:

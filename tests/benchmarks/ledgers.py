@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -75,7 +76,8 @@ def existing(folder: Path, *, quick: bool, full: bool) -> Iterator[Measure]:
         figures=dict(again),
     )
     yield Measure(
-        what=f"`run` again after a crash, {large:,} rows of the run settled: until all is planned",
+        what=f"`run` again after a crash at the last listing, most of {large:,} rows settled: until all "
+        "is planned",
         target=target,
         got=f"{on['planned']:.1f} s for sheet and ledger, {on['ended']:.1f} s to the end of the run",
         met=on["planned"] <= _PLANNED_S if is_full else None,
@@ -140,6 +142,7 @@ def _killed_when_listed(folder: Path, server: Server, sheet: Path) -> dict[str, 
     finally:
         process.kill()
         process.wait()
+    assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
     return _stages(folder)
 
 

@@ -2,8 +2,8 @@
 A service with a hidden limit, in real time: the same limits that `hidden` has for virtual time.
 
 `python -m … PORT CASE`: the limit of a case, by its name. It remembers what it made, since the command
-looks for what it got no plain answer to. `GET /met` tells when it served and refused, in seconds since
-the first POST.
+looks for what it got no plain answer to; these look-ups pay as well. `GET /met` tells when it served and
+refused, in seconds since the first request.
 """
 
 import asyncio
@@ -33,10 +33,10 @@ class Limited(Remembering):
         if b"/met" in line:
             met = {"served": self.service.served, "refused": self.service.refused}
             self.answer(HTTPStatus.OK, json.dumps(met).encode())
-        elif line.startswith(b"POST") and b"/ims/" not in line:
-            self._task = asyncio.get_running_loop().create_task(self._limited(line, head, body))
-        else:
+        elif b"/ims/" in line:
             super().reply(line, head, body)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._limited(line, head, body))
 
     async def _limited(self, line: bytes, head: bytes, body: bytes) -> None:
         told = await self.service.send(CREATE)

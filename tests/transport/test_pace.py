@@ -364,17 +364,31 @@ def test_where_all_is_refused_one_request_asks_again() -> None:
     assert probing == [False, False, False, True]
 
 
-@pytest.mark.parametrize(("between", "retry_after_s"), [(Signal.OK, None), (Signal.THROTTLED, 1.0)])
+@pytest.mark.parametrize(
+    ("between", "retry_after_s"),
+    [(Signal.OK, None), (Signal.THROTTLED, 1.0), (Signal.CONGESTION, None)],
+)
 def test_a_rate_that_is_a_little_too_much_is_not_probed(
     between: Signal, retry_after_s: float | None
 ) -> None:
-    """Normal answers come between, or the service says itself when to come back."""
+    """Other answers come between, or the service says itself when to come back."""
     pace = limiter()
     for _ in range(4):
-        pace.answered(1.0, 0.0, Signal.THROTTLED, retry_after_s)
+        pace.answered(1.0, 0.0, Signal.THROTTLED)
         pace.answered(1.0, 0.0, between, retry_after_s)
 
     assert not pace.probing
+
+
+def test_refusals_that_are_quicker_than_answers_hold_the_lane_for_no_answer_s_time() -> None:
+    """Served requests are still out when the refusals come: the first that is answered ends the suspicion."""
+    pace = limiter()
+    for _ in range(4):
+        pace.answered(0.1, 0.0, Signal.THROTTLED)
+    was_probing = pace.probing
+    pace.answered(2.0, 0.0, Signal.OK)
+
+    assert (was_probing, pace.probing) == (True, False)
 
 
 def test_requests_in_flight_are_bounded_and_the_bound_grows_where_it_holds() -> None:
