@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from batchconnect.connection import BaseConnection
 from batchconnect.errors import LedgerError, SheetError
@@ -198,7 +199,9 @@ class LaneWork:
     async def _carry_out(self, waiting: Waiting) -> None:
         try:
             connection = self._load(waiting.place)
-            if not self.lane.is_sandbox_stopped(connection.sandbox):
+            if self.lane.is_sandbox_stopped(connection.sandbox):
+                await checkpoint()  # there may be half a million more of them
+            else:
                 with self._holding(connection.service_principal_key):
                     await self._onboard(connection, waiting)
         except SheetError as error:

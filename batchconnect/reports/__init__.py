@@ -93,6 +93,8 @@ class _Files:
         self.written: dict[str, str] = {}
         """Paths by name."""
         self.failed: dict[Path, str] = {}
+        self._unexpected: Exception | None = None
+        """A mistake of ours in one format; the others are written before it is told."""
         self._folder = folder
         self._summary = summary
         self._redact = redact
@@ -105,6 +107,8 @@ class _Files:
         if _LAST in FORMATS:
             for _ in self._steps(_LAST, self._summary.rows):
                 pass
+        if self._unexpected is not None:
+            raise self._unexpected
 
     def _steps(self, name: str, rows: Rows) -> Steps:
         path = self._folder / name
@@ -118,5 +122,7 @@ class _Files:
             yield from writing(path, chunks)
         except OSError as error:
             self.failed[path] = error.strerror or str(error)
+        except Exception as error:  # noqa: BLE001 - the ledger is read elsewhere: it is the format's own
+            self._unexpected = self._unexpected or error
         else:
             self.written[name] = str(path)

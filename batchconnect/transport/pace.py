@@ -180,7 +180,7 @@ class RateLimiter:
             self._unsent_in_a_row = 0
         if signal is Signal.OK:
             self._refused_in_a_row = 0
-            self._clean(sent_at)
+            self._clean(now, sent_at)
             return
         if retry_after_s is not None:
             self.pause(
@@ -245,11 +245,11 @@ class RateLimiter:
         early_s = TICK_S if gap < TICK_S else 0.0
         return max(self._last + gap - early_s, self._paused_until)
 
-    def _clean(self, sent_at: float) -> None:
+    def _clean(self, now: float, sent_at: float) -> None:
         self._served.answered(sent_at)
         self._growth.answered(sent_at)
         if sent_at >= self._cut_at:
-            self._faults.answered(proven=self._is_proven())
+            self._faults.answered(proven=self._is_proven(now))
             if self._congested_in_a_row:
                 self._rate = self._growth.recovered(sent_at, self._rate)
             self._congested_in_a_row = 0
@@ -258,14 +258,14 @@ class RateLimiter:
         ):
             self._probing_since = None
 
-    def _is_proven(self) -> bool:
+    def _is_proven(self, now: float) -> bool:
         """Whether a lower rate would end no faults: more was served, or there is none."""
-        return self._rate <= self._floor or self._served.is_proven(self._rate)
+        return self._rate <= self._floor or self._served.is_proven(now, self._rate)
 
     def _is_overload(self, now: float) -> bool:
         """Judge a server fault; one that is no overload may still have a say in the growth."""
         is_known = self._faults.share is not None
-        fault = self._faults.failed(now, self._rate, proven=self._is_proven())
+        fault = self._faults.failed(now, self._rate, proven=self._is_proven(now))
         if fault is Fault.LEARNED and self._is_cut_rash:
             self._growth.acquit()
         elif fault is Fault.OUTAGE:

@@ -13,6 +13,9 @@ ENOUGH = 10
 """Answers. Fewer say too little; they count into the next measurement."""
 PROVEN = 0.9
 """Share of what was served that is surely no overload."""
+_KEPT_S = 120.0
+"""Seconds for which a measure proves something: as long as a ceiling is remembered. What was served an hour
+ago says nothing of a service whose answers take four times as long now."""
 _IDLE = 0.2
 """Share of the time without a request that was due, from which on the service could have served more."""
 
@@ -25,7 +28,7 @@ class Served:
     """
 
     def __init__(self) -> None:
-        self._since = self._until = -inf
+        self._since = self._until = self._measured_at = -inf
         self._idle_s = 0.0
         self._answers = 0
         self._asked: deque[float] = deque(maxlen=ENOUGH)
@@ -60,16 +63,17 @@ class Served:
         if self._answers < ENOUGH or took_s <= 0:
             return None
         self.rate = self._answers / took_s
+        self._measured_at = now
         is_full = self._idle_s <= _IDLE * took_s
         self._since, self._idle_s, self._answers = now, 0.0, 0
         return self.rate if is_full else None
 
-    def is_proven(self, rate: float) -> bool:
+    def is_proven(self, now: float, rate: float) -> bool:
         """Whether more was served than this rate, or than what was asked of late if that is less."""
-        if self.rate is None:
+        if self.rate is None or now - self._measured_at > _KEPT_S:
             return False
-        if len(self._asked) == ENOUGH:
-            rate = min(rate, (ENOUGH - 1) / (self._asked[-1] - self._asked[0]))
+        if len(self._asked) == ENOUGH and (took_s := self._asked[-1] - self._asked[0]) > 0:
+            rate = min(rate, (ENOUGH - 1) / took_s)
         return rate < PROVEN * self.rate
 
     def forget(self) -> None:

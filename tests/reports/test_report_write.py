@@ -152,6 +152,24 @@ def test_an_error_of_ours_leaves_no_half_file(
     assert list((tmp_path / RUN).iterdir()) == []
 
 
+def test_a_mistake_in_one_format_does_not_cost_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks for the ids of a run finds them, whatever the workbook died of."""
+
+    def broken(summary: Summary) -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError("broken")
+
+    monkeypatch.setattr(reports, "FORMATS", {**FORMATS, "results.xlsx": broken})
+
+    with pytest.raises(ValueError, match="broken"):
+        write_reports(summary_of(), tmp_path / RUN)
+
+    found = {path.name for path in (tmp_path / RUN).iterdir()}
+    assert found == FORMATS.keys() - {"results.xlsx"}
+
+
 def test_latest_leads_to_the_newest_run(tmp_path: Path) -> None:
     """The report of an older run, written again, does not take it back."""
     older, newer = tmp_path / "20250101-000000000-aaaa", tmp_path / RUN

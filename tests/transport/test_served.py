@@ -20,7 +20,7 @@ def test_nothing_is_known_before_the_first_congestion() -> None:
     measured = served(0.0, 5, 10)
 
     assert measured.rate is None
-    assert not measured.is_proven(1.0)
+    assert not measured.is_proven(10.0, 1.0)
 
 
 def test_the_rate_between_two_congestions() -> None:
@@ -61,18 +61,36 @@ def test_what_a_lane_did_not_ask_for_could_not_be_served() -> None:
         measured.answered(number * 10.0)
 
     assert measured.congested(200.0) is None
-    assert measured.is_proven(0.05)
+    assert measured.is_proven(200.0, 0.05)
 
 
 def test_less_than_was_served_is_proven() -> None:
     """Nine tenths of it, to be sure; and what was served before an outage is forgotten."""
     measured = served(0.0, 5, 10)
     measured.congested(10.0)
-    proofs = [measured.is_proven(rate) for rate in (4.4, 5.0)]
+    proofs = [measured.is_proven(11.0, rate) for rate in (4.4, 5.0)]
     measured.forget()
 
     assert proofs == [True, False]
-    assert not measured.is_proven(1.0)
+    assert not measured.is_proven(11.0, 1.0)
+
+
+def test_what_was_served_long_ago_proves_nothing() -> None:
+    """A service that has become slow since may be overloaded by less."""
+    measured = served(0.0, 18, 10)
+    measured.congested(10.0)
+
+    assert [measured.is_proven(at, 10.0) for at in (129.0, 131.0)] == [True, False]
+
+
+def test_grants_within_one_tick_of_the_clock_tell_no_rate() -> None:
+    """Ten at once, at a rate of thousands: the pace itself is asked then."""
+    measured = served(0.0, 5, 10)
+    measured.congested(10.0)
+    for _ in range(10):
+        measured.taken(11.0, 11.0)
+
+    assert not measured.is_proven(11.0, 4000.0)
 
 
 def test_what_is_asked_counts_and_not_what_might_be() -> None:
@@ -81,4 +99,4 @@ def test_what_is_asked_counts_and_not_what_might_be() -> None:
     measured.congested(10.0)
     served(10.0, 2, 10, measured)
 
-    assert measured.is_proven(20.0)
+    assert measured.is_proven(21.0, 20.0)
