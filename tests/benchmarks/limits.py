@@ -35,8 +35,8 @@ _REAL = {
     "8/s burst 8, Retry-After": 600,
     "8/s burst 8, no header": 600,
     "8/s burst 8, as 500": 600,
-    "60/min, Retry-After": 300,
-    "60/min, no header": 300,
+    "60/min, Retry-After": 420,
+    "60/min, no header": 420,
     CHANGING.name: CHANGING.rows,
 }
 """Cases that are met in real time as well, and by how many rows at most."""
