@@ -85,11 +85,14 @@ class Glance:
         found = self._match(joined)
         if found is None or MARKER in joined:
             return False
-        name, text, endpoint, database, tenant, principal, *where = found.groups()
+        name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
         if tenant == principal or is_template_row(name):
             return False
-        key = (where[0], where[1])
-        chosen = self._places[key] if key in self._places else self._remembered(key)
+        where = (in_org, in_sandbox)
+        try:
+            chosen = self._places[where]
+        except KeyError:
+            chosen = self._remembered(where)
         if chosen is None:
             return False
         org, sandbox, there = chosen
