@@ -196,9 +196,11 @@ class Lane:
         doubt. So few rows begin ahead of what the pace lets go, and never more than may be in flight;
         yet as many as keep the sockets busy while others wait for their commits.
         """
+        if self._pace.probing or self._limits.concurrency <= 1:
+            return 1  # one row after the other, as both mean it
+        # Even a lane that may have only one out has another row waiting behind it: unless somebody waits
+        # for more, the pace never learns that more is wanted.
         most = min(self._pace.max_in_flight, self._limits.concurrency)
-        if most <= 1:
-            return 1  # one row after the other, as `--concurrency 1` and a probing lane mean it
         ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
         return int(self._pace.in_flight + min(most, ahead))
 

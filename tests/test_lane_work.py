@@ -1,5 +1,6 @@
 """One lane's part of a run: what it decides, what it sends, and what ends it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -277,3 +278,24 @@ async def test_each_sandbox_is_told_when_it_was_read() -> None:
 
     told = {event.sandbox: event.connections for event in bench.heard(SandboxListed)}
     assert told == {"prod": 1, "dev": 0}
+
+
+async def test_a_lane_that_was_cut_down_to_one_request_gets_up_again() -> None:
+    """A minute of refusals, each by itself, cuts the requests in flight to one; then answers are slow."""
+    creates = itertools.count()
+
+    def fate(seen: Seen) -> Fate | None:
+        if seen.marker is None:
+            return None
+        is_refused = anyio.current_time() < 60 and next(creates) % 8 == 7
+        return (
+            refused(429) if is_refused else Fate(answered_s=0.2 if anyio.current_time() < 60 else 2)
+        )
+
+    bench = Bench(service=FakeService(fate), orgs=(org("acme", rate=None),))
+
+    state = await bench.run([cells(number) for number in range(600)])
+
+    assert set(bench.statuses(state)) == {Status.CREATED}
+    # One after the other, what is left would take a quarter of an hour.
+    assert anyio.current_time() < 300
