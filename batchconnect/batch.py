@@ -12,6 +12,7 @@ from typing import Final
 
 import anyio
 
+from batchconnect.accounting import NOT_SELECTED, Survey, Treat
 from batchconnect.connection import BaseConnection
 from batchconnect.errors import ExitCode, LedgerError, SheetError
 from batchconnect.event import (
@@ -50,7 +51,7 @@ from batchconnect.reconcile import Policy
 from batchconnect.row import Row
 from batchconnect.sheet.interface import Sheet
 from batchconnect.stop import Stop
-from batchconnect.survey import NOT_SELECTED, Parse, Survey, Treat, survey
+from batchconnect.survey import Parse, survey
 from batchconnect.sweep import expected, sweep
 from batchconnect.verdict import (
     INTERRUPTED,

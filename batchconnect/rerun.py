@@ -8,6 +8,7 @@ finished is inherited, line by line.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from batchconnect.accounting import Kept, LeftOut
 from batchconnect.checks.kusto import canonical_endpoint
 from batchconnect.connection import BaseConnection, Target
 from batchconnect.identity import canonical_id, canonical_name
@@ -19,7 +20,7 @@ from batchconnect.outcome import NotAttempted, Rejected, has_connection
 from batchconnect.row import Column, Row
 from batchconnect.secret import Secret
 from batchconnect.sheet.interface import Sheet
-from batchconnect.survey import Kept, LeftOut, Parse
+from batchconnect.survey import Parse
 
 
 class Chain:

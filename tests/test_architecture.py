@@ -36,7 +36,7 @@ FLOORS: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("practice: knows nothing of ours", "simulator"),
     ("entries become a Summary, and that becomes files", "reports"),
-    ("one run over one sheet", "batch survey glance rerun sweep verdict"),
+    ("one run over one sheet", "batch survey accounting glance rerun sweep verdict"),
     ("the work of one lane", "lane_work lane_plan lane_doubts"),
     (
         "the life of one row, and what to do when an answer was lost",

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from batchconnect.accounting import Survey
 from batchconnect.connection import parse
 from batchconnect.directory import Orgs
 from batchconnect.glance import Glance
@@ -20,7 +21,7 @@ from batchconnect.outcome import Problem, Rejected
 from batchconnect.reference import References
 from batchconnect.row import Column, Row
 from batchconnect.sheet import MemorySheet, Sheet, open_sheet
-from batchconnect.survey import Parse, Survey, examine, survey
+from batchconnect.survey import Parse, examine, survey
 from batchconnect.template import render_csv
 
 GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"

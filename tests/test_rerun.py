@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from batchconnect.accounting import Kept, LeftOut
 from batchconnect.connection import BaseConnection
 from batchconnect.identity import marker
 from batchconnect.ledger.entry import Doubted, Line, Moment, RowPlanned, Settled
@@ -27,7 +28,6 @@ from batchconnect.outcome import (
 from batchconnect.rerun import Chain, inherited, wanted_of
 from batchconnect.row import Cell, Column, Row
 from batchconnect.secret import Secret
-from batchconnect.survey import Kept, LeftOut
 
 ORG = Org(key="acme", org_id="5C1328435BF324E90A49402A@AdobeOrg", client_id="id")
 GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from batchconnect.accounting import NOT_SELECTED, Kept, LeftOut, Survey, Treat
 from batchconnect.connection import BaseConnection, parse
 from batchconnect.directory import Orgs
 from batchconnect.errors import SheetError
@@ -20,7 +21,7 @@ from batchconnect.row import Column, Row
 from batchconnect.sheet import MemorySheet, Sheet
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.source import MemorySource
-from batchconnect.survey import NOT_SELECTED, Kept, LeftOut, Survey, Treat, examine, survey
+from batchconnect.survey import examine, survey
 
 pytestmark = pytest.mark.anyio
 
