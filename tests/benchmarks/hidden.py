@@ -12,6 +12,8 @@ import anyio
 from batchconnect.transport.interface import Request, Response
 from batchconnect.transport.pace import CEILING_RATE
 
+_MADE = b'{"id":"5a5b1f1c-2f5b-4b0e-9b1f-1c2f5b4b0e55"}'
+
 
 class Limit(Protocol):
     """Whether a request is served now."""
@@ -186,7 +188,7 @@ class Service:
             is_broken = self._rng.random() < manner.broken
             (self.broken if is_broken else self.served).append(now)
             await anyio.sleep(manner.latency_s)
-            return Response(status=500 if is_broken else 201)
+            return Response(status=500) if is_broken else Response(status=201, body=_MADE)
         self.refused.append(now)
         await anyio.sleep(min(manner.latency_s, manner.refusal_s))
         headers = {"retry-after": str(max(1, ceil(wait_s)))} if manner.header else {}

@@ -5,27 +5,45 @@ Hours pass in seconds, and the same seed gives the same figures: they decide whe
 pace is one for the better.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import median
-from typing import Protocol
 
 import anyio
 import trio.testing
 
-from batchconnect.lane import judge_load
-from batchconnect.transport.interface import Purpose, Request, Transport
-from batchconnect.transport.pace import RateLimiter
-from batchconnect.transport.rate_limit import RateLimited
-from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, not_applied
-from batchconnect.transport.stop import StopSignal
+from batchconnect.connection import BaseConnection
+from batchconnect.flow_service.answer import Made
+from batchconnect.lane import Lane, Limits
+from batchconnect.org import Org
+from batchconnect.pool import Pool
+from batchconnect.secret import Secret
+from batchconnect.transport.interface import Purpose, Request
 from tests.benchmarks.hidden import CHANGES, CHANGING, Case, Service
 from tests.benchmarks.rivals import Aimd, Cubic, Fixed, Rival
 
 CREATE = Request(purpose=Purpose.CREATE, method="POST", url="https://loopback/connections")
-_CREATED = 201
 WORKERS = 64
+_ORG = Org(
+    key="acme",
+    org_id="AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg",
+    client_id="client",
+    access_token=Secret("loopback-token"),
+    platform_url="https://loopback",
+)
+_CONNECTION = BaseConnection(
+    row=2,
+    org=_ORG,
+    sandbox="prod",
+    name="Acme",
+    endpoint="https://acme.westeurope.kusto.windows.net",
+    database="telemetry",
+    tenant="acme.onmicrosoft.com",
+    service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+    service_principal_key=Secret("made-up-key"),
+    marker="bc1-" + "a" * 26,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,54 +58,77 @@ class Met:
     """Until the last row."""
 
 
-class Send(Protocol):
-    """Sends one row until it is served."""
-
-    async def __call__(self) -> None:
-        """Return when it is served."""
-        ...
+Way = Callable[[Service, Random, int], Awaitable[None]]
+"""Gets so many rows served."""
 
 
-def ours(service: Service, rng: Random) -> Send:
-    """The lane's own rings."""
-    stop = StopSignal()
-    pace = RateLimiter(org="acme", host="loopback", rng=rng)
-    limited = RateLimited(
-        service, pace, slots=anyio.CapacityLimiter(WORKERS), judge=judge_load, stop=stop
-    )
-    ring: Transport = Retrying(
-        limited,
-        RetryPolicy(),
-        on=not_applied(judge_load),
-        rng=rng,
-        patience=Patience(1e9),
-        stop=stop,
-    )
+class _Ours:
+    """A lane and its pool, as in a run; only the ledger is missing."""
 
-    async def send() -> None:
+    def __init__(self, service: Service, rng: Random, rows: int) -> None:
+        limits = Limits(concurrency=WORKERS, patience_s=1e9)
+        slots = anyio.CapacityLimiter(WORKERS)
+        self._lane = Lane(_ORG, service, limits=limits, slots=slots, rng=rng)
+        self._left = rows
+        self._out = 0
+        self._changed = anyio.Event()
+        self._pool = Pool(
+            take=self._take, more=self._more, work=self._work, capacity=self._lane.capacity
+        )
+
+    async def run(self) -> None:
+        """Return when the last row is served."""
+        self._lane.on_admitted = self._pool.recheck
+        await self._pool.run()
+
+    def _take(self) -> bool | None:
+        if not self._left:
+            return None
+        self._left -= 1
+        self._out += 1
+        return True
+
+    async def _more(self) -> bool:
+        while not self._left:
+            if not self._out:
+                return False
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return True
+
+    async def _work(self, _row: bool) -> None:
+        sent = await self._lane.create(_CONNECTION)
+        self._out -= 1
         # What comes back as 500 is settled beside the work, and sent again.
-        while (await ring.send(CREATE)).status != _CREATED:
-            pass
-
-    return send
+        self._left += not isinstance(sent.answer, Made)
+        self._changed.set()
 
 
-def rival(make: Callable[[Random], Rival]) -> Callable[[Service, Random], Send]:
-    """Another way, as one object for the whole lane."""
+async def ours(service: Service, rng: Random, rows: int) -> None:
+    """As a run does it."""
+    await _Ours(service, rng, rows).run()
 
-    def made(service: Service, rng: Random) -> Send:
+
+def rival(make: Callable[[Random], Rival]) -> Way:
+    """Another way: one object for the whole lane, and workers that each carry one row."""
+
+    async def run(service: Service, rng: Random, rows: int) -> None:
         way = make(rng)
+        left = iter(range(rows))
 
-        async def send() -> None:
-            await way.send(service, CREATE)
+        async def worker() -> None:
+            for _ in left:
+                await way.send(service, CREATE)
 
-        return send
+        async with anyio.create_task_group() as tasks:
+            for _ in range(WORKERS):
+                tasks.start_soon(worker)
 
-    return made
+    return run
 
 
 OURS = "batchconnect"
-WAYS: dict[str, Callable[[Service, Random], Send]] = {
+WAYS: dict[str, Way] = {
     OURS: ours,
     "20 at once": rival(lambda rng: Fixed(20, rng)),
     "5 at once": rival(lambda rng: Fixed(5, rng)),
@@ -96,7 +137,7 @@ WAYS: dict[str, Callable[[Service, Random], Send]] = {
 }
 
 
-def meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
+def meet(case: Case, way: Way, seed: int) -> Met:
     """Send the rows of a case, in virtual time."""
     return anyio.run(
         _meet,
@@ -108,7 +149,7 @@ def meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
     )
 
 
-async def _meet(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Met:
+async def _meet(case: Case, way: Way, seed: int) -> Met:
     service = await _served(case, way, seed)
     done = sorted(service.served + service.broken)
     return met(case, done, service.refused, seconds=anyio.current_time())
@@ -134,18 +175,9 @@ def met(case: Case, done: Sequence[float], refused: Sequence[float], *, seconds:
     )
 
 
-async def _served(case: Case, way: Callable[[Service, Random], Send], seed: int) -> Service:
+async def _served(case: Case, way: Way, seed: int) -> Service:
     service = case.service(seed)
-    send = way(service, Random(seed))
-    left = iter(range(case.rows))
-
-    async def worker() -> None:
-        for _ in left:
-            await send()
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(WORKERS):
-            tasks.start_soon(worker)
+    await way(service, Random(seed), case.rows)
     return service
 
 
