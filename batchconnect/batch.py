@@ -41,7 +41,7 @@ from batchconnect.ledger.entry import (
     Settled,
     SweepDone,
 )
-from batchconnect.ledger.row_state import RowState, fold_rows, settles
+from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.orphan import Gone, Orphan
@@ -219,15 +219,14 @@ class Batch:
         rows: dict[int, bool] = {}
         sends: dict[str, int] = {}
         if self._job.resumed is not None:
-            for intents, last in ledger.last_lines(self._number):
-                number = last.row or 0
+            for number, intents, last in ledger.last_lines(self._number):
                 self._begun += intents > 0
                 # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a
                 # line before their last that is damaged is met when the report is made.)
                 #   1. An outcome that stands: nothing is left to do.
                 #   2. Never sent: its turn is to come. One that was not selected is accounted for anew.
                 #   3. Sent, by this run or another, and not done with.
-                if settles(last.entry):
+                if last is None:
                     rows[number] = True
                 elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
                     if not (isinstance(last.entry, Settled) and last.entry.outcome == NOT_SELECTED):

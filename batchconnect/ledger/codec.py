@@ -14,6 +14,7 @@ import msgspec
 import orjson
 
 from batchconnect.ledger import entry as e
+from batchconnect.outcome import NotAttempted
 
 ENTRIES: dict[str, type[Any]] = {
     "run_opened": e.RunOpened,
@@ -34,6 +35,9 @@ _MEMBER_IN = {"settled": "outcome", "lane": "event"}
 
 _ALIKE = frozenset({"sending", "absent"})
 """Kinds that say the same of nearly every row: each text is read once. Values that never change are shared."""
+
+_PROVISIONAL = orjson.dumps(NotAttempted.__name__) + b"}"
+"""How a settled line ends that a resume takes up again: `is` is its last word."""
 
 _typed_dict: Any = TypedDict
 """For dictionaries whose keys are known only when it runs, which a type checker refuses."""
@@ -90,6 +94,15 @@ def decode(word: str, body: bytes | str) -> e.Entry:
     except (msgspec.MsgspecError, KeyError, UnicodeError):
         raise ValueError(f"the fields of a {word!r} entry do not fit") from None
     return entry
+
+
+def settles(word: str, body: bytes) -> bool:
+    """
+    Whether this line leaves nothing to do for its row, if it is the last one: its outcome stands.
+
+    Told by the text alone: of a run with a million settled rows no more need be read.
+    """
+    return word == "settled" and not body.endswith(_PROVISIONAL)
 
 
 def _shallow(entry: Any) -> dict[str, Any]:

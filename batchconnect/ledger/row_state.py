@@ -3,15 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
-from batchconnect.ledger.entry import (
-    Doubted,
-    Entry,
-    Line,
-    ProvenAbsent,
-    RowPlanned,
-    Sending,
-    Settled,
-)
+from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
 from batchconnect.outcome import Created, Existing, InDoubt, NotAttempted, Outcome
 
 _WITH_CONNECTION = (Created, Existing)
@@ -155,11 +147,6 @@ class _Story:
     def _count(self, told: Doubted | Settled) -> None:
         self.attempts += told.attempts
         self.throttled += told.throttled
-
-
-def settles(entry: Entry) -> bool:
-    """Whether a row needs nothing more whose last line this is; as `RowState.is_settled` tells of it."""
-    return isinstance(entry, Settled) and not isinstance(entry.outcome, NotAttempted)
 
 
 def fold(lines: Iterable[Line], state: RowState) -> RowState:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from batchconnect.errors import LedgerError
-from batchconnect.ledger.codec import decode, encode, word_of
+from batchconnect.ledger.codec import decode, encode, settles, word_of
 from batchconnect.ledger.entry import Line, RunOpened
 from batchconnect.ledger.file import make_or_check, make_private
 from batchconnect.ledger.row_state import RowState, fold
@@ -145,15 +145,22 @@ class Ledger:
             f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row IS NOT NULL ORDER BY row, seq", run
         )
 
-    def last_lines(self, run: int) -> Iterator[tuple[int, Line]]:
-        """Of each of a run's rows: how many intents were written for it, and its last line."""
+    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
+        """
+        Where each of a run's rows stands.
+
+        Yields:
+            Its number, how many intents were written for it, and its last line; None: an outcome that
+            stands, of which no more is read.
+        """
         # SQLite takes bare columns from the row that max() is of.
         sql = (
             "SELECT sum(kind = 'sending'), max(seq), run, row, marker, kind, at_ms, body FROM entry "
             "WHERE run = ? AND row IS NOT NULL GROUP BY row ORDER BY row"
         )
         for intents, *columns in self._select(sql, run):
-            yield intents, self._line(columns)
+            _, _, row, _, kind, _, body = columns
+            yield row, intents, None if settles(kind, body) else self._line(columns)
 
     def lines_of_row(self, run: int, row: int) -> list[Line]:
         """The lines of one of a run's rows, oldest first."""

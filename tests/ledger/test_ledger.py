@@ -199,16 +199,17 @@ def test_a_doubt_of_one_run_is_closed_by_the_answer_of_another() -> None:
 
 
 def test_of_each_row_the_last_line_is_told_and_how_often_it_was_sent() -> None:
-    """In the order of the sheet; another run's lines are not among them."""
+    """In the order of the sheet; of a row whose outcome stands no more, nor of another run's."""
     planned = RowPlanned(name="a")
     with Ledger(MEMORY) as ledger:
         ledger.append([opened(), line(planned, row=3), line(planned, row=2)])
         ledger.append([line(Sending(number=1), row=2), line(Sending(number=2), row=2)])
         ledger.append([opened(), line(CREATED, row=2, run=6)])
-        found = [(intents, last.row, last.entry) for intents, last in ledger.last_lines(1)]
+        ledger.append([line(planned, row=4), line(CREATED, row=4)])
+        found = [(row, intents, last and last.entry) for row, intents, last in ledger.last_lines(1)]
         of_row = [one.entry for one in ledger.lines_of_row(1, 2)]
 
-    assert found == [(2, 2, Sending(number=2)), (0, 3, planned)]
+    assert found == [(2, 2, Sending(number=2)), (3, 0, planned), (4, 0, None)]
     assert of_row == [planned, Sending(number=1), Sending(number=2)]
 
 
