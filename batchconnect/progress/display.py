@@ -102,7 +102,7 @@ class LiveFace:
             redirect_stderr=False,
         )
 
-    def show(self, said: Sequence[Said], view: View, now: float) -> None:  # noqa: ARG002
+    def show(self, said: Sequence[Said], view: View, now: float) -> None:  # noqa: ARG002 - the other face needs the time
         """Draw; the bar begins with the first event, so that what comes before is not overdrawn."""
         with self._console:  # one write for all of it
             if view.has_begun:
