@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchconnect.api import Report, onboard, onboard_sync
-    from batchconnect.choices import Choices
-    from batchconnect.errors import BatchConnectError
-    from batchconnect.event import Event
-    from batchconnect.org import Org
-    from batchconnect.outcome import Status
+    from batchconnect.model.errors import BatchConnectError
+    from batchconnect.model.event import Event
+    from batchconnect.model.org import Org
+    from batchconnect.model.outcome import Status
+    from batchconnect.model.secret import Secret
     from batchconnect.reports.result import Result
-    from batchconnect.secret import Secret
+    from batchconnect.run.choices import Choices
+    from batchconnect.run.stop import Stop
     from batchconnect.settings import Settings, load_settings
-    from batchconnect.stop import Stop
 
 _HOMES = {
-    "BatchConnectError": "errors",
-    "Choices": "choices",
-    "Event": "event",
-    "Org": "org",
+    "BatchConnectError": "model.errors",
+    "Choices": "run.choices",
+    "Event": "model.event",
+    "Org": "model.org",
     "Report": "api",
     "Result": "reports.result",
-    "Secret": "secret",
+    "Secret": "model.secret",
     "Settings": "settings",
-    "Status": "outcome",
-    "Stop": "stop",
+    "Status": "model.outcome",
+    "Stop": "run.stop",
     "load_settings": "settings",
     "onboard": "api",
     "onboard_sync": "api",

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 
-from batchconnect.errors import BatchConnectError, ExitCode
+from batchconnect.model.errors import BatchConnectError, ExitCode
 
 _MISUNDERSTOOD = "the command line cannot be understood: stderr says why"
 _COLLECT_AFTER = 50_000
@@ -47,7 +47,7 @@ def _main(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from batchconnect.cli import app  # noqa: PLC0415 - so that its import errors are told, too
+    from batchconnect.cli.app import app  # noqa: PLC0415 - so that its import errors are told, too
 
     # Typer ends the process itself for --help, usage errors (2) and `typer.Exit`.
     try:
@@ -63,9 +63,9 @@ def _run(arguments: list[str]) -> int:
 
 def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) -> int:
     # Imported late: only errors pay for it.
-    from batchconnect.cli_options import OutputOptions  # noqa: PLC0415
-    from batchconnect.commands.console import Console  # noqa: PLC0415
-    from batchconnect.inert import inert  # noqa: PLC0415
+    from batchconnect.cli.commands.console import Console  # noqa: PLC0415
+    from batchconnect.cli.options import OutputOptions  # noqa: PLC0415
+    from batchconnect.model.escape import inert  # noqa: PLC0415
 
     lines = [inert(line) for line in message.splitlines()]
     text = "\n".join([f"error: {lines[0] if lines else ''}", *(f"  {line}" for line in lines[1:])])
@@ -76,8 +76,8 @@ def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) 
 
 
 def _print_error(message: str, hint: str | None, code: ExitCode) -> None:
-    from batchconnect.cli_options import OutputOptions  # noqa: PLC0415
-    from batchconnect.commands.console import Console  # noqa: PLC0415
+    from batchconnect.cli.commands.console import Console  # noqa: PLC0415
+    from batchconnect.cli.options import OutputOptions  # noqa: PLC0415
 
     document = {"error": message, "hint": hint, "exit_code": int(code)}
     Console(OutputOptions(json=True)).result(document, [])

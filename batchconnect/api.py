@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from batchconnect.choices import Choices
-from batchconnect.engine import Listener, onboard_sheet
-from batchconnect.errors import UsageError
-from batchconnect.event import Event
-from batchconnect.outcome import Status
-from batchconnect.reconcile import OnDoubt
-from batchconnect.redactor import Redactor
+from batchconnect.lane.reconciler import OnDoubt
+from batchconnect.model.errors import UsageError
+from batchconnect.model.event import Event
+from batchconnect.model.outcome import Status
+from batchconnect.model.redactor import Redactor
 from batchconnect.reports import write_reports
 from batchconnect.reports.columns import facts_of
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
+from batchconnect.run.choices import Choices
+from batchconnect.run.engine import Listener, onboard_sheet
+from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import Sheet, open_sheet
 from batchconnect.sheet.memory import MemorySheet
-from batchconnect.stop import Stop
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,28 +20,28 @@ from uuid import UUID, uuid5
 import anyio
 import orjson
 
-from batchconnect.batch import Batch, Bounds, Job
-from batchconnect.connection import BaseConnection, parse
-from batchconnect.directory import Orgs
-from batchconnect.event import Event
-from batchconnect.history import open_run
-from batchconnect.identity import CONNECTION_SPEC_ID, find_marker
-from batchconnect.lane import Lane, Limits
+from batchconnect.lane.lane import Lane, Limits
+from batchconnect.lane.planner import Rules
+from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.entry import Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState
-from batchconnect.org import Org
-from batchconnect.outcome import Created, Existing, Status, status_of
-from batchconnect.plan import Rules
-from batchconnect.reconcile import Policy
-from batchconnect.reference import References
-from batchconnect.secret import Secret
+from batchconnect.model.event import Event
+from batchconnect.model.identity import CONNECTION_SPEC_ID, find_marker
+from batchconnect.model.org import Org
+from batchconnect.model.outcome import Created, Existing, Status, status_of
+from batchconnect.model.secret import Secret
+from batchconnect.run.batch import Batch, Bounds, Job
+from batchconnect.run.history import open_run
+from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
-from batchconnect.stop import Stop
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.validation.connection import BaseConnection, parse
+from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.reference import References
 
 EPOCH_S = 1_800_000_000
 """Unix time at which every virtual clock begins."""

@@ -12,11 +12,11 @@ import pytest
 
 from batchconnect import Choices, Event, Report, Status, Stop, onboard, onboard_sync
 from batchconnect.api import _filled
-from batchconnect.errors import LedgerError, SettingsError, SheetError, UsageError
-from batchconnect.event import RowSettled
-from batchconnect.org import Org
-from batchconnect.reconcile import OnDoubt
-from batchconnect.secret import Secret
+from batchconnect.lane.reconciler import OnDoubt
+from batchconnect.model.errors import LedgerError, SettingsError, SheetError, UsageError
+from batchconnect.model.event import RowSettled
+from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
 from batchconnect.settings import Settings
 from tests.acceptance.practice import Practice
 from tests.command_line import CLIENT_SECRET, CommandLine, cells, many

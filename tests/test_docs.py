@@ -29,21 +29,17 @@ import pytest
 import typer.main
 from anyio.from_thread import start_blocking_portal
 
-from batchconnect import cli_options, hint
-from batchconnect.choices import Choices
-from batchconnect.cli import app
-from batchconnect.errors import ExitCode
-from batchconnect.outcome import Status
+from batchconnect.cli import options
+from batchconnect.cli.app import app
+from batchconnect.model import remedies
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.outcome import Status
 from batchconnect.reports import FORMATS, LOG
 from batchconnect.reports.columns import RESULT_COLUMNS
 from batchconnect.reports.json import schema
+from batchconnect.run.choices import Choices
 from batchconnect.settings.options import OnDoubt, OrgTable, Tables
-from batchconnect.settings.source import (
-    FILE_VARIABLE,
-    ONE_ORG_VARIABLES,
-    PLAIN_VARIABLES,
-    SECRETS,
-)
+from batchconnect.settings.source import FILE_VARIABLE, ONE_ORG_VARIABLES, PLAIN_VARIABLES, SECRETS
 from batchconnect.simulator import PROFILES, Simulator
 from tests.benchmarks.__main__ import BENCHMARKS
 
@@ -418,7 +414,7 @@ def test_no_page_names_a_variable_that_is_not_there() -> None:
 
 GROUPS = {
     re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize(): group
-    for name, group in vars(cli_options).items()
+    for name, group in vars(options).items()
     if isinstance(group, type) and dataclasses.is_dataclass(group)
 }
 """`Sheet options` by the heading of its table."""
@@ -542,7 +538,7 @@ def test_every_status_is_documented(page: str, heading: str) -> None:
 
 # Troubleshooting ------------------------------------------------------------------------------------------
 
-HINTS: dict[str, tuple[str, str]] = hint._TABLE
+HINTS: dict[str, tuple[str, str]] = remedies._TABLE
 WITH_TITLES = (
     "Sign-in and permission",
     "Sandbox",

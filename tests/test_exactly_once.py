@@ -24,10 +24,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from batchconnect.lane.reconciler import MOST_SENDS
 from batchconnect.ledger.entry import Sending
 from batchconnect.ledger.run_state import RunState
-from batchconnect.outcome import Failed, InDoubt, Status, has_connection
-from batchconnect.reconcile import MOST_SENDS
+from batchconnect.model.outcome import Failed, InDoubt, Status, has_connection
 from tests.fake_service import (
     CANARY,
     OK,

@@ -15,8 +15,8 @@ from typing import Literal
 
 import pytest
 
-from batchconnect.outcome import Status
-from batchconnect.reconcile import LISTINGS_FOR_ABSENCE, MOST_SENDS, Policy
+from batchconnect.lane.reconciler import LISTINGS_FOR_ABSENCE, MOST_SENDS, Policy
+from batchconnect.model.outcome import Status
 from tests.fake_service import Bench, Bomb, FakeService, Fate, Seen, cells, lost
 
 POLICY = Policy()

@@ -21,8 +21,8 @@ from batchconnect.flow_service.complaint import (
     request_id,
 )
 from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, Blame, blame
-from batchconnect.hint import title_for
-from batchconnect.secret import Secret
+from batchconnect.model.remedies import title_for
+from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Response, StoppedError, TransportError
 
 

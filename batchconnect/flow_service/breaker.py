@@ -19,7 +19,7 @@ from batchconnect.flow_service.answer import (
     Throttled,
     Unknown,
 )
-from batchconnect.hint import title_for
+from batchconnect.model.remedies import title_for
 
 IN_A_ROW = 3
 """Refusals with one code that stop the lane (contract, section 5)."""

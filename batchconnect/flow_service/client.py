@@ -14,7 +14,6 @@ from urllib.parse import quote
 import anyio
 import orjson
 
-from batchconnect.connection import BaseConnection
 from batchconnect.flow_service.answer import Answer, judge_create, judge_create_error
 from batchconnect.flow_service.listing import Fault, Found, Listing
 from batchconnect.flow_service.paging import Pages, read_count, read_date_ms
@@ -28,16 +27,11 @@ from batchconnect.flow_service.reading import (
     unanswered,
     unreadable,
 )
-from batchconnect.identity import CONNECTION_SPEC_ID
-from batchconnect.org import Org
-from batchconnect.secret import Secret
-from batchconnect.transport.interface import (
-    Purpose,
-    Request,
-    Response,
-    Transport,
-    TransportError,
-)
+from batchconnect.model.identity import CONNECTION_SPEC_ID
+from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
+from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
+from batchconnect.validation.connection import BaseConnection
 
 __all__ = [
     "FlowService",

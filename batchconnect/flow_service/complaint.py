@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from batchconnect.secret import MASK, SHORTEST_REDACTED, Secret, redact
+from batchconnect.model.secret import MASK, SHORTEST_REDACTED, Secret, redact
 from batchconnect.transport.interface import Response
 
 LONGEST_MESSAGE = 200

@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
-from batchconnect.checks.kusto import canonical_endpoint
-from batchconnect.connection import Target
 from batchconnect.flow_service.answer import OrgLevel
-from batchconnect.identity import CONNECTION_SPEC_ID, canonical_id, canonical_name, find_marker
+from batchconnect.model.identity import (
+    CONNECTION_SPEC_ID,
+    canonical_id,
+    canonical_name,
+    find_marker,
+)
+from batchconnect.validation.connection import Target
+from batchconnect.validation.kusto import canonical_endpoint
 
 Place = tuple[str, str, str]
 """Endpoint, database and service principal id, canonical."""

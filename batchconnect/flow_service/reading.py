@@ -24,9 +24,9 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.complaint import json_object, read_complaint
 from batchconnect.flow_service.listing import Fault, Found, read_item
-from batchconnect.hint import title_for
-from batchconnect.org import Org
-from batchconnect.secret import Secret
+from batchconnect.model.org import Org
+from batchconnect.model.remedies import title_for
+from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Response, TransportError
 
 AUTH_SPEC: Final = "Service Principal Based Authentication"

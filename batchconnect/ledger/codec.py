@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from batchconnect.ledger import entry as e
-from batchconnect.outcome import NotAttempted
+from batchconnect.model.outcome import NotAttempted
 
 ENTRIES: dict[str, type[Any]] = {
     "run_opened": e.RunOpened,

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
-from batchconnect.outcome import InDoubt, Outcome, Problem
+from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.outcome import InDoubt, Outcome, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from batchconnect.errors import LedgerError, LedgerInUseError
+from batchconnect.model.errors import LedgerError, LedgerInUseError
 
 if sys.platform != "win32":  # pragma: no branch - there SQLite's own lock has to do
     import fcntl

@@ -11,9 +11,9 @@ from typing import Final, Protocol, Self
 import anyio
 from anyio.abc import TaskGroup
 
-from batchconnect.errors import LedgerError
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.store import Ledger
+from batchconnect.model.errors import LedgerError
 
 GATHER_S: Final = 0.003
 """Seconds; less than any answer of the service takes."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
 from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
-from batchconnect.outcome import Created, Existing, InDoubt, NotAttempted, Outcome
+from batchconnect.model.outcome import Created, Existing, InDoubt, NotAttempted, Outcome
 
 _WITH_CONNECTION = (Created, Existing)
 UNANSWERED = InDoubt(

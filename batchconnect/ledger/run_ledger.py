@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -19,7 +18,8 @@ from batchconnect.ledger.entry import (
     Settled,
 )
 from batchconnect.ledger.group_commit import Append
-from batchconnect.outcome import InDoubt
+from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
+from batchconnect.model.outcome import InDoubt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

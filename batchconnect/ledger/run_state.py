@@ -8,10 +8,10 @@ it and a stop does not cost a line per row.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from batchconnect.event import LaneStopped, Swept
 from batchconnect.ledger.entry import LaneTold, Line, RunEnded, RunOpened, RunResumed, SweepDone
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.outcome import NotAttempted
+from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.outcome import NotAttempted
 
 REASONS = {
     "interrupted": "The run was interrupted before its turn.",

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from batchconnect.errors import LedgerError
 from batchconnect.ledger.codec import decode, encode, settles, word_of
 from batchconnect.ledger.entry import Line, RunOpened
 from batchconnect.ledger.file import make_or_check, make_private
 from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.model.errors import LedgerError
 
 APPLICATION_ID: Final = 0x62634C31
 """`bcL1`: SQLite keeps it in the file's header, so that a foreign database is known as such."""

@@ -11,11 +11,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import csv, html, json, xlsx
-from .clean import Redact, cleaned
-from .step import Rows, Steps, in_step
-from .summary import Summary
-from .write import ReportError, make_folder, point_latest, redacted, writing
+from batchconnect.reports import csv, json
+from batchconnect.reports.clean import Redact, cleaned
+from batchconnect.reports.page import html
+from batchconnect.reports.step import Rows, Steps, in_step
+from batchconnect.reports.summary import Summary
+from batchconnect.reports.workbook import xlsx
+from batchconnect.reports.write import ReportError, make_folder, point_latest, redacted, writing
 
 __all__ = ["FORMATS", "LOG", "Render", "ReportError", "write_reports"]
 

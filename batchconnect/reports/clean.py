@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from .result import Result
-from .step import batches
-from .summary import Summary
+from batchconnect.reports.result import Result
+from batchconnect.reports.step import batches
+from batchconnect.reports.summary import Summary
 
 ROWS_PER_LOOK = 32
 """Some 10 kB: a longer text often holds what a secret might begin with, and is looked at twice."""

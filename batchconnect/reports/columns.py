@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from unicodedata import normalize
 
-from .result import Result
+from batchconnect.reports.result import Result
 
 RESULT_COLUMNS = (
     "row",

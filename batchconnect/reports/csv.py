@@ -12,13 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from batchconnect.outcome import Status
-from batchconnect.row import Column
-
-from .columns import RESULT_COLUMNS, Fact, cells_of, columns_of, values_of
-from .result import Result
-from .step import batches
-from .summary import Summary
+from batchconnect.model.outcome import Status
+from batchconnect.model.row import Column
+from batchconnect.reports.columns import RESULT_COLUMNS, Fact, cells_of, columns_of, values_of
+from batchconnect.reports.result import Result
+from batchconnect.reports.step import batches
+from batchconnect.reports.summary import Summary
 
 _BOM = codecs.BOM_UTF8
 _DONE = frozenset({Status.CREATED, Status.EXISTING})

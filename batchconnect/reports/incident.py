@@ -8,8 +8,8 @@ a row (its cells, its credentials, its name) is the same cause in whichever org 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from batchconnect.event import LaneStopped, Swept
-from batchconnect.outcome import (
+from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.outcome import (
     Conflict,
     Created,
     Existing,
@@ -20,8 +20,7 @@ from batchconnect.outcome import (
     Status,
     status_of,
 )
-
-from .result import WAITING, Advice, errors_of
+from batchconnect.reports.result import WAITING, Advice, errors_of
 
 Title = Callable[[str], str]
 """A code's headline."""

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from .columns import RESULT_COLUMNS, cells_of, columns_of, iso, values_of
-from .incident import Incident
-from .lanes import Lane
-from .step import batches
-from .summary import Summary
+from batchconnect.reports.columns import RESULT_COLUMNS, cells_of, columns_of, iso, values_of
+from batchconnect.reports.incident import Incident
+from batchconnect.reports.lanes import Lane
+from batchconnect.reports.step import batches
+from batchconnect.reports.summary import Summary
 
 SUMMARY_SCHEMA = "urn:batchconnect:schema:summary:1"
 """The value of `schema` in `summary.json`, and the `$id` of its JSON Schema."""

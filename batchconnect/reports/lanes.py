@@ -8,8 +8,8 @@ told on the way, and the rows, stand in: the report of a crashed run has the sam
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.ledger.entry import LaneTold, Line, RunOpened, RunResumed
+from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

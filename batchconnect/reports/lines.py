@@ -11,14 +11,13 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchconnect.errors import ExitCode
-from batchconnect.event import Swept
-from batchconnect.inert import inert
-from batchconnect.outcome import Status
-
-from .incident import Incident
-from .shape import LAST_ROW
-from .summary import Summary
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.escape import inert
+from batchconnect.model.event import Swept
+from batchconnect.model.outcome import Status
+from batchconnect.reports.incident import Incident
+from batchconnect.reports.summary import Summary
+from batchconnect.reports.workbook.layout import LAST_ROW
 
 _MOST_INCIDENTS = 8
 _MEANING = {

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from batchconnect.event import LaneStopped
 from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
-from batchconnect.outcome import (
+from batchconnect.model.event import LaneStopped
+from batchconnect.model.outcome import (
     Conflict,
     Created,
     Existing,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice, tee
 from typing import TypeVar
 
-from .result import Result
+from batchconnect.reports.result import Result
 
 ROWS_PER_STEP = 500
 

@@ -7,9 +7,9 @@ brought together here, through the `LaneStopped` events that the ledger keeps.
 
 from collections.abc import Iterable
 
-from batchconnect.event import LaneStopped
 from batchconnect.ledger.entry import LaneTold, Line
-from batchconnect.outcome import Failed, InDoubt, NotAttempted, Outcome
+from batchconnect.model.event import LaneStopped
+from batchconnect.model.outcome import Failed, InDoubt, NotAttempted, Outcome
 
 
 class Stops:

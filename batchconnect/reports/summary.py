@@ -10,17 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batchconnect.errors import ExitCode
-from batchconnect.event import LaneStopped, Swept
-from batchconnect.hint import hint_for, title_for
 from batchconnect.ledger.entry import Line, RunEnded, RunOpened, RunResumed, SweepDone
 from batchconnect.ledger.row_state import RowState
-from batchconnect.outcome import Created, Outcome, Status, status_of
-
-from .incident import Incident, Incidents, Title
-from .lanes import Lane, Tally, lanes_of
-from .result import Advice, Result, attempts_of, result_of, shown_of
-from .stop import Stops
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.outcome import Created, Outcome, Status, status_of
+from batchconnect.model.remedies import hint_for, title_for
+from batchconnect.reports.incident import Incident, Incidents, Title
+from batchconnect.reports.lanes import Lane, Tally, lanes_of
+from batchconnect.reports.result import Advice, Result, attempts_of, result_of, shown_of
+from batchconnect.reports.stop import Stops
 
 Rows = Callable[[], Iterator[RowState]]
 """One pass over a run's rows in the sheet's order; may be asked for several times."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from batchconnect.errors import BatchConnectError
+from batchconnect.model.errors import BatchConnectError
 
 LATEST = "latest"
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 from typing_extensions import override
 
-from batchconnect.errors import SettingsError
-from batchconnect.org import Org
-from batchconnect.secret import Secret
+from batchconnect.model.errors import SettingsError
+from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
 from batchconnect.settings.options import OnDoubt, Overrides, Tables
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from batchconnect.secret import Secret
+from batchconnect.model.secret import Secret
 
 OnDoubt = Literal["resend", "hold"]
 """What becomes of a row that is proven absent after its settle window."""

@@ -10,16 +10,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchconnect.checks.naming import check_sandbox
-from batchconnect.directory import Orgs
-from batchconnect.errors import SettingsError
-from batchconnect.org import IMS_URL, PLATFORM_URL, SCOPES, Org
-from batchconnect.reference import ENV, FILE, resolve_setting
-from batchconnect.secret import Secret
+from batchconnect.model.errors import SettingsError
+from batchconnect.model.org import IMS_URL, PLATFORM_URL, SCOPES, Org
+from batchconnect.model.secret import Secret
 from batchconnect.settings.options import OrgTable, Tables
 from batchconnect.settings.origin import Origin
 from batchconnect.settings.service_url import Service, service_url
 from batchconnect.settings.source import ONE_ORG, Place
+from batchconnect.validation.naming import check_sandbox
+from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.reference import ENV, FILE, resolve_setting
 
 SUFFIX = "@AdobeOrg"
 _USUAL_ORG = re.compile(r"[0-9A-F]{24}")

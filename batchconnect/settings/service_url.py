@@ -11,7 +11,7 @@ from collections.abc import Collection
 from enum import Enum
 from urllib.parse import urlsplit
 
-from batchconnect.errors import SettingsError
+from batchconnect.model.errors import SettingsError
 
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 HTTPS_PORT = 443

@@ -16,8 +16,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from batchconnect.errors import SettingsError
-from batchconnect.secret import Secret
+from batchconnect.model.errors import SettingsError
+from batchconnect.model.secret import Secret
 
 PREFIX = "BATCHCONNECT_"
 ORGS_PREFIX = f"{PREFIX}ORGS__"

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from batchconnect.errors import SheetError, UsageError
+from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.kind import Kind, kind_of
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.sheet.source import FileSource, Source, open_source
-from batchconnect.sheet.workbook import WorkbookSheet
+from batchconnect.sheet.workbook.workbook import WorkbookSheet
 
 __all__ = ["MemorySheet", "Sheet", "open_sheet"]
 

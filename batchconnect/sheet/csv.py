@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from batchconnect.errors import SheetError
-from batchconnect.row import Header, Row, letters
-from batchconnect.sheet.ahead import Ahead
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Header, Row, letters
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, is_blank, read
+from batchconnect.sheet.read_ahead import Ahead
 from batchconnect.sheet.source import BLOCK, Source
 from batchconnect.sheet.text import Lines, utf8
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from batchconnect.errors import SheetError
-from batchconnect.row import Cell, Column, Header, Row, letters
-from batchconnect.secret import Secret
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Cell, Column, Header, Row, letters
+from batchconnect.model.secret import Secret
 from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
-from batchconnect.template import is_template_row
+from batchconnect.sheet.template import is_template_row
 
 LOOK_AT = 20
 """Rows at the top of a sheet among which the header is looked for."""

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from batchconnect.row import Column
+from batchconnect.model.row import Column
 
 # NOTE: not here on purpose, for each may mean two things: `id`, `key`, `uri`, `tenant name` (often the
 # customer), `principal id` (in Azure the object id), `secret id` (never the value), `password`.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from batchconnect.row import Header, Row
+from batchconnect.model.row import Header, Row
 
 
 class Sheet(Protocol):

@@ -9,7 +9,7 @@ import re
 from enum import Enum, auto
 from pathlib import Path
 
-from batchconnect.errors import SheetError
+from batchconnect.model.errors import SheetError
 from batchconnect.sheet.source import Source
 
 _HEAD = 4096

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from batchconnect.errors import SheetError
+from batchconnect.model.errors import SheetError
 
 BLOCK = 1 << 18
 

@@ -9,7 +9,7 @@ import codecs
 import re
 from collections.abc import Iterator
 
-from batchconnect.errors import SheetError, UsageError
+from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.sheet.source import BLOCK, MemorySource, Source
 
 LONGEST_LINE = 1 << 20

@@ -13,15 +13,9 @@ from urllib.parse import urlencode
 import anyio
 import orjson
 
-from batchconnect.org import Org
-from batchconnect.secret import SHORTEST_REDACTED, Secret, redact
-from batchconnect.transport.interface import (
-    Purpose,
-    Request,
-    Response,
-    Transport,
-    TransportError,
-)
+from batchconnect.model.org import Org
+from batchconnect.model.secret import SHORTEST_REDACTED, Secret, redact
+from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.retry_after import retry_after_s
 from batchconnect.transport.stop import StopSignal
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil, inf
 from random import Random
 
-from batchconnect.event import Event, LanePaused, PaceChanged
+from batchconnect.model.event import Event, LanePaused, PaceChanged
 from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
 from batchconnect.transport.load import Signal

@@ -7,13 +7,7 @@ from collections.abc import Callable
 
 import anyio
 
-from batchconnect.transport.interface import (
-    Purpose,
-    Request,
-    Response,
-    Transport,
-    TransportError,
-)
+from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.load import Judge
 from batchconnect.transport.pace import TICK_S, RateLimiter
 from batchconnect.transport.retry_after import retry_after_s

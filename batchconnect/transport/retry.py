@@ -13,13 +13,7 @@ from random import Random
 
 import anyio
 
-from batchconnect.transport.interface import (
-    Purpose,
-    Request,
-    Response,
-    Transport,
-    TransportError,
-)
+from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.load import Judge, Signal
 from batchconnect.transport.retry_after import retry_after_s
 from batchconnect.transport.stop import StopSignal

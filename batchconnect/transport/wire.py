@@ -21,7 +21,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from batchconnect.errors import SettingsError
+from batchconnect.model.errors import SettingsError
 from batchconnect.transport.body import Body
 from batchconnect.transport.interface import Request, Response, TransportError
 

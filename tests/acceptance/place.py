@@ -71,8 +71,8 @@ def many(count: int, **changed: Any) -> list[dict[str, Any]]:
 NURSERY = """
 import json, os, sys
 from batchconnect.__main__ import main
-import batchconnect.cli
-from batchconnect.commands import orgs, plan, reconcile, rerun, run, validate
+import batchconnect.cli.app
+from batchconnect.cli.commands import orgs, plan, reconcile, rerun, run, validate
 for line in sys.stdin:
     job = json.loads(line)
     pid = os.fork()

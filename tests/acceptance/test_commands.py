@@ -50,7 +50,7 @@ def test_the_first_answer_imports_nothing_heavy(place: Place, option: str) -> No
     imported = {line.rpartition("|")[2].strip() for line in done.err.splitlines()}
 
     assert done.code == 0
-    assert "batchconnect.cli" in imported
+    assert "batchconnect.cli.app" in imported
     assert {"aiohttp", "pandas", "numpy", "pydantic", "anyio"} & imported == set()
 
 
@@ -116,7 +116,7 @@ def test_an_unexpected_error_is_one_sentence(place: Place, practice: Practice) -
     """Exit 1, no traceback, no local variable: not even where the error's own text holds a secret."""
     crash = f"""
 import sys
-from batchconnect import batch
+from batchconnect.run import batch
 from batchconnect.__main__ import main
 def crash(self, *rest, **more):
     secret = "{CANARY}local"
@@ -136,7 +136,7 @@ def test_a_crash_inside_a_row_is_that_rows_alone(place: Place, practice: Practic
     """Fault 26: the row is in doubt, for it may have left; its siblings are created; exit 6 or 0."""
     crash = f"""
 import sys
-from batchconnect import lane
+from batchconnect.lane import lane
 from batchconnect.__main__ import main
 create = lane.Lane.create
 async def crash(self, connection):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from batchconnect.identity import find_marker
+from batchconnect.model.identity import find_marker
 from batchconnect.simulator import answers
 from batchconnect.simulator.decision import (
     Closed,

@@ -6,7 +6,7 @@ from random import Random
 import anyio
 import trio.testing
 
-from batchconnect.lane import judge_load
+from batchconnect.lane.lane import judge_load
 from batchconnect.transport.interface import Request, Response, Transport, TransportError
 from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 from urllib.request import urlopen
 
-from batchconnect.reconcile import Policy
+from batchconnect.lane.reconciler import Policy
 from tests.benchmarks import servers
 from tests.benchmarks.place import Cost, measured, tool
 from tests.benchmarks.servers import Server

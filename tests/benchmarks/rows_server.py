@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from batchconnect.identity import CONNECTION_SPEC_ID, marker
+from batchconnect.model.identity import CONNECTION_SPEC_ID, marker
 from tests.benchmarks import sheets
 from tests.benchmarks.fixed_server import Fixed
 from tests.benchmarks.servers import TOKEN

@@ -13,13 +13,13 @@ from statistics import median
 import anyio
 import trio.testing
 
-from batchconnect.connection import BaseConnection
 from batchconnect.flow_service.answer import Made
-from batchconnect.lane import Lane, Limits
-from batchconnect.org import Org
-from batchconnect.pool import Pool
-from batchconnect.secret import Secret
+from batchconnect.lane.lane import Lane, Limits
+from batchconnect.lane.pool import Pool
+from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Purpose, Request
+from batchconnect.validation.connection import BaseConnection
 from tests.benchmarks.hidden import CHANGES, CHANGING, Case, Service
 from tests.benchmarks.rivals import Aimd, Cubic, Fixed, Rival
 

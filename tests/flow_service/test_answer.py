@@ -24,9 +24,9 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.complaint import read_complaint
-from batchconnect.hint import hint_for, title_for
-from batchconnect.outcome import Status
-from batchconnect.secret import Secret
+from batchconnect.model.outcome import Status
+from batchconnect.model.remedies import hint_for, title_for
+from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Response, StoppedError, TransportError
 
 ID = "f088e4f2-2464-480c-88e4-f22464b80c90"

@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 import pytest
 
-from batchconnect.connection import BaseConnection
 from batchconnect.flow_service import (
     FlowService,
     Gone,
@@ -22,9 +21,9 @@ from batchconnect.flow_service import (
 )
 from batchconnect.flow_service.answer import Made, NotSent, OrgLevel, Scope, Unknown
 from batchconnect.flow_service.listing import Found, Listing
-from batchconnect.identity import CONNECTION_SPEC_ID
-from batchconnect.org import Org
-from batchconnect.secret import Secret
+from batchconnect.model.identity import CONNECTION_SPEC_ID
+from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import (
     Purpose,
     Request,
@@ -32,6 +31,7 @@ from batchconnect.transport.interface import (
     StoppedError,
     TransportError,
 )
+from batchconnect.validation.connection import BaseConnection
 
 ORG = Org(
     key="acme",

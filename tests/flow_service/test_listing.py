@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from batchconnect.flow_service.listing import Fault, Found, Listing, Shown, read_item
 from batchconnect.flow_service.paging import Pages
-from batchconnect.identity import CONNECTION_SPEC_ID
+from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.transport.interface import Response
 
 ITEM: dict[str, Any] = {

@@ -10,8 +10,6 @@ import orjson
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from batchconnect.errors import ExitCode
-from batchconnect.event import LaneStopped
 from batchconnect.ledger.codec import ENTRIES, decode, encode, word_of
 from batchconnect.ledger.entry import (
     Entry,
@@ -22,13 +20,10 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
 )
-from batchconnect.outcome import (
-    Created,
-    Failed,
-    NotAttempted,
-    Outcome,
-)
-from batchconnect.secret import Secret
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.event import LaneStopped
+from batchconnect.model.outcome import Created, Failed, NotAttempted, Outcome
+from batchconnect.model.secret import Secret
 
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(max_size=12),

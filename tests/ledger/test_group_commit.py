@@ -13,11 +13,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from batchconnect.errors import LedgerError
 from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending
 from batchconnect.ledger.group_commit import GroupCommit, InPlace
-from batchconnect.secret import Secret
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.secret import Secret
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from batchconnect.errors import LedgerError
-from batchconnect.event import LaneStopped, Swept
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -26,7 +24,9 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.store import APPLICATION_ID, MEMORY, SCHEMA_VERSION, Ledger
-from batchconnect.outcome import Created, InDoubt, NotAttempted
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.outcome import Created, InDoubt, NotAttempted
 
 HOST = "https://platform.adobe.io"
 NOBODY = 65534

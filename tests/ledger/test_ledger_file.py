@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.errors import ExitCode, LedgerError, LedgerInUseError
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.file import is_held, locked, make_or_check, place_warning
+from batchconnect.model.errors import ExitCode, LedgerError, LedgerInUseError
 
 HOLDER = """
 import sys

@@ -21,7 +21,7 @@ from batchconnect.ledger.entry import (
     Settled,
 )
 from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
-from batchconnect.outcome import (
+from batchconnect.model.outcome import (
     Created,
     Existing,
     Failed,

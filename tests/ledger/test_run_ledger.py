@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.event import LanePaused
 from batchconnect.ledger.entry import (
     Doubted,
     LaneTold,
@@ -18,7 +17,8 @@ from batchconnect.ledger.entry import (
     Settled,
 )
 from batchconnect.ledger.run_ledger import Clock, RunLedger, system_clock
-from batchconnect.outcome import Created, InDoubt
+from batchconnect.model.event import LanePaused
+from batchconnect.model.outcome import Created, InDoubt
 
 
 class Pages:

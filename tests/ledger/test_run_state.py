@@ -2,7 +2,6 @@
 
 import pytest
 
-from batchconnect.event import LanePaused, LaneStopped, Swept
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -19,7 +18,8 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import REASONS, RunState, fold_run
-from batchconnect.outcome import Created, InDoubt, NotAttempted, Outcome
+from batchconnect.model.event import LanePaused, LaneStopped, Swept
+from batchconnect.model.outcome import Created, InDoubt, NotAttempted, Outcome
 
 OPENED = RunOpened(run_id="r", sheets=("s",), sheet_sha256="ab")
 DENIED = LaneStopped(

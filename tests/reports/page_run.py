@@ -3,13 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from batchconnect.event import (
-    LaneCounted,
-    LanePaused,
-    LaneStopped,
-    PaceChanged,
-    Swept,
-)
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     Doubted,
@@ -26,7 +19,8 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.run_state import fold_run
-from batchconnect.outcome import (
+from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.outcome import (
     Conflict,
     Created,
     Existing,

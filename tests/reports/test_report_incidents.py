@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from batchconnect.event import LaneStopped, Swept
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     Doubted,
@@ -16,7 +15,8 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.row_state import fold_rows
-from batchconnect.outcome import (
+from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.outcome import (
     Conflict,
     Created,
     Failed,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from batchconnect.errors import ExitCode
-from batchconnect.event import Swept
-from batchconnect.inert import inert
 from batchconnect.ledger.entry import RunOpened
-from batchconnect.outcome import Status
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.escape import inert
+from batchconnect.model.event import Swept
+from batchconnect.model.outcome import Status
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.lines import closing_lines, next_command
 from batchconnect.reports.summary import Requests, Summary

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from batchconnect.hint import hint_for
 from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
-from batchconnect.outcome import (
+from batchconnect.model.outcome import (
     Created,
     Existing,
     Failed,
@@ -17,6 +16,7 @@ from batchconnect.outcome import (
     Severity,
     Status,
 )
+from batchconnect.model.remedies import hint_for
 from batchconnect.reports.result import KEY_UNSEEN, Result, result_of, shown_of
 
 MARKER = "bc1-o2cyiczkeuyf5wanj624uvdrpp"

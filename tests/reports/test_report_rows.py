@@ -12,9 +12,17 @@ import pytest
 from hypothesis import given, strategies as st
 
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Sending, Settled
+from batchconnect.ledger.entry import (
+    Entry,
+    Line,
+    RowPlanned,
+    RunEnded,
+    RunOpened,
+    Sending,
+    Settled,
+)
 from batchconnect.ledger.row_state import fold_rows
-from batchconnect.outcome import Created, Existing, Failed, MatchedBy, Problem, Rejected
+from batchconnect.model.outcome import Created, Existing, Failed, MatchedBy, Problem, Rejected
 from batchconnect.reports import csv as sheets, json as documents
 from batchconnect.reports.columns import columns_of, iso
 from batchconnect.reports.csv import quote_formula, unquote_formula

@@ -12,7 +12,7 @@ import pytest
 from batchconnect import reports
 from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
-from batchconnect.outcome import Created
+from batchconnect.model.outcome import Created
 from batchconnect.reports import FORMATS, ReportError, write_reports
 from batchconnect.reports.clean import ROWS_PER_LOOK
 from batchconnect.reports.result import Result, result_of

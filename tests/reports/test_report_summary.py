@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from batchconnect.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     Doubted,
@@ -22,11 +21,8 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.row_state import fold_rows
-from batchconnect.outcome import (
-    Created,
-    InDoubt,
-    Status,
-)
+from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.outcome import Created, InDoubt, Status
 from batchconnect.reports.summary import Requests, Summary, summarize
 
 START_MS = 1_764_000_000_000

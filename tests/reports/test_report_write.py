@@ -15,10 +15,10 @@ from batchconnect import reports
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger.row_state import fold_rows
-from batchconnect.outcome import Failed, Problem
+from batchconnect.model.outcome import Failed, Problem
+from batchconnect.model.secret import Secret, redact
 from batchconnect.reports import FORMATS, ReportError, write_reports
 from batchconnect.reports.summary import Summary, summarize
-from batchconnect.secret import Secret, redact
 
 RUN = "20251124-160000000-k3f9"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.errors import ExitCode, SettingsError
-from batchconnect.org import IMS_URL, PLATFORM_URL, SCOPES
-from batchconnect.secret import Secret
+from batchconnect.model.errors import ExitCode, SettingsError
+from batchconnect.model.org import IMS_URL, PLATFORM_URL, SCOPES
+from batchconnect.model.secret import Secret
 from batchconnect.settings import Settings, load_settings
 from batchconnect.settings.options import Overrides
 

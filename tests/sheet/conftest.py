@@ -12,8 +12,8 @@ import orjson
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
-from batchconnect.sheet import workbook_process
-from batchconnect.sheet.workbook_child import answers
+from batchconnect.sheet.workbook import process
+from batchconnect.sheet.workbook.child import answers
 
 Write = Callable[..., Path]
 
@@ -85,4 +85,4 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
             told = b"".join(orjson.dumps(a) + b"\n" for a in answers(file, worksheet))
         yield SimpleNamespace(stdout=io.BytesIO(told), kill=lambda: None)
 
-    monkeypatch.setattr(workbook_process, "_started", started)
+    monkeypatch.setattr(process, "_started", started)

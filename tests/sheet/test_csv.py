@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from batchconnect.errors import SheetError
-from batchconnect.row import Column, Row
-from batchconnect.secret import Secret
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Column, Row
+from batchconnect.model.secret import Secret
 from batchconnect.sheet import Sheet, open_sheet
 
 HEADER = "name,endpoint,database,tenant,servicePrincipalId,servicePrincipalKey,org,sandbox"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.errors import SheetError, UsageError
-from batchconnect.row import Column, Row
+from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.row import Column, Row
 from batchconnect.sheet import Sheet, open_sheet
 
 HEADER = "name,endpoint,database,tenant,servicePrincipalId,servicePrincipalKey,org,sandbox"

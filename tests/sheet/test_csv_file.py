@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.errors import SheetError
-from batchconnect.row import Column, Row
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Column, Row
 from batchconnect.sheet import Sheet, open_sheet
 
 HEADER = "name,endpoint,database,tenant,servicePrincipalId,servicePrincipalKey,org,sandbox"

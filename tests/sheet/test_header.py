@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from batchconnect.errors import SheetError
-from batchconnect.row import Column, NotText
-from batchconnect.secret import Secret
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Column, NotText
+from batchconnect.model.secret import Secret
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, read
 from batchconnect.sheet.header_words import MEANINGS, REPORT_COLUMNS, letters_of, looks_secret
 

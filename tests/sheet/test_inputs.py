@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.connection import BaseConnection, parse
-from batchconnect.directory import SimulatedOrgs
-from batchconnect.outcome import Rejected
-from batchconnect.reference import References
-from batchconnect.row import Cell, Column
-from batchconnect.secret import Secret
+from batchconnect.model.outcome import Rejected
+from batchconnect.model.row import Cell, Column
+from batchconnect.model.secret import Secret
 from batchconnect.sheet import open_sheet
+from batchconnect.validation.connection import BaseConnection, parse
+from batchconnect.validation.org_registry import SimulatedOrgs
+from batchconnect.validation.reference import References
 
 INPUTS = Path(__file__).parents[2] / "inputs"
 Cells = dict[Column, str]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from batchconnect.errors import SheetError
-from batchconnect.row import Column, NotText
-from batchconnect.secret import Secret
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Column, NotText
+from batchconnect.model.secret import Secret
 from batchconnect.sheet import MemorySheet
 
 ROW: dict[str, Any] = {

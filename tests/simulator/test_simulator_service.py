@@ -7,16 +7,7 @@ import pytest
 
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.planting import Planted
-from batchconnect.simulator.testing import (
-    MARKER,
-    ORG,
-    OTHER_ORG,
-    Caller,
-    Clock,
-    adx,
-    code,
-    parsed,
-)
+from batchconnect.simulator.testing import MARKER, ORG, OTHER_ORG, Caller, Clock, adx, code, parsed
 
 GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}"
 ETAG = r'"[0-9a-f]{8}-0000-0200-0000-[0-9a-f]{12}"'

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 import anyio
 import pytest
 
-from batchconnect.org import Org
-from batchconnect.secret import Secret
+from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
 from batchconnect.transport.ims import Authorized, SignInError, Token
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, passing

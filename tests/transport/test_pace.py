@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from batchconnect.event import Event, LanePaused, PaceChanged
+from batchconnect.model.event import Event, LanePaused, PaceChanged
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
 

@@ -6,8 +6,8 @@ from random import Random
 import anyio
 import pytest
 
-from batchconnect.org import Org
-from batchconnect.secret import Secret
+from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
 from batchconnect.transport.ims import Authorized, Token
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.transport.load import Signal

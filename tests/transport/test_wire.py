@@ -13,7 +13,7 @@ from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class na
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from batchconnect.errors import SettingsError
+from batchconnect.model.errors import SettingsError
 from batchconnect.transport.body import BODY_LIMIT, Body
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.transport.wire import Wire, is_loopback

@@ -1,0 +1,274 @@
+"""
+The commands, as Typer declares them; what each does is told in `commands/`.
+
+Nothing heavy is imported here, for `--help` and `--version` answer at once: a command imports its engine
+when it is given.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from batchconnect.cli.options import (
+    OutputOptions,
+    PartOptions,
+    PlaceOptions,
+    RunOptions,
+    ServiceOptions,
+    SheetOptions,
+    known_profile,
+    takes,
+)
+from batchconnect.simulator.profiles import PROFILES
+
+app = typer.Typer(
+    name="batchconnect",
+    help="Batch onboarding of Azure Data Explorer base connections into Adobe Experience Platform: "
+    "no row twice, no row lost, no secret out.",
+    epilog="Try it: batchconnect run inputs/tenants.csv --simulate",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SheetArgument = Annotated[
+    str,
+    typer.Argument(metavar="SHEET", help="CSV, XLSX, XLS, XLSB or ODS; - reads CSV from stdin."),
+]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", help="Run id, or the beginning of one; default: the last run."),
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"batchconnect {version('batchconnect')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of batchconnect itself."""
+
+
+@app.command(epilog="Example: batchconnect template clients.xlsx")
+@takes(OutputOptions)
+def template(
+    output: OutputOptions,
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="PATH", help="A new .xlsx or .csv; without it: CSV on stdout."),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="Offers its orgs and sandboxes (.xlsx)."),
+    ] = None,
+) -> int:
+    """Write an empty sheet with headers, notes and an example row."""
+    from batchconnect.cli.commands import template as command
+
+    return command.run(output, path=path, settings=settings)
+
+
+@app.command(epilog="Example: batchconnect validate clients.xlsx")
+@takes(OutputOptions, PlaceOptions, SheetOptions)
+def validate(
+    output: OutputOptions,
+    places: PlaceOptions,
+    rows: SheetOptions,
+    sheet: SheetArgument,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="OUT.xlsx",
+            help="Write the sheet with its problems coloured and commented, without keys.",
+        ),
+    ] = None,
+) -> int:
+    """Find every problem of a sheet, offline; nothing is sent."""
+    from batchconnect.cli.commands import validate as command
+
+    return command.run(output, places, rows, sheet=sheet, annotate=annotate)
+
+
+@app.command(epilog="Example: batchconnect orgs --sandbox dev")
+@takes(OutputOptions, PlaceOptions, PartOptions, ServiceOptions)
+def orgs(
+    output: OutputOptions, places: PlaceOptions, part: PartOptions, service: ServiceOptions
+) -> int:
+    """Sign in to each org of the settings; say what is refused, and why."""
+    from batchconnect.cli.commands import orgs as command
+
+    return command.run(output, places, part, service)
+
+
+@app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
+@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions, RunOptions)
+def plan(
+    output: OutputOptions,
+    places: PlaceOptions,
+    rows: SheetOptions,
+    service: ServiceOptions,
+    how: RunOptions,
+    sheet: SheetArgument,
+) -> int:
+    """Show what a run with these options would do; reads the service, changes nothing."""
+    from batchconnect.cli.commands import plan as command
+
+    return command.run(output, places, rows, service, how, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
+@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions, RunOptions)
+def run(
+    output: OutputOptions,
+    places: PlaceOptions,
+    rows: SheetOptions,
+    service: ServiceOptions,
+    how: RunOptions,
+    sheet: SheetArgument,
+) -> int:
+    """Make it so; safe to repeat: what exists is not created again."""
+    from batchconnect.cli.commands import run as command
+
+    return command.run(output, places, rows, service, how, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
+@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions, RunOptions)
+def rerun(
+    output: OutputOptions,
+    places: PlaceOptions,
+    rows: SheetOptions,
+    service: ServiceOptions,
+    how: RunOptions,
+    run_id: RunArgument = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option("--sheet", metavar="SHEET", help="A fixed copy of the run's sheet."),
+    ] = None,
+) -> int:
+    """Take up only what a run left unfinished."""
+    from batchconnect.cli.commands import rerun as command
+
+    return command.run(output, places, rows, service, how, run_id=run_id, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect reconcile")
+@takes(OutputOptions, PlaceOptions, PartOptions, ServiceOptions)
+def reconcile(
+    output: OutputOptions,
+    places: PlaceOptions,
+    part: PartOptions,
+    service: ServiceOptions,
+    run_id: RunArgument = None,
+) -> int:
+    """Settle what is in doubt; creates nothing."""
+    from batchconnect.cli.commands import reconcile as command
+
+    return command.run(output, places, part, service, run_id=run_id)
+
+
+@app.command(epilog="Example: batchconnect runs --limit 5")
+@takes(OutputOptions, PlaceOptions)
+def runs(
+    output: OutputOptions,
+    places: PlaceOptions,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
+    ] = 20,
+) -> int:
+    """Show past runs, newest first."""
+    from batchconnect.cli.commands import runs as command
+
+    return command.run(output, places, limit=limit)
+
+
+@app.command(epilog="Example: batchconnect status")
+@takes(OutputOptions, PlaceOptions)
+def status(output: OutputOptions, places: PlaceOptions, run_id: RunArgument = None) -> int:
+    """Show one run, also while it is running."""
+    from batchconnect.cli.commands import status as command
+
+    return command.run(output, places, run_id=run_id)
+
+
+@app.command(epilog="Example: batchconnect report 20261123-16")
+@takes(OutputOptions, PlaceOptions)
+def report(
+    output: OutputOptions,
+    places: PlaceOptions,
+    run_id: RunArgument = None,
+    by: Annotated[
+        Literal["org"] | None,
+        typer.Option(
+            "--by", metavar="org", help="One folder per org as well, to hand each client theirs."
+        ),
+    ] = None,
+) -> int:
+    """Write a run's report again from the ledger."""
+    from batchconnect.cli.commands import report as command
+
+    return command.run(output, places, run_id=run_id, by_org=by == "org")
+
+
+@app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")
+@takes(OutputOptions)
+def simulate(
+    output: OutputOptions,
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port",
+            metavar="N",
+            min=0,
+            max=65535,
+            show_default=False,
+            help="On this port; default: any free one.",
+        ),
+    ] = 0,
+    fault: Annotated[
+        str,
+        typer.Option(
+            "--fault",
+            metavar="PROFILE",
+            callback=known_profile,
+            show_default=False,
+            help=f"Trouble to practise with: {', '.join(PROFILES)}.",
+        ),
+    ] = "none",
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            show_default=False,
+            help="The same seed, the same trouble. (default: 0)",
+        ),
+    ] = 0,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", metavar="N", min=0.01, help="A hidden limit per second and org."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", metavar="FILE", help="Keep its state; default: in memory."),
+    ] = None,
+) -> int:
+    """Serve the simulator of IMS and Flow Service on loopback."""
+    from batchconnect.cli.commands import simulate as command
+
+    return command.run(output, port=port, fault=fault, seed=seed, rate=rate, state=state)

@@ -1,0 +1,146 @@
+"""Signs in to each org of the settings and says what is refused, and why."""
+
+import os
+import sys
+import textwrap
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.start import choices_of, say_what_is_idle, settings_of
+from batchconnect.cli.options import OutputOptions, PartOptions, PlaceOptions, ServiceOptions
+from batchconnect.flow_service import Spec, Unreadable
+from batchconnect.lane.lane import Lane
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.escape import inert
+from batchconnect.model.exception_group import the_cause
+from batchconnect.model.org import Org
+from batchconnect.run.choices import Choices
+from batchconnect.run.plan_run import told_reason
+from batchconnect.run.service import Service, connected
+from batchconnect.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What one org answered."""
+
+    org: Org
+    sandbox: str | None
+    refusal: str | None = None
+    """The first thing that was refused, with its reason; None: all is well."""
+    note: str = ""
+    is_odd: bool = False
+    """The note is a warning."""
+
+
+def run(
+    output: OutputOptions, places: PlaceOptions, part: PartOptions, service: ServiceOptions
+) -> int:
+    """Check every org, or those that were chosen; reads only."""
+    console = Console(output)
+    settings = settings_of(places, os.environ, service=service)
+    choices = choices_of(settings, places, service=service, part=part)
+    say_what_is_idle(part, console)
+    console.warn(settings.warnings)
+    found = anyio.run(
+        partial(_check_all, settings, choices, part.sandbox),
+        backend_options={"use_uvloop": sys.platform != "win32"},
+    )
+    console.result(
+        {"orgs": [_document(checked) for checked in found]},
+        [line for checked in found for line in _lines(checked)] or [_none(choices)],
+    )
+    refused = [checked for checked in found if checked.refusal is not None]
+    if refused and len(refused) == len(found):
+        return ExitCode.STOPPED
+    is_odd = bool(settings.warnings) or any(checked.is_odd for checked in found)
+    return ExitCode.UNFINISHED if refused or (choices.strict and is_odd) else ExitCode.OK
+
+
+async def _check_all(settings: Settings, choices: Choices, sandbox: str | None) -> list[Checked]:
+    found: dict[str, Checked] = {}
+
+    async def check(lane: Lane, place: str | None) -> None:
+        found[lane.org.key] = await _check(lane, place)
+
+    with the_cause():
+        async with connected(settings, choices, on_event=lambda _event: None) as service:
+            is_chosen = choices.chooser(service.orgs)
+            orgs = [
+                org for org in _known(service, choices) if is_chosen(org, sandbox or org.sandbox)
+            ]
+            async with anyio.create_task_group() as tasks:
+                for org in orgs:
+                    tasks.start_soon(check, service.lane_of(org.key), sandbox or org.sandbox)
+            return [found[org.key] for org in orgs]
+
+
+def _known(service: Service, choices: Choices) -> list[Org]:
+    """The orgs of the settings, and those of the simulator that were named: there any name is one."""
+    named = [service.orgs.find(only[4:]) for only in choices.only if only.startswith("org=")]
+    known = {org.key: org for org in (*service.orgs.all, *named) if org is not None}
+    return list(known.values())
+
+
+async def _check(lane: Lane, sandbox: str | None) -> Checked:
+    # In the order in which things can be wrong: the credential, the spec, the sandbox.
+    refusal = await lane.sign_in()
+    if refusal is not None:
+        return Checked(org=lane.org, sandbox=sandbox, refusal=f"sign-in: {refusal}")
+    if sandbox is None:
+        note = "signed in; no default sandbox, so nothing was read (name one with --sandbox)"
+        return Checked(org=lane.org, sandbox=None, note=note)
+    spec = await lane.spec(sandbox)
+    if isinstance(spec, Unreadable):
+        return Checked(org=lane.org, sandbox=sandbox, refusal=f"connection spec: {_why(spec)}")
+    listing = await lane.list_one_page(sandbox)
+    why = listing.refusal or listing.fault
+    if why is not None and why.code != "not_read_on":
+        text = f"listing: {told_reason(why)}"
+        return Checked(org=lane.org, sandbox=sandbox, refusal=text)
+    return _signed_in(lane.org, sandbox, spec)
+
+
+def _why(unreadable: Unreadable) -> str:
+    return told_reason(unreadable.refusal or unreadable.fault)
+
+
+def _signed_in(org: Org, sandbox: str, spec: Spec) -> Checked:
+    if spec.is_as_expected:
+        note = "signed in, connection spec and listing readable"
+        return Checked(org=org, sandbox=sandbox, note=note)
+    note = "warning: the connection spec does not offer the expected authentication"
+    return Checked(org=org, sandbox=sandbox, note=note, is_odd=True)
+
+
+def _none(choices: Choices) -> str:
+    if choices.only:
+        return f"no org of the settings is chosen by {', '.join(choices.only)}"
+    return "no org is set; in the simulator any `org` cell is an org"
+
+
+def _document(checked: Checked) -> dict[str, object]:
+    return {
+        "org": checked.org.key,
+        "org_id": checked.org.org_id,
+        "sandbox": checked.sandbox,
+        "ok": checked.refusal is None,
+        "refusal": checked.refusal,
+        "note": checked.note,
+    }
+
+
+def _lines(checked: Checked) -> list[str]:
+    verdict = "refused" if checked.refusal is not None else "ok"
+    org = checked.org
+    # The environment as settings has no key of its own: there the org id is the key.
+    key = f"{org.key:<16} " if org.key != org.org_id else ""
+    name = inert(f"{key}{org.org_id:<36} {checked.sandbox or '-':<12}")
+    return [f"{name} {verdict}", *_wrapped(checked.refusal or checked.note)]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(inert(text), 80, initial_indent="    ", subsequent_indent="    ")

@@ -1,0 +1,169 @@
+"""What a run would do, per org and sandbox; reads the service, changes nothing."""
+
+import os
+import shlex
+import sys
+from functools import partial
+
+import anyio
+
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.start import (
+    choices_of,
+    options_again,
+    settings_of,
+    sheet_of,
+    warn_of_places,
+)
+from batchconnect.cli.options import (
+    OutputOptions,
+    PlaceOptions,
+    RunOptions,
+    ServiceOptions,
+    SheetOptions,
+)
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.escape import inert
+from batchconnect.model.exception_group import the_cause
+from batchconnect.model.outcome import Status
+from batchconnect.model.redactor import Redactor
+from batchconnect.run.choices import Choices
+from batchconnect.run.plan_run import Preview, SandboxPreview, preview
+from batchconnect.run.service import connected
+from batchconnect.settings import Settings
+from batchconnect.sheet import Sheet
+
+
+def run(
+    output: OutputOptions,
+    places: PlaceOptions,
+    sheet_options: SheetOptions,
+    service: ServiceOptions,
+    run_options: RunOptions,
+    *,
+    sheet: str,
+) -> int:
+    """Show what a run with the same options would do."""
+    console = Console(output)
+    settings = settings_of(
+        places, os.environ, service=service, sheet=sheet_options, run=run_options
+    )
+    choices = choices_of(settings, places, service=service, sheet=sheet_options, run=run_options)
+    with sheet_of(sheet, sheet_options, console) as opened:
+        warn_of_places(choices, settings, console)
+        found = anyio.run(
+            partial(_look, opened, settings, choices),
+            backend_options={"use_uvloop": sys.platform != "win32"},
+        )
+    console.result(
+        _document(found, choices),
+        _lines(found, choices, following=_next(found, choices, settings, sheet, places)),
+    )
+    if found.rejected and not choices.skip_invalid:
+        return ExitCode.SHEET
+    if found.is_refused:
+        return ExitCode.STOPPED
+    in_the_way = bool(found.rejected) or found.stands_in_the_way
+    return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+
+
+async def _look(sheet: Sheet, settings: Settings, choices: Choices) -> Preview:
+    with the_cause():
+        async with connected(settings, choices, on_event=lambda _event: None) as service:
+            return await preview(sheet, service=service, choices=choices, environ=os.environ)
+
+
+def _document(found: Preview, choices: Choices) -> dict[str, object]:
+    return {
+        "rows": found.rows,
+        "not_selected": found.not_selected,
+        "max_rows": choices.max_rows,
+        "rejected": [
+            {"row": row, "cell": problem.cell, "code": problem.code, "what": problem.what}
+            for row, problems in sorted(found.rejected.items())
+            for problem in problems
+        ],
+        "sandboxes": [
+            {
+                "org": one.org,
+                "sandbox": one.sandbox,
+                "rows": one.rows,
+                "create": one.create,
+                "existing": one.settled[Status.EXISTING],
+                "conflict": one.settled[Status.CONFLICT],
+                "settle_first": one.settle_first,
+                "in_the_way": [{"row": row, "why": why} for row, why in one.in_the_way],
+                "warnings": [{"row": row, "what": what} for row, what in one.warnings],
+                "refusal": one.refusal,
+                "requests": one.create,
+                "at_most_s": round(one.at_most_s, 1),
+            }
+            for one in found.sandboxes
+        ],
+    }
+
+
+def _next(
+    found: Preview, choices: Choices, settings: Settings, sheet: str, places: PlaceOptions
+) -> str | None:
+    """The run that was planned; where the sheet has to be corrected first, what tells how."""
+    if found.rejected and not choices.skip_invalid:
+        return shlex.join(["batchconnect", "validate", sheet, *options_again(places)])
+    if found.is_refused:
+        return shlex.join(["batchconnect", "orgs", *options_again(places)])
+    given = sys.argv[1:]
+    if "plan" in given:
+        given[given.index("plan")] = "run"
+    else:
+        given = ["run", sheet, *options_again(places)]
+    redactor = Redactor()
+    redactor.hold(*settings.secrets)
+    return redactor.text(shlex.join(["batchconnect", *given]))
+
+
+def _lines(found: Preview, choices: Choices, *, following: str | None) -> list[str]:
+    # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
+    orgs = max([len("org"), *(len(inert(one.org)) for one in found.sandboxes)])
+    sandboxes = max([len("sandbox"), *(len(inert(one.sandbox)) for one in found.sandboxes)])
+    lines = [f"{'org':<{orgs}} {'sandbox':<{sandboxes}} create existing conflict doubts   time"]
+    for one in found.sandboxes:
+        name = f"{inert(one.org):<{orgs}} {inert(one.sandbox):<{sandboxes}}"
+        lines += _sandbox_lines(one, name)
+    for row, problems in sorted(found.rejected.items()):
+        lines += [
+            inert(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
+            for problem in problems
+        ]
+    if found.not_selected:
+        lines.append(f"{_rows(found.not_selected)} left out by --only")
+    create = sum(one.create for one in found.sandboxes)
+    most = choices.max_rows
+    canary = f" ({most} of them with --max-rows)" if most is not None and most < create else ""
+    rejected = len(found.rejected)
+    lines.append(
+        f"{_rows(found.rows)}: {create} to create{canary}, {rejected} rejected; nothing was sent"
+    )
+    return lines if following is None else [*lines, f"next:   {inert(following)}"]
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _sandbox_lines(one: SandboxPreview, name: str) -> list[str]:
+    if one.refusal is not None:
+        return [f"{name} could not be read", inert(f"    {one.refusal}")]
+    numbers = (
+        f"{one.create:>6} {one.settled[Status.EXISTING]:>8} "
+        f"{one.settled[Status.CONFLICT]:>8} {one.settle_first:>6} {_time(one.at_most_s):>6}"
+    )
+    return [
+        f"{name} {numbers}",
+        *(inert(f"    row {row}: {why}") for row, why in one.in_the_way),
+        *(inert(f"    row {row}: warning: {what}") for row, what in one.warnings),
+    ]
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

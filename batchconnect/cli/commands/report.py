@@ -1,0 +1,61 @@
+"""Write a run's files again: they are a pure function of the ledger."""
+
+import os
+from pathlib import Path
+
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.start import choices_of, ledger_of, settings_of
+from batchconnect.cli.options import OutputOptions, PlaceOptions
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.file import is_held
+from batchconnect.ledger.run_state import RunState
+from batchconnect.model.escape import inert
+from batchconnect.reports import write_reports
+from batchconnect.reports.json import summary_document
+from batchconnect.run.history import find_run, summary_of
+from batchconnect.run.org_report import folder_name, orgs_of, summary_of_org
+
+BY_ORG = "by-org"
+"""Folder of the orgs' own reports, in the run's."""
+
+
+def run(
+    output: OutputOptions, places: PlaceOptions, *, run_id: str | None, by_org: bool = False
+) -> int:
+    """Write the report of a run; by default of the last one. With *by_org*, one per org as well."""
+    console = Console(output)
+    choices = choices_of(settings_of(places, os.environ, offline=True), places)
+    with ledger_of(choices) as ledger:
+        state = find_run(ledger, run_id)
+        live = is_held(choices.ledger_path) and not state.is_closed
+        summary = summary_of(ledger, state, live=live)
+        files = write_reports(summary, choices.home / state.opened.run_id)
+        folders = _write_by_org(ledger, state, choices.home) if by_org else {}
+        document = {
+            **summary_document(summary),
+            "files": {name: str(path) for name, path in files.items()},
+            **({"orgs": {org: str(folder) for org, folder in folders.items()}} if by_org else {}),
+        }
+    console.result(
+        document,
+        [
+            *(f"{name:<16} {path}" for name, path in files.items()),
+            *(inert(f"{org:<16} {folder}") for org, folder in folders.items()),
+        ],
+    )
+    return 0
+
+
+def _write_by_org(ledger: Ledger, state: RunState, home: Path) -> dict[str, Path]:
+    """One folder per org; two orgs whose names make one folder name get a number."""
+    folders: dict[str, Path] = {}
+    for org in orgs_of(ledger, state):
+        name = folder_name(org)
+        folder = home / state.opened.run_id / BY_ORG / name
+        number = 1
+        while folder in folders.values():
+            number += 1
+            folder = folder.with_name(f"{name}-{number}")
+        write_reports(summary_of_org(ledger, state, org), folder, is_run=False)
+        folders[org] = folder
+    return folders

@@ -1,0 +1,76 @@
+"""Only what a run left unfinished, under a run of its own."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.run import run as run_sheet
+from batchconnect.cli.commands.start import choices_of, ledger_of, settings_of
+from batchconnect.cli.options import (
+    OutputOptions,
+    PlaceOptions,
+    RunOptions,
+    ServiceOptions,
+    SheetOptions,
+)
+from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.outcome import Status
+from batchconnect.reports.json import summary_document
+from batchconnect.run.history import find_run, summary_of
+
+
+def run(
+    output: OutputOptions,
+    places: PlaceOptions,
+    sheet_options: SheetOptions,
+    service: ServiceOptions,
+    run_options: RunOptions,
+    *,
+    run_id: str | None = None,
+    sheet: str | None = None,
+) -> int:
+    """Take up the unfinished rows of a run; by default of the last one."""
+    console = Console(output)
+    settings = settings_of(places, os.environ, offline=True)
+    choices = choices_of(settings, places)
+    with ledger_of(choices) as ledger:
+        parent = find_run(ledger, run_id)
+        summary = summary_of(ledger, parent)
+    opened = parent.opened
+    path = sheet or opened.sheet_path
+    if path is None:
+        raise UsageError(
+            f"the sheet of run {opened.run_id} was no file ({', '.join(opened.sheets)})",
+            hint="Name it: batchconnect rerun --sheet FILE. Secrets are never stored.",
+        )
+    if sheet is None and not Path(path).exists():
+        raise SheetError(
+            f"the sheet of run {opened.run_id} is not there any more: {path}",
+            hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
+        )
+    done = summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
+    if done == summary.total and parent.is_closed:
+        text = f"run {opened.run_id}: every row has its connection, nothing to do"
+        console.result(summary_document(summary), [text])
+        return 0
+    console.say(
+        f"rerun of {opened.run_id}: {summary.total - done} of {summary.total} rows unfinished"
+    )
+    # What the parent was told about its sheet holds for the rerun, unless it is said anew.
+    alike = replace(
+        sheet_options,
+        worksheet=sheet_options.worksheet or opened.worksheet,
+        encoding=sheet_options.encoding or opened.encoding,
+        org=sheet_options.org or opened.org,
+        sandbox=sheet_options.sandbox or opened.sandbox,
+    )
+    return run_sheet(
+        output,
+        places,
+        alike,
+        service,
+        run_options,
+        sheet=path,
+        parent=opened.run_id,
+    )

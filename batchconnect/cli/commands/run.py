@@ -1,0 +1,226 @@
+"""Make it so: every row of the sheet has its connection, and the report says which."""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Final
+
+import anyio
+
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.signals import watch_signals
+from batchconnect.cli.commands.start import (
+    choices_of,
+    options_again,
+    settings_of,
+    sheet_of,
+    warn_of_places,
+)
+from batchconnect.cli.log import Log, open_log
+from batchconnect.cli.options import (
+    OutputOptions,
+    PlaceOptions,
+    RunOptions,
+    ServiceOptions,
+    SheetOptions,
+)
+from batchconnect.cli.progress import open_progress
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.escape import inert
+from batchconnect.model.event import Event, RowSettled, RunStarted
+from batchconnect.model.exception_group import the_cause
+from batchconnect.model.outcome import Status
+from batchconnect.model.redactor import Redactor
+from batchconnect.reports import LOG, write_reports
+from batchconnect.reports.json import summary_document
+from batchconnect.reports.lines import closing_lines, next_command
+from batchconnect.reports.result import Result
+from batchconnect.reports.summary import Summary
+from batchconnect.reports.write import make_folder
+from batchconnect.run.choices import Choices
+from batchconnect.run.engine import Listener, onboard_sheet
+from batchconnect.run.stop import Stop
+from batchconnect.settings import Settings
+from batchconnect.sheet import Sheet
+
+_MOST_PROBLEMS: Final = 1000
+"""Rejected rows that the screen shows; all of them stand in failed.csv."""
+
+
+def run(
+    output: OutputOptions,
+    places: PlaceOptions,
+    sheet_options: SheetOptions,
+    service: ServiceOptions,
+    run_options: RunOptions,
+    *,
+    sheet: str,
+    parent: str | None = None,
+) -> int:
+    """Run a sheet; with a parent, only what that run left unfinished."""
+    console = Console(output)
+    environ = os.environ
+    settings = settings_of(places, environ, service=service, sheet=sheet_options, run=run_options)
+    choices = choices_of(settings, places, service=service, sheet=sheet_options, run=run_options)
+    with sheet_of(sheet, sheet_options, console) as opened:
+        warn_of_places(choices, settings, console)
+        attended = Attended(
+            choices=choices, output=output, log_json=run_options.log_json, console=console
+        )
+        summary = anyio.run(
+            partial(
+                _carry_out,
+                opened,
+                settings=settings,
+                choices=choices,
+                environ=environ,
+                attended=attended,
+                drain_s=run_options.drain,
+                parent=parent,
+            ),
+            backend_options={"use_uvloop": sys.platform != "win32"},
+        )
+    again = next_command(
+        summary,
+        same=attended.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
+        options=options_again(places),
+    )
+    if attended.problems:
+        # Each problem was told with its cell: the incidents would say it once more.
+        summary = replace(summary, incidents=())
+    lines = closing_lines(summary, folder=choices.home / summary.opened.run_id, next_command=again)
+    console.result(attended.document, [*attended.problems, *lines])
+    return int(summary.exit_code or 0)
+
+
+class Attended:
+    """
+    What attends a run from the outside: progress, log, redaction, report.
+
+    Args:
+        choices: Where the run's folder lies.
+        output: How much is said.
+        log_json: `--log-json`.
+        console: Where it is said.
+    """
+
+    def __init__(
+        self, *, choices: Choices, output: OutputOptions, log_json: bool, console: Console
+    ) -> None:
+        self.redactor = Redactor()
+        self.stop = Stop()
+        self.document: Mapping[str, object] = {}
+        self.problems: list[str] = []
+        """Of a run that refused to start: every problem of the sheet with its cell."""
+        self.settled = 0
+        """Rows that were settled while it attended."""
+        self._choices = choices
+        self._log_json = log_json
+        self._verbose = output.verbose
+        self._console = console
+        self._stack = ExitStack()
+        self._log: Log | None = None
+        self._progress = self._stack.enter_context(
+            open_progress(
+                sys.stderr,
+                # The log's lines on stderr tell it all: a bar would be written across them.
+                quiet=output.quiet or log_json,
+                verbose=output.verbose,
+                environ=os.environ,
+                clock=time.monotonic,
+            )
+        )
+
+    @property
+    def listener(self) -> Listener:
+        """What the engine takes."""
+        return Listener(on_event=self.hear, stop=self.stop, redactor=self.redactor)
+
+    def close(self) -> None:
+        """Put the screen in order, close the log."""
+        self._stack.close()
+
+    def hear(self, event: Event) -> None:
+        """Show an event, and log it."""
+        if isinstance(event, RunStarted):
+            self._open_log(event)
+        self.settled += isinstance(event, RowSettled)
+        if self._log is not None:
+            self._log.event(event)
+        self._progress.event(event)
+
+    def report(self, summary: Summary) -> None:
+        """Write the run's files."""
+        folder = self._choices.home / summary.opened.run_id
+        files = write_reports(summary, folder, redact=self.redactor.text)
+        if summary.exit_code == ExitCode.SHEET:
+            self.problems = _problems(summary)
+        self.document = {
+            **summary_document(summary),
+            "files": {name: str(path) for name, path in files.items()},
+        }
+
+    def _open_log(self, event: RunStarted) -> None:
+        folder = self._choices.home / event.run_id
+        what = "goes on" if event.resumed else "begins"
+        simulated = ", simulated" if event.simulated else ""
+        self._progress.message(
+            f"run {event.run_id} {what}{simulated}; ledger: {self._choices.ledger_path}"
+        )
+        make_folder(folder)
+        self._log = self._stack.enter_context(
+            open_log(
+                folder / LOG,
+                redactor=self.redactor,
+                json_stderr=self._log_json,
+                verbose=self._verbose,
+                on_trouble=lambda text: self._progress.message(f"warning: {text}", is_error=True),
+            )
+        )
+
+
+def _problems(summary: Summary) -> list[str]:
+    rejected = (row for row in summary.rows() if row.status is Status.REJECTED)
+    lines = [_problem(row) for row in islice(rejected, _MOST_PROBLEMS)]
+    more = summary.counts[Status.REJECTED] - len(lines)
+    return [*lines, f"and {more} more rejected rows: see failed.csv"] if more else lines
+
+
+def _problem(row: Result) -> str:
+    column = f"{row.error_column}: " if row.error_column else ""
+    return inert(f"row {row.row}: {column}{row.error}")
+
+
+async def _carry_out(
+    sheet: Sheet,
+    *,
+    settings: Settings,
+    choices: Choices,
+    environ: Mapping[str, str],
+    attended: Attended,
+    drain_s: float,
+    parent: str | None,
+) -> Summary:
+    try:
+        with the_cause():
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(partial(watch_signals, attended.stop, drain_s=drain_s))
+                summary = await onboard_sheet(
+                    sheet,
+                    settings=settings,
+                    choices=choices,
+                    environ=environ,
+                    listener=attended.listener,
+                    report=attended.report,
+                    parent=parent,
+                )
+                beside.cancel_scope.cancel()
+        return summary
+    finally:
+        attended.close()

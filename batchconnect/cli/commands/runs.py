@@ -1,0 +1,69 @@
+"""Past runs, newest first."""
+
+import os
+
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.start import choices_of, settings_of
+from batchconnect.cli.options import OutputOptions, PlaceOptions
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.file import is_held
+from batchconnect.model.escape import inert
+from batchconnect.model.outcome import Status
+from batchconnect.reports.columns import iso
+from batchconnect.reports.summary import Summary
+from batchconnect.run.history import run_states, summary_of
+
+
+def run(output: OutputOptions, places: PlaceOptions, *, limit: int) -> int:
+    """Show the last runs of the ledger."""
+    console = Console(output)
+    choices = choices_of(settings_of(places, os.environ, offline=True), places)
+    if not choices.ledger_path.exists():
+        console.result({"runs": []}, [f"no run yet in {choices.ledger_path}"])
+        return 0
+    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
+        held = is_held(choices.ledger_path)
+        summaries: list[Summary] = []
+        for state in run_states(ledger):
+            if len(summaries) == limit:
+                break
+            live = held and not summaries and not state.is_closed
+            summaries.append(summary_of(ledger, state, live=live))
+    console.result(
+        {"runs": [_document(summary) for summary in summaries]},
+        [_line(summary) for summary in summaries] or ["no run yet"],
+    )
+    return 0
+
+
+def _document(summary: Summary) -> dict[str, object]:
+    return {
+        "run_id": summary.opened.run_id,
+        "parent_run_id": summary.opened.parent_run_id,
+        "simulated": summary.opened.simulated,
+        "sheet": ", ".join(summary.opened.sheets),
+        "note": summary.opened.note,
+        "started_at": iso(summary.started_at_ms),
+        "finished_at": iso(summary.finished_at_ms),
+        "rows": summary.total,
+        "counts": {str(status): count for status, count in summary.counts.items()},
+        "exit_code": summary.exit_code,
+        "closed": summary.closed,
+    }
+
+
+def _line(summary: Summary) -> str:
+    opened = summary.opened
+    if summary.live:
+        how = "running"
+    elif not summary.closed:
+        how = "open"
+    else:
+        how = f"exit {summary.exit_code}"
+    done = summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
+    rerun = f"  rerun of {opened.parent_run_id}" if opened.parent_run_id else ""
+    note = f"  {opened.note}" if opened.note else ""
+    sheet = ", ".join(opened.sheets)
+    return inert(
+        f"{opened.run_id}  {how:<8} {done}/{summary.total} connected  {sheet}{note}{rerun}"
+    )

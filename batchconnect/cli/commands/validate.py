@@ -1,0 +1,210 @@
+"""Offline: every problem of a sheet with its cell; nothing is sent, and no setting is needed."""
+
+import os
+import shlex
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.new_file import refuse_existing, write_new
+from batchconnect.cli.commands.start import (
+    choices_of,
+    options_again,
+    settings_of,
+    sheet_again,
+    sheet_of,
+)
+from batchconnect.cli.options import OutputOptions, PlaceOptions, SheetOptions
+from batchconnect.model.errors import ExitCode, UsageError
+from batchconnect.model.escape import inert
+from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.run.intake import examine
+from batchconnect.validation.connection import BaseConnection, parse
+from batchconnect.validation.fast_scan import Glance
+from batchconnect.validation.org_registry import Orgs, SimulatedOrgs
+from batchconnect.validation.reference import References
+
+_NOWHERE: Final = "https://localhost"
+_MOST_KINDS: Final = 200
+_MOST_PLACES: Final = 12
+_WEIGHT: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+
+
+def run(
+    output: OutputOptions,
+    places: PlaceOptions,
+    sheet_options: SheetOptions,
+    *,
+    sheet: str,
+    annotate: Path | None = None,
+) -> int:
+    """Judge every row, and show what is wrong with it, on the screen and in a workbook."""
+    console = Console(output)
+    if annotate is not None:
+        _check_new(annotate)
+    settings = settings_of(places, os.environ, sheet=sheet_options, offline=True)
+    choices = choices_of(settings, places, sheet=sheet_options)
+    console.warn(settings.warnings)
+    if settings.orgs and not places.simulate:
+        orgs = Orgs(settings.orgs)
+    else:
+        orgs = SimulatedOrgs(settings.orgs, url=_NOWHERE)
+        if not places.simulate:
+            console.warn(["no org is set, so the org cells are not checked"])
+    with sheet_of(sheet, sheet_options, console) as opened:
+        judge = partial(
+            parse,
+            header=opened.header,
+            orgs=orgs,
+            org=choices.org,
+            sandbox=choices.sandbox,
+            references=References(
+                allow=choices.allow_refs, refs_dir=choices.refs_dir, environ=os.environ
+            ),
+            strict=choices.strict,
+        )
+        found = Findings(each=console.json)
+        is_selected = choices.selector(orgs)
+        glance = None
+        if not choices.only:
+            glance = Glance(opened.header, orgs=orgs, org=choices.org, sandbox=choices.sandbox)
+        doubled: dict[int, tuple[Problem, ...]] = {}
+        for row, judged in examine(opened, judge, is_selected=is_selected, glance=glance):
+            is_again = not row.cells
+            found.add(row.number, judged, is_again=is_again)
+            if is_again and isinstance(judged, Rejected):
+                doubled[row.number] = judged.problems
+        found.rows += glance.rows if glance else 0
+        blank = opened.blank_rows
+        if annotate is not None:
+            # Whoever wants no workbook does not wait a fifth of a second for what writes one.
+            from batchconnect.cli.annotate import annotated, beyond_words  # noqa: PLC0415
+
+            chunks = annotated(
+                opened,
+                judge,
+                doubled=doubled,
+                is_selected=is_selected,
+                on_beyond=lambda beyond: console.warn([f"{annotate}: {beyond_words(beyond)}"]),
+            )
+            write_new(annotate, chunks)
+    document, lines = (
+        found.document(sheet, blank),
+        found.lines(sheet, blank, again=[*options_again(places), *sheet_again(sheet_options)]),
+    )
+    if annotate is not None:
+        document["annotated"] = str(annotate.absolute())
+        lines += _next_steps(annotate)
+    console.result(document, lines)
+    return ExitCode.SHEET if found.rejected else ExitCode.OK
+
+
+def _check_new(path: Path) -> None:
+    if path.suffix.lower() != ".xlsx":
+        raise UsageError(
+            f"--annotate {path}: the annotated sheet is an Excel workbook",
+            hint=f"--annotate {shlex.quote(str(path.with_suffix('.xlsx')))}",
+        )
+    refuse_existing(path)
+
+
+def _next_steps(path: Path) -> list[str]:
+    again = shlex.join(["batchconnect", "validate", str(path)])
+    return [
+        inert(f"{path}: the sheet with its problems in colour, without keys"),
+        inert(f"        correct it, fill in the keys again, then: {again}"),
+    ]
+
+
+@dataclass(slots=True)
+class Kind:
+    """One kind of finding: what is wrong, and where it is."""
+
+    problem: Problem
+    """The first of its kind."""
+    count: int = 0
+    places: list[str] = field(default_factory=list)
+    """Cells, as far as a person reads them."""
+
+
+class Findings:
+    """What was found, grouped by kind for a person, and one by one for programs."""
+
+    def __init__(self, *, each: bool) -> None:
+        self.rows = 0
+        self.rejected: set[int] = set()
+        self._each = each
+        self._found: list[tuple[int, Problem]] = []
+        self._kinds: dict[tuple[Severity, str | None, str], Kind] = {}
+
+    def add(self, number: int, judged: BaseConnection | Rejected | None, *, is_again: bool) -> None:
+        """Take one judged row in; a double is judged again."""
+        self.rows += not is_again
+        problems: Iterable[Problem] = ()
+        match judged:
+            case Rejected(problems=problems):
+                self.rejected.add(number)
+            case BaseConnection(findings=problems):
+                pass
+            case None:
+                pass
+        for problem in problems:
+            if self._each:
+                self._found.append((number, problem))
+            key = (problem.severity, problem.column, problem.what)
+            kind = self._kinds.get(key)
+            if kind is None:
+                kind = self._kinds[key] = Kind(problem)
+            kind.count += 1
+            if len(kind.places) < _MOST_PLACES:
+                kind.places.append(problem.cell or f"row {number}")
+
+    def document(self, sheet: str, blank: int) -> dict[str, object]:
+        """The result for programs: every finding."""
+        return {
+            "sheet": sheet,
+            "rows": self.rows,
+            "blank_rows": blank,
+            "valid": self.rows - len(self.rejected),
+            "rejected": len(self.rejected),
+            "problems": [{"row": number, **asdict(problem)} for number, problem in self._found],
+        }
+
+    def lines(self, sheet: str, blank: int, *, again: Sequence[str] = ()) -> list[str]:
+        """The result for a person: errors first, the most frequent first, each with its cells."""
+        kinds = sorted(
+            self._kinds.values(), key=lambda kind: (_WEIGHT[kind.problem.severity], -kind.count)
+        )
+        lines = [line for kind in kinds[:_MOST_KINDS] for line in _told(kind)]
+        if len(kinds) > _MOST_KINDS:
+            lines.append(f"and {len(kinds) - _MOST_KINDS} more kinds: --json shows all of them")
+        fine = self.rows - len(self.rejected)
+        skipped = f", {_rows(blank, 'blank row')} skipped" if blank else ""
+        lines.append(
+            f"{sheet}: {_rows(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
+        )
+        if not self.rejected and self.rows:
+            lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
+        return [inert(line) for line in lines]
+
+
+def _rows(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _told(kind: Kind) -> list[str]:
+    problem = kind.problem
+    places = ", ".join(kind.places)
+    if kind.count > len(kind.places):
+        places += f" and {kind.count - len(kind.places)} more"
+    what = f"{problem.column}: {problem.what}" if problem.column else problem.what
+    lines = textwrap.wrap(f"{problem.severity}: {places}: {what}", 80, subsequent_indent="    ")
+    if problem.severity is not Severity.NOTE:
+        lines += textwrap.wrap(
+            problem.remedy, 80, initial_indent="    -> ", subsequent_indent="       "
+        )
+    return lines

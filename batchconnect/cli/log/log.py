@@ -1,0 +1,226 @@
+"""
+Events and errors of a run as JSON lines: in `run.log.jsonl`, and on stderr with `--log-json`.
+
+Only the command line opens a log; nothing of structlog is configured globally, so a program that
+calls us keeps its own. Redaction is the last step, over the final text. A log that cannot be written
+is said once and then given up: it never stops a run, since the ledger, not the log, is the truth.
+"""
+
+import re
+import sys
+from datetime import UTC, datetime
+from logging import DEBUG, INFO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, final
+
+import orjson
+import structlog
+from structlog import make_filtering_bound_logger
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+from batchconnect.cli.log.output import Output, Outputs, Trouble, open_file
+from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
+from batchconnect.model.event import (
+    Draining,
+    Event,
+    LanePaused,
+    LaneStopped,
+    RowInDoubt,
+    RowStarted,
+    Swept,
+)
+from batchconnect.model.redactor import Redactor
+
+_NOT_INERT = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""What a terminal may act upon, beyond what JSON escapes anyway: C1 controls, text direction."""
+
+
+@final
+class Log:
+    """
+    The log of one run; made by `open_log`, closed by `with`.
+
+    Args:
+        file: Where the lines go, None where it could not be opened.
+        stderr: A second place for them.
+        redactor: Knows the live secrets.
+        verbose: From 1 on, the events of level `debug` as well.
+        on_trouble: Is told that an output failed.
+    """
+
+    def __init__(
+        self,
+        *,
+        file: Output | None,
+        stderr: Output | None,
+        redactor: Redactor,
+        verbose: int,
+        on_trouble: Trouble,
+    ) -> None:
+        self._redactor = redactor
+        self._outputs = Outputs(file, stderr, on_trouble)
+        frames = ExceptionRenderer(ExceptionDictTransformer(show_locals=False, use_rich=False))
+        # What nobody asked for is not even made.
+        level = DEBUG if verbose > 0 else INFO
+        self._events = _logger(self._outputs, level, _begin, self._render)
+        self._errors = _logger(
+            self._outputs, level, _begin, frames, _withhold_foreign_values, self._render
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._outputs.close()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether any output still works."""
+        return self._outputs.are_open()
+
+    def event(self, event: Event) -> None:
+        """Write an event as one line: its name in snake case, then its fields."""
+        if self.is_written:
+            log = getattr(self._events, _level(event))
+            log(snake_case(type(event).__name__), fields=fields_of(event))
+
+    def exception(self, error: BaseException, where: str) -> None:
+        """
+        Write an error with its frames, without what stood in their variables.
+
+        Args:
+            error: What was caught.
+            where: What was being done, as `row 12`.
+        """
+        if self.is_written:
+            self._errors.error("exception", fields={"where": where}, exc_info=error)
+
+    def _render(self, _logger: object, _method: str, event_dict: EventDict) -> str:
+        """The last step: one line of JSON without a secret."""
+        line = _inert(json_line(event_dict))
+        redacted = self._redactor.text(line)
+        # A secret of digits alone, or with a quote at its end, may take a piece of the JSON with it:
+        # then each value is redacted by itself, and a line that still breaks is dropped.
+        if redacted is not line and not _is_json(redacted):
+            line = _inert(json_line(self._redacted(json_value(event_dict))))
+            redacted = self._redactor.text(line)
+            if not _is_json(redacted):
+                return '{"event":"line_withheld"}'
+        return redacted
+
+    def _redacted(self, value: Any) -> Any:
+        match value:
+            case dict():
+                return {
+                    self._redactor.text(key): self._redacted(each) for key, each in value.items()
+                }
+            case list() | tuple():
+                return [self._redacted(each) for each in value]
+            case None | bool():
+                return value
+            case _:
+                text = str(value)
+                redacted = self._redactor.text(text)
+                return value if redacted == text else redacted
+
+
+def open_log(
+    path: Path | None,
+    *,
+    redactor: Redactor,
+    json_stderr: bool = False,
+    verbose: int = 0,
+    on_trouble: Trouble = lambda _message: None,
+) -> Log:
+    """
+    Open the log of a run.
+
+    Args:
+        path: The file, made with mode 0600 where it does not exist, else gone on with; None: no file.
+        redactor: Knows the live secrets.
+        json_stderr: Whether the lines also go to stderr.
+        verbose: From 1 on, the events of level `debug` as well: each row as it starts.
+        on_trouble: Is told, once for each output, that it cannot be written and is given up.
+
+    Returns:
+        The log. A file that cannot be opened is told to *on_trouble* and is no error.
+    """
+    file = None
+    if path is not None:
+        try:
+            file = Output(open_file(path), str(path), is_ours=True)
+        except OSError as error:
+            on_trouble(f"there is no log: {path} cannot be written: {error.strerror or error}")
+    stream: BinaryIO | None = getattr(sys.stderr, "buffer", None) if json_stderr else None
+    stderr = None if stream is None else Output(stream, "stderr", is_ours=False)
+    return Log(file=file, stderr=stderr, redactor=redactor, verbose=verbose, on_trouble=on_trouble)
+
+
+def _logger(outputs: Outputs, level: int, *steps: Processor) -> FilteringBoundLogger:
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        outputs,
+        processors=steps,
+        wrapper_class=make_filtering_bound_logger(level),
+        context_class=dict,
+    ).bind()
+    return logger
+
+
+def _level(event: Event) -> str:
+    match event:
+        case RowStarted():
+            # Half of all lines, and the ledger has it: its intent is what `status` reads.
+            return "debug"
+        case LaneStopped():
+            return "error"
+        case RowInDoubt() | LanePaused() | Draining():
+            return "warning"
+        case Swept(duplicated=duplicated, missing=missing) if duplicated or missing:
+            return "error"
+        case _:
+            return "info"
+
+
+def _begin(_logger: object, method: str, event_dict: EventDict) -> EventDict:
+    """Time, level and name come first, so that a person finds the beginning."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    name, fields = event_dict.pop("event"), event_dict.pop("fields")
+    return {"timestamp": f"{now[:-6]}Z", "level": method, "event": name, **fields, **event_dict}
+
+
+def _withhold_foreign_values(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
+    """The text of a pydantic error repeats its input, a whole row: only its type is told."""
+    for stack in event_dict.get("exception", ()):
+        _withhold(stack)
+    return event_dict
+
+
+def _withhold(stack: dict[str, Any]) -> None:
+    if stack["exc_type"] == "ValidationError":
+        stack["exc_value"] = "(values withheld)"
+        stack["exc_notes"] = []
+    for group in stack.get("exceptions") or ():
+        for inner in group:
+            _withhold(inner)
+
+
+def _inert(line: str) -> str:
+    if line.isascii() and "\x7f" not in line:
+        return line
+    return _NOT_INERT.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return True

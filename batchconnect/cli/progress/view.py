@@ -1,0 +1,61 @@
+"""What there is to be shown of a run under way, as frozen values: between what counts and what draws."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from batchconnect.model.outcome import Status
+
+WAITS_FOR_SETTLE: Final = "waits_for_settle"
+"""The one pause that holds a sandbox and not its lane."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A lane sends nothing now."""
+
+    left_s: float
+    reason: str
+    """As in `LanePaused`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """One lane as of now."""
+
+    org: str
+    counts: Mapping[Status, int]
+    """Only what is not zero; doubts that are still being settled count as `in_doubt`."""
+    sending: int
+    """Rows on their way."""
+    rate: float | None
+    """Sent rows that were settled per second; None while that cannot be told."""
+    pause: Pause | None
+    settle_left_s: float | None
+    """Seconds until the last doubt is decided at the latest, None where none is being settled."""
+    stopped: str
+    """Code of the refusal that stopped the whole lane, "" while it is at work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The run as of now."""
+
+    has_begun: bool
+    """Whether any event was heard."""
+    done: int
+    """Rows that got their outcome since the plan stood."""
+    total: int | None
+    """Rows to look after, None until the plan stands."""
+    sandboxes: int
+    """Sandboxes that were read."""
+    counts: Mapping[Status, int]
+    rate: float | None
+    left_s: float | None
+    """Seconds to the end, None while that cannot be told."""
+    settle_left_s: float | None
+    lanes: tuple[LaneView, ...]
+    """In the order in which they were heard of."""
+    is_draining: bool
+    finished_s: float | None
+    """How long the run took, None while it is under way."""

@@ -1,0 +1,305 @@
+"""What progress says in plain words: the messages of a run, and its state in one line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
+from batchconnect.model.event import (
+    Draining,
+    Event,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    Planned,
+    RowInDoubt,
+    RowSettled,
+    RowStarted,
+    RunFinished,
+    RunStarted,
+    SandboxListed,
+    Settling,
+    Swept,
+)
+from batchconnect.model.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    Failed,
+    InDoubt,
+    NotAttempted,
+    Outcome,
+    Rejected,
+    Severity,
+    Status,
+)
+
+_PAUSES: Final = {
+    "retry_after": "asked by the service",
+    "throttled": "too many requests",
+    "not_sent": "service not reached",
+    "doubts": "answers got lost",
+}
+"""Why a lane is paused; with the pause in front it fits 34 columns."""
+_OUTAGES: Final = {
+    "not_sent": "the service is not reached; nothing is lost, it is tried again",
+    "doubts": "many answers in a row got lost; it goes on with one row at a time",
+}
+"""Pauses that are worth a message of their own; the others come and go with the pace."""
+_DRAINS: Final = {
+    "interrupted": "stopping, as asked",
+    "terminated": "stopping, as asked from outside",
+    "max_failures": "stopping: --max-failures is reached",
+    "ledger": "stopping: the ledger cannot be written",
+}
+_TROUBLES: Final = frozenset({"max_failures", "ledger"})
+"""Reasons of a stop that nobody asked for: `--quiet` does not hide them."""
+_MOST_NAMED: Final = 3
+_SECONDS_UP_TO: Final = 600
+_ESTIMATE_IN_SECONDS_UP_TO: Final = 120
+_HOUR_S: Final = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message."""
+
+    text: str
+    is_error: bool = False
+    """Said with `--quiet` too."""
+
+
+class Messages:
+    """
+    What is said of each event, once.
+
+    Args:
+        verbose: From 1 on, also each row and each cut of the pace.
+    """
+
+    def __init__(self, verbose: int) -> None:
+        self._verbose = verbose
+        self._unread: dict[tuple[str, str], str] = {}
+        """Sandboxes that could not be read, and why."""
+        self._outages: set[tuple[str, str]] = set()
+        self._is_draining = False
+
+    def of(self, event: Event) -> Said | None:
+        """The message for an event, None where it is shown as a number or not at all."""
+        match event:
+            case RowStarted() | RowSettled() | RowInDoubt():
+                return _row(event) if self._verbose else None
+            case Draining():
+                self._is_draining = True
+                return _draining(event)
+            case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
+                return self._lane(event)
+            case Planned():
+                return _planned(event)
+            case Swept():
+                return _swept(event)
+            case Settling() | RunStarted() | LaneCounted() | RunFinished():
+                return None
+            case _:
+                assert_never(event)
+
+    def _lane(self, event: LanePaused | LaneStopped | PaceChanged | SandboxListed) -> Said | None:
+        match event:
+            case LanePaused():
+                return self._paused(event)
+            case LaneStopped():
+                return self._stopped(event)
+            case SandboxListed(complete=False):
+                return self._not_read(event)
+            case PaceChanged(org=org, rate=rate, reason="congestion") if self._verbose:
+                return Said(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
+            case PaceChanged() | SandboxListed():
+                return None
+            case _:
+                assert_never(event)
+
+    def _paused(self, event: LanePaused) -> Said | None:
+        if event.reason == WAITS_FOR_SETTLE:
+            wait = duration(event.pause_s)
+            return Said(
+                f"{event.org}: waits {wait} before it sends to one sandbox:"
+                " what was sent to it lately may still show up"
+            )
+        key = (event.org, event.reason)
+        if event.reason not in _OUTAGES or key in self._outages:
+            return None
+        self._outages.add(key)
+        return Said(f"{event.org}: {_OUTAGES[event.reason]}")
+
+    def _not_read(self, event: SandboxListed) -> Said | None:
+        if self._is_draining:
+            return None  # it was cut off, as asked
+        self._unread[event.org, event.sandbox] = event.detail
+        why = f": {event.detail}" if event.detail else ""
+        place = f"{event.org}/{event.sandbox}"
+        return Said(f"{place}: the sandbox could not be read{why}", is_error=True)
+
+    def _stopped(self, event: LaneStopped) -> Said | None:
+        told = self._unread.get((event.org, event.sandbox or ""))
+        if event.code == "listing_failed" and told is not None:
+            return None
+        place = f"{event.org}/{event.sandbox}" if event.sandbox else event.org
+        title = event.title.rstrip(".")
+        known = {"", title, *self._unread.values()}
+        detail = f" {event.detail.rstrip('.')}." if event.detail not in known else ""
+        text = f"{place}: stopped: {title} ({event.code}).{detail} Its other rows are not attempted"
+        return Said(text, is_error=True)
+
+
+def _row(event: RowStarted | RowSettled | RowInDoubt) -> Said | None:
+    place = f"row {event.row} {event.org}/{event.sandbox}"
+    match event:
+        case RowSettled(outcome=outcome):
+            return Said(f"{place}: {_ended(outcome)}")
+        case RowInDoubt(code=code):
+            return Said(f"{place}: in doubt ({code}), is being settled")
+        case RowStarted():
+            return None
+        case _:
+            assert_never(event)
+
+
+_MOST_ROWS_NAMED = 20
+"""New rows that the message of a rerun names."""
+
+
+def _planned(event: Planned) -> Said:
+    parts = [f"{rows(event.to_create)} to do"]
+    if event.settled:
+        parts.append(f"{event.settled} settled already")
+    if event.to_settle:
+        parts.append(f"{event.to_settle} in doubt from before")
+    if event.left_out:
+        named = ", ".join(str(number) for number in event.left_out[:_MOST_ROWS_NAMED])
+        more = ", ..." if len(event.left_out) > _MOST_ROWS_NAMED else ""
+        parts.append(f"new and left for `batchconnect run`: row {named}{more}")
+    return Said(", ".join(parts))
+
+
+def _draining(event: Draining) -> Said:
+    why = _DRAINS.get(event.reason, f"stopping ({event.reason})")
+    text = f"{why}; nothing more is sent, {rows(event.in_flight)} on the way may finish"
+    return Said(text, is_error=event.reason in _TROUBLES)
+
+
+def _swept(event: Swept) -> Said:
+    parts = [f"{event.expected} expected", f"{event.found} found"]
+    if event.duplicated:
+        parts.append(f"{len(event.duplicated)} duplicated")
+    if event.missing:
+        parts.append(f"{len(event.missing)} missing")
+    if not event.complete:
+        parts.append("missing unknown, since not every sandbox could be read")
+    is_error = bool(event.duplicated or event.missing) or not event.complete
+    return Said(f"sweep: {', '.join(parts)}", is_error=is_error)
+
+
+def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome
+    match outcome:
+        case Created(connection_id=connection_id, reconciled=reconciled):
+            return f"created {connection_id}" + (", found by its marker" if reconciled else "")
+        case Existing(connection_id=connection_id):
+            return f"existing {connection_id}"
+        case Failed(code=code, detail=detail):
+            return f"failed: {detail} ({code})"
+        case Conflict(code=code, detail=detail):
+            return f"conflict: {detail} ({code})"
+        case NotAttempted(code=code, detail=detail):
+            return f"not attempted: {detail} ({code})"
+        case InDoubt(code=code, detail=detail):
+            return f"in doubt: {detail} ({code})"
+        case Rejected(problems=problems):
+            errors = [p.what for p in problems if p.severity is Severity.ERROR]
+            return f"rejected: {' '.join(errors)}"
+        case _:
+            assert_never(outcome)
+
+
+# The state in words -------------------------------------------------------------------------------
+
+
+def state_line(view: View) -> str:
+    """The run as of now in one line, for where there is no bar."""
+    head = [f"{view.done} of {rows(view.total or 0)}"]
+    if view.finished_s is not None:
+        head[0] += f" in {duration(view.finished_s)}"
+    else:
+        head += list(pace_words(view))
+    parts = [", ".join(head)]
+    if view.counts:
+        parts.append(", ".join(text for _, text in count_words(view)))
+    parts += _news(view) if view.finished_s is None else ()
+    return "; ".join(parts)
+
+
+def count_words(view: View) -> Iterator[tuple[Status, str]]:
+    """How many rows of each status there are; of what is in doubt, also when that ends."""
+    for status, count in view.counts.items():
+        text = f"{count} {status_word(status)}"
+        is_settled = status is Status.IN_DOUBT and not view.is_draining
+        if is_settled and view.settle_left_s is not None and view.finished_s is None:
+            text += f" (settled within {duration(max(1, view.settle_left_s))})"
+        yield status, text
+
+
+def pace_words(view: View) -> Iterator[str]:
+    """Rate and time left, as far as they are known."""
+    if view.is_draining:
+        yield "stopping"
+        return
+    if view.total and view.done == view.total:
+        yield "closing"
+        return
+    if view.rate is not None:
+        yield rate_word(view.rate)
+    elif not view.done and view.sandboxes:
+        yield f"{view.sandboxes} {'sandbox' if view.sandboxes == 1 else 'sandboxes'} read"
+    if view.left_s is not None:
+        left = duration(view.left_s, seconds_up_to=_ESTIMATE_IN_SECONDS_UP_TO)
+        yield f"{left} left"
+
+
+def _news(view: View) -> Iterator[str]:
+    if view.is_draining:
+        return
+    paused = [(lane.org, lane.pause) for lane in view.lanes if lane.pause and not lane.stopped]
+    yield from (f"{org}: {pause_word(pause)}" for org, pause in paused[:_MOST_NAMED])
+    if len(paused) > _MOST_NAMED:
+        yield f"{len(paused) - _MOST_NAMED} more paused"
+
+
+def pause_word(pause: Pause) -> str:
+    """A pause with its countdown and reason, as `paused 12 s, asked by the service`."""
+    left = duration(pause.left_s)
+    if pause.reason == WAITS_FOR_SETTLE:
+        return f"waits {left} before it sends"
+    return f"paused {left}, {_PAUSES.get(pause.reason, pause.reason)}"
+
+
+def status_word(status: Status) -> str:
+    """A status as it is said: `in doubt`."""
+    return status.value.replace("_", " ")
+
+
+def rate_word(rate: float) -> str:
+    """Rows per second."""
+    return f"{rate:.1f}/s" if rate < 100 else f"{rate:.0f}/s"  # noqa: PLR2004 - three digits say enough
+
+
+def rows(count: int) -> str:
+    """A number of rows."""
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def duration(seconds: float, *, seconds_up_to: float = _SECONDS_UP_TO) -> str:
+    """A duration or a countdown: `42 s`, `12 min`, `3 h 5 min`."""
+    if seconds < seconds_up_to:
+        return f"{seconds:.0f} s"
+    hours, rest = divmod(round(seconds), _HOUR_S)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"

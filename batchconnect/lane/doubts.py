@@ -1,0 +1,168 @@
+"""
+The doubts of one lane: a reconciler per sandbox, beside the work.
+
+No worker is held while they wait, and a sandbox's doubts share their listings.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchconnect.flow_service.listing import Listing
+from batchconnect.lane.lane import Lane
+from batchconnect.lane.matching import Wanted
+from batchconnect.lane.reconciler import Doubt, Policy, Reconciler, take_up
+from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.event import Event, RowInDoubt, RowSettled, Settling
+from batchconnect.model.outcome import Created, Outcome
+
+
+class LaneDoubts:
+    """
+    Settles what is in doubt in one lane.
+
+    Args:
+        lane: Whose sandboxes are read.
+        ledger: The run's pen.
+        clock: The run's clocks.
+        policy: How doubts are settled.
+        resend: Told of each row that is free to be sent again.
+        on_event: Told of everything.
+        on_broken: Told that the ledger cannot be written.
+        on_change: Told when the last doubt of a sandbox is settled, or given up.
+    """
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        ledger: RunLedger,
+        clock: Clock,
+        policy: Policy,
+        resend: Callable[[Doubt], None],
+        on_event: Callable[[Event], None],
+        on_broken: Callable[[LedgerError], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self.were_any = False
+        """Whether anything was in doubt: then the run has to be swept."""
+        self._lane = lane
+        self._ledger = ledger
+        self._clock = clock
+        self._policy = policy
+        self._resend = resend
+        self._on_event = on_event
+        self._on_broken = on_broken
+        self._on_change = on_change
+        self._reconcilers: dict[str, Reconciler] = {}
+        self._at_work: dict[str, anyio.CancelScope] = {}
+        self._tasks: TaskGroup | None = None
+
+    @property
+    def are_open(self) -> bool:
+        """Whether a doubt is being settled, so that a row may come back to be sent again."""
+        return bool(self._at_work)
+
+    def begin(self, tasks: TaskGroup) -> None:
+        """Settle in this group from now on."""
+        self._tasks = tasks
+
+    def stop(self) -> None:
+        """Look up no more; what is in doubt stays so."""
+        for reconciler in self._reconcilers.values():
+            reconciler.stop()
+        for scope in self._at_work.values():
+            scope.cancel()
+
+    def add(self, sandbox: str, doubt: Doubt) -> None:
+        """Take a doubt in that stands in the ledger."""
+        self.were_any = True
+        self._on_event(
+            RowInDoubt(
+                row=doubt.row, org=self._lane.org.key, sandbox=sandbox, code=doubt.outcome.code
+            )
+        )
+        reconciler = self._reconcilers.get(sandbox)
+        if reconciler is None:
+            reconciler = self._reconcilers[sandbox] = self._reconciler(sandbox)
+        reconciler.add(doubt)
+        if sandbox not in self._at_work and not self._lane.is_halted:
+            assert self._tasks is not None
+            self._at_work[sandbox] = anyio.CancelScope()
+            self._tasks.start_soon(self._run, sandbox, reconciler)
+
+    async def add_again(
+        self,
+        row: int,
+        sandbox: str,
+        what: Wanted,
+        state: RowState,
+        *,
+        place: int | None = None,
+    ) -> None:
+        """
+        Take up a doubt of an earlier process: its window counts from the recovery, once.
+
+        Raises:
+            LedgerError: The recovery cannot be written.
+        """
+        taken_up = take_up(state.doubt, self._clock)
+        is_of_this_run = state.planned is not None
+        if taken_up != state.doubt or not is_of_this_run:
+            # Another run's doubt becomes this one's, for this one accounts for the row now.
+            anew = replace(taken_up, attempts=taken_up.attempts if state.doubt is None else 0)
+            await self._ledger.write([self._ledger.line(anew, row=row, marker=what.marker)])
+        doubt = Doubt(
+            row=row,
+            wanted=what,
+            outcome=taken_up.outcome,
+            moment=taken_up.moment,
+            sends=state.spent,
+            place=place,
+        )
+        self.add(sandbox, doubt)
+
+    async def _run(self, sandbox: str, reconciler: Reconciler) -> None:
+        try:
+            with self._at_work[sandbox]:
+                await reconciler.run()
+        except LedgerError as error:
+            self._on_broken(error)
+        finally:
+            del self._at_work[sandbox]
+            self._on_change()
+
+    def _reconciler(self, sandbox: str) -> Reconciler:
+        def settled(doubt: Doubt, outcome: Outcome) -> None:
+            org = self._lane.org.key
+            self._on_event(RowSettled(row=doubt.row, org=org, sandbox=sandbox, outcome=outcome))
+            if isinstance(outcome, Created):
+                self._lane.count_created()
+
+        def looked(waiting: int, left_s: float) -> None:
+            self._on_event(
+                Settling(org=self._lane.org.key, sandbox=sandbox, waiting=waiting, left_s=left_s)
+            )
+
+        return Reconciler(
+            look=self._looker(sandbox),
+            ledger=self._ledger,
+            clock=self._clock,
+            policy=self._policy,
+            settled=settled,
+            resend=self._resend,
+            looked=looked,
+        )
+
+    def _looker(self, sandbox: str) -> Callable[[], Awaitable[Listing]]:
+        async def look() -> Listing:
+            listing = await self._lane.list(sandbox)
+            if listing.refusal is not None:
+                self._lane.refuse(listing.refusal, sandbox)
+            return listing
+
+        return look

@@ -1,0 +1,337 @@
+"""
+One lane: everything that shares one limit and one token, as one stack of rings and one breaker.
+
+The order of the rings is behaviour. From the outside in: retry (waits without holding a slot),
+authorize (a second try after a 401 pays too), pace (every attempt pays the toll), wire.
+"""
+
+from collections.abc import Callable, Set as AbstractSet
+from dataclasses import dataclass, field
+from math import ceil, inf
+from random import Random
+from typing import Final
+from urllib.parse import urlsplit
+
+import anyio
+
+from batchconnect.flow_service import FlowService, Gone, Sent, Spec, Unreadable
+from batchconnect.flow_service.answer import (
+    Made,
+    OrgLevel,
+    Scope,
+    Unknown,
+    is_congestion,
+    is_stale_token,
+    is_throttled,
+)
+from batchconnect.flow_service.breaker import Breaker
+from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.model.event import Event, LaneCounted, LaneStopped
+from batchconnect.model.org import Org
+from batchconnect.transport.ims import Authorized, Token
+from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
+from batchconnect.transport.load import Signal
+from batchconnect.transport.pace import RateLimiter
+from batchconnect.transport.rate_limit import RateLimited
+from batchconnect.transport.retry import (
+    NO_PROGRESS,
+    Patience,
+    Retrying,
+    RetryPolicy,
+    not_applied,
+    passing,
+)
+from batchconnect.transport.stop import StopSignal
+from batchconnect.validation.connection import BaseConnection
+
+DOUBTS_IN_A_ROW: Final = 10
+"""Answers in doubt, one after the other, that make a lane pause and then try one row at a time."""
+_OUTAGE_PAUSE_S: Final = 5.0
+_AHEAD_S: Final = 0.25
+"""Seconds of the pace for which rows begin ahead: the time of a few durable commits."""
+_LEAST_AHEAD: Final = 2
+"""Pause after so many; it doubles with each row that is tried in vain, up to the longest."""
+_LONGEST_OUTAGE_PAUSE_S: Final = 120.0
+NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
+"""Codes of a stop that was not the service's word: trying again may well help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What bounds every lane of a run."""
+
+    concurrency: int = 64
+    """Requests in flight over all lanes."""
+    patience_s: float = 900.0
+    """How long a lane may go without a normal answer."""
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+
+
+class Lane:
+    """
+    One org's way to the service.
+
+    Args:
+        org: Whose credential, hosts and rate.
+        wire: The innermost ring.
+        limits: Bounds of every lane.
+        slots: Requests in flight, shared by all lanes.
+        rng: Draws the jitter.
+        on_event: Told of pauses, changes of pace, and the stop.
+    """
+
+    def __init__(
+        self,
+        org: Org,
+        wire: Transport,
+        *,
+        limits: Limits,
+        slots: anyio.CapacityLimiter,
+        rng: Random,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        self.org = org
+        self.host = urlsplit(org.platform_url).hostname or ""
+        self.on_change: Callable[[], None] = lambda: None
+        """Told when the lane stops or halts."""
+        self.on_admitted: Callable[[], None] = lambda: None
+        """Told when a request leaves, so that another row may begin."""
+        self.is_halted = False
+        """Whether nothing at all is sent any more, look-ups included."""
+        self.on_event = on_event
+        """Told of pauses, changes of pace, and the stop; whoever carries out the lane's part listens."""
+        self._limits = limits
+        self._signal = StopSignal()
+        self._stopped: LaneStopped | None = None
+        self._stopped_sandboxes: dict[str, LaneStopped] = {}
+        self._breaker = Breaker()
+        self._doubts_in_a_row = 0
+        self._outage_pause_s = 0.0
+        self._outage_until = -inf
+        self._created = 0
+        self._pace = RateLimiter(
+            org=org.key, host=self.host, rng=rng, rate=org.rate, on_event=self._tell
+        )
+        patience = Patience(limits.patience_s)
+
+        def retrying(inner: Transport, *, is_token: bool) -> Retrying:
+            # A token request has its own bounds: IMS is not the lane.
+            return Retrying(
+                inner,
+                limits.retries,
+                on=passing if is_token else not_applied(judge_load),
+                rng=rng,
+                patience=Patience(limits.patience_s) if is_token else patience,
+                stop=self._signal,
+            )
+
+        token = Token(org, retrying(wire, is_token=True))
+        self._limited = RateLimited(
+            wire,
+            self._pace,
+            slots=slots,
+            judge=judge_load,
+            stop=self._signal,
+            admitted=lambda: self.on_admitted(),  # noqa: PLW0108 - who listens is known later
+        )
+        authorized = Authorized(self._limited, token, is_stale=is_stale_token, stop=self._signal)
+        self._retrying = retrying(authorized, is_token=False)
+        self._service = FlowService(self._retrying, org, tokens=lambda: token.fetched)
+        self._token = token
+
+    # What is asked of the service ---------------------------------------------------------------
+
+    async def create(self, connection: BaseConnection) -> Sent:
+        """Send one create; an org-level refusal stops the lane, or the sandbox, at once."""
+        sent = await self._service.create(connection)
+        answer = self._breaker.judge(sent.answer)
+        self._look_at_patience()
+        match answer:
+            case Made():
+                self._created += 1
+                self._answered()
+            case OrgLevel():
+                self.refuse(answer, connection.sandbox)
+            case Unknown():
+                self._doubt(answer)
+            case _:
+                self._answered()
+        if answer is sent.answer:
+            return sent
+        return Sent(answer=answer, attempts=sent.attempts, throttled=sent.throttled)
+
+    async def list(self, sandbox: str) -> Listing:
+        """Read all of a sandbox."""
+        listing = await self._service.list(sandbox)
+        self._look_at_patience()
+        return listing
+
+    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+        """Read one connection."""
+        return await self._service.get(sandbox, connection_id)
+
+    async def sign_in(self) -> str | None:
+        """Get a token; why that is refused, or None."""
+        try:
+            await self._token.current()
+        except TransportError as error:
+            return f"{error.code}: {error.detail}" if error.detail else error.code
+        return None
+
+    async def list_one_page(self, sandbox: str) -> Listing:
+        """Read the first page only: enough to know whether the sandbox may be read."""
+        return await self._service.list(sandbox, most_pages=1)
+
+    async def spec(self, sandbox: str) -> Spec | Unreadable:
+        """Read the connection spec of Azure Data Explorer."""
+        return await self._service.spec(sandbox)
+
+    # Its state ------------------------------------------------------------------------------------
+
+    def capacity(self) -> int:
+        """
+        How many rows may be on their way in this lane now.
+
+        A row's intent is written before it waits for the pace, and what a crash finds begun is in
+        doubt. So few rows begin ahead of what the pace lets go, and never more than may be in flight;
+        yet as many as keep the sockets busy while others wait for their commits.
+        """
+        if self._pace.probing or self._limits.concurrency <= 1:
+            return 1  # one row after the other, as both mean it
+        # Even a lane that may have only one out has another row waiting behind it: unless somebody waits
+        # for more, the pace never learns that more is wanted.
+        most = min(self._pace.max_in_flight, self._limits.concurrency)
+        ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
+        return int(self._pace.in_flight + min(most, ahead))
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no further row is taken."""
+        return self._stopped is not None or self._signal.code(Purpose.CREATE) is not None
+
+    @property
+    def stopped(self) -> LaneStopped | None:
+        """The refusal that stopped the whole lane, if one did."""
+        return self._stopped
+
+    def is_sandbox_stopped(self, sandbox: str) -> bool:
+        """Whether no further row of this sandbox is taken."""
+        return sandbox in self._stopped_sandboxes
+
+    def is_refused(self, sandboxes: AbstractSet[str]) -> bool:
+        """Whether the service refused the lane as a whole, or each of these sandboxes."""
+        if self._stopped is not None:
+            return self._stopped.code not in NO_REFUSAL
+        refused = {
+            stopped.sandbox
+            for stopped in self._stopped_sandboxes.values()
+            if stopped.code not in NO_REFUSAL
+        }
+        return bool(sandboxes) and sandboxes <= refused
+
+    def count_created(self) -> None:
+        """A doubt of this lane turned out to be created."""
+        self._created += 1
+
+    # Stopping -------------------------------------------------------------------------------------
+
+    def refuse(self, refusal: OrgLevel, sandbox: str) -> None:
+        """Shut the breaker for a refusal that every row of its scope would meet."""
+        stopped = LaneStopped(
+            org=self.org.key,
+            sandbox=sandbox if refusal.scope is Scope.SANDBOX else None,
+            code=refusal.code,
+            title=refusal.title,
+            detail=refusal.detail,
+        )
+        if refusal.scope is Scope.SANDBOX:
+            self.stop_sandbox(stopped)
+        else:
+            self.stop(stopped)
+
+    def stop(self, stopped: LaneStopped) -> None:
+        """Take no further row: what waits gives up unsent, what is on the wire may be answered."""
+        if self._stopped is None:
+            self._stopped = stopped
+            self._tell(stopped)
+            # Look-ups may go on: what is in doubt is still to be settled.
+            self._signal.set("lane_stopped", Purpose.CREATE)
+            self.on_change()
+
+    def stop_sandbox(self, stopped: LaneStopped) -> None:
+        """Take no further row of one sandbox."""
+        assert stopped.sandbox is not None
+        if stopped.sandbox not in self._stopped_sandboxes:
+            self._stopped_sandboxes[stopped.sandbox] = stopped
+            self._tell(stopped)
+
+    def halt(self, code: str) -> None:
+        """Send nothing more; *code* says why, to the rows that give up."""
+        self._signal.set(code)
+        self.is_halted = True
+        self.on_change()
+
+    def counted(self) -> LaneCounted:
+        """What the lane did so far."""
+        return LaneCounted(
+            org=self.org.key,
+            host=self.host,
+            sent=self._pace.counted.sent,
+            created=self._created,
+            throttled=self._pace.counted.throttled,
+            retried=self._retrying.retried,
+            paused_s=round(self._pace.counted.paused_s, 3),
+            rate_max=round(self._pace.counted.rate_max, 3),
+            rate_last=round(self._pace.rate, 3),
+        )
+
+    def _tell(self, event: Event) -> None:
+        # Late bound: a lane may be there before the run that it belongs to.
+        self.on_event(event)
+
+    def _look_at_patience(self) -> None:
+        if self._signal.code(Purpose.READ) == NO_PROGRESS and not self.is_halted:
+            self.halt(NO_PROGRESS)
+            self.stop(
+                LaneStopped(
+                    org=self.org.key,
+                    sandbox=None,
+                    code=NO_PROGRESS,
+                    title="No progress for too long",
+                    detail=f"No normal answer within {self._limits.patience_s:g} s.",
+                )
+            )
+
+    def _doubt(self, answer: Unknown) -> None:
+        self._doubts_in_a_row += 1
+        if answer.stops_lane:
+            self.stop(
+                LaneStopped(
+                    org=self.org.key,
+                    sandbox=None,
+                    code=answer.code,
+                    title="The answer did not come from the service",
+                    detail=answer.detail,
+                )
+            )
+        elif self._doubts_in_a_row >= DOUBTS_IN_A_ROW:
+            # A dead gateway costs a handful of doubts, not the sheet.
+            now = anyio.current_time()
+            if now >= self._outage_until:  # what was out before the pause tells nothing new
+                self._outage_pause_s = min(
+                    max(2 * self._outage_pause_s, _OUTAGE_PAUSE_S), _LONGEST_OUTAGE_PAUSE_S
+                )
+                self._outage_until = now + self._outage_pause_s
+                self._pace.pause(now, self._outage_pause_s, "doubts")
+            self._pace.probe(now)
+
+    def _answered(self) -> None:
+        self._doubts_in_a_row = 0
+        self._outage_pause_s = 0.0
+
+
+def judge_load(response: Response) -> Signal:
+    """What an answer of Flow Service says about its load."""
+    if is_throttled(response):
+        return Signal.THROTTLED
+    return Signal.CONGESTION if is_congestion(response) else Signal.OK

@@ -1,0 +1,207 @@
+"""
+What stands in the sandbox already, held against what a row asks for.
+
+One table for the plan and for settling a doubt. Names are not unique and credentials may be
+hidden, so only our own marker, or a name with a target that is shown whole, makes a connection
+the row's; whatever else is in the way is a person's matter.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from batchconnect.flow_service.listing import Found, Listing, Shown, place_of
+from batchconnect.model.identity import canonical_name
+from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
+from batchconnect.validation.connection import BaseConnection, Target, target_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a row is recognised by. It outlives the row: a ledger that lost its sheet has it."""
+
+    marker: str
+    name: str
+    """Canonical, as names are compared."""
+    target: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Nothing of the row's stands there: it is to be created."""
+
+    warnings: tuple[str, ...] = ()
+
+
+class Sight(Enum):
+    """What the shown part of a target says of the whole."""
+
+    EQUAL = auto()
+    """All of it is shown, and equal."""
+    HIDDEN = auto()
+    """What is shown is equal, but not all of it is."""
+    DIFFERENT = auto()
+
+
+def wanted(connection: BaseConnection) -> Wanted:
+    """What a connection to be is recognised by."""
+    return Wanted(
+        marker=connection.marker,
+        name=canonical_name(connection.name),
+        target=target_of(connection),
+    )
+
+
+def match(
+    wanted: Wanted, listing: Listing, *, adopt_by_name: bool = False
+) -> Create | Existing | Conflict:
+    """
+    Decide for the plan what becomes of a row.
+
+    Args:
+        wanted: What the row asks for.
+        listing: A complete one of its sandbox.
+        adopt_by_name: Whether a connection of the same name whose target is hidden is the row's.
+
+    Raises:
+        ValueError: The listing is not complete, and what it shows does not decide.
+
+    Source:
+        design.md, "What stands in the sandbox already".
+    """
+    hits = listing.by_marker.get(wanted.marker, ())
+    in_the_way = _conflict_of_marker(wanted, hits)
+    if in_the_way is not None:
+        return in_the_way
+    if hits:
+        found = hits[0]
+        return Existing(connection_id=found.id, matched_by=MatchedBy.MARKER, etag=found.etag)
+    _raise_if_incomplete(listing)
+    by_name = _match_name(wanted, listing, adopt_by_name=adopt_by_name)
+    if by_name is not None:
+        return by_name
+    twins = [found.id for found in _near(wanted, listing) if _sight(wanted, found) is Sight.EQUAL]
+    if not twins:
+        return Create()
+    warning = f"another connection has the same target under another name: {', '.join(twins)}"
+    return Create(warnings=(warning,))
+
+
+def match_marker(wanted: Wanted, listing: Listing) -> Created | Conflict | None:
+    """
+    Settle a doubt by the marker alone, as within the settle window.
+
+    Returns:
+        None where no connection bears the marker: no proof of anything.
+
+    Source:
+        Contract, section 9, verdicts.
+    """
+    hits = listing.by_marker.get(wanted.marker, ())
+    in_the_way = _conflict_of_marker(wanted, hits)
+    if in_the_way is not None or not hits:
+        return in_the_way
+    return Created(connection_id=hits[0].id, etag=hits[0].etag, reconciled=True)
+
+
+def match_absent(
+    wanted: Wanted, listing: Listing, *, adopt_by_name: bool = False
+) -> Existing | Conflict | InDoubt | None:
+    """
+    Say what else may be the row's, once its marker is proven absent.
+
+    Args:
+        wanted: What the row asks for; no connection of the listing bears its marker.
+        listing: A complete one, made after the settle window.
+        adopt_by_name: Whether a connection of the same name whose target is hidden is the row's.
+
+    Returns:
+        None: proven absent, nothing is in the way of sending it again.
+
+    Raises:
+        ValueError: The listing is not complete.
+
+    Source:
+        design.md, "What stands in the sandbox already"; contract, section 9, "possible match".
+    """
+    _raise_if_incomplete(listing)
+    by_name = _match_name(wanted, listing, adopt_by_name=adopt_by_name)
+    if by_name is not None:
+        return by_name
+    # The tenant may be hidden here: what may be ours is not sent again.
+    near = [found.id for found in _near(wanted, listing)]
+    if not near:
+        return None
+    detail = f"connections with the same target under another name: {', '.join(near)}"
+    return InDoubt(code="possible_match", detail=detail)
+
+
+def _conflict_of_marker(wanted: Wanted, hits: tuple[Found, ...]) -> Conflict | None:
+    if len(hits) > 1:
+        detail = f"{len(hits)} connections bear the row's marker"
+        return Conflict(code="duplicated", detail=detail, connection_ids=_ids(hits))
+    differing = [part for found in hits for part in _differing(wanted, found)]
+    if differing:
+        detail = f"the connection with the row's marker has another {', '.join(differing)}"
+        return Conflict(code="target_differs", detail=detail, connection_ids=_ids(hits))
+    return None
+
+
+def _match_name(
+    wanted: Wanted, listing: Listing, *, adopt_by_name: bool
+) -> Existing | Conflict | None:
+    """Cases, in order: shown and equal; only hidden ones, adopted if asked; in the way."""
+    namesakes = listing.by_name.get(wanted.name, ())
+    if not namesakes:
+        return None
+    equal = [found for found in namesakes if _sight(wanted, found) is Sight.EQUAL]
+    if equal:
+        # The oldest of several, so that every run names the same one.
+        found = min(equal, key=lambda each: (each.created_at_ms or 0, each.id))
+        return _existing(found, MatchedBy.NAME_AND_TARGET)
+    are_hidden = all(_sight(wanted, found) is Sight.HIDDEN for found in namesakes)
+    if not are_hidden:
+        detail = "a connection with this name points elsewhere"
+        return Conflict(code="name_taken", detail=detail, connection_ids=_ids(namesakes))
+    if adopt_by_name and len(namesakes) == 1:
+        return _existing(namesakes[0], MatchedBy.NAME)
+    detail = "a connection has this name, and the service does not show its whole target"
+    return Conflict(code="target_hidden", detail=detail, connection_ids=_ids(namesakes))
+
+
+def _existing(found: Found, matched_by: MatchedBy) -> Existing:
+    return Existing(connection_id=found.id, matched_by=matched_by, etag=found.etag)
+
+
+def _near(wanted: Wanted, listing: Listing) -> list[Found]:
+    """Same endpoint, database and principal, and no other tenant; whatever the name."""
+    place = place_of(wanted.target)
+    hits = listing.by_place.get(place, ()) if place is not None else ()
+    return [found for found in hits if _sight(wanted, found) is not Sight.DIFFERENT]
+
+
+def _sight(wanted: Wanted, found: Found) -> Sight:
+    if _differing(wanted, found):
+        return Sight.DIFFERENT
+    return Sight.EQUAL if None not in _parts(found.shown) else Sight.HIDDEN
+
+
+def _differing(wanted: Wanted, found: Found) -> list[str]:
+    """The parts that are shown and differ, by their columns; never their values."""
+    shown = _parts(found.shown)
+    names = ("endpoint", "database", "tenant", "servicePrincipalId")
+    pairs = zip(names, _parts(wanted.target), shown, strict=True)
+    other = [name for name, ours, theirs in pairs if theirs is not None and ours != theirs]
+    return other if found.is_our_kind else ["connection spec", *other]
+
+
+def _parts(target: Target | Shown) -> tuple[str | None, str | None, str | None, str | None]:
+    return (target.endpoint, target.database, target.tenant, target.service_principal_id)
+
+
+def _ids(found: tuple[Found, ...]) -> tuple[str, ...]:
+    return tuple(each.id for each in found)
+
+
+def _raise_if_incomplete(listing: Listing) -> None:
+    if not listing.complete:
+        raise ValueError("only a complete listing proves that something is not there")

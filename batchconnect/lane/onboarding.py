@@ -1,0 +1,114 @@
+"""
+The life of one row, top to bottom, without concurrency.
+
+The intent is durable before the wire; the outcome is durable before anybody hears of it. What is
+unknown is written down as a doubt: `reconcile` settles it beside the work.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from batchconnect.flow_service import Sent
+from batchconnect.flow_service.answer import (
+    Answer,
+    Made,
+    NotSent,
+    OrgLevel,
+    Refused,
+    Throttled,
+    Unknown,
+)
+from batchconnect.ledger.entry import Settled
+from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
+from batchconnect.validation.connection import BaseConnection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A row whose turn has come."""
+
+    connection: BaseConnection
+    number: int = 1
+    """Which send of the row this is; above 1 after proven absence."""
+    warnings: tuple[str, ...] = ()
+    """What the plan noticed about it."""
+
+
+async def onboard(
+    turn: Turn, *, create: Callable[[BaseConnection], Awaitable[Sent]], ledger: RunLedger
+) -> Outcome:
+    """
+    Carry one row from its intent to its outcome.
+
+    Args:
+        turn: The row.
+        create: Sends the one POST and judges its answer; it repeats only what surely was not applied.
+        ledger: Hears of everything first.
+
+    Returns:
+        The outcome, durable. `InDoubt` is to be settled; `NotAttempted` may be taken up again.
+
+    Raises:
+        LedgerError: The ledger cannot be written. Before the wire nothing was sent; after it the
+            intent stands, and the next command finds the row by its marker.
+    """
+    row, marker = turn.connection.row, turn.connection.marker
+    await ledger.begin(row, marker, number=turn.number)
+    try:
+        sent = await create(turn.connection)
+    except Exception as error:  # noqa: BLE001 - whatever it is: the request may have left
+        # Only the kind is told: a message may repeat what was sent.
+        sent = Sent(answer=Unknown(code="internal_error", detail=type(error).__name__))
+    outcome = outcome_of(sent.answer)
+    if isinstance(outcome, InDoubt):
+        await ledger.doubt(row, marker, outcome, attempts=sent.attempts, throttled=sent.throttled)
+    else:
+        settled = Settled(
+            outcome=outcome,
+            attempts=sent.attempts,
+            throttled=sent.throttled,
+            warnings=turn.warnings,
+        )
+        await ledger.settle(row, marker, settled)
+    return outcome
+
+
+def outcome_of(answer: Answer) -> Outcome:
+    """
+    How a row ends by the answer to its create.
+
+    Source:
+        The contract, section 5; design.md, "States".
+    """
+    match answer:
+        case Made():
+            return Created(
+                connection_id=answer.connection_id,
+                etag=answer.etag,
+                http_status=answer.http_status,
+                request_id=answer.request_id,
+            )
+        case Refused() | OrgLevel():
+            return Failed(
+                code=answer.code,
+                detail=answer.detail,
+                http_status=answer.http_status,
+                request_id=answer.request_id,
+            )
+        case Unknown():
+            return InDoubt(
+                code=answer.code,
+                detail=answer.detail,
+                http_status=answer.http_status,
+                request_id=answer.request_id,
+                refused_if_absent=answer.refused_if_absent,
+            )
+        case NotSent():
+            return NotAttempted(code=answer.code, detail=answer.detail)
+        case Throttled():
+            # The ring gave up repeating: the lane's patience was spent, or the run is being stopped.
+            return NotAttempted(code="no_progress", detail=answer.detail)
+        case _:
+            assert_never(answer)

@@ -1,0 +1,43 @@
+"""
+Rows that the ledger knows and the sheet no longer has: what of them is accounted for, and settled.
+
+A row in doubt may have been applied, so it is looked for although nobody can send it again.
+"""
+
+from dataclasses import dataclass
+
+from batchconnect.lane.matching import Wanted
+from batchconnect.ledger.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_ledger import RunLedger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """A row in doubt that the sheet no longer has: it can be settled, and not be sent."""
+
+    row: int
+    sandbox: str
+    wanted: Wanted
+    state: RowState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """A row of the parent run that the sheet no longer has."""
+
+    org: str
+    """The org's settings key."""
+    number: int
+    marker: str | None
+    planned: RowPlanned
+    settled: Settled | None
+    """What it ended with; None: it is in doubt, and *orphan* is settled in this run."""
+    orphan: Orphan | None = None
+
+    def lines(self, ledger: RunLedger) -> list[Line]:
+        """What accounts for it in this run."""
+        lines = [ledger.line(self.planned, row=self.number, marker=self.marker)]
+        if self.settled is not None:
+            lines.append(ledger.line(self.settled, row=self.number, marker=self.marker))
+        return lines

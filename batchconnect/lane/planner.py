@@ -1,0 +1,242 @@
+"""
+What a run would do for each row of one sandbox: plan before apply.
+
+The sandbox is read once; each row is then held against what stands there and against what the ledger
+knows. Nothing is changed here, so `plan` shows exactly what `run` does.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.lane.matching import Create, match, wanted
+from batchconnect.ledger.row_state import RowState
+from batchconnect.model.outcome import Conflict, Existing, MatchedBy, NotAttempted, Outcome
+from batchconnect.validation.connection import BaseConnection
+
+_READINGS: Final = 3
+"""Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
+
+
+class Reads(Protocol):
+    """What a plan asks of the service; a lane offers it."""
+
+    async def list(self, sandbox: str) -> Listing:
+        """One reading of a sandbox."""
+        ...
+
+    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+        """One connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Nothing of it stands there: it is to be created."""
+
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """It has an outcome without a request."""
+
+    outcome: Outcome
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleFirst:
+    """It was sent by an earlier process, which never learned the answer."""
+
+    state: RowState
+
+
+Decision = Send | Settle | SettleFirst
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One row with what a run would do for it."""
+
+    place: int
+    connection: BaseConnection
+    decision: Decision
+
+
+def unknown(_marker: str) -> None:
+    """What a ledger without markers knows of each: it need not be asked a million times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the ledger knew before this process began."""
+
+    is_new: bool = True
+    """No intent was written yet, or the first run began within the settle window: the ledger may be
+    the successor of one that was lost."""
+    open: Mapping[str, RowState] = field(default_factory=dict)
+    """By marker: rows of any run that were sent and never answered."""
+    sends: Mapping[str, int] = field(default_factory=dict)
+    """By marker: how often rows of a resumed run were sent, and proven absent."""
+    state_of: Callable[[str], RowState | None] = unknown
+    """What all runs know of a marker."""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it knows no identity at all."""
+        return self.state_of is unknown and not self.open and not self.sends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How the plan judges what stands there."""
+
+    settle_s: float = 180.0
+    settle_first: bool = False
+    """Always wait the settle window before a sandbox's first POST."""
+    adopt_by_name: bool = False
+    recreate: bool = False
+    """Make again what an earlier run made and somebody deleted since."""
+
+
+async def read_sandbox(reads: Reads, sandbox: str) -> Listing:
+    """
+    Read all that stands in a sandbox; a reading that fails is repeated.
+
+    Returns:
+        A complete listing, or the last one that failed.
+    """
+    listing = await reads.list(sandbox)
+    for _ in range(_READINGS - 1):
+        if listing.complete or listing.refusal is not None:
+            break
+        listing = await reads.list(sandbox)
+    return listing
+
+
+def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
+    """
+    Whether a sandbox has to be read again, a settle window later, before its first POST.
+
+    A new ledger may be the successor of one that was lost in mid-run. If the sandbox bears markers
+    younger than the settle window that are not its own, more of them may still be on their way.
+
+    Args:
+        listing: A complete one.
+        known: What the ledger knows.
+        rules: The settle window, and whether to wait in any case.
+
+    Source:
+        design.md, "Settling a doubt".
+    """
+    return rules.settle_first or (known.is_new and _has_young_strangers(listing, known, rules))
+
+
+async def decide(
+    places: Iterable[int],
+    listing: Listing,
+    *,
+    load: Callable[[int], BaseConnection | None],
+    reads: Reads,
+    known: Known,
+    rules: Rules,
+) -> AsyncGenerator[Decided, None]:
+    """
+    Decide for each row of a sandbox.
+
+    Args:
+        places: Where its rows stand in the sheet.
+        listing: A complete reading of the sandbox.
+        load: Reads a row again; None: it is not to be looked at.
+        reads: The lane, for what has to be asked once more.
+        known: What the ledger knows.
+        rules: How to judge.
+
+    Yields:
+        Every row once; those that seem to be deleted come last, for they are asked about.
+    """
+    vanished: list[tuple[int, BaseConnection, str]] = []
+    for place in places:
+        connection = load(place)
+        if connection is None:
+            continue
+        state = known.open.get(connection.marker)
+        if state is not None:
+            decision: Decision = SettleFirst(state=state)
+        else:
+            judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
+            if isinstance(judged, Create):
+                before = known.state_of(connection.marker)
+                made = before.made if before is not None else None
+                if made is not None:
+                    vanished.append((place, connection, made))
+                    continue
+                decision = Send(warnings=judged.warnings)
+            else:
+                decision = Settle(outcome=judged)
+        yield Decided(place=place, connection=connection, decision=decision)
+    async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
+        async for decided in asked:
+            yield decided
+
+
+def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
+    """Whether a marker that this ledger never sent is younger than the settle window."""
+
+    def is_stranger(marker: str) -> bool:
+        state = known.state_of(marker)
+        return state is None or state.sends == 0
+
+    age_ms = listing.youngest_marker_age_ms(is_stranger)
+    return age_ms is not None and age_ms < rules.settle_s * 1000
+
+
+async def _decide_vanished(
+    vanished: list[tuple[int, BaseConnection, str]], reads: Reads, rules: Rules
+) -> AsyncGenerator[Decided, None]:
+    """The ledger says created, the listing shows nothing: gone only if two listings and GET agree."""
+    again: Listing | None = None
+    for place, connection, made in vanished:
+        if again is None:
+            again = await read_sandbox(reads, connection.sandbox)
+        judged = match(wanted(connection), again) if again.complete else None
+        decision: Decision
+        if judged is not None and not isinstance(judged, Create):
+            decision = Settle(outcome=judged)
+        else:
+            found = await reads.get(connection.sandbox, made)
+            decision = _vanished(found, made, judged, recreate=rules.recreate)
+        yield Decided(place=place, connection=connection, decision=decision)
+
+
+def _vanished(
+    found: Found | Gone | Unreadable, made: str, judged: Create | None, *, recreate: bool
+) -> Decision:
+    """
+    Args:
+        found: What GET says of the id that the earlier run got.
+        made: That id.
+        judged: What the second listing says; None: it is not complete.
+        recreate: Whether what is gone is made again.
+    """
+    if isinstance(found, Found):
+        outcome: Outcome = Existing(
+            connection_id=made, matched_by=MatchedBy.MARKER, etag=found.etag
+        )
+    elif not isinstance(found, Gone) or judged is None:
+        outcome = NotAttempted(
+            code="listing_failed", detail="Whether it still stands could not be found out."
+        )
+    elif recreate:
+        return Send(warnings=judged.warnings)
+    else:
+        outcome = Conflict(
+            code="deleted_since",
+            detail="An earlier run created it, and it is gone since.",
+            connection_ids=(made,),
+        )
+    return Settle(outcome=outcome)

@@ -1,0 +1,256 @@
+"""
+One lane's part of a run: what its plan says is to be sent, sent at the lane's own pace.
+
+The lane waits for no other, and a sandbox that has to wait delays no row of the lane's other sandboxes.
+The plan is `lane_plan`'s, the doubts are `lane_doubts`'s; both go on beside the rows.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from batchconnect.lane.doubts import LaneDoubts
+from batchconnect.lane.lane import Lane
+from batchconnect.lane.matching import wanted
+from batchconnect.lane.onboarding import Turn, onboard
+from batchconnect.lane.orphan import Orphan
+from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed
+from batchconnect.lane.planner import Decided, Known, Rules
+from batchconnect.lane.pool import Pool
+from batchconnect.lane.reconciler import Doubt, Policy
+from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.model.errors import LedgerError, SheetError
+from batchconnect.model.event import Event, RowSettled, RowStarted
+from batchconnect.model.outcome import InDoubt
+from batchconnect.model.secret import Secret
+from batchconnect.validation.connection import BaseConnection
+
+Holding = Callable[[Secret], AbstractContextManager[None]]
+"""`Redactor.holding`: what leaves the process meanwhile does not show the secret."""
+
+
+class LaneWork:
+    """
+    Carries out one lane's part of a run.
+
+    Args:
+        lane: Its stack, its breaker, its pace.
+        places: Per sandbox, where its rows stand in the sheet.
+        orphans: Rows in doubt that are settled without being sent.
+        load: Reads a row again.
+        ledger: The run's pen.
+        known: What the ledger knew before.
+        clock: The run's clocks.
+        rules: How the plan judges.
+        policy: How doubts are settled.
+        may_begin: Asked before each new row; False: the run's budget is spent (`--max-rows`).
+        on_event: Told of everything.
+        on_broken: Told that the ledger cannot be written; the lane takes no further row.
+        holding: Keeps a row's secret out of every text while the row is in flight.
+    """
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        places: Mapping[str, Sequence[int]],
+        load: Load,
+        ledger: RunLedger,
+        known: Known,
+        clock: Clock,
+        rules: Rules,
+        policy: Policy,
+        orphans: tuple[Orphan, ...],
+        may_begin: Callable[[], bool],
+        on_event: Callable[[Event], None],
+        on_broken: Callable[[LedgerError], None],
+        holding: Holding,
+    ) -> None:
+        self.lane = lane
+        self._sandboxes = places
+        self._orphans = orphans
+        self._load = load
+        self._ledger = ledger
+        self._known = known
+        self._clock = clock
+        self._may_begin = may_begin
+        self._on_event = on_event
+        self._on_broken = on_broken
+        self._holding = holding
+        self._places: deque[int] = deque()
+        """Rows that are sent for the first time; a million of them are a million numbers."""
+        self._queue: deque[Waiting] = deque()
+        """Rows of which more is known; they go first, since most of them have waited already."""
+        self._busy = 0
+        self._changed = anyio.Event()
+        self._pool = Pool(
+            take=self._take, more=self._more, work=self._carry_out, capacity=lane.capacity
+        )
+        self._plan = LanePlan(
+            lane=lane,
+            load=load,
+            ledger=ledger,
+            known=known,
+            rules=rules,
+            send=self._enqueue,
+            settle_first=self._settle_first,
+            on_event=on_event,
+            on_broken=on_broken,
+        )
+        self._doubts = LaneDoubts(
+            lane=lane,
+            ledger=ledger,
+            clock=clock,
+            policy=policy,
+            resend=self._resend,
+            on_event=on_event,
+            on_broken=on_broken,
+            on_change=self._wake,
+        )
+
+    @property
+    def had_doubts(self) -> bool:
+        """Whether the run has to be swept."""
+        return bool(self._orphans) or self._doubts.were_any
+
+    @property
+    def in_flight(self) -> int:
+        """Rows that are on their way."""
+        return self._pool.active
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the service refused the lane, or each of its sandboxes: nothing of it can be done."""
+        sandboxes = {orphan.sandbox for orphan in self._orphans} | self._sandboxes.keys()
+        return self.lane.is_refused(sandboxes)
+
+    async def run(self) -> None:
+        """Return when each of the lane's rows is settled, or the lane is stopped."""
+        self.lane.on_change = self._lane_changed
+        self.lane.on_admitted = self._pool.recheck
+        self.lane.on_event = self._on_event
+        async with anyio.create_task_group() as tasks:
+            self._doubts.begin(tasks)
+            await self._take_up_orphans()
+            for sandbox, places in self._sandboxes.items():
+                self._busy += 1
+                tasks.start_soon(self._plan_one, sandbox, places)
+            await self._pool.run()
+            self._plan.stop()
+            self._doubts.stop()
+
+    def _lane_changed(self) -> None:
+        # A refused lane plans no further, yet it settles its doubts as far as it is let.
+        self._plan.stop()
+        if self.lane.is_halted:
+            self._doubts.stop()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._pool.recheck()
+
+    async def _plan_one(self, sandbox: str, places: Sequence[int]) -> None:
+        try:
+            await self._plan.carry_out(sandbox, places)
+        finally:
+            self._busy -= 1
+            self._wake()
+
+    # The rows -------------------------------------------------------------------------------------
+
+    def _enqueue(self, waiting: Waiting) -> None:
+        if waiting == Waiting(place=waiting.place):
+            self._places.append(waiting.place)
+        else:
+            self._queue.append(waiting)
+        self._wake()
+
+    def _has_waiting(self) -> bool:
+        return bool(self._queue or self._places)
+
+    def _take(self) -> Waiting | None:
+        while self._has_waiting() and not (self.lane.is_stopped or self.lane.is_halted):
+            if self._queue:
+                waiting = self._queue.popleft()
+            else:
+                waiting = Waiting(place=self._places.popleft())
+            # A row that was begun is in the budget already.
+            if waiting.number > 1 or self._may_begin():
+                self._busy += 1
+                return waiting
+        return None
+
+    async def _more(self) -> bool:
+        while not self.lane.is_halted:
+            if self._has_waiting() and not self.lane.is_stopped:
+                return True
+            if not self._busy and not self._doubts.are_open:
+                return False
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return False
+
+    async def _carry_out(self, waiting: Waiting) -> None:
+        try:
+            connection = self._load(waiting.place)
+            if self.lane.is_sandbox_stopped(connection.sandbox):
+                await checkpoint()  # there may be half a million more of them
+            else:
+                with self._holding(connection.service_principal_key):
+                    await self._onboard(connection, waiting)
+        except SheetError as error:
+            self.lane.stop(sheet_changed(self.lane, error))
+        except LedgerError as error:
+            self._on_broken(error)
+        finally:
+            self._busy -= 1
+            self._wake()
+
+    async def _onboard(self, connection: BaseConnection, waiting: Waiting) -> None:
+        row, org, sandbox = connection.row, self.lane.org.key, connection.sandbox
+        self._on_event(RowStarted(row=row, org=org, sandbox=sandbox))
+        turn = Turn(connection=connection, number=waiting.number, warnings=waiting.warnings)
+        began = self._clock.monotonic_s()
+        outcome = await onboard(turn, create=self.lane.create, ledger=self._ledger)
+        if isinstance(outcome, InDoubt):
+            doubt = Doubt(
+                row=row,
+                wanted=wanted(connection),
+                outcome=outcome,
+                moment=self._clock.moment(),
+                sends=waiting.number,
+                place=waiting.place,
+            )
+            self._doubts.add(sandbox, doubt)
+        else:
+            took_ms = round((self._clock.monotonic_s() - began) * 1000)
+            self._on_event(
+                RowSettled(row=row, org=org, sandbox=sandbox, outcome=outcome, duration_ms=took_ms)
+            )
+
+    # The doubts -----------------------------------------------------------------------------------
+
+    async def _take_up_orphans(self) -> None:
+        try:
+            for orphan in self._orphans:
+                of_parent = replace(orphan.state, planned=None)
+                state = self._known.open.get(orphan.wanted.marker, of_parent)
+                await self._doubts.add_again(orphan.row, orphan.sandbox, orphan.wanted, state)
+        except LedgerError as error:
+            self._on_broken(error)
+
+    async def _settle_first(self, decided: Decided, state: RowState) -> None:
+        connection = decided.connection
+        await self._doubts.add_again(
+            connection.row, connection.sandbox, wanted(connection), state, place=decided.place
+        )
+
+    def _resend(self, doubt: Doubt) -> None:
+        assert doubt.place is not None
+        self._enqueue(Waiting(place=doubt.place, number=doubt.sends + 1))

@@ -1,8 +1,0 @@
-"""Event to structlog, set up once by the command line; this is the door to it."""
-
-from batchconnect.log.log import Log, open_log
-
-__all__ = [
-    "Log",
-    "open_log",
-]

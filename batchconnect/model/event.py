@@ -1,0 +1,179 @@
+"""What just happened in a run, as frozen values: for progress, the log, and whoever calls from Python."""
+
+from dataclasses import dataclass
+
+from batchconnect.model.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """The run is open in the ledger."""
+
+    run_id: str
+    resumed: bool
+    """True: an earlier process left this run open, and it goes on."""
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxListed:
+    """One sandbox was read, or could not be."""
+
+    org: str
+    sandbox: str
+    connections: int
+    complete: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The plan stands: how many rows will be sent, how many are settled already."""
+
+    to_create: int
+    settled: int
+    to_settle: int
+    """Rows in doubt from an earlier process."""
+    left_out: tuple[int, ...] = ()
+    """Numbers of new rows that a rerun leaves for `run`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowStarted:
+    """The row's intent is durable; its request is on the way."""
+
+    row: int
+    org: str
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowSettled:
+    """The row has an outcome, durable in the ledger."""
+
+    row: int
+    org: str
+    sandbox: str
+    outcome: Outcome
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowInDoubt:
+    """A row's answer is unknown; it is settled beside the work."""
+
+    row: int
+    org: str
+    sandbox: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """A look-up of doubts in one sandbox ended."""
+
+    org: str
+    sandbox: str
+    waiting: int
+    """Doubts still open in this sandbox."""
+    left_s: float
+    """Seconds until the last of them is decided at the latest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePaused:
+    """A lane sends nothing for a while."""
+
+    org: str
+    host: str
+    pause_s: float
+    reason: str
+    """`retry_after`, `throttled`, `not_sent`, `doubts`, `waits_for_settle`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaceChanged:
+    """A lane's rate was cut, or grew enough to be told."""
+
+    org: str
+    host: str
+    rate: float
+    """Requests per second from now on."""
+    reason: str
+    """`congestion`, `growth`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneStopped:
+    """A lane, or one sandbox of it, takes no further row: an org-level refusal."""
+
+    org: str
+    sandbox: str | None
+    """None: the whole lane."""
+    code: str
+    title: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCounted:
+    """What one lane did in this process, told when it ends."""
+
+    org: str
+    host: str
+    sent: int
+    created: int
+    throttled: int
+    retried: int
+    paused_s: float
+    rate_max: float
+    rate_last: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """The sweep compared every marker of the run with the service."""
+
+    expected: int
+    found: int
+    duplicated: tuple[str, ...]
+    """Markers that more than one connection bears."""
+    missing: tuple[str, ...]
+    """Markers that no connection bears, though the run says so."""
+    complete: bool = True
+    """False: a listing failed, so *missing* is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draining:
+    """A stop was asked: nothing more is sent, what is in flight may finish."""
+
+    reason: str
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """The run is closed in the ledger."""
+
+    run_id: str
+    exit_code: int
+    duration_s: float
+
+
+Event = (
+    RunStarted
+    | SandboxListed
+    | Planned
+    | RowStarted
+    | RowSettled
+    | RowInDoubt
+    | Settling
+    | LanePaused
+    | PaceChanged
+    | LaneStopped
+    | LaneCounted
+    | Swept
+    | Draining
+    | RunFinished
+)

@@ -1,0 +1,264 @@
+"""
+What to do next, in one or two plain sentences, for every code that people meet.
+
+One table for the screen, the incidents and `failed.csv`, so that the same trouble gets the same
+advice everywhere. A code without an entry gets the advice of its kind, at last of its status.
+"""
+
+import re
+
+from batchconnect.model.outcome import Status
+
+_FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
+
+_AGAIN = "Run `batchconnect rerun` when it is fixed: it sends only what is unfinished."
+_LATER = "Run `batchconnect rerun` later: it sends only what is unfinished."
+_OPEN = "Run `batchconnect reconcile` to look again; nothing is sent by that."
+_ADMIN = (
+    "Ask the organization's admin for a product profile of Experience Platform on this credential,"
+    f" and a role with Manage Sources and the sandbox. {_AGAIN}"
+)
+_CLIENT = (
+    f"Check client_id, client_secret and org_id of this org with `batchconnect orgs`. {_AGAIN}"
+)
+_SANDBOX = (
+    "Check the sandbox name (lower case, as Experience Platform shows it) and that the credential's"
+    f" role includes it. {_AGAIN}"
+)
+_OURS = (
+    "Every row would be refused alike: update batchconnect or report this answer with its"
+    " request id. The rows are fine as they are."
+)
+_CELLS = f"Correct the row's cells by the service's message. {_AGAIN}"
+_AZURE = (
+    "Check endpoint, database, tenant, servicePrincipalId and servicePrincipalKey of the row, that"
+    " the principal is at least Database viewer, and that the cluster's firewall admits Adobe."
+    f" {_AGAIN}"
+)
+_NETWORK = f"Check network, proxy and the platform URL from this machine. {_LATER}"
+_DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
+_OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
+_PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
+_PEOPLE = "A person decides: look at the named connections in Experience Platform."
+
+_TABLE: dict[str, tuple[str, str]] = {
+    # Gateway: code -> (title, hint)
+    "400003": ("A header is missing", _OURS),
+    "401013": (
+        "The access token is refused",
+        f"The token was refused even when fresh: check the credential, or the ready token. {_AGAIN}",
+    ),
+    "403000": ("The API key is missing", _CLIENT),
+    "403003": ("The API key is not valid", _CLIENT),
+    "403010": ("The access token is missing", _CLIENT),
+    "403011": ("The token's scopes do not fit", f"Check the scopes setting of this org. {_AGAIN}"),
+    "403012": ("This address is blocked", f"Ask Adobe why this IP address is blocked. {_LATER}"),
+    "403013": ("This address is not admitted", f"Have this IP address admitted. {_AGAIN}"),
+    "403025": (
+        "The credential has no right for this organization",
+        f"The credential is another organization's than org_id, or has no product profile. {_ADMIN}",
+    ),
+    "403027": (
+        "The credential has no product profile, or the org id is wrong",
+        f"Compare org_id with the organization that owns the credential. {_ADMIN}",
+    ),
+    "429050": ("Too many requests", f"The lane slows down by itself; nothing to do. {_LATER}"),
+    "503000": ("The gateway could not check the API key", _LATER),
+    "503010": ("The gateway could not check the token", _LATER),
+    "503020": ("The gateway could not read the profile", _LATER),
+    # Flow Service: number and status
+    "1001-401": ("Unauthorized", _ADMIN),
+    "1002-403": ("Forbidden", _ADMIN),
+    "1007-400": ("A header is not valid", _OURS),
+    "1008-401": ("The token has no access to this organization", _CLIENT),
+    "1009-403": ("The organization id is missing", _OURS),
+    "1100-400": ("Refused by the connector", _AZURE),
+    "1105-401": ("Unauthorized", _ADMIN),
+    "1106-403": ("Forbidden", _ADMIN),
+    "1301-400": ("The authentication type is not supported", _OURS),
+    "1302-400": ("The authentication type is not supported", _OURS),
+    "1304-400": ("A mandatory field is missing", _CELLS),
+    "1308-400": ("Azure Data Explorer refused the credentials", _AZURE),
+    "1339-400": ("The organization id is malformed", f"Check org_id in the settings. {_AGAIN}"),
+    "1405-400": ("The request was empty", _OURS),
+    "1413-400": ("The connection spec is unknown", _OURS),
+    "1415-400": ("The authentication spec is unknown", _OURS),
+    "1605-401": ("Unauthorized", _ADMIN),
+    "1606-403": ("Forbidden", _ADMIN),
+    "2000-401": ("The token has no access to this organization", _CLIENT),
+    "2001-401": ("The organization header is missing", _CLIENT),
+    "2002-401": ("The organization header is empty", _CLIENT),
+    "2100-404": ("The sandbox does not exist", _SANDBOX),
+    "2101-404": ("The sandbox does not exist", _SANDBOX),
+    "2103-404": ("The sandbox does not exist", _SANDBOX),
+    "2105-400": ("The sandbox header is missing", _OURS),
+    "2106-404": ("The organization has no default sandbox", _SANDBOX),
+    "2110-400": ("The sandbox is not allowed here", _SANDBOX),
+    "2111-403": ("The sandbox or token is refused", _ADMIN),
+    "2118-403": ("A permission is missing", _ADMIN),
+    "2120-403": ("The credential lacks a permission", _ADMIN),
+    "2121-403": ("The credential may not manage this source", _ADMIN),
+    # By HTTP status, where no code is named
+    "http-400": ("The request was refused", _CELLS),
+    "http-401": ("Sign-in refused", _CLIENT),
+    "http-403": ("Access refused", _ADMIN),
+    "http-404": ("The service is not there", _PLATFORM_URL),
+    "http-407": ("The proxy asks for a sign-in", f"Check --proxy and its credentials. {_AGAIN}"),
+    "http-422": ("The request was refused", _CELLS),
+    "http-429": ("Too many requests", f"The lane slows down by itself; nothing to do. {_LATER}"),
+    # IMS
+    "invalid_client": (
+        "The client id or client secret is refused",
+        f"Check client_id and client_secret of this org; the secret may have been rotated. {_AGAIN}",
+    ),
+    "invalid_scope": ("The scopes are refused", f"Check the scopes setting of this org. {_AGAIN}"),
+    "unauthorized_client": ("The credential is not set up for server-to-server", _CLIENT),
+    "no_token": (
+        "No access token",
+        f"IMS gave no token: check the network and the status. {_LATER}",
+    ),
+    "no_client_secret": ("The client secret is missing", _CLIENT),
+    # Network, nothing sent
+    "host_not_allowed": (
+        "The host is not allowed",
+        f"Check the platform and IMS URLs; name a host that is meant with --allow-host. {_AGAIN}",
+    ),
+    "bad_request": ("The request cannot be sent", f"Check the platform URL and proxy. {_AGAIN}"),
+    "dns": ("The host's name is not known", _NETWORK),
+    "refused": ("The host refuses connections", _NETWORK),
+    "unreachable": ("The host is not reachable", _NETWORK),
+    "connect_timeout": ("The host does not answer", _NETWORK),
+    "tls": (
+        "The host's certificate is not trusted",
+        f"Behind a company proxy name its certificate with --ca-bundle. {_AGAIN}",
+    ),
+    "proxy": ("The proxy refuses the tunnel", f"Check --proxy and its credentials. {_AGAIN}"),
+    # Sent, the answer unknown
+    "timeout": ("No answer in time", _DOUBT),
+    "connection_lost": ("The answer was lost", _DOUBT),
+    "bad_answer": ("The answer was no HTTP", _DOUBT),
+    "interrupted": ("Interrupted", "Run the same command again: it goes on where it stopped."),
+    "terminated": ("Terminated", "Run the same command again: it goes on where it stopped."),
+    "ledger": (
+        "The ledger could not be written",
+        "Free disk space, then run the same command again: it goes on where it stopped.",
+    ),
+    "protocol_surprise": (
+        "The service answered out of its contract",
+        f"The connection most likely exists, its id is not sure. {_OPEN}",
+    ),
+    "possible_match": (
+        "A connection with the same target stands there",
+        f"{_PEOPLE} Give it this row's name to adopt it, or delete it; then `batchconnect rerun`.",
+    ),
+    "internal_error": (
+        "An error of batchconnect",
+        f"Please report it, with the run's log. The connection may exist. {_OPEN}",
+    ),
+    "proven_absent": ("Proven absent", f"It was not applied, nothing stands there. {_LATER}"),
+    "row_gone": (
+        "The row is no longer in the sheet",
+        "Put it back if it is meant to be onboarded, and run the sheet again.",
+    ),
+    "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
+    "sheet_changed": (
+        "The sheet was changed during the run",
+        "Run the same command again with the sheet as it is now.",
+    ),
+    "held": ("Proven absent, held", "Run `batchconnect rerun --on-doubt resend` to send it again."),
+    # Ours
+    "never_applied": (
+        "Sent, and never applied",
+        f"The service lost the request each time; it is proven absent. {_LATER}",
+    ),
+    "name_taken": (
+        "The name is taken",
+        f"Another connection has this name and points elsewhere. Rename the row, or that one. {_AGAIN}",
+    ),
+    "target_hidden": (
+        "The name is taken, the target hidden",
+        "If that connection is the row's own, use --adopt-by-name; otherwise rename the row.",
+    ),
+    "target_differs": (
+        "The row's connection points elsewhere",
+        f"The connection was changed after its create. {_PEOPLE}",
+    ),
+    "duplicated": (
+        "The connection exists more than once",
+        f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes.",
+    ),
+    "deleted_since": (
+        "The connection was deleted since",
+        "Run with --recreate to make it again, or take the row out of the sheet.",
+    ),
+    "no_progress": (
+        "The lane made no progress",
+        f"The service throttled or was not reachable beyond --patience. {_LATER}",
+    ),
+    "lane_stopped": ("Stopped with its lane", f"See the incident that stopped the lane. {_AGAIN}"),
+    "sandbox_stopped": ("Stopped with its sandbox", f"See the incident of this sandbox. {_AGAIN}"),
+    "max_rows": ("Stopped by --max-rows", "Run the same command again for the next rows."),
+    "max_failures": (
+        "Stopped by --max-failures",
+        f"Look at the failed rows first. {_AGAIN}",
+    ),
+    "listing_failed": (
+        "The sandbox could not be listed",
+        f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",
+    ),
+    "rejected_rows": (
+        "The sheet has rejected rows",
+        "Correct the rejected rows, or run with --skip-invalid to send the others.",
+    ),
+}
+
+_BY_STATUS: dict[Status, str] = {
+    Status.CREATED: "Nothing to do.",
+    Status.EXISTING: "Nothing to do. Its key was not compared and not sent.",
+    Status.FAILED: _CELLS,
+    Status.REJECTED: f"Correct the named cell. {_AGAIN}",
+    Status.CONFLICT: _PEOPLE,
+    Status.IN_DOUBT: _DOUBT,
+    Status.NOT_ATTEMPTED: _LATER,
+}
+
+
+def title_for(code: str) -> str:
+    """A few words for a headline; the code itself where the table has none."""
+    entry = _entry(code)
+    if entry is not None:
+        return entry[0]
+    return f"The service failed: {code}" if _is_server_fault(code) else f"Refused: {code}"
+
+
+def hint_for(code: str, status: Status) -> str:
+    """
+    Say what to do next.
+
+    Args:
+        code: The outcome's code, as `FLOW-1308-400`, `403025`, `http-502`, `name_taken`; may be `""`.
+        status: What the row became; it decides where the code is not in the table.
+    """
+    if status in {Status.CREATED, Status.EXISTING}:
+        return _BY_STATUS[status]
+    entry = _entry(code)
+    if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
+        return _OVERLOAD
+    return entry[1] if entry else _BY_STATUS[status]
+
+
+def _entry(code: str) -> tuple[str, str] | None:
+    flow = _FLOW.fullmatch(code)
+    if flow is not None:
+        return _TABLE.get(flow[1])
+    if code.startswith("ims-"):
+        return _TABLE["invalid_client"]
+    if code.startswith("body_"):
+        return ("The answer could not be read whole", _DOUBT)
+    if code.startswith("403") and len(code) == len("403000") and code not in _TABLE:
+        return _TABLE["http-403"]
+    return _TABLE.get(code)
+
+
+def _is_server_fault(code: str) -> bool:
+    return re.search(r"-5\d\d$", code) is not None

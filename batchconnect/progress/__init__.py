@@ -1,8 +1,0 @@
-"""Event to what a person sees while a run goes on; this is the door to it."""
-
-from batchconnect.progress.display import Progress, open_progress
-
-__all__ = [
-    "Progress",
-    "open_progress",
-]

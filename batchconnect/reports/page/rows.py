@@ -1,0 +1,168 @@
+"""
+The rows of the page's table as one inert JSON block.
+
+A text that many rows share (an org, an endpoint, a hint) is written once, at the end, and rows hold its
+number: that halves the page. Characters that steer a reader's eye or end a script are escapes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import orjson
+
+from batchconnect.model.escape import inert
+from batchconnect.model.outcome import Status
+from batchconnect.reports.columns import cells_of
+from batchconnect.reports.result import Result
+
+MOST_ROWS: Final = 50_000
+"""A page with more is slow to open; it holds the unfinished rows then, so many at most."""
+
+FIELDS: Final = (
+    "row",
+    "status",
+    "name",
+    "connection",
+    "org",
+    "sandbox",
+    "endpoint",
+    "database",
+    "tenant",
+    "principal",
+    "description",
+    "codes",
+    "error",
+    "hint",
+    "column",
+    "http",
+    "request",
+    "attempts",
+    "match",
+    "started",
+    "duration",
+    "warnings",
+    "carried",
+)
+"""What stands where in a row; the script reads their names from the block."""
+
+TEXTS: Final = frozenset(
+    {
+        "status", "org", "sandbox", "endpoint", "database", "tenant", "principal", "description",
+        "codes", "error", "hint", "column", "match", "warnings", "carried",
+    }
+)  # fmt: skip
+"""Fields that hold numbers of texts, or lists of such."""
+
+_PER_CHUNK = 500
+_FOUND_BY_ASKING = "its marker, after the answer was lost"
+
+
+_DONE = (Status.CREATED, Status.EXISTING)
+
+
+def _numbers() -> defaultdict[str, int]:
+    """Texts by number, in the order in which they come up; asking for a text is enough."""
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    numbers[""] = 0
+    return numbers
+
+
+def is_unfinished(result: Result) -> bool:
+    """Whether the row has no connection."""
+    return result.status not in _DONE
+
+
+def codes_of(result: Result) -> list[str]:
+    """Every code that explains the row: a rejected one may have several."""
+    if result.error_code is None and not result.problems:
+        return []
+    own = [result.error_code] if result.error_code else []
+    errors = [problem.code for problem in result.problems] if is_unfinished(result) else []
+    return list(dict.fromkeys([*own, *errors]))
+
+
+class RowBlock:
+    """
+    Takes rows in the sheet's order, and writes the block.
+
+    The written rows are kept, some 200 bytes each: that costs less than reading them a second time.
+
+    Args:
+        total: Rows of the run; with more than `MOST_ROWS`, only unfinished ones are taken.
+        carried: Headers of the unknown columns.
+        started_at_ms: The run's start, from which the rows' starts are counted.
+    """
+
+    def __init__(self, *, total: int, carried: Sequence[str], started_at_ms: int) -> None:
+        self._is_whole = total <= MOST_ROWS
+        self._carried = list(map(inert, carried))
+        self._started_at_ms = started_at_ms
+        self._texts = _numbers()
+        self._rows: list[bytes] = []
+
+    def add(self, result: Result, codes: Sequence[str]) -> None:
+        """Take the next row with its `codes_of`, unless the page is full."""
+        if (self._is_whole or is_unfinished(result)) and len(self._rows) < MOST_ROWS:
+            self._rows.append(orjson.dumps(self._row(result, codes)))
+
+    def lines(self) -> Iterator[str]:
+        """The block, in chunks of whole lines."""
+        head = {
+            "fields": FIELDS,
+            "texted": sorted(TEXTS),
+            "carried": self._carried,
+            "started": self._started_at_ms,
+        }
+        yield _inert_json([orjson.dumps(head)[:-1] + b',\n"rows":[\n'])
+        yield from _listed(iter(self._rows))
+        yield '],\n"texts":[\n'
+        yield from _listed(orjson.dumps(inert(text)) for text in self._texts)
+        yield "]}\n"
+
+    def _row(self, result: Result, codes: Sequence[str]) -> list[int | str | list[int] | None]:
+        texts = self._texts
+        started = result.started_at_ms
+        cells = cells_of(result, len(self._carried))
+        return [
+            result.row,
+            texts[result.status],
+            inert(result.name),
+            inert(result.connection_id or ""),
+            texts[result.org],
+            texts[result.sandbox],
+            texts[result.endpoint],
+            texts[result.database],
+            texts[result.tenant],
+            texts[result.service_principal_id],
+            texts[result.description],
+            texts[" ".join(codes)],
+            texts[result.error or ""],
+            texts[result.hint],
+            texts[result.error_column or ""],
+            result.http_status,
+            inert(result.request_id or ""),
+            result.attempts,
+            texts[_FOUND_BY_ASKING if result.reconciled else result.matched_by or ""],
+            None if started is None else started - self._started_at_ms,
+            result.duration_ms,
+            [texts[warning] for warning in result.warnings],
+            [texts[cell] for cell in cells],
+        ]
+
+
+def _listed(items: Iterator[bytes]) -> Iterator[str]:
+    """Items of a JSON list, one a line."""
+    comma = b""
+    while batch := list(islice(items, _PER_CHUNK)):
+        yield _inert_json([comma, b",\n".join(batch)])
+        comma = b",\n"
+    yield "\n"
+
+
+def _inert_json(parts: Iterable[bytes]) -> str:
+    """JSON that neither ends a script nor begins a comment in it, whatever it holds."""
+    text = b"".join(parts).decode()
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

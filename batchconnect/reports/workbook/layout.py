@@ -1,0 +1,115 @@
+"""
+The user's own sheet as a page to draw on: which column stands where, and one row as it is shown.
+
+A known column keeps its place and a row its number, so that `G12` in a message is `G12` in the workbook,
+and a rerun finds each row again. Pure: nothing here knows how a workbook is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from batchconnect.model.outcome import Problem
+from batchconnect.model.row import Column
+from batchconnect.reports.columns import columns_of
+from batchconnect.sheet.header_words import REPORT_COLUMNS
+
+OURS = ("status", "connection_id", "error", "hint")
+"""What a workbook of ours adds behind the user's own columns; a reader knows it by these."""
+LAST_ROW = 1 << 20
+"""Excel's limit, 1,048,576."""
+LAST_COLUMN = 1 << 14
+LONGEST_TEXT = 32_767
+"""UTF-16 units that one cell of Excel holds."""
+
+Place = Column | int | None
+"""A known column, the index of a carried one, or a gap: what is there is not ours to show."""
+
+
+class Tone(Enum):
+    """What a colour says; a word always says it too."""
+
+    GOOD = auto()
+    LOOK = auto()
+    BAD = auto()
+    QUIET = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The columns of the user's sheet, in their order."""
+
+    header_row: int
+    """1-based; 0 where the rows come from a program and there is no line above them."""
+    places: tuple[Place, ...]
+    titles: tuple[str, ...]
+    """Headers of the carried columns, none of which a reader would take for one of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One row of the workbook, without any secret."""
+
+    number: int
+    """As the user's spreadsheet shows it."""
+    cells: Mapping[Column, str]
+    carried: Sequence[str]
+    status: str
+    tone: Tone
+    connection_id: str = ""
+    error: str = ""
+    hint: str = ""
+    problems: Sequence[Problem] = ()
+    wants_key: bool = True
+    """Whether somebody has to fill in the key again before the row can be sent."""
+
+
+def shape_of(
+    columns: Mapping[Column, int] | None, carried: Sequence[str], *, header_row: int
+) -> Shape:
+    """
+    Lay out the columns of a sheet.
+
+    The carried columns fill the places between the known ones, which never move.
+
+    Args:
+        columns: Position of each known column, 0-based; None: nobody wrote them down.
+        carried: Headers of the carried columns, in their order.
+        header_row: The header's own row.
+    """
+    titles = columns_of(carried, (*Column, *REPORT_COLUMNS))
+    rest = iter(range(len(titles)))
+    taken = {place: column for column, place in (columns or {}).items()}
+    places: list[Place] = [
+        taken[place] if place in taken else next(rest, None)
+        for place in range(max(taken, default=-1) + 1)
+    ]
+    places += rest if taken else (*Column, *rest)
+    room = LAST_COLUMN - len(OURS)
+    if len(places) > room:
+        known = [place for place in places if isinstance(place, Column)]
+        others = [place for place in places if isinstance(place, int)]
+        places = [*known, *others[: room - len(known)]]
+    return Shape(header_row=header_row, places=tuple(places), titles=tuple(titles))
+
+
+def fits(text: str) -> bool:
+    """Whether a cell of Excel gives this text back as it is."""
+    if text.isascii():
+        return len(text) <= LONGEST_TEXT
+    if any("\ud800" <= char <= "\udfff" or char in "\ufffe\uffff" for char in text):
+        return False
+    return len(text.encode("utf-16-le")) // 2 <= LONGEST_TEXT
+
+
+def cut(text: str) -> str:
+    """A text that is shown only, made to fit, and saying that it was cut."""
+    if fits(text):
+        return text
+    clean = text.encode("utf-8", "backslashreplace").decode()
+    clean = clean.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+    if fits(clean):
+        return clean
+    tail = f"\u2026 (cut: {len(text)} characters)"
+    # A character may count twice, so half of the room is always enough.
+    return clean[: LONGEST_TEXT // 2 - len(tail)] + tail

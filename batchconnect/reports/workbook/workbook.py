@@ -1,0 +1,326 @@
+"""
+Draws the user's own sheet as an Excel workbook: the door of XlsxWriter for sheets with rows.
+
+Every cell is a text, exactly as given: no formula, no link, no number is made of it. Rows are written as
+they come and kept nowhere, so a million of them cost no memory.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from batchconnect.model.outcome import Problem, Severity
+from batchconnect.model.row import Column
+from batchconnect.reports.step import batches
+from batchconnect.reports.workbook.layout import (
+    LAST_ROW,
+    LONGEST_TEXT,
+    OURS,
+    Place,
+    Shape,
+    Shown,
+    Tone,
+    cut,
+    fits,
+)
+from batchconnect.reports.workbook.row_xml import PlainRow, is_known
+from batchconnect.reports.workbook.styles import HEADING_INK, INK, KEY_INK, OWN_HEADING_INK, WIDTHS
+
+MOST_COMMENTS: Final = 5000
+"""Beyond these a cell is coloured only: each comment is a drawing, and Excel opens slowly."""
+EXACT: Final = {
+    "strings_to_urls": False,
+    "strings_to_formulas": False,
+    "strings_to_numbers": False,
+}
+"""What a text is, it stays."""
+
+_CHUNK = 1 << 16
+_AUTHOR = "batchconnect"
+_KEY_NOTE = (
+    "Fill in the keys again: reports never hold them."
+    " The marked cells need one; a row that is done does not."
+)
+
+Facts = Sequence[tuple[str, str]]
+"""Label and text, a line each."""
+_WEIGHT = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.LOOK}
+
+
+def render(
+    shape: Shape,
+    rows: Iterable[Shown],
+    *,
+    about: Callable[[int], Facts],
+    created: datetime | None = None,
+) -> Iterator[bytes]:
+    """
+    Draw a workbook.
+
+    Args:
+        shape: The columns.
+        rows: In the order of their numbers.
+        about: What the second tab tells, given the number of rows beyond Excel's last one.
+        created: The workbook's own date; the same for the same bytes again.
+
+    Yields:
+        An empty chunk for every step's rows; the file's bytes, when it is complete.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    with TemporaryDirectory(prefix="batchconnect-") as folder:
+        path = Path(folder) / "sheet.xlsx"
+        path.touch(mode=0o600)
+        with _opened(path) as book:
+            book.set_properties({"author": _AUTHOR, **({"created": created} if created else {})})
+            drawing = _Drawing(book, shape)
+            for batch in batches(rows):
+                drawing.rows(batch)
+                yield b""
+            drawing.end()
+            _tell(book, [*about(drawing.beyond), *_legend(), *drawing.remarks()])
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    # Whoever draws no workbook, as `status` and `plan`, does not wait 50 ms for it.
+    import xlsxwriter  # type: ignore[import-untyped]  # noqa: PLC0415 - it has hints, but no py.typed
+    from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    book = xlsxwriter.Workbook(
+        path, {"constant_memory": True, "tmpdir": str(path.parent), "in_memory": False, **EXACT}
+    )
+    book.use_zip64()
+    try:
+        yield book
+        book.close()
+    except FileCreateError as error:
+        cause = error.args[0]
+        raise OSError(cause.errno, cause.strerror) from None
+    finally:
+        for sheet in book.worksheets():
+            sheet._opt_close()  # noqa: SLF001 - `close` forgets its own files where it fails
+
+
+class _Drawing:
+    """The tab with the rows."""
+
+    def __init__(self, book: Any, shape: Shape) -> None:
+        self._shape = shape
+        self._shift = 0 if shape.header_row else 1
+        self._sheet = book.add_worksheet("rows")
+        text = {"num_format": "@", "valign": "top"}
+        self._plain = book.add_format(text)
+        self._key = book.add_format({**text, **KEY_INK})
+        self._toned = {tone: book.add_format({**text, **ink}) for tone, ink in INK.items()}
+        self._heading = book.add_format({**text, "bold": True, **HEADING_INK})
+        self._own_heading = book.add_format({**text, "bold": True, **OWN_HEADING_INK})
+        self._has = frozenset(place for place in shape.places if isinstance(place, Column))
+        self._plain_rows: dict[tuple[Tone, bool], PlainRow] = {}
+        self._is_known = is_known(self._sheet, self._plain)
+        # What a plain row shows where: -1 is the last of the blanks behind its carried cells.
+        shown = self._has - {Column.SERVICE_PRINCIPAL_KEY}
+        self._plain_places = [
+            place if isinstance(place, int) or place in shown else -1 for place in shape.places
+        ]
+        self._blanks = ("",) * (len(shape.titles) + 1)
+        self._comments = 0
+        self._left_out = 0
+        self._last = self._header()
+        self.beyond = 0
+        """Rows beyond Excel's last one."""
+
+    def rows(self, rows: Iterable[Shown]) -> None:
+        """Draw rows, below those that were drawn before."""
+        for shown in rows:
+            index = shown.number + self._shift - 1
+            if index >= LAST_ROW:
+                self.beyond += 1
+                continue
+            is_plain = self._is_known and not shown.problems and index > self._last
+            if not (is_plain and self._is_drawn_plainly(index, shown)):
+                self._row(index, shown)
+            self._last = index
+
+    def end(self) -> None:
+        """Put the filter around all that was drawn."""
+        own = len(self._shape.places) + len(OURS) - 1
+        self._sheet.autofilter(self._header_index, 0, self._last, own)
+
+    def remarks(self) -> Iterator[tuple[str, str]]:
+        """What a reader has to know about the drawing itself."""
+        if self._comments > MOST_COMMENTS:
+            text = f"The first {MOST_COMMENTS:,} cells have one; the error column names all cells."
+            yield "Comments", text
+        if self._left_out:
+            text = (
+                f"Cells that hold more than Excel's {LONGEST_TEXT:,} characters, or characters that it"
+                f" does not keep, are left blank, coloured and commented: {self._left_out}."
+            )
+            yield "Left out", text
+
+    @property
+    def _header_index(self) -> int:
+        return max(self._shape.header_row - 1, 0)
+
+    def _header(self) -> int:
+        sheet, index = self._sheet, self._header_index
+        titles = [self._title(place) for place in self._shape.places]
+        for position, title in enumerate((*titles, *OURS)):
+            sheet.set_column(position, position, self._width(position), self._plain)
+            is_own = position >= len(titles)
+            self._text(index, position, title, self._own_heading if is_own else self._heading)
+            if title == Column.SERVICE_PRINCIPAL_KEY:
+                self._comment(index, position, _KEY_NOTE)
+        sheet.freeze_panes(index + 1, 0)
+        sheet.repeat_rows(index)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
+        return index
+
+    def _title(self, place: Place) -> str:
+        match place:
+            case Column():
+                return place.value
+            case int():
+                return cut(self._shape.titles[place])
+            case None:
+                return ""
+
+    def _width(self, position: int) -> int:
+        places = self._shape.places
+        if position >= len(places):
+            return WIDTHS[OURS[position - len(places)]]
+        place = places[position]
+        if place is None:
+            return 3
+        return WIDTHS[place] if isinstance(place, Column) else 20
+
+    def _is_drawn_plainly(self, index: int, shown: Shown) -> bool:
+        kind = shown.tone, shown.wants_key
+        if kind not in self._plain_rows:
+            self._plain_rows[kind] = self._plain_row(shown)
+        cells, carried = shown.cells, (*shown.carried, *self._blanks)
+        texts = [
+            carried[place] if isinstance(place, int) else cells.get(place, "")
+            for place in self._plain_places
+        ]
+        texts += (shown.status, shown.connection_id, shown.error, shown.hint)
+        return self._plain_rows[kind].write(index, texts)
+
+    def _plain_row(self, like: Shown) -> PlainRow:
+        places = self._shape.places
+        key = Column.SERVICE_PRINCIPAL_KEY
+        is_marked = like.wants_key and key in self._has
+        styles = [self._key if is_marked and place is key else self._plain for place in places]
+        return PlainRow(
+            self._sheet,
+            [*styles, self._toned[like.tone], *[self._plain] * (len(OURS) - 1)],
+            blank=places.index(key) if is_marked else None,
+        )
+
+    def _row(self, index: int, shown: Shown) -> None:
+        at_cells, at_row = self._sorted(shown.problems)
+        for position, place in enumerate(self._shape.places):
+            if isinstance(place, Column):
+                self._known(index, position, place, shown, at_cells.get(place, ()))
+            elif place is not None and place < len(shown.carried):
+                self._text(index, position, cut(shown.carried[place]), self._plain)
+        at = len(self._shape.places)
+        tone = self._toned[shown.tone]
+        for position, text in enumerate(
+            (shown.status, shown.connection_id, shown.error, shown.hint), at
+        ):
+            self._text(index, position, cut(text), tone if position == at else self._plain)
+        if at_row:
+            self._comment(index, at, _worded(at_row))
+
+    def _sorted(
+        self, problems: Iterable[Problem]
+    ) -> tuple[dict[Column, list[Problem]], list[Problem]]:
+        """The problems of each cell, and those that have no cell here."""
+        at_cells: dict[Column, list[Problem]] = {}
+        at_row: list[Problem] = []
+        for problem in problems:
+            if problem.severity in _WEIGHT:
+                place = Column(problem.column) if problem.column else None
+                if place is not None and place in self._has:
+                    at_cells.setdefault(place, []).append(problem)
+                else:
+                    at_row.append(problem)
+        return at_cells, at_row
+
+    def _known(
+        self, index: int, position: int, column: Column, shown: Shown, problems: Sequence[Problem]
+    ) -> None:
+        text = shown.cells.get(column, "")
+        if column is Column.SERVICE_PRINCIPAL_KEY:
+            text = ""  # whoever hands one in: no key is drawn
+        style = self._plain
+        if column is Column.SERVICE_PRINCIPAL_KEY and shown.wants_key:
+            style = self._key
+        comments = []
+        if not fits(text):
+            # Cut, it would be another value when it is read again: never silently.
+            comments.append(
+                f"A text of {len(text)} characters that Excel cannot hold; left out here."
+            )
+            text, style = "", self._toned[Tone.BAD]
+            self._left_out += 1
+        if problems:
+            is_error = any(problem.severity is Severity.ERROR for problem in problems)
+            style = self._toned[Tone.BAD if is_error else Tone.LOOK]
+            comments.append(_worded(problems))
+        self._text(index, position, text, style)
+        if comments:
+            self._comment(index, position, "\n".join(comments))
+
+    def _text(self, index: int, position: int, text: str, style: Any) -> None:
+        if text:
+            self._sheet.write_string(index, position, text, style)
+        elif style is not self._plain:
+            self._sheet.write_blank(index, position, None, style)
+
+    def _comment(self, index: int, position: int, text: str) -> None:
+        self._comments += 1
+        if self._comments <= MOST_COMMENTS:
+            comment(self._sheet, index, position, text)
+
+
+def comment(sheet: Any, index: int, position: int, text: str) -> None:
+    """Put a comment at a cell, in a box of the text's size."""
+    lines = sum(1 + len(line) // 44 for line in text.splitlines())
+    box = {"author": _AUTHOR, "width": 300, "height": 20 + 16 * min(lines, 20), "font_size": 9}
+    sheet.write_comment(index, position, cut(text), box)
+
+
+def _worded(problems: Iterable[Problem]) -> str:
+    texts = (f"{problem.severity.value}: {problem.what}\n{problem.remedy}" for problem in problems)
+    return "\n".join(dict.fromkeys(texts))
+
+
+def _legend() -> Facts:
+    return (
+        ("Colours", "Red: wrong, the comment says why. Yellow: look at it. Green: done or fine."),
+        ("Keys", f"{_KEY_NOTE} Paste them as plain text."),
+    )
+
+
+def _tell(book: Any, facts: Facts) -> None:
+    sheet = book.add_worksheet("about")
+    label = book.add_format({"num_format": "@", "bold": True, "valign": "top"})
+    text = book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
+    sheet.set_column(0, 0, 16, label)
+    sheet.set_column(1, 1, 100, text)
+    sheet.fit_to_pages(1, 0)
+    for index, (name, told) in enumerate(facts):
+        sheet.write_string(index, 0, cut(name), label)
+        sheet.write_string(index, 1, cut(told), text)

@@ -1,0 +1,96 @@
+"""
+The fixed sheet, `results.xlsx`: the user's own columns and rows, with what became of each row behind them.
+
+The wrong cells are coloured and say why; the keys are blank, for no report holds one. With them filled in
+again it is a sheet: `rerun --sheet results.xlsx` takes it back.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Final
+
+from batchconnect.model.outcome import Status
+from batchconnect.model.row import Column
+from batchconnect.reports.columns import iso
+from batchconnect.reports.result import Result
+from batchconnect.reports.summary import Summary
+from batchconnect.reports.workbook.layout import LAST_ROW, Shown, Tone, shape_of
+from batchconnect.reports.workbook.workbook import Facts, render as draw
+
+_TONES: Final = {
+    Status.CREATED: Tone.GOOD,
+    Status.EXISTING: Tone.GOOD,
+    Status.FAILED: Tone.BAD,
+    Status.REJECTED: Tone.BAD,
+    Status.CONFLICT: Tone.BAD,
+    Status.IN_DOUBT: Tone.LOOK,
+    Status.NOT_ATTEMPTED: Tone.QUIET,
+}
+
+
+def render(summary: Summary) -> Iterator[bytes]:
+    """`results.xlsx`: every row at its own number, up to Excel's last one."""
+    results = summary.rows()
+    first = next(results, None)
+    rows = chain(() if first is None else (first,), results)
+    columns = summary.opened.columns
+    shape = shape_of(
+        None if columns is None else {Column(name): place for name, place in columns.items()},
+        summary.carried,
+        # Rows from a program count from 1, and the header needs a line of its own.
+        header_row=0 if first is not None and first.row < 2 else 1,  # noqa: PLR2004 - header's row
+    )
+    yield from draw(
+        shape,
+        map(_shown, rows),
+        about=lambda beyond: _facts(summary, beyond),
+        created=datetime.fromtimestamp(summary.started_at_ms // 1000, UTC).replace(tzinfo=None),
+    )
+
+
+def _shown(result: Result) -> Shown:
+    tone = _TONES[result.status]
+    return Shown(
+        number=result.row,
+        cells={
+            Column.NAME: result.name,
+            Column.DESCRIPTION: result.description,
+            Column.ENDPOINT: result.endpoint,
+            Column.DATABASE: result.database,
+            Column.TENANT: result.tenant,
+            Column.SERVICE_PRINCIPAL_ID: result.service_principal_id,
+            Column.ORG: result.org,
+            Column.SANDBOX: result.sandbox,
+        },
+        carried=result.carried,
+        status=result.status.value,
+        tone=tone,
+        connection_id=result.connection_id or "",
+        error=result.error or result.error_code or "",
+        hint=result.hint,
+        problems=result.problems,
+        wants_key=tone is not Tone.GOOD,
+    )
+
+
+def _facts(summary: Summary, beyond: int) -> Facts:
+    opened = summary.opened
+    counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items() if count)
+    mode = " (simulated)" if opened.simulated else ""
+    again = f"batchconnect rerun {opened.run_id} --sheet results.xlsx"
+    again += " --simulate" if opened.simulated else ""
+    facts = [
+        ("Run", f"{opened.run_id}{mode}, by batchconnect {opened.tool_version}".rstrip(", ")),
+        ("Sheet", ", ".join(opened.sheets)),
+        ("Started", iso(summary.started_at_ms) or ""),
+        ("Host", opened.platform_host),
+        ("By", " on ".join(part for part in (opened.operator, opened.machine) if part)),
+        ("Note", opened.note),
+        ("Rows", f"{summary.total}: {counts}" if counts else "0"),
+        ("What to do", f"Correct the red cells, fill in the keys, save, and run: {again}"),
+    ]
+    if beyond:
+        text = f"{beyond:,} rows are not here: Excel ends at row {LAST_ROW:,}. results.csv has all."
+        facts.insert(0, ("Not complete", text))
+    return [(label, text) for label, text in facts if text]

@@ -1,0 +1,266 @@
+"""
+What the ledger has to hear of each row of a sheet before one is sent, and what is counted of them.
+
+Only numbers and places are kept of the good rows; their secrets are read again when their turn comes.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
+from dataclasses import dataclass, field
+
+from batchconnect.ledger.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.model.identity import describe, marker
+from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
+from batchconnect.model.row import Column, Row
+from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.fast_scan import Healthy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """The row is no business of this run, and not accounted for in it: a rerun met a new row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """
+    A rerun accounts for the row as its parent did, whatever the sheet says now.
+
+    It is not selected, so it is not judged; or it is done, and its secret is blank as in our reports.
+    """
+
+    planned: RowPlanned
+    marker: str | None
+    settled: Settled
+
+    def lines(self, ledger: RunLedger, row: int) -> tuple[Line, Line]:
+        """What accounts for it in this run; a doubt stays open under its marker, where it began."""
+        return (
+            ledger.line(self.planned, row=row, marker=self.marker),
+            ledger.line(self.settled, row=row),
+        )
+
+
+Treat = Callable[[Row, BaseConnection | Rejected | None], Settled | Kept | LeftOut | None]
+"""Whether a row has its outcome already (inherited from the parent run), or is left out; None: do it."""
+
+NOT_SELECTED = NotAttempted(code="not_selected", detail="Left out by --only.")
+
+_CREDENTIALS = (
+    Column.ENDPOINT,
+    Column.DATABASE,
+    Column.TENANT,
+    Column.SERVICE_PRINCIPAL_ID,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Survey:
+    """What the first pass found."""
+
+    rows: int = 0
+    """Rows that are not blank."""
+    rejected: int = 0
+    not_selected: int = 0
+    warnings: int = 0
+    """Rows with at least one warning."""
+    to_do: int = 0
+    """Rows that are valid and not settled yet."""
+    places: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
+    """Per (org key, sandbox): where its rows stand in the sheet, in the sheet's order."""
+
+    left_out: list[int] = field(default_factory=list)
+    """Numbers of new rows that a rerun leaves for `run`."""
+    orgs: set[str] = field(default_factory=set)
+    """Settings keys of the orgs that valid rows name."""
+    doubles: set[int] = field(default_factory=set)
+    """Numbers of the rows that are valid by themselves, and rejected for their likeness to another."""
+
+
+class Accounting:
+    """Counts what the first pass finds, and says what the ledger has to hear of it."""
+
+    def __init__(self, ledger: RunLedger, known: Mapping[int, bool]) -> None:
+        self.found = Survey()
+        self._ledger = ledger
+        self._known = known
+        self._done: set[int] = set()
+        """Numbers of the rows that a rerun inherits or leaves: nothing is sent for them."""
+
+    def row(
+        self,
+        row: Row,
+        judged: BaseConnection | Rejected | None,
+        treated: Settled | Kept | LeftOut | None,
+    ) -> Iterable[Line]:
+        """A row of the sheet."""
+        if isinstance(judged, BaseConnection):
+            self.found.orgs.add(judged.org.key)
+        if isinstance(treated, LeftOut):
+            self.found.left_out.append(row.number)
+            self._done.add(row.number)
+            return ()
+        self.found.rows += 1
+        if isinstance(treated, Kept) and judged is not None:
+            self._done.add(row.number)
+            is_new = row.number not in self._known
+            return treated.lines(self._ledger, row.number) if is_new else ()
+        if judged is None:
+            return self._not_selected(row, treated)
+        if isinstance(judged, Rejected):
+            return self._rejected(row, judged)
+        return self._valid(row, judged, treated)
+
+    def healthy(self, row: Healthy, lines: list[Line]) -> None:
+        """A row that one look was enough for; what the ledger has to hear is added to *lines*."""
+        found, key = self.found, row.org.key
+        found.rows += 1
+        found.orgs.add(key)
+        is_settled = self._known.get(row.number)
+        if is_settled is None:
+            lines.append(_planned_at_a_glance(self._ledger, row))
+        if not is_settled:
+            self._to_do(key, row.sandbox, row.place)
+
+    def double(self, number: int, judged: Rejected) -> Iterable[Line]:
+        """
+        A row that is rejected for its likeness to another, seen when the sheet was read to its end.
+
+        Cases, in order:
+            1. A rerun inherits or leaves it: nothing is sent for it, so its outcome stands.
+            2. A resumed run has settled it, most often as the double that it is.
+            3. It was to be done: it is not.
+        """
+        if number in self._done:
+            return
+        self.found.rejected += 1
+        self.found.doubles.add(number)
+        if not self._known.get(number, False):
+            self.found.to_do -= 1
+            yield self._ledger.line(Settled(outcome=judged), row=number)
+
+    def _not_selected(self, row: Row, treated: Settled | Kept | None) -> Iterable[Line]:
+        self.found.not_selected += 1
+        if row.number in self._known:
+            return ()
+        if isinstance(treated, Kept):
+            return treated.lines(self._ledger, row.number)
+        return _accounted(self._ledger, row, _as_typed(row, ()), NOT_SELECTED)
+
+    def _rejected(self, row: Row, judged: Rejected) -> Iterable[Line]:
+        self.found.rejected += 1
+        if row.number in self._known:
+            return ()
+        return _accounted(self._ledger, row, _as_typed(row, judged.problems), judged)
+
+    def _valid(
+        self, row: Row, connection: BaseConnection, treated: Settled | Kept | None
+    ) -> Iterator[Line]:
+        self.found.warnings += any(f.severity is Severity.WARNING for f in connection.findings)
+        is_new = row.number not in self._known
+        if is_new:
+            yield _planned(self._ledger, row, connection)
+        if isinstance(treated, Settled):
+            self._done.add(row.number)
+            if is_new:
+                yield self._ledger.line(treated, row=row.number, marker=connection.marker)
+        elif not self._known.get(row.number, False):
+            self._to_do(connection.org.key, connection.sandbox, row.place)
+
+    def _to_do(self, org: str, sandbox: str, place: int) -> None:
+        self.found.to_do += 1
+        self.found.places.setdefault((org, sandbox), array("q")).append(place)
+
+
+def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:
+    return _line_of(
+        ledger,
+        connection,
+        number=row.number,
+        marker=connection.marker,
+        description=connection.description,
+        carried=row.carried,
+        findings=connection.findings,
+    )
+
+
+def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
+    """As `_planned`, of the connection that was not made."""
+    its_marker = marker(
+        org_id=row.org.org_id,
+        sandbox=row.sandbox,
+        name=row.name,
+        endpoint=row.endpoint,
+        database=row.database,
+        tenant=row.tenant,
+        service_principal_id=row.service_principal_id,
+    )
+    return _line_of(
+        ledger,
+        row,
+        number=row.number,
+        marker=its_marker,
+        description=describe(row.text, its_marker)[0],
+        carried=row.carried,
+    )
+
+
+def _line_of(
+    ledger: RunLedger,
+    wanted: BaseConnection | Healthy,
+    *,
+    number: int,
+    marker: str,
+    description: str,
+    carried: tuple[str, ...],
+    findings: tuple[Problem, ...] = (),
+) -> Line:
+    entry = RowPlanned(
+        name=wanted.name,
+        org=wanted.org.key,
+        org_id=wanted.org.org_id,
+        sandbox=wanted.sandbox,
+        endpoint=wanted.endpoint,
+        database=wanted.database,
+        tenant=wanted.tenant,
+        service_principal_id=wanted.service_principal_id,
+        carried=carried,
+        findings=findings,
+        description=description,
+    )
+    return ledger.line(entry, row=number, marker=marker)
+
+
+def _accounted(
+    ledger: RunLedger, row: Row, planned: RowPlanned, outcome: Outcome
+) -> tuple[Line, Line]:
+    return (
+        ledger.line(planned, row=row.number),
+        ledger.line(Settled(outcome=outcome), row=row.number),
+    )
+
+
+def _as_typed(row: Row, problems: Iterable[Problem]) -> RowPlanned:
+    """
+    A row that is not a connection, as the reports show it.
+
+    Columns get swapped, so a refused cell of a credential column may hold the secret: it is not shown.
+    """
+    refused = {p.column for p in problems if p.severity is Severity.ERROR} & set(_CREDENTIALS)
+
+    def shown(column: Column) -> str:
+        cell = row.cells.get(column, "")
+        return cell if isinstance(cell, str) and column not in refused else ""
+
+    return RowPlanned(
+        name=shown(Column.NAME),
+        org=shown(Column.ORG),
+        sandbox=shown(Column.SANDBOX),
+        endpoint=shown(Column.ENDPOINT),
+        database=shown(Column.DATABASE),
+        tenant=shown(Column.TENANT),
+        service_principal_id=shown(Column.SERVICE_PRINCIPAL_ID),
+        carried=row.carried,
+        description=shown(Column.DESCRIPTION),
+    )

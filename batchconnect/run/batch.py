@@ -1,0 +1,428 @@
+"""
+One run over one sheet: account for every row, give each lane its rows, stop when asked, close.
+
+All it needs is passed in. It sees lanes and rows, never a ring; the life of one row is `onboarding`'s,
+the work of one lane `lane_work`'s.
+"""
+
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Final
+
+import anyio
+
+from batchconnect.lane.lane import Lane
+from batchconnect.lane.orphan import Gone, Orphan
+from batchconnect.lane.planner import Known, Rules, unknown
+from batchconnect.lane.reconciler import Policy
+from batchconnect.lane.work import Holding, LaneWork
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import (
+    LaneTold,
+    Line,
+    RowPlanned,
+    RunEnded,
+    RunOpened,
+    RunResumed,
+    Settled,
+    SweepDone,
+)
+from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.model.errors import ExitCode, LedgerError, SheetError
+from batchconnect.model.event import (
+    Draining,
+    Event,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    Planned,
+    RowSettled,
+    RunFinished,
+    RunStarted,
+)
+from batchconnect.model.outcome import Failed
+from batchconnect.model.row import Row
+from batchconnect.run.accounting import NOT_SELECTED, Survey, Treat
+from batchconnect.run.exit_code import (
+    INTERRUPTED,
+    MAX_FAILURES,
+    MAX_ROWS,
+    REJECTED_ROWS,
+    TERMINATED,
+    FailureLimit,
+    exit_code,
+    tally,
+)
+from batchconnect.run.intake import Parse, survey
+from batchconnect.run.stop import Stop
+from batchconnect.run.sweep import expected, sweep
+from batchconnect.sheet.interface import Sheet
+from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.fast_scan import Glance
+
+_TELL_EVERY_S: Final = 0.5
+"""How often what the lanes told is written to the ledger; rows never wait for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Where a run ends before its sheet does."""
+
+    skip_invalid: bool = False
+    """Run the valid rows although others are rejected."""
+    max_rows: int | None = None
+    """At most so many creates: a canary."""
+    max_failures: FailureLimit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """All that one run is made of."""
+
+    sheet: Sheet
+    parse: Parse
+    lane_of: Callable[[str], Lane]
+    """The lane of an org's settings key; asked once for each."""
+    ledger: Ledger
+    pen: Callable[[int], RunLedger]
+    """The run's pen, once its number is known."""
+    clock: Clock
+    opened: RunOpened
+    resumed: RunState | None = None
+    """The run that this one goes on with; then *opened* is not written."""
+    is_selected: Callable[[Row], bool] = lambda row: True
+    """What `--only` chooses."""
+    glance: Glance | None = None
+    """Takes most rows at one look, where all are selected and none is treated."""
+    treat: Treat = lambda row, judged: None
+    """What a rerun inherits from its parent, or leaves for `run`."""
+    gone: Callable[[], Sequence[Gone]] = tuple
+    """Rows of the parent that the sheet no longer has, asked when the sheet was read."""
+    rules: Rules
+    policy: Policy
+    bounds: Bounds = Bounds()
+    on_event: Callable[[Event], None] = lambda event: None
+    stop: Stop
+    holding: Holding
+    """Keeps a row's secret out of every text while it is in flight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    rows: Mapping[int, bool]
+    """Of a resumed run: the rows that it accounts for, and whether they are settled."""
+    plan: Known
+
+
+class Batch:
+    """Carries out one run."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._number = job.resumed.number if job.resumed else 0
+        self._told: list[Event] = []
+        self._works: list[LaneWork] = []
+        self._failures = 0
+        self._failures_allowed = inf
+        self._begun = 0
+        self._is_over_budget = False
+        self._broken: LedgerError | None = None
+
+    async def run(self) -> RunState:
+        """
+        Return when the run has ended, in whichever way; its state says how.
+
+        Raises:
+            SheetError: The sheet cannot be read to its end; nothing was sent.
+            LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
+        """
+        job = self._job
+        pen = job.pen(self._open())
+        known = self._known()
+        found = await survey(
+            job.sheet,
+            job.parse,
+            ledger=pen,
+            known=known.rows,
+            is_selected=job.is_selected,
+            treat=job.treat,
+            is_stopped=lambda: bool(job.stop.reason),
+            glance=job.glance,
+        )
+        if job.stop.reason:
+            return await self._close(pen, job.stop.reason)
+        gone = [row for row in job.gone() if not known.rows.get(row.number)]
+        new = [row for row in gone if row.number not in known.rows]
+        await pen.write([line for row in new for line in row.lines(pen)])
+        if found.rejected and not job.bounds.skip_invalid:
+            return await self._close(pen, REJECTED_ROWS)
+        limit = job.bounds.max_failures
+        self._failures_allowed = inf if limit is None else limit.of(found.to_do)
+        self._works = self._share_out(found, gone, known, pen)
+        job.on_event(
+            Planned(
+                to_create=found.to_do,
+                settled=found.rows - found.to_do,
+                to_settle=len(known.plan.open),
+                left_out=tuple(found.left_out),
+            )
+        )
+        await self._work(pen)
+        if self._broken is not None:
+            raise self._broken
+        if self._must_sweep() and not job.stop.reason:
+            await self._sweep(pen, found.orgs)
+        return await self._close(pen, job.stop.reason)
+
+    def abandon(self) -> RunState:
+        """End a run that was cut off; what was in flight stands in the ledger as an intent."""
+        reason = self._job.stop.reason or INTERRUPTED
+        code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
+        ended = RunEnded(exit_code=code, closed=False, reason=reason)
+        line = Line(entry=ended, run=self._number, at_ms=self._job.clock.now_ms())
+        self._job.ledger.append([line])
+        return fold_run(self._job.ledger.run_lines(self._number))
+
+    # Opening ------------------------------------------------------------------------------------
+
+    def _open(self) -> int:
+        job = self._job
+        resumed = job.resumed
+        if resumed is None:
+            line = Line(entry=job.opened, at_ms=job.clock.now_ms())
+            self._number = job.ledger.append([line])
+        else:
+            entry = RunResumed(
+                operator=job.opened.operator,
+                machine=job.opened.machine,
+                tool_version=job.opened.tool_version,
+                crashed=resumed.ended is None,
+            )
+            line = Line(entry=entry, run=self._number, at_ms=job.clock.now_ms())
+            job.ledger.append([line])
+        job.on_event(
+            RunStarted(
+                run_id=(resumed.opened if resumed else job.opened).run_id,
+                resumed=resumed is not None,
+                simulated=job.opened.simulated,
+            )
+        )
+        return self._number
+
+    def _known(self) -> _Known:
+        ledger = self._job.ledger
+        own: dict[str, RowState] = {}
+        rows: dict[int, bool] = {}
+        sends: dict[str, int] = {}
+        if self._job.resumed is not None:
+            for number, intents, last in ledger.last_lines(self._number):
+                self._begun += intents > 0
+                # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a
+                # line before their last that is damaged is met when the report is made.)
+                #   1. An outcome that stands: nothing is left to do.
+                #   2. Never sent: its turn is to come. One that was not selected is accounted for anew.
+                #   3. Sent, by this run or another, and not done with.
+                if last is None:
+                    rows[number] = True
+                elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
+                    if not (isinstance(last.entry, Settled) and last.entry.outcome == NOT_SELECTED):
+                        rows[number] = False
+                else:
+                    (state,) = fold_rows(ledger.lines_of_row(self._number, number))
+                    rows[number] = False
+                    if state.marker is not None:
+                        own[state.marker] = state
+                        if state.sends:
+                            sends[state.marker] = state.spent
+        of_all: dict[str, RowState] = {}
+        for marker in ledger.open_markers():
+            # Whether, and since when, an identity is in doubt is told by all runs together: another
+            # one may have sent it since.
+            whole = ledger.marker_state(marker)
+            assert whole is not None
+            mine = own.get(marker)
+            if mine is not None and mine.doubt == whole.doubt:
+                of_all[marker] = mine
+            else:
+                # Sends are counted per run: a rerun brings home what another run gave up.
+                counted = mine or RowState(number=whole.number, marker=marker, sends=1)
+                of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
+        plan = Known(
+            is_new=self._is_new(),
+            open=of_all,
+            sends=sends,
+            state_of=ledger.marker_state if ledger.has_markers() else unknown,
+        )
+        return _Known(rows=rows, plan=plan)
+
+    def _is_new(self) -> bool:
+        """
+        Whether the ledger may have a lost predecessor whose requests are still on their way.
+
+        A crash and a resume do not make it older: it is new until the window has passed since its
+        first line, or as long as it never sent anything.
+        """
+        ledger, clock = self._job.ledger, self._job.clock
+        first = ledger.run_lines(1)[0]
+        age_s = (clock.now_ms() - first.at_ms) / 1000
+        return not ledger.has_sent() or age_s < self._job.policy.settle_s
+
+    # Working --------------------------------------------------------------------------------------
+
+    def _share_out(
+        self, found: Survey, gone: Sequence[Gone], known: _Known, pen: RunLedger
+    ) -> list[LaneWork]:
+        """Give each lane its rows; this is the one place that does."""
+        places: dict[str, dict[str, Sequence[int]]] = {}
+        for (org, sandbox), of_sandbox in found.places.items():
+            places.setdefault(org, {})[sandbox] = self._without(found.doubles, of_sandbox)
+        orphans: dict[str, list[Orphan]] = {}
+        for row in gone:
+            if row.orphan is not None:
+                orphans.setdefault(row.org, []).append(row.orphan)
+        return [
+            LaneWork(
+                lane=self._job.lane_of(org),
+                places=places.get(org, {}),
+                orphans=tuple(orphans.get(org, ())),
+                load=self._load,
+                ledger=pen,
+                known=known.plan,
+                clock=self._job.clock,
+                rules=self._job.rules,
+                policy=self._job.policy,
+                may_begin=self._may_begin,
+                on_event=self._hear,
+                on_broken=self._break,
+                holding=self._job.holding,
+            )
+            for org in dict.fromkeys([*places, *orphans])
+        ]
+
+    def _without(self, doubles: set[int], places: Sequence[int]) -> Sequence[int]:
+        """Doubles are known when the sheet was read to its end, so their places are taken out here."""
+        if not doubles:
+            return places
+        return [place for place in places if self._job.sheet.at(place).number not in doubles]
+
+    def _load(self, place: int) -> BaseConnection:
+        row = self._job.sheet.at(place)
+        judged = self._job.parse(row)
+        if not isinstance(judged, BaseConnection):
+            raise SheetError(
+                f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
+                "and is not any more",
+                hint="Do not change the sheet, or what it refers to, while a run goes on.",
+            )
+        return judged
+
+    async def _work(self, pen: RunLedger) -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._write_what_lanes_tell, pen)
+            beside.start_soon(self._end_when_asked)
+            async with anyio.create_task_group() as lanes:
+                for work in self._works:
+                    lanes.start_soon(work.run)
+            beside.cancel_scope.cancel()
+        for work in self._works:
+            self._told.append(work.lane.counted())
+        await self._flush(pen)
+
+    async def _write_what_lanes_tell(self, pen: RunLedger) -> None:
+        while True:
+            await anyio.sleep(_TELL_EVERY_S)
+            await self._flush(pen)
+
+    async def _flush(self, pen: RunLedger) -> None:
+        told, self._told = self._told, []
+        lines = [
+            pen.line(LaneTold(event=event))
+            for event in told
+            if isinstance(event, LaneStopped | LaneCounted | LanePaused | PaceChanged)
+        ]
+        try:
+            await pen.write(lines)
+        except LedgerError as error:
+            self._break(error)
+
+    async def _end_when_asked(self) -> None:
+        reason = await self._job.stop.wait()
+        in_flight = sum(work.in_flight for work in self._works)
+        self._job.on_event(Draining(reason=reason, in_flight=in_flight))
+        for work in self._works:
+            work.lane.halt(reason)
+
+    def _may_begin(self) -> bool:
+        limit = self._job.bounds.max_rows
+        if limit is not None and self._begun >= limit:
+            self._is_over_budget = True
+            return False
+        self._begun += 1
+        return True
+
+    def _break(self, error: LedgerError) -> None:
+        """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
+        self._broken = self._broken or error
+        self._job.stop.ask("ledger")
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case LanePaused() | PaceChanged() | LaneStopped():
+                self._told.append(event)
+            case RowSettled(outcome=Failed()):
+                self._failures += 1
+                if self._failures >= self._failures_allowed:
+                    self._job.stop.ask(MAX_FAILURES)
+            case _:
+                pass
+        self._job.on_event(event)
+
+    # Closing --------------------------------------------------------------------------------------
+
+    def _must_sweep(self) -> bool:
+        resumed = self._job.resumed
+        took_over = resumed is not None and resumed.ended is None
+        return took_over or any(work.had_doubts for work in self._works)
+
+    async def _sweep(self, pen: RunLedger, orgs: AbstractSet[str]) -> None:
+        # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
+        orgs = {*orgs, *(work.lane.org.key for work in self._works)}
+        lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
+        wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
+        wanted = {place: want for place, want in wanted.items() if place[0] in lanes}
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
+            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
+            await pen.write([pen.line(SweepDone(event=swept))])
+            self._job.on_event(swept)
+            beside.cancel_scope.cancel()
+
+    async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
+        await self._job.stop.wait()
+        scope.cancel()
+
+    async def _close(self, pen: RunLedger, reason: str) -> RunState:
+        if not reason and self._is_over_budget:
+            reason = MAX_ROWS
+        ledger = self._job.ledger
+        state = fold_run(ledger.run_lines(self._number))
+        code = exit_code(
+            tally(state.rows(ledger.row_lines(self._number))),
+            reason=reason,
+            every_lane_refused=bool(self._works) and all(w.is_refused for w in self._works),
+            swept=state.swept,
+        )
+        # An interrupted run stays open, so that the same command goes on with it.
+        is_closed = code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
+        await pen.write([pen.line(ended)])
+        ended_state = fold_run(ledger.run_lines(self._number))
+        duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
+        self._job.on_event(
+            RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
+        )
+        return ended_state

@@ -1,0 +1,293 @@
+"""
+What a command, or a call from Python, sets going: open, lock, connect, run, report.
+
+Each function here takes an open sheet and frozen choices and puts the rooms together; what happens to
+rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
+"""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from batchconnect.lane.planner import Rules
+from batchconnect.lane.reconciler import Policy
+from batchconnect.ledger import MEMORY, Ledger
+from batchconnect.ledger.file import locked
+from batchconnect.ledger.group_commit import GroupCommit
+from batchconnect.ledger.run_ledger import Clock, RunLedger, system_clock
+from batchconnect.model.event import Event
+from batchconnect.model.exception_group import the_cause
+from batchconnect.model.redactor import Redactor
+from batchconnect.reports.summary import Summary
+from batchconnect.run.batch import Batch, Bounds, Job
+from batchconnect.run.choices import Choices
+from batchconnect.run.header import opening
+from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_of
+from batchconnect.run.intake import Parse
+from batchconnect.run.reconcile_run import settle_run
+from batchconnect.run.rerun import Chain
+from batchconnect.run.service import Service, connected
+from batchconnect.run.stop import Stop
+from batchconnect.settings import Settings
+from batchconnect.sheet.interface import Sheet
+from batchconnect.validation.connection import parse
+from batchconnect.validation.fast_scan import Glance
+from batchconnect.validation.reference import References
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who hears of a run, and who may stop it."""
+
+    on_event: Callable[[Event], None] = lambda event: None
+    stop: Stop
+    redactor: Redactor
+
+
+async def onboard_sheet(
+    sheet: Sheet,
+    *,
+    settings: Settings,
+    choices: Choices,
+    environ: Mapping[str, str],
+    listener: Listener,
+    report: Callable[[Summary], None],
+    parent: str | None = None,
+    in_memory: bool = False,
+) -> Summary:
+    """
+    Make it so: run a sheet, or rerun what a parent run left unfinished.
+
+    Args:
+        sheet: An open sheet.
+        settings: The orgs.
+        choices: Everything else that was chosen.
+        environ: The variables that references in the sheet may name.
+        listener: Who hears of it.
+        report: Called with the run's summary while its rows can still be read.
+        parent: The run whose unfinished rows are taken up; None: all rows of the sheet.
+        in_memory: Keep no ledger; a crash then forgets what was sent.
+
+    Returns:
+        The run's summary; its rows can no longer be asked for.
+
+    Raises:
+        SheetError: The sheet cannot be read to its end; nothing was sent.
+        LedgerError: The ledger is in use, unusable, or cannot be written.
+        UsageError: An option cannot be meant, or the parent is not known.
+    """
+    with the_cause():
+        return await _onboard_sheet(
+            sheet,
+            settings=settings,
+            choices=choices,
+            environ=environ,
+            listener=listener,
+            report=report,
+            parent=parent,
+            in_memory=in_memory,
+        )
+
+
+async def _onboard_sheet(
+    sheet: Sheet,
+    *,
+    settings: Settings,
+    choices: Choices,
+    environ: Mapping[str, str],
+    listener: Listener,
+    report: Callable[[Summary], None],
+    parent: str | None,
+    in_memory: bool,
+) -> Summary:
+    async with connected(
+        settings, choices, on_event=listener.on_event, in_memory=in_memory
+    ) as service:
+        listener.redactor.hold(*settings.secrets)
+        about = {"host": platform.node(), "sheet": sheet.name}
+        with opened_ledger(choices, service.host, about=about, in_memory=in_memory) as ledger:
+            clock = system_clock()
+            async with GroupCommit(ledger) as group:
+                job = _job(
+                    sheet,
+                    service=service,
+                    choices=choices,
+                    environ=environ,
+                    listener=listener,
+                    ledger=ledger,
+                    clock=clock,
+                    pen=lambda run: RunLedger(group, run=run, clock=clock),
+                    parent=parent,
+                )
+                batch = Batch(job)
+                with listener.stop.cutting_off() as scope:
+                    state = await batch.run()
+                if scope.cancelled_caught:
+                    state = batch.abandon()
+            summary = summary_of(ledger, state)
+            report(summary)
+            return summary
+
+
+async def settle(
+    run_id: str | None,
+    *,
+    settings: Settings,
+    choices: Choices,
+    listener: Listener,
+    report: Callable[[Summary], None],
+) -> Summary:
+    """
+    Settle what a run left in doubt, and write its report again; nothing is created.
+
+    Args:
+        run_id: The run; None: the newest that has rows in doubt.
+        settings: The orgs.
+        choices: The settle window's policy.
+        listener: Who hears of it.
+        report: Called with the run's summary while its rows can still be read.
+
+    Raises:
+        SettingsError: An org of the run is no longer in the settings.
+        LedgerError: The ledger is in use, unusable, or cannot be written.
+        UsageError: There is no such run.
+    """
+    with the_cause():
+        async with connected(settings, choices, on_event=listener.on_event) as service:
+            listener.redactor.hold(*settings.secrets)
+            about = {"host": platform.node(), "command": "reconcile"}
+            with opened_ledger(choices, service.host, about=about) as ledger:
+                run = run_in_doubt(ledger, run_id)
+                clock = system_clock()
+                async with GroupCommit(ledger) as group:
+                    state = await settle_run(
+                        run,
+                        ledger=ledger,
+                        pen=RunLedger(group, run=run.number, clock=clock),
+                        service=service,
+                        choices=choices,
+                        clock=clock,
+                        on_event=listener.on_event,
+                        stop=listener.stop,
+                    )
+                summary = summary_of(ledger, state)
+                report(summary)
+                return summary
+
+
+def parser(
+    sheet: Sheet, *, service: Service, choices: Choices, environ: Mapping[str, str]
+) -> Parse:
+    """What judges a row of this sheet."""
+    return partial(
+        parse,
+        header=sheet.header,
+        orgs=service.orgs,
+        org=choices.org,
+        sandbox=choices.sandbox,
+        references=References(allow=choices.allow_refs, refs_dir=choices.refs_dir, environ=environ),
+        strict=choices.strict,
+    )
+
+
+def _job(
+    sheet: Sheet,
+    *,
+    service: Service,
+    choices: Choices,
+    environ: Mapping[str, str],
+    listener: Listener,
+    ledger: Ledger,
+    clock: Clock,
+    pen: Callable[[int], RunLedger],
+    parent: str | None,
+) -> Job:
+    judge = parser(sheet, service=service, choices=choices, environ=environ)
+    chain = None
+    resumed = None
+    if parent is None:
+        resumed = open_run(ledger, sheet.sha256)
+    else:
+        before = find_run(ledger, parent)
+        if before.opened.parent_run_id is not None and not before.is_closed:
+            # A rerun that was cut off goes on under its own id.
+            resumed, parent = before, before.opened.parent_run_id
+            before = find_run(ledger, parent)
+        chain = Chain(before.rows(ledger.row_lines(before.number)))
+        chain.look_ahead(sheet, judge)
+    opened = opening(
+        sheet,
+        choices=choices,
+        clock=clock,
+        parent=parent,
+        host=service.host,
+        settle_s=service.settle_s,
+    )
+    job = Job(
+        sheet=sheet,
+        parse=judge,
+        lane_of=service.lane_of,
+        ledger=ledger,
+        pen=pen,
+        clock=clock,
+        opened=opened,
+        resumed=resumed,
+        is_selected=choices.selector(service.orgs),
+        rules=rules_of(service, choices),
+        policy=Policy(
+            settle_s=service.settle_s,
+            on_doubt=choices.on_doubt,
+            patience_s=choices.patience_s,
+        ),
+        bounds=Bounds(
+            skip_invalid=choices.skip_invalid,
+            max_rows=choices.max_rows,
+            max_failures=choices.max_failures,
+        ),
+        on_event=listener.on_event,
+        stop=listener.stop,
+        holding=listener.redactor.holding,
+    )
+    if chain is not None:
+        return replace(job, treat=chain.treat, gone=chain.gone)
+    return job if choices.only else replace(job, glance=_glance(sheet, service, choices))
+
+
+def _glance(sheet: Sheet, service: Service, choices: Choices) -> Glance:
+    return Glance(
+        sheet.header, orgs=service.orgs, org=choices.org, sandbox=choices.sandbox, tells=True
+    )
+
+
+def rules_of(service: Service, choices: Choices) -> Rules:
+    """How the plan of this command judges what stands in a sandbox."""
+    return Rules(
+        settle_s=service.settle_s,
+        settle_first=choices.settle_first,
+        adopt_by_name=choices.adopt_by_name,
+        recreate=choices.recreate,
+    )
+
+
+# The ledger -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened_ledger(
+    choices: Choices, host: str, *, about: dict[str, str], in_memory: bool = False
+) -> Iterator[Ledger]:
+    """
+    The ledger, locked for one run.
+
+    Raises:
+        LedgerError: It is in use or unusable.
+    """
+    with ExitStack() as stack:
+        path: str | Path = MEMORY
+        if not in_memory:
+            path = choices.ledger_path
+            stack.enter_context(locked(choices.ledger_path, about=about))
+        yield stack.enter_context(Ledger(path, host=host, simulated=choices.simulate))

@@ -1,0 +1,95 @@
+"""The exit code of a run: one table, pure, asked once at the end and kept in the ledger."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from batchconnect.ledger.row_state import RowState
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.event import Swept
+from batchconnect.model.outcome import NotAttempted, Status, status_of
+
+INTERRUPTED: Final = "interrupted"
+TERMINATED: Final = "terminated"
+MAX_ROWS: Final = "max_rows"
+MAX_FAILURES: Final = "max_failures"
+REJECTED_ROWS: Final = "rejected_rows"
+NOT_SELECTED: Final = "not_selected"
+
+_UNFINISHED: Final = (Status.FAILED, Status.REJECTED, Status.CONFLICT, Status.NOT_ATTEMPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureLimit:
+    """At how many failed rows a run stops: so many rows, or a share of those that are to be done."""
+
+    rows: int | None = None
+    share: float | None = None
+    """Above 0, at most 1."""
+
+    def of(self, to_do: int) -> float:
+        """How many failed rows end the run."""
+        if self.rows is not None:
+            return self.rows
+        return max(1.0, (self.share or 0.0) * to_do)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """The rows of a run, counted."""
+
+    counts: Mapping[Status, int]
+    left_out: int = 0
+    """Of the rows not attempted, those that `--only` left out: nobody asked for them."""
+    without_turn: int = 0
+    """Of the rows not attempted, those whose turn did not come before the run ended."""
+
+
+def tally(rows: Iterable[RowState]) -> Tally:
+    """Count the rows of a run."""
+    counts: Counter[Status] = Counter()
+    codes: Counter[str] = Counter()
+    for row in rows:
+        shown = row.shown
+        counts[status_of(shown)] += 1
+        if isinstance(shown, NotAttempted):
+            codes[shown.code] += 1
+    without_turn = codes[INTERRUPTED] + codes[MAX_ROWS]
+    return Tally(counts=counts, left_out=codes[NOT_SELECTED], without_turn=without_turn)
+
+
+def exit_code(
+    tally: Tally,
+    *,
+    reason: str,
+    every_lane_refused: bool,
+    swept: Swept | None,
+) -> ExitCode:
+    """
+    Decide the exit code; where several hold, the first of these lines wins.
+
+    Args:
+        tally: The rows, counted.
+        reason: Why the run was stopped, "" where it was not.
+        every_lane_refused: Whether each lane that had rows was stopped by a refusal.
+        swept: What the sweep found.
+
+    Source:
+        design.md, "Commands", exit codes.
+    """
+    counts = tally.counts
+    unfinished = sum(counts.get(status, 0) for status in _UNFINISHED) - tally.left_out
+    # What --max-rows held back is no failure: the canary ended as it was asked to.
+    held_back = tally.without_turn if reason == MAX_ROWS else 0
+    unclean = swept is not None and (bool(swept.duplicated) or bool(swept.missing))
+    rules = (
+        (reason == TERMINATED, ExitCode.TERMINATED),
+        (reason == INTERRUPTED, ExitCode.INTERRUPTED),
+        (reason == REJECTED_ROWS, ExitCode.SHEET),
+        (reason == MAX_FAILURES or (every_lane_refused and unfinished > 0), ExitCode.STOPPED),
+        (counts.get(Status.IN_DOUBT, 0) > 0 or unclean, ExitCode.IN_DOUBT),
+        (unfinished > held_back, ExitCode.UNFINISHED),
+        (held_back > 0, ExitCode.AS_ASKED),
+    )
+    return next((code for holds, code in rules if holds), ExitCode.OK)

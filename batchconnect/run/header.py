@@ -1,0 +1,84 @@
+"""The first line of a run: what it is over, who asked for it, where, and with which version."""
+
+import getpass
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from random import SystemRandom
+from typing import Final
+
+from batchconnect.ledger.entry import RunOpened
+from batchconnect.ledger.run_ledger import Clock
+from batchconnect.run.choices import Choices
+from batchconnect.sheet.interface import Sheet
+
+_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+SIMULATED: Final = "sim-"
+"""How the id of a simulated run begins."""
+
+
+def opening(
+    sheet: Sheet,
+    *,
+    choices: Choices,
+    clock: Clock,
+    parent: str | None,
+    host: str,
+    settle_s: float,
+) -> RunOpened:
+    """
+    The first line of a run.
+
+    Args:
+        sheet: What it is over.
+        choices: How it is to go.
+        clock: Names the moment.
+        parent: The run that it takes up the rest of, if any.
+        host: Platform host whose connections it makes.
+        settle_s: S, the settle window.
+    """
+    return RunOpened(
+        run_id=new_run_id(clock, simulated=choices.simulate),
+        parent_run_id=parent,
+        sheets=(sheet.name,),
+        sheet_path=_path_of(sheet.name),
+        sheet_sha256=sheet.sha256,
+        carried=sheet.header.carried,
+        columns={str(column): place for column, place in sheet.header.columns.items()},
+        worksheet=choices.worksheet,
+        encoding=choices.encoding,
+        org=choices.org,
+        sandbox=choices.sandbox,
+        note=choices.note,
+        operator=_operator(),
+        machine=platform.node(),
+        tool_version=version("batchconnect"),
+        platform_host=host,
+        simulated=choices.simulate,
+        settle_s=settle_s,
+    )
+
+
+def _path_of(name: str) -> str | None:
+    # `book.xlsx#tab` names a workbook, and a file may have a `#` in its own name.
+    for path in (Path(name), Path(name.rpartition("#")[0])):
+        if name != "-" and path.is_file():
+            return str(path.absolute())
+    return None
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in a bare container
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
+
+
+def new_run_id(clock: Clock, *, simulated: bool) -> str:
+    """A sortable name: UTC with milliseconds, and four random characters."""
+    now = datetime.fromtimestamp(clock.now_ms() / 1000, tz=UTC)
+    stamp = now.strftime("%Y%m%d-%H%M%S") + f"{now.microsecond // 1000:03d}"
+    tail = "".join(SystemRandom().choices(_ALPHABET, k=4))
+    return f"{SIMULATED if simulated else ''}{stamp}-{tail}"

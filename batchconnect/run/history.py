@@ -1,0 +1,74 @@
+"""Past runs and running ones, as the ledger tells them; reading needs no lock."""
+
+from collections.abc import Iterator
+
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import Line
+from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
+from batchconnect.model.errors import UsageError
+from batchconnect.reports.summary import Summary, summarize
+
+
+def run_states(ledger: Ledger) -> Iterator[RunState]:
+    """Every run, newest first."""
+    for _number, _opened, lines in ledger.runs():
+        yield fold_run(lines)
+
+
+def open_run(ledger: Ledger, sheet_sha256: str) -> RunState | None:
+    """The newest run over the same sheet that was not closed; reruns go on by themselves."""
+    for state in run_states(ledger):
+        if state.opened.sheet_sha256 == sheet_sha256 and state.opened.parent_run_id is None:
+            return None if state.is_closed else state
+    return None
+
+
+def find_run(ledger: Ledger, run_id: str | None) -> RunState:
+    """
+    A run by its id, or by the beginning of it; None: the newest.
+
+    Raises:
+        UsageError: There is none, or several begin so.
+    """
+    found = [
+        state
+        for state in run_states(ledger)
+        if run_id is None or state.opened.run_id.startswith(run_id)
+    ]
+    if not found:
+        wanted = f"no run is called {run_id}" if run_id else "there is no run yet"
+        raise UsageError(
+            f"{wanted} in the ledger {ledger.path}",
+            hint="`batchconnect runs` shows all of them; simulated ones with --simulate.",
+        )
+    exact = [state for state in found if state.opened.run_id == run_id]
+    if run_id is not None and len(found) > 1 and not exact:
+        raise UsageError(
+            f"several runs begin with {run_id}",
+            hint=" ".join(state.opened.run_id for state in found[:5]),
+        )
+    return (exact or found)[0]
+
+
+def run_in_doubt(ledger: Ledger, run_id: str | None) -> RunState:
+    """A run by its id; None: the newest that has rows in doubt, or else the newest."""
+    if run_id is None:
+        for state in run_states(ledger):
+            if any(row.is_open for row in state.rows(ledger.row_lines(state.number))):
+                return state
+    return find_run(ledger, run_id)
+
+
+def summary_of(ledger: Ledger, state: RunState, *, live: bool = False) -> Summary:
+    """The report's content, a pure function of the ledger."""
+
+    def lines() -> Iterator[Line]:
+        return ledger.row_lines(state.number)
+
+    return summarize(
+        ledger.run_lines(state.number),
+        # Of a live run, a row that waits has no reason yet why it had no turn.
+        lambda: planned_rows(lines()) if live else state.rows(lines()),
+        ledger=ledger.path,
+        live=live,
+    )

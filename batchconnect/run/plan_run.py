@@ -1,0 +1,194 @@
+"""What a run would do, per org and sandbox; it reads the service and changes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import anyio
+
+from batchconnect.flow_service.answer import OrgLevel
+from batchconnect.flow_service.listing import Fault
+from batchconnect.lane.planner import (
+    Decided,
+    Known,
+    Send,
+    Settle,
+    SettleFirst,
+    decide,
+    read_sandbox,
+)
+from batchconnect.ledger import Ledger
+from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
+from batchconnect.run.choices import Choices
+from batchconnect.run.engine import parser, rules_of
+from batchconnect.run.intake import examine
+from batchconnect.run.service import Service
+from batchconnect.sheet.interface import Sheet
+from batchconnect.transport.pace import START_RATE
+from batchconnect.validation.connection import BaseConnection
+
+
+@dataclass(slots=True, kw_only=True)
+class SandboxPreview:
+    """What a run would do in one sandbox."""
+
+    org: str
+    sandbox: str
+    rows: int
+    create: int = 0
+    settle_first: int = 0
+    """Rows in doubt from an earlier run."""
+    settled: Counter[Status] = field(default_factory=Counter)
+    """Rows that need no request: existing, conflict, not attempted."""
+    in_the_way: list[tuple[int, str]] = field(default_factory=list)
+    """Row and reason of each conflict."""
+    warnings: list[tuple[int, str]] = field(default_factory=list)
+    refusal: str | None = None
+    """Why the sandbox could not be read."""
+    rate: float = START_RATE
+
+    @property
+    def at_most_s(self) -> float:
+        """Seconds that the creates take at the rate that is set, or at a lane's first one: it grows from there."""
+        return self.create / self.rate
+
+
+@dataclass(slots=True, kw_only=True)
+class Preview:
+    """What a run would do."""
+
+    rows: int = 0
+    not_selected: int = 0
+    rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
+    sandboxes: list[SandboxPreview] = field(default_factory=list)
+
+    @property
+    def stands_in_the_way(self) -> bool:
+        """Whether a run would leave rows without a connection, as far as can be seen."""
+        return any(
+            sandbox.refusal is not None or sandbox.settled[Status.CONFLICT]
+            for sandbox in self.sandboxes
+        )
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether no sandbox could be read."""
+        return bool(self.sandboxes) and all(
+            sandbox.refusal is not None for sandbox in self.sandboxes
+        )
+
+
+async def preview(
+    sheet: Sheet,
+    *,
+    service: Service,
+    choices: Choices,
+    environ: Mapping[str, str],
+) -> Preview:
+    """
+    Look ahead.
+
+    Args:
+        sheet: An open sheet.
+        service: Whose sandboxes are read, each once.
+        choices: As of the run that is previewed.
+        environ: The variables that references in the sheet may name.
+
+    Raises:
+        SheetError: The sheet cannot be read to its end.
+        LedgerError: There is a ledger, and it cannot be read.
+    """
+    parse = parser(sheet, service=service, choices=choices, environ=environ)
+    found = Preview()
+    places: dict[tuple[str, str], MutableSequence[int]] = {}
+    selected = choices.selector(service.orgs)
+    for row, judged in examine(sheet, parse, is_selected=selected):
+        found.rows += bool(row.cells)
+        match judged:
+            case None:
+                found.not_selected += 1
+            case Rejected(problems=problems):
+                found.rejected[row.number] = [
+                    problem for problem in problems if problem.severity is Severity.ERROR
+                ]
+            case BaseConnection():
+                places.setdefault((judged.org.key, judged.sandbox), []).append(row.place)
+
+    def load(place: int) -> BaseConnection | None:
+        row = sheet.at(place)
+        judged = parse(row)
+        if row.number in found.rejected or not isinstance(judged, BaseConnection):
+            return None
+        return judged
+
+    with ExitStack() as stack:
+        known = _known(choices, stack)
+        async with anyio.create_task_group() as tasks:
+            for (org, sandbox), of_sandbox in places.items():
+                one = SandboxPreview(org=org, sandbox=sandbox, rows=len(of_sandbox))
+                found.sandboxes.append(one)
+                look = _Look(load=load, service=service, choices=choices, known=known)
+                tasks.start_soon(look.at, one, of_sandbox)
+    found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One look at one sandbox."""
+
+    load: Callable[[int], BaseConnection | None]
+    service: Service
+    choices: Choices
+    known: Known
+
+    async def at(self, one: SandboxPreview, places: Sequence[int]) -> None:
+        """Count what a run would do for the rows at these places."""
+        lane = self.service.lane_of(one.org)
+        one.rate = lane.org.rate or START_RATE
+        rules = rules_of(self.service, self.choices)
+        # A preview sends nothing, so it need not wait a settle window before it looks.
+        listing = await read_sandbox(lane, one.sandbox)
+        why = listing.refusal or listing.fault
+        if why is not None:
+            one.refusal = told_reason(why)
+            return
+        decisions = decide(
+            places, listing, load=self.load, reads=lane, known=self.known, rules=rules
+        )
+        async for decided in decisions:
+            _count(one, decided)
+
+
+def told_reason(why: OrgLevel | Fault) -> str:
+    """A code with what the service said about it, if it said anything."""
+    return ": ".join(part for part in (why.code, why.detail) if part)
+
+
+def _count(one: SandboxPreview, decided: Decided) -> None:
+    row = decided.connection.row
+    match decided.decision:
+        case Send(warnings=warnings):
+            one.create += 1
+            one.warnings += [(row, warning) for warning in warnings]
+        case SettleFirst():
+            one.settle_first += 1
+        case Settle(outcome=outcome):
+            one.settled[status_of(outcome)] += 1
+            if isinstance(outcome, Conflict):
+                one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
+
+
+def _known(choices: Choices, stack: ExitStack) -> Known:
+    if not choices.ledger_path.exists():
+        return Known(is_new=False)
+    ledger = stack.enter_context(
+        Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True)
+    )
+    states = ((marker, ledger.marker_state(marker)) for marker in ledger.open_markers())
+    return Known(
+        is_new=False,
+        open={marker: state for marker, state in states if state is not None and state.is_open},
+        state_of=ledger.marker_state,
+    )

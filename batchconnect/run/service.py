@@ -1,0 +1,174 @@
+"""
+The service that one command talks to: the real one or the simulator, with a lane per org.
+
+A lane is made when it is first asked for.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+from urllib.parse import urlsplit
+
+import anyio
+
+from batchconnect.lane.lane import Lane, Limits
+from batchconnect.model.errors import UsageError
+from batchconnect.model.event import Event
+from batchconnect.model.org import PLATFORM_URL, Org
+from batchconnect.run.choices import SETTLE_S, Choices
+from batchconnect.settings import Settings
+from batchconnect.simulator.profiles import PROFILES
+from batchconnect.transport.wire import Wire
+from batchconnect.validation.org_registry import Orgs, SimulatedOrgs
+
+_SOCKETS: Final = 100
+"""More make aiohttp slower, not faster (measured)."""
+_CONNECT_S: Final = 10.0
+_BEYOND_READ_S: Final = 30.0
+"""Seconds that a request's overall deadline lies beyond its read timeout."""
+SIMULATED_HOST: Final = "simulator"
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """The service, with its lanes; each lane is made when it is first asked for."""
+
+    orgs: Orgs
+    host: str
+    """Whose connections a ledger accounts for."""
+    settle_s: float
+    wire: Wire
+    limits: Limits
+    slots: anyio.CapacityLimiter
+    rng: Random
+    on_event: Callable[[Event], None]
+    _lanes: dict[str, Lane] = field(default_factory=dict)
+
+    def lane_of(self, org: str) -> Lane:
+        """The lane of an org's settings key."""
+        if org not in self._lanes:
+            found = self.orgs.find(org)
+            assert found is not None, "a row's org was found before"
+            self._lanes[org] = Lane(
+                found,
+                self.wire,
+                limits=self.limits,
+                slots=self.slots,
+                rng=self.rng,
+                on_event=self._tell,
+            )
+        return self._lanes[org]
+
+    def _tell(self, event: Event) -> None:
+        # Late bound: who listens is known only when the run begins.
+        self.on_event(event)
+
+
+def host_of(settings: Settings) -> str:
+    """
+    The one platform host of the orgs.
+
+    Raises:
+        UsageError: They live on several hosts, and a ledger accounts for one.
+    """
+    hosts = {urlsplit(org.platform_url).hostname or "": org.key for org in settings.orgs}
+    if len(hosts) > 1:
+        places = ", ".join(f"{key} on {host}" for host, key in hosts.items())
+        raise UsageError(
+            f"the orgs live on several platform hosts: {places}",
+            hint="One ledger accounts for one host: keep a settings file and a --ledger for each.",
+        )
+    return next(iter(hosts), urlsplit(PLATFORM_URL).hostname or "")
+
+
+@asynccontextmanager
+async def connected(
+    settings: Settings,
+    choices: Choices,
+    *,
+    on_event: Callable[[Event], None],
+    in_memory: bool = False,
+) -> AsyncIterator[Service]:
+    """
+    Connect to the service that was chosen.
+
+    Args:
+        settings: The orgs; with `--simulate` only their names, aliases, sandboxes and rates are used.
+        choices: Whether to simulate, and the bounds of the lanes.
+        on_event: Told of pauses, changes of pace, and stops.
+        in_memory: The simulator, if it is chosen, forgets everything at the end.
+
+    Raises:
+        UsageError: The orgs live on several hosts.
+    """
+    async with AsyncExitStack() as stack:
+        rng = Random()  # noqa: S311 - jitter, no secret; seeded by the system
+        if choices.simulate:
+            # Imported here: a real run does not load the simulator.
+            from batchconnect.simulator import Simulator  # noqa: PLC0415
+
+            state = ":memory:" if in_memory else _state_file(choices.home)
+            profile = _profile(choices.fault)
+            try:
+                simulator = Simulator(state=state, profile=profile, seed=choices.seed)
+            except ValueError as error:
+                raise UsageError(
+                    str(error), hint="Name another --reports, or move this file away."
+                ) from None
+            await stack.enter_async_context(simulator)
+            orgs: Orgs = SimulatedOrgs(settings.orgs, url=simulator.url, rate=settings.rate)
+            host, settle_s = SIMULATED_HOST, simulator.settle_s
+            hosts = {urlsplit(simulator.url).hostname or ""}
+        else:
+            orgs, host, settle_s = Orgs(settings.orgs), host_of(settings), SETTLE_S
+            hosts = {name for org in settings.orgs for name in _hosts(org)}
+        wire = await stack.enter_async_context(
+            Wire(
+                allowed_hosts=frozenset(hosts),
+                connect_timeout_s=_CONNECT_S,
+                read_timeout_s=choices.timeout_s,
+                deadline_s=choices.timeout_s + _BEYOND_READ_S,
+                sockets=_SOCKETS,
+                proxy=choices.proxy,
+                ca_bundle=choices.ca_bundle,
+            )
+        )
+        yield Service(
+            orgs=orgs,
+            host=host,
+            settle_s=settle_s if choices.settle_s is None else choices.settle_s,
+            wire=wire,
+            limits=Limits(concurrency=choices.concurrency, patience_s=choices.patience_s),
+            slots=anyio.CapacityLimiter(choices.concurrency),
+            rng=rng,
+            on_event=on_event,
+        )
+
+
+def _hosts(org: Org) -> set[str]:
+    return {urlsplit(url).hostname or "" for url in (org.platform_url, org.ims_url)}
+
+
+def _profile(name: str) -> str:
+    if name not in PROFILES:
+        raise UsageError(
+            f"{name} is no fault profile", hint=f"One of {', '.join(sorted(PROFILES))}."
+        )
+    return name
+
+
+def _state_file(home: Path) -> Path:
+    path = home / "simulator.sqlite3"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    except OSError as error:
+        raise UsageError(
+            f"the simulator's state {path} cannot be made: {error.strerror}",
+            hint="Name a folder that you may write, with --reports.",
+        ) from None
+    return path

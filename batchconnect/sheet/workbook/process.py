@@ -1,0 +1,194 @@
+"""
+Runs the child that reads a workbook, and turns whatever becomes of it into tabs or one `SheetError`.
+
+Its answer comes from a file that may be hostile: it is bounded in bytes and seconds, and each value in
+it is checked before it is used.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from batchconnect.model.errors import SheetError
+from batchconnect.sheet.source import FileSource
+
+LONGEST_WAIT_S = 180.0
+MOST_ANSWER = 160 << 20
+"""Bytes that the child may answer: some 600,000 rows."""
+MOST_TABS = 1000
+
+# `-I` keeps every foreign path and variable out, ours too, so the package is found by its folder. A
+# bare module stands for it: the public face, and all that it imports, is no business of the child.
+_START = """
+import runpy, sys, types
+folder = sys.argv.pop(1)
+for name, inner in ("batchconnect", ""), ("batchconnect.sheet", "/sheet"):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder + inner]
+runpy.run_module("batchconnect.sheet.workbook.child", run_name="__main__", alter_sys=True)
+"""
+_AS_CSV = "Save the sheet as `CSV UTF-8` and use that file."
+
+
+@dataclass(slots=True)
+class Tab:
+    """A tab as the child told it."""
+
+    name: str
+    is_visible: bool
+    rows: list[bytes] = field(default_factory=list)
+    """One JSON array for each row that is not blank: `["row", number, cells]`."""
+
+
+class _TooMuchError(Exception):
+    """The child answers more than a sheet can hold."""
+
+
+def read_tabs(source: FileSource, *, path: str, worksheet: str | None) -> list[Tab]:
+    """
+    Let a child process read a workbook.
+
+    Args:
+        source: The workbook.
+        path: As given, for messages.
+        worksheet: The one tab that is asked for, None for all.
+    Raises:
+        SheetError: The file is damaged or hostile, or too large for the child's limits.
+    """
+    tabs = _ask(source, "at-once", path=path, worksheet=worksheet)
+    if tabs is None:
+        # The child ended without a word: calamine aborts where a cell lies too far out, say. In turn, it
+        # can name that cell first.
+        tabs = _ask(source, "in-turn", path=path, worksheet=worksheet)
+    if tabs is None:
+        raise _too_large(path)
+    return tabs
+
+
+def _ask(source: FileSource, order: str, *, path: str, worksheet: str | None) -> list[Tab] | None:
+    """One child's answer; None where it broke off."""
+    package = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-I", "-B", "-c", _START, str(package), order]
+    command += [] if worksheet is None else [worksheet]
+    timed_out = threading.Event()
+    with source.as_stdin() as stdin, _started(command, stdin) as process:
+        assert process.stdout is not None
+
+        def give_up() -> None:
+            timed_out.set()
+            process.kill()
+
+        timer = threading.Timer(LONGEST_WAIT_S, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            tabs = _tabs(_lines(process.stdout), path)
+        except _TooMuchError:
+            raise _too_large(path) from None
+        finally:
+            timer.cancel()
+            process.kill()
+    if tabs is None and timed_out.is_set():
+        raise SheetError(
+            f"{path}: reading it took more than {LONGEST_WAIT_S:.0f} s, so it was stopped",
+            hint=_AS_CSV,
+        )
+    return tabs
+
+
+@contextlib.contextmanager
+def _started(command: list[str], stdin: int) -> Iterator[subprocess.Popen[bytes]]:
+    # Windows starts nothing without SYSTEMROOT; elsewhere the environment is empty.
+    environment = {k: v for k, v in os.environ.items() if os.name == "nt" and k == "SYSTEMROOT"}
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
+        command,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        cwd="/" if os.name == "posix" else None,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _lines(stdout: IO[bytes]) -> Iterator[bytes]:
+    total = 0
+    while line := stdout.readline(MOST_ANSWER):
+        total += len(line)
+        if total > MOST_ANSWER:
+            raise _TooMuchError
+        yield line
+
+
+def _tabs(lines: Iterator[bytes], path: str) -> list[Tab] | None:
+    """The tabs; None where the answer broke off, for the child was ended by a limit."""
+    tabs: list[Tab] = []
+    for line in lines:
+        if line.startswith(b'["row",') and tabs:
+            tabs[-1].rows.append(line)
+            continue
+        match _json(line):
+            case ["tab", str(name), bool(is_visible)] if len(tabs) < MOST_TABS:
+                tabs.append(Tab(name=name, is_visible=is_visible))
+            case ["error", str(code), str(detail)]:
+                raise _error(path, code, detail)
+            case ["end"]:
+                return tabs
+            case _:
+                return None
+    return None
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _too_large(path: str) -> SheetError:
+    return SheetError(
+        f"{path}: the workbook cannot be read within the limits of memory and time",
+        hint=f"It is damaged, or it is very large. {_AS_CSV}",
+    )
+
+
+def _error(path: str, code: str, detail: str) -> SheetError:
+    """What an error of the child means; its detail is ours, yet it is cut and cleaned."""
+    detail = "".join(char for char in detail if char.isprintable())[:80]
+    match code:
+        case "UnsafeZipError":
+            what = f"this looks like a zip bomb and is not opened: {detail}"
+            remedy = "Copy the table into a new workbook, or save it as CSV."
+        case "FarCellError":
+            what = f"the cell {detail} lies too far out; no table of ours is that large"
+            remedy = "Delete all rows and columns behind the table: Ctrl+End shows the last cell."
+        case "ForbiddenXmlError" | "DTDForbidden" | "EntitiesForbidden":
+            what = (
+                "its XML declares a document type, as no spreadsheet program does; it is not read"
+            )
+            remedy = "Open it in a spreadsheet program and save it anew, if you trust it."
+        case "PasswordError":
+            what = "the workbook is protected by a password"
+            remedy = "In Excel: File > Info > Protect Workbook takes it off; then save it again."
+        case "NotAWorkbookError":
+            what, remedy = f"this is {detail}", _AS_CSV
+        case "MemoryError":
+            return _too_large(path)
+        case _:
+            word = code if re.fullmatch(r"[A-Za-z]{1,40}", code) else "unknown"
+            what = f"the workbook is damaged, or of a kind that we do not know ({word})"
+            remedy = f"Open it in a spreadsheet program and save it anew. {_AS_CSV}"
+    return SheetError(f"{path}: {what}", hint=remedy)

@@ -1,0 +1,231 @@
+"""
+Reads XLSX, XLSM, XLS, XLSB and ODS without opening them: a child process does, in tight limits.
+
+What comes back is kept as bytes, a line for each row, and becomes a `Row` only when it is asked for.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Header, NotText, Row, letters
+from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, no_header, read
+from batchconnect.sheet.source import FileSource
+from batchconnect.sheet.workbook.process import Tab, read_tabs
+from batchconnect.sheet.workbook.unsupported import TABBED
+
+_KINDS = frozenset({"number", "date", "boolean", "error", "formula", "merged", TABBED})
+_LAST_ROW, _MOST_COLUMNS = 1 << 20, 1 << 14
+_ONLY_TEXT = frozenset({str})
+_Told = str | tuple[str, str]
+"""A cell: its text, or kind and text where it is not text."""
+
+
+class WorkbookSheet:
+    """
+    One tab of a workbook.
+
+    Args:
+        source: The workbook's bytes.
+        path: As given, for messages.
+        worksheet: What `--worksheet` says.
+    Raises:
+        SheetError: The workbook cannot be read, or no tab, or more than one, has our columns.
+    """
+
+    def __init__(self, source: FileSource, *, path: str, worksheet: str | None = None) -> None:
+        self.blank_rows = 0
+        self._source = source
+        tabs = read_tabs(source, path=path, worksheet=worksheet)
+        source.check()
+        tab, warnings = _choose(tabs, path, worksheet)
+        self.name = f"{path}#{tab.name}"
+        self._lines = tab.rows
+        self._layout = find(_head(tab, self.name), place=self.name, line=_line(self.name))
+        self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
+        self._known = frozenset(self._layout.header.columns.values())
+        self._named_or_told = set(range(self._layout.named)) - set(self._layout.nameless)
+        self._all_named = 0 if self._layout.nameless else self._layout.named
+        """Cells from the first on that all have a header."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the input's bytes."""
+        return self._source.sha256
+
+    @property
+    def header(self) -> Header:
+        """Which position holds which column."""
+        return self._layout.header
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line each; complete once `rows` has come to its end."""
+        return tuple(self._warnings)
+
+    def rows(self) -> Iterator[Row]:
+        """
+        Every row that is not blank, in the order of the tab.
+
+        Raises:
+            SheetError: The reader's answer makes no sense.
+        """
+        self.blank_rows = 0
+        before, header_row = 0, self._layout.header.row_number
+        for place, line in enumerate(self._lines):
+            number, cells = _parse(line, self.name, after=before)
+            if number > header_row:
+                self.blank_rows += number - max(before, header_row) - 1
+                row = self._row(number, cells, place)
+                if row is None:
+                    self.blank_rows += 1
+                else:
+                    yield row
+            before = number
+
+    def at(self, place: int) -> Row:
+        """
+        A row once more.
+
+        Raises:
+            SheetError: The file has changed since it was opened.
+        """
+        self._source.check()
+        number, cells = _parse(self._lines[place], self.name, after=0)
+        row = self._row(number, cells, place)
+        if row is None:
+            raise SheetError(f"{self.name}: row {number} is blank")
+        return row
+
+    def close(self) -> None:
+        """Let go of the file and of every cell."""
+        self._lines = []
+        self._source.close()
+
+    def _row(self, number: int, cells: list[_Told], place: int) -> Row | None:
+        if len(cells) > self._all_named:
+            self._tell_nameless(number, cells)
+        row: list[Any] = cells
+        if not _ONLY_TEXT.issuperset(map(type, cells)):
+            row = [
+                cell
+                if isinstance(cell, str)
+                else (NotText(cell[0]) if position in self._known else cell[1])
+                for position, cell in enumerate(cells)
+            ]
+        if len(row) < self._layout.named:
+            row += [""] * (self._layout.named - len(row))
+        return self._layout.row(number, row, place)
+
+    def _tell_nameless(self, number: int, cells: Sequence[_Told]) -> None:
+        for position, text in enumerate(_texts(cells)):
+            if position not in self._named_or_told and text.strip():
+                self._named_or_told.add(position)
+                self._warnings.append(
+                    f"{self.name}, row {number}: column {letters(position)} has no header, "
+                    "so its cells are not read"
+                )
+
+
+def _choose(tabs: Sequence[Tab], path: str, worksheet: str | None) -> tuple[Tab, list[str]]:
+    """The tab that is meant, and what to say about the others."""
+    names = ", ".join(f"`{tab.name}`" for tab in tabs)
+    if worksheet is not None:
+        exact = [tab for tab in tabs if tab.name == worksheet]
+        alike = exact or [tab for tab in tabs if tab.name.casefold() == worksheet.casefold()]
+        if len(alike) == 1:
+            return alike[0], []
+        near = difflib.get_close_matches(worksheet, [tab.name for tab in tabs], n=1, cutoff=0.5)
+        raise SheetError(
+            f"{path}: there is no tab `{worksheet}`",
+            hint=(f"Is `{near[0]}` meant? " if near else "") + f"Its tabs are {names}.",
+        )
+    found = [tab for tab in tabs if any(not read(row).missing for _, row in _head(tab, path))]
+    visible = [tab for tab in found if tab.is_visible]
+    chosen = visible or found
+    if len(chosen) > 1:
+        both = ", ".join(f"`{tab.name}`" for tab in chosen)
+        raise SheetError(
+            f"{path}: {len(chosen)} tabs have our columns: {both}",
+            hint=f'Choose one: --worksheet "{chosen[0].name}".',
+        )
+    if not chosen:
+        raise _no_tab(tabs, path, names)
+    warnings = [
+        f"{path}: the hidden tab `{tab.name}` has our columns too; it is not read"
+        for tab in found
+        if tab is not chosen[0]
+    ]
+    if not chosen[0].is_visible:
+        warnings.append(f"{path}: the tab `{chosen[0].name}`, which is read, is hidden")
+    return chosen[0], warnings
+
+
+def _no_tab(tabs: Sequence[Tab], path: str, names: str) -> SheetError:
+    """Why no tab is ours: what the one that comes nearest lacks."""
+    known = {
+        tab.name: max((len(read(row).known) for _, row in _head(tab, path)), default=0)
+        for tab in tabs
+    }
+    best = max(tabs, key=lambda tab: known[tab.name], default=None)
+    if best is not None and (known[best.name] > 1 or len(tabs) == 1):
+        place = f"{path}#{best.name}"
+        return no_header(_head(best, place), place=place, line=_line(place))
+    wanted = ", ".join(f"`{column}`" for column in REQUIRED)
+    return SheetError(
+        f"{path}: no tab has our columns; its tabs are {names or 'none'}",
+        hint=f"The columns needed are {wanted}; `batchconnect template` writes an empty sheet.",
+    )
+
+
+def _head(tab: Tab, place: str) -> list[tuple[int, list[str]]]:
+    """The first rows of a tab, as texts."""
+    head: list[tuple[int, list[str]]] = []
+    for line in tab.rows[:LOOK_AT]:
+        number, cells = _parse(line, place, after=head[-1][0] if head else 0)
+        if number <= LOOK_AT:
+            head.append((number, _texts(cells)))
+    return head
+
+
+def _line(place: str) -> Callable[[int], str]:
+    return lambda number: f"{place}, row {number}"
+
+
+def _parse(line: bytes, place: str, *, after: int) -> tuple[int, list[_Told]]:
+    """Number and cells of a row that the child told; nothing in it is taken on trust."""
+    try:
+        _, number, cells = orjson.loads(line)
+        # NOTE: `match` would say the same, and take 1 us more for each row.
+        if (
+            type(number) is int
+            and after < number <= _LAST_ROW
+            and type(cells) is list
+            and len(cells) <= _MOST_COLUMNS
+        ):
+            if _ONLY_TEXT.issuperset(map(type, cells)):
+                return number, cells
+            return number, [_cell(cell) for cell in cells]
+    except ValueError:
+        pass
+    raise SheetError(
+        f"{place}: the workbook was read, but what was read makes no sense behind row {after}",
+        hint="Save the sheet as `CSV UTF-8` and use that file.",
+    )
+
+
+def _cell(cell: object) -> _Told:
+    match cell:
+        case str():
+            return cell
+        case [str(kind), str(text)]:
+            return (kind if kind in _KINDS else "error"), text
+        case _:
+            raise ValueError
+
+
+def _texts(cells: Sequence[_Told]) -> list[str]:
+    return [cell if isinstance(cell, str) else cell[1] for cell in cells]

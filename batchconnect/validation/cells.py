@@ -1,0 +1,132 @@
+"""
+Reads the cells of one row and gathers what is wrong with them.
+
+What is refused here is refused in every column: a blank cell that must not be blank, a cell that a
+workbook does not hold as text, a spreadsheet's error, half a character.
+"""
+
+from collections.abc import Callable
+
+from batchconnect.model.outcome import Problem
+from batchconnect.model.row import Column, NotText, Row
+from batchconnect.model.secret import Secret
+from batchconnect.validation.damage import has_surrogate, is_spreadsheet_error
+from batchconnect.validation.entra import check_key
+from batchconnect.validation.finding import Problems, error
+from batchconnect.validation.reference import References, is_reference
+
+_RETYPE = "Format the column as text, then type the value again."
+_NO_FORMULA = "Replace the formula by its value, in a column formatted as text."
+_KINDS = {
+    "number": ("a number", "leading zeros and digits behind the 15th are lost", _RETYPE),
+    "date": ("a date", "what was typed can no longer be known", _RETYPE),
+    "boolean": ("a boolean value", "what was typed can no longer be known", _RETYPE),
+    "error": ("a spreadsheet's error", "its value cannot be known", _NO_FORMULA),
+    "formula": ("a formula without a stored text", "its value cannot be known", _NO_FORMULA),
+    "merged": (
+        "the covered part of a merged cell",
+        "whether the value beside it is meant here cannot be known",
+        "Unmerge the cells, then type the value into each of them.",
+    ),
+    "text with a tab": (
+        "a text with a tab",
+        "an ODS file does not give it back as it was typed",
+        "Remove the tab, or save the sheet as XLSX or `CSV UTF-8`.",
+    ),
+    "secret": (
+        "a secret",
+        "only `servicePrincipalKey` takes one",
+        "Give it as `servicePrincipalKey`; give this column a plain text.",
+    ),
+}
+"""What the cell holds, what that means, and how to mend it."""
+_UNKNOWN_KIND = ("something", "what was typed can no longer be known", _RETYPE)
+_NO_SECRET = Secret("")
+
+
+class Cells:
+    """
+    The cells of a row under judgement.
+
+    Args:
+        row: Every cell as typed.
+        found: Grows by what is wrong, in the order in which the columns are read.
+    """
+
+    __slots__ = ("_cells", "_found")
+
+    def __init__(self, row: Row, found: list[Problem]) -> None:
+        self._cells = row.cells
+        self._found = found
+
+    def text(self, column: Column) -> str | None:
+        """The cell as typed, None where it is refused whatever column it stands in."""
+        cell = self._cells.get(column, "")
+        if isinstance(cell, NotText):
+            self._found.append(_not_text(column, cell))
+            return None
+        text = cell if isinstance(cell, str) else cell.reveal()
+        if "#" in text and is_spreadsheet_error(text):
+            what = "the cell holds a spreadsheet's error (as `#REF!` or `#####`)"
+            fix = "Repair the formula, or type the value itself into a column formatted as text."
+            self._found.append(error(column, "cell_spreadsheet_error", what, fix))
+            return None
+        if has_surrogate(text):
+            what = f"the cell of {len(text)} characters holds half of a character (a surrogate)"
+            self._found.append(error(column, "cell_surrogate", what, "Type the value again."))
+            return None
+        return text
+
+    def required(self, column: Column) -> str:
+        """The cell as typed; "" where it is blank or refused, which is found then."""
+        text = self.text(column)
+        if text is None:
+            return ""
+        if text and not text.isspace():
+            return text
+        what = "the cell is blank" if column in self._cells else "the sheet has no such column"
+        self._found.append(error(column, "cell_blank", what, f"Fill in `{column.value}`."))
+        return ""
+
+    def judged(self, column: Column, rule: Callable[[str], Problems]) -> str:
+        """The cell as typed and judged by a rule that changes nothing."""
+        text = self.required(column)
+        if text:
+            self._found += rule(text)
+        return text
+
+    def parsed(self, column: Column, rule: Callable[[str], tuple[str | None, Problems]]) -> str:
+        """The identifier that a rule makes of the cell; "" where there is none."""
+        text = self.required(column)
+        if not text:
+            return ""
+        value, problems = rule(text)
+        self._found += problems
+        return value or ""
+
+    def key(self, references: References) -> Secret:
+        """The client secret, a reference resolved; an empty one where it is refused."""
+        text = self.required(Column.SERVICE_PRINCIPAL_KEY)
+        if not text:
+            return _NO_SECRET
+        secret = references.resolve(text) if is_reference(text) else Secret(text)
+        if isinstance(secret, Problem):
+            self._found.append(secret)
+            return _NO_SECRET
+        if not secret or secret.reveal().isspace():
+            self._found.append(_empty_reference())
+            return _NO_SECRET
+        self._found += check_key(secret.reveal())
+        return secret
+
+
+def _empty_reference() -> Problem:
+    what = "the reference leads to an empty secret"
+    fix = "Put the secret into the variable or file that the cell names."
+    return error(Column.SERVICE_PRINCIPAL_KEY, "reference_empty", what, fix)
+
+
+def _not_text(column: Column, cell: NotText) -> Problem:
+    kind, meaning, fix = _KINDS.get(cell.kind, _UNKNOWN_KIND)
+    what = f"the cell holds {kind}, not plain text: {meaning}"
+    return error(column, "cell_not_text", what, fix)

@@ -1,0 +1,121 @@
+"""
+Takes the rows of a CSV that have no finding before anything is made of them.
+
+A sheet may have a million rows, and nearly all of them are healthy: a `Row` and a `BaseConnection` for
+each would take three times as long as all the rest. A check only counts them; a run is told of each what
+it has to account for, and reads it again when its turn comes.
+"""
+
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+from batchconnect.model.org import Org
+from batchconnect.model.row import Column, Header, Row
+from batchconnect.sheet.csv import CsvSheet
+from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.template import is_template_row
+from batchconnect.validation.doubles import Doubles, place_of
+from batchconnect.validation.healthy import MARKER, SEPARATOR, pattern_of
+from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.placement import choose_org, choose_sandbox
+
+_MOST_PLACES = 4096
+"""Orgs with a sandbox that are remembered; a sheet may name a million."""
+
+
+class Healthy(NamedTuple):
+    """A row that was taken: what `BaseConnection` would tell of it, but for the secret and the marker."""
+
+    number: int
+    place: int
+    """Where the sheet finds the row again."""
+    org: Org
+    sandbox: str
+    name: str
+    text: str
+    endpoint: str
+    database: str
+    tenant: str
+    service_principal_id: str
+    carried: tuple[str, ...]
+
+
+class Glance:
+    """
+    One look at the bare cells of a row.
+
+    Args:
+        header: Of the sheet.
+        orgs: The orgs that a row may name.
+        org: `--org`.
+        sandbox: `--sandbox`.
+        tells: Whether the rows that are taken are told of, or only counted.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        *,
+        orgs: Orgs,
+        org: str | None,
+        sandbox: str | None,
+        tells: bool = False,
+    ) -> None:
+        self.doubles = Doubles(header)
+        """Knows the rows that were taken."""
+        self.rows = 0
+        """How many were taken."""
+        present = [column for column in Column if column in header.columns]
+        self._pick = itemgetter(*(header.columns[column] for column in present))
+        self._match = pattern_of(present).fullmatch
+        self._carried_at = header.carried_at
+        self._orgs = orgs
+        self._org = org
+        self._sandbox = sandbox
+        self._tells = tells
+        self._places: dict[tuple[str, str], tuple[Org, str, str] | None] = {}
+
+    def of(self, sheet: Sheet) -> Iterator[Row | Healthy]:
+        """The rows in input order: those that have to be judged, and those that are told of."""
+        return sheet.others(self._take) if isinstance(sheet, CsvSheet) else sheet.rows()
+
+    def _take(self, number: int, cells: Sequence[str], place: int) -> Healthy | bool:
+        joined = SEPARATOR.join(self._pick(cells))
+        found = self._match(joined)
+        if found is None or MARKER in joined:
+            return False
+        name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
+        if tenant == principal or is_template_row(name):
+            return False
+        where = (in_org, in_sandbox)
+        try:
+            chosen = self._places[where]
+        except KeyError:
+            chosen = self._remembered(where)
+        if chosen is None:
+            return False
+        org, sandbox, there = chosen
+        # The pattern lets pass only what is canonical already, but for the case of the database.
+        self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
+        self.rows += 1
+        if not self._tells:
+            return True
+        carried = tuple([cells[at] for at in self._carried_at]) if self._carried_at else ()
+        return Healthy(
+            number, place, org, sandbox, name, text, endpoint, database, tenant, principal, carried
+        )
+
+    def _remembered(self, cells: tuple[str, str]) -> tuple[Org, str, str] | None:
+        """What an org and a sandbox cell mean; None where there is something to say."""
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()
+        chosen = self._places[cells] = self._chosen(*cells)
+        return chosen
+
+    def _chosen(self, org: str, sandbox: str) -> tuple[Org, str, str] | None:
+        its_org, problems = choose_org(org, self._org, self._orgs)
+        its_sandbox, more = choose_sandbox(sandbox, self._sandbox, its_org)
+        if its_org is None or problems or more:
+            return None
+        return its_org, its_sandbox, place_of(its_org.org_id, its_sandbox)

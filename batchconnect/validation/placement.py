@@ -1,0 +1,96 @@
+"""
+Which org, which sandbox: a cell wins over an option, an option over the settings.
+
+Nothing defaults to `prod`: where no place names a sandbox, the row is refused.
+"""
+
+import re
+from dataclasses import replace
+
+from batchconnect.model.org import Org
+from batchconnect.model.row import Column
+from batchconnect.validation.damage import clean
+from batchconnect.validation.finding import NOTHING, Problems, error, note
+from batchconnect.validation.naming import check_sandbox
+from batchconnect.validation.org_registry import Orgs
+
+_PLAIN = re.compile("[A-Za-z0-9@._-]+")
+
+
+def choose_org(cell: str | None, option: str | None, orgs: Orgs) -> tuple[Org | None, Problems]:
+    """
+    The org of a row.
+
+    Args:
+        cell: As typed; None: it was refused already, and nothing else takes its place.
+        option: `--org`.
+        orgs: The orgs that a row may name.
+
+    Returns:
+        The org, None where none can be meant; and what was found.
+    """
+    if cell is None:
+        return None, NOTHING
+    if cell and not cell.isspace():
+        found, problems = orgs.find(cell), _org_note(cell)
+        wrong = f"the cell of {len(cell)} characters names no org"
+        return (found, problems) if found else (None, _unknown(wrong, cell, orgs))
+    if option is not None:
+        found = orgs.find(option)
+        wrong = "the option `--org` names no org of the settings"
+        return (found, NOTHING) if found else (None, _unknown(wrong, option, orgs))
+    only = orgs.only
+    what = "no org is named, and the settings do not know exactly one"
+    fix = "Fill in the column `org`, give `--org NAME`, or keep one org in the settings."
+    return only, NOTHING if only else (error(Column.ORG, "org_missing", what, fix),)
+
+
+def choose_sandbox(cell: str | None, option: str | None, org: Org | None) -> tuple[str, Problems]:
+    """
+    The sandbox of a row.
+
+    Args:
+        cell: As typed; None: it was refused already, and nothing else takes its place.
+        option: `--sandbox`.
+        org: Of the row; None: it is unknown, so its default is too, which is no second problem.
+
+    Returns:
+        The sandbox, "" where there is none; and what was found.
+    """
+    if cell is None:
+        return "", NOTHING
+    if cell and not cell.isspace():
+        return cell, check_sandbox(cell)
+    if option is not None:
+        return option, _from("the option `--sandbox`", check_sandbox(option))
+    if org is None:
+        return "", NOTHING
+    if org.sandbox is not None:
+        place = f"the setting `sandbox` of the org `{org.key}`"
+        return org.sandbox, _from(place, check_sandbox(org.sandbox))
+    what = "no sandbox is named, and nothing defaults to `prod`"
+    fix = (
+        f"Fill in the column `sandbox`, give `--sandbox NAME`, or set `sandbox` for the org "
+        f"`{org.key}` in the settings."
+    )
+    return "", (error(Column.SANDBOX, "sandbox_missing", what, fix),)
+
+
+def _unknown(what: str, text: str, orgs: Orgs) -> Problems:
+    nearest = orgs.nearest(text)
+    fix = (
+        f"Did you mean `{nearest}`?"
+        if nearest is not None
+        else "Use a settings key, an org id or an alias (`batchconnect orgs` lists them)."
+    )
+    return (error(Column.ORG, "org_unknown", what, fix),)
+
+
+def _org_note(cell: str) -> Problems:
+    _, removed = ("", "") if _PLAIN.fullmatch(cell) else clean(cell)
+    what = f"the identifier was normalised, taken off: {removed}"
+    return (note(Column.ORG, "id_normalised", what),) if removed else NOTHING
+
+
+def _from(place: str, problems: Problems) -> Problems:
+    return tuple(replace(problem, what=f"{place}: {problem.what}") for problem in problems)

@@ -1,0 +1,236 @@
+"""
+Where a secret stands when it does not stand in the cell: `env:NAME`, `file:PATH`, `literal:TEXT`.
+
+A foreign sheet could read the operator's secrets that way and have them sent, so in a sheet a
+reference works only when it was allowed, and a file only below one folder. In the settings, which
+are the operator's own, both always work. Other stores (a vault) would be further prefixes here.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from batchconnect.model.errors import SettingsError
+from batchconnect.model.outcome import Problem
+from batchconnect.model.row import Column
+from batchconnect.model.secret import Secret
+from batchconnect.validation.finding import error
+
+ENV: Final = "env:"
+FILE: Final = "file:"
+LITERAL: Final = "literal:"
+PREFIXES: Final = (ENV, FILE, LITERAL)
+LARGEST_FILE: Final = 64 * 1024
+"""Bytes."""
+OWN_VARIABLES: Final = "BATCHCONNECT_"
+"""Variables with this beginning are the operator's settings; a sheet never reads them."""
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FLAGS = (
+    os.O_RDONLY
+    # Windows has none of these; there `file:` works in the settings only (see `_open`).
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+)
+
+
+class ReferenceFileError(Exception):
+    """A file that a reference names cannot be used; the text ends the sentence `the file ...`."""
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text is to be resolved rather than taken as it is; letter case counts."""
+    return text.startswith(PREFIXES)
+
+
+class References:
+    """
+    Resolves the references of a sheet.
+
+    Args:
+        allow: Whether `--allow-refs` was given.
+        refs_dir: The folder of `--refs-dir`, below which files may lie; None: no file may be read.
+        environ: The variables that `env:` reads.
+    """
+
+    def __init__(self, *, allow: bool, refs_dir: Path | None, environ: Mapping[str, str]) -> None:
+        self._allow = allow
+        self._refs_dir = refs_dir
+        self._environ = environ
+
+    def resolve(self, text: str) -> Secret | Problem:
+        """
+        The secret that a cell means.
+
+        Args:
+            text: The cell as typed; what is no reference is the secret itself.
+
+        Returns:
+            The secret, or why there is none; a refused cell's text is not repeated.
+        """
+        if text.startswith(LITERAL):
+            return Secret(text.removeprefix(LITERAL))
+        if not is_reference(text):
+            return Secret(text)
+        if not self._allow:
+            return _refused(
+                "reference_not_allowed",
+                f"the cell of {len(text)} characters looks like a reference (`env:` or `file:`), "
+                "and references are off",
+                "Trust this sheet with `--allow-refs`, or put `literal:` before a real secret.",
+            )
+        if text.startswith(ENV):
+            return self._variable(text.removeprefix(ENV))
+        return self._file(text.removeprefix(FILE))
+
+    def _variable(self, name: str) -> Secret | Problem:
+        if not _VARIABLE.fullmatch(name):
+            what = "what follows `env:` is not the name of a variable"
+            fix = "Write `env:NAME`, or put `literal:` before a real secret."
+            return _refused("reference_invalid", what, fix)
+        if name.upper().startswith(OWN_VARIABLES):
+            what = f"the variable `{name}` belongs to our own settings, no sheet may read it"
+            return _refused("reference_forbidden", what, "Use a variable with another name.")
+        value = self._environ.get(name)
+        if value is None:
+            what = f"the environment variable `{name}` is not set"
+            return _refused("reference_unset", what, f"Set `{name}`, or correct the cell.")
+        return Secret(value)
+
+    def _file(self, path: str) -> Secret | Problem:
+        if self._refs_dir is None:
+            what = "a `file:` reference needs the folder below which files may be read"
+            return _refused("reference_no_folder", what, "Name it with `--refs-dir DIR`.")
+        try:
+            return _read_below(self._refs_dir, path)
+        except ReferenceFileError as refusal:
+            what = f"the file of the reference {refusal}"
+            fix = "Name a file below the folder of `--refs-dir`, as `file:acme/key.txt`."
+            return _refused("reference_file", what, fix)
+
+
+def resolve_setting(
+    text: str, environ: Mapping[str, str], *, setting: str, base: Path | None = None
+) -> Secret:
+    """
+    The secret that a setting means; `env:` and `file:` always work here.
+
+    Args:
+        text: The setting's value; what is no reference is the secret itself.
+        environ: The variables that `env:` reads.
+        setting: How the setting is called, for the message, as `orgs.acme.client_secret`.
+        base: The settings file's folder, to which a relative path is relative; None: where we are.
+
+    Raises:
+        SettingsError: The variable is not set or empty, or the file cannot be used.
+    """
+    if text.startswith(ENV):
+        name = text.removeprefix(ENV)
+        value = environ.get(name)
+        if not value:
+            state = "is not set" if value is None else "is empty"
+            raise SettingsError(
+                f"{setting}: the environment variable `{name}` {state}",
+                hint=f"Set `{name}`, or correct {setting}.",
+            )
+        return Secret(value)
+    if text.startswith(FILE):
+        path = Path(text.removeprefix(FILE))
+        with suppress(RuntimeError):  # nobody's home: the file will not exist
+            path = path.expanduser()
+        return read_secret_file(path if base is None else base / path, setting=setting)
+    return Secret(text.removeprefix(LITERAL))
+
+
+def read_secret_file(path: Path, *, setting: str) -> Secret:
+    """
+    The secret in a file that the operator's own settings name.
+
+    Args:
+        path: Symbolic links are followed.
+        setting: How the setting or variable is called, for the message.
+
+    Raises:
+        SettingsError: The file cannot be used.
+    """
+    try:
+        # A broken link or a loop fails in `open` below with the system's own reason.
+        with suppress(OSError, RuntimeError, ValueError):
+            path = path.resolve()
+        secret = _read(_open(path))
+    except ReferenceFileError as refusal:
+        raise SettingsError(
+            f"{setting}: the file {path} {refusal}",
+            hint="Name a text file in UTF-8 with the secret alone in it.",
+        ) from None
+    if not secret:
+        raise SettingsError(f"{setting}: the file {path} is empty", hint="Put the secret into it.")
+    return secret
+
+
+def _refused(code: str, what: str, remedy: str) -> Problem:
+    return error(Column.SERVICE_PRINCIPAL_KEY, code, what, remedy)
+
+
+def _read_below(folder: Path, path: str) -> Secret:
+    try:
+        root = folder.resolve(strict=True)
+        target = (root / path).resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        raise ReferenceFileError("does not exist or cannot be reached") from None
+    if not target.is_relative_to(root) or target == root:
+        raise ReferenceFileError("does not lie below the folder of `--refs-dir`")
+    # The resolved way holds no link. Walking it folder by folder, each opened without following
+    # one, keeps it so even where somebody swaps a folder for a link in the meantime.
+    parent = _open(root)
+    try:
+        for part in target.relative_to(root).parts:
+            step = _open(part, parent)
+            os.close(parent)
+            parent = step
+    except ReferenceFileError:
+        os.close(parent)
+        raise
+    return _read(parent)
+
+
+def _open(path: str | Path, folder: int | None = None) -> int:
+    try:
+        return os.open(path, _FLAGS, dir_fd=folder)
+    except OSError as reason:
+        raise ReferenceFileError(f"cannot be opened ({reason.strerror})") from None
+    except NotImplementedError:
+        raise ReferenceFileError("cannot be opened safely on this system") from None
+    except ValueError:
+        raise ReferenceFileError("has a name that no file can have") from None
+
+
+def _read(descriptor: int) -> Secret:
+    # What is refused here:
+    #
+    # 1. not a file (a folder, a pipe, a device): it might block or never end
+    # 2. larger than the cap: not a secret
+    # 3. not UTF-8, or with a byte order mark: what would be sent is not what an editor shows
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ReferenceFileError("is not a regular file")
+        with open(descriptor, "rb", closefd=False) as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except OSError as reason:
+        raise ReferenceFileError(f"cannot be read ({reason.strerror})") from None
+    finally:
+        os.close(descriptor)
+    if len(raw) > LARGEST_FILE:
+        raise ReferenceFileError(f"is larger than {LARGEST_FILE} bytes")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise ReferenceFileError("is not UTF-8 text") from None
+    if text.startswith("\ufeff"):
+        raise ReferenceFileError("begins with a byte order mark; save it as UTF-8 without it")
+    return Secret(text[: -len("\r\n")] if text.endswith("\r\n") else text.removesuffix("\n"))

@@ -1,0 +1,158 @@
+"""`plan`: what a run with the same options would do; it reads, and changes nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from batchconnect.simulator.planting import Planted
+from tests.acceptance.place import INPUTS
+from tests.acceptance.practice import ACME, Practice
+from tests.command_line import FAST, CommandLine, cells, many
+
+SIMULATED = ("--simulate", *FAST)
+
+
+def test_a_plan_sends_nothing_and_makes_no_ledger(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """It tells what a run would create, and how long that takes at most."""
+    done = batchconnect("plan", batchconnect.sheet(many(3)), "--rate", "1")
+
+    assert done.code == 0
+    assert "3 rows: 3 to create, 0 rejected; nothing was sent" in done.out
+    assert " 0:03\n" in done.out
+    assert practice.creates() == []
+    assert not Path("reports/ledger.sqlite3").exists()
+
+
+def test_the_next_command_is_the_same_with_run_in_its_place(batchconnect: CommandLine) -> None:
+    """So that the plan of a simulation never leads to a real run."""
+    sheet = batchconnect.sheet([cells(1, org="acme")])
+
+    done = batchconnect("plan", sheet, "--simulate", "--note", "CHG 1", *FAST)
+
+    assert "1 row: 1 to create" in done.out
+    assert done.out.endswith(
+        "next:   batchconnect run clients.csv --simulate --note 'CHG 1' --rate 200\n"
+    )
+
+
+def test_the_password_of_a_proxy_is_not_repeated(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """The next command says where it was."""
+    sheet = batchconnect.sheet([cells(1)])
+
+    done = batchconnect("plan", sheet, "--proxy", f"http://me:pass-w0rd-7@{practice.url[7:]}")
+
+    assert "pass-w0rd-7" not in done.out + done.err
+
+
+def test_the_columns_are_as_wide_as_the_names(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """An org id of 33 characters, the key where the environment is the settings, moves nothing."""
+    head, row, *_ = batchconnect("plan", batchconnect.sheet(many(2))).out.splitlines()
+
+    assert row.startswith(f"{ACME} dev ")
+    assert head.index("create") + len("create") == row.index(" 2 ") + 2
+    assert len(row) <= 80
+
+
+def test_what_stands_there_already_and_what_is_in_the_way(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """A name that is taken by another target is a conflict: exit 4, the row and the reason."""
+    sheet = batchconnect.sheet(many(3))
+    first = batchconnect("run", batchconnect.sheet(many(1), "first.csv"), *FAST)
+    practice.ask(
+        lambda simulator: simulator.plant(Planted(org_id=ACME, sandbox="dev", name="Client 002"))
+    )
+
+    done = batchconnect("plan", sheet)
+    document = batchconnect("plan", sheet, "--json").json
+
+    assert first.code == 0
+    assert done.code == 4
+    assert "row 3: " in done.out
+    (place,) = document["sandboxes"]
+    assert (place["existing"], place["conflict"], place["create"]) == (1, 1, 1)
+
+
+def test_rejected_rows_lead_to_validate(batchconnect: CommandLine) -> None:
+    """Exit 3; there each problem is told with its remedy."""
+    done = batchconnect("plan", INPUTS / "with-problems.csv", *SIMULATED)
+
+    assert done.code == 3
+    assert "rejected: C3: the endpoint is not an `https` address" in done.out
+    assert f"next:   batchconnect validate {INPUTS / 'with-problems.csv'} --simulate" in done.out
+
+
+def test_with_skip_invalid_the_valid_rows_are_planned(batchconnect: CommandLine) -> None:
+    """Something stands in the way, but the run goes on: exit 4, as the run itself would end."""
+    done = batchconnect("plan", INPUTS / "with-problems.csv", *SIMULATED, "--skip-invalid")
+
+    assert done.code == 4
+    assert "next:   batchconnect run" in done.out
+
+
+def test_a_canary_is_planned_as_one(batchconnect: CommandLine) -> None:
+    """`--max-rows` counts creates."""
+    sheet = batchconnect.sheet(many(5, org="acme"))
+
+    few = batchconnect("plan", sheet, *SIMULATED, "--max-rows", "2")
+    enough = batchconnect("plan", sheet, *SIMULATED, "--max-rows", "5")
+
+    assert "5 to create (2 of them with --max-rows)" in few.out
+    assert "5 to create, 0" in enough.out
+
+
+def test_rows_that_only_leaves_out_are_counted(batchconnect: CommandLine) -> None:
+    """As rows that nobody asked for."""
+    sheet = batchconnect.sheet([cells(1, org="acme"), cells(2, org="beta")])
+
+    done = batchconnect("plan", sheet, *SIMULATED, "--only", "org=acme")
+
+    assert done.code == 0
+    assert "1 row left out by --only" in done.out
+
+
+def test_a_plan_that_is_refused_everywhere(batchconnect: CommandLine, practice: Practice) -> None:
+    """Exit 7, the reason, and the command that looks closer."""
+    practice.ask(lambda simulator: simulator.deny(ACME, "403025"))
+
+    done = batchconnect("plan", batchconnect.sheet(many(1)))
+
+    assert done.code == 7
+    assert "could not be read" in done.out
+    assert "403025" in done.out
+    assert "next:   batchconnect orgs" in done.out
+
+
+def test_a_warning_of_the_plan_is_told_with_its_row(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """The same target under another name would be a second connection to it."""
+    batchconnect("run", batchconnect.sheet(many(1), "first.csv"), *FAST)
+
+    done = batchconnect("plan", batchconnect.sheet([cells(1, name="Another name")]))
+
+    assert done.code == 0
+    assert "row 2: warning: " in done.out
+
+
+def test_without_a_typed_command_the_next_one_is_put_together(
+    batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a program calls the command by itself."""
+    from batchconnect.cli.commands.plan import _next
+    from batchconnect.cli.commands.start import choices_of, settings_of
+    from batchconnect.cli.options import PlaceOptions
+    from batchconnect.run.plan_run import Preview
+
+    monkeypatch.setattr("sys.argv", ["program"])
+    places = PlaceOptions(simulate=True, reports=Path("r"))
+    settings = settings_of(places, {}, offline=True)
+    found = _next(Preview(rows=1), choices_of(settings, places), settings, "a b.csv", places)
+
+    assert found == "batchconnect run 'a b.csv' --reports r --simulate"

@@ -1,0 +1,231 @@
+"""What progress says, in plain words and once."""
+
+import pytest
+
+from batchconnect.cli.progress.state import ProgressState
+from batchconnect.cli.progress.words import Messages, duration, rate_word, state_line
+from batchconnect.model.event import (
+    Draining,
+    Event,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    Planned,
+    RowInDoubt,
+    RowSettled,
+    RowStarted,
+    RunStarted,
+    SandboxListed,
+    Settling,
+    Swept,
+)
+from batchconnect.model.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    Failed,
+    InDoubt,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+    Problem,
+    Rejected,
+    Severity,
+)
+
+
+def said(*events: Event, verbose: int = 0) -> list[str]:
+    messages = Messages(verbose)
+    found = [messages.of(event) for event in events]
+    return [one.text for one in found if one is not None]
+
+
+def is_error(event: Event) -> bool:
+    one = Messages(0).of(event)
+    assert one is not None
+    return one.is_error
+
+
+PROBLEM = Problem(code="x", what="The key is empty.", remedy="r")
+NOTE = Problem(code="y", severity=Severity.NOTE, what="A note.", remedy="r")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Created(connection_id="c-1"), "created c-1"),
+        (Created(connection_id="c-1", reconciled=True), "created c-1, found by its marker"),
+        (Existing(connection_id="e-1", matched_by=MatchedBy.MARKER), "existing e-1"),
+        (Failed(code="FLOW-1", detail="wrong"), "failed: wrong (FLOW-1)"),
+        (Rejected(problems=(NOTE, PROBLEM)), "rejected: The key is empty."),
+        (Conflict(code="name_taken", detail="taken"), "conflict: taken (name_taken)"),
+        (InDoubt(code="possible_match", detail="who?"), "in doubt: who? (possible_match)"),
+        (NotAttempted(code="interrupted", detail="late"), "not attempted: late (interrupted)"),
+    ],
+)
+def test_with_v_each_row_has_a_line(outcome: Outcome, words: str) -> None:
+    """And without it none."""
+    event = RowSettled(row=17, org="acme", sandbox="prod", outcome=outcome)
+
+    assert said(event, verbose=1) == [f"row 17 acme/prod: {words}"]
+    assert said(event) == []
+
+
+def test_with_v_doubts_and_cuts_of_the_pace_are_told() -> None:
+    """Growth is not: it is what a pace does."""
+    events = (
+        RowStarted(row=17, org="acme", sandbox="prod"),
+        RowInDoubt(row=17, org="acme", sandbox="prod", code="timeout"),
+        PaceChanged(org="acme", host="h", rate=1.44, reason="congestion"),
+        PaceChanged(org="acme", host="h", rate=2, reason="growth"),
+    )
+
+    assert said(*events) == []
+    assert said(*events, verbose=1) == [
+        "row 17 acme/prod: in doubt (timeout), is being settled",
+        "acme: pace cut to 1.4/s, since the service is congested",
+    ]
+
+
+def test_the_plan_is_told_without_what_is_zero() -> None:
+    """One row is no rows."""
+    assert said(Planned(to_create=1, settled=0, to_settle=0)) == ["1 row to do"]
+    assert said(Planned(to_create=5, settled=2, to_settle=1)) == [
+        "5 rows to do, 2 settled already, 1 in doubt from before"
+    ]
+
+
+def test_a_sandbox_that_cannot_be_read_is_told_once() -> None:
+    """The stop that follows from it adds nothing."""
+    listed = SandboxListed(
+        org="acme", sandbox="dev", connections=0, complete=False, detail="page 3 is missing"
+    )
+    stopped = LaneStopped(
+        org="acme",
+        sandbox="dev",
+        code="listing_failed",
+        title="The sandbox could not be read",
+        detail="fewer_than_counted: page 3 is missing",
+    )
+    told = ["acme/dev: the sandbox could not be read: page 3 is missing"]
+
+    assert said(listed, stopped) == told
+    assert is_error(listed)
+    assert "".join(said(stopped)) == (
+        "acme/dev: stopped: The sandbox could not be read (listing_failed)."
+        " fewer_than_counted: page 3 is missing. Its other rows are not attempted"
+    )
+    # A reading that was cut off, as asked, is no trouble.
+    assert said(Draining(reason="interrupted", in_flight=0), listed)[1:] == []
+
+
+def test_a_stopped_lane_says_why_and_not_twice() -> None:
+    """Its sandbox could not be read for the same reason."""
+    listed = SandboxListed(
+        org="acme", sandbox="dev", connections=0, complete=False, detail="Forbidden."
+    )
+    stopped = LaneStopped(
+        org="acme", sandbox=None, code="403025", title="No right.", detail="Forbidden."
+    )
+
+    assert said(listed, stopped)[1] == (
+        "acme: stopped: No right (403025). Its other rows are not attempted"
+    )
+    assert is_error(stopped)
+
+
+def test_an_outage_is_told_once_and_a_pause_of_the_pace_never() -> None:
+    """A throttled lane pauses every other second; the lane's line shows it."""
+
+    def pause(org: str, reason: str) -> LanePaused:
+        return LanePaused(org=org, host="h", pause_s=180, reason=reason)
+
+    reasons = ("not_sent", "not_sent", "doubts", "throttled", "retry_after", "what?")
+    assert said(*(pause("acme", reason) for reason in reasons)) == [
+        "acme: the service is not reached; nothing is lost, it is tried again",
+        "acme: many answers in a row got lost; it goes on with one row at a time",
+    ]
+    assert "".join(said(pause("acme", "waits_for_settle"))) == (
+        "acme: waits 180 s before it sends to one sandbox:"
+        " what was sent to it lately may still show up"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "error"),
+    [
+        ("interrupted", "stopping, as asked", False),
+        ("terminated", "stopping, as asked from outside", False),
+        ("max_failures", "stopping: --max-failures is reached", True),
+        ("ledger", "stopping: the ledger cannot be written", True),
+        ("what", "stopping (what)", False),
+    ],
+)
+def test_a_stop_says_who_wanted_it(reason: str, words: str, error: bool) -> None:
+    """And what becomes of the rows on their way."""
+    event = Draining(reason=reason, in_flight=4)
+
+    assert said(event) == [f"{words}; nothing more is sent, 4 rows on the way may finish"]
+    assert is_error(event) is error
+
+
+def test_the_sweep_says_what_it_found() -> None:
+    """Only what is not as it should be is an error."""
+    good = Swept(expected=3, found=3, duplicated=(), missing=())
+    bad = Swept(expected=3, found=2, duplicated=("a",), missing=("b",))
+    unknown = Swept(expected=3, found=3, duplicated=(), missing=(), complete=False)
+
+    assert said(good, bad, unknown) == [
+        "sweep: 3 expected, 3 found",
+        "sweep: 3 expected, 2 found, 1 duplicated, 1 missing",
+        "sweep: 3 expected, 3 found, missing unknown, since not every sandbox could be read",
+    ]
+    assert [is_error(event) for event in (good, bad, unknown)] == [False, True, True]
+
+
+def test_what_is_a_number_or_is_told_by_others_is_no_message() -> None:
+    """The command itself says that a run begins, and how it ended."""
+    counted = LaneCounted(
+        org="a", host="h", sent=1, created=1, throttled=0, retried=0, paused_s=0.0,
+        rate_max=2.0, rate_last=2.0,
+    )  # fmt: skip
+
+    assert said(
+        RunStarted(run_id="r", resumed=False),
+        Settling(org="a", sandbox="p", waiting=1, left_s=9),
+        SandboxListed(org="a", sandbox="p", connections=1, complete=True),
+        counted,
+    ) == []  # fmt: skip
+
+
+def test_the_state_line_names_a_few_pauses_and_sums_up_the_rest() -> None:
+    """A stopped lane's pause is no news, nor is any pause while the run stops."""
+    state = ProgressState()
+    state.event(Planned(to_create=9, settled=0, to_settle=0), 0.0)
+    for number in range(5):
+        pause = LanePaused(org=f"o{number}", host="h", pause_s=9, reason="waits_for_settle")
+        state.event(pause, 0.0)
+    stop = LaneStopped(org="o0", sandbox=None, code="x", title="t", detail="")
+    state.event(stop, 0.0)
+
+    assert state_line(state.view(0.0)) == (
+        "0 of 9 rows; o1: waits 9 s before it sends; o2: waits 9 s before it sends;"
+        " o3: waits 9 s before it sends; 1 more paused"
+    )
+
+    state.event(Draining(reason="interrupted", in_flight=0), 0.0)
+    assert state_line(state.view(0.0)) == "0 of 9 rows, stopping"
+
+
+def test_numbers_are_short() -> None:
+    """Seconds where one counts them, minutes where one estimates."""
+    assert [duration(s) for s in (0.2, 42.4, 599, 600, 11_100)] == [
+        "0 s",
+        "42 s",
+        "599 s",
+        "10 min",
+        "3 h 5 min",
+    ]
+    assert duration(150, seconds_up_to=120) == "2 min"
+    assert [rate_word(rate) for rate in (0.24, 99.94, 1234.5)] == ["0.2/s", "99.9/s", "1234/s"]

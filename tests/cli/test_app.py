@@ -1,0 +1,162 @@
+"""The commands as they are declared: help with an example, shared options, completion, a quick answer."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import CommandLine
+
+COMMANDS = (
+    "template", "validate", "orgs", "plan", "run", "rerun", "reconcile", "runs", "status",
+    "report", "simulate",
+)  # fmt: skip
+TALKING = ("orgs", "plan", "run", "rerun", "reconcile")
+"""The commands that talk to the service, whose options design.md shares."""
+SHARED = (
+    "--settings", "--org", "--sandbox", "--only", "--rate", "--concurrency", "--timeout",
+    "--settle", "--on-doubt", "--reports", "--ledger", "--max-rows", "--max-failures", "--note",
+    "--strict", "--proxy", "--ca-bundle", "--allow-host", "--simulate", "--fault", "--json",
+    "--quiet", "-v",
+)  # fmt: skip
+OF_RUNS = (
+    "--skip-invalid", "--adopt-by-name", "--recreate", "--settle-first", "--allow-refs",
+    "--refs-dir", "--patience", "--drain", "--log-json", "--worksheet", "--encoding", "--seed",
+)  # fmt: skip
+
+
+@pytest.fixture
+def batchconnect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The command, in an empty folder."""
+    return CommandLine(tmp_path, capsys, monkeypatch, dict(os.environ))
+
+
+def options(batchconnect: CommandLine, command: str) -> set[str]:
+    """The options that a command's help names in its first columns."""
+    lines = batchconnect(command, "--help").out.splitlines()
+    return {
+        option
+        for line in lines
+        for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", line[:30])
+        if line.startswith("│ ")
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(batchconnect: CommandLine, command: str) -> None:
+    """Within 80 columns, nothing cut off, and no type beside what is on or off."""
+    done = batchconnect(command, "--help")
+
+    assert done.code == 0
+    assert f"Example: batchconnect {command}" in done.out
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert "…" not in done.out.replace("=…", "")
+    assert "<bool>" not in re.sub(r"--help\s+-h\s+<bool>", "", done.out)
+    assert "[[" not in done.out
+    assert batchconnect(command, "-h").out == done.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_speaks_json_and_can_be_quiet(
+    batchconnect: CommandLine, command: str
+) -> None:
+    """Programs and people in one."""
+    assert {"--json", "--quiet", "-v"} <= options(batchconnect, command)
+
+
+@pytest.mark.parametrize("command", TALKING)
+def test_the_commands_that_talk_to_the_service_share_their_options(
+    batchconnect: CommandLine, command: str
+) -> None:
+    """As design.md lists them: a command line of one serves the others."""
+    assert set(SHARED) <= options(batchconnect, command)
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "rerun"])
+def test_a_plan_takes_whatever_a_run_takes(batchconnect: CommandLine, command: str) -> None:
+    """So that what is planned is what is run."""
+    assert set(OF_RUNS) <= options(batchconnect, command)
+
+
+def test_only_rerun_takes_another_copy_of_its_sheet(batchconnect: CommandLine) -> None:
+    """The others are given theirs."""
+    assert "--sheet" in options(batchconnect, "rerun")
+    assert "--sheet" not in options(batchconnect, "run")
+
+
+def test_the_commands_are_listed_and_no_other(batchconnect: CommandLine) -> None:
+    """With the one that needs nothing."""
+    done = batchconnect("--help")
+    listed = re.findall(r"^│ ([a-z]+)  ", done.out, flags=re.MULTILINE)
+
+    assert list(COMMANDS) == listed
+    assert "Try it: batchconnect run inputs/tenants.csv --simulate" in done.out
+
+
+def test_without_a_command_there_is_the_help(batchconnect: CommandLine) -> None:
+    """As a usage error, for nothing was done."""
+    done = batchconnect()
+
+    assert done.code == 2
+    assert "Usage: batchconnect" in done.out + done.err
+
+
+def test_the_version_is_the_package_s(batchconnect: CommandLine) -> None:
+    """And the end."""
+    assert f"batchconnect {version('batchconnect')}\n" == batchconnect("--version").out
+
+
+@pytest.mark.parametrize(
+    ("words", "at", "expected"),
+    [
+        ("batchconnect re", 1, {"rerun", "reconcile", "report"}),
+        ("batchconnect run --max", 2, {"--max-rows", "--max-failures"}),
+        ("batchconnect run --on-doubt ", 3, {"resend", "hold"}),
+    ],
+)
+def test_the_shell_completes(
+    batchconnect: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    at: int,
+    expected: set[str],
+) -> None:
+    """Commands, options and the words that an option takes."""
+    monkeypatch.setenv("_BATCHCONNECT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(at))
+
+    assert expected == set(batchconnect().out.split())
+
+
+@pytest.mark.parametrize("question", ["--help", "--version"])
+def test_help_and_version_load_no_engine(question: str) -> None:
+    """They answer at once: aiohttp, pandas and the like are not imported for them."""
+    code = (
+        "import sys\n"
+        "from batchconnect.__main__ import _main\n"
+        f"_main([{question!r}])\n"
+        "heavy = {'aiohttp', 'pandas', 'pydantic', 'structlog', 'anyio', 'orjson'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["status", "runs", "validate", "plan", "orgs", "template"])
+def test_whoever_draws_no_report_loads_nothing_to_draw_with(command: str) -> None:
+    """Nor do they wait for it."""
+    code = (
+        f"import sys, batchconnect.cli.commands.{command}\n"
+        "sys.exit(', '.join({'jinja2', 'xlsxwriter', 'pandas'} & set(sys.modules)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,230 @@
+"""The table "What stands in the sandbox already", line by line."""
+
+from dataclasses import replace
+
+import pytest
+
+from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
+from batchconnect.lane.matching import Create, Wanted, match, match_absent, match_marker, wanted
+from batchconnect.model.org import Org
+from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
+from batchconnect.model.secret import Secret
+from batchconnect.validation.connection import BaseConnection, Target
+
+OURS = "bc1-aaaaaaaaaaaaaaaaaaaaaaaaaa"
+FOREIGN = "bc1-bbbbbbbbbbbbbbbbbbbbbbbbbb"
+TARGET = Target(
+    endpoint="https://acme.westeurope.kusto.windows.net",
+    database="telemetry",
+    tenant="72f988bf-86f1-41af-91ab-2d7cd011db47",
+    service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+)
+WANTED = Wanted(marker=OURS, name="Acme", target=TARGET)
+EQUAL = Shown(
+    endpoint=TARGET.endpoint,
+    database=TARGET.database,
+    tenant=TARGET.tenant,
+    service_principal_id=TARGET.service_principal_id,
+)
+NO_TENANT = replace(EQUAL, tenant=None)
+HIDDEN = Shown(endpoint=None, database=None, tenant=None, service_principal_id=None)
+DIFFERENT = replace(EQUAL, database="sales")
+PARTLY_DIFFERENT = replace(HIDDEN, database="sales")
+
+
+def found(
+    number: int = 1,
+    *,
+    name: str = "Acme",
+    marker: str | None = None,
+    shown: Shown = EQUAL,
+    is_our_kind: bool = True,
+) -> Found:
+    return Found(
+        id=f"id-{number}",
+        etag='"e"',
+        name=name,
+        marker=marker,
+        shown=shown,
+        is_our_kind=is_our_kind,
+        created_at_ms=number,
+    )
+
+
+def listing(*items: Found) -> Listing:
+    return Listing(sandbox="prod", items=items)
+
+
+def conflict(code: str, *ids: str) -> tuple[str, tuple[str, ...]]:
+    return code, ids
+
+
+def told(outcome: object) -> object:
+    return (outcome.code, outcome.connection_ids) if isinstance(outcome, Conflict) else outcome
+
+
+BY_MARKER = Existing(connection_id="id-1", matched_by=MatchedBy.MARKER, etag='"e"')
+BY_NAME_AND_TARGET = Existing(
+    connection_id="id-1", matched_by=MatchedBy.NAME_AND_TARGET, etag='"e"'
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "stands", "becomes"),
+    [
+        ("nothing", [], Create()),
+        ("our marker, equal", [found(marker=OURS)], BY_MARKER),
+        ("our marker, any name", [found(marker=OURS, name="Other")], BY_MARKER),
+        ("our marker, hidden", [found(marker=OURS, shown=HIDDEN)], BY_MARKER),
+        ("our marker, partly hidden", [found(marker=OURS, shown=NO_TENANT)], BY_MARKER),
+        (
+            "our marker, different",
+            [found(marker=OURS, shown=DIFFERENT)],
+            conflict("target_differs", "id-1"),
+        ),
+        (
+            "our marker, the shown part differs",
+            [found(marker=OURS, shown=PARTLY_DIFFERENT)],
+            conflict("target_differs", "id-1"),
+        ),
+        (
+            "our marker on another kind of connection",
+            [found(marker=OURS, is_our_kind=False)],
+            conflict("target_differs", "id-1"),
+        ),
+        (
+            "our marker twice",
+            [found(1, marker=OURS), found(2, marker=OURS, shown=DIFFERENT)],
+            conflict("duplicated", "id-1", "id-2"),
+        ),
+        ("our marker beside a namesake", [found(2), found(1, marker=OURS)], BY_MARKER),
+        ("name and target", [found()], BY_NAME_AND_TARGET),
+        ("name and target, foreign marker", [found(marker=FOREIGN)], BY_NAME_AND_TARGET),
+        ("name and target twice: the oldest", [found(2), found(1)], BY_NAME_AND_TARGET),
+        ("an equal among namesakes", [found(2, shown=DIFFERENT), found(1)], BY_NAME_AND_TARGET),
+        ("name, different", [found(shown=DIFFERENT)], conflict("name_taken", "id-1")),
+        (
+            "name, the shown part differs",
+            [found(shown=PARTLY_DIFFERENT, marker=FOREIGN)],
+            conflict("name_taken", "id-1"),
+        ),
+        ("name, hidden", [found(shown=HIDDEN)], conflict("target_hidden", "id-1")),
+        ("name, partly hidden", [found(shown=NO_TENANT)], conflict("target_hidden", "id-1")),
+        (
+            "names, one different, one hidden",
+            [found(1, shown=HIDDEN), found(2, shown=DIFFERENT)],
+            conflict("name_taken", "id-1", "id-2"),
+        ),
+        ("a namesake of another kind", [found(is_our_kind=False)], Create()),
+        ("other name, different", [found(name="Other", shown=DIFFERENT)], Create()),
+        ("other name, hidden", [found(name="Other", shown=HIDDEN)], Create()),
+        ("other name, tenant hidden", [found(name="Other", shown=NO_TENANT)], Create()),
+        ("no name at all", [found(name="", shown=HIDDEN)], Create()),
+        (
+            "other name, equal target",
+            [found(name="Other", marker=FOREIGN)],
+            Create(warnings=("another connection has the same target under another name: id-1",)),
+        ),
+    ],
+)
+def test_the_plan(sentence: str, stands: list[Found], becomes: object) -> None:
+    assert becomes == told(match(WANTED, listing(*stands))), sentence
+
+
+def test_what_is_wanted_is_canonical() -> None:
+    connection = BaseConnection(
+        row=2,
+        org=Org(key="acme", org_id="A@AdobeOrg", client_id="c"),
+        sandbox="prod",
+        name=" Acme ",
+        endpoint=TARGET.endpoint,
+        database="Telemetry",
+        tenant=TARGET.tenant,
+        service_principal_id=TARGET.service_principal_id,
+        service_principal_key=Secret("fake-key"),
+        marker=OURS,
+    )
+
+    assert wanted(connection) == WANTED
+
+
+def test_one_hidden_namesake_is_adopted_if_that_is_asked() -> None:
+    adopted = Existing(connection_id="id-1", matched_by=MatchedBy.NAME, etag='"e"')
+    hidden = found(shown=HIDDEN)
+
+    def judged(*items: Found) -> object:
+        return told(match(WANTED, listing(*items), adopt_by_name=True))
+
+    assert adopted == judged(hidden)
+    assert conflict("target_hidden", "id-1", "id-2") == judged(hidden, found(2, shown=HIDDEN))
+    assert conflict("name_taken", "id-1") == judged(found(shown=DIFFERENT))
+
+
+def test_within_the_window_the_marker_alone_decides() -> None:
+    created = Created(connection_id="id-1", etag='"e"', reconciled=True)
+
+    assert match_marker(WANTED, listing()) is None
+    assert match_marker(WANTED, listing(found())) is None
+    assert created == match_marker(WANTED, listing(found(marker=OURS, name="Other")))
+    assert created == match_marker(WANTED, listing(found(marker=OURS, shown=HIDDEN)))
+    assert conflict("target_differs", "id-1") == told(
+        match_marker(WANTED, listing(found(marker=OURS, shown=DIFFERENT)))
+    )
+    assert conflict("duplicated", "id-1", "id-2") == told(
+        match_marker(WANTED, listing(found(marker=OURS), found(2, marker=OURS)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "stands", "becomes"),
+    [
+        ("nothing", [], None),
+        ("name and target", [found(marker=FOREIGN)], BY_NAME_AND_TARGET),
+        ("name, different", [found(shown=DIFFERENT)], conflict("name_taken", "id-1")),
+        ("name, hidden", [found(shown=HIDDEN)], conflict("target_hidden", "id-1")),
+        ("other name, different", [found(name="Other", shown=DIFFERENT)], None),
+        ("other name, hidden", [found(name="Other", shown=HIDDEN)], None),
+        (
+            "other name, another tenant",
+            [found(name="Other", shown=replace(EQUAL, tenant="contoso.com"))],
+            None,
+        ),
+    ],
+)
+def test_a_marker_that_is_proven_absent(
+    sentence: str, stands: list[Found], becomes: object
+) -> None:
+    assert becomes == told(match_absent(WANTED, listing(*stands))), sentence
+
+
+@pytest.mark.parametrize("shown", [EQUAL, NO_TENANT])
+@pytest.mark.parametrize("marker", [None, FOREIGN])
+def test_the_same_target_under_another_name_is_a_possible_match(
+    shown: Shown, marker: str | None
+) -> None:
+    judged = match_absent(WANTED, listing(found(name="Other", shown=shown, marker=marker)))
+
+    assert isinstance(judged, InDoubt)
+    assert judged.code == "possible_match"
+    assert "id-1" in judged.detail
+
+
+def test_an_incomplete_listing_proves_a_hit_and_nothing_else() -> None:
+    fault = Fault(code="http-502", detail="")
+    cut = Listing(sandbox="prod", items=(found(marker=OURS),), fault=fault)
+    blind = Listing(sandbox="prod", fault=fault)
+
+    assert match(WANTED, cut) == BY_MARKER
+    assert isinstance(match_marker(WANTED, cut), Created)
+    with pytest.raises(ValueError, match="complete"):
+        match(WANTED, blind)
+    with pytest.raises(ValueError, match="complete"):
+        match_absent(WANTED, blind)
+
+
+def test_conflicts_never_show_what_another_connection_holds() -> None:
+    judged = match(WANTED, listing(found(marker=OURS, shown=DIFFERENT)))
+
+    assert isinstance(judged, Conflict)
+    assert "database" in judged.detail
+    assert "sales" not in judged.detail

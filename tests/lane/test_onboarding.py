@@ -1,0 +1,159 @@
+"""The life of one row: the ledger hears first, and whatever is answered becomes one outcome."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from batchconnect.flow_service import Sent
+from batchconnect.flow_service.answer import (
+    Answer,
+    Made,
+    NotSent,
+    OrgLevel,
+    Refused,
+    Scope,
+    Throttled,
+    Unknown,
+)
+from batchconnect.lane.onboarding import Turn, onboard, outcome_of
+from batchconnect.ledger.entry import Doubted, Entry, Line, Sending, Settled
+from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
+from batchconnect.validation.connection import BaseConnection
+from tests.fake_service import CANARY, Bench, judged
+
+pytestmark = pytest.mark.anyio
+
+CONNECTION = judged()
+MADE = Made(connection_id="id-1", etag='"e"', http_status=201, request_id="req")
+UNKNOWN = Unknown(code="timeout", detail="no answer")
+
+
+class Pen:
+    """Keeps what is written; refuses the lines of one kind."""
+
+    def __init__(self, refuse: type[object] | None = None) -> None:
+        self.entries: list[Entry] = []
+        self.refuse = refuse
+
+    async def append(self, lines: Sequence[Line]) -> None:
+        for line in lines:
+            if self.refuse is not None and isinstance(line.entry, self.refuse):
+                raise LedgerError("the disk is full")
+            self.entries.append(line.entry)
+
+    def kinds(self) -> list[str]:
+        return [type(entry).__name__ for entry in self.entries]
+
+
+def answered(
+    pen: Pen, answer: Answer | Exception, *, attempts: int = 1
+) -> Callable[[BaseConnection], Awaitable[Sent]]:
+    """A service that notes in the pen's story when it is called."""
+
+    async def create(connection: BaseConnection) -> Sent:
+        pen.entries.append("the wire")  # type: ignore[arg-type]
+        if isinstance(answer, Exception):
+            raise answer
+        return Sent(answer=answer, attempts=attempts, throttled=attempts - 1)
+
+    return create
+
+
+async def live(pen: Pen, answer: Answer | Exception, *, number: int = 1) -> Outcome:
+    bench = Bench()
+    ledger = RunLedger(pen, run=1, clock=bench.clock)
+    turn = Turn(connection=CONNECTION, number=number, warnings=("a twin stands there",))
+    return await onboard(turn, create=answered(pen, answer, attempts=2), ledger=ledger)
+
+
+async def test_the_intent_is_durable_before_the_wire_and_the_outcome_after() -> None:
+    pen = Pen()
+
+    outcome = await live(pen, MADE)
+
+    assert Created(connection_id="id-1", etag='"e"', http_status=201, request_id="req") == outcome
+    assert pen.kinds() == ["Sending", "str", "Settled"]
+    warnings = ("a twin stands there",)
+    assert Settled(outcome=outcome, attempts=2, throttled=1, warnings=warnings) == pen.entries[-1]
+
+
+async def test_an_unknown_answer_is_written_as_a_doubt() -> None:
+    pen = Pen()
+
+    outcome = await live(pen, UNKNOWN, number=2)
+
+    assert InDoubt(code="timeout", detail="no answer") == outcome
+    doubted = pen.entries[-1]
+    assert isinstance(doubted, Doubted)
+    assert (outcome, 2, 1) == (doubted.outcome, doubted.attempts, doubted.throttled)
+    assert Sending(number=2) == pen.entries[0]
+
+
+async def test_without_a_durable_intent_nothing_is_sent() -> None:
+    pen = Pen(refuse=Sending)
+
+    with pytest.raises(LedgerError):
+        await live(pen, MADE)
+
+    assert pen.entries == []
+
+
+@pytest.mark.parametrize(("answer", "refuse"), [(MADE, Settled), (UNKNOWN, Doubted)])
+async def test_an_outcome_that_cannot_be_written_leaves_the_intent(
+    answer: Answer, refuse: type[object]
+) -> None:
+    pen = Pen(refuse=refuse)
+
+    with pytest.raises(LedgerError):
+        await live(pen, answer)
+
+    assert pen.kinds() == ["Sending", "str"]
+
+
+async def test_an_exception_is_a_doubt_and_tells_its_kind_alone() -> None:
+    """Its text may repeat what was sent."""
+    pen = Pen()
+
+    outcome = await live(pen, RuntimeError(f"cannot send {CANARY}0001"))
+
+    assert InDoubt(code="internal_error", detail="RuntimeError") == outcome
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (
+            Refused(
+                code="FLOW-1308-400", detail="bad", http_status=400, request_id="r",
+                may_be_org_level=False,
+            ),
+            Failed(code="FLOW-1308-400", detail="bad", http_status=400, request_id="r"),
+        ),
+        (
+            OrgLevel(
+                code="403025", title="No", detail="no right", scope=Scope.LANE, http_status=403,
+                request_id=None,
+            ),
+            Failed(code="403025", detail="no right", http_status=403),
+        ),
+        (
+            Unknown(
+                code="http-409", detail="conflict", http_status=409, request_id="r",
+                refused_if_absent=True,
+            ),
+            InDoubt(
+                code="http-409", detail="conflict", http_status=409, request_id="r",
+                refused_if_absent=True,
+            ),
+        ),
+        (NotSent(code="interrupted", detail="why"), NotAttempted(code="interrupted", detail="why")),
+        (
+            Throttled(code="429050", detail="slow", http_status=429, request_id=None),
+            NotAttempted(code="no_progress", detail="slow"),
+        ),
+    ],
+)  # fmt: skip
+def test_each_class_of_answers_has_its_outcome(answer: Answer, outcome: Outcome) -> None:
+    assert outcome == outcome_of(answer)

@@ -1,0 +1,307 @@
+"""What a run would do for each row: held against the sandbox, and against what the ledger knows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.flow_service.answer import OrgLevel, Scope
+from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
+from batchconnect.lane.matching import wanted
+from batchconnect.lane.planner import (
+    Decided,
+    Known,
+    Rules,
+    Send,
+    Settle,
+    SettleFirst,
+    decide,
+    must_wait,
+    read_sandbox,
+)
+from batchconnect.ledger.row_state import RowState
+from batchconnect.model.identity import canonical_name
+from batchconnect.model.outcome import Conflict, Created, Existing, MatchedBy, NotAttempted
+from batchconnect.validation.connection import BaseConnection
+from tests.fake_service import Bench, cells, judged
+
+pytestmark = pytest.mark.anyio
+
+FAILED = Listing(sandbox="prod", fault=Fault(code="http-502", detail=""))
+REFUSED = Listing(
+    sandbox="prod",
+    refusal=OrgLevel(
+        code="403025", title="No", detail="no", scope=Scope.LANE, http_status=403, request_id=None
+    ),
+)
+EMPTY = Listing(sandbox="prod")
+UNREADABLE = Unreadable(fault=Fault(code="http-502", detail=""))
+ROWS = [judged(cells(number)) for number in range(1, 5)]
+
+
+def found(connection: BaseConnection, *, age_s: float | None = None, **changes: object) -> Found:
+    target = wanted(connection).target
+    item = Found(
+        id=f"id-{connection.row}",
+        etag=None,
+        name=canonical_name(connection.name),
+        marker=connection.marker,
+        shown=Shown(
+            endpoint=target.endpoint,
+            database=target.database,
+            tenant=target.tenant,
+            service_principal_id=target.service_principal_id,
+        ),
+        is_our_kind=True,
+        created_at_ms=None if age_s is None else round(-age_s * 1000),
+    )
+    return replace(item, **changes)  # type: ignore[arg-type]
+
+
+def listing(*items: Found) -> Listing:
+    return Listing(sandbox="prod", items=items, served_at_ms=0)
+
+
+class Reads:
+    """Answers listings and GETs as scripted; the last listing stays."""
+
+    def __init__(self, *listings: Listing, get: Found | Gone | Unreadable = UNREADABLE) -> None:
+        self.listings = list(listings)
+        self.answer = get
+        self.listed: list[float] = []
+        self.asked: list[str] = []
+
+    async def list(self, sandbox: str) -> Listing:
+        self.listed.append(anyio.current_time())
+        return self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
+
+    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+        self.asked.append(connection_id)
+        return self.answer
+
+
+async def decided(
+    stands: Listing,
+    *,
+    reads: Reads | None = None,
+    known: Known | None = None,
+    rules: Rules | None = None,
+    rows: Sequence[BaseConnection | None] = ROWS[:1],
+) -> list[Decided]:
+    decisions = decide(
+        range(len(rows)),
+        stands,
+        load=lambda place: rows[place],
+        reads=reads or Reads(EMPTY),
+        known=known or Known(),
+        rules=rules or Rules(),
+    )
+    return [each async for each in decisions]
+
+
+async def decision(stands: Listing, **more: object) -> Send | Settle | SettleFirst:
+    (one,) = await decided(stands, **more)  # type: ignore[arg-type]
+    return one.decision
+
+
+def made(connection: BaseConnection, connection_id: str = "id-made") -> Known:
+    """The ledger says that an earlier run created the row."""
+    state = RowState(
+        number=1,
+        marker=connection.marker,
+        outcome=Created(connection_id=connection_id),
+        made=connection_id,
+    )
+    return Known(is_new=False, state_of=lambda marker: state)
+
+
+# Reading the sandbox --------------------------------------------------------------------------------
+
+
+async def test_a_listing_that_fails_is_read_three_times() -> None:
+    reads = Reads(FAILED, FAILED, EMPTY)
+    assert (await read_sandbox(reads, "prod")).complete
+
+    reads = Reads(FAILED)
+    assert await read_sandbox(reads, "prod") == FAILED
+    assert len(reads.listed) == 3
+
+
+async def test_a_listing_that_is_refused_is_read_once() -> None:
+    reads = Reads(REFUSED)
+
+    assert await read_sandbox(reads, "prod") == REFUSED
+    assert len(reads.listed) == 1
+
+
+async def states(bench: Bench, rows: Iterable[BaseConnection]) -> Known:
+    """A young ledger that sent these rows itself."""
+    for row in rows:
+        await bench.pen().begin(row.row, row.marker, number=1)
+    return Known(is_new=True, state_of=bench.ledger.marker_state)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ages", "own", "rules", "known", "waits"),
+    [
+        ("nothing stands there", [], [], Rules(), None, False),
+        ("a young marker of nobody we know", [30], [], Rules(), None, True),
+        ("its age is not told", [None], [], Rules(), None, True),
+        ("an old marker", [181], [], Rules(), None, False),
+        ("a young marker of our own", [30], [1], Rules(), None, False),
+        ("one of ours, one of nobody's", [30, 30], [1], Rules(), None, True),
+        ("an old ledger", [30], [], Rules(), Known(is_new=False), False),
+        ("always", [], [], Rules(settle_first=True), Known(is_new=False), True),
+    ],
+)
+async def test_a_new_ledger_waits_where_strangers_are_young(
+    sentence: str,
+    ages: list[float | None],
+    own: list[int],
+    rules: Rules,
+    known: Known | None,
+    *,
+    waits: bool,
+) -> None:
+    items = [found(judged(cells(n)), age_s=age) for n, age in enumerate(ages, start=1)]
+    known = known or await states(Bench(), (judged(cells(number)) for number in own))
+
+    assert waits == must_wait(listing(*items), known=known, rules=rules), sentence
+
+
+# Deciding -------------------------------------------------------------------------------------------
+
+
+async def test_what_is_not_there_is_sent() -> None:
+    assert Send() == await decision(EMPTY)
+
+
+async def test_the_same_target_under_another_name_is_sent_with_a_warning() -> None:
+    twin = found(ROWS[0], marker=None, name="By hand")
+
+    decided_on = await decision(listing(twin))
+
+    assert isinstance(decided_on, Send)
+    assert "id-1" in decided_on.warnings[0]
+
+
+async def test_what_stands_there_is_settled_without_a_request() -> None:
+    existing = Existing(connection_id="id-1", matched_by=MatchedBy.MARKER)
+
+    assert Settle(outcome=existing) == await decision(listing(found(ROWS[0])))
+
+
+async def test_by_name_alone_only_if_that_is_asked() -> None:
+    hidden = Shown(endpoint=None, database=None, tenant=None, service_principal_id=None)
+    namesake = found(ROWS[0], marker=None, shown=hidden)
+    strict = await decision(listing(namesake))
+    lenient = await decision(listing(namesake), rules=Rules(adopt_by_name=True))
+
+    assert isinstance(strict, Settle)
+    assert isinstance(strict.outcome, Conflict)
+    assert isinstance(lenient, Settle)
+    assert Existing(connection_id="id-1", matched_by=MatchedBy.NAME) == lenient.outcome
+
+
+async def test_what_was_sent_and_never_answered_is_settled_first() -> None:
+    """Even where its marker stands there: the ledger hears how it ended from the look-up."""
+    state = RowState(number=1, marker=ROWS[0].marker, sends=1, is_sent=True)
+    known = Known(is_new=False, open={ROWS[0].marker: state})
+
+    assert SettleFirst(state=state) == await decision(EMPTY, known=known)
+
+
+async def test_a_row_that_is_not_to_be_looked_at_is_passed_over() -> None:
+    decisions = await decided(EMPTY, rows=[None, ROWS[1]])
+
+    assert [ROWS[1]] == [each.connection for each in decisions]
+    assert [each.place for each in decisions] == [1]
+
+
+# What the ledger says was made, and the listing does not show -----------------------------------------
+
+
+async def test_what_get_still_knows_exists() -> None:
+    """A listing lags: what was created a second ago is not gone."""
+    reads = Reads(EMPTY, get=found(ROWS[0], id="id-made", etag='"e"'))
+
+    decided_on = await decision(EMPTY, reads=reads, known=made(ROWS[0]))
+
+    existing = Existing(connection_id="id-made", matched_by=MatchedBy.MARKER, etag='"e"')
+    assert Settle(outcome=existing) == decided_on
+    assert reads.asked == ["id-made"]
+
+
+async def test_what_the_second_listing_shows_exists() -> None:
+    reads = Reads(listing(found(ROWS[0])))
+
+    decided_on = await decision(EMPTY, reads=reads, known=made(ROWS[0]))
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Existing)
+    assert reads.asked == []
+
+
+GONE = Gone(connection_id="id-made")
+
+
+async def test_gone_takes_get_and_two_complete_listings() -> None:
+    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=GONE), known=made(ROWS[0]))
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Conflict)
+    assert (
+        decided_on.outcome.code,
+        decided_on.outcome.connection_ids,
+    ) == ("deleted_since", ("id-made",))
+
+
+@pytest.mark.parametrize("recreate", [True, False])
+@pytest.mark.parametrize(
+    ("again", "get"), [(FAILED, GONE), (EMPTY, UNREADABLE), (FAILED, UNREADABLE)]
+)
+async def test_what_cannot_be_found_out_is_not_sent(
+    again: Listing, get: Gone | Unreadable, *, recreate: bool
+) -> None:
+    decided_on = await decision(
+        EMPTY, reads=Reads(again, get=get), known=made(ROWS[0]), rules=Rules(recreate=recreate)
+    )
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, NotAttempted)
+    assert decided_on.outcome.code == "listing_failed"
+
+
+async def test_what_is_gone_is_made_again_if_that_is_asked() -> None:
+    decided_on = await decision(
+        EMPTY,
+        reads=Reads(EMPTY, get=GONE),
+        known=made(ROWS[0]),
+        rules=Rules(recreate=True),
+    )
+
+    assert Send() == decided_on
+
+
+async def test_recreate_asks_before_it_makes_again() -> None:
+    reads = Reads(EMPTY, get=found(ROWS[0], id="id-made"))
+
+    decided_on = await decision(EMPTY, reads=reads, known=made(ROWS[0]), rules=Rules(recreate=True))
+
+    assert isinstance(decided_on, Settle)
+
+
+async def test_many_that_are_gone_share_one_listing_and_come_last() -> None:
+    state = RowState(number=1, marker="m", outcome=Created(connection_id="a"), made="a")
+    reads = Reads(EMPTY, get=GONE)
+    known = Known(
+        is_new=False,
+        state_of=lambda marker: None if marker == ROWS[3].marker else state,
+    )
+
+    decisions = await decided(EMPTY, reads=reads, known=known, rows=ROWS)
+
+    assert [each.place for each in decisions] == [3, 0, 1, 2]
+    assert len(reads.listed) == 1

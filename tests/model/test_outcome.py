@@ -1,0 +1,56 @@
+"""How a row ended: one word for each member of the union."""
+
+from dataclasses import FrozenInstanceError
+from typing import get_args
+
+import pytest
+
+from batchconnect.model.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    Failed,
+    InDoubt,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+    Rejected,
+    Status,
+    has_connection,
+    status_of,
+)
+
+ONE_OF_EACH: dict[str, Outcome] = {
+    "created": Created(connection_id="c"),
+    "existing": Existing(connection_id="c", matched_by=MatchedBy.MARKER),
+    "failed": Failed(code="never_applied", detail=""),
+    "rejected": Rejected(problems=()),
+    "conflict": Conflict(code="name_taken", detail=""),
+    "in_doubt": InDoubt(code="timeout"),
+    "not_attempted": NotAttempted(code="max_rows"),
+}
+
+
+@pytest.mark.parametrize("word", ONE_OF_EACH)
+def test_each_outcome_has_its_word(word: str) -> None:
+    """The words are those of design.md, and reports show them as they are."""
+    assert str(status_of(ONE_OF_EACH[word])) == word
+
+
+def test_no_outcome_and_no_word_is_left_over() -> None:
+    """A new member needs a word."""
+    assert {type(outcome) for outcome in ONE_OF_EACH.values()} == set(get_args(Outcome))
+    assert set(ONE_OF_EACH) == {status.value for status in Status}
+
+
+def test_a_row_is_done_when_its_connection_exists() -> None:
+    """Whoever made it."""
+    done = [word for word, outcome in ONE_OF_EACH.items() if has_connection(outcome)]
+
+    assert done == ["created", "existing"]
+
+
+def test_an_outcome_does_not_change() -> None:
+    """What was settled is settled."""
+    with pytest.raises(FrozenInstanceError):
+        ONE_OF_EACH["created"].connection_id = "other"  # type: ignore[union-attr,misc]  # on purpose

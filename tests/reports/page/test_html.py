@@ -1,0 +1,472 @@
+"""The page as bytes: a function of the ledger, whole lines, one policy, and nothing that is executed."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchconnect.ledger.entry import (
+    LaneTold,
+    ProvenAbsent,
+    RunEnded,
+    RunOpened,
+    RunResumed,
+    Sending,
+    Settled,
+    SweepDone,
+)
+from batchconnect.model.event import LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.outcome import Created, Failed, NotAttempted, Rejected, Status
+from batchconnect.model.redactor import Redactor
+from batchconnect.model.secret import Secret
+from batchconnect.reports.page import html, rows
+from batchconnect.reports.page.html import render
+from batchconnect.reports.page.latency import Latencies
+from batchconnect.reports.page.timeline import MOST_BUCKETS, MOST_LANES, Timekeeper, Timeline, Try
+from batchconnect.reports.page.words import ending, headline, next_step, span
+from batchconnect.reports.summary import Summary
+from tests.reports.page_run import (
+    HOST,
+    LOST,
+    OPENED,
+    PROBLEM,
+    REFUSED,
+    bad_day,
+    counted,
+    planned,
+    summed_up,
+)
+
+PAGE = Path(html.__file__).parent
+CREATED = Created(connection_id="c-1", http_status=201)
+
+
+def text_of(summary: Summary) -> str:
+    return b"".join(render(summary)).decode()
+
+
+def data_of(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def timeline_of(summary: Summary) -> Timeline:
+    keeper = Timekeeper(summary)
+    for result in summary.rows():
+        keeper.add(result)
+    timeline = keeper.timeline()
+    assert timeline is not None
+    return timeline
+
+
+def test_the_same_ledger_gives_the_same_bytes() -> None:
+    """No clock, no chance, no order of a set."""
+    assert text_of(bad_day(60)) == text_of(bad_day(60))
+
+
+def test_chunks_hold_whole_lines() -> None:
+    """So that the last line of defence sees each text whole."""
+    chunks = list(filter(None, render(bad_day(3_000))))
+
+    assert len(chunks) > 5
+    assert all(chunk.endswith(b"\n") for chunk in chunks)
+
+
+def test_the_policy_admits_one_style_and_one_script_by_their_hashes() -> None:
+    """Nothing inline beside them: no handler, no style attribute, no other address."""
+    page = text_of(bad_day(60))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+
+    for name, tag in (("report.css", "style"), ("report.js", "script")):
+        found = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert found is not None
+        assert found[1] == (PAGE / name).read_text("utf-8")
+        digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}';" in policy[1]
+    assert "default-src 'none'" in policy[1]
+    assert "unsafe" not in policy[1]
+    assert not re.search(r"<[^>]*\s(style|on\w+)=", page.partition("<body>")[2])
+    assert not re.search(r"(src|href)=\"(?!#|data:,)", page)
+
+
+def test_three_texts_are_not_escaped_and_all_else_is() -> None:
+    """Two files of the package, and JSON without a single `<`."""
+    safe = [
+        line.strip()
+        for path in sorted(PAGE.glob("*.jinja"))
+        for line in path.read_text("utf-8").splitlines()
+        if "|safe" in line or "autoescape" in line
+    ]
+
+    assert safe == [
+        "<style>{{ style|safe }}</style>",
+        "{% for lines in rows %}{{ lines|safe }}{% endfor %}",
+        "<script>{{ script|safe }}</script>",
+    ]
+
+
+def test_a_hostile_row_ends_no_script() -> None:
+    """Its text is in the block, and reads back as it was typed."""
+    hostile = "</script><!--<script>&\u2028"
+    row = planned(hostile, hostile, carried=(hostile,))
+    failed = Settled(outcome=Failed(code=hostile, detail=hostile))
+    opened = replace(OPENED, run_id=hostile, note=hostile, sheets=(hostile,), carried=(hostile,))
+
+    page = text_of(summed_up((1, 2, row), (2, 2, failed), opened=opened))
+
+    assert page.count("<script") == page.count("</script>") == 2
+    assert "<!--" not in page
+    data = data_of(page)
+    assert data["rows"][0][data["fields"].index("name")] == "</script><!--<script>&\\u2028"
+    assert "</script><!--<script>&\\u2028" in data["texts"]
+    assert "\u2028" not in page
+
+
+def test_a_live_secret_is_cut_out_of_every_line() -> None:
+    """In the block, in a cause, in the note."""
+    key = "pa\"ss<w&ör'd+1"
+    failed = Settled(outcome=Failed(code="c", detail=f"echo {key}"))
+    summary = summed_up(
+        (1, 2, planned(f"n {key}")), (2, 2, failed), opened=replace(OPENED, note=f"note {key}")
+    )
+
+    redactor = Redactor()
+    with redactor.holding(Secret(key)):
+        cut = "".join(redactor.text(chunk.decode()) for chunk in render(summary))
+
+    assert "n ***" in cut
+    assert "note ***" in cut
+    assert "echo ***" in cut
+    assert "ss" + "<w" not in cut
+
+
+def test_rows_are_all_there_exact_and_typed() -> None:
+    """Every field under its name; a text that many share is written once."""
+    page = text_of(bad_day(60))
+    data = data_of(page)
+    rows = [dict(zip(data["fields"], row, strict=True)) for row in data["rows"]]
+
+    assert [row["row"] for row in rows] == list(range(2, 62))
+    refused = rows[15]
+    assert data["texts"][refused["error"]] == REFUSED.detail
+    assert data["texts"][refused["codes"]] == REFUSED.code
+    assert (refused["http"], refused["request"], refused["attempts"]) == (400, "r-1", 1)
+    assert [data["texts"][cell] for cell in refused["carried"]] == ["Anna"]
+    assert (refused["started"], refused["duration"]) == (1850, 300)
+    assert data["started"] == bad_day(60).started_at_ms
+    assert len(set(data["texts"])) == len(data["texts"])
+
+
+def test_a_large_run_shows_what_is_unfinished_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts and causes are of all rows; the table is of those that somebody has to look at."""
+    for module in (html, rows):
+        monkeypatch.setattr(module, "MOST_ROWS", 80)
+
+    whole, part = text_of(bad_day(80)), text_of(bad_day(300))
+
+    assert len(data_of(whole)["rows"]) == 80
+    assert '<h2 id="h-rows">Rows</h2>' in whole
+    assert "300 rows, more than the 80" in part
+    assert "the 75 unfinished rows" in " ".join(part.split())
+    texts = data_of(part)
+    place = texts["fields"].index("status")
+    shown = {texts["texts"][row[place]] for row in texts["rows"]}
+    assert len(texts["rows"]) == 75
+    assert shown.isdisjoint({Status.CREATED, Status.EXISTING})
+    assert "225 of 300 rows have their connection" in part
+
+
+def test_of_too_many_unfinished_rows_the_first_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page has its limit, whatever went wrong."""
+    for module in (html, rows):
+        monkeypatch.setattr(module, "MOST_ROWS", 20)
+
+    page = text_of(bad_day(300))
+
+    assert len(data_of(page)["rows"]) == 20
+    assert "the first 20 of 75 unfinished rows" in " ".join(page.split())
+
+
+def test_many_orgs_and_lanes_are_counted_out() -> None:
+    """What is not drawn is in a table, and said."""
+    page = text_of(bad_day(300, orgs=60))
+
+    assert page.count('<svg class="strip"') == MOST_LANES
+    assert "36 more are in the table below" in page
+    assert "The 50 with the most unfinished rows, of 60" in page
+
+
+def test_a_run_without_rows_has_a_page() -> None:
+    """Nothing was sent: no chart, no org, a headline."""
+    page = text_of(summed_up((1, RunEnded(exit_code=0))))
+
+    assert "The sheet has no rows" in page
+    assert 'class="chart' not in page
+    assert "No sweep was needed" in page
+    assert data_of(page)["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("swept", "words"),
+    [
+        (Swept(expected=1, found=1, duplicated=(), missing=()), "each is there once."),
+        (Swept(expected=2, found=1, duplicated=("bc1-d",), missing=("bc1-m",)), "bc1-d"),
+        (Swept(expected=2, found=1, duplicated=(), missing=(), complete=False), "unknown"),
+        (
+            Swept(expected=99, found=0, duplicated=(), missing=tuple(f"bc1-{n}" for n in range(60))),
+            "and 10 more",
+        ),
+    ],
+)  # fmt: skip
+def test_the_sweep_is_told(swept: Swept, words: str) -> None:
+    """Expected, found, duplicated, missing, and the markers to look for."""
+    page = text_of(
+        summed_up((1, 2, planned()), (9, SweepDone(event=swept)), (9, RunEnded(exit_code=6)))
+    )
+
+    assert words in page
+    assert ("each is there once" in page) == (swept.found == swept.expected)
+    assert "3 min</strong> (the settle window)" in page
+
+
+def test_the_first_word_is_how_it_ended() -> None:
+    """Headline, ending and next step of each way to end."""
+    row, done = planned(), Settled(outcome=CREATED, attempts=1)
+    rejected = Settled(outcome=Rejected(problems=(PROBLEM,)))
+
+    def words(*told: Any, **options: Any) -> tuple[str, str, Any]:
+        summary = summed_up(*told, **options)
+        assert headline(summary) in text_of(summary)
+        step = next_step(summary)
+        return headline(summary), ending(summary), step and (step[1] or step[0])
+
+    run = OPENED.run_id
+    both = (1, 2, row), (2, 2, done), (1, 3, row)
+    assert words((1, 2, row), (2, 2, done), (3, RunEnded(exit_code=0))) == (
+        "The row has its connection",
+        "every row has its connection (exit code 0)",
+        None,
+    )
+    assert (
+        words(*both, (2, 3, done), (3, RunEnded(exit_code=0)))[0]
+        == "All 2 rows have their connection"
+    )
+    assert words(*both, (2, 3, Settled(outcome=REFUSED)), (3, RunEnded(exit_code=4))) == (
+        "1 of 2 rows has its connection",
+        "finished, some rows have no connection (exit code 4)",
+        f"batchconnect rerun {run}",
+    )
+    assert (
+        words(*both, (2, 3, LOST), (3, RunEnded(exit_code=6)))[2] == f"batchconnect reconcile {run}"
+    )
+    assert words(*both, (2, 3, rejected), (3, RunEnded(exit_code=3))) == (
+        "Nothing was sent: 1 of 2 rows is rejected",
+        "rows of the sheet are rejected, nothing was sent (exit code 3)",
+        "Correct the cells named below, then give the same command again.",
+    )
+    assert words(*both, (3, RunEnded(exit_code=8)))[2] == "The same command takes the next rows."
+    cut_off = words(*both, (3, RunEnded(exit_code=130, closed=False)))
+    assert cut_off[1:] == (
+        "interrupted (exit code 130)",
+        "The run was cut off. The same command goes on under the same run id.",
+    )
+    assert words(*both, live=True) == (
+        "1 of 2 rows has its connection so far",
+        "still at work",
+        f"batchconnect report {run}",
+    )
+    assert words((3, RunEnded(exit_code=99)))[1] == "exit code 99"
+
+
+def test_a_simulated_rerun_says_what_it_is() -> None:
+    """The banner, the run it goes on from, the files beside it; its parent's rows are in no chart."""
+    opened = replace(OPENED, simulated=True, parent_run_id="20261122-1")
+    inherited = Settled(outcome=CREATED, attempts=1, inherited=True, finished_at_ms=5)
+    summary = summed_up(
+        (1, 2, planned()), (2, 2, inherited), (3, RunEnded(exit_code=0)), opened=opened
+    )
+
+    page = text_of(replace(summary, files={"results.csv": "/r/results.csv", "report.html": "/r"}))
+
+    assert "<strong>Simulated.</strong>" in page
+    assert "20261122-1" in page
+    assert "<code>results.csv</code> </dd>" in page
+    assert 'class="chart' not in page
+
+
+def test_the_time_between_a_crash_and_its_resume_is_left_out() -> None:
+    """Resumed on the next day: two stretches of work, one seam, no night."""
+    day_ms = 86_400_000
+    summary = summed_up(
+        (1, 2, planned()),
+        (1_000, 2, Sending(number=1)),
+        (4_000, LaneTold(event=PaceChanged(org="acme", host=HOST, rate=3.0, reason="growth"))),
+        (4_000, LaneTold(event=LanePaused(org="acme", host=HOST, pause_s=900.0, reason="throttled"))),
+        (day_ms, RunResumed()),
+        (day_ms + 2_000, 2, Settled(outcome=CREATED, attempts=2)),
+        (day_ms + 3_000, LaneTold(event=counted("acme"))),
+        (day_ms + 3_000, RunEnded(exit_code=0)),
+    )  # fmt: skip
+
+    timeline = timeline_of(summary)
+
+    assert timeline.time.total_ms == 7_000
+    assert [bucket.total() for bucket in timeline.tries] == [0, 0, 0, 0, 0, 0, 2, 0]
+    assert timeline.tracks[0].pauses == ((4_000, 4_000),)
+    page = text_of(summary)
+    assert "went on 2026-11-24 16:15:30 UTC" in page
+    assert "The run had 2 processes" in page
+
+
+def test_tries_are_counted_by_what_became_of_them() -> None:
+    """Answered, refused, lost, repeated; patience that ended was throttled all along."""
+    told: list[Any] = [
+        (9, 2, Settled(outcome=CREATED, attempts=3, throttled=2)),
+        (9, 3, Settled(outcome=REFUSED, attempts=1)),
+        (9, 4, LOST),
+        (9, 5, Settled(outcome=replace(CREATED, reconciled=True), attempts=1)),
+        (9, 6, Settled(outcome=NotAttempted(code="no_progress"), attempts=4, throttled=4)),
+    ]
+    summary = summed_up(*((1, row, planned()) for row in range(2, 7)), *told)
+
+    assert timeline_of(summary).tries == (
+        {Try.ANSWERED: 1, Try.REFUSED: 1, Try.LOST: 2, Try.REPEATED: 6},
+    )
+
+
+def test_a_long_run_is_cut_into_round_buckets() -> None:
+    """As fine as fits into the picture."""
+    for hours in (0.05, 0.5, 2, 30, 1_000):
+        end_ms = int(hours * 3_600_000)
+        done = Settled(outcome=CREATED, attempts=1)
+        summary = summed_up((1, 2, planned()), (end_ms, 2, done))
+        timeline = timeline_of(summary)
+
+        assert len(timeline.tries) <= MOST_BUCKETS
+        assert timeline.tries[-1].total() == 1
+        assert timeline.bucket_s in {1, 10, 30} or timeline.bucket_s % 60 == 0
+        assert f"Requests per second over {span(end_ms)}" in text_of(summary)
+
+
+def test_what_a_lane_told_is_drawn() -> None:
+    """Pauses that touch are one; a pace that never changed is told at the end; a stop has its cause."""
+
+    def paused(org: str, pause_s: float) -> LaneTold:
+        return LaneTold(event=LanePaused(org=org, host=HOST, pause_s=pause_s, reason="throttled"))
+
+    stop = LaneStopped(org="beta", sandbox="dev", code="403", title="No right", detail="")
+    summary = summed_up(
+        (1, 2, planned()),
+        (1_000, paused("acme", 2.0)),
+        (2_000, paused("acme", 2.0)),
+        (6_000, paused("acme", 1.0)),
+        (9_000, LaneTold(event=stop)),
+        (9_000, LaneTold(event=counted("acme", rate=5.0))),
+        (9_000, 2, Settled(outcome=CREATED, attempts=1)),
+    )
+
+    acme, beta = timeline_of(summary).tracks
+
+    assert acme.pauses == ((1_000, 4_000), (6_000, 7_000))
+    assert acme.paces == ((0, 2.5),)
+    assert beta.stops == ((9_000, "sandbox dev: No right (403)"),)
+    page = text_of(summary)
+    assert "stopped: sandbox dev: No right (403)" in page
+    assert '<td class="n">unknown</td>' in page
+
+
+def test_percentiles_are_durations_that_occurred() -> None:
+    """The nearest rank; bins have no gap; rows settled by asking are apart."""
+    latencies = Latencies()
+    for duration_ms in range(1, 101):
+        latencies.add(duration_ms, settled=False)
+    latencies.add(60_000, settled=True)
+    latency = latencies.found()
+
+    assert latency is not None
+    assert (latency.rows, latency.p50_ms, latency.p95_ms, latency.max_ms) == (101, 51, 96, 60_000)
+    assert sum(one.answered for one in latency.bins) == 100
+    assert latency.bins[-1].settled == 1
+    assert all(
+        one.high_ms == pytest.approx(two.low_ms)
+        for one, two in zip(latency.bins, latency.bins[1:], strict=False)
+    )
+    assert Latencies().found() is None
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (80, "80 ms"),
+        (1_200, "1.2 s"),
+        (3_000, "3 s"),
+        (59_600, "1 min"),
+        (753_000, "12 min 33 s"),
+        (3_600_000, "1 h"),
+        (11_100_000, "3 h 5 min"),
+    ],
+)
+def test_a_length_of_time_is_said_short(ms: int, text: str) -> None:
+    """Two units at most."""
+    assert span(ms) == text
+
+
+def test_a_resend_after_proven_absence_is_one_row() -> None:
+    """Lost, proven absent, sent again, created: one request was lost, the row is created."""
+    summary = summed_up(
+        (1, 2, planned()),
+        (100, 2, Sending(number=1)),
+        (200, 2, LOST),
+        (5_000, 2, ProvenAbsent()),
+        (5_100, 2, Sending(number=2)),
+        (6_000, 2, Settled(outcome=CREATED, attempts=1)),
+        (6_000, RunEnded(exit_code=0)),
+    )
+
+    page = text_of(summary)
+
+    assert "The row has its connection" in page
+    assert "No sweep was made: the run ended before it." in page
+
+
+def test_a_lane_that_only_listed_has_an_empty_picture() -> None:
+    """All rows stood there already: requests were made, none of them for a row."""
+    page = text_of(summed_up((1, 2, planned()), (9, LaneTold(event=counted("acme", sent=3)))))
+
+    assert "Lane acme: 3 requests" in page
+    assert 'aria-label="Requests per second over 9 ms: none' in page
+
+
+def test_advice_shows_commands_as_such() -> None:
+    """What stands between backticks is a command."""
+    refused = (1, 2, planned()), (2, 2, Settled(outcome=REFUSED)), (3, RunEnded(exit_code=4))
+
+    assert "Run <code>batchconnect rerun</code> when it is fixed" in text_of(summed_up(*refused))
+
+
+def test_a_run_still_at_work_has_no_end() -> None:
+    """No cause so far, no sweep yet."""
+    page = text_of(summed_up((1, 2, planned()), live=True))
+
+    assert "Nothing so far." in page
+    assert "still at work</dd>" in page
+    assert "If an answer is lost, a sweep at the end" in page
+
+
+def test_unknown_facts_are_called_so() -> None:
+    """A ledger from Python may have no operator and no host."""
+    opened = RunOpened(run_id="r", sheets=("rows",), sheet_sha256="0")
+
+    page = text_of(summed_up((1, 2, planned(org="")), opened=opened))
+
+    assert "<dt>by</dt><dd>unknown</dd>" in page
+    assert "<dt>against</dt><dd>unknown</dd>" in page
+    assert "By organization" not in page

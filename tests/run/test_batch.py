@@ -1,0 +1,1097 @@
+"""One run over one sheet, as its users would tell it: who is created, who waits, and why it ended."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import anyio
+import pytest
+
+from batchconnect.lane.lane import Limits
+from batchconnect.lane.planner import Rules
+from batchconnect.lane.reconciler import OnDoubt, Policy
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
+from batchconnect.ledger.group_commit import InPlace
+from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_state import RunState
+from batchconnect.model.errors import ExitCode, LedgerError
+from batchconnect.model.event import (
+    Draining,
+    Event,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    RowInDoubt,
+    RowSettled,
+    RunFinished,
+    SandboxListed,
+    Settling,
+    Swept,
+)
+from batchconnect.model.outcome import Created, MatchedBy, Status
+from batchconnect.model.row import Row
+from batchconnect.run.batch import Batch
+from batchconnect.run.exit_code import INTERRUPTED, TERMINATED, FailureLimit
+from batchconnect.run.rerun import Chain
+from batchconnect.run.stop import Stop
+from batchconnect.sheet.memory import MemorySheet
+from batchconnect.transport.interface import Purpose, Response
+from batchconnect.validation.connection import BaseConnection
+from tests.fake_service import (
+    ACME,
+    BETA,
+    DENIED,
+    Bench,
+    Bomb,
+    FakeService,
+    Fate,
+    Seen,
+    cells,
+    flow_error,
+    judged,
+    lost,
+    org,
+    refused,
+)
+
+pytestmark = pytest.mark.anyio
+
+Rows = list[dict[str, str]]
+S = 180.0
+
+
+def rows(*numbers: int, org: str = "acme", sandbox: str = "prod") -> Rows:
+    return [cells(number, org, sandbox) for number in numbers]
+
+
+def code_of(state: RunState) -> int:
+    assert state.ended is not None
+    return state.ended.exit_code
+
+
+def creates(fate: Callable[[Seen], Fate | None]) -> FakeService:
+    """A service that decides the fate of creates only."""
+    return FakeService(lambda seen: fate(seen) if seen.purpose is Purpose.CREATE else None)
+
+
+def first_sends(fate: Fate, *, of: Sequence[Mapping[str, str]] | None = None) -> FakeService:
+    """The first create of each row (of these rows) meets this fate, later ones are served well."""
+    markers = None if of is None else {judged(row).marker for row in of}
+    met: set[str | None] = set()
+
+    def choose(seen: Seen) -> Fate | None:
+        is_first = seen.marker not in met
+        met.add(seen.marker)
+        return fate if is_first and (markers is None or seen.marker in markers) else None
+
+    return creates(choose)
+
+
+def plant_on_doubt(bench: Bench, row: BaseConnection, **changes: object) -> None:
+    """Somebody else makes a connection while ours is in doubt."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, RowInDoubt):
+            bench.service.plant(row, **changes)
+
+    bench.on_event = hear
+
+
+# Lanes ----------------------------------------------------------------------------------------------
+
+
+async def test_one_lane_denied_costs_the_other_nothing() -> None:
+    """The denied lane gets a request, its rows are not attempted and say why; one incident; exit 4."""
+    bench = Bench()
+    bench.service.denied[ACME.org_id] = DENIED
+
+    state = await bench.run(rows(*range(1, 31)) + rows(31, 32, org="beta"))
+
+    assert bench.statuses(state) == [Status.NOT_ATTEMPTED] * 30 + [Status.CREATED] * 2
+    assert {"lane_stopped"} == set(bench.codes(state)[:30])
+    assert "403025" in str(bench.rows(state)[0].shown)
+    assert len(bench.service.reads(ACME)) == 1
+    assert [stop.code for stop in bench.heard(LaneStopped)] == ["403025"]
+    assert [stop.code for stop in state.stops] == ["403025"]
+    assert code_of(state) == ExitCode.UNFINISHED
+
+
+async def test_a_lane_denied_at_its_first_create_sends_a_handful() -> None:
+    """Reading is allowed, creating is not: the row that met it failed, the rest was not attempted."""
+    bench = Bench(service=creates(lambda seen: DENIED if seen.org_id == ACME.org_id else None))
+
+    state = await bench.run(rows(*range(1, 41)) + rows(41, 42, org="beta"))
+
+    assert len([s for s in bench.service.posts if s.org_id == ACME.org_id]) <= 5
+    assert len(bench.heard(LaneStopped)) == 1
+    statuses = bench.statuses(state)
+    assert {Status.FAILED, Status.NOT_ATTEMPTED} == set(statuses[:40])
+    assert statuses[:40].count(Status.FAILED) <= 5
+    assert statuses[40:] == [Status.CREATED] * 2
+
+
+async def test_all_lanes_denied_is_exit_7() -> None:
+    bench = Bench()
+    bench.service.denied |= {ACME.org_id: DENIED, BETA.org_id: DENIED}
+
+    state = await bench.run(rows(1) + rows(2, org="beta"))
+
+    assert code_of(state) == ExitCode.STOPPED
+    assert not bench.service.posts
+
+
+async def test_an_unknown_sandbox_stops_its_own_rows_only() -> None:
+    bench = Bench()
+    bench.service.denied[f"{ACME.org_id}/dev"] = flow_error("2100-404")
+
+    state = await bench.run(rows(1, 2) + rows(3, 4, sandbox="dev"))
+
+    assert bench.statuses(state) == [Status.CREATED] * 2 + [Status.NOT_ATTEMPTED] * 2
+    assert bench.codes(state) == ["", "", "sandbox_stopped", "sandbox_stopped"]
+    assert code_of(state) == ExitCode.UNFINISHED
+
+
+async def test_a_sandbox_that_vanishes_in_mid_run_stops_its_own_rows_only() -> None:
+    bench = Bench(
+        service=creates(lambda seen: flow_error("2100-404") if seen.sandbox == "dev" else None),
+        orgs=[org("acme", rate=None)],
+    )
+
+    state = await bench.run(rows(*range(1, 30), sandbox="dev") + rows(*range(30, 33)))
+
+    assert bench.statuses(state)[29:] == [Status.CREATED] * 3
+    assert bench.statuses(state)[:29].count(Status.FAILED) <= 4
+    assert bench.codes(state)[28] == "sandbox_stopped"
+
+
+async def test_a_throttled_lane_delays_no_other() -> None:
+    """One lane is told to wait 60 s; the other's rows are done in the meantime."""
+    waits = [refused(429, None, **{"retry-after": "60"})]
+    bench = Bench(
+        service=creates(lambda seen: waits.pop() if seen.org_id == ACME.org_id and waits else None)
+    )
+    done: dict[str, float] = {}
+    bench.on_event = lambda event: (
+        done.update({event.org: anyio.current_time()}) if isinstance(event, RowSettled) else None
+    )
+
+    state = await bench.run(rows(1, 2, 3) + rows(4, 5, 6, org="beta"))
+
+    assert bench.statuses(state) == [Status.CREATED] * 6
+    assert done["beta"] < 1
+    assert 60 < done["acme"] < 62
+    assert [event.pause_s // 1 for event in bench.heard(LanePaused)] == [60.0]
+    assert [lane.counted().throttled for _, lane in sorted(bench.lanes.items())] == [1, 0]
+
+
+async def test_a_lane_without_any_progress_gives_its_rows_up() -> None:
+    """Throttled beyond --patience: the rows are not attempted, and nothing of it was a refusal."""
+    bench = Bench(
+        service=creates(lambda seen: refused(429) if seen.org_id == ACME.org_id else None),
+        limits=Limits(patience_s=100),
+    )
+
+    state = await bench.run(rows(1, 2, 3) + rows(4, org="beta"))
+
+    assert bench.statuses(state) == [Status.NOT_ATTEMPTED] * 3 + [Status.CREATED]
+    assert [stop.code for stop in state.stops] == ["no_progress"]
+    assert set(bench.codes(state)[:3]) <= {"no_progress", "lane_stopped"}
+    assert 100 < anyio.current_time() < 400
+    assert code_of(state) == ExitCode.UNFINISHED
+
+
+async def test_a_sandbox_that_cannot_be_read_is_not_written_to() -> None:
+    bad = refused(502)
+    bench = Bench(
+        service=FakeService(
+            lambda seen: bad if seen.purpose is Purpose.READ and seen.sandbox == "dev" else None
+        )
+    )
+
+    state = await bench.run(rows(1) + rows(2, sandbox="dev"))
+
+    assert bench.statuses(state) == [Status.CREATED, Status.NOT_ATTEMPTED]
+    assert [stop.code for stop in state.stops] == ["listing_failed"]
+    assert sorted(event.complete for event in bench.heard(SandboxListed)) == [False, True]
+    assert code_of(state) == ExitCode.UNFINISHED
+
+
+async def test_a_redirect_stops_the_lane_and_its_row_is_looked_for() -> None:
+    """A 307 is never followed; what answered is not the service, so no further row goes out."""
+    moved = refused(307, None, location="https://elsewhere.test/")
+    bench = Bench(service=creates(lambda seen: moved), orgs=[org("acme", rate=1.0)])
+
+    state = await bench.run(rows(*range(1, 9)))
+
+    assert len(bench.service.posts) == 1
+    assert bench.statuses(state)[0] == Status.NOT_ATTEMPTED, "proven absent, and not sent again"
+    assert {Status.NOT_ATTEMPTED} == set(bench.statuses(state))
+
+
+# Stopping -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"), [(INTERRUPTED, ExitCode.INTERRUPTED), (TERMINATED, ExitCode.TERMINATED)]
+)
+async def test_a_stop_in_mid_run_lets_finish_and_the_same_command_goes_on(
+    reason: str, code: ExitCode
+) -> None:
+    """In flight finishes, the run stays open, the next command has the same number; no row is twice."""
+    bench = Bench(service=creates(lambda seen: Fate(answered_s=1.0)), orgs=[org("acme", rate=10)])
+    sheet = rows(*range(1, 51))
+    stop = Stop()
+
+    async with anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            await anyio.sleep(2)
+            stop.ask(reason)
+            stop.ask("too late")
+
+        tasks.start_soon(ask)
+        first = await bench.run(sheet, stop=stop)
+
+    assert (code, False) == (code_of(first), first.is_closed)
+    assert {Status.CREATED, Status.NOT_ATTEMPTED} == set(bench.statuses(first))
+    assert bench.statuses(first).count(Status.CREATED) == len(bench.service.posts)
+    assert len(bench.heard(Draining)) == 1
+
+    second = await bench.run(sheet)
+
+    assert first.number == second.number
+    assert second.resumes == 1
+    assert bench.statuses(second) == [Status.CREATED] * 50
+    assert len(bench.service.posts) == 50
+    assert bench.broken_promises(second, 50) == []
+    assert [
+        line.entry.crashed
+        for line in bench.ledger.run_lines(second.number)
+        if isinstance(line.entry, RunResumed)
+    ] == [False]
+
+
+async def test_a_stop_does_not_wait_for_windows() -> None:
+    """What is in doubt stays so, and the next command settles it within the window that runs."""
+    bench = Bench(service=first_sends(lost(applied_s=100)))
+    stop = Stop()
+    bench.on_event = lambda event: stop.ask(INTERRUPTED) if isinstance(event, Settling) else None
+
+    first = await bench.run(rows(1), stop=stop)
+
+    assert anyio.current_time() < 5
+    assert bench.statuses(first) == [Status.IN_DOUBT]
+    assert code_of(first) == ExitCode.INTERRUPTED
+
+    second = await bench.run(rows(1))
+
+    assert bench.statuses(second) == [Status.CREATED]
+    assert 100 < anyio.current_time() < 150
+    assert len(bench.service.posts) == 1
+
+
+async def test_a_stop_before_anything_was_read_sends_nothing() -> None:
+    bench = Bench()
+    stop = Stop()
+    stop.ask(INTERRUPTED)
+
+    state = await bench.run(rows(1, 2), stop=stop)
+
+    assert bench.service.seen == []
+    assert code_of(state) == ExitCode.INTERRUPTED
+
+
+async def test_a_stop_ends_the_sweep() -> None:
+    """The sweep would wait for the listing's lag; a person who asks for the end gets it."""
+    bench = Bench(service=first_sends(lost(applied_s=0.0)))
+    stop = Stop()
+    hidden = Fate(shown_s=10_000)
+    bench.service.choose = lambda seen: (
+        None if seen.marker is None else lost() if len(bench.service.posts) == 1 else hidden
+    )
+
+    async with anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            await anyio.sleep(20)
+            stop.ask(INTERRUPTED)
+
+        tasks.start_soon(ask)
+        state = await bench.run(rows(1, 2), stop=stop)
+
+    assert anyio.current_time() == 20
+    assert state.swept is None
+    assert bench.statuses(state) == [Status.CREATED] * 2
+
+
+async def test_a_hard_stop_leaves_the_intent_to_the_next_command() -> None:
+    bench = Bench(service=first_sends(Fate(answered_s=100)))
+    job = bench.job(MemorySheet(rows(1)))
+    batch = Batch(job)
+
+    with job.stop.cutting_off():
+        async with anyio.create_task_group() as tasks:
+
+            async def now() -> None:
+                await anyio.sleep(5)
+                job.stop.now()
+
+            tasks.start_soon(now)
+            await batch.run()
+    state = batch.abandon()
+
+    assert (code_of(state), state.is_closed) == (ExitCode.INTERRUPTED, False)
+    assert bench.statuses(state) == [Status.IN_DOUBT]
+    again = await bench.run(rows(1))
+    assert bench.statuses(again) == [Status.CREATED]
+    assert len(bench.service.posts) == 1
+
+
+async def test_a_terminated_run_that_is_cut_off_says_so() -> None:
+    bench = Bench()
+    job = bench.job(MemorySheet(rows(1)))
+    batch = Batch(job)
+    await batch.run()
+    job.stop.ask(TERMINATED)
+
+    assert code_of(batch.abandon()) == ExitCode.TERMINATED
+
+
+# Bounds ---------------------------------------------------------------------------------------------
+
+WRONG = {"endpoint": "http://no-tls.westeurope.kusto.windows.net"}
+
+
+async def test_rejected_rows_send_nothing() -> None:
+    bench = Bench()
+
+    state = await bench.run([*rows(1, 2), cells(3, **WRONG)])
+
+    assert bench.service.seen == []
+    assert code_of(state) == ExitCode.SHEET
+    assert bench.statuses(state) == [Status.NOT_ATTEMPTED] * 2 + [Status.REJECTED]
+    assert bench.codes(state)[:2] == ["rejected_rows"] * 2
+
+
+async def test_skip_invalid_runs_the_others() -> None:
+    """Doubles are rejected as a group, although each of them is valid by itself."""
+    bench = Bench()
+    double = cells(2)
+
+    state = await bench.run([cells(1), double, cells(3, **WRONG), double], skip_invalid=True)
+
+    expected = [Status.CREATED, Status.REJECTED, Status.REJECTED, Status.REJECTED]
+    assert expected == bench.statuses(state)
+    assert code_of(state) == ExitCode.UNFINISHED
+    assert len(bench.service.posts) == 1
+
+
+async def test_an_interrupted_run_with_rejected_rows_goes_on() -> None:
+    bench = Bench()
+    sheet = [cells(1), cells(2, **WRONG)]
+    stop = Stop()
+    bench.on_event = lambda event: stop.ask(INTERRUPTED) if isinstance(event, RowSettled) else None
+    first = await bench.run(sheet, stop=stop, skip_invalid=True)
+
+    second = await bench.run(sheet, skip_invalid=True)
+
+    assert first.number == second.number
+    assert bench.statuses(second) == [Status.CREATED, Status.REJECTED]
+
+
+async def test_max_rows_creates_so_many_and_the_same_command_the_next() -> None:
+    bench = Bench()
+
+    first = await bench.run(rows(*range(1, 6)), max_rows=2)
+    second = await bench.run(rows(*range(1, 6)), max_rows=10)
+
+    assert bench.statuses(first).count(Status.CREATED) == 2
+    assert {"max_rows"} == set(bench.codes(first)) - {""}
+    assert code_of(first) == ExitCode.AS_ASKED
+    assert code_of(second) == ExitCode.OK
+    assert len(bench.service.posts) == 5
+
+
+async def test_max_rows_counts_what_a_crashed_process_sent() -> None:
+    bench = Bench()
+    bomb = Bomb()
+    await Bench().run_until_crash(rows(1, 2, 3), bomb, max_rows=2)
+    at = [i for i, point in enumerate(bomb.points, 1) if point == "after create"][1]
+    assert not await bench.run_until_crash(rows(1, 2, 3), Bomb(at), max_rows=2)
+
+    state = await bench.run(rows(1, 2, 3), max_rows=2)
+
+    assert len(bench.service.posts) == 2
+    assert bench.statuses(state).count(Status.CREATED) == 2
+
+
+@pytest.mark.parametrize(
+    ("most", "failed"), [(FailureLimit(rows=3), 3), (FailureLimit(share=0.1), 2)]
+)
+async def test_max_failures_stops_the_run(most: FailureLimit, failed: int) -> None:
+    """As a number, or as a share of the rows that are to be done."""
+    bench = Bench(
+        service=creates(lambda seen: flow_error("1308-400")), orgs=[org("acme", rate=2.0)]
+    )
+
+    state = await bench.run(rows(*range(1, 21)), max_failures=most)
+
+    assert failed == bench.statuses(state).count(Status.FAILED)
+    assert code_of(state) == ExitCode.STOPPED
+    assert "max_failures" in bench.codes(state)
+
+
+async def test_one_refused_row_is_its_own_matter() -> None:
+    bench = Bench(service=first_sends(flow_error("1308-400"), of=rows(2)))
+
+    state = await bench.run(rows(1, 2, 3))
+
+    assert bench.statuses(state) == [Status.CREATED, Status.FAILED, Status.CREATED]
+    assert bench.codes(state)[1] == "FLOW-1308-400"
+
+
+# The ledger -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class BrokenDisk:
+    """Writes until a line of this kind comes, and no more from then on."""
+
+    ledger: Ledger
+    kind: type[object]
+    is_full: bool = False
+
+    async def append(self, lines: Sequence[Line]) -> None:
+        if self.is_full or any(isinstance(line.entry, self.kind) for line in lines):
+            self.is_full = True
+            raise LedgerError("the disk is full")
+        await InPlace(self.ledger).append(lines)
+
+
+async def run_on_broken_disk(bench: Bench, sheet: Rows, kind: type[object]) -> None:
+    disk = BrokenDisk(bench.ledger, kind)
+
+    def pen(run: int) -> RunLedger:
+        return RunLedger(disk, run=run, clock=bench.clock)
+
+    with pytest.raises(LedgerError, match="full"):
+        await bench.run(sheet, pen=pen)
+
+
+async def test_an_intent_that_cannot_be_written_sends_nothing() -> None:
+    bench = Bench()
+
+    await run_on_broken_disk(bench, rows(1, 2, 3), Sending)
+
+    assert bench.service.posts == []
+    state = await bench.run(rows(1, 2, 3))
+    assert bench.statuses(state) == [Status.CREATED] * 3
+
+
+async def test_an_outcome_that_cannot_be_written_is_found_by_its_marker() -> None:
+    """Nothing more is sent; the next command finds what was made."""
+    bench = Bench(service=creates(lambda seen: Fate(answered_s=1)), orgs=[org("acme", rate=2.0)])
+
+    await run_on_broken_disk(bench, rows(*range(1, 11)), Settled)
+
+    sent = len(bench.service.posts)
+    assert sent <= 4
+    state = await bench.run(rows(*range(1, 11)))
+    assert bench.broken_promises(state, 10) == []
+    assert bench.statuses(state) == [Status.CREATED] * 10
+    reconciled = [
+        row.shown.reconciled for row in bench.rows(state) if isinstance(row.shown, Created)
+    ]
+    assert sent == sum(reconciled)
+    assert len(bench.service.posts) == 10
+
+
+async def test_what_lanes_tell_stands_in_the_ledger() -> None:
+    bench = Bench(service=creates(lambda seen: Fate(answered_s=2)))
+
+    state = await bench.run(rows(1))
+
+    told = [getattr(line.entry, "event", None) for line in bench.ledger.run_lines(state.number)]
+    (counted,) = [event for event in told if isinstance(event, LaneCounted)]
+    assert (counted.org, counted.created, counted.throttled) == ("acme", 1, 0)
+    assert isinstance(bench.events[-1], RunFinished)
+
+
+async def test_a_full_disk_under_what_lanes_tell_ends_the_run_as_well() -> None:
+    bench = Bench()
+    bench.service.denied[BETA.org_id] = DENIED
+
+    await run_on_broken_disk(bench, rows(1) + rows(2, org="beta"), LaneTold)
+
+
+# Rows -----------------------------------------------------------------------------------------------
+
+
+async def test_an_unexpected_exception_is_that_rows_alone() -> None:
+    """It may have been sent when the exception came up, so it is looked for by its marker."""
+    odd = judged(cells(2)).marker
+
+    class Odd(FakeService):
+        async def send(self, request: object) -> Response:
+            answer = await super().send(request)  # type: ignore[arg-type]
+            if self.seen[-1].marker == odd and len(self.posts) <= 3:
+                raise ZeroDivisionError
+            return answer
+
+    bench = Bench(service=Odd(), orgs=[org("acme", rate=1.0)])
+
+    state = await bench.run(rows(1, 2, 3))
+
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert [event.code for event in bench.heard(RowInDoubt)] == ["internal_error"]
+    assert bench.broken_promises(state, 3) == []
+
+
+class ChangingSheet(MemorySheet):
+    """A sheet whose second row is not what it was when it is read again."""
+
+    is_changed = False
+
+    def at(self, place: int) -> Row:
+        row = super().at(place)
+        if place == 1 and self.is_changed:
+            return replace(row, cells={**row.cells, **WRONG})  # type: ignore[dict-item]
+        return row
+
+
+async def test_a_sheet_that_changes_in_mid_run_stops_the_lane() -> None:
+    bench = Bench(orgs=[org("acme", rate=1.0)])
+    sheet = ChangingSheet(rows(1, 2, 3))
+    bench.on_event = lambda event: (
+        setattr(sheet, "is_changed", True) if isinstance(event, SandboxListed) else None
+    )
+
+    state = await bench.run(sheet)
+
+    assert [stop.code for stop in state.stops] == ["sheet_changed"]
+    assert bench.service.posts == []
+    assert code_of(state) == ExitCode.UNFINISHED
+
+
+async def test_a_sheet_that_changes_before_its_rows_turn_stops_the_lane() -> None:
+    bench = Bench(orgs=[org("acme", rate=1.0)])
+    sheet = ChangingSheet(rows(1, 2, 3))
+    bench.on_event = lambda event: (
+        setattr(sheet, "is_changed", True) if isinstance(event, RowSettled) else None
+    )
+    bench.limits = Limits(concurrency=1)
+
+    state = await bench.run(sheet)
+
+    assert bench.statuses(state) == [Status.CREATED, Status.NOT_ATTEMPTED, Status.NOT_ATTEMPTED]
+    assert len(bench.service.posts) == 1
+
+
+class CountingSheet(MemorySheet):
+    """A sheet that notes which of its rows are read again."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows)
+        self.read: list[int] = []
+
+    def at(self, place: int) -> Row:
+        self.read.append(place)
+        return super().at(place)
+
+
+async def test_where_nothing_stands_and_nothing_was_sent_no_row_is_planned() -> None:
+    """Each is read again when its turn comes, and only then."""
+    bench = Bench()
+    sheet = CountingSheet(rows(1, 2, 3))
+
+    state = await bench.run(sheet)
+
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert sorted(sheet.read) == [0, 1, 2]
+
+
+async def test_doubles_use_up_no_budget() -> None:
+    """They are out before the first row's turn."""
+    bench = Bench()
+    double = cells(2)
+
+    state = await bench.run([double, double, cells(3)], skip_invalid=True, max_rows=1)
+
+    assert bench.statuses(state) == [Status.REJECTED, Status.REJECTED, Status.CREATED]
+
+
+async def test_only_leaves_rows_out_and_a_later_run_takes_them() -> None:
+    bench = Bench()
+
+    first = await bench.run(rows(1, 2), is_selected=lambda row: row.number == 1)
+    second = await bench.run(rows(1, 2))
+
+    assert bench.codes(first) == ["", "not_selected"]
+    assert code_of(first) == ExitCode.OK
+    assert bench.statuses(second) == [Status.EXISTING, Status.CREATED]
+
+
+async def test_a_row_that_only_left_out_is_done_when_the_run_goes_on_with_all() -> None:
+    bench = Bench()
+    stop = Stop()
+    bench.on_event = lambda event: stop.ask(INTERRUPTED) if isinstance(event, RowSettled) else None
+
+    first = await bench.run(rows(1, 2), is_selected=lambda row: row.number == 1, stop=stop)
+    bench.on_event = lambda event: None
+    second = await bench.run(rows(1, 2))
+
+    assert first.number == second.number
+    assert bench.statuses(second) == [Status.CREATED] * 2
+
+
+# Doubts ---------------------------------------------------------------------------------------------
+
+
+async def test_a_lost_answer_is_found_by_its_marker() -> None:
+    bench = Bench(service=first_sends(lost(shown_s=20)))
+
+    state = await bench.run(rows(1))
+
+    (row,) = bench.rows(state)
+    assert isinstance(row.shown, Created)
+    assert row.shown.reconciled
+    assert len(bench.service.posts) == 1
+    assert 20 < anyio.current_time() < 60, "long before the window ends"
+    assert code_of(state) == ExitCode.OK
+
+
+async def test_the_window_counts_from_the_doubt_and_not_from_the_intent() -> None:
+    """The answer was waited for 140 s; what was proven absent goes out 180 s after that."""
+    bench = Bench(service=first_sends(lost(applied_s=None, answered_s=140)))
+
+    await bench.run(rows(1))
+
+    first, second = [seen.at for seen in bench.service.posts]
+    assert 140 + S <= second - first < 140 + S + 10
+
+
+@pytest.mark.parametrize(
+    ("boots", "since"), [("aaa", 50), ("aab", 100), ("abb", 50)], ids=["same", "third", "second"]
+)
+async def test_a_second_crash_does_not_start_the_window_again(boots: str, since: float) -> None:
+    """
+    The process dies at 50 s and at 100 s: one window, from the first recovery on.
+
+    After another boot nobody knows how long ago that was, so it counts from the recovery there.
+    """
+    bench = Bench(service=first_sends(lost(applied_s=None, answered_s=100)))
+    for boot in boots[:2]:
+        bench.boot_id = boot
+        await bench.run_until_crash(rows(1), Bomb(), after_s=50)
+    bench.boot_id = boots[2]
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.CREATED]
+    assert since + S <= bench.service.posts[1].at < since + S + 10
+
+
+@pytest.mark.parametrize("boots", ["bcc", "bbb"])
+async def test_a_recovery_in_another_boot_is_stored_as_well(boots: str) -> None:
+    """A doubt that was written in an earlier boot: a second crash in this one counts on."""
+    bench = Bench(service=first_sends(lost(applied_s=None)), boot_id="a")
+    await bench.run_until_crash(rows(1), Bomb(), after_s=50)
+    for boot in boots[:2]:
+        bench.boot_id = boot
+        await bench.run_until_crash(rows(1), Bomb(), after_s=50)
+    bench.boot_id = boots[2]
+
+    await bench.run(rows(1))
+
+    since = 100 if boots == "bcc" else 50
+    assert since + S <= bench.service.posts[1].at < since + S + 10
+
+
+async def test_a_boot_without_a_name_settles_its_own_doubts() -> None:
+    """macOS names no boot: each recovery counts anew, and within a process the window still passes."""
+    bench = Bench(service=first_sends(lost(applied_s=None)), boot_id="")
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.CREATED]
+    assert S < anyio.current_time() < S + 20
+
+
+async def test_doubts_of_one_sandbox_share_their_listings() -> None:
+    """Fifty rows in doubt cost as many look-ups as one."""
+    reads = []
+    for count in (1, 50):
+        bench = Bench(service=first_sends(lost(shown_s=50)))
+        await bench.run(rows(*range(1, count + 1)))
+        reads.append(len(bench.service.reads(ACME)))
+
+    one, fifty = reads
+    assert fifty <= one + 4
+
+
+async def test_what_is_never_applied_fails_after_three_sends() -> None:
+    bench = Bench(service=creates(lambda seen: lost(applied_s=None)))
+
+    state = await bench.run(rows(1))
+
+    assert bench.codes(state) == ["never_applied"]
+    assert len(bench.service.posts) == 3
+    assert 3 * S < anyio.current_time() < 3 * S + 60
+    assert code_of(state) == ExitCode.UNFINISHED
+
+
+@pytest.mark.parametrize("status", [409, 412])
+async def test_a_409_that_is_proven_absent_was_a_refusal(status: int) -> None:
+    """It is looked for and never sent again."""
+    bench = Bench(service=creates(lambda seen: refused(status, {"message": "already there"})))
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.FAILED]
+    assert len(bench.service.posts) == 1
+
+
+async def test_a_409_whose_marker_stands_there_is_adopted() -> None:
+    answer = replace(refused(409, {"message": "already there"}), applied_s=0.0)
+    bench = Bench(service=creates(lambda seen: answer))
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.CREATED]
+
+
+async def test_hold_leaves_it_to_a_person_and_a_rerun_sends_it() -> None:
+    """It stays in doubt, exit 6; the window is not waited out again."""
+    bench = Bench(service=first_sends(lost(applied_s=None)))
+    bench.policy = Policy(on_doubt=OnDoubt.HOLD)
+
+    first = await bench.run(rows(1))
+
+    assert bench.statuses(first) == [Status.IN_DOUBT]
+    assert bench.codes(first) == ["held"]
+    assert len(bench.service.posts) == 1
+    assert code_of(first) == ExitCode.IN_DOUBT
+
+    still = await bench.run(rows(1))
+    assert bench.codes(still) == ["held"], "another run accounts for the doubt as well"
+
+    bench.policy, began = Policy(), anyio.current_time()
+    second = await bench.run(rows(1))
+    assert bench.statuses(second) == [Status.CREATED]
+    assert anyio.current_time() - began < 20
+
+
+async def test_duplicates_by_marker_are_reported_and_kept() -> None:
+    bench = Bench(service=first_sends(lost()))
+    bench.service.plant(judged(cells(2)))
+    bench.service.plant(judged(cells(2)))
+    bench.ledger.append([])
+
+    state = await bench.run(rows(1, 2))
+
+    assert bench.statuses(state) == [Status.CREATED, Status.CONFLICT]
+    assert bench.codes(state)[1] == "duplicated"
+    assert state.swept is not None
+    assert (judged(cells(2)).marker,) == state.swept.duplicated
+    assert code_of(state) == ExitCode.IN_DOUBT
+    assert len(bench.service.stored) == 3
+
+
+async def test_a_doubt_that_was_made_twice_is_a_conflict() -> None:
+    """Somebody else made it, too, from a copy of the sheet."""
+    bench = Bench(service=first_sends(lost()))
+    plant_on_doubt(bench, judged(cells(1)))
+
+    state = await bench.run(rows(1))
+
+    assert bench.codes(state) == ["duplicated"]
+
+
+async def test_a_possible_match_stays_in_doubt() -> None:
+    """The same target under another name may be ours: a person decides."""
+    bench = Bench(service=first_sends(lost(applied_s=None)))
+    other = judged(cells(1, name="Another name"))
+    plant_on_doubt(bench, other, description="by hand")
+
+    state = await bench.run(rows(1))
+
+    assert bench.codes(state) == ["possible_match"]
+    assert code_of(state) == ExitCode.IN_DOUBT
+    assert len(bench.service.posts) == 1
+
+
+async def test_what_stands_under_the_rows_name_is_adopted_when_the_doubt_is_absent() -> None:
+    bench = Bench(service=first_sends(lost(applied_s=None)))
+    same = judged(cells(1))
+    plant_on_doubt(bench, same, description="by hand")
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.EXISTING]
+    assert getattr(bench.rows(state)[0].shown, "matched_by", None) == MatchedBy.NAME_AND_TARGET
+
+
+async def test_ten_doubts_in_a_row_pause_the_lane_then_one_row_at_a_time() -> None:
+    """A gateway that died: a handful of doubts, not the sheet; when it is back, all goes on."""
+    dead_until = 600.0
+    bench = Bench(
+        service=creates(lambda seen: refused(504) if anyio.current_time() < dead_until else None),
+        orgs=[org("acme", rate=None)],
+    )
+
+    state = await bench.run(rows(*range(1, 401)))
+
+    early = [seen.at for seen in bench.service.posts if seen.at < dead_until]
+    assert 10 <= len(early) <= 25, len(early)
+    assert bench.statuses(state) == [Status.CREATED] * 400
+    assert bench.broken_promises(state, 400) == []
+    assert "doubts" in {event.reason for event in bench.heard(LanePaused)}
+
+
+async def test_two_hundred_rows_with_lost_answers_cost_one_window_for_each_round() -> None:
+    """20 % are lost, half of them never applied: the work, one window, and the sweep; not one each."""
+    bench = Bench(orgs=[org("acme", rate=10.0)])
+    sent: list[str | None] = []
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.marker is None or seen.marker in sent:
+            return None
+        sent.append(seen.marker)
+        match len(sent) % 10:
+            case 0:
+                return lost(applied_s=None)
+            case 5:
+                return lost(applied_s=110, shown_s=50)
+            case _:
+                return None
+
+    bench.service.choose = choose
+
+    state = await bench.run(rows(*range(1, 201)))
+
+    assert bench.statuses(state) == [Status.CREATED] * 200
+    assert bench.broken_promises(state, 200) == []
+    assert len(bench.service.posts) == 220
+    work_s = 220 / 10
+    assert anyio.current_time() < work_s + S + 60
+
+
+# Other processes ------------------------------------------------------------------------------------
+
+
+async def test_a_new_ledger_that_meets_young_markers_waits_and_lists_again() -> None:
+    """Its predecessor may have been lost in mid-run: what it sent last may still be on its way."""
+    bench = Bench()
+    bench.service.plant(judged(cells(1)))
+    bench.service.plant(judged(cells(2)), applied_at=100.0, shown_at=150.0)
+
+    state = await bench.run(rows(1, 2, 3))
+
+    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
+    assert S <= bench.service.posts[0].at < S + 5
+    assert [event.reason for event in bench.heard(LanePaused)] == ["waits_for_settle"]
+
+
+async def test_a_new_ledger_stays_new_for_a_window_whatever_it_sent_elsewhere() -> None:
+    """
+    Its first process died after it had sent to another sandbox.
+
+    What its lost predecessor sent to this one may still be on its way.
+    """
+    bench = Bench()
+    bench.service.plant(judged(cells(1, sandbox="dev")))
+    bench.service.plant(judged(cells(2, sandbox="dev")), applied_at=100.0, shown_at=150.0)
+    sheet = rows(1, 2, sandbox="dev") + rows(3)
+    await bench.run_until_crash(sheet, Bomb(), after_s=5)
+    assert len(bench.service.posts) == 1
+
+    state = await bench.run(sheet)
+
+    assert bench.service.twice() == []
+    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
+
+
+async def test_old_markers_cost_a_new_ledger_nothing() -> None:
+    bench = Bench()
+    bench.service.plant(judged(cells(1)))
+    await anyio.sleep(S + 1)
+
+    await bench.run(rows(1, 2))
+
+    assert anyio.current_time() < S + 5
+
+
+async def test_settle_first_waits_always() -> None:
+    bench = Bench(rules=Rules(settle_first=True))
+
+    await bench.run(rows(1))
+
+    assert bench.service.posts[0].at >= S
+
+
+async def test_a_doubt_is_counted_from_the_last_send_of_any_run() -> None:
+    """
+    The sheet was edited and reverted: the first run goes on, although another has sent the row since.
+
+    Its own window is long over, and yet the other's request may still be applied.
+    """
+    fates = [lost(applied_s=None), lost(applied_s=115)]
+    bench = Bench(service=creates(lambda seen: fates.pop(0) if fates else None))
+    await bench.run_until_crash(rows(1), Bomb(), after_s=10)
+    other = [*rows(1), *rows(3, org="beta")]
+    fates.insert(0, Fate())
+    await bench.run_until_crash(other, Bomb(), after_s=S + 10)
+
+    state = await bench.run(rows(1))
+
+    assert state.number == 1
+    assert bench.service.twice() == []
+    assert bench.statuses(state) == [Status.CREATED]
+
+
+# The sweep ------------------------------------------------------------------------------------------
+
+
+async def test_a_run_without_doubts_needs_no_sweep() -> None:
+    bench = Bench()
+
+    state = await bench.run(rows(1))
+
+    assert state.swept is None
+
+
+async def test_a_run_with_doubts_is_swept() -> None:
+    bench = Bench(service=first_sends(lost(), of=rows(1)))
+
+    state = await bench.run(rows(1, 2) + rows(3, org="beta"))
+
+    assert Swept(expected=3, found=3, duplicated=(), missing=()) == state.swept
+
+
+async def test_a_crash_after_the_last_outcome_is_swept_as_well() -> None:
+    """Nothing is left to do, and yet nobody has compared the run with the service."""
+    bench, bomb = Bench(), Bomb()
+    await Bench().run_until_crash(rows(1, 2), bomb)
+
+    assert not await bench.run_until_crash(rows(1, 2), Bomb(len(bomb.points) - 1))
+    state = await bench.run(rows(1, 2))
+
+    assert Swept(expected=2, found=2, duplicated=(), missing=()) == state.swept
+
+
+async def test_what_somebody_deleted_in_mid_run_is_missing() -> None:
+    bench = Bench(service=first_sends(lost(shown_s=30), of=rows(1)))
+    gone = judged(cells(2)).marker
+
+    def delete(event: object) -> None:
+        if isinstance(event, Settling):
+            for stored in bench.service.stored:
+                if stored.marker == gone:
+                    stored.applied_at = stored.shown_at = float("inf")
+
+    bench.on_event = delete
+
+    state = await bench.run(rows(1, 2))
+
+    assert state.swept is not None
+    assert ((gone,), 1) == (state.swept.missing, state.swept.found)
+    assert code_of(state) == ExitCode.IN_DOUBT
+
+
+# What stands there ----------------------------------------------------------------------------------
+
+
+async def deleted(bench: Bench) -> None:
+    """A run made row 1, and somebody deleted it since."""
+    await bench.run(rows(1))
+    bench.service.stored.clear()
+
+
+async def test_what_was_deleted_since_is_a_conflict_and_stays_one() -> None:
+    bench = Bench()
+    await deleted(bench)
+
+    for _ in range(2):
+        state = await bench.run(rows(1))
+
+        assert bench.codes(state) == ["deleted_since"]
+        assert len(bench.service.posts) == 1
+
+
+async def test_recreate_makes_again_what_was_deleted_since() -> None:
+    bench = Bench(rules=Rules(recreate=True))
+    await deleted(bench)
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.CREATED]
+
+
+async def test_recreate_does_not_trust_a_listing_that_lags() -> None:
+    """What was made a second ago is not shown yet: GET knows it, and it is not made again."""
+    bench = Bench(service=first_sends(Fate(shown_s=50)), rules=Rules(recreate=True))
+    await bench.run(rows(1))
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.EXISTING]
+    assert bench.service.twice() == []
+
+
+# A rerun --------------------------------------------------------------------------------------------
+
+
+async def test_a_rerun_settles_the_doubt_of_a_row_that_is_gone() -> None:
+    """The row cannot be sent any more, and is looked for all the same."""
+    bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
+    bench.policy = Policy(on_doubt=OnDoubt.HOLD)
+    parent = await bench.run(rows(1, 2))
+    assert bench.statuses(parent) == [Status.IN_DOUBT, Status.CREATED]
+
+    bench.policy = Policy()
+    chain = Chain(bench.rows(parent))
+    state = await bench.run(rows(2), treat=chain.treat, gone=chain.gone, resumed=None)
+
+    assert {Status.CREATED, Status.NOT_ATTEMPTED} == set(bench.statuses(state))
+    assert "proven_absent" in bench.codes(state)
+    assert len(bench.service.posts) == 2
+
+
+async def test_a_rerun_inherits_what_is_done_though_its_row_is_gone() -> None:
+    bench = Bench(service=first_sends(flow_error("1308-400"), of=rows(2)))
+    parent = await bench.run(rows(1, 2))
+    assert bench.statuses(parent) == [Status.CREATED, Status.FAILED]
+
+    chain = Chain(bench.rows(parent))
+    state = await bench.run(rows(2), treat=chain.treat, gone=chain.gone, resumed=None)
+
+    assert bench.statuses(state) == [Status.CREATED] * 2
+    assert len(bench.service.posts) == 3
+
+
+async def test_a_rerun_finds_the_doubt_of_a_row_that_is_gone() -> None:
+    bench = Bench(service=first_sends(lost(applied_s=100), of=rows(1)))
+    stop = Stop()
+    bench.on_event = lambda event: stop.ask(INTERRUPTED) if isinstance(event, Settling) else None
+    parent = await bench.run(rows(1, 2), stop=stop)
+    bench.on_event = lambda event: None
+
+    chain = Chain(bench.rows(parent))
+    state = await bench.run(rows(2), treat=chain.treat, gone=chain.gone, resumed=None)
+
+    assert bench.statuses(state) == [Status.CREATED] * 2
+    assert bench.broken_promises(state, 2) == []
+
+
+async def test_a_broken_disk_under_an_orphan_ends_the_run() -> None:
+    bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
+    bench.policy = Policy(on_doubt=OnDoubt.HOLD)
+    parent = await bench.run(rows(1, 2))
+    chain = Chain(bench.rows(parent))
+    disk = BrokenDisk(bench.ledger, Doubted)
+
+    def pen(run: int) -> RunLedger:
+        return RunLedger(disk, run=run, clock=bench.clock)
+
+    with pytest.raises(LedgerError):
+        await bench.run(rows(2), treat=chain.treat, gone=chain.gone, pen=pen)

@@ -1,0 +1,119 @@
+"""One exit code for a run; where several hold, 130/143, 7, 6, 4, 8 in that order."""
+
+import pytest
+
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.event import Swept
+from batchconnect.model.outcome import Status
+from batchconnect.run.exit_code import (
+    INTERRUPTED,
+    MAX_FAILURES,
+    MAX_ROWS,
+    REJECTED_ROWS,
+    TERMINATED,
+    Tally,
+    exit_code,
+)
+
+CREATED, EXISTING, FAILED = Status.CREATED, Status.EXISTING, Status.FAILED
+REJECTED, CONFLICT = Status.REJECTED, Status.CONFLICT
+IN_DOUBT, NOT_ATTEMPTED = Status.IN_DOUBT, Status.NOT_ATTEMPTED
+CLEAN = Swept(expected=2, found=2, duplicated=(), missing=())
+DUPLICATED = Swept(expected=2, found=2, duplicated=("m",), missing=())
+MISSING = Swept(expected=2, found=1, duplicated=(), missing=("m",))
+
+
+def judge(
+    *statuses: Status,
+    left_out: int = 0,
+    without_turn: int = 0,
+    reason: str = "",
+    refused: bool = False,
+    swept: Swept | None = None,
+) -> ExitCode:
+    return exit_code(
+        Tally(
+            counts={status: statuses.count(status) for status in statuses},
+            left_out=left_out,
+            without_turn=without_turn,
+        ),
+        reason=reason,
+        every_lane_refused=refused,
+        swept=swept,
+    )
+
+
+@pytest.mark.parametrize("statuses", [(), (CREATED,), (EXISTING,), (CREATED, EXISTING)])
+def test_every_row_has_its_connection(statuses: tuple[Status, ...]) -> None:
+    """Exit 0; so has a rerun with nothing to do."""
+    assert judge(*statuses) == ExitCode.OK
+    assert judge(*statuses, swept=CLEAN) == ExitCode.OK
+
+
+@pytest.mark.parametrize("status", [FAILED, REJECTED, CONFLICT, NOT_ATTEMPTED])
+def test_a_row_without_a_connection_is_exit_4(status: Status) -> None:
+    """Rejected ones too, where `--skip-invalid` ran the rest."""
+    assert judge(CREATED, status) == ExitCode.UNFINISHED
+
+
+def test_rejected_rows_without_skip_invalid_are_exit_3() -> None:
+    """Nothing was sent."""
+    assert judge(REJECTED, NOT_ATTEMPTED, reason=REJECTED_ROWS) == ExitCode.SHEET
+
+
+def test_what_only_left_out_is_no_failure() -> None:
+    """Nobody asked for those rows; but a row that failed among the others is one."""
+    assert judge(CREATED, NOT_ATTEMPTED, left_out=1) == ExitCode.OK
+    assert judge(NOT_ATTEMPTED, NOT_ATTEMPTED, left_out=1) == ExitCode.UNFINISHED
+    assert judge(FAILED, NOT_ATTEMPTED, left_out=1) == ExitCode.UNFINISHED
+
+
+def test_a_canary_that_ended_as_asked_is_exit_8() -> None:
+    """What `--max-rows` left out is no failure; a row that failed is, and wins."""
+    assert judge(CREATED, NOT_ATTEMPTED, without_turn=1, reason=MAX_ROWS) == ExitCode.AS_ASKED
+    assert judge(CREATED, reason=MAX_ROWS) == ExitCode.OK
+    assert judge(CREATED, NOT_ATTEMPTED, left_out=1, reason=MAX_ROWS) == ExitCode.OK
+    assert judge(FAILED, NOT_ATTEMPTED, without_turn=1, reason=MAX_ROWS) == ExitCode.UNFINISHED
+    assert judge(IN_DOUBT, NOT_ATTEMPTED, reason=MAX_ROWS) == ExitCode.IN_DOUBT
+
+
+def test_a_stopped_lane_beside_a_canary_is_exit_4() -> None:
+    """The row of the stopped lane was not held back: its turn came, and the lane was refused."""
+    statuses = (CREATED, NOT_ATTEMPTED, NOT_ATTEMPTED)
+
+    assert judge(*statuses, without_turn=1, reason=MAX_ROWS) == ExitCode.UNFINISHED
+
+
+@pytest.mark.parametrize("swept", [DUPLICATED, MISSING])
+def test_what_the_sweep_found_is_exit_6(swept: Swept) -> None:
+    """Although every row has its connection, as far as we were told."""
+    assert judge(CREATED, CREATED, swept=swept) == ExitCode.IN_DOUBT
+
+
+def test_a_doubt_weighs_more_than_a_failure() -> None:
+    """6 before 4."""
+    assert judge(CREATED, FAILED, IN_DOUBT) == ExitCode.IN_DOUBT
+    assert judge(FAILED, swept=MISSING) == ExitCode.IN_DOUBT
+
+
+def test_a_run_that_was_stopped_by_refusals_is_exit_7() -> None:
+    """Every lane, or too many failures; whatever is in doubt besides."""
+    assert judge(FAILED, NOT_ATTEMPTED, IN_DOUBT, refused=True) == ExitCode.STOPPED
+    assert judge(FAILED, NOT_ATTEMPTED, IN_DOUBT, reason=MAX_FAILURES) == ExitCode.STOPPED
+
+
+def test_lanes_that_were_refused_after_their_last_row_stopped_nothing() -> None:
+    """Every row has its connection."""
+    assert judge(CREATED, EXISTING, refused=True) == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [(INTERRUPTED, ExitCode.INTERRUPTED), (TERMINATED, ExitCode.TERMINATED)],
+)
+def test_an_interruption_wins_over_all(reason: str, code: ExitCode) -> None:
+    """The person who asked for it knows."""
+    everything = tuple(Status)
+
+    assert judge(*everything, reason=reason, refused=True, swept=DUPLICATED) == code
+    assert judge(reason=reason) == code

@@ -1,0 +1,127 @@
+"""The service that one command talks to: the real one or the simulator, with a lane per org."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from batchconnect.model.errors import UsageError
+from batchconnect.model.event import Event, LanePaused
+from batchconnect.model.org import Org
+from batchconnect.run.choices import SETTLE_S, Choices
+from batchconnect.run.service import SIMULATED_HOST, Service, connected, host_of
+from batchconnect.settings import Settings
+
+
+def org(key: str, url: str = "https://platform.adobe.io") -> Org:
+    return Org(key=key, org_id=f"{key}@AdobeOrg", client_id=key, platform_url=url)
+
+
+def looked_at(settings: Settings, choices: Choices) -> Service:
+    """The service as it was while it was connected."""
+
+    async def work() -> Service:
+        async with connected(
+            settings, choices, on_event=lambda _event: None, in_memory=True
+        ) as service:
+            return service
+
+    return anyio.run(work)
+
+
+def test_a_ledger_accounts_for_one_host() -> None:
+    """Orgs on two hosts need a settings file and a ledger each; both are named."""
+    settings = Settings(orgs=(org("acme"), org("beta", "https://platform-va7.adobe.io")))
+
+    with pytest.raises(UsageError, match=r"beta on platform-va7\.adobe\.io") as caught:
+        host_of(settings)
+
+    assert "--ledger for each" in str(caught.value.hint)
+
+
+def test_the_host_is_that_of_the_orgs() -> None:
+    """Without any org it is the public one."""
+    assert host_of(Settings(orgs=(org("a", "https://one.test"), org("b", "https://one.test")))) == (
+        "one.test"
+    )
+    assert host_of(Settings()) == "platform.adobe.io"
+
+
+def test_the_real_service_settles_within_the_agreed_window() -> None:
+    """D + L, unless it was chosen otherwise; zero is a choice."""
+    real = Settings(orgs=(org("acme"),))
+
+    assert looked_at(real, Choices()).settle_s == SETTLE_S
+    assert looked_at(real, Choices(settle_s=0.0)).settle_s == 0.0
+    assert looked_at(real, Choices()).host == "platform.adobe.io"
+
+
+def test_the_simulator_settles_within_what_its_profile_needs() -> None:
+    """A few seconds; its host is its own, so that no ledger is taken for a real one."""
+    service = looked_at(Settings(), Choices(simulate=True))
+
+    assert service.host == SIMULATED_HOST
+    assert service.settle_s < 10
+
+
+def test_the_rate_is_kept_for_orgs_that_only_the_simulator_knows() -> None:
+    """`--rate` has its effect without any settings, too."""
+    service = looked_at(Settings(rate=7.0), Choices(simulate=True))
+
+    assert service.lane_of("anybody").org.rate == 7.0
+
+
+def test_an_org_has_one_lane() -> None:
+    """It is made when it is first asked for."""
+    service = looked_at(Settings(orgs=(org("acme"),)), Choices())
+
+    assert service.lane_of("acme") is service.lane_of("acme")
+
+
+def test_whoever_listens_later_hears_of_the_lanes() -> None:
+    """The listener may be set after a lane was made."""
+    service = looked_at(Settings(orgs=(org("acme"),)), Choices())
+    heard: list[Event] = []
+    service.lane_of("acme")
+
+    service.on_event = heard.append
+    event = LanePaused(org="acme", host="here", pause_s=1.0, reason="throttled")
+    service._tell(event)
+
+    assert [event] == heard
+
+
+def test_the_simulator_keeps_its_state_private(tmp_path: Path) -> None:
+    """Among what is simulated, readable to nobody else."""
+
+    async def work() -> None:
+        choices = Choices(simulate=True, reports=tmp_path)
+        async with connected(Settings(), choices, on_event=lambda _event: None):
+            pass
+
+    anyio.run(work)
+
+    state = tmp_path / "simulated" / "simulator.sqlite3"
+    assert state.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("spoiled", ["a folder that is none", "no database", "no profile"])
+def test_a_simulator_that_cannot_be_is_told(tmp_path: Path, spoiled: str) -> None:
+    """With place and remedy, not as an unexpected error."""
+    choices = Choices(simulate=True, reports=tmp_path / "r")
+    if spoiled == "a folder that is none":
+        (tmp_path / "r").write_text("a file")
+    elif spoiled == "no database":
+        (tmp_path / "r" / "simulated").mkdir(parents=True)
+        (tmp_path / "r" / "simulated" / "simulator.sqlite3").write_text("no database at all")
+    else:
+        choices = Choices(simulate=True, reports=tmp_path / "r", fault="nonsense")
+
+    async def work() -> None:
+        async with connected(Settings(), choices, on_event=lambda _event: None):
+            raise AssertionError("it is not to be had")
+
+    with pytest.raises(UsageError) as caught:
+        anyio.run(work)
+
+    assert caught.value.hint

@@ -1,0 +1,236 @@
+"""A glance finds what the whole judgement finds, and spares it for healthy rows."""
+
+import csv
+import tempfile
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from batchconnect.ledger.entry import Line
+from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.model.org import Org
+from batchconnect.model.outcome import Problem, Rejected
+from batchconnect.model.row import Column, Row
+from batchconnect.run.accounting import Survey
+from batchconnect.run.intake import Parse, examine, survey
+from batchconnect.sheet import MemorySheet, Sheet, open_sheet
+from batchconnect.sheet.template import render_csv
+from batchconnect.validation.connection import parse
+from batchconnect.validation.fast_scan import Glance
+from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.reference import References
+
+GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+PRINCIPAL = "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11"
+ORGS = Orgs(
+    Org(key=key, org_id=f"{letter * 24}@AdobeOrg", client_id="c", aliases=(f"The {key}",))
+    for key, letter in (("acme", "A"), ("globex", "B"))
+)
+CLOCK = Clock(now_ms=lambda: 0, monotonic_s=lambda: 0.0, boot_id="boot")
+HEALTHY: dict[str, str] = {
+    Column.NAME: "Acme",
+    Column.DESCRIPTION: "Sales",
+    Column.ENDPOINT: "https://acme.westeurope.kusto.windows.net",
+    Column.DATABASE: "telemetry",
+    Column.TENANT: GUID,
+    Column.SERVICE_PRINCIPAL_ID: PRINCIPAL,
+    Column.SERVICE_PRINCIPAL_KEY: "abc8Q~x_y.z-0123",
+    Column.ORG: "acme",
+    Column.SANDBOX: "prod",
+}
+OTHERWISE: dict[str, Sequence[str]] = {
+    Column.NAME: ["Globex", "Süd", "Su\u0308d", " Acme", "Acme\x1f", "A, B", "NOT SENT - x", ""],
+    Column.DESCRIPTION: ["", "a bc1-o2cyiczkeuyf5wanj624uvdrpp", "x" * 230, 'with "quotes"'],
+    Column.ENDPOINT: ["http://acme.westeurope.kusto.windows.net", "https://b.eu.kusto.windows.net"],
+    Column.DATABASE: ["Telemetry", "1.0", "sales", "a\nb"],
+    Column.TENANT: [GUID.upper(), "acme.onmicrosoft.com", PRINCIPAL],
+    Column.SERVICE_PRINCIPAL_ID: [GUID, "{" + GUID + "}", "12345"],
+    Column.SERVICE_PRINCIPAL_KEY: ["env:A", "", "1.23E+15", "#REF!", "other-key~1"],
+    Column.ORG: ["ACME", "globex", "The globex", "nobody", "", " acme"],
+    Column.SANDBOX: ["dev", "Prod", "", "*"],
+    "note": ["", "a, b", "\x1f", "x\x1fy", "Ü"],
+}
+Finding = tuple[int, bool, tuple[Problem, ...]]
+
+
+def lines() -> st.SearchStrategy[dict[str, str]]:
+    """A healthy row with up to two cells otherwise; few texts, so that doubles are many."""
+    changes = st.lists(
+        st.sampled_from(sorted(OTHERWISE)).flatmap(
+            lambda column: st.tuples(st.just(column), st.sampled_from(OTHERWISE[column]))
+        ),
+        max_size=2,
+    )
+    return changes.map(lambda change: {**HEALTHY, "note": "x", **dict(change)})
+
+
+def written(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]]) -> Sheet:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([row[column] for column in columns] for row in rows)
+    return open_sheet(path)
+
+
+def glance_at(sheet: Sheet, org: str | None = None, sandbox: str | None = None) -> Glance:
+    return Glance(sheet.header, orgs=ORGS, org=org, sandbox=sandbox)
+
+
+def judge_of(sheet: Sheet, org: str | None, sandbox: str | None) -> Parse:
+    references = References(allow=False, refs_dir=None, environ={})
+    return partial(
+        parse, header=sheet.header, orgs=ORGS, org=org, sandbox=sandbox, references=references
+    )
+
+
+class Lines:
+    """Takes what would be written."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+
+    async def append(self, lines: Sequence[Line]) -> None:
+        self.lines += lines
+
+
+def accounted(
+    sheet: Sheet, judge: Parse, known: dict[int, bool], glance: Glance | None
+) -> tuple[list[Line], Survey]:
+    lines = Lines()
+    found = anyio.run(
+        partial(
+            survey,
+            sheet,
+            judge,
+            ledger=RunLedger(lines, run=1, clock=CLOCK),
+            known=known,
+            glance=glance,
+        )
+    )
+    return lines.lines, found
+
+
+def findings(sheet: Sheet, judge: Parse, glance: Glance | None) -> tuple[int, list[Finding]]:
+    """How many rows there are, and what is said of which."""
+    total, said = 0, []
+    for row, judged in examine(sheet, judge, glance=glance):
+        total += bool(row.cells)
+        assert judged is not None
+        is_rejected = isinstance(judged, Rejected)
+        problems = judged.problems if isinstance(judged, Rejected) else judged.findings
+        if problems:
+            said.append((row.number, is_rejected, problems))
+    return total + (glance.rows if glance else 0), said
+
+
+@settings(deadline=None)
+@given(
+    columns=st.permutations([*Column, "note"]),
+    without=st.sets(st.sampled_from([Column.DESCRIPTION, Column.ORG, Column.SANDBOX, "note"])),
+    rows=st.lists(lines(), max_size=6),
+    org=st.sampled_from(["acme", None]),
+    sandbox=st.sampled_from(["prod", None]),
+)
+def test_it_finds_what_the_whole_judgement_finds(
+    columns: list[str],
+    without: set[str],
+    rows: list[dict[str, str]],
+    org: str | None,
+    sandbox: str | None,
+) -> None:
+    """Whatever the columns and their order, doubles of rows that it took among them."""
+    columns = [column for column in columns if column not in without]
+    with tempfile.TemporaryDirectory() as folder:
+        sheet = written(Path(folder, "clients.csv"), columns, rows)
+        judge = judge_of(sheet, org, sandbox)
+        quick = findings(sheet, judge, glance_at(sheet, org, sandbox)), sheet.blank_rows
+
+        assert quick == (findings(sheet, judge, None), sheet.blank_rows)
+        sheet.close()
+
+
+@settings(deadline=None)
+@given(
+    columns=st.permutations([*Column, "note"]),
+    without=st.sets(st.sampled_from([Column.DESCRIPTION, Column.ORG, Column.SANDBOX, "note"])),
+    rows=st.lists(lines(), max_size=6),
+    known=st.dictionaries(st.integers(2, 7), st.booleans(), max_size=3),
+    fills=st.tuples(st.sampled_from(["acme", None]), st.sampled_from(["prod", None])),
+)
+def test_a_run_accounts_for_what_it_takes_as_for_every_row(
+    columns: list[str],
+    without: set[str],
+    rows: list[dict[str, str]],
+    known: dict[int, bool],
+    fills: tuple[str | None, str | None],
+) -> None:
+    """The same lines in the ledger, the same places, whether a row is looked at once or judged."""
+    columns = [column for column in columns if column not in without]
+    org, sandbox = fills
+    with tempfile.TemporaryDirectory() as folder:
+        sheet = written(Path(folder, "clients.csv"), columns, rows)
+        glance = Glance(sheet.header, orgs=ORGS, org=org, sandbox=sandbox, tells=True)
+        judge = judge_of(sheet, org, sandbox)
+        quick = accounted(sheet, judge, known, glance)
+
+        assert quick == accounted(sheet, judge, known, None)
+        sheet.close()
+
+
+def test_what_our_reports_quote_is_never_taken(tmp_path: Path) -> None:
+    """A cell of failed.csv may begin with a sign of ours, which is taken off first."""
+    report = {"status": "failed", "error": "x", "hint": "y", "note": "'=1"}
+    sheet = written(tmp_path / "failed.csv", [*Column, *report], [{**HEALTHY, **report}])
+    glance = Glance(sheet.header, orgs=ORGS, org=None, sandbox=None, tells=True)
+    (row,) = glance.of(sheet)
+
+    assert isinstance(row, Row)
+    assert row.carried == ("=1",)
+
+
+def test_healthy_rows_are_taken(tmp_path: Path) -> None:
+    """Carried and nameless columns, commas and umlauts included, or it would be of little use."""
+    names = ("Acme, Inc.", "Süd", "Globex")
+    rows = [{**HEALTHY, Column.NAME: name, "note": "a, b", "": ""} for name in names]
+    sheet = written(tmp_path / "clients.csv", ["note", *Column, ""], rows)
+    glance = glance_at(sheet)
+
+    assert list(glance.of(sheet)) == []
+    assert glance.rows == 3
+
+
+def test_the_rows_of_the_template_are_not_taken(tmp_path: Path) -> None:
+    """They are skipped, not counted as fine."""
+    path = tmp_path / "template.csv"
+    path.write_bytes(render_csv())
+    sheet = open_sheet(path)
+    glance = glance_at(sheet)
+
+    assert list(glance.of(sheet)) == []
+    assert (glance.rows, sheet.blank_rows) == (0, 2)
+
+
+def test_a_sheet_of_another_kind_gives_all_its_rows() -> None:
+    """What is no text is no bare cell."""
+    sheet = MemorySheet([{str(column): text for column, text in HEALTHY.items()}])
+    glance = glance_at(sheet)
+
+    assert [row.number for row in glance.of(sheet)] == [1]
+
+
+def test_few_of_many_sandboxes_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sheet may name a million."""
+    monkeypatch.setattr("batchconnect.validation.fast_scan._MOST_PLACES", 3)
+    rows = [{**HEALTHY, Column.SANDBOX: f"sandbox{number % 5}"} for number in range(10)]
+    sheet = written(tmp_path / "clients.csv", list(Column), rows)
+    glance = glance_at(sheet)
+
+    assert list(glance.of(sheet)) == []
+    assert len(glance._places) <= 3
+    assert sorted(glance.doubles.groups()) == list(range(2, 12))
