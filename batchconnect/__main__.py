@@ -65,11 +65,11 @@ def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) 
     # Imported late: only errors pay for it.
     from batchconnect.cli.commands.console import Console  # noqa: PLC0415
     from batchconnect.cli.options import OutputOptions  # noqa: PLC0415
-    from batchconnect.model.escape import inert  # noqa: PLC0415
+    from batchconnect.model.escape import escape_control  # noqa: PLC0415
 
-    lines = [inert(line) for line in message.splitlines()]
+    lines = [escape_control(line) for line in message.splitlines()]
     text = "\n".join([f"error: {lines[0] if lines else ''}", *(f"  {line}" for line in lines[1:])])
-    Console(OutputOptions()).say(f"{text}\nhint:  {inert(hint)}" if hint else text)
+    Console(OutputOptions()).say(f"{text}\nhint:  {escape_control(hint)}" if hint else text)
     if "--json" in arguments:
         _print_error(message, hint, code)
     return int(code)

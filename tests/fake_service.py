@@ -27,8 +27,8 @@ from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.entry import Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.event import Event
 from batchconnect.model.identity import CONNECTION_SPEC_ID, find_marker
 from batchconnect.model.org import Org
@@ -40,7 +40,7 @@ from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.validation.connection import BaseConnection, parse
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
 
 EPOCH_S = 1_800_000_000
@@ -99,7 +99,7 @@ def parser(sheet: MemorySheet, orgs: Iterable[Org]) -> Any:
     return partial(
         parse,
         header=sheet.header,
-        orgs=Orgs(orgs),
+        orgs=OrgRegistry(orgs),
         org=None,
         sandbox=None,
         references=References(allow=False, refs_dir=None, environ={}),
@@ -419,9 +419,9 @@ class Bench:
             boot_id=self.boot_id,
         )
 
-    def pen(self, run: int = 1) -> RunLedger:
-        """A pen for a run that is not a batch's."""
-        return RunLedger(InPlace(self.ledger), run=run, clock=self.clock)
+    def writer(self, run: int = 1) -> RunWriter:
+        """A writer for a run that is not a batch's."""
+        return RunWriter(InPlace(self.ledger), run=run, clock=self.clock)
 
     def lane(self, org: Org = ACME) -> Lane:
         """A lane with the four rings, the service in the place of the wire."""
@@ -459,7 +459,7 @@ class Bench:
             parse=parser(sheet, self.orgs),
             lane_of=lane_of,
             ledger=self.ledger,
-            pen=lambda run: RunLedger(InPlace(self.ledger), run=run, clock=clock),
+            writer=lambda run: RunWriter(InPlace(self.ledger), run=run, clock=clock),
             clock=clock,
             opened=RunOpened(
                 run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",

@@ -222,7 +222,7 @@ FATES = (
 
 
 SECOND = FATES if os.environ.get("BATCHCONNECT_DEEP") else (Fate(), FATES[1], FATES[-1])
-"""Served well, never applied, applied as late as may be; with BATCHCONNECT_DEEP all of them."""
+"""ThroughputEstimate well, never applied, applied as late as may be; with BATCHCONNECT_DEEP all of them."""
 
 
 @pytest.mark.anyio

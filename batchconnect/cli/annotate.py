@@ -14,7 +14,7 @@ from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Cell, Column, Header, Row
 from batchconnect.model.secret import Secret, redact
 from batchconnect.reports.result import placed
-from batchconnect.reports.workbook.layout import LAST_ROW, Shown, Tone, shape_of
+from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render
 from batchconnect.run.intake import Parse
 from batchconnect.sheet.interface import Sheet
@@ -69,7 +69,7 @@ def annotated(
         OSError: The disk is full.
     """
     header = sheet.header
-    shape = shape_of(header.columns, header.carried, header_row=header.row_number)
+    layout = layout_of(header.columns, header.carried, header_row=header.row_number)
 
     def about(beyond: int) -> Facts:
         todo = "Correct the red cells, fill in the keys again, save, and validate this file."
@@ -83,7 +83,7 @@ def annotated(
         _shown(row, parse(row) if is_selected(row) else None, doubled.get(row.number, ()), header)
         for row in sheet.rows()
     )
-    yield from render(shape, rows, about=about)
+    yield from render(layout, rows, about=about)
 
 
 def beyond_words(beyond: int) -> str:
@@ -93,7 +93,7 @@ def beyond_words(beyond: int) -> str:
 
 def _shown(
     row: Row, judged: BaseConnection | Rejected | None, doubled: Problems, header: Header
-) -> Shown:
+) -> ShownRow:
     problems: list[Problem] = []
     if judged is None:
         status = LEFT_OUT
@@ -105,7 +105,7 @@ def _shown(
         status = REJECTED if doubled else LOOK if is_odd else FINE
     cells, carried, hidden = _without_secrets(row, problems)
     told = [problem for problem in problems if problem.severity is not Severity.NOTE]
-    return Shown(
+    return ShownRow(
         number=row.number,
         cells=cells,
         carried=carried,

@@ -13,11 +13,11 @@ from batchconnect.flow_service.client import (
     list_request,
     spec_request,
 )
-from batchconnect.flow_service.reading import Gone, Spec, Unreadable
+from batchconnect.flow_service.reading import NotFound, Spec, Unreadable
 
 __all__ = [
     "FlowService",
-    "Gone",
+    "NotFound",
     "Sent",
     "Spec",
     "Unreadable",

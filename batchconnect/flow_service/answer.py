@@ -13,20 +13,20 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from batchconnect.flow_service.complaint import (
-    Complaint,
+from batchconnect.flow_service.problem import (
+    ServiceProblem,
     json_object,
     one_line,
-    read_complaint,
+    read_problem,
     request_id,
 )
-from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, Blame, blame
+from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, ErrorScope, error_scope
 from batchconnect.model.remedies import title_for
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Response, StoppedError, TransportError
 
 
-class Scope(StrEnum):
+class StopScope(StrEnum):
     """What an org-level refusal stops."""
 
     LANE = "lane"
@@ -35,7 +35,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class ObjectCreated:
     """CREATED: the object exists, and its id is known."""
 
     connection_id: str
@@ -84,7 +84,7 @@ class OrgLevel:
     title: str
     """A few words for an incident's headline."""
     detail: str
-    scope: Scope
+    scope: StopScope
     http_status: int | None
     """None: no token, so the request itself was never sent."""
     request_id: str | None
@@ -108,7 +108,7 @@ class Unknown:
     """An id in the body of an odd success; GET may confirm it at once, the marker must match."""
 
 
-Answer = Made | NotSent | Throttled | Refused | OrgLevel | Unknown
+Answer = ObjectCreated | NotSent | Throttled | Refused | OrgLevel | Unknown
 
 PROTOCOL_SURPRISE = "protocol_surprise"
 
@@ -133,15 +133,15 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
     secrets = tuple(secrets)
     if response.status == HTTPStatus.CREATED:
         return _judge_created(response, secrets)
-    complaint = read_complaint(response, secrets)
+    problem = read_problem(response, secrets)
     if is_throttled(response):
         return Throttled(
-            code=complaint.code,
-            detail=complaint.message,
+            code=problem.code,
+            detail=problem.message,
             http_status=response.status,
-            request_id=complaint.request_id,
+            request_id=problem.request_id,
         )
-    unknown = _unknown(response, complaint)
+    unknown = _unknown(response, problem)
     match response.status // 100:
         case 2:
             detail = f"HTTP {response.status} where 201 belongs"
@@ -151,7 +151,7 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
             to = _host(response.headers.get("location", ""), secrets)
             return replace(unknown, detail=f"a redirect{to}, not followed")
         case 4 if response.status not in _DOUBTFUL_4XX:
-            return _judge_4xx(response, complaint)
+            return _judge_4xx(response, problem)
         case _:
             return unknown
 
@@ -174,7 +174,7 @@ def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) ->
             code=error.code,
             title=title_for(error.code),
             detail=detail,
-            scope=Scope.LANE,
+            scope=StopScope.LANE,
             http_status=None,
             request_id=None,
         )
@@ -184,7 +184,7 @@ def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) ->
 def is_stale_token(response: Response) -> bool:
     """Whether a fresh token may help: 401013, under 401 or 403."""
     may_be = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    return may_be and read_complaint(response).number in STALE_TOKEN
+    return may_be and read_problem(response).number in STALE_TOKEN
 
 
 def is_throttled(response: Response) -> bool:
@@ -192,7 +192,7 @@ def is_throttled(response: Response) -> bool:
     if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
     codes = PASSING.get(response.status)
-    return codes is not None and read_complaint(response).number in codes
+    return codes is not None and read_problem(response).number in codes
 
 
 def is_congestion(response: Response) -> bool:
@@ -204,7 +204,7 @@ def _is_5xx(status: int) -> bool:
     return status in range(500, 600)
 
 
-def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> Made | Unknown:
+def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCreated | Unknown:
     body = json_object(response)
     said: Any = body.get("id")
     by_body = _guid(said)
@@ -216,13 +216,13 @@ def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> Made | Un
         surprise = "201 whose id and Location differ"
     connection_id = by_body or by_location
     if connection_id is None or surprise:
-        complaint = read_complaint(response, secrets)
+        problem = read_problem(response, secrets)
         if response.body_fault:
-            return _unreadable(response, complaint)
-        unknown = _unknown(response, complaint)
+            return _unreadable(response, problem)
+        unknown = _unknown(response, problem)
         return replace(unknown, code=PROTOCOL_SURPRISE, detail=surprise or "201 without an id")
     etag = body.get("etag")
-    return Made(
+    return ObjectCreated(
         connection_id=connection_id,
         etag=etag if isinstance(etag, str) else None,
         http_status=response.status,
@@ -230,50 +230,50 @@ def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> Made | Un
     )
 
 
-def _judge_4xx(response: Response, complaint: Complaint) -> Refused | OrgLevel | Unknown:
+def _judge_4xx(response: Response, problem: ServiceProblem) -> Refused | OrgLevel | Unknown:
     if response.body_fault:
-        return _unreadable(response, complaint)
-    detail = complaint.message or f"HTTP {response.status}"
-    match blame(response.status, complaint):
+        return _unreadable(response, problem)
+    detail = problem.message or f"HTTP {response.status}"
+    match error_scope(response.status, problem):
         case None:
-            return _unknown(response, complaint)
-        case (Blame.ROW | Blame.ROW_OR_LANE) as to:
+            return _unknown(response, problem)
+        case (ErrorScope.ROW | ErrorScope.ROW_OR_LANE) as to:
             return Refused(
-                code=complaint.code,
+                code=problem.code,
                 detail=detail,
                 http_status=response.status,
-                request_id=complaint.request_id,
-                may_be_org_level=to is Blame.ROW_OR_LANE,
+                request_id=problem.request_id,
+                may_be_org_level=to is ErrorScope.ROW_OR_LANE,
             )
-        case (Blame.LANE | Blame.SANDBOX) as to:
+        case (ErrorScope.LANE | ErrorScope.SANDBOX) as to:
             return OrgLevel(
-                code=complaint.code,
-                title=title_for(complaint.code),
+                code=problem.code,
+                title=title_for(problem.code),
                 detail=detail,
-                scope=Scope.SANDBOX if to is Blame.SANDBOX else Scope.LANE,
+                scope=StopScope.SANDBOX if to is ErrorScope.SANDBOX else StopScope.LANE,
                 http_status=response.status,
-                request_id=complaint.request_id,
+                request_id=problem.request_id,
             )
 
 
-def _unknown(response: Response, complaint: Complaint) -> Unknown:
+def _unknown(response: Response, problem: ServiceProblem) -> Unknown:
     status = response.status
     return Unknown(
-        code=complaint.code,
-        detail=complaint.message or f"HTTP {status}",
+        code=problem.code,
+        detail=problem.message or f"HTTP {status}",
         http_status=status,
-        request_id=complaint.request_id,
+        request_id=problem.request_id,
         congestion=_is_5xx(status),
         stops_lane=status in range(300, 400) or status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
         refused_if_absent=status in {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED},
     )
 
 
-def _unreadable(response: Response, complaint: Complaint) -> Unknown:
+def _unreadable(response: Response, problem: ServiceProblem) -> Unknown:
     """The status came, the body did not: by the contract a doubt, whatever the status."""
     fault = str(response.body_fault)
     detail = f"HTTP {response.status}, its body could not be read: {fault.replace('_', ' ')}"
-    return replace(_unknown(response, complaint), code=f"body_{fault}", detail=detail)
+    return replace(_unknown(response, problem), code=f"body_{fault}", detail=detail)
 
 
 def _guid(value: object) -> str | None:

@@ -11,11 +11,11 @@ from typing import final
 
 from batchconnect.flow_service.answer import (
     Answer,
-    Made,
     NotSent,
+    ObjectCreated,
     OrgLevel,
     Refused,
-    Scope,
+    StopScope,
     Throttled,
     Unknown,
 )
@@ -50,7 +50,7 @@ class Breaker:
                 self.count = self.count + 1 if answer.code == self.code else 1
                 self.code = answer.code
                 return answer if self.count < IN_A_ROW else _org_level(answer)
-            case Made() | Refused():
+            case ObjectCreated() | Refused():
                 self.code, self.count = "", 0
                 return answer
             case NotSent() | Throttled() | OrgLevel() | Unknown():
@@ -62,7 +62,7 @@ def _org_level(refused: Refused) -> OrgLevel:
         code=refused.code,
         title=title_for(refused.code),
         detail=f"{refused.detail} ({IN_A_ROW} in a row)",
-        scope=Scope.LANE,
+        scope=StopScope.LANE,
         http_status=refused.http_status,
         request_id=refused.request_id,
     )

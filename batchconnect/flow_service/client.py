@@ -15,11 +15,11 @@ import anyio
 import orjson
 
 from batchconnect.flow_service.answer import Answer, judge_create, judge_create_error
-from batchconnect.flow_service.listing import Fault, Found, Listing
+from batchconnect.flow_service.listing import Found, Listing, ListingFault
 from batchconnect.flow_service.paging import Pages, read_count, read_date_ms
 from batchconnect.flow_service.reading import (
     AUTH_SPEC,
-    Gone,
+    NotFound,
     Spec,
     Unreadable,
     read_connection,
@@ -35,7 +35,7 @@ from batchconnect.validation.connection import BaseConnection
 
 __all__ = [
     "FlowService",
-    "Gone",
+    "NotFound",
     "Sent",
     "Spec",
     "Unreadable",
@@ -185,7 +185,7 @@ class FlowService:
             listing = await self._list_once(sandbox, most_pages)
         return listing
 
-    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+    async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """Read one connection by its id."""
         answer = await self._ask(get_request(self._org, sandbox, connection_id))
         if isinstance(answer, Unreadable):
@@ -220,7 +220,7 @@ class FlowService:
             read += 1
             following = pages.take(answer)
             if isinstance(following, str) and read == most_pages:
-                following = Fault(code="not_read_on", detail="more pages follow")
+                following = ListingFault(code="not_read_on", detail="more pages follow")
             if not isinstance(following, str):
                 return Listing(
                     sandbox=sandbox,

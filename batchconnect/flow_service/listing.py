@@ -21,7 +21,7 @@ from batchconnect.model.identity import (
 from batchconnect.validation.connection import Target
 from batchconnect.validation.kusto import canonical_endpoint
 
-Place = tuple[str, str, str]
+TargetKey = tuple[str, str, str]
 """Endpoint, database and service principal id, canonical."""
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -57,7 +57,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ListingFault:
     """Why a sandbox, or one connection of it, could not be read."""
 
     code: str
@@ -74,7 +74,7 @@ class Listing:
     sandbox: str
     items: tuple[Found, ...] = field(default=(), repr=False)
     """Newest first, as the service lists them; each id once."""
-    fault: Fault | None = None
+    fault: ListingFault | None = None
     refusal: OrgLevel | None = None
     """The org-level refusal that stopped the reading; its lane, or its sandbox, stops."""
     began_s: float = 0.0
@@ -94,9 +94,9 @@ class Listing:
         return _index((found.name or None, found) for found in self._ours)
 
     @cached_property
-    def by_place(self) -> Mapping[Place, tuple[Found, ...]]:
+    def by_target(self) -> Mapping[TargetKey, tuple[Found, ...]]:
         """Of our kind, by endpoint, database and principal, where all three are shown."""
-        return _index((place_of(found.shown), found) for found in self._ours)
+        return _index((target_key(found.shown), found) for found in self._ours)
 
     @property
     def _ours(self) -> Iterator[Found]:
@@ -132,7 +132,7 @@ class Listing:
         return max(self.served_at_ms - max(times), 0)
 
 
-def place_of(shown: Shown | Target) -> Place | None:
+def target_key(shown: Shown | Target) -> TargetKey | None:
     """What a possible match is looked for by (contract, section 9); None where a part is hidden."""
     if shown.endpoint is None or shown.database is None or shown.service_principal_id is None:
         return None
@@ -147,22 +147,24 @@ def _index(pairs: Iterable[tuple[_Key | None, Found]]) -> Mapping[_Key, tuple[Fo
     return {key: tuple(hits) for key, hits in index.items()}
 
 
-def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | Fault:
+def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
     """
     Boil one item of a listing down to what rows are compared by.
 
     Returns:
-        Fault: it is of another organization or sandbox, or no connection at all. A field that
+        ListingFault: it is of another organization or sandbox, or no connection at all. A field that
         is absent is unknown, not different.
 
     Source:
         Contract, section 3, the shape and "credentials shown".
     """
     if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
-        return Fault(code="bad_item", detail="an item has no id")
+        return ListingFault(code="bad_item", detail="an item has no id")
     # Tuples, for what stands there may be anything, a list too.
     if item.get("imsOrgId") not in (None, org_id) or item.get("sandboxName") not in (None, sandbox):
-        return Fault(code="foreign_item", detail="an item of another organization or sandbox")
+        return ListingFault(
+            code="foreign_item", detail="an item of another organization or sandbox"
+        )
     created_at = item.get("createdAt")
     etag = item.get("etag", item.get("version"))
     return Found(

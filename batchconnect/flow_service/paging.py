@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import Any, Final, final
 from urllib.parse import SplitResult, quote, urlsplit
 
-from batchconnect.flow_service.complaint import json_object
-from batchconnect.flow_service.listing import Fault, Found, read_item
+from batchconnect.flow_service.listing import Found, ListingFault, read_item
+from batchconnect.flow_service.problem import json_object
 from batchconnect.transport.interface import Response
 
 MOST_PAGES: Final = 20_000
@@ -51,7 +51,7 @@ class Pages:
         self.items: list[Found] = []
         """What was read so far, each id once."""
 
-    def take(self, response: Response) -> str | Fault | None:
+    def take(self, response: Response) -> str | ListingFault | None:
         """
         Take a page in.
 
@@ -63,18 +63,18 @@ class Pages:
             or why the listing has failed.
         """
         if response.body_fault:
-            return Fault(
+            return ListingFault(
                 code=f"body_{response.body_fault}", detail="a page could not be read whole"
             )
         body = json_object(response)
         items = body.get("items")
         if not body:
-            return Fault(code="not_json", detail="a page is no JSON object")
+            return ListingFault(code="not_json", detail="a page is no JSON object")
         if not isinstance(items, list):
-            return Fault(code="no_items", detail="a page has no items")
+            return ListingFault(code="no_items", detail="a page has no items")
         for item in items:
             found = read_item(item, org_id=self._org_id, sandbox=self._sandbox)
-            if isinstance(found, Fault):
+            if isinstance(found, ListingFault):
                 return found
             self._keep(found)
         token = self._next(body)
@@ -88,7 +88,7 @@ class Pages:
             if found.is_our_kind or found.marker is not None:
                 self.items.append(found)
 
-    def _next(self, body: Mapping[str, Any]) -> str | Fault | None:
+    def _next(self, body: Mapping[str, Any]) -> str | ListingFault | None:
         links = body.get("_links")
         link = links.get("next") if isinstance(links, dict) else links
         href = link.get("href") if isinstance(link, dict) else link
@@ -97,13 +97,13 @@ class Pages:
         token = self._token_in(href)
         if isinstance(token, str):
             if token in self._tokens:
-                return Fault(code="token_repeated", detail="a continuation token came twice")
+                return ListingFault(code="token_repeated", detail="a continuation token came twice")
             self._tokens.add(token)
             if len(self._tokens) >= MOST_PAGES:
-                return Fault(code="endless", detail=f"more than {MOST_PAGES} pages")
+                return ListingFault(code="endless", detail=f"more than {MOST_PAGES} pages")
         return token
 
-    def _token_in(self, href: object) -> str | Fault:
+    def _token_in(self, href: object) -> str | ListingFault:
         found = _TOKEN.search(href) if isinstance(href, str) else None
         try:
             to = urlsplit(str(href))
@@ -111,19 +111,19 @@ class Pages:
         except ValueError:
             found, is_foreign = None, False
         if is_foreign:
-            return Fault(code="other_host", detail="the next link names another host")
+            return ListingFault(code="other_host", detail="the next link names another host")
         if found is None or not found[1]:
-            return Fault(code="no_token", detail="the next link has no continuation token")
-        # Kept as it is encoded there: a bare `+` would not survive decoding and encoding.
+            return ListingFault(code="no_token", detail="the next link has no continuation token")
+        # CarriedOver as it is encoded there: a bare `+` would not survive decoding and encoding.
         return quote(found[1], safe=_SAFE_IN_QUERY)
 
-    def _ended(self) -> Fault | None:
+    def _ended(self) -> ListingFault | None:
         # NOTE: the count was asked before the first page. What we create meanwhile can only add
         # ids, so our own work never makes a listing incomplete; another's delete does, and the
         # next listing heals that.
         if self._counted is not None and len(self._ids) < self._counted:
             detail = f"{len(self._ids)} connections listed, {self._counted} counted"
-            return Fault(code="fewer_than_counted", detail=detail)
+            return ListingFault(code="fewer_than_counted", detail=detail)
         return None
 
 

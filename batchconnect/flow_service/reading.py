@@ -12,18 +12,18 @@ from typing import Any, Final, assert_never
 
 from batchconnect.flow_service.answer import (
     Answer,
-    Made,
     NotSent,
+    ObjectCreated,
     OrgLevel,
     Refused,
-    Scope,
+    StopScope,
     Throttled,
     Unknown,
     judge_create,
     judge_create_error,
 )
-from batchconnect.flow_service.complaint import json_object, read_complaint
-from batchconnect.flow_service.listing import Fault, Found, read_item
+from batchconnect.flow_service.listing import Found, ListingFault, read_item
+from batchconnect.flow_service.problem import json_object, read_problem
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import title_for
 from batchconnect.model.secret import Secret
@@ -38,7 +38,7 @@ _REFUSING: Final = frozenset({401, 403, 404})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class NotFound:
     """The service says that no connection has this id; a 404 may hide a missing permission."""
 
     connection_id: str
@@ -48,7 +48,7 @@ class Gone:
 class Unreadable:
     """The service did not say."""
 
-    fault: Fault
+    fault: ListingFault
     refusal: OrgLevel | None = None
     """The org-level refusal behind it; its lane, or its sandbox, stops."""
 
@@ -85,16 +85,18 @@ def _unreadable(answer: Answer, status: int) -> Unreadable:
     """
     match answer:
         case OrgLevel():
-            fault = Fault(code=answer.code, detail=answer.detail)
+            fault = ListingFault(code=answer.code, detail=answer.detail)
             return Unreadable(fault=fault, refusal=answer)
         case Refused():
             refusal = _for_all(answer) if status in _REFUSING else None
-            return Unreadable(fault=Fault(code=answer.code, detail=answer.detail), refusal=refusal)
+            return Unreadable(
+                fault=ListingFault(code=answer.code, detail=answer.detail), refusal=refusal
+            )
         case Unknown() | Throttled() | NotSent():
-            return Unreadable(fault=Fault(code=answer.code, detail=answer.detail))
-        case Made():
+            return Unreadable(fault=ListingFault(code=answer.code, detail=answer.detail))
+        case ObjectCreated():
             detail = f"HTTP {status} where 200 belongs"
-            return Unreadable(fault=Fault(code=f"http-{status}", detail=detail))
+            return Unreadable(fault=ListingFault(code=f"http-{status}", detail=detail))
         case _:
             assert_never(answer)
 
@@ -104,7 +106,7 @@ def _for_all(refused: Refused) -> OrgLevel:
         code=refused.code,
         title=title_for(refused.code),
         detail=refused.detail,
-        scope=Scope.LANE,
+        scope=StopScope.LANE,
         http_status=refused.http_status,
         request_id=refused.request_id,
     )
@@ -112,7 +114,7 @@ def _for_all(refused: Refused) -> OrgLevel:
 
 def read_connection(
     response: Response, org: Org, sandbox: str, connection_id: str, secrets: Iterable[Secret] = ()
-) -> Found | Gone | Unreadable:
+) -> Found | NotFound | Unreadable:
     """
     Read the answer to GET /connections/{id}.
 
@@ -122,12 +124,12 @@ def read_connection(
     secrets = tuple(secrets)
     if response.status == HTTPStatus.OK and not response.body_fault:
         return _one(response, org, sandbox, connection_id)
-    complaint = read_complaint(response, secrets)
-    is_bare_404 = response.status == HTTPStatus.NOT_FOUND and not complaint.number
-    if (str(response.status), complaint.number) in _GONE or (
-        is_bare_404 and complaint.is_shaped and _NOT_FOUND in complaint.text
+    problem = read_problem(response, secrets)
+    is_bare_404 = response.status == HTTPStatus.NOT_FOUND and not problem.number
+    if (str(response.status), problem.number) in _GONE or (
+        is_bare_404 and problem.is_shaped and _NOT_FOUND in problem.text
     ):
-        return Gone(connection_id=connection_id)
+        return NotFound(connection_id=connection_id)
     answer = judge_create(response, secrets)
     is_of_object = isinstance(answer, Refused) and response.status == HTTPStatus.NOT_FOUND
     return _unreadable(answer, status=0 if is_of_object else response.status)
@@ -138,7 +140,7 @@ def _one(response: Response, org: Org, sandbox: str, connection_id: str) -> Foun
     if not isinstance(items, list) or len(items) != 1:
         return _odd("no_items", "the answer does not hold one connection")
     found = read_item(items[0], org_id=org.org_id, sandbox=sandbox)
-    if isinstance(found, Fault):
+    if isinstance(found, ListingFault):
         return Unreadable(fault=found)
     if found.id.lower() != connection_id.lower():
         return _odd("foreign_item", "the answer holds another connection")
@@ -171,7 +173,7 @@ def read_spec(response: Response, secrets: Iterable[Secret] = ()) -> Spec | Unre
 
 
 def _odd(code: str, detail: str) -> Unreadable:
-    return Unreadable(fault=Fault(code=code, detail=detail))
+    return Unreadable(fault=ListingFault(code=code, detail=detail))
 
 
 def _text(value: Any) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from http import HTTPStatus
 
-from batchconnect.flow_service.complaint import Complaint
+from batchconnect.flow_service.problem import ServiceProblem
 
 
-class Blame(Enum):
+class ErrorScope(Enum):
     """What is wrong when a request was refused and surely not applied."""
 
     ROW = auto()
@@ -54,45 +54,45 @@ _VERSION_REQUIRED = re.compile(r"\bversion\b.*\bis required\b", re.IGNORECASE)
 _NOT_ENTITLED = re.compile(r"not entitled", re.IGNORECASE)
 
 
-def blame(status: int, complaint: Complaint) -> Blame | None:
+def error_scope(status: int, problem: ServiceProblem) -> ErrorScope | None:
     """
     Say whom a 4xx blames.
 
     Args:
         status: 400 to 499, without those that leave a doubt (407, 408, 409, 412, 425) and 429.
-        complaint: What the body says.
+        problem: What the body says.
 
     Returns:
         None where neither status nor body proves that the request was refused by the service.
     Source:
         Contract, section 5, first table.
     """
-    if status == HTTPStatus.NOT_FOUND and complaint.number in _SANDBOX:
-        return Blame.SANDBOX
-    if complaint.number in _LANE.get(status, ()) or _tells_of_lane(status, complaint):
-        return Blame.LANE
-    if _may_be_lane(status, complaint):
-        return Blame.ROW_OR_LANE
-    return Blame.ROW if status in _ROW or complaint.is_shaped else None
+    if status == HTTPStatus.NOT_FOUND and problem.number in _SANDBOX:
+        return ErrorScope.SANDBOX
+    if problem.number in _LANE.get(status, ()) or _tells_of_lane(status, problem):
+        return ErrorScope.LANE
+    if _may_be_lane(status, problem):
+        return ErrorScope.ROW_OR_LANE
+    return ErrorScope.ROW if status in _ROW or problem.is_shaped else None
 
 
-def _tells_of_lane(status: int, complaint: Complaint) -> bool:
+def _tells_of_lane(status: int, problem: ServiceProblem) -> bool:
     match status:
         case HTTPStatus.FORBIDDEN:
-            return _GATEWAY_403.fullmatch(complaint.number) is not None
+            return _GATEWAY_403.fullmatch(problem.number) is not None
         case HTTPStatus.BAD_REQUEST:
             # Only a shape without a code is known by its text: a page of HTML names its content
             # type, and a connector's error may quote anything.
-            is_bare = complaint.is_shaped and not complaint.number
-            return is_bare and _SAME_CONSTANTS.search(complaint.text) is not None
+            is_bare = problem.is_shaped and not problem.number
+            return is_bare and _SAME_CONSTANTS.search(problem.text) is not None
         case HTTPStatus.UNPROCESSABLE_ENTITY:
-            return complaint.is_shaped and _VERSION_REQUIRED.search(complaint.text) is not None
+            return problem.is_shaped and _VERSION_REQUIRED.search(problem.text) is not None
         case _:
             return False
 
 
-def _may_be_lane(status: int, complaint: Complaint) -> bool:
+def _may_be_lane(status: int, problem: ServiceProblem) -> bool:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return True
-    is_provider = status == HTTPStatus.BAD_REQUEST and complaint.number == "1100"
-    return is_provider and _NOT_ENTITLED.search(complaint.text) is not None
+    is_provider = status == HTTPStatus.BAD_REQUEST and problem.number == "1100"
+    return is_provider and _NOT_ENTITLED.search(problem.text) is not None

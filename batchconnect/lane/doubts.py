@@ -15,7 +15,7 @@ from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import Wanted
 from batchconnect.lane.reconciler import Doubt, Policy, Reconciler, take_up
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, RowInDoubt, RowSettled, Settling
 from batchconnect.model.outcome import Created, Outcome
@@ -27,7 +27,7 @@ class LaneDoubts:
 
     Args:
         lane: Whose sandboxes are read.
-        ledger: The run's pen.
+        ledger: The run writer.
         clock: The run's clocks.
         policy: How doubts are settled.
         resend: Told of each row that is free to be sent again.
@@ -40,7 +40,7 @@ class LaneDoubts:
         self,
         *,
         lane: Lane,
-        ledger: RunLedger,
+        ledger: RunWriter,
         clock: Clock,
         policy: Policy,
         resend: Callable[[Doubt], None],
@@ -102,7 +102,7 @@ class LaneDoubts:
         what: Wanted,
         state: RowState,
         *,
-        place: int | None = None,
+        offset: int | None = None,
     ) -> None:
         """
         Take up a doubt of an earlier process: its window counts from the recovery, once.
@@ -122,7 +122,7 @@ class LaneDoubts:
             outcome=taken_up.outcome,
             moment=taken_up.moment,
             sends=state.spent,
-            place=place,
+            offset=offset,
         )
         self.add(sandbox, doubt)
 

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from batchconnect.flow_service import FlowService, Gone, Sent, Spec, Unreadable
+from batchconnect.flow_service import FlowService, NotFound, Sent, Spec, Unreadable
 from batchconnect.flow_service.answer import (
-    Made,
+    ObjectCreated,
     OrgLevel,
-    Scope,
+    StopScope,
     Unknown,
     is_congestion,
     is_stale_token,
@@ -147,7 +147,7 @@ class Lane:
         answer = self._breaker.judge(sent.answer)
         self._look_at_patience()
         match answer:
-            case Made():
+            case ObjectCreated():
                 self._created += 1
                 self._answered()
             case OrgLevel():
@@ -166,7 +166,7 @@ class Lane:
         self._look_at_patience()
         return listing
 
-    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+    async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """Read one connection."""
         return await self._service.get(sandbox, connection_id)
 
@@ -239,12 +239,12 @@ class Lane:
         """Shut the breaker for a refusal that every row of its scope would meet."""
         stopped = LaneStopped(
             org=self.org.key,
-            sandbox=sandbox if refusal.scope is Scope.SANDBOX else None,
+            sandbox=sandbox if refusal.scope is StopScope.SANDBOX else None,
             code=refusal.code,
             title=refusal.title,
             detail=refusal.detail,
         )
-        if refusal.scope is Scope.SANDBOX:
+        if refusal.scope is StopScope.SANDBOX:
             self.stop_sandbox(stopped)
         else:
             self.stop(stopped)

@@ -9,7 +9,7 @@ the row's; whatever else is in the way is a person's matter.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from batchconnect.flow_service.listing import Found, Listing, Shown, place_of
+from batchconnect.flow_service.listing import Found, Listing, Shown, target_key
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
 from batchconnect.validation.connection import BaseConnection, Target, target_of
@@ -174,8 +174,8 @@ def _existing(found: Found, matched_by: MatchedBy) -> Existing:
 
 def _near(wanted: Wanted, listing: Listing) -> list[Found]:
     """Same endpoint, database and principal, and no other tenant; whatever the name."""
-    place = place_of(wanted.target)
-    hits = listing.by_place.get(place, ()) if place is not None else ()
+    key = target_key(wanted.target)
+    hits = listing.by_target.get(key, ()) if key is not None else ()
     return [found for found in hits if _sight(wanted, found) is not Sight.DIFFERENT]
 
 

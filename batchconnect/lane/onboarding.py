@@ -12,15 +12,15 @@ from typing import assert_never
 from batchconnect.flow_service import Sent
 from batchconnect.flow_service.answer import (
     Answer,
-    Made,
     NotSent,
+    ObjectCreated,
     OrgLevel,
     Refused,
     Throttled,
     Unknown,
 )
 from batchconnect.ledger.entry import Settled
-from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
@@ -37,7 +37,7 @@ class Turn:
 
 
 async def onboard(
-    turn: Turn, *, create: Callable[[BaseConnection], Awaitable[Sent]], ledger: RunLedger
+    turn: Turn, *, create: Callable[[BaseConnection], Awaitable[Sent]], ledger: RunWriter
 ) -> Outcome:
     """
     Carry one row from its intent to its outcome.
@@ -83,7 +83,7 @@ def outcome_of(answer: Answer) -> Outcome:
         The contract, section 5; design.md, "States".
     """
     match answer:
-        case Made():
+        case ObjectCreated():
             return Created(
                 connection_id=answer.connection_id,
                 etag=answer.etag,

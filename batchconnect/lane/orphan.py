@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from batchconnect.lane.matching import Wanted
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_writer import RunWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class MissingRow:
     """A row of the parent run that the sheet no longer has."""
 
     org: str
@@ -35,7 +35,7 @@ class Gone:
     """What it ended with; None: it is in doubt, and *orphan* is settled in this run."""
     orphan: Orphan | None = None
 
-    def lines(self, ledger: RunLedger) -> list[Line]:
+    def lines(self, ledger: RunWriter) -> list[Line]:
         """What accounts for it in this run."""
         lines = [ledger.line(self.planned, row=self.number, marker=self.marker)]
         if self.settled is not None:

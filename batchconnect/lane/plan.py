@@ -28,7 +28,7 @@ from batchconnect.lane.planner import (
 )
 from batchconnect.ledger.entry import Line, Settled
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
 from batchconnect.model.event import Event, LanePaused, LaneStopped, RowSettled, SandboxListed
 from batchconnect.validation.connection import BaseConnection
@@ -47,7 +47,7 @@ Load = Callable[[int], BaseConnection]
 class Waiting:
     """A row that is to be sent; its cells, secret included, are read when its turn comes."""
 
-    place: int
+    offset: int
     number: int = 1
     """Which send of the row it will be."""
     warnings: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class LanePlan:
     Args:
         lane: Whose sandboxes are read.
         load: Reads a row again.
-        ledger: The run's pen.
+        ledger: The run writer.
         known: What the ledger knew before.
         rules: How the plan judges.
         send: Told of each row that is to be sent.
@@ -74,7 +74,7 @@ class LanePlan:
         *,
         lane: Lane,
         load: Load,
-        ledger: RunLedger,
+        ledger: RunWriter,
         known: Known,
         rules: Rules,
         send: Callable[[Waiting], None],
@@ -99,13 +99,13 @@ class LanePlan:
         for scope in self._at_work:
             scope.cancel()
 
-    async def carry_out(self, sandbox: str, places: Sequence[int]) -> None:
+    async def carry_out(self, sandbox: str, offsets: Sequence[int]) -> None:
         """
         Read one sandbox, and decide for its rows.
 
         Args:
             sandbox: Its name.
-            places: Where its rows stand in the sheet.
+            offsets: Where its rows stand in the sheet.
         """
         with anyio.CancelScope() as scope:
             self._at_work.add(scope)
@@ -116,12 +116,12 @@ class LanePlan:
                         listing, known=self._known, rules=self._rules
                     )
                     if not waits:
-                        await self._act_upon(listing, places)
+                        await self._act_upon(listing, offsets)
                 if waits:
                     del listing
                     await self._wait_settled()
                     async with self._free:
-                        await self._act_upon(await read_sandbox(self._lane, sandbox), places)
+                        await self._act_upon(await read_sandbox(self._lane, sandbox), offsets)
             except SheetError as error:
                 self._lane.stop(sheet_changed(self._lane, error))
             except LedgerError as error:
@@ -129,28 +129,28 @@ class LanePlan:
             finally:
                 self._at_work.discard(scope)
 
-    async def _act_upon(self, listing: Listing, places: Sequence[int]) -> None:
+    async def _act_upon(self, listing: Listing, offsets: Sequence[int]) -> None:
         self._tell_listed(listing)
         if not listing.complete:
             self._give_up(listing)
         elif not listing.items and self._known.is_blank:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
-            await self._send_all(places)
+            await self._send_all(offsets)
         else:
-            await self._decide_all(places, listing)
+            await self._decide_all(offsets, listing)
 
-    async def _send_all(self, places: Sequence[int]) -> None:
-        for start in range(0, len(places), _CHUNK):
-            for place in places[start : start + _CHUNK]:
-                self._send(Waiting(place=place))
+    async def _send_all(self, offsets: Sequence[int]) -> None:
+        for start in range(0, len(offsets), _CHUNK):
+            for offset in offsets[start : start + _CHUNK]:
+                self._send(Waiting(offset=offset))
             await checkpoint()
 
-    async def _decide_all(self, places: Sequence[int], listing: Listing) -> None:
+    async def _decide_all(self, offsets: Sequence[int], listing: Listing) -> None:
         rows = 0
         lines: list[Line] = []
         told: list[Event] = []
         decisions = decide(
-            places,
+            offsets,
             listing,
             load=self._load,
             reads=self._lane,
@@ -171,7 +171,7 @@ class LanePlan:
         match decided.decision:
             case Send(warnings=warnings):
                 number = self._known.sends.get(marker, 0) + 1
-                self._send(Waiting(place=decided.place, number=number, warnings=warnings))
+                self._send(Waiting(offset=decided.offset, number=number, warnings=warnings))
             case Settle(outcome=outcome, warnings=warnings):
                 settled = Settled(outcome=outcome, warnings=warnings)
                 lines.append(self._ledger.line(settled, row=row, marker=marker))

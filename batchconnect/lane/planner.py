@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.lane.matching import Create, match, wanted
 from batchconnect.ledger.row_state import RowState
@@ -28,7 +28,7 @@ class Reads(Protocol):
         """One reading of a sandbox."""
         ...
 
-    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+    async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """One connection."""
         ...
 
@@ -62,7 +62,7 @@ Decision = Send | Settle | SettleFirst
 class Decided:
     """One row with what a run would do for it."""
 
-    place: int
+    offset: int
     connection: BaseConnection
     decision: Decision
 
@@ -137,7 +137,7 @@ def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
 
 
 async def decide(
-    places: Iterable[int],
+    offsets: Iterable[int],
     listing: Listing,
     *,
     load: Callable[[int], BaseConnection | None],
@@ -149,7 +149,7 @@ async def decide(
     Decide for each row of a sandbox.
 
     Args:
-        places: Where its rows stand in the sheet.
+        offsets: Where its rows stand in the sheet.
         listing: A complete reading of the sandbox.
         load: Reads a row again; None: it is not to be looked at.
         reads: The lane, for what has to be asked once more.
@@ -160,8 +160,8 @@ async def decide(
         Every row once; those that seem to be deleted come last, for they are asked about.
     """
     vanished: list[tuple[int, BaseConnection, str]] = []
-    for place in places:
-        connection = load(place)
+    for offset in offsets:
+        connection = load(offset)
         if connection is None:
             continue
         state = known.open.get(connection.marker)
@@ -173,12 +173,12 @@ async def decide(
                 before = known.state_of(connection.marker)
                 made = before.made if before is not None else None
                 if made is not None:
-                    vanished.append((place, connection, made))
+                    vanished.append((offset, connection, made))
                     continue
                 decision = Send(warnings=judged.warnings)
             else:
                 decision = Settle(outcome=judged)
-        yield Decided(place=place, connection=connection, decision=decision)
+        yield Decided(offset=offset, connection=connection, decision=decision)
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
             yield decided
@@ -200,7 +200,7 @@ async def _decide_vanished(
 ) -> AsyncGenerator[Decided, None]:
     """The ledger says created, the listing shows nothing: gone only if two listings and GET agree."""
     again: Listing | None = None
-    for place, connection, made in vanished:
+    for offset, connection, made in vanished:
         if again is None:
             again = await read_sandbox(reads, connection.sandbox)
         judged = match(wanted(connection), again) if again.complete else None
@@ -210,11 +210,11 @@ async def _decide_vanished(
         else:
             found = await reads.get(connection.sandbox, made)
             decision = _vanished(found, made, judged, recreate=rules.recreate)
-        yield Decided(place=place, connection=connection, decision=decision)
+        yield Decided(offset=offset, connection=connection, decision=decision)
 
 
 def _vanished(
-    found: Found | Gone | Unreadable, made: str, judged: Create | None, *, recreate: bool
+    found: Found | NotFound | Unreadable, made: str, judged: Create | None, *, recreate: bool
 ) -> Decision:
     """
     Args:
@@ -227,7 +227,7 @@ def _vanished(
         outcome: Outcome = Existing(
             connection_id=made, matched_by=MatchedBy.MARKER, etag=found.etag
         )
-    elif not isinstance(found, Gone) or judged is None:
+    elif not isinstance(found, NotFound) or judged is None:
         outcome = NotAttempted(
             code="listing_failed", detail="Whether it still stands could not be found out."
         )

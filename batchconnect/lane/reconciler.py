@@ -17,7 +17,7 @@ from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.matching import Wanted, match_absent, match_marker
 from batchconnect.ledger.entry import Doubted, Moment, Settled
 from batchconnect.ledger.row_state import UNANSWERED
-from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.outcome import Failed, InDoubt, NotAttempted, Outcome
 
 MOST_SENDS: Final = 3
@@ -48,7 +48,7 @@ class Doubt:
     """When it became unknown; the window counts from here."""
     sends: int = 1
     """How often the row was sent."""
-    place: int | None = None
+    offset: int | None = None
     """Where the row stands in the sheet; None: it is gone, so it cannot be sent again."""
     taken_up_s: float = field(default=0.0, init=False)
     """When this process took it up, by the monotonic clock."""
@@ -102,7 +102,7 @@ class Reconciler:
         self,
         *,
         look: Callable[[], Awaitable[Listing]],
-        ledger: RunLedger,
+        ledger: RunWriter,
         clock: Clock,
         policy: Policy,
         settled: Callable[[Doubt, Outcome], None],
@@ -229,7 +229,7 @@ class Reconciler:
             await self._settle(doubt, NEVER_APPLIED)
         elif self._policy.on_doubt is OnDoubt.HOLD:
             await self._keep(doubt, HELD)
-        elif not self._policy.may_send or doubt.place is None:
+        elif not self._policy.may_send or doubt.offset is None:
             await self._settle(doubt, PROVEN_ABSENT)
         else:
             del self._open[doubt.wanted.marker]

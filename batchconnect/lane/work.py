@@ -23,7 +23,7 @@ from batchconnect.lane.planner import Decided, Known, Rules
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
 from batchconnect.model.event import Event, RowSettled, RowStarted
 from batchconnect.model.outcome import InDoubt
@@ -40,10 +40,10 @@ class LaneWork:
 
     Args:
         lane: Its stack, its breaker, its pace.
-        places: Per sandbox, where its rows stand in the sheet.
+        offsets: Per sandbox, where its rows stand in the sheet.
         orphans: Rows in doubt that are settled without being sent.
         load: Reads a row again.
-        ledger: The run's pen.
+        ledger: The run writer.
         known: What the ledger knew before.
         clock: The run's clocks.
         rules: How the plan judges.
@@ -58,9 +58,9 @@ class LaneWork:
         self,
         *,
         lane: Lane,
-        places: Mapping[str, Sequence[int]],
+        offsets: Mapping[str, Sequence[int]],
         load: Load,
-        ledger: RunLedger,
+        ledger: RunWriter,
         known: Known,
         clock: Clock,
         rules: Rules,
@@ -72,7 +72,7 @@ class LaneWork:
         holding: Holding,
     ) -> None:
         self.lane = lane
-        self._sandboxes = places
+        self._sandboxes = offsets
         self._orphans = orphans
         self._load = load
         self._ledger = ledger
@@ -137,9 +137,9 @@ class LaneWork:
         async with anyio.create_task_group() as tasks:
             self._doubts.begin(tasks)
             await self._take_up_orphans()
-            for sandbox, places in self._sandboxes.items():
+            for sandbox, offsets in self._sandboxes.items():
                 self._busy += 1
-                tasks.start_soon(self._plan_one, sandbox, places)
+                tasks.start_soon(self._plan_one, sandbox, offsets)
             await self._pool.run()
             self._plan.stop()
             self._doubts.stop()
@@ -155,9 +155,9 @@ class LaneWork:
         self._changed.set()
         self._pool.recheck()
 
-    async def _plan_one(self, sandbox: str, places: Sequence[int]) -> None:
+    async def _plan_one(self, sandbox: str, offsets: Sequence[int]) -> None:
         try:
-            await self._plan.carry_out(sandbox, places)
+            await self._plan.carry_out(sandbox, offsets)
         finally:
             self._busy -= 1
             self._wake()
@@ -165,8 +165,8 @@ class LaneWork:
     # The rows -------------------------------------------------------------------------------------
 
     def _enqueue(self, waiting: Waiting) -> None:
-        if waiting == Waiting(place=waiting.place):
-            self._places.append(waiting.place)
+        if waiting == Waiting(offset=waiting.offset):
+            self._places.append(waiting.offset)
         else:
             self._queue.append(waiting)
         self._wake()
@@ -179,7 +179,7 @@ class LaneWork:
             if self._queue:
                 waiting = self._queue.popleft()
             else:
-                waiting = Waiting(place=self._places.popleft())
+                waiting = Waiting(offset=self._places.popleft())
             # A row that was begun is in the budget already.
             if waiting.number > 1 or self._may_begin():
                 self._busy += 1
@@ -198,7 +198,7 @@ class LaneWork:
 
     async def _carry_out(self, waiting: Waiting) -> None:
         try:
-            connection = self._load(waiting.place)
+            connection = self._load(waiting.offset)
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
             else:
@@ -225,7 +225,7 @@ class LaneWork:
                 outcome=outcome,
                 moment=self._clock.moment(),
                 sends=waiting.number,
-                place=waiting.place,
+                offset=waiting.offset,
             )
             self._doubts.add(sandbox, doubt)
         else:
@@ -248,9 +248,9 @@ class LaneWork:
     async def _settle_first(self, decided: Decided, state: RowState) -> None:
         connection = decided.connection
         await self._doubts.add_again(
-            connection.row, connection.sandbox, wanted(connection), state, place=decided.place
+            connection.row, connection.sandbox, wanted(connection), state, offset=decided.offset
         )
 
     def _resend(self, doubt: Doubt) -> None:
-        assert doubt.place is not None
-        self._enqueue(Waiting(place=doubt.place, number=doubt.sends + 1))
+        assert doubt.offset is not None
+        self._enqueue(Waiting(offset=doubt.offset, number=doubt.sends + 1))

@@ -7,7 +7,7 @@ _STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of characters that steer a terminal, or that nobody sees."""
 
 
-def inert(text: str) -> str:
+def escape_control(text: str) -> str:
     """Show what would steer a terminal (escapes, overrides of direction, line ends) as its escape."""
     if text.isascii() and text.isprintable():
         return text

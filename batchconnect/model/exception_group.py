@@ -7,7 +7,7 @@ from batchconnect.model.errors import BatchConnectError
 
 
 @contextmanager
-def the_cause() -> Iterator[None]:
+def unwrap_exception_group() -> Iterator[None]:
     """
     Raise what a group is about instead of the group.
 

@@ -50,7 +50,7 @@ class Row:
     """The known columns that the sheet has; a blank cell is `""`. The key's cell is a `Secret`."""
     carried: tuple[str, ...] = ()
     """The texts of the unknown columns, in the order of `Header.carried`."""
-    place: int = 0
+    offset: int = 0
     """Where to find the row again with `Sheet.at`; opaque to everyone but the sheet."""
 
 

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from batchconnect.reports import csv, json
-from batchconnect.reports.clean import Redact, cleaned
+from batchconnect.reports.fan_out import ReadRows, Steps, fan_out
 from batchconnect.reports.page import html
-from batchconnect.reports.step import Rows, Steps, in_step
+from batchconnect.reports.redaction import Redact, cleaned
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook import xlsx
 from batchconnect.reports.write import ReportError, make_folder, point_latest, redacted, writing
@@ -105,14 +105,14 @@ class _Files:
     def write(self) -> None:
         """Those with rows in one pass; what tells of them all, after them."""
         names = [name for name in FORMATS if name != _LAST]
-        in_step(self._summary.rows(), [partial(self._steps, name) for name in names])
+        fan_out(self._summary.rows(), [partial(self._steps, name) for name in names])
         if _LAST in FORMATS:
             for _ in self._steps(_LAST, self._summary.rows):
                 pass
         if self._unexpected is not None:
             raise self._unexpected
 
-    def _steps(self, name: str, rows: Rows) -> Steps:
+    def _steps(self, name: str, rows: ReadRows) -> Steps:
         path = self._folder / name
         # Live, and read from the last map to the first: a format that looks when its rows are through
         # finds what was written before it, itself, and the log.

@@ -15,8 +15,8 @@ from itertools import islice
 from batchconnect.model.outcome import Status
 from batchconnect.model.row import Column
 from batchconnect.reports.columns import RESULT_COLUMNS, Fact, cells_of, columns_of, values_of
+from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result
-from batchconnect.reports.step import batches
 from batchconnect.reports.summary import Summary
 
 _BOM = codecs.BOM_UTF8

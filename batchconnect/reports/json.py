@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from batchconnect.reports.columns import RESULT_COLUMNS, cells_of, columns_of, iso, values_of
+from batchconnect.reports.fan_out import batches
 from batchconnect.reports.incident import Incident
-from batchconnect.reports.lanes import Lane
-from batchconnect.reports.step import batches
+from batchconnect.reports.lanes import LaneSummary
 from batchconnect.reports.summary import Summary
 
 SUMMARY_SCHEMA = "urn:batchconnect:schema:summary:1"
@@ -105,7 +105,7 @@ def schema(name: str) -> dict[str, Any]:
     return found
 
 
-def _lane(lane: Lane) -> dict[str, Any]:
+def _lane(lane: LaneSummary) -> dict[str, Any]:
     return {
         "org": lane.org,
         "host": lane.host,

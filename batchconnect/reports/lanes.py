@@ -13,7 +13,7 @@ from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class LaneSummary:
     """One line of `summary.json`'s `lanes`."""
 
     org: str
@@ -29,7 +29,7 @@ class Lane:
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class LaneCounts:
     """Numbers of rows, added up row by row."""
 
     sent: int = 0
@@ -66,7 +66,9 @@ class _Told:
         self.paused_uncounted_s = 0.0
 
 
-def lanes_of(run_lines: Iterable[Line], tallies: dict[str, Tally], host: str) -> tuple[Lane, ...]:
+def lanes_of(
+    run_lines: Iterable[Line], tallies: dict[str, LaneCounts], host: str
+) -> tuple[LaneSummary, ...]:
     """
     Put the lanes together.
 
@@ -79,11 +81,11 @@ def lanes_of(run_lines: Iterable[Line], tallies: dict[str, Tally], host: str) ->
         The lanes that told something or sent something, by org.
     """
     told = _told(run_lines)
-    for org, tally in tallies.items():
-        if tally.sent:
+    for org, count_statuses in tallies.items():
+        if count_statuses.sent:
             told.setdefault(org, _Told(host=host))
     return tuple(
-        _lane(org, one, tallies.get(org, Tally()), host) for org, one in sorted(told.items())
+        _lane(org, one, tallies.get(org, LaneCounts()), host) for org, one in sorted(told.items())
     )
 
 
@@ -113,10 +115,10 @@ def _told(run_lines: Iterable[Line]) -> dict[str, _Told]:
     return told
 
 
-def _lane(org: str, told: _Told, rows: Tally, host: str) -> Lane:
+def _lane(org: str, told: _Told, rows: LaneCounts, host: str) -> LaneSummary:
     # A lane that counted to its end knows more than its rows do (listings, tokens); one that was
     # cut off knows less: the larger number is right in both cases.
-    return Lane(
+    return LaneSummary(
         org=org,
         host=told.host or host,
         sent=max(told.sent, rows.sent),

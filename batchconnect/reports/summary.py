@@ -17,7 +17,7 @@ from batchconnect.model.event import LaneStopped, Swept
 from batchconnect.model.outcome import Created, Outcome, Status, status_of
 from batchconnect.model.remedies import hint_for, title_for
 from batchconnect.reports.incident import Incident, Incidents, Title
-from batchconnect.reports.lanes import Lane, Tally, lanes_of
+from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
 from batchconnect.reports.result import Advice, Result, attempts_of, result_of, shown_of
 from batchconnect.reports.stop import Stops
 
@@ -63,7 +63,7 @@ class Summary:
     closed: bool
     """False: crashed or interrupted, so that the same command goes on under the same run id."""
     requests: Requests
-    lanes: tuple[Lane, ...]
+    lanes: tuple[LaneSummary, ...]
     incidents: tuple[Incident, ...]
     sweep: Swept | None
     rows: Callable[[], Iterator[Result]]
@@ -184,7 +184,7 @@ class _Counting:
     def __init__(self, *, live: bool, hint: Advice, title: Title, sweep: Swept | None) -> None:
         self._live = live
         self.counts: Counter[Status] = Counter()
-        self.tallies: defaultdict[str, Tally] = defaultdict(Tally)
+        self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
         self.incidents = Incidents(hint=hint, title=title, swept=sweep)
         self.last_ms = 0
 
@@ -209,14 +209,14 @@ class _Counting:
             in_doubt=sum(one.in_doubt for one in of_all),
         )
 
-    def _tally(self, state: RowState, outcome: Outcome, tally: Tally) -> None:
+    def _tally(self, state: RowState, outcome: Outcome, count_statuses: LaneCounts) -> None:
         attempts = attempts_of(state)
-        tally.sent += attempts
-        tally.retried += max(0, attempts - 1)
-        tally.created += isinstance(outcome, Created)
-        tally.throttled += state.throttled
+        count_statuses.sent += attempts
+        count_statuses.retried += max(0, attempts - 1)
+        count_statuses.created += isinstance(outcome, Created)
+        count_statuses.throttled += state.throttled
         # An intent without an answer is a doubt that nobody has written down yet.
-        tally.in_doubt += state.doubts + (state.is_sent and not self._live)
+        count_statuses.in_doubt += state.doubts + (state.is_sent and not self._live)
 
 
 def _where(state: RowState) -> tuple[str, str]:

@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequen
 from dataclasses import dataclass, field
 
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
-from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
 from batchconnect.model.row import Column, Row
 from batchconnect.validation.connection import BaseConnection
-from batchconnect.validation.fast_scan import Healthy
+from batchconnect.validation.fast_scan import ValidRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class Skipped:
     """The row is no business of this run, and not accounted for in it: a rerun met a new row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CarriedOver:
     """
     A rerun accounts for the row as its parent did, whatever the sheet says now.
 
@@ -34,7 +34,7 @@ class Kept:
     marker: str | None
     settled: Settled
 
-    def lines(self, ledger: RunLedger, row: int) -> tuple[Line, Line]:
+    def lines(self, ledger: RunWriter, row: int) -> tuple[Line, Line]:
         """What accounts for it in this run; a doubt stays open under its marker, where it began."""
         return (
             ledger.line(self.planned, row=row, marker=self.marker),
@@ -42,7 +42,9 @@ class Kept:
         )
 
 
-Treat = Callable[[Row, BaseConnection | Rejected | None], Settled | Kept | LeftOut | None]
+CarryOver = Callable[
+    [Row, BaseConnection | Rejected | None], Settled | CarriedOver | Skipped | None
+]
 """Whether a row has its outcome already (inherited from the parent run), or is left out; None: do it."""
 
 NOT_SELECTED = NotAttempted(code="not_selected", detail="Left out by --only.")
@@ -56,7 +58,7 @@ _CREDENTIALS = (
 
 
 @dataclass(slots=True, kw_only=True)
-class Survey:
+class Intake:
     """What the first pass found."""
 
     rows: int = 0
@@ -67,7 +69,7 @@ class Survey:
     """Rows with at least one warning."""
     to_do: int = 0
     """Rows that are valid and not settled yet."""
-    places: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
+    offsets: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
     """Per (org key, sandbox): where its rows stand in the sheet, in the sheet's order."""
 
     left_out: list[int] = field(default_factory=list)
@@ -81,8 +83,8 @@ class Survey:
 class Accounting:
     """Counts what the first pass finds, and says what the ledger has to hear of it."""
 
-    def __init__(self, ledger: RunLedger, known: Mapping[int, bool]) -> None:
-        self.found = Survey()
+    def __init__(self, ledger: RunWriter, known: Mapping[int, bool]) -> None:
+        self.found = Intake()
         self._ledger = ledger
         self._known = known
         self._done: set[int] = set()
@@ -92,36 +94,36 @@ class Accounting:
         self,
         row: Row,
         judged: BaseConnection | Rejected | None,
-        treated: Settled | Kept | LeftOut | None,
+        carried_over: Settled | CarriedOver | Skipped | None,
     ) -> Iterable[Line]:
         """A row of the sheet."""
         if isinstance(judged, BaseConnection):
             self.found.orgs.add(judged.org.key)
-        if isinstance(treated, LeftOut):
+        if isinstance(carried_over, Skipped):
             self.found.left_out.append(row.number)
             self._done.add(row.number)
             return ()
         self.found.rows += 1
-        if isinstance(treated, Kept) and judged is not None:
+        if isinstance(carried_over, CarriedOver) and judged is not None:
             self._done.add(row.number)
             is_new = row.number not in self._known
-            return treated.lines(self._ledger, row.number) if is_new else ()
+            return carried_over.lines(self._ledger, row.number) if is_new else ()
         if judged is None:
-            return self._not_selected(row, treated)
+            return self._not_selected(row, carried_over)
         if isinstance(judged, Rejected):
             return self._rejected(row, judged)
-        return self._valid(row, judged, treated)
+        return self._valid(row, judged, carried_over)
 
-    def healthy(self, row: Healthy, lines: list[Line]) -> None:
+    def valid_row(self, row: ValidRow, lines: list[Line]) -> None:
         """A row that one look was enough for; what the ledger has to hear is added to *lines*."""
         found, key = self.found, row.org.key
         found.rows += 1
         found.orgs.add(key)
         is_settled = self._known.get(row.number)
         if is_settled is None:
-            lines.append(_planned_at_a_glance(self._ledger, row))
+            lines.append(_planned_by_scan(self._ledger, row))
         if not is_settled:
-            self._to_do(key, row.sandbox, row.place)
+            self._to_do(key, row.sandbox, row.offset)
 
     def double(self, number: int, judged: Rejected) -> Iterable[Line]:
         """
@@ -140,12 +142,12 @@ class Accounting:
             self.found.to_do -= 1
             yield self._ledger.line(Settled(outcome=judged), row=number)
 
-    def _not_selected(self, row: Row, treated: Settled | Kept | None) -> Iterable[Line]:
+    def _not_selected(self, row: Row, carried_over: Settled | CarriedOver | None) -> Iterable[Line]:
         self.found.not_selected += 1
         if row.number in self._known:
             return ()
-        if isinstance(treated, Kept):
-            return treated.lines(self._ledger, row.number)
+        if isinstance(carried_over, CarriedOver):
+            return carried_over.lines(self._ledger, row.number)
         return _accounted(self._ledger, row, _as_typed(row, ()), NOT_SELECTED)
 
     def _rejected(self, row: Row, judged: Rejected) -> Iterable[Line]:
@@ -155,25 +157,25 @@ class Accounting:
         return _accounted(self._ledger, row, _as_typed(row, judged.problems), judged)
 
     def _valid(
-        self, row: Row, connection: BaseConnection, treated: Settled | Kept | None
+        self, row: Row, connection: BaseConnection, carried_over: Settled | CarriedOver | None
     ) -> Iterator[Line]:
         self.found.warnings += any(f.severity is Severity.WARNING for f in connection.findings)
         is_new = row.number not in self._known
         if is_new:
             yield _planned(self._ledger, row, connection)
-        if isinstance(treated, Settled):
+        if isinstance(carried_over, Settled):
             self._done.add(row.number)
             if is_new:
-                yield self._ledger.line(treated, row=row.number, marker=connection.marker)
+                yield self._ledger.line(carried_over, row=row.number, marker=connection.marker)
         elif not self._known.get(row.number, False):
-            self._to_do(connection.org.key, connection.sandbox, row.place)
+            self._to_do(connection.org.key, connection.sandbox, row.offset)
 
-    def _to_do(self, org: str, sandbox: str, place: int) -> None:
+    def _to_do(self, org: str, sandbox: str, offset: int) -> None:
         self.found.to_do += 1
-        self.found.places.setdefault((org, sandbox), array("q")).append(place)
+        self.found.offsets.setdefault((org, sandbox), array("q")).append(offset)
 
 
-def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:
+def _planned(ledger: RunWriter, row: Row, connection: BaseConnection) -> Line:
     return _line_of(
         ledger,
         connection,
@@ -185,7 +187,7 @@ def _planned(ledger: RunLedger, row: Row, connection: BaseConnection) -> Line:
     )
 
 
-def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
+def _planned_by_scan(ledger: RunWriter, row: ValidRow) -> Line:
     """As `_planned`, of the connection that was not made."""
     its_marker = marker(
         org_id=row.org.org_id,
@@ -207,8 +209,8 @@ def _planned_at_a_glance(ledger: RunLedger, row: Healthy) -> Line:
 
 
 def _line_of(
-    ledger: RunLedger,
-    wanted: BaseConnection | Healthy,
+    ledger: RunWriter,
+    wanted: BaseConnection | ValidRow,
     *,
     number: int,
     marker: str,
@@ -233,7 +235,7 @@ def _line_of(
 
 
 def _accounted(
-    ledger: RunLedger, row: Row, planned: RowPlanned, outcome: Outcome
+    ledger: RunWriter, row: Row, planned: RowPlanned, outcome: Outcome
 ) -> tuple[Line, Line]:
     return (
         ledger.line(planned, row=row.number),

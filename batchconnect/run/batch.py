@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 
 from batchconnect.lane.lane import Lane
-from batchconnect.lane.orphan import Gone, Orphan
+from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.lane.planner import Known, Rules, unknown
 from batchconnect.lane.reconciler import Policy
 from batchconnect.lane.work import Holding, LaneWork
@@ -29,8 +29,8 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
     Draining,
@@ -46,7 +46,7 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.outcome import Failed
 from batchconnect.model.row import Row
-from batchconnect.run.accounting import NOT_SELECTED, Survey, Treat
+from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
 from batchconnect.run.exit_code import (
     INTERRUPTED,
     MAX_FAILURES,
@@ -54,15 +54,15 @@ from batchconnect.run.exit_code import (
     REJECTED_ROWS,
     TERMINATED,
     FailureLimit,
+    count_statuses,
     exit_code,
-    tally,
 )
-from batchconnect.run.intake import Parse, survey
+from batchconnect.run.intake import Parse, take_in
 from batchconnect.run.stop import Stop
 from batchconnect.run.sweep import expected, sweep
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
-from batchconnect.validation.fast_scan import Glance
+from batchconnect.validation.fast_scan import FastScan
 
 _TELL_EVERY_S: Final = 0.5
 """How often what the lanes told is written to the ledger; rows never wait for it."""
@@ -88,19 +88,19 @@ class Job:
     lane_of: Callable[[str], Lane]
     """The lane of an org's settings key; asked once for each."""
     ledger: Ledger
-    pen: Callable[[int], RunLedger]
-    """The run's pen, once its number is known."""
+    writer: Callable[[int], RunWriter]
+    """The run writer, once its number is known."""
     clock: Clock
     opened: RunOpened
     resumed: RunState | None = None
     """The run that this one goes on with; then *opened* is not written."""
     is_selected: Callable[[Row], bool] = lambda row: True
     """What `--only` chooses."""
-    glance: Glance | None = None
-    """Takes most rows at one look, where all are selected and none is treated."""
-    treat: Treat = lambda row, judged: None
+    fast_scan: FastScan | None = None
+    """Takes most rows at one look, where all are selected and none is carried_over."""
+    carry_over: CarryOver = lambda row, judged: None
     """What a rerun inherits from its parent, or leaves for `run`."""
-    gone: Callable[[], Sequence[Gone]] = tuple
+    gone: Callable[[], Sequence[MissingRow]] = tuple
     """Rows of the parent that the sheet no longer has, asked when the sheet was read."""
     rules: Rules
     policy: Policy
@@ -141,28 +141,28 @@ class Batch:
             LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
         """
         job = self._job
-        pen = job.pen(self._open())
+        writer = job.writer(self._open())
         known = self._known()
-        found = await survey(
+        found = await take_in(
             job.sheet,
             job.parse,
-            ledger=pen,
+            ledger=writer,
             known=known.rows,
             is_selected=job.is_selected,
-            treat=job.treat,
+            carry_over=job.carry_over,
             is_stopped=lambda: bool(job.stop.reason),
-            glance=job.glance,
+            fast_scan=job.fast_scan,
         )
         if job.stop.reason:
-            return await self._close(pen, job.stop.reason)
+            return await self._close(writer, job.stop.reason)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
-        await pen.write([line for row in new for line in row.lines(pen)])
+        await writer.write([line for row in new for line in row.lines(writer)])
         if found.rejected and not job.bounds.skip_invalid:
-            return await self._close(pen, REJECTED_ROWS)
+            return await self._close(writer, REJECTED_ROWS)
         limit = job.bounds.max_failures
         self._failures_allowed = inf if limit is None else limit.of(found.to_do)
-        self._works = self._share_out(found, gone, known, pen)
+        self._works = self._share_out(found, gone, known, writer)
         job.on_event(
             Planned(
                 to_create=found.to_do,
@@ -171,12 +171,12 @@ class Batch:
                 left_out=tuple(found.left_out),
             )
         )
-        await self._work(pen)
+        await self._work(writer)
         if self._broken is not None:
             raise self._broken
         if self._must_sweep() and not job.stop.reason:
-            await self._sweep(pen, found.orgs)
-        return await self._close(pen, job.stop.reason)
+            await self._sweep(writer, found.orgs)
+        return await self._close(writer, job.stop.reason)
 
     def abandon(self) -> RunState:
         """End a run that was cut off; what was in flight stands in the ledger as an intent."""
@@ -274,12 +274,12 @@ class Batch:
     # Working --------------------------------------------------------------------------------------
 
     def _share_out(
-        self, found: Survey, gone: Sequence[Gone], known: _Known, pen: RunLedger
+        self, found: Intake, gone: Sequence[MissingRow], known: _Known, writer: RunWriter
     ) -> list[LaneWork]:
         """Give each lane its rows; this is the one place that does."""
-        places: dict[str, dict[str, Sequence[int]]] = {}
-        for (org, sandbox), of_sandbox in found.places.items():
-            places.setdefault(org, {})[sandbox] = self._without(found.doubles, of_sandbox)
+        offsets: dict[str, dict[str, Sequence[int]]] = {}
+        for (org, sandbox), of_sandbox in found.offsets.items():
+            offsets.setdefault(org, {})[sandbox] = self._without(found.doubles, of_sandbox)
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
@@ -287,10 +287,10 @@ class Batch:
         return [
             LaneWork(
                 lane=self._job.lane_of(org),
-                places=places.get(org, {}),
+                offsets=offsets.get(org, {}),
                 orphans=tuple(orphans.get(org, ())),
                 load=self._load,
-                ledger=pen,
+                ledger=writer,
                 known=known.plan,
                 clock=self._job.clock,
                 rules=self._job.rules,
@@ -300,17 +300,17 @@ class Batch:
                 on_broken=self._break,
                 holding=self._job.holding,
             )
-            for org in dict.fromkeys([*places, *orphans])
+            for org in dict.fromkeys([*offsets, *orphans])
         ]
 
-    def _without(self, doubles: set[int], places: Sequence[int]) -> Sequence[int]:
-        """Doubles are known when the sheet was read to its end, so their places are taken out here."""
+    def _without(self, doubles: set[int], offsets: Sequence[int]) -> Sequence[int]:
+        """Doubles are known when the sheet was read to its end, so their offsets are taken out here."""
         if not doubles:
-            return places
-        return [place for place in places if self._job.sheet.at(place).number not in doubles]
+            return offsets
+        return [offset for offset in offsets if self._job.sheet.at(offset).number not in doubles]
 
-    def _load(self, place: int) -> BaseConnection:
-        row = self._job.sheet.at(place)
+    def _load(self, offset: int) -> BaseConnection:
+        row = self._job.sheet.at(offset)
         judged = self._job.parse(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
@@ -320,9 +320,9 @@ class Batch:
             )
         return judged
 
-    async def _work(self, pen: RunLedger) -> None:
+    async def _work(self, writer: RunWriter) -> None:
         async with anyio.create_task_group() as beside:
-            beside.start_soon(self._write_what_lanes_tell, pen)
+            beside.start_soon(self._write_what_lanes_tell, writer)
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as lanes:
                 for work in self._works:
@@ -330,22 +330,22 @@ class Batch:
             beside.cancel_scope.cancel()
         for work in self._works:
             self._told.append(work.lane.counted())
-        await self._flush(pen)
+        await self._flush(writer)
 
-    async def _write_what_lanes_tell(self, pen: RunLedger) -> None:
+    async def _write_what_lanes_tell(self, writer: RunWriter) -> None:
         while True:
             await anyio.sleep(_TELL_EVERY_S)
-            await self._flush(pen)
+            await self._flush(writer)
 
-    async def _flush(self, pen: RunLedger) -> None:
+    async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
         lines = [
-            pen.line(LaneTold(event=event))
+            writer.line(LaneTold(event=event))
             for event in told
             if isinstance(event, LaneStopped | LaneCounted | LanePaused | PaceChanged)
         ]
         try:
-            await pen.write(lines)
+            await writer.write(lines)
         except LedgerError as error:
             self._break(error)
 
@@ -388,16 +388,16 @@ class Batch:
         took_over = resumed is not None and resumed.ended is None
         return took_over or any(work.had_doubts for work in self._works)
 
-    async def _sweep(self, pen: RunLedger, orgs: AbstractSet[str]) -> None:
+    async def _sweep(self, writer: RunWriter, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
         orgs = {*orgs, *(work.lane.org.key for work in self._works)}
         lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
-        wanted = {place: want for place, want in wanted.items() if place[0] in lanes}
+        wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
             swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
-            await pen.write([pen.line(SweepDone(event=swept))])
+            await writer.write([writer.line(SweepDone(event=swept))])
             self._job.on_event(swept)
             beside.cancel_scope.cancel()
 
@@ -405,13 +405,13 @@ class Batch:
         await self._job.stop.wait()
         scope.cancel()
 
-    async def _close(self, pen: RunLedger, reason: str) -> RunState:
+    async def _close(self, writer: RunWriter, reason: str) -> RunState:
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
         code = exit_code(
-            tally(state.rows(ledger.row_lines(self._number))),
+            count_statuses(state.rows(ledger.row_lines(self._number))),
             reason=reason,
             every_lane_refused=bool(self._works) and all(w.is_refused for w in self._works),
             swept=state.swept,
@@ -419,7 +419,7 @@ class Batch:
         # An interrupted run stays open, so that the same command goes on with it.
         is_closed = code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
         ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
-        await pen.write([pen.line(ended)])
+        await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))
         duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
         self._job.on_event(

@@ -10,7 +10,7 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.row import Cell, Column, Row
 from batchconnect.run.exit_code import FailureLimit
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 
 SETTLE_S: Final = 180.0
 """S = D + L: 120 s that a sent POST may still be applied, 60 s that the listing may lag."""
@@ -68,7 +68,7 @@ class Choices:
             return (self.home / "ledger.sqlite3").absolute()
         return self.ledger.absolute()
 
-    def selector(self, orgs: Orgs) -> Callable[[Row], bool]:
+    def selector(self, orgs: OrgRegistry) -> Callable[[Row], bool]:
         """
         What `--only` chooses, asked of the bare row.
 
@@ -87,7 +87,7 @@ class Choices:
 
         return is_selected
 
-    def chooser(self, orgs: Orgs) -> Callable[[Org | None, str | None], bool]:
+    def chooser(self, orgs: OrgRegistry) -> Callable[[Org | None, str | None], bool]:
         """
         What `--only` chooses, asked of an org and a sandbox; what is not known is chosen.
 
@@ -121,7 +121,7 @@ class Choices:
 
         return is_chosen
 
-    def _org_of(self, cell: Cell, orgs: Orgs) -> Org | None:
+    def _org_of(self, cell: Cell, orgs: OrgRegistry) -> Org | None:
         if not isinstance(cell, str):
             return None
         name = cell if cell.strip() else self.org

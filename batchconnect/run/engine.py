@@ -17,24 +17,24 @@ from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.file import locked
 from batchconnect.ledger.group_commit import GroupCommit
-from batchconnect.ledger.run_ledger import Clock, RunLedger, system_clock
+from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event
-from batchconnect.model.exception_group import the_cause
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.choices import Choices
-from batchconnect.run.header import opening
+from batchconnect.run.header import run_header
 from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.reconcile_run import settle_run
-from batchconnect.run.rerun import Chain
-from batchconnect.run.service import Service, connected
+from batchconnect.run.rerun import ParentRun
+from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
-from batchconnect.validation.fast_scan import Glance
+from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.reference import References
 
 
@@ -79,7 +79,7 @@ async def onboard_sheet(
         LedgerError: The ledger is in use, unusable, or cannot be written.
         UsageError: An option cannot be meant, or the parent is not known.
     """
-    with the_cause():
+    with unwrap_exception_group():
         return await _onboard_sheet(
             sheet,
             settings=settings,
@@ -119,7 +119,7 @@ async def _onboard_sheet(
                     listener=listener,
                     ledger=ledger,
                     clock=clock,
-                    pen=lambda run: RunLedger(group, run=run, clock=clock),
+                    writer=lambda run: RunWriter(group, run=run, clock=clock),
                     parent=parent,
                 )
                 batch = Batch(job)
@@ -155,7 +155,7 @@ async def settle(
         LedgerError: The ledger is in use, unusable, or cannot be written.
         UsageError: There is no such run.
     """
-    with the_cause():
+    with unwrap_exception_group():
         async with connected(settings, choices, on_event=listener.on_event) as service:
             listener.redactor.hold(*settings.secrets)
             about = {"host": platform.node(), "command": "reconcile"}
@@ -166,7 +166,7 @@ async def settle(
                     state = await settle_run(
                         run,
                         ledger=ledger,
-                        pen=RunLedger(group, run=run.number, clock=clock),
+                        writer=RunWriter(group, run=run.number, clock=clock),
                         service=service,
                         choices=choices,
                         clock=clock,
@@ -179,7 +179,7 @@ async def settle(
 
 
 def parser(
-    sheet: Sheet, *, service: Service, choices: Choices, environ: Mapping[str, str]
+    sheet: Sheet, *, service: ConnectedService, choices: Choices, environ: Mapping[str, str]
 ) -> Parse:
     """What judges a row of this sheet."""
     return partial(
@@ -196,17 +196,17 @@ def parser(
 def _job(
     sheet: Sheet,
     *,
-    service: Service,
+    service: ConnectedService,
     choices: Choices,
     environ: Mapping[str, str],
     listener: Listener,
     ledger: Ledger,
     clock: Clock,
-    pen: Callable[[int], RunLedger],
+    writer: Callable[[int], RunWriter],
     parent: str | None,
 ) -> Job:
     judge = parser(sheet, service=service, choices=choices, environ=environ)
-    chain = None
+    parent_run = None
     resumed = None
     if parent is None:
         resumed = open_run(ledger, sheet.sha256)
@@ -216,9 +216,9 @@ def _job(
             # A rerun that was cut off goes on under its own id.
             resumed, parent = before, before.opened.parent_run_id
             before = find_run(ledger, parent)
-        chain = Chain(before.rows(ledger.row_lines(before.number)))
-        chain.look_ahead(sheet, judge)
-    opened = opening(
+        parent_run = ParentRun(before.rows(ledger.row_lines(before.number)))
+        parent_run.look_ahead(sheet, judge)
+    opened = run_header(
         sheet,
         choices=choices,
         clock=clock,
@@ -231,7 +231,7 @@ def _job(
         parse=judge,
         lane_of=service.lane_of,
         ledger=ledger,
-        pen=pen,
+        writer=writer,
         clock=clock,
         opened=opened,
         resumed=resumed,
@@ -251,18 +251,18 @@ def _job(
         stop=listener.stop,
         holding=listener.redactor.holding,
     )
-    if chain is not None:
-        return replace(job, treat=chain.treat, gone=chain.gone)
-    return job if choices.only else replace(job, glance=_glance(sheet, service, choices))
+    if parent_run is not None:
+        return replace(job, carry_over=parent_run.carry_over, gone=parent_run.gone)
+    return job if choices.only else replace(job, fast_scan=_fast_scan(sheet, service, choices))
 
 
-def _glance(sheet: Sheet, service: Service, choices: Choices) -> Glance:
-    return Glance(
-        sheet.header, orgs=service.orgs, org=choices.org, sandbox=choices.sandbox, tells=True
+def _fast_scan(sheet: Sheet, service: ConnectedService, choices: Choices) -> FastScan:
+    return FastScan(
+        sheet.header, orgs=service.orgs, org=choices.org, sandbox=choices.sandbox, yields_rows=True
     )
 
 
-def rules_of(service: Service, choices: Choices) -> Rules:
+def rules_of(service: ConnectedService, choices: Choices) -> Rules:
     """How the plan of this command judges what stands in a sandbox."""
     return Rules(
         settle_s=service.settle_s,

@@ -36,7 +36,7 @@ class FailureLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class StatusCounts:
     """The rows of a run, counted."""
 
     counts: Mapping[Status, int]
@@ -46,7 +46,7 @@ class Tally:
     """Of the rows not attempted, those whose turn did not come before the run ended."""
 
 
-def tally(rows: Iterable[RowState]) -> Tally:
+def count_statuses(rows: Iterable[RowState]) -> StatusCounts:
     """Count the rows of a run."""
     counts: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
@@ -56,11 +56,11 @@ def tally(rows: Iterable[RowState]) -> Tally:
         if isinstance(shown, NotAttempted):
             codes[shown.code] += 1
     without_turn = codes[INTERRUPTED] + codes[MAX_ROWS]
-    return Tally(counts=counts, left_out=codes[NOT_SELECTED], without_turn=without_turn)
+    return StatusCounts(counts=counts, left_out=codes[NOT_SELECTED], without_turn=without_turn)
 
 
 def exit_code(
-    tally: Tally,
+    count_statuses: StatusCounts,
     *,
     reason: str,
     every_lane_refused: bool,
@@ -70,7 +70,7 @@ def exit_code(
     Decide the exit code; where several hold, the first of these lines wins.
 
     Args:
-        tally: The rows, counted.
+        count_statuses: The rows, counted.
         reason: Why the run was stopped, "" where it was not.
         every_lane_refused: Whether each lane that had rows was stopped by a refusal.
         swept: What the sweep found.
@@ -78,10 +78,10 @@ def exit_code(
     Source:
         design.md, "Commands", exit codes.
     """
-    counts = tally.counts
-    unfinished = sum(counts.get(status, 0) for status in _UNFINISHED) - tally.left_out
+    counts = count_statuses.counts
+    unfinished = sum(counts.get(status, 0) for status in _UNFINISHED) - count_statuses.left_out
     # What --max-rows held back is no failure: the canary ended as it was asked to.
-    held_back = tally.without_turn if reason == MAX_ROWS else 0
+    held_back = count_statuses.without_turn if reason == MAX_ROWS else 0
     unclean = swept is not None and (bool(swept.duplicated) or bool(swept.missing))
     rules = (
         (reason == TERMINATED, ExitCode.TERMINATED),

@@ -10,7 +10,7 @@ from random import SystemRandom
 from typing import Final
 
 from batchconnect.ledger.entry import RunOpened
-from batchconnect.ledger.run_ledger import Clock
+from batchconnect.ledger.run_writer import Clock
 from batchconnect.run.choices import Choices
 from batchconnect.sheet.interface import Sheet
 
@@ -19,7 +19,7 @@ SIMULATED: Final = "sim-"
 """How the id of a simulated run begins."""
 
 
-def opening(
+def run_header(
     sheet: Sheet,
     *,
     choices: Choices,

@@ -13,7 +13,7 @@ from batchconnect.ledger.entry import LaneTold, Line, RunEnded, SweepDone
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState
 from batchconnect.reports.summary import Summary, summarize
-from batchconnect.run.exit_code import exit_code, tally
+from batchconnect.run.exit_code import count_statuses, exit_code
 
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
 
@@ -43,7 +43,7 @@ def summary_of_org(ledger: Ledger, state: RunState, org: str) -> Summary:
 
     ended = state.ended
     code = exit_code(
-        tally(rows()),
+        count_statuses(rows()),
         reason=ended.reason if ended is not None else "",
         every_lane_refused=any(stop.org == org and not stop.sandbox for stop in state.stops),
         swept=None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from batchconnect.flow_service.answer import OrgLevel
-from batchconnect.flow_service.listing import Fault
+from batchconnect.flow_service.listing import ListingFault
 from batchconnect.lane.planner import (
     Decided,
     Known,
@@ -23,14 +23,14 @@ from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, St
 from batchconnect.run.choices import Choices
 from batchconnect.run.engine import parser, rules_of
 from batchconnect.run.intake import examine
-from batchconnect.run.service import Service
+from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
 
 
 @dataclass(slots=True, kw_only=True)
-class SandboxPreview:
+class SandboxPlan:
     """What a run would do in one sandbox."""
 
     org: str
@@ -55,13 +55,13 @@ class SandboxPreview:
 
 
 @dataclass(slots=True, kw_only=True)
-class Preview:
+class SheetPlan:
     """What a run would do."""
 
     rows: int = 0
     not_selected: int = 0
     rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
-    sandboxes: list[SandboxPreview] = field(default_factory=list)
+    sandboxes: list[SandboxPlan] = field(default_factory=list)
 
     @property
     def stands_in_the_way(self) -> bool:
@@ -79,13 +79,13 @@ class Preview:
         )
 
 
-async def preview(
+async def plan_run(
     sheet: Sheet,
     *,
-    service: Service,
+    service: ConnectedService,
     choices: Choices,
     environ: Mapping[str, str],
-) -> Preview:
+) -> SheetPlan:
     """
     Look ahead.
 
@@ -100,8 +100,8 @@ async def preview(
         LedgerError: There is a ledger, and it cannot be read.
     """
     parse = parser(sheet, service=service, choices=choices, environ=environ)
-    found = Preview()
-    places: dict[tuple[str, str], MutableSequence[int]] = {}
+    found = SheetPlan()
+    offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = choices.selector(service.orgs)
     for row, judged in examine(sheet, parse, is_selected=selected):
         found.rows += bool(row.cells)
@@ -113,10 +113,10 @@ async def preview(
                     problem for problem in problems if problem.severity is Severity.ERROR
                 ]
             case BaseConnection():
-                places.setdefault((judged.org.key, judged.sandbox), []).append(row.place)
+                offsets.setdefault((judged.org.key, judged.sandbox), []).append(row.offset)
 
-    def load(place: int) -> BaseConnection | None:
-        row = sheet.at(place)
+    def load(offset: int) -> BaseConnection | None:
+        row = sheet.at(offset)
         judged = parse(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
@@ -125,8 +125,8 @@ async def preview(
     with ExitStack() as stack:
         known = _known(choices, stack)
         async with anyio.create_task_group() as tasks:
-            for (org, sandbox), of_sandbox in places.items():
-                one = SandboxPreview(org=org, sandbox=sandbox, rows=len(of_sandbox))
+            for (org, sandbox), of_sandbox in offsets.items():
+                one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
                 found.sandboxes.append(one)
                 look = _Look(load=load, service=service, choices=choices, known=known)
                 tasks.start_soon(look.at, one, of_sandbox)
@@ -139,34 +139,34 @@ class _Look:
     """One look at one sandbox."""
 
     load: Callable[[int], BaseConnection | None]
-    service: Service
+    service: ConnectedService
     choices: Choices
     known: Known
 
-    async def at(self, one: SandboxPreview, places: Sequence[int]) -> None:
-        """Count what a run would do for the rows at these places."""
+    async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
+        """Count what a run would do for the rows at these offsets."""
         lane = self.service.lane_of(one.org)
         one.rate = lane.org.rate or START_RATE
         rules = rules_of(self.service, self.choices)
-        # A preview sends nothing, so it need not wait a settle window before it looks.
+        # A plan_run sends nothing, so it need not wait a settle window before it looks.
         listing = await read_sandbox(lane, one.sandbox)
         why = listing.refusal or listing.fault
         if why is not None:
             one.refusal = told_reason(why)
             return
         decisions = decide(
-            places, listing, load=self.load, reads=lane, known=self.known, rules=rules
+            offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
         async for decided in decisions:
             _count(one, decided)
 
 
-def told_reason(why: OrgLevel | Fault) -> str:
+def told_reason(why: OrgLevel | ListingFault) -> str:
     """A code with what the service said about it, if it said anything."""
     return ": ".join(part for part in (why.code, why.detail) if part)
 
 
-def _count(one: SandboxPreview, decided: Decided) -> None:
+def _count(one: SandboxPlan, decided: Decided) -> None:
     row = decided.connection.row
     match decided.decision:
         case Send(warnings=warnings):

@@ -8,15 +8,15 @@ from batchconnect.lane.reconciler import PROVEN_ABSENT, Doubt, Policy, Reconcile
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import RunEnded, Settled
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_ledger import Clock, RunLedger
 from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.event import Event, RowSettled, Settling
 from batchconnect.model.outcome import Outcome
 from batchconnect.run.choices import Choices
-from batchconnect.run.exit_code import exit_code, tally
+from batchconnect.run.exit_code import count_statuses, exit_code
 from batchconnect.run.rerun import wanted_of
-from batchconnect.run.service import Service
+from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
 
 
@@ -24,8 +24,8 @@ async def settle_run(
     run: RunState,
     *,
     ledger: Ledger,
-    pen: RunLedger,
-    service: Service,
+    writer: RunWriter,
+    service: ConnectedService,
     choices: Choices,
     clock: Clock,
     on_event: Callable[[Event], None],
@@ -37,7 +37,7 @@ async def settle_run(
     Args:
         run: The run.
         ledger: Its ledger, locked.
-        pen: The run's pen.
+        writer: The run writer.
         service: Whose sandboxes are read.
         choices: The settle window's policy.
         clock: The run's clocks.
@@ -75,16 +75,16 @@ async def settle_run(
             continue
         if place not in reconcilers:
             reconcilers[place] = _reconciler(
-                place, service=service, pen=pen, clock=clock, policy=policy, on_event=on_event
+                place, service=service, writer=writer, clock=clock, policy=policy, on_event=on_event
             )
         # What is in doubt is told by all runs together: another one may have sent or settled it since.
         assert row.marker is not None
         whole = ledger.marker_state(row.marker) or row
         if whole.is_open:
-            reconcilers[place].add(await _doubt(row, whole, pen=pen, clock=clock))
+            reconcilers[place].add(await _doubt(row, whole, writer=writer, clock=clock))
         else:
             outcome = whole.outcome or PROVEN_ABSENT
-            await pen.settle(row.number, row.marker, Settled(outcome=outcome))
+            await writer.settle(row.number, row.marker, Settled(outcome=outcome))
             org_key, sandbox = place
             on_event(RowSettled(row=row.number, org=org_key, sandbox=sandbox, outcome=outcome))
     async with anyio.create_task_group() as beside:
@@ -93,7 +93,7 @@ async def settle_run(
             for reconciler in reconcilers.values():
                 tasks.start_soon(reconciler.run)
         beside.cancel_scope.cancel()
-    return await _end_anew(run, ledger=ledger, pen=pen)
+    return await _end_anew(run, ledger=ledger, writer=writer)
 
 
 async def _stop_all(stop: Stop, reconcilers: Iterable[Reconciler]) -> None:
@@ -102,12 +102,12 @@ async def _stop_all(stop: Stop, reconcilers: Iterable[Reconciler]) -> None:
         reconciler.stop()
 
 
-async def _doubt(row: RowState, whole: RowState, *, pen: RunLedger, clock: Clock) -> Doubt:
+async def _doubt(row: RowState, whole: RowState, *, writer: RunWriter, clock: Clock) -> Doubt:
     assert row.marker is not None
     assert row.planned is not None
     doubted = take_up(whole.doubt, clock)
     if doubted != row.doubt:
-        await pen.write([pen.line(doubted, row=row.number, marker=row.marker)])
+        await writer.write([writer.line(doubted, row=row.number, marker=row.marker)])
     return Doubt(
         row=row.number,
         wanted=wanted_of(row.marker, row.planned),
@@ -120,8 +120,8 @@ async def _doubt(row: RowState, whole: RowState, *, pen: RunLedger, clock: Clock
 def _reconciler(
     place: tuple[str, str],
     *,
-    service: Service,
-    pen: RunLedger,
+    service: ConnectedService,
+    writer: RunWriter,
     clock: Clock,
     policy: Policy,
     on_event: Callable[[Event], None],
@@ -140,7 +140,7 @@ def _reconciler(
 
     return Reconciler(
         look=lambda: lane.list(sandbox),
-        ledger=pen,
+        ledger=writer,
         clock=clock,
         policy=policy,
         settled=settled,
@@ -149,13 +149,13 @@ def _reconciler(
     )
 
 
-async def _end_anew(run: RunState, *, ledger: Ledger, pen: RunLedger) -> RunState:
+async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunState:
     code = exit_code(
-        tally(run.rows(ledger.row_lines(run.number))),
+        count_statuses(run.rows(ledger.row_lines(run.number))),
         reason="",
         every_lane_refused=False,
         swept=run.swept,
     )
     reason = run.ended.reason if run.ended is not None else ""
-    await pen.write([pen.line(RunEnded(exit_code=code, closed=run.is_closed, reason=reason))])
+    await writer.write([writer.line(RunEnded(exit_code=code, closed=run.is_closed, reason=reason))])
     return fold_run(ledger.run_lines(run.number))

@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from batchconnect.lane.matching import Wanted
-from batchconnect.lane.orphan import Gone, Orphan
+from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.ledger.entry import RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.identity import canonical_id, canonical_name
 from batchconnect.model.outcome import NotAttempted, Rejected, has_connection
 from batchconnect.model.row import Column, Row
 from batchconnect.model.secret import Secret
-from batchconnect.run.accounting import Kept, LeftOut
+from batchconnect.run.accounting import CarriedOver, Skipped
 from batchconnect.run.intake import Parse
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection, Target
 from batchconnect.validation.kusto import canonical_endpoint
 
 
-class Chain:
+class ParentRun:
     """
     What a rerun knows of its parent.
 
@@ -64,9 +64,9 @@ class Chain:
         """Rows that have no connection yet."""
         return sum(not _is_done(row) for row in self._by_number.values())
 
-    def treat(
+    def carry_over(
         self, row: Row, judged: BaseConnection | Rejected | None
-    ) -> Settled | Kept | LeftOut | None:
+    ) -> Settled | CarriedOver | Skipped | None:
         """
         Say what becomes of a row of today's sheet.
 
@@ -88,12 +88,12 @@ class Chain:
                 self._met.add(same.number)
                 return inherited(same) if _is_done(same) else None
         before = self._by_number.get(row.number)
-        if before is not None and (kept := _fed_back(row, before)) is not None:
+        if before is not None and (kept := _returned_report_row(row, before)) is not None:
             self._met.add(before.number)
             return kept
         corrected = self._corrected(row)
         if corrected is None:
-            return LeftOut()
+            return Skipped()
         self._met.add(corrected.number)
         return None
 
@@ -115,17 +115,17 @@ class Chain:
             and state.number not in self._met
         )
 
-    def _not_selected(self, number: int) -> Kept | LeftOut:
+    def _not_selected(self, number: int) -> CarriedOver | Skipped:
         before = self._by_number.get(number)
         if before is None or before.planned is None:
-            return LeftOut()
+            return Skipped()
         self._met.add(number)
-        return Kept(planned=before.planned, marker=before.marker, settled=inherited(before))
+        return CarriedOver(planned=before.planned, marker=before.marker, settled=inherited(before))
 
-    def gone(self) -> list[Gone]:
+    def gone(self) -> list[MissingRow]:
         """What of the parent's rows the sheet no longer has; to be asked when the sheet was read."""
         next_number = max([0, *self._numbers, *self._by_number]) + 1
-        found: list[Gone] = []
+        found: list[MissingRow] = []
         for row in self._by_number.values():
             if row.number in self._met or row.planned is None:
                 continue
@@ -149,12 +149,12 @@ def inherited(row: RowState) -> Settled:
     )
 
 
-def _gone(row: RowState, planned: RowPlanned, number: int) -> Gone:
+def _gone(row: RowState, planned: RowPlanned, number: int) -> MissingRow:
     if row.is_open and row.marker is not None:
         orphan = Orphan(
             row=number, sandbox=planned.sandbox, wanted=wanted_of(row.marker, planned), state=row
         )
-        return Gone(
+        return MissingRow(
             org=planned.org,
             number=number,
             marker=row.marker,
@@ -168,7 +168,9 @@ def _gone(row: RowState, planned: RowPlanned, number: int) -> Gone:
             settled,
             outcome=NotAttempted(code="row_gone", detail="The row is no longer in the sheet."),
         )
-    return Gone(org=planned.org, number=number, marker=row.marker, planned=planned, settled=settled)
+    return MissingRow(
+        org=planned.org, number=number, marker=row.marker, planned=planned, settled=settled
+    )
 
 
 def wanted_of(marker: str, planned: RowPlanned) -> Wanted:
@@ -189,7 +191,7 @@ def _is_done(row: RowState) -> bool:
     return not row.is_open and row.outcome is not None and has_connection(row.outcome)
 
 
-def _fed_back(row: Row, before: RowState) -> Kept | None:
+def _returned_report_row(row: Row, before: RowState) -> CarriedOver | None:
     """What is kept of a row that is done, where the sheet shows it as our reports do: without its secret."""
     key, planned = row.cells.get(Column.SERVICE_PRINCIPAL_KEY), before.planned
     if planned is None or not _is_done(before) or not isinstance(key, Secret) or key:
@@ -205,4 +207,4 @@ def _fed_back(row: Row, before: RowState) -> Kept | None:
         cell = row.cells.get(column)
         if not isinstance(cell, str) or canonical(cell) != canonical(text):
             return None
-    return Kept(planned=planned, marker=before.marker, settled=inherited(before))
+    return CarriedOver(planned=planned, marker=before.marker, settled=inherited(before))

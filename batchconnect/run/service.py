@@ -23,7 +23,7 @@ from batchconnect.run.choices import SETTLE_S, Choices
 from batchconnect.settings import Settings
 from batchconnect.simulator.profiles import PROFILES
 from batchconnect.transport.wire import Wire
-from batchconnect.validation.org_registry import Orgs, SimulatedOrgs
+from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 
 _SOCKETS: Final = 100
 """More make aiohttp slower, not faster (measured)."""
@@ -34,10 +34,10 @@ SIMULATED_HOST: Final = "simulator"
 
 
 @dataclass(slots=True, kw_only=True)
-class Service:
+class ConnectedService:
     """The service, with its lanes; each lane is made when it is first asked for."""
 
-    orgs: Orgs
+    orgs: OrgRegistry
     host: str
     """Whose connections a ledger accounts for."""
     settle_s: float
@@ -92,7 +92,7 @@ async def connected(
     *,
     on_event: Callable[[Event], None],
     in_memory: bool = False,
-) -> AsyncIterator[Service]:
+) -> AsyncIterator[ConnectedService]:
     """
     Connect to the service that was chosen.
 
@@ -120,11 +120,13 @@ async def connected(
                     str(error), hint="Name another --reports, or move this file away."
                 ) from None
             await stack.enter_async_context(simulator)
-            orgs: Orgs = SimulatedOrgs(settings.orgs, url=simulator.url, rate=settings.rate)
+            orgs: OrgRegistry = SimulatedOrgRegistry(
+                settings.orgs, url=simulator.url, rate=settings.rate
+            )
             host, settle_s = SIMULATED_HOST, simulator.settle_s
             hosts = {urlsplit(simulator.url).hostname or ""}
         else:
-            orgs, host, settle_s = Orgs(settings.orgs), host_of(settings), SETTLE_S
+            orgs, host, settle_s = OrgRegistry(settings.orgs), host_of(settings), SETTLE_S
             hosts = {name for org in settings.orgs for name in _hosts(org)}
         wire = await stack.enter_async_context(
             Wire(
@@ -137,7 +139,7 @@ async def connected(
                 ca_bundle=choices.ca_bundle,
             )
         )
-        yield Service(
+        yield ConnectedService(
             orgs=orgs,
             host=host,
             settle_s=settle_s if choices.settle_s is None else choices.settle_s,

@@ -12,7 +12,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.planner import Reads
 from batchconnect.ledger.row_state import RowState
@@ -92,7 +92,7 @@ async def _sweep_one(reads: Reads, sandbox: str, want: Expected, *, lag_s: float
     unread: list[str] = absent
     if listing.complete:
         asked = {marker: await reads.get(sandbox, want.ids[marker]) for marker in absent}
-        missing = [marker for marker, found in asked.items() if isinstance(found, Gone)]
+        missing = [marker for marker, found in asked.items() if isinstance(found, NotFound)]
         # What was not answered is not known to be missing.
         unread = [marker for marker, found in asked.items() if isinstance(found, Unreadable)]
     return Swept(

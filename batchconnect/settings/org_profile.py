@@ -15,10 +15,10 @@ from batchconnect.model.org import IMS_URL, PLATFORM_URL, SCOPES, Org
 from batchconnect.model.secret import Secret
 from batchconnect.settings.options import OrgTable, Tables
 from batchconnect.settings.origin import Origin
-from batchconnect.settings.service_url import Service, service_url
-from batchconnect.settings.source import ONE_ORG, Place
+from batchconnect.settings.service_url import ServiceHost, service_url
+from batchconnect.settings.source import ONE_ORG, KeyPath
 from batchconnect.validation.naming import check_sandbox
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import ENV, FILE, resolve_setting
 
 SUFFIX = "@AdobeOrg"
@@ -37,7 +37,7 @@ class Credentials:
     warnings: list[str]
     """Filled on the way."""
 
-    def resolved(self, place: Place, secret: Secret) -> Secret | None:
+    def resolved(self, place: KeyPath, secret: Secret) -> Secret | None:
         """
         The secret itself; None where references are not followed.
 
@@ -54,7 +54,7 @@ class Credentials:
             raise SettingsError(f"{setting} is empty", hint="Give it a value, or take it out.")
         return found
 
-    def warn_if_written_out(self, place: Place, secret: Secret) -> None:
+    def warn_if_written_out(self, place: KeyPath, secret: Secret) -> None:
         """Note a secret that stands in the file itself, where backups and colleagues see it."""
         if secret.reveal().startswith((ENV, FILE)) or not self.origin.is_from_file(place):
             return
@@ -67,7 +67,7 @@ class Credentials:
             f"it out of the file{others}"
         )
 
-    def _folder(self, place: Place) -> Path | None:
+    def _folder(self, place: KeyPath) -> Path | None:
         """What a relative `file:` is relative to: the settings file, where it stands in there."""
         path = self.origin.file.path
         return path.parent if path is not None and self.origin.is_from_file(place) else None
@@ -99,7 +99,7 @@ def org_profiles(
                 f"[orgs.{twin.key}] and [orgs.{org.key}] have the same org_id and client_id",
                 hint="Keep one, and give it the other's names as aliases.",
             )
-    Orgs(profiles)  # knows which keys, aliases and ids would name two orgs, and refuses them
+    OrgRegistry(profiles)  # knows which keys, aliases and ids would name two orgs, and refuses them
     return tuple(profiles)
 
 
@@ -131,8 +131,10 @@ class _Profile:
             sandbox=table.sandbox,
             aliases=tuple(table.aliases),
             scopes=self._scopes(),
-            platform_url=self._url("platform_url", Service.PLATFORM, PLATFORM_URL, allowed_hosts),
-            ims_url=self._url("ims_url", Service.IMS, IMS_URL, allowed_hosts),
+            platform_url=self._url(
+                "platform_url", ServiceHost.PLATFORM, PLATFORM_URL, allowed_hosts
+            ),
+            ims_url=self._url("ims_url", ServiceHost.IMS, IMS_URL, allowed_hosts),
             rate=self._rate() or tables.rate,
         )
 
@@ -198,7 +200,7 @@ class _Profile:
         return ",".join(scopes)
 
     def _url(
-        self, setting: str, service: Service, default: str, allowed_hosts: Collection[str]
+        self, setting: str, service: ServiceHost, default: str, allowed_hosts: Collection[str]
     ) -> str:
         # The nearest word wins, the environment's before the file's:
         #
@@ -221,7 +223,7 @@ class _Profile:
         """The org's own rate, unless the flag `--rate` speaks for all."""
         return None if "rate" in self.credentials.origin.flags else self.table.rate
 
-    def _place(self, setting: str) -> Place:
+    def _place(self, setting: str) -> KeyPath:
         return ("orgs", self.key, setting)
 
     def _name(self, setting: str) -> str:

@@ -22,7 +22,7 @@ from batchconnect.settings.source import (
     SECRETS,
     FromEnvironment,
     FromFile,
-    Place,
+    KeyPath,
 )
 
 DEFAULT_FILE = Path("batchconnect.toml")
@@ -38,17 +38,17 @@ class Origin:
     environment: FromEnvironment
     file: FromFile
 
-    def is_from_file(self, place: Place) -> bool:
+    def is_from_file(self, place: KeyPath) -> bool:
         """Whether neither a flag nor a variable gave the setting."""
         return self._flag(place) is None and place not in self.environment.variables
 
-    def name(self, place: Place) -> str:
+    def name(self, place: KeyPath) -> str:
         """The setting as a person finds it, as `rate in [orgs.acme] of batchconnect.toml`."""
         return (
             self._flag(place) or self.environment.variables.get(place) or self._name_in_file(place)
         )
 
-    def missing(self, place: Place, *, instead: str = "") -> str:
+    def missing(self, place: KeyPath, *, instead: str = "") -> str:
         """That a setting of an org is missing, with each way of giving it."""
         _, key, setting = place
         also = f" (or …_{setting.upper()}_FILE{instead})" if setting in SECRETS else ""
@@ -88,14 +88,14 @@ class Origin:
             return f"{what} in {self._file()} must be a section, as [orgs.acme]"
         return f"{self.name(at)} must be {model.model_fields[setting].description}"
 
-    def _flag(self, place: Place) -> str | None:
+    def _flag(self, place: KeyPath) -> str | None:
         if len(place) > 1 or place[0] not in self.flags:
             return None
         return f"--{place[0].removesuffix('s') if place[0] == 'allow_hosts' else place[0]}".replace(
             "_", "-"
         )
 
-    def _name_in_file(self, place: Place) -> str:
+    def _name_in_file(self, place: KeyPath) -> str:
         section = f"[orgs.{place[1]}] of " if len(place) == FIELD_DEPTH else ""
         return f"{place[-1]} in {section}{self._file()}"
 

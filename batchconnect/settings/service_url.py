@@ -17,7 +17,7 @@ _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 HTTPS_PORT = 443
 
 
-class Service(Enum):
+class ServiceHost(Enum):
     """A service of Adobe's, by the pattern of its public hosts, stage and regions included."""
 
     PLATFORM = re.compile(r"platform(-[a-z0-9]+)?\.adobe\.io")
@@ -50,7 +50,7 @@ def canonical_host(text: str, *, setting: str) -> str:
     return host
 
 
-def service_url(text: str, service: Service, *, setting: str, allowed: Collection[str]) -> str:
+def service_url(text: str, service: ServiceHost, *, setting: str, allowed: Collection[str]) -> str:
     """
     Judge the root address of a service.
 

@@ -45,7 +45,7 @@ _KNOWN = tuple(
     )
 )
 
-Place = tuple[str, ...]
+KeyPath = tuple[str, ...]
 """Where a setting stands in the tables, as `("orgs", "acme", "rate")`."""
 
 
@@ -69,7 +69,7 @@ class FromEnvironment:
     """The variables `BATCHCONNECT_*`, as the settings file would hold them."""
 
     values: Mapping[str, Any] = field(repr=False)
-    variables: Mapping[Place, str]
+    variables: Mapping[KeyPath, str]
     """The name of the variable that set a place."""
     warnings: tuple[str, ...] = ()
 
@@ -168,9 +168,9 @@ class _Found:
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
-        self.variables: dict[Place, str] = {}
+        self.variables: dict[KeyPath, str] = {}
 
-    def put(self, place: Place, value: object, variable: str) -> None:
+    def put(self, place: KeyPath, value: object, variable: str) -> None:
         if place in self.variables:
             raise SettingsError(
                 f"the variables {self.variables[place]} and {variable} set the same",

@@ -14,7 +14,7 @@ from typing import TypeVar
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, Row, letters
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, is_blank, read
-from batchconnect.sheet.read_ahead import Ahead
+from batchconnect.sheet.read_ahead import ReadAhead
 from batchconnect.sheet.source import BLOCK, Source
 from batchconnect.sheet.text import Lines, utf8
 
@@ -83,7 +83,7 @@ class CsvSheet:
             delimiters, offset = said
             start = _Start(offset=offset, line=2, number=1)
         self._delimiter, self._layout, self._body = self._find_header(start, delimiters)
-        self._ahead = Ahead(self._text, source.check)
+        self._ahead = ReadAhead(self._text, source.check)
         self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
         self._nameless = set(self._layout.nameless)
 
@@ -143,15 +143,15 @@ class CsvSheet:
                 yield row
         self._origin.check()
 
-    def at(self, place: int) -> Row:
+    def at(self, offset: int) -> Row:
         """
         A row once more.
 
         Raises:
             SheetError: The file has changed before the row's block was read.
         """
-        number = place & ((1 << _NUMBER_BITS) - 1)
-        row = self._layout.row(number, self._cells_at(place >> _NUMBER_BITS, number), place)
+        number = offset & ((1 << _NUMBER_BITS) - 1)
+        row = self._layout.row(number, self._cells_at(offset >> _NUMBER_BITS, number), offset)
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row

@@ -48,7 +48,7 @@ class Sheet(Protocol):
         """
         ...
 
-    def at(self, place: int) -> Row:
+    def at(self, offset: int) -> Row:
         """
         A row once more.
 

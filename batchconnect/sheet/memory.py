@@ -55,31 +55,31 @@ class MemorySheet:
     def rows(self) -> Iterator[Row]:
         """Every row that is not blank, in the order given."""
         self.blank_rows = 0
-        for place in range(len(self._rows)):
-            row = self._row(place)
+        for offset in range(len(self._rows)):
+            row = self._row(offset)
             if row is None:
                 self.blank_rows += 1
             else:
                 yield row
 
-    def at(self, place: int) -> Row:
+    def at(self, offset: int) -> Row:
         """
         A row once more.
 
         Raises:
             SheetError: The row is blank.
         """
-        row = self._row(place)
+        row = self._row(offset)
         if row is None:
-            raise SheetError(f"{self.name}: row {place + 1} is blank")
+            raise SheetError(f"{self.name}: row {offset + 1} is blank")
         return row
 
     def close(self) -> None:
         """Let go of every cell."""
         self._rows = []
 
-    def _row(self, place: int) -> Row | None:
-        return self._layout.row(place + 1, self._rows[place], place)
+    def _row(self, offset: int) -> Row | None:
+        return self._layout.row(offset + 1, self._rows[offset], offset)
 
 
 def _table(

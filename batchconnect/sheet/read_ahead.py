@@ -15,7 +15,7 @@ _MOST_BLOCKS = 4
 """Lanes and sandboxes whose rows stand far apart each get a block of their own."""
 
 
-class Ahead:
+class ReadAhead:
     """
     The last blocks that were read of a source: 64 KiB at most.
 

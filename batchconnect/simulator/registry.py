@@ -108,7 +108,7 @@ DENIALS: dict[str, tuple[At, Answer]] = {
 
 @dataclass(slots=True, kw_only=True)
 class Registry:
-    """Orgs and sandboxes that exist, and those denied for now."""
+    """OrgRegistry and sandboxes that exist, and those denied for now."""
 
     orgs: Mapping[str, tuple[str, str]] | None = None
     """By org id: client id and client secret. None: any org, with `client_id_of` and `CLIENT_SECRET`."""

@@ -7,7 +7,7 @@ CUT = 0.7
 """Factor of one cut."""
 _SLOW_START = 1.5
 """Factor per second until the first cut, and after a ceiling proved to have risen."""
-_STEADY = 1.06
+_AVOIDANCE = 1.06
 _NEAR_CEILING = 1.01
 _NEAR = 0.83
 """Share of the last ceiling from which on the rate feels its way, where it is not known what was served
@@ -28,7 +28,7 @@ class Growth:
     """Watches one window after the other, each at least a second and two grants long."""
 
     def __init__(self) -> None:
-        self.is_starting = True
+        self.in_slow_start = True
         """Whether no rate is known that is too much."""
         self._sustained: float | None = None
         """What was served up to the last cut, if that is known."""
@@ -52,7 +52,7 @@ class Growth:
         self._disturbed = True
         self._above_since = None
 
-    def held_by_in_flight(self) -> None:
+    def window_limited(self) -> None:
         """Hear that a grant was due, and only the requests in flight were too many."""
         self._held = True
 
@@ -71,7 +71,7 @@ class Growth:
             The rate to go on with.
         """
         # What was served while the rate doubled by the second is far from what can be.
-        self._sustained = None if self.is_starting or served is None else min(rate, served)
+        self._sustained = None if self.in_slow_start or served is None else min(rate, served)
         self._held_from = now
         self._exceeded(now, rate)
         if self._sustained is None or cheap:
@@ -93,7 +93,7 @@ class Growth:
         return rate * CUT
 
     def _exceeded(self, now: float, rate: float) -> None:
-        self.is_starting = False
+        self.in_slow_start = False
         self._ceiling, self._ceiling_at, self._near_from = rate, now, _NEAR * rate
         self._above_since = None
         self.restart(now)
@@ -111,9 +111,9 @@ class Growth:
             return rate
         return max(rate, min(self._sustained, rate * _SLOW_START))
 
-    def acquit(self) -> None:
+    def undo_last_cut(self) -> None:
         """The last cut was a mistake: what failed fails at any rate."""
-        self._ceiling, self.is_starting = None, True
+        self._ceiling, self.in_slow_start = None, True
         self._above_since = None
 
     def restart(self, at: float) -> None:
@@ -147,9 +147,9 @@ class Growth:
         per_second = self._per_second(now, rate)
         used = taken >= _USED * rate * elapsed
         # However long a window was, it is one proof: it grows no more than a second of slow start.
-        proof_s = elapsed if self.is_starting else min(elapsed, _PROOF_S)
+        proof_s = elapsed if self.in_slow_start else min(elapsed, _PROOF_S)
         factor = min(per_second**proof_s, _SLOW_START) if used else 1.0
-        return factor, (_SLOW_START if self.is_starting else _STEADY) if held else 1.0
+        return factor, (_SLOW_START if self.in_slow_start else _AVOIDANCE) if held else 1.0
 
     def _per_second(self, now: float, rate: float) -> float:
         if self._ceiling is not None and now - self._ceiling_at >= _FORGET_S:
@@ -158,7 +158,7 @@ class Growth:
             if self._above_since is None:
                 self._above_since = now
             elif now - self._above_since >= self._proof_risen_s:
-                self._ceiling, self.is_starting = None, True
+                self._ceiling, self.in_slow_start = None, True
         if self._ceiling is None:
-            return _SLOW_START if self.is_starting else _STEADY
-        return _NEAR_CEILING if rate >= self._near_from else _STEADY
+            return _SLOW_START if self.in_slow_start else _AVOIDANCE
+        return _NEAR_CEILING if rate >= self._near_from else _AVOIDANCE

@@ -15,7 +15,7 @@ from batchconnect.model.event import Event, LanePaused, PaceChanged
 from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
 from batchconnect.transport.load import Signal
-from batchconnect.transport.served import PROVEN, Served
+from batchconnect.transport.throughput import PROVEN, ThroughputEstimate
 
 START_RATE = 2.0
 """Requests per second of a lane that was not told its rate (contract, section 6)."""
@@ -97,7 +97,7 @@ class RateLimiter:
         self._floor = min(FLOOR_RATE, self._ceiling)
         self._growth = Growth()
         self._faults = Faults()
-        self._served = Served()
+        self._throughput = ThroughputEstimate()
         self._limit = START_IN_FLIGHT if rate is None else inf
         self._in_flight = 0
         self._was_full = False
@@ -105,12 +105,12 @@ class RateLimiter:
         self._paused_until = -inf
         self._probing_since: float | None = None
         self._cut_at = -inf
-        self._is_cut_rash = False
+        self._is_cut_unconfirmed = False
         self._congested_in_a_row = 0
         self._unsent_at = -inf
         self._unsent_in_a_row = 0
         self._refused_in_a_row = 0
-        self._is_suspicion = False
+        self._is_probe_unconfirmed = False
         self.counted = Counted(rate_max=self._rate)
 
     @property
@@ -150,9 +150,9 @@ class RateLimiter:
     def take(self, now: float) -> None:
         """Take the grant that `wait_s` gave for this moment; the next one is a whole gap away."""
         if self._was_full and now - self._due() > SLACK_S:
-            self._growth.held_by_in_flight()
+            self._growth.window_limited()
         self._was_full = False
-        self._served.taken(now, self._due())
+        self._throughput.taken(now, self._due())
         self._grow(now)
         gap = 1 / self._rate
         due = self._last + gap
@@ -192,7 +192,7 @@ class RateLimiter:
         self._refused_in_a_row = self._refused_in_a_row + 1 if is_unnamed else 0
         if self._refused_in_a_row >= ALL_REFUSED and not self.probing:
             self.probe(now)
-            self._is_suspicion = True
+            self._is_probe_unconfirmed = True
         # What was sent before the last cut met the old pace: it is the same congestion, told again.
         if sent_at < self._cut_at:
             self._growth.disturbed()
@@ -237,7 +237,7 @@ class RateLimiter:
     def probe(self, now: float) -> None:
         """Let one request at a time out, until one that leaves from now on is answered normally."""
         self._probing_since = now
-        self._is_suspicion = False
+        self._is_probe_unconfirmed = False
 
     def _due(self) -> float:
         """When the pace alone would let the next request go, at the rate as of now."""
@@ -246,7 +246,7 @@ class RateLimiter:
         return max(self._last + gap - early_s, self._paused_until)
 
     def _clean(self, now: float, sent_at: float) -> None:
-        self._served.answered(sent_at)
+        self._throughput.answered(sent_at)
         self._growth.answered(sent_at)
         if sent_at >= self._cut_at:
             self._faults.answered(proven=self._is_proven(now))
@@ -254,34 +254,34 @@ class RateLimiter:
                 self._rate = self._growth.recovered(sent_at, self._rate)
             self._congested_in_a_row = 0
         if self._probing_since is not None and (
-            self._is_suspicion or sent_at >= self._probing_since
+            self._is_probe_unconfirmed or sent_at >= self._probing_since
         ):
             self._probing_since = None
 
     def _is_proven(self, now: float) -> bool:
         """Whether a lower rate would end no faults: more was served, or there is none."""
-        return self._rate <= self._floor or self._served.is_proven(now, self._rate)
+        return self._rate <= self._floor or self._throughput.is_proven(now, self._rate)
 
     def _is_overload(self, now: float) -> bool:
         """Judge a server fault; one that is no overload may still have a say in the growth."""
         is_known = self._faults.share is not None
         fault = self._faults.failed(now, self._rate, proven=self._is_proven(now))
-        if fault is Fault.LEARNED and self._is_cut_rash:
-            self._growth.acquit()
+        if fault is Fault.LEARNED and self._is_cut_unconfirmed:
+            self._growth.undo_last_cut()
         elif fault is Fault.OUTAGE:
-            self._served.forget()
+            self._throughput.forget()
         elif fault is Fault.ISOLATED:
             self._growth.disturbed()
         if fault not in {Fault.OVERLOAD, Fault.OUTAGE}:
             return False
         # Without a usual share to compare with, the cut is made on suspicion, and may be taken back.
-        self._is_cut_rash = not is_known
+        self._is_cut_unconfirmed = not is_known
         return True
 
     def _congested(self, now: float, *, throttled: bool, named: bool) -> None:
         self._cut_at = now
-        self._is_cut_rash = self._is_cut_rash and not throttled
-        served = self._served.congested(now)
+        self._is_cut_unconfirmed = self._is_cut_unconfirmed and not throttled
+        served = self._throughput.congested(now)
         if served is not None and not throttled:
             # If the faults go on at a rate that was surely served, it is not the rate.
             served *= PROVEN if self._faults.is_tested else _TO_TEST

@@ -32,7 +32,7 @@ class Again(Enum):
     """Its answer stands."""
     COUNTED = auto()
     """Yes, as one of the attempts of the policy."""
-    FREE = auto()
+    UNBUDGETED = auto()
     """Yes, without using an attempt up, for as long as the lane's patience lasts."""
 
 
@@ -51,13 +51,13 @@ def not_applied(judge: Judge) -> Rule:
     def rule(request: Request, answer: Response | TransportError) -> Again:
         if isinstance(answer, Response):
             if judge(answer) is Signal.THROTTLED:
-                return Again.FREE
+                return Again.UNBUDGETED
             repeat = request.purpose is not Purpose.CREATE and is_server_fault(answer)
             return Again.COUNTED if repeat else Again.NO
         if answer.permanent:
             return Again.NO
         if request.purpose is Purpose.CREATE:
-            return Again.NO if answer.sent else Again.FREE
+            return Again.NO if answer.sent else Again.UNBUDGETED
         return Again.COUNTED
 
     return rule
@@ -185,18 +185,20 @@ class Retrying:
             TransportError: The last fault, with the same counts; or stopped while it waited, and then
                 a create was surely not applied.
         """
-        told = _Told()
+        attempts = _Attempts()
         while True:
             answer = await self._try(request)
             again = self._on(request, answer)
-            told.hear(answer, throttled=isinstance(answer, Response) and again is Again.FREE)
-            wait_s = self._next_wait(told, answer, again)
+            attempts.record(
+                answer, throttled=isinstance(answer, Response) and again is Again.UNBUDGETED
+            )
+            wait_s = self._next_wait(attempts, answer, again)
             if wait_s is None:
-                return told.give(answer)
+                return attempts.result(answer)
             try:
                 await self._stop.sleep(request.purpose, wait_s)
             except TransportError as stopped:
-                return told.hear(stopped).give(stopped)
+                return attempts.record(stopped).result(stopped)
             self.retried += 1
 
     async def _try(self, request: Request) -> Response | TransportError:
@@ -206,7 +208,7 @@ class Retrying:
             return error
 
     def _next_wait(
-        self, told: "_Told", answer: Response | TransportError, again: Again
+        self, attempts: "_Attempts", answer: Response | TransportError, again: Again
     ) -> float | None:
         """Seconds until the next try, None where the answer stands."""
         if again is Again.NO:
@@ -216,25 +218,25 @@ class Retrying:
         now, jitter = anyio.current_time(), self._rng.random()
         asked_s = retry_after_s(answer.headers) if isinstance(answer, Response) else None
         match again:
-            case Again.FREE:
+            case Again.UNBUDGETED:
                 if self._patience.is_out(now):
                     self._stop.set(NO_PROGRESS)
                     return None
-                told.free += 1
-                return self._policy.wait(told.free, asked_s, jitter)
+                attempts.free += 1
+                return self._policy.wait(attempts.free, asked_s, jitter)
             case Again.COUNTED:  # pragma: no branch - the last of a closed set
-                told.counted += 1
-                if told.counted_since is None:
-                    told.counted_since = now
-                wait_s = self._policy.next_wait(told.counted, asked_s, jitter)
+                attempts.counted += 1
+                if attempts.counted_since is None:
+                    attempts.counted_since = now
+                wait_s = self._policy.next_wait(attempts.counted, asked_s, jitter)
                 late = wait_s is not None and (
-                    now + wait_s - told.counted_since > self._policy.total_s
+                    now + wait_s - attempts.counted_since > self._policy.total_s
                 )
                 return None if late else wait_s
 
 
 @dataclass(slots=True)
-class _Told:
+class _Attempts:
     """What the tries of one request came to so far."""
 
     tries: int = 0
@@ -243,12 +245,12 @@ class _Told:
     counted_since: float | None = None
     free: int = 0
 
-    def hear(self, answer: Response | TransportError, *, throttled: bool = False) -> "_Told":
+    def record(self, answer: Response | TransportError, *, throttled: bool = False) -> "_Attempts":
         self.tries += answer.attempts
         self.throttled += throttled
         return self
 
-    def give(self, answer: Response | TransportError) -> Response:
+    def result(self, answer: Response | TransportError) -> Response:
         if isinstance(answer, Response):
             if (answer.attempts, answer.throttled) == (self.tries, self.throttled):
                 return answer

@@ -16,12 +16,12 @@ from batchconnect.model.secret import Secret
 from batchconnect.validation.cells import Cells
 from batchconnect.validation.entra import check_principal_id, check_tenant, same_ids
 from batchconnect.validation.finding import NOTHING, has_error, located
-from batchconnect.validation.healthy import Texts, healthy
 from batchconnect.validation.kusto import canonical_endpoint, check_database, check_endpoint
 from batchconnect.validation.naming import check_description, check_name
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
 from batchconnect.validation.reference import References
+from batchconnect.validation.valid_pattern import Texts, valid_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def parse(
     row: Row,
     *,
     header: Header,
-    orgs: Orgs,
+    orgs: OrgRegistry,
     org: str | None,
     sandbox: str | None,
     references: References,
@@ -103,7 +103,7 @@ def parse(
         columns. No finding repeats what stands in a refused cell, since columns get swapped.
     """
     found: list[Problem] = []
-    texts = healthy(row) or _judged(row, references, found)
+    texts = valid_texts(row) or _judged(row, references, found)
     its_org, problems = choose_org(texts.org, org, orgs)
     found += problems
     its_sandbox, problems = choose_sandbox(texts.sandbox, sandbox, its_org)

@@ -27,7 +27,7 @@ _NAME = Struct(f"{_DIGEST}s{_RECORD.size - _DIGEST}x")
 """The same record, for its digest alone."""
 
 
-class _Place(NamedTuple):
+class _Group(NamedTuple):
     """Where one row stands in a group of rows with one name."""
 
     same: list[int]
@@ -45,7 +45,7 @@ class Doubled:
         header: For the addresses of cells.
     """
 
-    def __init__(self, places: Mapping[int, _Place], header: Header) -> None:
+    def __init__(self, places: Mapping[int, _Group], header: Header) -> None:
         self._places = places
         self._header = header
 
@@ -65,7 +65,7 @@ class Doubled:
     def __len__(self) -> int:
         return len(self._places)
 
-    def _problems(self, row_number: int, place: _Place) -> Iterator[Problem]:
+    def _problems(self, row_number: int, place: _Group) -> Iterator[Problem]:
         if len(place.same) > 1:
             others = (number for number in place.same if number != row_number)
             yield Problem(
@@ -102,7 +102,7 @@ class Doubles:
         """Remember one row; nothing of the connection itself is kept."""
         self.enter(
             connection.row,
-            place_of(connection.org.org_id, connection.sandbox),
+            name_scope(connection.org.org_id, connection.sandbox),
             canonical_name(connection.name),
             (
                 connection.endpoint,
@@ -118,7 +118,7 @@ class Doubles:
 
         Args:
             row: Its number.
-            place: As `place_of` gives it.
+            place: As `name_scope` gives it.
             name: As names are compared.
             target: Endpoint, database, tenant and principal, as targets are compared.
         """
@@ -127,17 +127,17 @@ class Doubles:
 
     def groups(self) -> Doubled:
         """The rows that are doubled, whatever number of rows was added."""
-        places: dict[int, _Place] = {}
+        places: dict[int, _Group] = {}
         for bucket in self._buckets:
             for keys in _named_twice(bucket):
                 named = list(keys.values())
                 for same in named:
-                    place = _Place(same=same, named=named)
+                    place = _Group(same=same, named=named)
                     places.update(dict.fromkeys(same, place))
         return Doubled(places, self._header)
 
 
-def place_of(org_id: str, sandbox: str) -> str:
+def name_scope(org_id: str, sandbox: str) -> str:
     """Where a name may stand once only, as `Doubles.enter` takes it."""
     return f"{org_id}\0{sandbox}\0"
 

@@ -15,20 +15,20 @@ from batchconnect.model.row import Column, Header, Row
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.template import is_template_row
-from batchconnect.validation.doubles import Doubles, place_of
-from batchconnect.validation.healthy import MARKER, SEPARATOR, pattern_of
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.doubles import Doubles, name_scope
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
+from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, pattern_of
 
 _MOST_PLACES = 4096
-"""Orgs with a sandbox that are remembered; a sheet may name a million."""
+"""OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
 
 
-class Healthy(NamedTuple):
+class ValidRow(NamedTuple):
     """A row that was taken: what `BaseConnection` would tell of it, but for the secret and the marker."""
 
     number: int
-    place: int
+    offset: int
     """Where the sheet finds the row again."""
     org: Org
     sandbox: str
@@ -41,7 +41,7 @@ class Healthy(NamedTuple):
     carried: tuple[str, ...]
 
 
-class Glance:
+class FastScan:
     """
     One look at the bare cells of a row.
 
@@ -50,17 +50,17 @@ class Glance:
         orgs: The orgs that a row may name.
         org: `--org`.
         sandbox: `--sandbox`.
-        tells: Whether the rows that are taken are told of, or only counted.
+        yields_rows: Whether the rows that are taken are told of, or only counted.
     """
 
     def __init__(
         self,
         header: Header,
         *,
-        orgs: Orgs,
+        orgs: OrgRegistry,
         org: str | None,
         sandbox: str | None,
-        tells: bool = False,
+        yields_rows: bool = False,
     ) -> None:
         self.doubles = Doubles(header)
         """Knows the rows that were taken."""
@@ -73,14 +73,14 @@ class Glance:
         self._orgs = orgs
         self._org = org
         self._sandbox = sandbox
-        self._tells = tells
+        self._yields_rows = yields_rows
         self._places: dict[tuple[str, str], tuple[Org, str, str] | None] = {}
 
-    def of(self, sheet: Sheet) -> Iterator[Row | Healthy]:
+    def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
         """The rows in input order: those that have to be judged, and those that are told of."""
         return sheet.others(self._take) if isinstance(sheet, CsvSheet) else sheet.rows()
 
-    def _take(self, number: int, cells: Sequence[str], place: int) -> Healthy | bool:
+    def _take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
         joined = SEPARATOR.join(self._pick(cells))
         found = self._match(joined)
         if found is None or MARKER in joined:
@@ -99,11 +99,11 @@ class Glance:
         # The pattern lets pass only what is canonical already, but for the case of the database.
         self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
         self.rows += 1
-        if not self._tells:
+        if not self._yields_rows:
             return True
         carried = tuple([cells[at] for at in self._carried_at]) if self._carried_at else ()
-        return Healthy(
-            number, place, org, sandbox, name, text, endpoint, database, tenant, principal, carried
+        return ValidRow(
+            number, offset, org, sandbox, name, text, endpoint, database, tenant, principal, carried
         )
 
     def _remembered(self, cells: tuple[str, str]) -> tuple[Org, str, str] | None:
@@ -118,4 +118,4 @@ class Glance:
         its_sandbox, more = choose_sandbox(sandbox, self._sandbox, its_org)
         if its_org is None or problems or more:
             return None
-        return its_org, its_sandbox, place_of(its_org.org_id, its_sandbox)
+        return its_org, its_sandbox, name_scope(its_org.org_id, its_sandbox)

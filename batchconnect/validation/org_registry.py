@@ -1,7 +1,7 @@
 """
 Which org a cell means: a settings key, an org id or an alias, in any letter case.
 
-`SimulatedOrgs` is the same book for `--simulate`, where any text is an org of the simulator and no
+`SimulatedOrgRegistry` is the same book for `--simulate`, where any text is an org of the simulator and no
 real credential is ever handed out.
 """
 
@@ -28,7 +28,7 @@ _MOST_GUESSES = 1000
 _LONGEST_GUESS = 100
 
 
-class Orgs:
+class OrgRegistry:
     """
     The orgs that the settings know.
 
@@ -103,7 +103,7 @@ class Orgs:
         self._spellings.setdefault(folded, name)
 
 
-class SimulatedOrgs(Orgs):
+class SimulatedOrgRegistry(OrgRegistry):
     """
     The orgs of the simulator: those of the settings without their credentials, and any other text.
 

@@ -12,12 +12,14 @@ from batchconnect.model.row import Column
 from batchconnect.validation.damage import clean
 from batchconnect.validation.finding import NOTHING, Problems, error, note
 from batchconnect.validation.naming import check_sandbox
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 
 _PLAIN = re.compile("[A-Za-z0-9@._-]+")
 
 
-def choose_org(cell: str | None, option: str | None, orgs: Orgs) -> tuple[Org | None, Problems]:
+def choose_org(
+    cell: str | None, option: str | None, orgs: OrgRegistry
+) -> tuple[Org | None, Problems]:
     """
     The org of a row.
 
@@ -76,7 +78,7 @@ def choose_sandbox(cell: str | None, option: str | None, org: Org | None) -> tup
     return "", (error(Column.SANDBOX, "sandbox_missing", what, fix),)
 
 
-def _unknown(what: str, text: str, orgs: Orgs) -> Problems:
+def _unknown(what: str, text: str, orgs: OrgRegistry) -> Problems:
     nearest = orgs.nearest(text)
     fix = (
         f"Did you mean `{nearest}`?"

@@ -101,7 +101,7 @@ class Troubled:
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Troubled:
-    """Healthy rows stand between the faulty ones, for ten doubts in a row pause a lane."""
+    """ValidRow rows stand between the faulty ones, for ten doubts in a row pause a lane."""
     place = Place(tmp_path_factory.mktemp("troubled"), nursery)
     names = [
         name

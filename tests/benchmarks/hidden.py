@@ -111,7 +111,7 @@ class InFlight:
     latency_s: float
 
     def take(self, now: float, in_flight: int) -> float:
-        """Served if there are no more than so many."""
+        """ThroughputEstimate if there are no more than so many."""
         return 0.0 if in_flight <= self.most else 1.0
 
     def allowed(self, start: float, end: float) -> float:
@@ -124,7 +124,7 @@ class Unlimited:
     """Serves whatever comes; its use is measured against the most that a lane ever asks for."""
 
     def take(self, now: float, in_flight: int) -> float:
-        """Served."""
+        """ThroughputEstimate."""
         return 0.0
 
     def allowed(self, start: float, end: float) -> float:

@@ -13,7 +13,7 @@ from statistics import median
 import anyio
 import trio.testing
 
-from batchconnect.flow_service.answer import Made
+from batchconnect.flow_service.answer import ObjectCreated
 from batchconnect.lane.lane import Lane, Limits
 from batchconnect.lane.pool import Pool
 from batchconnect.model.org import Org
@@ -100,7 +100,7 @@ class _Ours:
         sent = await self._lane.create(_CONNECTION)
         self._out -= 1
         # What comes back as 500 is settled beside the work, and sent again.
-        self._left += not isinstance(sent.answer, Made)
+        self._left += not isinstance(sent.answer, ObjectCreated)
         self._changed.set()
 
 

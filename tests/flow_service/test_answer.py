@@ -9,11 +9,11 @@ from hypothesis import example, given, strategies as st
 
 from batchconnect.flow_service.answer import (
     Answer,
-    Made,
     NotSent,
+    ObjectCreated,
     OrgLevel,
     Refused,
-    Scope,
+    StopScope,
     Throttled,
     Unknown,
     is_congestion,
@@ -23,7 +23,7 @@ from batchconnect.flow_service.answer import (
     judge_create_error,
 )
 from batchconnect.flow_service.breaker import Breaker
-from batchconnect.flow_service.complaint import read_complaint
+from batchconnect.flow_service.problem import read_problem
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, title_for
 from batchconnect.model.secret import Secret
@@ -80,17 +80,19 @@ BARE = {"message": "words"}
 def test_created(status: int, sentence: str, response: Response) -> None:
     judged = judge_create(response)
 
-    assert isinstance(judged, Made), sentence
+    assert isinstance(judged, ObjectCreated), sentence
     assert judged.connection_id.lower() == ID
 
 
 def test_the_etag_is_kept_with_its_quotes_and_may_be_missing() -> None:
     with_etag = judge_create(answer(201, {"id": ID, "etag": ETAG}, x_request_id="r-9"))
 
-    assert Made(connection_id=ID, etag=ETAG, http_status=201, request_id="r-9") == with_etag
-    assert Made(connection_id=ID, etag=None, http_status=201, request_id=None) == judge_create(
-        answer(201, {"id": ID, "etag": 7})
+    assert (
+        ObjectCreated(connection_id=ID, etag=ETAG, http_status=201, request_id="r-9") == with_etag
     )
+    assert ObjectCreated(
+        connection_id=ID, etag=None, http_status=201, request_id=None
+    ) == judge_create(answer(201, {"id": ID, "etag": 7}))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_what_every_row_would_meet_is_org_level(response: Response) -> None:
     judged = judge_create(response)
 
     assert isinstance(judged, OrgLevel)
-    assert judged.scope is Scope.LANE
+    assert judged.scope is StopScope.LANE
     assert judged.title
 
 
@@ -210,7 +212,7 @@ def test_an_unknown_sandbox_stops_that_sandbox_alone(number: str) -> None:
     judged = judge_create(answer(404, flow(f"{number}-404")))
 
     assert isinstance(judged, OrgLevel)
-    assert judged.scope is Scope.SANDBOX
+    assert judged.scope is StopScope.SANDBOX
     assert judged.title == "The sandbox does not exist"
 
 
@@ -424,20 +426,20 @@ RAW_ODD = '{"error_code": true, "message": 4}'
     ],
 )
 def test_parse_order(response: Response, code: str, message: str, request_id: str | None) -> None:
-    complaint = read_complaint(response)
+    problem = read_problem(response)
 
-    assert (code, message) == (complaint.code, complaint.message)
-    assert request_id == complaint.request_id
+    assert (code, message) == (problem.code, problem.message)
+    assert request_id == problem.request_id
 
 
 def test_a_message_is_one_line_of_200_visible_characters() -> None:
     hostile = "\x1b[31mred\u202e\u200b\r\n\tnext " + "x" * 500
 
-    complaint = read_complaint(answer(400, {"message": hostile}))
+    problem = read_problem(answer(400, {"message": hostile}))
 
-    assert complaint.message.startswith("[31mred next xxx")
-    assert len(complaint.message) == 200
-    assert complaint.message.endswith("…")
+    assert problem.message.startswith("[31mred next xxx")
+    assert len(problem.message) == 200
+    assert problem.message.endswith("…")
 
 
 @pytest.mark.parametrize(
@@ -465,9 +467,9 @@ def test_an_echoed_secret_is_gone_before_anything_is_cut(status: int, echo: str)
 
 
 def test_a_secret_that_may_be_a_common_word_does_not_destroy_the_text() -> None:
-    complaint = read_complaint(answer(400, {"message": "a word"}), [Secret("word")])
+    problem = read_problem(answer(400, {"message": "a word"}), [Secret("word")])
 
-    assert complaint.message == "a word"
+    assert problem.message == "a word"
 
 
 # Whatever may come ------------------------------------------------------------------------------
@@ -509,7 +511,7 @@ def test_no_answer_breaks_the_judge(
 
     judged = judge_create(response, [KEY])
 
-    if isinstance(judged, Made):
+    if isinstance(judged, ObjectCreated):
         assert status == 201
         assert judged.connection_id.lower() in {ID, OTHER_ID}
     if isinstance(judged, Refused | OrgLevel):

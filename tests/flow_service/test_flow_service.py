@@ -10,7 +10,7 @@ import pytest
 
 from batchconnect.flow_service import (
     FlowService,
-    Gone,
+    NotFound,
     Sent,
     Spec,
     Unreadable,
@@ -19,7 +19,7 @@ from batchconnect.flow_service import (
     list_request,
     spec_request,
 )
-from batchconnect.flow_service.answer import Made, NotSent, OrgLevel, Scope, Unknown
+from batchconnect.flow_service.answer import NotSent, ObjectCreated, OrgLevel, StopScope, Unknown
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.model.org import Org
@@ -155,7 +155,7 @@ async def test_a_create_tells_answer_attempts_and_throttles() -> None:
 
     sent = await FlowService(Script(made), ORG).create(CONNECTION)
 
-    expected = Made(connection_id=ID, etag=None, http_status=201, request_id=None)
+    expected = ObjectCreated(connection_id=ID, etag=None, http_status=201, request_id=None)
     assert Sent(answer=expected, attempts=3, throttled=2) == sent
 
 
@@ -353,18 +353,18 @@ async def test_anything_odd_makes_the_listing_failed_and_never_empty(
 @pytest.mark.parametrize(
     ("refused", "scope"),
     [
-        (answer(401), Scope.LANE),
-        (answer(401, {"type": "x/FLOW-1001-401"}), Scope.LANE),
-        (answer(403, {"error_code": "403025"}), Scope.LANE),
-        (answer(404), Scope.LANE),
-        (answer(404, {"type": "x/FLOW-9999-404"}), Scope.LANE),
-        (answer(404, {"type": "x/FLOW-2100-404"}), Scope.SANDBOX),
-        (answer(400, {"error_code": "400003"}), Scope.LANE),
-        (TransportError("invalid_client", sent=False, permanent=True), Scope.LANE),
+        (answer(401), StopScope.LANE),
+        (answer(401, {"type": "x/FLOW-1001-401"}), StopScope.LANE),
+        (answer(403, {"error_code": "403025"}), StopScope.LANE),
+        (answer(404), StopScope.LANE),
+        (answer(404, {"type": "x/FLOW-9999-404"}), StopScope.LANE),
+        (answer(404, {"type": "x/FLOW-2100-404"}), StopScope.SANDBOX),
+        (answer(400, {"error_code": "400003"}), StopScope.LANE),
+        (TransportError("invalid_client", sent=False, permanent=True), StopScope.LANE),
     ],
 )
 async def test_a_refused_listing_is_the_lanes_or_the_sandboxs_refusal(
-    refused: Response | TransportError, scope: Scope
+    refused: Response | TransportError, scope: StopScope
 ) -> None:
     listing, _ = await listed(count(0), refused)
 
@@ -467,15 +467,15 @@ async def test_the_markers_age_is_told_by_the_services_clock() -> None:
         (page({"id": ID.upper()}), lambda found: isinstance(found, Found)),
         (
             answer(404, {"errorMessage": f"connections not found with id = [{ID}]"}),
-            lambda found: found == Gone(connection_id=ID),
+            lambda found: found == NotFound(connection_id=ID),
         ),
-        (answer(404, {"type": "x/FLOW-1439-404"}), lambda found: isinstance(found, Gone)),
-        (answer(404, {"type": "x/FLOW-1101-404"}), lambda found: isinstance(found, Gone)),
-        (answer(400, {"type": "x/FLOW-1439-400"}), lambda found: isinstance(found, Gone)),
+        (answer(404, {"type": "x/FLOW-1439-404"}), lambda found: isinstance(found, NotFound)),
+        (answer(404, {"type": "x/FLOW-1101-404"}), lambda found: isinstance(found, NotFound)),
+        (answer(400, {"type": "x/FLOW-1439-400"}), lambda found: isinstance(found, NotFound)),
         (answer(404), lambda found: found.refusal is not None),
         (
             answer(404, {"type": "x/FLOW-2100-404"}),
-            lambda found: found.refusal.scope is Scope.SANDBOX,
+            lambda found: found.refusal.scope is StopScope.SANDBOX,
         ),
         (answer(404, {"type": "x/FLOW-9999-404"}), lambda found: found.refusal is None),
         (answer(403), lambda found: found.refusal is not None),

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from hypothesis import given, strategies as st
 
-from batchconnect.flow_service.listing import Fault, Found, Listing, Shown, read_item
+from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown, read_item
 from batchconnect.flow_service.paging import Pages
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.transport.interface import Response
@@ -32,7 +32,7 @@ ITEM: dict[str, Any] = {
 }
 
 
-def read(**changes: Any) -> Found | Fault:
+def read(**changes: Any) -> Found | ListingFault:
     return read_item({**ITEM, **changes}, org_id="A@AdobeOrg", sandbox="prod")
 
 
@@ -80,7 +80,7 @@ def test_another_kind_of_connection_is_kept_only_with_a_marker() -> None:
     assert [found.is_our_kind for found in pages.items] == [False]
     listing = Listing(sandbox="prod", items=tuple(pages.items))
     assert listing.by_name == {}
-    assert listing.by_place == {}
+    assert listing.by_target == {}
     assert list(listing.by_marker) == ["bc1-abcdefghijklmnopqrstuvwxyz"]
 
 
@@ -96,4 +96,4 @@ fields = st.dictionaries(st.sampled_from(list(ITEM)), anything)
 def test_no_item_breaks_the_reader(item: Any) -> None:
     found = read_item(item, org_id="A@AdobeOrg", sandbox="prod")
 
-    assert isinstance(found, Found | Fault)
+    assert isinstance(found, Found | ListingFault)

@@ -5,13 +5,13 @@ from random import Random
 import anyio
 import pytest
 
-from batchconnect.flow_service import Gone, Unreadable
+from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.answer import (
-    Made,
     NotSent,
+    ObjectCreated,
     OrgLevel,
     Refused,
-    Scope,
+    StopScope,
     Throttled,
     Unknown,
 )
@@ -55,7 +55,7 @@ async def test_a_create_is_counted_and_its_id_known() -> None:
     sent = await lane.create(ROW)
     lane.count_created()
 
-    assert isinstance(sent.answer, Made)
+    assert isinstance(sent.answer, ObjectCreated)
     assert bench.service.stored[0].id == sent.answer.connection_id
     counted = lane.counted()
     assert (
@@ -80,7 +80,7 @@ async def test_an_org_level_refusal_stops_the_lane_once() -> None:
     lane.on_change = lambda: changes.append(lane.is_stopped)
 
     for _ in range(2):
-        lane.refuse(_refusal(Scope.LANE), "prod")
+        lane.refuse(_refusal(StopScope.LANE), "prod")
     refused_now = await lane.create(ROW)
 
     assert isinstance(refused_now.answer, NotSent)
@@ -240,7 +240,7 @@ async def test_reads_go_the_same_way() -> None:
     made = bench.service.stored[0].id
 
     assert isinstance(await lane.get("prod", made), Found)
-    assert isinstance(await lane.get("prod", made.replace("-", "0")), Gone)
+    assert isinstance(await lane.get("prod", made.replace("-", "0")), NotFound)
     assert (await lane.list_one_page("prod")).complete
     assert isinstance(await lane.spec("prod"), Unreadable)
     assert lane.counted().sent == 5
@@ -271,7 +271,7 @@ async def test_without_a_listener_it_tells_nobody() -> None:
     bench = Bench()
     lane = Lane(ACME, bench.service, limits=Limits(), slots=anyio.CapacityLimiter(1), rng=Random(0))
 
-    lane.refuse(_refusal(Scope.LANE), "prod")
+    lane.refuse(_refusal(StopScope.LANE), "prod")
 
     assert lane.is_stopped
 
@@ -284,7 +284,7 @@ def test_what_an_answer_says_about_the_load(status: int, signal: Signal) -> None
     assert signal == judge_load(Response(status=status))
 
 
-def _refusal(scope: Scope) -> OrgLevel:
+def _refusal(scope: StopScope) -> OrgLevel:
     return OrgLevel(
         code="403025", title="No", detail="", scope=scope, http_status=403, request_id=None
     )

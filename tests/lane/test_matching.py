@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
+from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
 from batchconnect.lane.matching import Create, Wanted, match, match_absent, match_marker, wanted
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
@@ -210,7 +210,7 @@ def test_the_same_target_under_another_name_is_a_possible_match(
 
 
 def test_an_incomplete_listing_proves_a_hit_and_nothing_else() -> None:
-    fault = Fault(code="http-502", detail="")
+    fault = ListingFault(code="http-502", detail="")
     cut = Listing(sandbox="prod", items=(found(marker=OURS),), fault=fault)
     blind = Listing(sandbox="prod", fault=fault)
 

@@ -7,17 +7,17 @@ import pytest
 from batchconnect.flow_service import Sent
 from batchconnect.flow_service.answer import (
     Answer,
-    Made,
     NotSent,
+    ObjectCreated,
     OrgLevel,
     Refused,
-    Scope,
+    StopScope,
     Throttled,
     Unknown,
 )
 from batchconnect.lane.onboarding import Turn, onboard, outcome_of
 from batchconnect.ledger.entry import Doubted, Entry, Line, Sending, Settled
-from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
@@ -26,7 +26,7 @@ from tests.fake_service import CANARY, Bench, judged
 pytestmark = pytest.mark.anyio
 
 CONNECTION = judged()
-MADE = Made(connection_id="id-1", etag='"e"', http_status=201, request_id="req")
+MADE = ObjectCreated(connection_id="id-1", etag='"e"', http_status=201, request_id="req")
 UNKNOWN = Unknown(code="timeout", detail="no answer")
 
 
@@ -48,12 +48,12 @@ class Pen:
 
 
 def answered(
-    pen: Pen, answer: Answer | Exception, *, attempts: int = 1
+    writer: Pen, answer: Answer | Exception, *, attempts: int = 1
 ) -> Callable[[BaseConnection], Awaitable[Sent]]:
-    """A service that notes in the pen's story when it is called."""
+    """A service that notes in the writer's story when it is called."""
 
     async def create(connection: BaseConnection) -> Sent:
-        pen.entries.append("the wire")  # type: ignore[arg-type]
+        writer.entries.append("the wire")  # type: ignore[arg-type]
         if isinstance(answer, Exception):
             raise answer
         return Sent(answer=answer, attempts=attempts, throttled=attempts - 1)
@@ -61,62 +61,64 @@ def answered(
     return create
 
 
-async def live(pen: Pen, answer: Answer | Exception, *, number: int = 1) -> Outcome:
+async def live(writer: Pen, answer: Answer | Exception, *, number: int = 1) -> Outcome:
     bench = Bench()
-    ledger = RunLedger(pen, run=1, clock=bench.clock)
+    ledger = RunWriter(writer, run=1, clock=bench.clock)
     turn = Turn(connection=CONNECTION, number=number, warnings=("a twin stands there",))
-    return await onboard(turn, create=answered(pen, answer, attempts=2), ledger=ledger)
+    return await onboard(turn, create=answered(writer, answer, attempts=2), ledger=ledger)
 
 
 async def test_the_intent_is_durable_before_the_wire_and_the_outcome_after() -> None:
-    pen = Pen()
+    writer = Pen()
 
-    outcome = await live(pen, MADE)
+    outcome = await live(writer, MADE)
 
     assert Created(connection_id="id-1", etag='"e"', http_status=201, request_id="req") == outcome
-    assert pen.kinds() == ["Sending", "str", "Settled"]
+    assert writer.kinds() == ["Sending", "str", "Settled"]
     warnings = ("a twin stands there",)
-    assert Settled(outcome=outcome, attempts=2, throttled=1, warnings=warnings) == pen.entries[-1]
+    assert (
+        Settled(outcome=outcome, attempts=2, throttled=1, warnings=warnings) == writer.entries[-1]
+    )
 
 
 async def test_an_unknown_answer_is_written_as_a_doubt() -> None:
-    pen = Pen()
+    writer = Pen()
 
-    outcome = await live(pen, UNKNOWN, number=2)
+    outcome = await live(writer, UNKNOWN, number=2)
 
     assert InDoubt(code="timeout", detail="no answer") == outcome
-    doubted = pen.entries[-1]
+    doubted = writer.entries[-1]
     assert isinstance(doubted, Doubted)
     assert (outcome, 2, 1) == (doubted.outcome, doubted.attempts, doubted.throttled)
-    assert Sending(number=2) == pen.entries[0]
+    assert Sending(number=2) == writer.entries[0]
 
 
 async def test_without_a_durable_intent_nothing_is_sent() -> None:
-    pen = Pen(refuse=Sending)
+    writer = Pen(refuse=Sending)
 
     with pytest.raises(LedgerError):
-        await live(pen, MADE)
+        await live(writer, MADE)
 
-    assert pen.entries == []
+    assert writer.entries == []
 
 
 @pytest.mark.parametrize(("answer", "refuse"), [(MADE, Settled), (UNKNOWN, Doubted)])
 async def test_an_outcome_that_cannot_be_written_leaves_the_intent(
     answer: Answer, refuse: type[object]
 ) -> None:
-    pen = Pen(refuse=refuse)
+    writer = Pen(refuse=refuse)
 
     with pytest.raises(LedgerError):
-        await live(pen, answer)
+        await live(writer, answer)
 
-    assert pen.kinds() == ["Sending", "str"]
+    assert writer.kinds() == ["Sending", "str"]
 
 
 async def test_an_exception_is_a_doubt_and_tells_its_kind_alone() -> None:
     """Its text may repeat what was sent."""
-    pen = Pen()
+    writer = Pen()
 
-    outcome = await live(pen, RuntimeError(f"cannot send {CANARY}0001"))
+    outcome = await live(writer, RuntimeError(f"cannot send {CANARY}0001"))
 
     assert InDoubt(code="internal_error", detail="RuntimeError") == outcome
 
@@ -133,7 +135,7 @@ async def test_an_exception_is_a_doubt_and_tells_its_kind_alone() -> None:
         ),
         (
             OrgLevel(
-                code="403025", title="No", detail="no right", scope=Scope.LANE, http_status=403,
+                code="403025", title="No", detail="no right", scope=StopScope.LANE, http_status=403,
                 request_id=None,
             ),
             Failed(code="403025", detail="no right", http_status=403),

@@ -6,9 +6,9 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from batchconnect.flow_service import Gone, Unreadable
-from batchconnect.flow_service.answer import OrgLevel, Scope
-from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
+from batchconnect.flow_service import NotFound, Unreadable
+from batchconnect.flow_service.answer import OrgLevel, StopScope
+from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.planner import (
     Decided,
@@ -29,15 +29,20 @@ from tests.fake_service import Bench, cells, judged
 
 pytestmark = pytest.mark.anyio
 
-FAILED = Listing(sandbox="prod", fault=Fault(code="http-502", detail=""))
+FAILED = Listing(sandbox="prod", fault=ListingFault(code="http-502", detail=""))
 REFUSED = Listing(
     sandbox="prod",
     refusal=OrgLevel(
-        code="403025", title="No", detail="no", scope=Scope.LANE, http_status=403, request_id=None
+        code="403025",
+        title="No",
+        detail="no",
+        scope=StopScope.LANE,
+        http_status=403,
+        request_id=None,
     ),
 )
 EMPTY = Listing(sandbox="prod")
-UNREADABLE = Unreadable(fault=Fault(code="http-502", detail=""))
+UNREADABLE = Unreadable(fault=ListingFault(code="http-502", detail=""))
 ROWS = [judged(cells(number)) for number in range(1, 5)]
 
 
@@ -67,7 +72,7 @@ def listing(*items: Found) -> Listing:
 class Reads:
     """Answers listings and GETs as scripted; the last listing stays."""
 
-    def __init__(self, *listings: Listing, get: Found | Gone | Unreadable = UNREADABLE) -> None:
+    def __init__(self, *listings: Listing, get: Found | NotFound | Unreadable = UNREADABLE) -> None:
         self.listings = list(listings)
         self.answer = get
         self.listed: list[float] = []
@@ -77,7 +82,7 @@ class Reads:
         self.listed.append(anyio.current_time())
         return self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
 
-    async def get(self, sandbox: str, connection_id: str) -> Found | Gone | Unreadable:
+    async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         self.asked.append(connection_id)
         return self.answer
 
@@ -93,7 +98,7 @@ async def decided(
     decisions = decide(
         range(len(rows)),
         stands,
-        load=lambda place: rows[place],
+        load=lambda offset: rows[offset],
         reads=reads or Reads(EMPTY),
         known=known or Known(),
         rules=rules or Rules(),
@@ -139,7 +144,7 @@ async def test_a_listing_that_is_refused_is_read_once() -> None:
 async def states(bench: Bench, rows: Iterable[BaseConnection]) -> Known:
     """A young ledger that sent these rows itself."""
     for row in rows:
-        await bench.pen().begin(row.row, row.marker, number=1)
+        await bench.writer().begin(row.row, row.marker, number=1)
     return Known(is_new=True, state_of=bench.ledger.marker_state)
 
 
@@ -217,7 +222,7 @@ async def test_a_row_that_is_not_to_be_looked_at_is_passed_over() -> None:
     decisions = await decided(EMPTY, rows=[None, ROWS[1]])
 
     assert [ROWS[1]] == [each.connection for each in decisions]
-    assert [each.place for each in decisions] == [1]
+    assert [each.offset for each in decisions] == [1]
 
 
 # What the ledger says was made, and the listing does not show -----------------------------------------
@@ -244,7 +249,7 @@ async def test_what_the_second_listing_shows_exists() -> None:
     assert reads.asked == []
 
 
-GONE = Gone(connection_id="id-made")
+GONE = NotFound(connection_id="id-made")
 
 
 async def test_gone_takes_get_and_two_complete_listings() -> None:
@@ -263,7 +268,7 @@ async def test_gone_takes_get_and_two_complete_listings() -> None:
     ("again", "get"), [(FAILED, GONE), (EMPTY, UNREADABLE), (FAILED, UNREADABLE)]
 )
 async def test_what_cannot_be_found_out_is_not_sent(
-    again: Listing, get: Gone | Unreadable, *, recreate: bool
+    again: Listing, get: NotFound | Unreadable, *, recreate: bool
 ) -> None:
     decided_on = await decision(
         EMPTY, reads=Reads(again, get=get), known=made(ROWS[0]), rules=Rules(recreate=recreate)
@@ -303,5 +308,5 @@ async def test_many_that_are_gone_share_one_listing_and_come_last() -> None:
 
     decisions = await decided(EMPTY, reads=reads, known=known, rows=ROWS)
 
-    assert [each.place for each in decisions] == [3, 0, 1, 2]
+    assert [each.offset for each in decisions] == [3, 0, 1, 2]
     assert len(reads.listed) == 1

@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from batchconnect.flow_service.answer import OrgLevel, Scope
-from batchconnect.flow_service.listing import Fault, Found, Listing, Shown
+from batchconnect.flow_service.answer import OrgLevel, StopScope
+from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.reconciler import (
     HELD,
@@ -47,11 +47,16 @@ EQUAL = Shown(
     service_principal_id=WANTED.target.service_principal_id,
 )
 EMPTY = Listing(sandbox="prod")
-FAILED = Listing(sandbox="prod", fault=Fault(code="http-502", detail="bad gateway"))
+FAILED = Listing(sandbox="prod", fault=ListingFault(code="http-502", detail="bad gateway"))
 REFUSED = Listing(
     sandbox="prod",
     refusal=OrgLevel(
-        code="403025", title="No", detail="no", scope=Scope.LANE, http_status=403, request_id=None
+        code="403025",
+        title="No",
+        detail="no",
+        scope=StopScope.LANE,
+        http_status=403,
+        request_id=None,
     ),
 )
 
@@ -89,7 +94,7 @@ class Story:
     def __post_init__(self) -> None:
         self.reconciler = Reconciler(
             look=self.look,
-            ledger=self.bench.pen(),
+            ledger=self.bench.writer(),
             clock=self.bench.clock,
             policy=self.policy,
             settled=lambda _doubt, outcome: self.settled.append(outcome),
@@ -108,7 +113,7 @@ class Story:
             wanted=wanted(judged(cells(number))),
             outcome=InDoubt(code="timeout"),
             moment=self.bench.clock.moment(),
-            place=number,
+            offset=number,
         )
         for name, value in changes.items():
             setattr(doubt, name, value)
@@ -250,7 +255,7 @@ BY_HAND = "a connection made by hand"
         ),
         ("all sends are spent", [], {"sends": MOST_SENDS}, {}, NEVER_APPLIED),
         ("reconcile creates nothing", [], {}, {"may_send": False}, PROVEN_ABSENT),
-        ("the row is gone from the sheet", [], {"place": None}, {}, PROVEN_ABSENT),
+        ("the row is gone from the sheet", [], {"offset": None}, {}, PROVEN_ABSENT),
         ("a person decides", [], {}, {"on_doubt": OnDoubt.HOLD}, HELD),
         (
             "the same target under another name",

@@ -11,7 +11,7 @@ from batchconnect.lane.planner import Rules
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, Settled
 from batchconnect.ledger.group_commit import InPlace
-from batchconnect.ledger.run_ledger import RunLedger
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
     Event,
@@ -58,8 +58,8 @@ class Commits:
         self.settling += any(isinstance(line.entry, Settled) for line in lines)
         await InPlace(self.ledger).append(lines)
 
-    def pen(self, bench: Bench) -> object:
-        return lambda run: RunLedger(self, run=run, clock=bench.clock)
+    def writer(self, bench: Bench) -> object:
+        return lambda run: RunWriter(self, run=run, clock=bench.clock)
 
 
 def _is(seen: Seen, number: int) -> bool:
@@ -81,7 +81,7 @@ async def test_rows_that_stand_there_already_share_their_commits() -> None:
     commits = Commits(bench.ledger)
     await anyio.sleep(200)
 
-    state = await bench.run(sheet, pen=commits.pen(bench))
+    state = await bench.run(sheet, writer=commits.writer(bench))
 
     assert {Status.EXISTING} == set(bench.statuses(state))
     assert commits.settling == 3
@@ -113,7 +113,7 @@ async def test_a_full_disk_in_the_plan_ends_the_run() -> None:
     await anyio.sleep(200)
 
     with pytest.raises(LedgerError):
-        await bench.run([cells(1)], pen=Commits(bench.ledger, Settled).pen(bench))
+        await bench.run([cells(1)], writer=Commits(bench.ledger, Settled).writer(bench))
 
 
 @pytest.mark.parametrize("kind", [ProvenAbsent, Doubted])
@@ -121,7 +121,7 @@ async def test_a_full_disk_under_a_doubt_ends_the_run(kind: type[object]) -> Non
     bench = Bench(service=FakeService(lambda seen: lost(applied_s=None) if seen.marker else None))
 
     with pytest.raises(LedgerError):
-        await bench.run([cells(1)], pen=Commits(bench.ledger, kind).pen(bench))
+        await bench.run([cells(1)], writer=Commits(bench.ledger, kind).writer(bench))
 
     assert len(bench.service.posts) == 1
 

@@ -53,7 +53,7 @@ def line(row: int) -> Line:
 
 
 async def until_waiting(group: GroupCommit, count: int) -> None:
-    while group.waiting < count:  # noqa: ASYNC110 - the pen has no event for its tests
+    while group.waiting < count:  # noqa: ASYNC110 - the writer has no event for its tests
         await asyncio.sleep(0)
 
 

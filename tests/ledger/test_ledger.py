@@ -259,7 +259,7 @@ def test_an_identity_is_found_by_its_index() -> None:
 
 
 def test_a_full_disk_takes_all_lines_or_none(tmp_path: Path) -> None:
-    """Nothing of the group is written; once there is room, the same pen writes on."""
+    """Nothing of the group is written; once there is room, the same writer writes on."""
     with Ledger(tmp_path / "ledger") as ledger:
         run = ledger.append([opened()])
         pages = pragma(ledger, "page_count")

@@ -2,13 +2,13 @@
 
 import pytest
 
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 
 
 @pytest.mark.parametrize("text", ["", "Acme, Inc. Telemetrie Süd", "日本 🔑", "a\\b"])
 def test_what_a_person_reads_stays_as_it_is(text: str) -> None:
     """Letters of every script."""
-    assert text == inert(text)
+    assert text == escape_control(text)
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_what_a_person_reads_stays_as_it_is(text: str) -> None:
 )
 def test_what_would_steer_a_terminal_is_shown_as_its_escape(text: str, shown: str) -> None:
     """Escapes, line ends, overrides of direction, what nobody sees."""
-    assert shown == inert(text)
+    assert shown == escape_control(text)

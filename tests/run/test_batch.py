@@ -12,8 +12,8 @@ from batchconnect.lane.reconciler import OnDoubt, Policy
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
-from batchconnect.ledger.run_ledger import RunLedger
 from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
     Draining,
@@ -32,7 +32,7 @@ from batchconnect.model.outcome import Created, MatchedBy, Status
 from batchconnect.model.row import Row
 from batchconnect.run.batch import Batch
 from batchconnect.run.exit_code import INTERRUPTED, TERMINATED, FailureLimit
-from batchconnect.run.rerun import Chain
+from batchconnect.run.rerun import ParentRun
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Response
@@ -471,11 +471,11 @@ class BrokenDisk:
 async def run_on_broken_disk(bench: Bench, sheet: Rows, kind: type[object]) -> None:
     disk = BrokenDisk(bench.ledger, kind)
 
-    def pen(run: int) -> RunLedger:
-        return RunLedger(disk, run=run, clock=bench.clock)
+    def writer(run: int) -> RunWriter:
+        return RunWriter(disk, run=run, clock=bench.clock)
 
     with pytest.raises(LedgerError, match="full"):
-        await bench.run(sheet, pen=pen)
+        await bench.run(sheet, writer=writer)
 
 
 async def test_an_intent_that_cannot_be_written_sends_nothing() -> None:
@@ -1049,8 +1049,8 @@ async def test_a_rerun_settles_the_doubt_of_a_row_that_is_gone() -> None:
     assert bench.statuses(parent) == [Status.IN_DOUBT, Status.CREATED]
 
     bench.policy = Policy()
-    chain = Chain(bench.rows(parent))
-    state = await bench.run(rows(2), treat=chain.treat, gone=chain.gone, resumed=None)
+    chain = ParentRun(bench.rows(parent))
+    state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert {Status.CREATED, Status.NOT_ATTEMPTED} == set(bench.statuses(state))
     assert "proven_absent" in bench.codes(state)
@@ -1062,8 +1062,8 @@ async def test_a_rerun_inherits_what_is_done_though_its_row_is_gone() -> None:
     parent = await bench.run(rows(1, 2))
     assert bench.statuses(parent) == [Status.CREATED, Status.FAILED]
 
-    chain = Chain(bench.rows(parent))
-    state = await bench.run(rows(2), treat=chain.treat, gone=chain.gone, resumed=None)
+    chain = ParentRun(bench.rows(parent))
+    state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert bench.statuses(state) == [Status.CREATED] * 2
     assert len(bench.service.posts) == 3
@@ -1076,8 +1076,8 @@ async def test_a_rerun_finds_the_doubt_of_a_row_that_is_gone() -> None:
     parent = await bench.run(rows(1, 2), stop=stop)
     bench.on_event = lambda event: None
 
-    chain = Chain(bench.rows(parent))
-    state = await bench.run(rows(2), treat=chain.treat, gone=chain.gone, resumed=None)
+    chain = ParentRun(bench.rows(parent))
+    state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert bench.statuses(state) == [Status.CREATED] * 2
     assert bench.broken_promises(state, 2) == []
@@ -1087,11 +1087,11 @@ async def test_a_broken_disk_under_an_orphan_ends_the_run() -> None:
     bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
     bench.policy = Policy(on_doubt=OnDoubt.HOLD)
     parent = await bench.run(rows(1, 2))
-    chain = Chain(bench.rows(parent))
+    chain = ParentRun(bench.rows(parent))
     disk = BrokenDisk(bench.ledger, Doubted)
 
-    def pen(run: int) -> RunLedger:
-        return RunLedger(disk, run=run, clock=bench.clock)
+    def writer(run: int) -> RunWriter:
+        return RunWriter(disk, run=run, clock=bench.clock)
 
     with pytest.raises(LedgerError):
-        await bench.run(rows(2), treat=chain.treat, gone=chain.gone, pen=pen)
+        await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, writer=writer)

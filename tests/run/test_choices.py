@@ -8,11 +8,11 @@ from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.row import Cell, Column, NotText, Row
 from batchconnect.run.choices import Choices
-from batchconnect.validation.org_registry import Orgs, SimulatedOrgs
+from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 
 ACME = Org(key="acme", org_id="A@AdobeOrg", client_id="a", aliases=("Acme GmbH",), sandbox="prod")
 GLOBEX = Org(key="globex", org_id="B@AdobeOrg", client_id="b")
-ORGS = Orgs([ACME, GLOBEX])
+ORGS = OrgRegistry([ACME, GLOBEX])
 
 
 def row(org: Cell | None = None, sandbox: Cell | None = None) -> Row:
@@ -54,12 +54,12 @@ def test_a_blank_cell_means_what_it_means_for_the_row(blank: str | None) -> None
     assert with_option.selector(ORGS)(row(blank, blank))
     assert with_default.selector(ORGS)(row("acme", blank))
     assert not with_default.selector(ORGS)(row("acme", "dev"))
-    assert with_default.selector(Orgs([ACME]))(row(blank, blank))
+    assert with_default.selector(OrgRegistry([ACME]))(row(blank, blank))
 
 
 def test_a_blank_cell_invents_no_org_of_the_simulator() -> None:
     """Only a text is a name there."""
-    orgs = SimulatedOrgs(url="http://127.0.0.1:1")
+    orgs = SimulatedOrgRegistry(url="http://127.0.0.1:1")
     choices = Choices(only=("org=acme",), org="acme")
 
     assert choices.selector(orgs)(row("  "))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchconnect.lane.planner import Rules
-from batchconnect.ledger.run_ledger import Clock
+from batchconnect.ledger.run_writer import Clock
 from batchconnect.model.errors import ExitCode, LedgerInUseError, UsageError
 from batchconnect.model.event import Event, LaneStopped, RowSettled, RowStarted
 from batchconnect.model.outcome import Status

@@ -11,7 +11,7 @@ from batchconnect.run.exit_code import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
-    Tally,
+    StatusCounts,
     exit_code,
 )
 
@@ -32,7 +32,7 @@ def judge(
     swept: Swept | None = None,
 ) -> ExitCode:
     return exit_code(
-        Tally(
+        StatusCounts(
             counts={status: statuses.count(status) for status in statuses},
             left_out=left_out,
             without_turn=without_turn,

@@ -9,23 +9,23 @@ import pytest
 from batchconnect.ledger.codec import encode
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import SheetError
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, InDoubt, Outcome, Rejected
 from batchconnect.model.row import Column, Row
-from batchconnect.run.accounting import NOT_SELECTED, Kept, LeftOut, Survey, Treat
-from batchconnect.run.intake import examine, survey
+from batchconnect.run.accounting import NOT_SELECTED, CarriedOver, CarryOver, Intake, Skipped
+from batchconnect.run.intake import examine, take_in
 from batchconnect.sheet import MemorySheet, Sheet
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.source import MemorySource
 from batchconnect.validation.connection import BaseConnection, parse
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
 
 pytestmark = pytest.mark.anyio
 
-ORGS = Orgs(
+ORGS = OrgRegistry(
     [
         Org(key="acme", org_id="5C1328435BF324E90A49402A@AdobeOrg", client_id="a", sandbox="prod"),
         Org(key="globex", org_id="AC1328435BF324E90A49402A@AdobeOrg", client_id="b"),
@@ -87,18 +87,18 @@ async def surveyed(
     *,
     known: Mapping[int, bool] | None = None,
     is_selected: Callable[[Row], bool] = lambda _: True,
-    treat: Treat = lambda _, __: None,
+    carry_over: CarryOver = lambda _, __: None,
     is_stopped: Callable[[], bool] = lambda: False,
-) -> tuple[Survey, Pages]:
+) -> tuple[Intake, Pages]:
     pages = Pages()
     with closing(sheet):
-        found = await survey(
+        found = await take_in(
             sheet,
             parser(sheet),
-            ledger=RunLedger(pages, run=1, clock=CLOCK),
+            ledger=RunWriter(pages, run=1, clock=CLOCK),
             known=known or {},
             is_selected=is_selected,
-            treat=treat,
+            carry_over=carry_over,
             is_stopped=is_stopped,
         )
     return found, pages
@@ -111,13 +111,13 @@ def is_acme(row: Row) -> bool:
 async def test_a_healthy_row_is_planned_and_gets_its_place() -> None:
     """Per org and sandbox, in the order of the sheet; the row can be read again there."""
     sheet = opened(text("One"), text("Two", org="globex", sandbox="dev"), text("Three", sandbox=""))
-    places = {row.number: row.place for row in sheet.rows()}
+    offsets = {row.number: row.offset for row in sheet.rows()}
     found, pages = await surveyed(sheet)
 
     assert (found.rows, found.to_do, found.rejected) == (3, 3, 0)
-    assert {group: list(at) for group, at in found.places.items()} == {
-        ("acme", "prod"): [places[2], places[4]],
-        ("globex", "dev"): [places[3]],
+    assert {group: list(at) for group, at in found.offsets.items()} == {
+        ("acme", "prod"): [offsets[2], offsets[4]],
+        ("globex", "dev"): [offsets[3]],
     }
     assert pages.outcomes == {2: None, 3: None, 4: None}
 
@@ -221,7 +221,7 @@ async def test_a_resumed_run_writes_no_row_twice() -> None:
 
     assert pages.lines == []
     assert (found.rows, found.to_do, found.rejected, found.not_selected) == (4, 1, 1, 1)
-    assert sum(map(len, found.places.values())) == 1
+    assert sum(map(len, found.offsets.values())) == 1
 
 
 async def test_doubles_of_a_resumed_run_are_counted_once() -> None:
@@ -244,10 +244,10 @@ async def test_a_crash_within_the_survey_forgets_no_double() -> None:
 async def test_a_rerun_inherits_what_its_parent_finished() -> None:
     """Planned and settled in one go, under its marker; nothing is left to do."""
     created = Settled(outcome=Created(connection_id="c-1"), inherited=True)
-    found, pages = await surveyed(opened(text("One")), treat=lambda _, __: created)
+    found, pages = await surveyed(opened(text("One")), carry_over=lambda _, __: created)
     state = pages.rows[2]
 
-    assert (found.rows, found.to_do, found.places) == (1, 0, {})
+    assert (found.rows, found.to_do, found.offsets) == (1, 0, {})
     assert (state.outcome, state.inherited) == (created.outcome, True)
     assert pages.lines[1].marker == state.marker is not None
 
@@ -255,14 +255,16 @@ async def test_a_rerun_inherits_what_its_parent_finished() -> None:
 async def test_a_resumed_rerun_inherits_nothing_twice() -> None:
     """The line stands already."""
     created = Settled(outcome=Created(connection_id="c-1"), inherited=True)
-    found, pages = await surveyed(opened(text("One")), known={2: True}, treat=lambda _, __: created)
+    found, pages = await surveyed(
+        opened(text("One")), known={2: True}, carry_over=lambda _, __: created
+    )
 
     assert (found.to_do, pages.lines) == (0, [])
 
 
 async def test_a_rerun_leaves_new_rows_for_run() -> None:
     """They are listed, and not accounted for."""
-    found, pages = await surveyed(opened(text("One")), treat=lambda _, __: LeftOut())
+    found, pages = await surveyed(opened(text("One")), carry_over=lambda _, __: Skipped())
 
     assert (found.rows, found.left_out, found.to_do, pages.lines) == (0, [2], 0, [])
 
@@ -270,12 +272,12 @@ async def test_a_rerun_leaves_new_rows_for_run() -> None:
 async def test_a_new_row_does_not_undo_what_its_double_has() -> None:
     """A connection that exists is not rejected because somebody copied its row."""
 
-    def treat(row: Row, _: BaseConnection | Rejected | None) -> Settled | LeftOut:
+    def carry_over(row: Row, _: BaseConnection | Rejected | None) -> Settled | Skipped:
         if row.number == 2:
             return Settled(outcome=Created(connection_id="c-1"), inherited=True)
-        return LeftOut()
+        return Skipped()
 
-    found, pages = await surveyed(opened(text("One"), text("One")), treat=treat)
+    found, pages = await surveyed(opened(text("One"), text("One")), carry_over=carry_over)
 
     assert (found.rejected, found.to_do, found.left_out) == (0, 0, [3])
     assert pages.outcomes == {2: Created(connection_id="c-1")}
@@ -285,9 +287,9 @@ async def test_a_rerun_keeps_rows_that_are_not_selected_as_they_were() -> None:
     """The parent's words for them, and the marker; a doubt stays open where it began."""
     planned = RowPlanned(name="One", org="acme", sandbox="prod")
     doubt = Settled(outcome=InDoubt(code="timeout"), inherited=True)
-    kept = Kept(planned=planned, marker="m", settled=doubt)
+    kept = CarriedOver(planned=planned, marker="m", settled=doubt)
     found, pages = await surveyed(
-        opened(text("One")), is_selected=lambda _: False, treat=lambda _, __: kept
+        opened(text("One")), is_selected=lambda _: False, carry_over=lambda _, __: kept
     )
 
     assert (found.rows, found.not_selected) == (1, 1)
@@ -302,9 +304,9 @@ async def test_a_rerun_keeps_a_row_that_is_done_though_its_secret_is_blank(
     """It is not rejected for that; a resumed rerun has it already."""
     planned = RowPlanned(name="One", org="acme", sandbox="prod")
     done = Settled(outcome=Created(connection_id="c-1"), inherited=True)
-    kept = Kept(planned=planned, marker="m", settled=done)
+    kept = CarriedOver(planned=planned, marker="m", settled=done)
     blank = ",".join("" if at == 5 else cell for at, cell in enumerate(text("One").split(",")))
-    found, pages = await surveyed(opened(blank), known=known, treat=lambda _, __: kept)
+    found, pages = await surveyed(opened(blank), known=known, carry_over=lambda _, __: kept)
 
     assert (found.rows, found.rejected, found.to_do) == (1, 0, 0)
     assert pages.outcomes == ({} if known else {2: Created(connection_id="c-1")})
@@ -329,6 +331,6 @@ async def test_a_survey_can_be_cut_short(is_known: bool) -> None:
 
 
 async def test_a_sheet_that_cannot_be_read_to_its_end_is_an_error() -> None:
-    """Nothing was sent: the survey comes first."""
+    """Nothing was sent: the intake comes first."""
     with pytest.raises(SheetError, match="never closed"):
         await surveyed(opened(text("One"), '"Two'))

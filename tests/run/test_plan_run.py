@@ -8,10 +8,10 @@ from typing import Any
 import anyio
 import pytest
 
-from batchconnect.flow_service.listing import Fault
+from batchconnect.flow_service.listing import ListingFault
 from batchconnect.model.outcome import Status
 from batchconnect.run.choices import Choices
-from batchconnect.run.plan_run import Preview, SandboxPreview, preview, told_reason
+from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run, told_reason
 from batchconnect.run.service import connected
 from batchconnect.settings import load_settings
 from batchconnect.sheet.memory import MemorySheet
@@ -36,14 +36,14 @@ def practice(batchconnect: CommandLine) -> Iterator[Practice]:
         yield practice
 
 
-def looked(rows: Iterable[Mapping[str, Any]], **chosen: Any) -> Preview:
-    """A preview of rows, with the settings of the environment."""
+def looked(rows: Iterable[Mapping[str, Any]], **chosen: Any) -> SheetPlan:
+    """A plan_run of rows, with the settings of the environment."""
     choices = Choices(**chosen)
     settings = load_settings(path=None, environ=os.environ)
 
-    async def work() -> Preview:
+    async def work() -> SheetPlan:
         async with connected(settings, choices, on_event=lambda _event: None) as service:
-            return await preview(
+            return await plan_run(
                 MemorySheet(list(rows)), service=service, choices=choices, environ=os.environ
             )
 
@@ -121,13 +121,13 @@ def test_a_sandbox_that_cannot_be_read_says_why(
 
 def test_the_time_is_that_of_the_set_rate(batchconnect: CommandLine, practice: Practice) -> None:
     """Without one, that of a lane's first rate: it only grows from there."""
-    one = SandboxPreview(org="acme", sandbox="dev", rows=9, create=9, rate=3.0)
+    one = SandboxPlan(org="acme", sandbox="dev", rows=9, create=9, rate=3.0)
 
     assert one.at_most_s == 3.0
-    assert SandboxPreview(org="acme", sandbox="dev", rows=4, create=4).at_most_s == 2.0
+    assert SandboxPlan(org="acme", sandbox="dev", rows=4, create=4).at_most_s == 2.0
 
 
 def test_a_reason_without_words_is_its_code_alone() -> None:
     """Not a code and a colon with nothing behind it."""
-    assert told_reason(Fault(code="http-404", detail="")) == "http-404"
-    assert told_reason(Fault(code="http-404", detail="no")) == "http-404: no"
+    assert told_reason(ListingFault(code="http-404", detail="")) == "http-404"
+    assert told_reason(ListingFault(code="http-404", detail="no")) == "http-404: no"

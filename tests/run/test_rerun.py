@@ -9,7 +9,7 @@ from batchconnect.lane.matching import wanted
 from batchconnect.lane.orphan import Orphan
 from batchconnect.ledger.entry import Doubted, Line, Moment, RowPlanned, Settled
 from batchconnect.ledger.row_state import UNANSWERED, RowState
-from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.identity import marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import (
@@ -25,8 +25,8 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.row import Cell, Column, Row
 from batchconnect.model.secret import Secret
-from batchconnect.run.accounting import Kept, LeftOut
-from batchconnect.run.rerun import Chain, inherited, wanted_of
+from batchconnect.run.accounting import CarriedOver, Skipped
+from batchconnect.run.rerun import ParentRun, inherited, wanted_of
 from batchconnect.validation.connection import BaseConnection
 
 ORG = Org(key="acme", org_id="5C1328435BF324E90A49402A@AdobeOrg", client_id="id")
@@ -94,14 +94,18 @@ def row(number: int) -> Row:
     return Row(number=number, cells={})
 
 
-def treat(chain: Chain, number: int, name: str | None) -> Settled | Kept | LeftOut | None:
+def carry_over(
+    parent_run: ParentRun, number: int, name: str | None
+) -> Settled | CarriedOver | Skipped | None:
     """Today's sheet has this row; None: its cells are wrong."""
     judged = Rejected(problems=()) if name is None else connection(name, number)
-    return chain.treat(row(number), judged)
+    return parent_run.carry_over(row(number), judged)
 
 
-def gone(chain: Chain) -> list[tuple[int, Outcome | None]]:
-    return [(each.number, each.settled.outcome if each.settled else None) for each in chain.gone()]
+def gone(parent_run: ParentRun) -> list[tuple[int, Outcome | None]]:
+    return [
+        (each.number, each.settled.outcome if each.settled else None) for each in parent_run.gone()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +113,9 @@ def gone(chain: Chain) -> list[tuple[int, Outcome | None]]:
 )
 def test_what_the_parent_finished_is_inherited(outcome: Outcome) -> None:
     """With its attempts, its warnings and its times."""
-    chain = Chain([before(2, "One", outcome)])
+    parent_run = ParentRun([before(2, "One", outcome)])
 
-    assert treat(chain, 2, "One") == Settled(
+    assert carry_over(parent_run, 2, "One") == Settled(
         outcome=outcome,
         attempts=2,
         throttled=1,
@@ -120,7 +124,7 @@ def test_what_the_parent_finished_is_inherited(outcome: Outcome) -> None:
         inherited=True,
         finished_at_ms=20,
     )
-    assert gone(chain) == []
+    assert gone(parent_run) == []
 
 
 @pytest.mark.parametrize(
@@ -136,60 +140,60 @@ def test_what_the_parent_finished_is_inherited(outcome: Outcome) -> None:
 )
 def test_what_the_parent_left_unfinished_is_taken_up(outcome: Outcome | None) -> None:
     """Failed, rejected, in conflict, not attempted, in doubt at the end, in doubt still."""
-    chain = Chain([before(2, "One", outcome)])
+    parent_run = ParentRun([before(2, "One", outcome)])
 
-    assert chain.unfinished == 1
-    assert treat(chain, 2, "One") is None
-    assert gone(chain) == []
+    assert parent_run.unfinished == 1
+    assert carry_over(parent_run, 2, "One") is None
+    assert gone(parent_run) == []
 
 
 def test_a_created_row_that_is_in_doubt_again_is_not_done() -> None:
     """What is open comes first."""
-    chain = Chain([replace(before(2, "One", CREATED), is_sent=True)])
+    parent_run = ParentRun([replace(before(2, "One", CREATED), is_sent=True)])
 
-    assert chain.unfinished == 1
-    assert treat(chain, 2, "One") is None
+    assert parent_run.unfinished == 1
+    assert carry_over(parent_run, 2, "One") is None
 
 
 def test_a_sorted_sheet_changes_nothing() -> None:
     """Rows are found by key, not by number."""
-    chain = Chain([before(2, "One", CREATED), before(3, "Two")])
+    parent_run = ParentRun([before(2, "One", CREATED), before(3, "Two")])
 
-    assert treat(chain, 2, "Two") is None
-    assert isinstance(treat(chain, 3, "One"), Settled)
-    assert (gone(chain), chain.unfinished) == ([], 1)
+    assert carry_over(parent_run, 2, "Two") is None
+    assert isinstance(carry_over(parent_run, 3, "One"), Settled)
+    assert (gone(parent_run), parent_run.unfinished) == ([], 1)
 
 
 def test_a_corrected_row_is_taken_up_under_its_new_key() -> None:
     """Its number names it; the old key is no row of its own any more."""
-    chain = Chain([before(2, "Wun"), before(3, "Two", Rejected(problems=()))])
+    parent_run = ParentRun([before(2, "Wun"), before(3, "Two", Rejected(problems=()))])
 
-    assert treat(chain, 2, "One") is None
-    assert treat(chain, 3, "Two") is None
-    assert gone(chain) == []
+    assert carry_over(parent_run, 2, "One") is None
+    assert carry_over(parent_run, 3, "Two") is None
+    assert gone(parent_run) == []
 
 
 def test_a_row_that_is_still_wrong_is_judged_again() -> None:
     """It is rejected in the rerun too, with today's problems."""
-    chain = Chain([before(2, "One", Rejected(problems=()))])
+    parent_run = ParentRun([before(2, "One", Rejected(problems=()))])
 
-    assert treat(chain, 2, None) is None
+    assert carry_over(parent_run, 2, None) is None
 
 
 def test_a_new_row_is_left_for_run() -> None:
     """Behind the others, or in the place of one that is done."""
-    chain = Chain([before(2, "One", CREATED)])
+    parent_run = ParentRun([before(2, "One", CREATED)])
 
-    assert treat(chain, 3, "Two") == LeftOut()
-    assert treat(chain, 2, "Three") == LeftOut()
-    assert treat(chain, 4, None) == LeftOut()
+    assert carry_over(parent_run, 3, "Two") == Skipped()
+    assert carry_over(parent_run, 2, "Three") == Skipped()
+    assert carry_over(parent_run, 4, None) == Skipped()
 
 
 def test_what_is_done_and_gone_from_the_sheet_stays_in_the_report() -> None:
     """Under its own number where that is free."""
-    chain = Chain([before(2, "One", CREATED), before(3, "Two")])
-    treat(chain, 3, "Two")
-    (row_gone,) = chain.gone()
+    parent_run = ParentRun([before(2, "One", CREATED), before(3, "Two")])
+    carry_over(parent_run, 3, "Two")
+    (row_gone,) = parent_run.gone()
 
     assert row_gone.number == 2
     assert row_gone.settled == inherited(before(2, "One", CREATED))
@@ -198,24 +202,26 @@ def test_what_is_done_and_gone_from_the_sheet_stays_in_the_report() -> None:
 
 def test_a_row_that_is_unfinished_and_gone_says_so() -> None:
     """Nobody can send it."""
-    chain = Chain([before(2, "One"), before(3, "Two", Rejected(problems=()))])
+    parent_run = ParentRun([before(2, "One"), before(3, "Two", Rejected(problems=()))])
 
-    assert gone(chain) == [(2, ROW_GONE), (3, ROW_GONE)]
+    assert gone(parent_run) == [(2, ROW_GONE), (3, ROW_GONE)]
 
 
 def test_a_number_that_another_row_has_now_is_not_taken_twice() -> None:
     """What is gone gets one behind all others."""
-    chain = Chain([before(2, "One", CREATED), before(3, "Two", CREATED), before(4, "Three")])
-    treat(chain, 2, "Three")
-    treat(chain, 3, "New")
+    parent_run = ParentRun(
+        [before(2, "One", CREATED), before(3, "Two", CREATED), before(4, "Three")]
+    )
+    carry_over(parent_run, 2, "Three")
+    carry_over(parent_run, 3, "New")
 
-    assert gone(chain) == [(5, CREATED), (6, CREATED)]
+    assert gone(parent_run) == [(5, CREATED), (6, CREATED)]
 
 
 def test_a_row_in_doubt_that_is_gone_is_an_orphan() -> None:
     """It may have been applied: it is looked for by its marker, and not sent."""
     lost = before(2, "One", None)
-    (row_gone,) = Chain([lost]).gone()
+    (row_gone,) = ParentRun([lost]).gone()
 
     assert row_gone.settled is None
     assert row_gone.orphan == Orphan(
@@ -233,25 +239,25 @@ def test_what_a_row_is_recognised_by_outlives_the_row() -> None:
 def test_a_row_that_only_leaves_out_is_kept_by_its_number() -> None:
     """Its key is not known; done or not, it is as the parent left it, doubts included."""
     rows = [before(2, "One", CREATED), before(3, "Two"), before(4, "Three", None)]
-    chain = Chain(rows)
-    kept = [chain.treat(row(number), None) for number in (2, 3, 4)]
+    parent_run = ParentRun(rows)
+    kept = [parent_run.carry_over(row(number), None) for number in (2, 3, 4)]
 
     assert kept == [
-        Kept(planned=planned(name), marker=connection(name).marker, settled=inherited(state))
+        CarriedOver(planned=planned(name), marker=connection(name).marker, settled=inherited(state))
         for name, state in zip(["One", "Two", "Three"], rows, strict=True)
     ]
     assert inherited(rows[2]).outcome == DOUBT.outcome
-    assert gone(chain) == []
+    assert gone(parent_run) == []
 
 
 def test_a_new_row_that_only_leaves_out_is_no_row_of_the_chain() -> None:
     """Nor is a number that the ledger knows from elsewhere."""
     stray = RowState(number=3, marker="m", is_sent=True)
-    chain = Chain([before(2, "One"), stray])
+    parent_run = ParentRun([before(2, "One"), stray])
 
-    assert chain.treat(row(9), None) == LeftOut()
-    assert chain.treat(row(3), None) == LeftOut()
-    assert gone(chain) == [(2, ROW_GONE)]
+    assert parent_run.carry_over(row(9), None) == Skipped()
+    assert parent_run.carry_over(row(3), None) == Skipped()
+    assert gone(parent_run) == [(2, ROW_GONE)]
 
 
 def test_an_unanswered_row_is_inherited_as_a_doubt() -> None:
@@ -272,15 +278,15 @@ def test_a_row_that_is_gone_is_accounted_for() -> None:
     class Nowhere:
         async def append(self, lines: object) -> None: ...
 
-    pen = RunLedger(Nowhere(), run=1, clock=clock)
+    writer = RunWriter(Nowhere(), run=1, clock=clock)
     done, lost = before(2, "One", CREATED), before(3, "Two", None)
-    of_done, of_lost = Chain([done, lost]).gone()
+    of_done, of_lost = ParentRun([done, lost]).gone()
 
-    assert entries(of_done.lines(pen)) == [
+    assert entries(of_done.lines(writer)) == [
         (planned("One"), 2, done.marker),
         (inherited(done), 2, done.marker),
     ]
-    assert entries(of_lost.lines(pen)) == [(planned("Two"), 3, lost.marker)]
+    assert entries(of_lost.lines(writer)) == [(planned("Two"), 3, lost.marker)]
 
 
 def fed_back(name: str, **changed: str | Secret) -> Row:
@@ -300,27 +306,29 @@ def fed_back(name: str, **changed: str | Secret) -> Row:
 def test_a_row_that_is_done_needs_no_secret() -> None:
     """Who feeds our workbook back fills in the keys of the others alone."""
     state = before(2, "One", CREATED)
-    chain = Chain([state])
+    parent_run = ParentRun([state])
 
-    kept = chain.treat(fed_back("One", tenant=GUID.upper()), Rejected(problems=()))
+    kept = parent_run.carry_over(fed_back("One", tenant=GUID.upper()), Rejected(problems=()))
 
-    assert kept == Kept(planned=planned("One"), marker=state.marker, settled=inherited(state))
-    assert gone(chain) == []
+    assert kept == CarriedOver(
+        planned=planned("One"), marker=state.marker, settled=inherited(state)
+    )
+    assert gone(parent_run) == []
 
 
 @pytest.mark.parametrize(
     ("outcome", "row", "expected"),
     [
-        (CREATED, fed_back("Two"), LeftOut()),
-        (CREATED, fed_back("One", database="other"), LeftOut()),
-        (CREATED, fed_back("One", servicePrincipalKey=Secret("typed")), LeftOut()),
+        (CREATED, fed_back("Two"), Skipped()),
+        (CREATED, fed_back("One", database="other"), Skipped()),
+        (CREATED, fed_back("One", servicePrincipalKey=Secret("typed")), Skipped()),
         (FAILED, fed_back("One"), None),
     ],
 )
 def test_a_row_without_its_secret_is_kept_only_where_it_is_the_same_and_done(
-    outcome: Outcome, row: Row, expected: LeftOut | None
+    outcome: Outcome, row: Row, expected: Skipped | None
 ) -> None:
     """Another row at its number is new; an unfinished one is judged, and lacks its key."""
-    chain = Chain([before(2, "One", outcome)])
+    parent_run = ParentRun([before(2, "One", outcome)])
 
-    assert chain.treat(row, Rejected(problems=())) == expected
+    assert parent_run.carry_over(row, Rejected(problems=())) == expected

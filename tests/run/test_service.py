@@ -9,7 +9,7 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event, LanePaused
 from batchconnect.model.org import Org
 from batchconnect.run.choices import SETTLE_S, Choices
-from batchconnect.run.service import SIMULATED_HOST, Service, connected, host_of
+from batchconnect.run.service import SIMULATED_HOST, ConnectedService, connected, host_of
 from batchconnect.settings import Settings
 
 
@@ -17,10 +17,10 @@ def org(key: str, url: str = "https://platform.adobe.io") -> Org:
     return Org(key=key, org_id=f"{key}@AdobeOrg", client_id=key, platform_url=url)
 
 
-def looked_at(settings: Settings, choices: Choices) -> Service:
+def looked_at(settings: Settings, choices: Choices) -> ConnectedService:
     """The service as it was while it was connected."""
 
-    async def work() -> Service:
+    async def work() -> ConnectedService:
         async with connected(
             settings, choices, on_event=lambda _event: None, in_memory=True
         ) as service:
@@ -30,7 +30,7 @@ def looked_at(settings: Settings, choices: Choices) -> Service:
 
 
 def test_a_ledger_accounts_for_one_host() -> None:
-    """Orgs on two hosts need a settings file and a ledger each; both are named."""
+    """OrgRegistry on two hosts need a settings file and a ledger each; both are named."""
     settings = Settings(orgs=(org("acme"), org("beta", "https://platform-va7.adobe.io")))
 
     with pytest.raises(UsageError, match=r"beta on platform-va7\.adobe\.io") as caught:

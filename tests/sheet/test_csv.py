@@ -98,7 +98,7 @@ def test_a_cell_arrives_byte_for_byte(
         path.write_bytes(text.getvalue().encode(encoding))
         sheet = open_sheet(path)
         found = list(sheet.rows())
-        again = [sheet.at(row.place) for row in found]
+        again = [sheet.at(row.offset) for row in found]
         sheet.close()
 
     assert rows == [

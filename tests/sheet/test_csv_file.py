@@ -55,7 +55,7 @@ def test_a_changed_file_is_not_read_again(write: Write) -> None:
     (row,) = sheet.rows()
     path.write_text(f"{HEADER}\n{named('Evil')}\n")
 
-    for ask in (lambda: sheet.at(row.place), lambda: list(sheet.rows()), lambda: sheet.sha256):
+    for ask in (lambda: sheet.at(row.offset), lambda: list(sheet.rows()), lambda: sheet.sha256):
         with pytest.raises(SheetError, match="has changed since it was opened"):
             ask()
 
@@ -67,10 +67,10 @@ def test_a_replaced_or_deleted_file_counts_as_changed(write: Write, tmp_path: Pa
     (row,) = sheet.rows()
     write(f"{HEADER}\n{ROW}\n", "new.csv").replace(path)
     with pytest.raises(SheetError, match="has changed"):
-        sheet.at(row.place)
+        sheet.at(row.offset)
     path.unlink()
     with pytest.raises(SheetError, match="has changed"):
-        sheet.at(row.place)
+        sheet.at(row.offset)
 
 
 def test_the_digest_is_that_of_the_files_bytes(write: Write) -> None:
@@ -85,7 +85,7 @@ def test_standard_input_is_a_csv(monkeypatch: pytest.MonkeyPatch) -> None:
     sheet = open_sheet("-")
     (row,) = sheet.rows()
 
-    assert ("-", row, 64) == (sheet.name, sheet.at(row.place), len(sheet.sha256))
+    assert ("-", row, 64) == (sheet.name, sheet.at(row.offset), len(sheet.sha256))
     sheet.close()
 
 

@@ -10,7 +10,7 @@ from batchconnect.model.row import Cell, Column
 from batchconnect.model.secret import Secret
 from batchconnect.sheet import open_sheet
 from batchconnect.validation.connection import BaseConnection, parse
-from batchconnect.validation.org_registry import SimulatedOrgs
+from batchconnect.validation.org_registry import SimulatedOrgRegistry
 from batchconnect.validation.reference import References
 
 INPUTS = Path(__file__).parents[2] / "inputs"
@@ -32,7 +32,7 @@ def text(cell: Cell) -> str:
 
 
 def judged(name: str) -> list[tuple[str, BaseConnection | Rejected]]:
-    orgs = SimulatedOrgs(url="http://127.0.0.1:1")
+    orgs = SimulatedOrgRegistry(url="http://127.0.0.1:1")
     references = References(allow=False, refs_dir=None, environ={})
     sheet = open_sheet(INPUTS / name)
     found = [

@@ -31,7 +31,7 @@ def test_mappings_are_a_sheet() -> None:
     assert (first.number, second.number) == (1, 2)
     assert (second.cells[Column.NAME], second.carried) == ("B", ("North",))
     assert second.cells[Column.SERVICE_PRINCIPAL_KEY] == Secret("FAKE~k ")
-    assert sheet.at(second.place) == second
+    assert sheet.at(second.offset) == second
     assert (sheet.name, sheet.warnings, sheet.header.carried) == ("rows", (), ("team",))
 
 

@@ -9,7 +9,7 @@ import pytest
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Column, Row
 from batchconnect.sheet import Sheet, open_sheet
-from batchconnect.sheet.read_ahead import Ahead
+from batchconnect.sheet.read_ahead import ReadAhead
 from batchconnect.sheet.source import MemorySource
 
 HEADER = "name,endpoint,database,tenant,servicePrincipalId,servicePrincipalKey,org,sandbox"
@@ -50,14 +50,14 @@ def test_each_row_is_found_again(sheet: Sheet, order: str) -> None:
     """In whatever order they are asked for."""
     rows = ORDERS[order](list(sheet.rows()))
 
-    assert [sheet.at(row.place) for row in rows] == rows
+    assert [sheet.at(row.offset) for row in rows] == rows
     assert len({row.cells[Column.NAME] for row in rows}) == 1000
 
 
 def test_lines_that_follow_each_other_share_a_block() -> None:
     """Ten thousand of ten bytes, from two ends in turn: a read for each 16 KiB of them."""
     source = Counting(b"123456789\n" * 20_000)
-    ahead = Ahead(source, source.check)
+    ahead = ReadAhead(source, source.check)
 
     for offset in range(0, 100_000, 10):
         assert ahead.line(offset) == ahead.line(offset + 100_000) == b"123456789\n"
@@ -68,7 +68,7 @@ def test_lines_that_follow_each_other_share_a_block() -> None:
 def test_what_is_kept_is_small() -> None:
     """Keys stand in it: 64 KiB, and nothing once the sheet is closed."""
     source = MemorySource(b"123456789\n" * 100_000)
-    ahead = Ahead(source, source.check)
+    ahead = ReadAhead(source, source.check)
     for offset in range(0, 900_000, 10):
         ahead.line(offset)
 
@@ -84,10 +84,10 @@ def test_a_row_that_was_read_before_the_file_changed_is_the_row_that_was_planned
     path = write(thousand("\n"))
     sheet = open_sheet(path)
     rows = list(sheet.rows())
-    assert sheet.at(rows[1].place) == rows[1]
+    assert sheet.at(rows[1].offset) == rows[1]
     path.write_text(thousand("\n").replace("Süd", "Evil"))
 
-    assert sheet.at(rows[2].place) == rows[2]
+    assert sheet.at(rows[2].offset) == rows[2]
     for row in (rows[7], rows[999]):
         with pytest.raises(SheetError, match="has changed since it was opened"):
-            sheet.at(row.place)
+            sheet.at(row.offset)

@@ -381,7 +381,7 @@ def test_a_rate_that_is_a_little_too_much_is_not_probed(
 
 
 def test_refusals_that_are_quicker_than_answers_hold_the_lane_for_no_answer_s_time() -> None:
-    """Served requests are still out when the refusals come: the first that is answered ends the suspicion."""
+    """ThroughputEstimate requests are still out when the refusals come: the first that is answered ends the suspicion."""
     pace = limiter()
     for _ in range(4):
         pace.answered(0.1, 0.0, Signal.THROTTLED)

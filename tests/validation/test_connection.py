@@ -10,7 +10,7 @@ from batchconnect.model.outcome import Rejected, Severity
 from batchconnect.model.row import Cell, Column, Header, NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection, Target, parse, target_of
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
 
 ORG_ID = "5C1328435BF324E90A49402A@AdobeOrg"
@@ -54,7 +54,7 @@ def judge(
     return parse(
         row(cells),
         header=HEADER,
-        orgs=Orgs(orgs),
+        orgs=OrgRegistry(orgs),
         org=org,
         sandbox=sandbox,
         references=references,
@@ -225,7 +225,7 @@ def test_a_key_that_comes_as_plain_text_is_a_secret_afterwards() -> None:
     connection = parse(
         Row(number=12, cells=cells),
         header=HEADER,
-        orgs=Orgs([ACME]),
+        orgs=OrgRegistry([ACME]),
         org=None,
         sandbox=None,
         references=REFERENCES,
@@ -317,7 +317,7 @@ def test_a_column_that_the_sheet_lacks_has_no_cell() -> None:
     rejected = parse(
         row({"name": "a\0", "database": None}),
         header=bare,
-        orgs=Orgs([ACME]),
+        orgs=OrgRegistry([ACME]),
         org=None,
         sandbox=None,
         references=REFERENCES,

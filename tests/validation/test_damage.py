@@ -16,7 +16,7 @@ from batchconnect.validation.damage import (
     is_spreadsheet_error,
     secret_damage,
 )
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
 
 
@@ -75,7 +75,7 @@ HEALTHY: dict[Column, Cell] = {
     Column.SANDBOX: "prod",
 }
 HEADER = Header(row_number=1, columns={column: at for at, column in enumerate(HEALTHY)})
-ORGS = Orgs([Org(key="acme", org_id="5C1328435BF324E90A49402A@AdobeOrg", client_id="i")])
+ORGS = OrgRegistry([Org(key="acme", org_id="5C1328435BF324E90A49402A@AdobeOrg", client_id="i")])
 
 
 def found(column: Column, cell: Cell) -> list[Problem]:

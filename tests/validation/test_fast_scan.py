@@ -1,4 +1,4 @@
-"""A glance finds what the whole judgement finds, and spares it for healthy rows."""
+"""A fast_scan finds what the whole judgement finds, and spares it for healthy rows."""
 
 import csv
 import tempfile
@@ -11,22 +11,22 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from batchconnect.ledger.entry import Line
-from batchconnect.ledger.run_ledger import Clock, RunLedger
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
 from batchconnect.model.row import Column, Row
-from batchconnect.run.accounting import Survey
-from batchconnect.run.intake import Parse, examine, survey
+from batchconnect.run.accounting import Intake
+from batchconnect.run.intake import Parse, examine, take_in
 from batchconnect.sheet import MemorySheet, Sheet, open_sheet
 from batchconnect.sheet.template import render_csv
 from batchconnect.validation.connection import parse
-from batchconnect.validation.fast_scan import Glance
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
 
 GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 PRINCIPAL = "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11"
-ORGS = Orgs(
+ORGS = OrgRegistry(
     Org(key=key, org_id=f"{letter * 24}@AdobeOrg", client_id="c", aliases=(f"The {key}",))
     for key, letter in (("acme", "A"), ("globex", "B"))
 )
@@ -76,8 +76,8 @@ def written(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]]) 
     return open_sheet(path)
 
 
-def glance_at(sheet: Sheet, org: str | None = None, sandbox: str | None = None) -> Glance:
-    return Glance(sheet.header, orgs=ORGS, org=org, sandbox=sandbox)
+def glance_at(sheet: Sheet, org: str | None = None, sandbox: str | None = None) -> FastScan:
+    return FastScan(sheet.header, orgs=ORGS, org=org, sandbox=sandbox)
 
 
 def judge_of(sheet: Sheet, org: str | None, sandbox: str | None) -> Parse:
@@ -98,33 +98,33 @@ class Lines:
 
 
 def accounted(
-    sheet: Sheet, judge: Parse, known: dict[int, bool], glance: Glance | None
-) -> tuple[list[Line], Survey]:
+    sheet: Sheet, judge: Parse, known: dict[int, bool], fast_scan: FastScan | None
+) -> tuple[list[Line], Intake]:
     lines = Lines()
     found = anyio.run(
         partial(
-            survey,
+            take_in,
             sheet,
             judge,
-            ledger=RunLedger(lines, run=1, clock=CLOCK),
+            ledger=RunWriter(lines, run=1, clock=CLOCK),
             known=known,
-            glance=glance,
+            fast_scan=fast_scan,
         )
     )
     return lines.lines, found
 
 
-def findings(sheet: Sheet, judge: Parse, glance: Glance | None) -> tuple[int, list[Finding]]:
+def findings(sheet: Sheet, judge: Parse, fast_scan: FastScan | None) -> tuple[int, list[Finding]]:
     """How many rows there are, and what is said of which."""
     total, said = 0, []
-    for row, judged in examine(sheet, judge, glance=glance):
+    for row, judged in examine(sheet, judge, fast_scan=fast_scan):
         total += bool(row.cells)
         assert judged is not None
         is_rejected = isinstance(judged, Rejected)
         problems = judged.problems if isinstance(judged, Rejected) else judged.findings
         if problems:
             said.append((row.number, is_rejected, problems))
-    return total + (glance.rows if glance else 0), said
+    return total + (fast_scan.rows if fast_scan else 0), said
 
 
 @settings(deadline=None)
@@ -173,9 +173,9 @@ def test_a_run_accounts_for_what_it_takes_as_for_every_row(
     org, sandbox = fills
     with tempfile.TemporaryDirectory() as folder:
         sheet = written(Path(folder, "clients.csv"), columns, rows)
-        glance = Glance(sheet.header, orgs=ORGS, org=org, sandbox=sandbox, tells=True)
+        fast_scan = FastScan(sheet.header, orgs=ORGS, org=org, sandbox=sandbox, yields_rows=True)
         judge = judge_of(sheet, org, sandbox)
-        quick = accounted(sheet, judge, known, glance)
+        quick = accounted(sheet, judge, known, fast_scan)
 
         assert quick == accounted(sheet, judge, known, None)
         sheet.close()
@@ -185,8 +185,8 @@ def test_what_our_reports_quote_is_never_taken(tmp_path: Path) -> None:
     """A cell of failed.csv may begin with a sign of ours, which is taken off first."""
     report = {"status": "failed", "error": "x", "hint": "y", "note": "'=1"}
     sheet = written(tmp_path / "failed.csv", [*Column, *report], [{**HEALTHY, **report}])
-    glance = Glance(sheet.header, orgs=ORGS, org=None, sandbox=None, tells=True)
-    (row,) = glance.of(sheet)
+    fast_scan = FastScan(sheet.header, orgs=ORGS, org=None, sandbox=None, yields_rows=True)
+    (row,) = fast_scan.of(sheet)
 
     assert isinstance(row, Row)
     assert row.carried == ("=1",)
@@ -197,10 +197,10 @@ def test_healthy_rows_are_taken(tmp_path: Path) -> None:
     names = ("Acme, Inc.", "Süd", "Globex")
     rows = [{**HEALTHY, Column.NAME: name, "note": "a, b", "": ""} for name in names]
     sheet = written(tmp_path / "clients.csv", ["note", *Column, ""], rows)
-    glance = glance_at(sheet)
+    fast_scan = glance_at(sheet)
 
-    assert list(glance.of(sheet)) == []
-    assert glance.rows == 3
+    assert list(fast_scan.of(sheet)) == []
+    assert fast_scan.rows == 3
 
 
 def test_the_rows_of_the_template_are_not_taken(tmp_path: Path) -> None:
@@ -208,18 +208,18 @@ def test_the_rows_of_the_template_are_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "template.csv"
     path.write_bytes(render_csv())
     sheet = open_sheet(path)
-    glance = glance_at(sheet)
+    fast_scan = glance_at(sheet)
 
-    assert list(glance.of(sheet)) == []
-    assert (glance.rows, sheet.blank_rows) == (0, 2)
+    assert list(fast_scan.of(sheet)) == []
+    assert (fast_scan.rows, sheet.blank_rows) == (0, 2)
 
 
 def test_a_sheet_of_another_kind_gives_all_its_rows() -> None:
     """What is no text is no bare cell."""
     sheet = MemorySheet([{str(column): text for column, text in HEALTHY.items()}])
-    glance = glance_at(sheet)
+    fast_scan = glance_at(sheet)
 
-    assert [row.number for row in glance.of(sheet)] == [1]
+    assert [row.number for row in fast_scan.of(sheet)] == [1]
 
 
 def test_few_of_many_sandboxes_are_remembered(
@@ -229,8 +229,8 @@ def test_few_of_many_sandboxes_are_remembered(
     monkeypatch.setattr("batchconnect.validation.fast_scan._MOST_PLACES", 3)
     rows = [{**HEALTHY, Column.SANDBOX: f"sandbox{number % 5}"} for number in range(10)]
     sheet = written(tmp_path / "clients.csv", list(Column), rows)
-    glance = glance_at(sheet)
+    fast_scan = glance_at(sheet)
 
-    assert list(glance.of(sheet)) == []
-    assert len(glance._places) <= 3
-    assert sorted(glance.doubles.groups()) == list(range(2, 12))
+    assert list(fast_scan.of(sheet)) == []
+    assert len(fast_scan._places) <= 3
+    assert sorted(fast_scan.doubles.groups()) == list(range(2, 12))

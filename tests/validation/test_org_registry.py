@@ -7,7 +7,7 @@ import pytest
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
-from batchconnect.validation.org_registry import Orgs, SimulatedOrgs
+from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 
 URL = "http://127.0.0.1:8080"
 ORG_ID = "5C1328435BF324E90A49402A@AdobeOrg"
@@ -26,7 +26,7 @@ GLOBEX = Org(key="globex", org_id="AC1328435BF324E90A49402A@AdobeOrg", client_id
 
 def test_an_org_is_found_by_each_of_its_names() -> None:
     """In any letter case; nobody else is."""
-    orgs = Orgs([ACME, GLOBEX])
+    orgs = OrgRegistry([ACME, GLOBEX])
 
     assert orgs.all == (ACME, GLOBEX)
     assert orgs.find("ACME") is orgs.find("acme GMBH") is orgs.find(ORG_ID.lower()) is ACME
@@ -36,9 +36,9 @@ def test_an_org_is_found_by_each_of_its_names() -> None:
 
 def test_only_one_org_is_the_only_one() -> None:
     """A blank cell means it."""
-    assert Orgs([ACME]).only is ACME
-    assert Orgs([ACME, GLOBEX]).only is None
-    assert Orgs([]).only is None
+    assert OrgRegistry([ACME]).only is ACME
+    assert OrgRegistry([ACME, GLOBEX]).only is None
+    assert OrgRegistry([]).only is None
 
 
 @pytest.mark.parametrize("alias", ["acme", "ACME GMBH"])
@@ -47,13 +47,13 @@ def test_a_name_of_two_orgs_is_an_error_of_the_settings(alias: str) -> None:
     other = Org(key="globex", org_id=GLOBEX.org_id, client_id="x", aliases=(alias,))
 
     with pytest.raises(SettingsError, match=r"\[orgs\.acme\] and \[orgs\.globex\]"):
-        Orgs([ACME, other])
+        OrgRegistry([ACME, other])
 
 
 def test_an_org_id_of_two_profiles_names_neither() -> None:
     """Two credentials of one org are told apart by their keys."""
     twin = Org(key="acme-2", org_id=ORG_ID, client_id="other")
-    orgs = Orgs([ACME, twin])
+    orgs = OrgRegistry([ACME, twin])
 
     assert orgs.find(ORG_ID) is None
     assert (orgs.find("acme"), orgs.find("acme-2")) == (ACME, twin)
@@ -61,7 +61,7 @@ def test_an_org_id_of_two_profiles_names_neither() -> None:
 
 def test_the_nearest_name_is_spelled_as_in_the_settings() -> None:
     """A typo is answered, a far name is not."""
-    orgs = Orgs([ACME, GLOBEX])
+    orgs = OrgRegistry([ACME, GLOBEX])
 
     assert orgs.nearest("acme gmbhh") == "Acme GmbH"
     assert orgs.nearest("GLOBX") == orgs.nearest("GLOBX") == "globex"
@@ -71,7 +71,7 @@ def test_the_nearest_name_is_spelled_as_in_the_settings() -> None:
 
 def test_a_million_unknown_names_are_not_all_looked_up() -> None:
     """After a thousand the answer is none, at once."""
-    orgs = Orgs([ACME])
+    orgs = OrgRegistry([ACME])
     for number in range(1000):
         orgs.nearest(f"initech {number}")
 
@@ -80,7 +80,7 @@ def test_a_million_unknown_names_are_not_all_looked_up() -> None:
 
 def test_a_known_org_is_simulated_without_its_credentials() -> None:
     """Key, org id, default sandbox, rate and aliases stay; nothing real goes to the simulator."""
-    orgs = SimulatedOrgs([ACME], url=URL + "/")
+    orgs = SimulatedOrgRegistry([ACME], url=URL + "/")
 
     assert orgs.find("Acme GMBH") == Org(
         key="acme",
@@ -98,7 +98,7 @@ def test_a_known_org_is_simulated_without_its_credentials() -> None:
 
 def test_any_text_is_an_org_of_the_simulator() -> None:
     """The first spelling is its key; its id is made of the text and always the same."""
-    orgs = SimulatedOrgs(url=URL)
+    orgs = SimulatedOrgRegistry(url=URL)
     initech = orgs.find("Initech AG")
 
     assert initech is not None
@@ -106,14 +106,14 @@ def test_any_text_is_an_org_of_the_simulator() -> None:
     assert re.fullmatch("[0-9A-F]{24}@AdobeOrg", initech.org_id)
     assert initech.client_id == f"sim-{initech.org_id[:24].lower()}"
     assert orgs.find("INITECH ag") is orgs.find(" Initech AG") is orgs.find(initech.org_id)
-    again = SimulatedOrgs([ACME], url=URL).find("initech AG")
+    again = SimulatedOrgRegistry([ACME], url=URL).find("initech AG")
     assert again is not None
     assert again.org_id == initech.org_id
 
 
 def test_an_org_id_stays_itself_in_the_simulator() -> None:
     """So that a real sheet is rehearsed under its own ids."""
-    org = SimulatedOrgs(url=URL).find(ORG_ID)
+    org = SimulatedOrgRegistry(url=URL).find(ORG_ID)
 
     assert org is not None
     assert (org.key, org.org_id) == (ORG_ID, ORG_ID)
@@ -121,9 +121,9 @@ def test_an_org_id_stays_itself_in_the_simulator() -> None:
 
 def test_a_blank_cell_is_an_org_named_simulated_where_none_is_known() -> None:
     """With two known orgs it stays an error, as in a real run."""
-    orgs = SimulatedOrgs(url=URL)
+    orgs = SimulatedOrgRegistry(url=URL)
 
     assert orgs.only is not None
     assert orgs.only.key == "simulated"
     assert orgs.only is orgs.only
-    assert SimulatedOrgs([ACME, GLOBEX], url=URL).only is None
+    assert SimulatedOrgRegistry([ACME, GLOBEX], url=URL).only is None

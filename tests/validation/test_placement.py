@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batchconnect.model.org import Org
-from batchconnect.validation.org_registry import Orgs
+from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
 
 ACME = Org(
@@ -16,7 +16,7 @@ ACME = Org(
     sandbox="dev",
 )
 GLOBEX = Org(key="globex", org_id="AC1328435BF324E90A49402A@AdobeOrg", client_id="id")
-BOTH = Orgs([ACME, GLOBEX])
+BOTH = OrgRegistry([ACME, GLOBEX])
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_a_cell_wins_over_the_option_which_fills_blank_cells_only() -> None:
 
 def test_the_only_org_needs_no_name() -> None:
     """Where the settings know one."""
-    assert choose_org("", None, Orgs([ACME])) == (ACME, ())
+    assert choose_org("", None, OrgRegistry([ACME])) == (ACME, ())
 
 
-@pytest.mark.parametrize("orgs", [BOTH, Orgs([])])
-def test_no_name_and_not_one_org_is_an_error(orgs: Orgs) -> None:
+@pytest.mark.parametrize("orgs", [BOTH, OrgRegistry([])])
+def test_no_name_and_not_one_org_is_an_error(orgs: OrgRegistry) -> None:
     """It names the places where one can be given."""
     org, (problem,) = choose_org("", None, orgs)
 

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import orjson
 
 from batchconnect.cli.options import OutputOptions
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 
 
 class Console:
@@ -38,7 +38,7 @@ class Console:
     def warn(self, texts: Iterable[str]) -> None:
         """What a person should know."""
         for text in texts:
-            self.say(f"warning: {inert(text)}")
+            self.say(f"warning: {escape_control(text)}")
 
     def result(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:
         """The result: the document with `--json`, else the lines for a person."""

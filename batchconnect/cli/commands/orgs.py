@@ -9,17 +9,17 @@ from functools import partial
 import anyio
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import choices_of, say_what_is_idle, settings_of
+from batchconnect.cli.commands.start import choices_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import OutputOptions, PartOptions, PlaceOptions, ServiceOptions
 from batchconnect.flow_service import Spec, Unreadable
 from batchconnect.lane.lane import Lane
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.escape import inert
-from batchconnect.model.exception_group import the_cause
+from batchconnect.model.escape import escape_control
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.org import Org
 from batchconnect.run.choices import Choices
 from batchconnect.run.plan_run import told_reason
-from batchconnect.run.service import Service, connected
+from batchconnect.run.service import ConnectedService, connected
 from batchconnect.settings import Settings
 
 
@@ -43,7 +43,7 @@ def run(
     console = Console(output)
     settings = settings_of(places, os.environ, service=service)
     choices = choices_of(settings, places, service=service, part=part)
-    say_what_is_idle(part, console)
+    warn_ignored_flags(part, console)
     console.warn(settings.warnings)
     found = anyio.run(
         partial(_check_all, settings, choices, part.sandbox),
@@ -66,7 +66,7 @@ async def _check_all(settings: Settings, choices: Choices, sandbox: str | None) 
     async def check(lane: Lane, place: str | None) -> None:
         found[lane.org.key] = await _check(lane, place)
 
-    with the_cause():
+    with unwrap_exception_group():
         async with connected(settings, choices, on_event=lambda _event: None) as service:
             is_chosen = choices.chooser(service.orgs)
             orgs = [
@@ -78,7 +78,7 @@ async def _check_all(settings: Settings, choices: Choices, sandbox: str | None) 
             return [found[org.key] for org in orgs]
 
 
-def _known(service: Service, choices: Choices) -> list[Org]:
+def _known(service: ConnectedService, choices: Choices) -> list[Org]:
     """The orgs of the settings, and those of the simulator that were named: there any name is one."""
     named = [service.orgs.find(only[4:]) for only in choices.only if only.startswith("org=")]
     known = {org.key: org for org in (*service.orgs.all, *named) if org is not None}
@@ -138,9 +138,9 @@ def _lines(checked: Checked) -> list[str]:
     org = checked.org
     # The environment as settings has no key of its own: there the org id is the key.
     key = f"{org.key:<16} " if org.key != org.org_id else ""
-    name = inert(f"{key}{org.org_id:<36} {checked.sandbox or '-':<12}")
+    name = escape_control(f"{key}{org.org_id:<36} {checked.sandbox or '-':<12}")
     return [f"{name} {verdict}", *_wrapped(checked.refusal or checked.note)]
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(inert(text), 80, initial_indent="    ", subsequent_indent="    ")
+    return textwrap.wrap(escape_control(text), 80, initial_indent="    ", subsequent_indent="    ")

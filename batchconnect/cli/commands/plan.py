@@ -10,7 +10,7 @@ import anyio
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import (
     choices_of,
-    options_again,
+    place_flags,
     settings_of,
     sheet_of,
     warn_of_places,
@@ -23,12 +23,12 @@ from batchconnect.cli.options import (
     SheetOptions,
 )
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.escape import inert
-from batchconnect.model.exception_group import the_cause
+from batchconnect.model.escape import escape_control
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.run.choices import Choices
-from batchconnect.run.plan_run import Preview, SandboxPreview, preview
+from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
@@ -67,13 +67,13 @@ def run(
     return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
 
 
-async def _look(sheet: Sheet, settings: Settings, choices: Choices) -> Preview:
-    with the_cause():
+async def _look(sheet: Sheet, settings: Settings, choices: Choices) -> SheetPlan:
+    with unwrap_exception_group():
         async with connected(settings, choices, on_event=lambda _event: None) as service:
-            return await preview(sheet, service=service, choices=choices, environ=os.environ)
+            return await plan_run(sheet, service=service, choices=choices, environ=os.environ)
 
 
-def _document(found: Preview, choices: Choices) -> dict[str, object]:
+def _document(found: SheetPlan, choices: Choices) -> dict[str, object]:
     return {
         "rows": found.rows,
         "not_selected": found.not_selected,
@@ -104,34 +104,36 @@ def _document(found: Preview, choices: Choices) -> dict[str, object]:
 
 
 def _next(
-    found: Preview, choices: Choices, settings: Settings, sheet: str, places: PlaceOptions
+    found: SheetPlan, choices: Choices, settings: Settings, sheet: str, places: PlaceOptions
 ) -> str | None:
     """The run that was planned; where the sheet has to be corrected first, what tells how."""
     if found.rejected and not choices.skip_invalid:
-        return shlex.join(["batchconnect", "validate", sheet, *options_again(places)])
+        return shlex.join(["batchconnect", "validate", sheet, *place_flags(places)])
     if found.is_refused:
-        return shlex.join(["batchconnect", "orgs", *options_again(places)])
+        return shlex.join(["batchconnect", "orgs", *place_flags(places)])
     given = sys.argv[1:]
     if "plan" in given:
         given[given.index("plan")] = "run"
     else:
-        given = ["run", sheet, *options_again(places)]
+        given = ["run", sheet, *place_flags(places)]
     redactor = Redactor()
     redactor.hold(*settings.secrets)
     return redactor.text(shlex.join(["batchconnect", *given]))
 
 
-def _lines(found: Preview, choices: Choices, *, following: str | None) -> list[str]:
+def _lines(found: SheetPlan, choices: Choices, *, following: str | None) -> list[str]:
     # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
-    orgs = max([len("org"), *(len(inert(one.org)) for one in found.sandboxes)])
-    sandboxes = max([len("sandbox"), *(len(inert(one.sandbox)) for one in found.sandboxes)])
+    orgs = max([len("org"), *(len(escape_control(one.org)) for one in found.sandboxes)])
+    sandboxes = max(
+        [len("sandbox"), *(len(escape_control(one.sandbox)) for one in found.sandboxes)]
+    )
     lines = [f"{'org':<{orgs}} {'sandbox':<{sandboxes}} create existing conflict doubts   time"]
     for one in found.sandboxes:
-        name = f"{inert(one.org):<{orgs}} {inert(one.sandbox):<{sandboxes}}"
+        name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
         lines += _sandbox_lines(one, name)
     for row, problems in sorted(found.rejected.items()):
         lines += [
-            inert(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
+            escape_control(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
             for problem in problems
         ]
     if found.not_selected:
@@ -143,24 +145,24 @@ def _lines(found: Preview, choices: Choices, *, following: str | None) -> list[s
     lines.append(
         f"{_rows(found.rows)}: {create} to create{canary}, {rejected} rejected; nothing was sent"
     )
-    return lines if following is None else [*lines, f"next:   {inert(following)}"]
+    return lines if following is None else [*lines, f"next:   {escape_control(following)}"]
 
 
 def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _sandbox_lines(one: SandboxPreview, name: str) -> list[str]:
+def _sandbox_lines(one: SandboxPlan, name: str) -> list[str]:
     if one.refusal is not None:
-        return [f"{name} could not be read", inert(f"    {one.refusal}")]
+        return [f"{name} could not be read", escape_control(f"    {one.refusal}")]
     numbers = (
         f"{one.create:>6} {one.settled[Status.EXISTING]:>8} "
         f"{one.settled[Status.CONFLICT]:>8} {one.settle_first:>6} {_time(one.at_most_s):>6}"
     )
     return [
         f"{name} {numbers}",
-        *(inert(f"    row {row}: {why}") for row, why in one.in_the_way),
-        *(inert(f"    row {row}: warning: {what}") for row, what in one.warnings),
+        *(escape_control(f"    row {row}: {why}") for row, why in one.in_the_way),
+        *(escape_control(f"    row {row}: warning: {what}") for row, what in one.warnings),
     ]
 
 

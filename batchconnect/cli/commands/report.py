@@ -9,7 +9,7 @@ from batchconnect.cli.options import OutputOptions, PlaceOptions
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.file import is_held
 from batchconnect.ledger.run_state import RunState
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.reports import write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history import find_run, summary_of
@@ -40,7 +40,7 @@ def run(
         document,
         [
             *(f"{name:<16} {path}" for name, path in files.items()),
-            *(inert(f"{org:<16} {folder}") for org, folder in folders.items()),
+            *(escape_control(f"{org:<16} {folder}") for org, folder in folders.items()),
         ],
     )
     return 0

@@ -17,7 +17,7 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     choices_of,
-    options_again,
+    place_flags,
     settings_of,
     sheet_of,
     warn_of_places,
@@ -32,16 +32,16 @@ from batchconnect.cli.options import (
 )
 from batchconnect.cli.progress import open_progress
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Event, RowSettled, RunStarted
-from batchconnect.model.exception_group import the_cause
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.reports import LOG, write_reports
 from batchconnect.reports.json import summary_document
-from batchconnect.reports.lines import closing_lines, next_command
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
+from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.choices import Choices
 from batchconnect.run.engine import Listener, onboard_sheet
@@ -70,7 +70,7 @@ def run(
     choices = choices_of(settings, places, service=service, sheet=sheet_options, run=run_options)
     with sheet_of(sheet, sheet_options, console) as opened:
         warn_of_places(choices, settings, console)
-        attended = Attended(
+        observer = RunObserver(
             choices=choices, output=output, log_json=run_options.log_json, console=console
         )
         summary = anyio.run(
@@ -80,7 +80,7 @@ def run(
                 settings=settings,
                 choices=choices,
                 environ=environ,
-                attended=attended,
+                observer=observer,
                 drain_s=run_options.drain,
                 parent=parent,
             ),
@@ -88,18 +88,18 @@ def run(
         )
     again = next_command(
         summary,
-        same=attended.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
-        options=options_again(places),
+        same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
+        options=place_flags(places),
     )
-    if attended.problems:
+    if observer.problems:
         # Each problem was told with its cell: the incidents would say it once more.
         summary = replace(summary, incidents=())
     lines = closing_lines(summary, folder=choices.home / summary.opened.run_id, next_command=again)
-    console.result(attended.document, [*attended.problems, *lines])
+    console.result(observer.document, [*observer.problems, *lines])
     return int(summary.exit_code or 0)
 
 
-class Attended:
+class RunObserver:
     """
     What attends a run from the outside: progress, log, redaction, report.
 
@@ -119,7 +119,7 @@ class Attended:
         self.problems: list[str] = []
         """Of a run that refused to start: every problem of the sheet with its cell."""
         self.settled = 0
-        """Rows that were settled while it attended."""
+        """Rows that were settled while it observed."""
         self._choices = choices
         self._log_json = log_json
         self._verbose = output.verbose
@@ -194,7 +194,7 @@ def _problems(summary: Summary) -> list[str]:
 
 def _problem(row: Result) -> str:
     column = f"{row.error_column}: " if row.error_column else ""
-    return inert(f"row {row.row}: {column}{row.error}")
+    return escape_control(f"row {row.row}: {column}{row.error}")
 
 
 async def _carry_out(
@@ -203,24 +203,24 @@ async def _carry_out(
     settings: Settings,
     choices: Choices,
     environ: Mapping[str, str],
-    attended: Attended,
+    observer: RunObserver,
     drain_s: float,
     parent: str | None,
 ) -> Summary:
     try:
-        with the_cause():
+        with unwrap_exception_group():
             async with anyio.create_task_group() as beside:
-                beside.start_soon(partial(watch_signals, attended.stop, drain_s=drain_s))
+                beside.start_soon(partial(watch_signals, observer.stop, drain_s=drain_s))
                 summary = await onboard_sheet(
                     sheet,
                     settings=settings,
                     choices=choices,
                     environ=environ,
-                    listener=attended.listener,
-                    report=attended.report,
+                    listener=observer.listener,
+                    report=observer.report,
                     parent=parent,
                 )
                 beside.cancel_scope.cancel()
         return summary
     finally:
-        attended.close()
+        observer.close()

@@ -7,7 +7,7 @@ from batchconnect.cli.commands.start import choices_of, settings_of
 from batchconnect.cli.options import OutputOptions, PlaceOptions
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.file import is_held
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
@@ -64,6 +64,6 @@ def _line(summary: Summary) -> str:
     rerun = f"  rerun of {opened.parent_run_id}" if opened.parent_run_id else ""
     note = f"  {opened.note}" if opened.note else ""
     sheet = ", ".join(opened.sheets)
-    return inert(
+    return escape_control(
         f"{opened.run_id}  {how:<8} {done}/{summary.total} connected  {sheet}{note}{rerun}"
     )

@@ -155,7 +155,7 @@ def warn_of_places(choices: Choices, settings: Settings, console: Console) -> No
         console.warn([warning])
 
 
-def say_what_is_idle(part: PartOptions, console: Console) -> None:
+def warn_ignored_flags(part: PartOptions, console: Console) -> None:
     """A run's options that a command takes, so that one command line serves all, and has no use for."""
     idle = {
         "--max-rows": part.max_rows is not None,
@@ -187,7 +187,7 @@ def _where(choices: Choices) -> str:
     return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
 
 
-def options_again(places: PlaceOptions) -> list[str]:
+def place_flags(places: PlaceOptions) -> list[str]:
     """What the next command needs to find the same ledger and reports."""
     again: list[str] = []
     for name, path in (
@@ -199,7 +199,7 @@ def options_again(places: PlaceOptions) -> list[str]:
     return [*again, "--simulate"] if places.simulate else again
 
 
-def sheet_again(options: SheetOptions) -> list[str]:
+def sheet_flags(options: SheetOptions) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
     named = (
         ("--worksheet", options.worksheet),

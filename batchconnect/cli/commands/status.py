@@ -3,11 +3,11 @@
 import os
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import choices_of, ledger_of, options_again, settings_of
+from batchconnect.cli.commands.start import choices_of, ledger_of, place_flags, settings_of
 from batchconnect.cli.options import OutputOptions, PlaceOptions
 from batchconnect.ledger.file import is_held
 from batchconnect.reports.json import summary_document
-from batchconnect.reports.lines import closing_lines, next_command
+from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.history import find_run, summary_of
 
 
@@ -21,7 +21,7 @@ def run(output: OutputOptions, places: PlaceOptions, *, run_id: str | None) -> i
         summary = summary_of(ledger, state, live=live)
         folder = choices.home / state.opened.run_id
         same = "the command that began it, once more"
-        again = next_command(summary, same=same, options=options_again(places))
+        again = next_command(summary, same=same, options=place_flags(places))
         lines = closing_lines(
             summary, folder=folder if folder.exists() else None, next_command=again
         )

@@ -13,19 +13,19 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.start import (
     choices_of,
-    options_again,
+    place_flags,
     settings_of,
-    sheet_again,
+    sheet_flags,
     sheet_of,
 )
 from batchconnect.cli.options import OutputOptions, PlaceOptions, SheetOptions
 from batchconnect.model.errors import ExitCode, UsageError
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.run.intake import examine
 from batchconnect.validation.connection import BaseConnection, parse
-from batchconnect.validation.fast_scan import Glance
-from batchconnect.validation.org_registry import Orgs, SimulatedOrgs
+from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 from batchconnect.validation.reference import References
 
 _NOWHERE: Final = "https://localhost"
@@ -50,9 +50,9 @@ def run(
     choices = choices_of(settings, places, sheet=sheet_options)
     console.warn(settings.warnings)
     if settings.orgs and not places.simulate:
-        orgs = Orgs(settings.orgs)
+        orgs = OrgRegistry(settings.orgs)
     else:
-        orgs = SimulatedOrgs(settings.orgs, url=_NOWHERE)
+        orgs = SimulatedOrgRegistry(settings.orgs, url=_NOWHERE)
         if not places.simulate:
             console.warn(["no org is set, so the org cells are not checked"])
     with sheet_of(sheet, sheet_options, console) as opened:
@@ -69,16 +69,16 @@ def run(
         )
         found = Findings(each=console.json)
         is_selected = choices.selector(orgs)
-        glance = None
+        fast_scan = None
         if not choices.only:
-            glance = Glance(opened.header, orgs=orgs, org=choices.org, sandbox=choices.sandbox)
+            fast_scan = FastScan(opened.header, orgs=orgs, org=choices.org, sandbox=choices.sandbox)
         doubled: dict[int, tuple[Problem, ...]] = {}
-        for row, judged in examine(opened, judge, is_selected=is_selected, glance=glance):
+        for row, judged in examine(opened, judge, is_selected=is_selected, fast_scan=fast_scan):
             is_again = not row.cells
             found.add(row.number, judged, is_again=is_again)
             if is_again and isinstance(judged, Rejected):
                 doubled[row.number] = judged.problems
-        found.rows += glance.rows if glance else 0
+        found.rows += fast_scan.rows if fast_scan else 0
         blank = opened.blank_rows
         if annotate is not None:
             # Whoever wants no workbook does not wait a fifth of a second for what writes one.
@@ -94,7 +94,7 @@ def run(
             write_new(annotate, chunks)
     document, lines = (
         found.document(sheet, blank),
-        found.lines(sheet, blank, again=[*options_again(places), *sheet_again(sheet_options)]),
+        found.lines(sheet, blank, again=[*place_flags(places), *sheet_flags(sheet_options)]),
     )
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())
@@ -115,13 +115,13 @@ def _check_new(path: Path) -> None:
 def _next_steps(path: Path) -> list[str]:
     again = shlex.join(["batchconnect", "validate", str(path)])
     return [
-        inert(f"{path}: the sheet with its problems in colour, without keys"),
-        inert(f"        correct it, fill in the keys again, then: {again}"),
+        escape_control(f"{path}: the sheet with its problems in colour, without keys"),
+        escape_control(f"        correct it, fill in the keys again, then: {again}"),
     ]
 
 
 @dataclass(slots=True)
-class Kind:
+class FindingKind:
     """One kind of finding: what is wrong, and where it is."""
 
     problem: Problem
@@ -139,7 +139,7 @@ class Findings:
         self.rejected: set[int] = set()
         self._each = each
         self._found: list[tuple[int, Problem]] = []
-        self._kinds: dict[tuple[Severity, str | None, str], Kind] = {}
+        self._kinds: dict[tuple[Severity, str | None, str], FindingKind] = {}
 
     def add(self, number: int, judged: BaseConnection | Rejected | None, *, is_again: bool) -> None:
         """Take one judged row in; a double is judged again."""
@@ -158,7 +158,7 @@ class Findings:
             key = (problem.severity, problem.column, problem.what)
             kind = self._kinds.get(key)
             if kind is None:
-                kind = self._kinds[key] = Kind(problem)
+                kind = self._kinds[key] = FindingKind(problem)
             kind.count += 1
             if len(kind.places) < _MOST_PLACES:
                 kind.places.append(problem.cell or f"row {number}")
@@ -189,14 +189,14 @@ class Findings:
         )
         if not self.rejected and self.rows:
             lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
-        return [inert(line) for line in lines]
+        return [escape_control(line) for line in lines]
 
 
 def _rows(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _told(kind: Kind) -> list[str]:
+def _told(kind: FindingKind) -> list[str]:
     problem = kind.problem
     places = ", ".join(kind.places)
     if kind.count > len(kind.places):

@@ -21,7 +21,7 @@ from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-from batchconnect.cli.log.output import Output, Outputs, Trouble, open_file
+from batchconnect.cli.log.output import LogFile, LogFiles, OnTrouble, open_file
 from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
 from batchconnect.model.event import (
     Draining,
@@ -54,14 +54,14 @@ class Log:
     def __init__(
         self,
         *,
-        file: Output | None,
-        stderr: Output | None,
+        file: LogFile | None,
+        stderr: LogFile | None,
         redactor: Redactor,
         verbose: int,
-        on_trouble: Trouble,
+        on_trouble: OnTrouble,
     ) -> None:
         self._redactor = redactor
-        self._outputs = Outputs(file, stderr, on_trouble)
+        self._outputs = LogFiles(file, stderr, on_trouble)
         frames = ExceptionRenderer(ExceptionDictTransformer(show_locals=False, use_rich=False))
         # What nobody asked for is not even made.
         level = DEBUG if verbose > 0 else INFO
@@ -138,7 +138,7 @@ def open_log(
     redactor: Redactor,
     json_stderr: bool = False,
     verbose: int = 0,
-    on_trouble: Trouble = lambda _message: None,
+    on_trouble: OnTrouble = lambda _message: None,
 ) -> Log:
     """
     Open the log of a run.
@@ -156,15 +156,15 @@ def open_log(
     file = None
     if path is not None:
         try:
-            file = Output(open_file(path), str(path), is_ours=True)
+            file = LogFile(open_file(path), str(path), is_ours=True)
         except OSError as error:
             on_trouble(f"there is no log: {path} cannot be written: {error.strerror or error}")
     stream: BinaryIO | None = getattr(sys.stderr, "buffer", None) if json_stderr else None
-    stderr = None if stream is None else Output(stream, "stderr", is_ours=False)
+    stderr = None if stream is None else LogFile(stream, "stderr", is_ours=False)
     return Log(file=file, stderr=stderr, redactor=redactor, verbose=verbose, on_trouble=on_trouble)
 
 
-def _logger(outputs: Outputs, level: int, *steps: Processor) -> FilteringBoundLogger:
+def _logger(outputs: LogFiles, level: int, *steps: Processor) -> FilteringBoundLogger:
     logger: FilteringBoundLogger = structlog.wrap_logger(
         outputs,
         processors=steps,

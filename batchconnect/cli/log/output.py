@@ -13,7 +13,7 @@ from typing import BinaryIO, final
 
 MODE = 0o600
 
-Trouble = Callable[[str], None]
+OnTrouble = Callable[[str], None]
 """Is told, once for each output, that the log is given up there."""
 
 
@@ -49,7 +49,7 @@ def open_file(path: Path) -> BinaryIO:
 
 
 @final
-class Output:
+class LogFile:
     """
     One place that lines go to, until it fails.
 
@@ -79,10 +79,10 @@ class Output:
 
 
 @final
-class Outputs:
+class LogFiles:
     """What structlog takes for a logger: gets the finished line, with the level as the method."""
 
-    def __init__(self, file: Output | None, stderr: Output | None, on_trouble: Trouble) -> None:
+    def __init__(self, file: LogFile | None, stderr: LogFile | None, on_trouble: OnTrouble) -> None:
         self._file = file
         self._stderr = stderr
         self._on_trouble = on_trouble
@@ -107,7 +107,7 @@ class Outputs:
             self._file.close()
         self._file = self._stderr = None
 
-    def _reached(self, output: Output, raw: bytes) -> bool:
+    def _reached(self, output: LogFile, raw: bytes) -> bool:
         try:
             output.write(raw)
         # ValueError: somebody closed the stream under us.

@@ -52,11 +52,11 @@ _WEIGHT: Final = (
 )
 """Which column of the lanes goes last when there is no room."""
 
-Shown = Callable[[str], str]
-"""Makes a text harmless: `Output.shown`."""
+Escape = Callable[[str], str]
+"""Makes a text harmless: `Stream.shown`."""
 
 
-def bar(view: View, *, width: int, height: int, shown: Shown, has_lanes: bool = True) -> Group:
+def bar(view: View, *, width: int, height: int, shown: Escape, has_lanes: bool = True) -> Group:
     """
     Draw the run as of now.
 
@@ -108,7 +108,7 @@ def _counts(view: View) -> Padding:
 # The lanes ----------------------------------------------------------------------------------------
 
 
-def _lanes(view: View, width: int, height: int, shown: Shown) -> Iterator[Text]:
+def _lanes(view: View, width: int, height: int, shown: Escape) -> Iterator[Text]:
     lanes = view.lanes
     if len(lanes) == 1:
         news, style = _news(lanes[0])
@@ -129,7 +129,7 @@ def _summed_up(lanes: Sequence[LaneView]) -> str:
     return f"  {len(lanes)} orgs: {', '.join(parts)}"
 
 
-def _table(lanes: Sequence[LaneView], width: int, shown: Shown) -> Iterator[Text]:
+def _table(lanes: Sequence[LaneView], width: int, shown: Escape) -> Iterator[Text]:
     names = [shown(lane.org) for lane in lanes]
     name_width = min(max(cell_len(name) for name in names), width // 5)
     columns = _columns(lanes, width - 2 - name_width - 2 - _NEWS_WIDTH)

@@ -18,10 +18,10 @@ from rich.live import Live
 from rich.text import Text
 
 from batchconnect.cli.progress.bar import bar
-from batchconnect.cli.progress.output import Output
+from batchconnect.cli.progress.output import Stream
 from batchconnect.cli.progress.state import ProgressState
 from batchconnect.cli.progress.view import View
-from batchconnect.cli.progress.words import Messages, Said, state_line
+from batchconnect.cli.progress.words import Message, Messages, state_line
 from batchconnect.model.event import Event
 
 _DRAW_EVERY_S: Final = 0.25
@@ -56,11 +56,11 @@ def open_progress(
         environ: `NO_COLOR`, `TERM`, `COLUMNS`, `CI`, ...
         clock: Monotonic seconds; any thread may call it.
     """
-    output = Output(stream)
+    output = Stream(stream)
     if is_terminal is None:
         is_terminal = output.isatty() and environ.get("CI", "").lower() in {"", "0", "false"}
     is_dumb = environ.get("TERM", "").lower() in {"dumb", "unknown"}
-    face: Face
+    renderer: Renderer
     if is_terminal and not is_dumb and not quiet:
         console = Console(
             file=output,  # type: ignore[arg-type]  # it has what Rich asks of a file
@@ -71,16 +71,16 @@ def open_progress(
             highlight=False,
             _environ=environ,
         )
-        face = LiveFace(console, output)
+        renderer = LiveRenderer(console, output)
     else:
-        face = PlainFace(output, has_state=not quiet)
-    return Progress(face, output, quiet=quiet, verbose=verbose, clock=clock)
+        renderer = PlainRenderer(output, has_state=not quiet)
+    return Progress(renderer, output, quiet=quiet, verbose=verbose, clock=clock)
 
 
-class Face(Protocol):
+class Renderer(Protocol):
     """Where progress is shown; only one thread at a time calls it."""
 
-    def show(self, said: Sequence[Said], view: View, now: float) -> None:
+    def show(self, said: Sequence[Message], view: View, now: float) -> None:
         """Show new messages, and how things stand."""
 
     def close(self, view: View) -> None:
@@ -88,10 +88,10 @@ class Face(Protocol):
 
 
 @final
-class LiveFace:
+class LiveRenderer:
     """A bar that is drawn anew in its place, below the messages."""
 
-    def __init__(self, console: Console, output: Output) -> None:
+    def __init__(self, console: Console, output: Stream) -> None:
         self._console = console
         self._output = output
         self._live = Live(
@@ -102,7 +102,7 @@ class LiveFace:
             redirect_stderr=False,
         )
 
-    def show(self, said: Sequence[Said], view: View, now: float) -> None:  # noqa: ARG002 - the other face needs the time
+    def show(self, said: Sequence[Message], view: View, now: float) -> None:  # noqa: ARG002 - the other renderer needs the time
         """Draw; the bar begins with the first event, so that what comes before is not overdrawn."""
         with self._console:  # one write for all of it
             if view.has_begun:
@@ -133,7 +133,7 @@ class LiveFace:
 
 
 @final
-class PlainFace:
+class PlainRenderer:
     """
     Lines, for a file, a pipe, a CI log.
 
@@ -142,13 +142,13 @@ class PlainFace:
         has_state: Whether the state is told every now and then, and at the end.
     """
 
-    def __init__(self, output: Output, *, has_state: bool) -> None:
+    def __init__(self, output: Stream, *, has_state: bool) -> None:
         self._output = output
         self._has_state = has_state
         self._told_at: float | None = None
         self._told_done = 0
 
-    def show(self, said: Sequence[Said], view: View, now: float) -> None:
+    def show(self, said: Sequence[Message], view: View, now: float) -> None:
         """Write the messages, and the state where it is due."""
         for one in said:
             self._line(one.text)
@@ -181,8 +181,8 @@ class Progress:
     The progress of one run, made by `open_progress`.
 
     Args:
-        face: Where it is shown.
-        output: What the face writes to.
+        renderer: Where it is shown.
+        output: What the renderer writes to.
         quiet: Errors only.
         verbose: `-v`.
         clock: Monotonic seconds.
@@ -190,20 +190,20 @@ class Progress:
 
     def __init__(
         self,
-        face: Face,
-        output: Output,
+        renderer: Renderer,
+        output: Stream,
         *,
         quiet: bool,
         verbose: int,
         clock: Callable[[], float],
     ) -> None:
-        self._face = face
+        self._renderer = renderer
         self._output = output
         self._is_quiet = quiet
         self._clock = clock
         self._state = ProgressState()
         self._messages = Messages(verbose)
-        self._said: deque[Said] = deque()
+        self._said: deque[Message] = deque()
         self._left_out = 0
         self._is_off = False
         self._lock = Lock()
@@ -229,11 +229,11 @@ class Progress:
             return
         self.tick()
         try:
-            self._face.close(self._state.view(self._clock()))
+            self._renderer.close(self._state.view(self._clock()))
         except Exception:  # noqa: BLE001 - the run's end is not to be lost for its picture
             self._is_off = True
         # What is said from now on stands below the last picture.
-        self._face = PlainFace(self._output, has_state=False)
+        self._renderer = PlainRenderer(self._output, has_state=False)
 
     def event(self, event: Event) -> None:
         """Take an event in. This never raises, and never waits for the terminal."""
@@ -261,7 +261,7 @@ class Progress:
         if self._is_off:
             return
         with self._lock:
-            self._say(Said(text, is_error=is_error))
+            self._say(Message(text, is_error=is_error))
         if self._closing.is_set():
             self.tick()
 
@@ -276,15 +276,15 @@ class Progress:
                 said, self._said = self._said, deque()
                 if self._left_out:
                     text = f"{self._left_out} lines left out, since the terminal is too slow"
-                    said.append(Said(text))
+                    said.append(Message(text))
                     self._left_out = 0
-            self._face.show(said, view, now)
+            self._renderer.show(said, view, now)
         except Exception:  # noqa: BLE001 - nor is the run
             self._is_off = True
         if not self._output.is_open:
             self._is_off = True
 
-    def _say(self, said: Said) -> None:
+    def _say(self, said: Message) -> None:
         if self._is_quiet and not said.is_error:
             return
         if len(self._said) >= _MOST_LINES and not said.is_error:

@@ -7,11 +7,11 @@ what nobody sees.
 
 from typing import TextIO, final
 
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 
 
 @final
-class Output:
+class Stream:
     """
     A text stream that stops quietly where it cannot be written.
 
@@ -57,7 +57,7 @@ class Output:
 
     def shown(self, text: str) -> str:
         """The text without anything that steers a terminal, in characters that it can show."""
-        return self._encodable(inert(text))
+        return self._encodable(escape_control(text))
 
     def _encodable(self, text: str) -> str:
         if text.isascii():

@@ -62,7 +62,7 @@ _HOUR_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Message:
     """One message."""
 
     text: str
@@ -85,7 +85,7 @@ class Messages:
         self._outages: set[tuple[str, str]] = set()
         self._is_draining = False
 
-    def of(self, event: Event) -> Said | None:
+    def of(self, event: Event) -> Message | None:
         """The message for an event, None where it is shown as a number or not at all."""
         match event:
             case RowStarted() | RowSettled() | RowInDoubt():
@@ -104,7 +104,9 @@ class Messages:
             case _:
                 assert_never(event)
 
-    def _lane(self, event: LanePaused | LaneStopped | PaceChanged | SandboxListed) -> Said | None:
+    def _lane(
+        self, event: LanePaused | LaneStopped | PaceChanged | SandboxListed
+    ) -> Message | None:
         match event:
             case LanePaused():
                 return self._paused(event)
@@ -113,16 +115,16 @@ class Messages:
             case SandboxListed(complete=False):
                 return self._not_read(event)
             case PaceChanged(org=org, rate=rate, reason="congestion") if self._verbose:
-                return Said(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
+                return Message(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
             case PaceChanged() | SandboxListed():
                 return None
             case _:
                 assert_never(event)
 
-    def _paused(self, event: LanePaused) -> Said | None:
+    def _paused(self, event: LanePaused) -> Message | None:
         if event.reason == WAITS_FOR_SETTLE:
             wait = duration(event.pause_s)
-            return Said(
+            return Message(
                 f"{event.org}: waits {wait} before it sends to one sandbox:"
                 " what was sent to it lately may still show up"
             )
@@ -130,17 +132,17 @@ class Messages:
         if event.reason not in _OUTAGES or key in self._outages:
             return None
         self._outages.add(key)
-        return Said(f"{event.org}: {_OUTAGES[event.reason]}")
+        return Message(f"{event.org}: {_OUTAGES[event.reason]}")
 
-    def _not_read(self, event: SandboxListed) -> Said | None:
+    def _not_read(self, event: SandboxListed) -> Message | None:
         if self._is_draining:
             return None  # it was cut off, as asked
         self._unread[event.org, event.sandbox] = event.detail
         why = f": {event.detail}" if event.detail else ""
         place = f"{event.org}/{event.sandbox}"
-        return Said(f"{place}: the sandbox could not be read{why}", is_error=True)
+        return Message(f"{place}: the sandbox could not be read{why}", is_error=True)
 
-    def _stopped(self, event: LaneStopped) -> Said | None:
+    def _stopped(self, event: LaneStopped) -> Message | None:
         told = self._unread.get((event.org, event.sandbox or ""))
         if event.code == "listing_failed" and told is not None:
             return None
@@ -149,16 +151,16 @@ class Messages:
         known = {"", title, *self._unread.values()}
         detail = f" {event.detail.rstrip('.')}." if event.detail not in known else ""
         text = f"{place}: stopped: {title} ({event.code}).{detail} Its other rows are not attempted"
-        return Said(text, is_error=True)
+        return Message(text, is_error=True)
 
 
-def _row(event: RowStarted | RowSettled | RowInDoubt) -> Said | None:
+def _row(event: RowStarted | RowSettled | RowInDoubt) -> Message | None:
     place = f"row {event.row} {event.org}/{event.sandbox}"
     match event:
         case RowSettled(outcome=outcome):
-            return Said(f"{place}: {_ended(outcome)}")
+            return Message(f"{place}: {_ended(outcome)}")
         case RowInDoubt(code=code):
-            return Said(f"{place}: in doubt ({code}), is being settled")
+            return Message(f"{place}: in doubt ({code}), is being settled")
         case RowStarted():
             return None
         case _:
@@ -169,7 +171,7 @@ _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
 
 
-def _planned(event: Planned) -> Said:
+def _planned(event: Planned) -> Message:
     parts = [f"{rows(event.to_create)} to do"]
     if event.settled:
         parts.append(f"{event.settled} settled already")
@@ -179,16 +181,16 @@ def _planned(event: Planned) -> Said:
         named = ", ".join(str(number) for number in event.left_out[:_MOST_ROWS_NAMED])
         more = ", ..." if len(event.left_out) > _MOST_ROWS_NAMED else ""
         parts.append(f"new and left for `batchconnect run`: row {named}{more}")
-    return Said(", ".join(parts))
+    return Message(", ".join(parts))
 
 
-def _draining(event: Draining) -> Said:
+def _draining(event: Draining) -> Message:
     why = _DRAINS.get(event.reason, f"stopping ({event.reason})")
     text = f"{why}; nothing more is sent, {rows(event.in_flight)} on the way may finish"
-    return Said(text, is_error=event.reason in _TROUBLES)
+    return Message(text, is_error=event.reason in _TROUBLES)
 
 
-def _swept(event: Swept) -> Said:
+def _swept(event: Swept) -> Message:
     parts = [f"{event.expected} expected", f"{event.found} found"]
     if event.duplicated:
         parts.append(f"{len(event.duplicated)} duplicated")
@@ -197,7 +199,7 @@ def _swept(event: Swept) -> Said:
     if not event.complete:
         parts.append("missing unknown, since not every sandbox could be read")
     is_error = bool(event.duplicated or event.missing) or not event.complete
-    return Said(f"sweep: {', '.join(parts)}", is_error=is_error)
+    return Message(f"sweep: {', '.join(parts)}", is_error=is_error)
 
 
 def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome

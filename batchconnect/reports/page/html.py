@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger.entry import LaneTold
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.model.event import LaneStopped
 from batchconnect.model.outcome import Status
+from batchconnect.reports.fan_out import batches
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.page import words
 from batchconnect.reports.page.chart import latency_bars, request_bars, strip
@@ -23,7 +24,6 @@ from batchconnect.reports.page.latency import Latencies
 from batchconnect.reports.page.rows import MOST_ROWS, RowBlock, codes_of
 from batchconnect.reports.page.timeline import Timekeeper
 from batchconnect.reports.result import Result
-from batchconnect.reports.step import batches
 from batchconnect.reports.summary import Summary
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
     )
     page.filters |= {
-        "inert": inert,
+        "escape_control": escape_control,
         "number": words.number,
         "counted": words.counted,
         "span": words.span,

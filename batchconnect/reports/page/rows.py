@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
 from batchconnect.reports.columns import cells_of
 from batchconnect.reports.result import Result
@@ -98,7 +98,7 @@ class RowBlock:
 
     def __init__(self, *, total: int, carried: Sequence[str], started_at_ms: int) -> None:
         self._is_whole = total <= MOST_ROWS
-        self._carried = list(map(inert, carried))
+        self._carried = list(map(escape_control, carried))
         self._started_at_ms = started_at_ms
         self._texts = _numbers()
         self._rows: list[bytes] = []
@@ -119,7 +119,7 @@ class RowBlock:
         yield _inert_json([orjson.dumps(head)[:-1] + b',\n"rows":[\n'])
         yield from _listed(iter(self._rows))
         yield '],\n"texts":[\n'
-        yield from _listed(orjson.dumps(inert(text)) for text in self._texts)
+        yield from _listed(orjson.dumps(escape_control(text)) for text in self._texts)
         yield "]}\n"
 
     def _row(self, result: Result, codes: Sequence[str]) -> list[int | str | list[int] | None]:
@@ -129,8 +129,8 @@ class RowBlock:
         return [
             result.row,
             texts[result.status],
-            inert(result.name),
-            inert(result.connection_id or ""),
+            escape_control(result.name),
+            escape_control(result.connection_id or ""),
             texts[result.org],
             texts[result.sandbox],
             texts[result.endpoint],
@@ -143,7 +143,7 @@ class RowBlock:
             texts[result.hint],
             texts[result.error_column or ""],
             result.http_status,
-            inert(result.request_id or ""),
+            escape_control(result.request_id or ""),
             result.attempts,
             texts[_FOUND_BY_ASKING if result.reconciled else result.matched_by or ""],
             None if started is None else started - self._started_at_ms,

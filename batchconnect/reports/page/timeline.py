@@ -13,7 +13,7 @@ from enum import StrEnum
 from batchconnect.ledger.entry import LaneTold
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.model.outcome import Status
-from batchconnect.reports.lanes import Lane
+from batchconnect.reports.lanes import LaneSummary
 from batchconnect.reports.page.working_time import WorkingTime, working_time
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
@@ -43,7 +43,7 @@ class Try(StrEnum):
 class Track:
     """One lane over the time of the run. Times are working time since the start, in milliseconds."""
 
-    lane: Lane
+    lane: LaneSummary
     tries: Sequence[int]
     """Requests for rows in each bucket."""
     paces: tuple[tuple[int, float], ...]
@@ -178,7 +178,7 @@ def _stop(event: LaneStopped) -> str:
     return f"{where}{event.title} ({event.code})"
 
 
-def _track(lane: Lane, tries: Sequence[int], told: _Told) -> Track:
+def _track(lane: LaneSummary, tries: Sequence[int], told: _Told) -> Track:
     return Track(
         lane=lane,
         tries=tries,

@@ -22,7 +22,7 @@ LAST_COLUMN = 1 << 14
 LONGEST_TEXT = 32_767
 """UTF-16 units that one cell of Excel holds."""
 
-Place = Column | int | None
+SheetColumn = Column | int | None
 """A known column, the index of a carried one, or a gap: what is there is not ours to show."""
 
 
@@ -36,18 +36,18 @@ class Tone(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class WorkbookLayout:
     """The columns of the user's sheet, in their order."""
 
     header_row: int
     """1-based; 0 where the rows come from a program and there is no line above them."""
-    places: tuple[Place, ...]
+    places: tuple[SheetColumn, ...]
     titles: tuple[str, ...]
     """Headers of the carried columns, none of which a reader would take for one of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownRow:
     """One row of the workbook, without any secret."""
 
     number: int
@@ -64,9 +64,9 @@ class Shown:
     """Whether somebody has to fill in the key again before the row can be sent."""
 
 
-def shape_of(
+def layout_of(
     columns: Mapping[Column, int] | None, carried: Sequence[str], *, header_row: int
-) -> Shape:
+) -> WorkbookLayout:
     """
     Lay out the columns of a sheet.
 
@@ -80,7 +80,7 @@ def shape_of(
     titles = columns_of(carried, (*Column, *REPORT_COLUMNS))
     rest = iter(range(len(titles)))
     taken = {place: column for column, place in (columns or {}).items()}
-    places: list[Place] = [
+    places: list[SheetColumn] = [
         taken[place] if place in taken else next(rest, None)
         for place in range(max(taken, default=-1) + 1)
     ]
@@ -90,7 +90,7 @@ def shape_of(
         known = [place for place in places if isinstance(place, Column)]
         others = [place for place in places if isinstance(place, int)]
         places = [*known, *others[: room - len(known)]]
-    return Shape(header_row=header_row, places=tuple(places), titles=tuple(titles))
+    return WorkbookLayout(header_row=header_row, places=tuple(places), titles=tuple(titles))
 
 
 def fits(text: str) -> bool:

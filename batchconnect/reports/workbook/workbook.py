@@ -1,7 +1,7 @@
 """
 Draws the user's own sheet as an Excel workbook: the door of XlsxWriter for sheets with rows.
 
-Every cell is a text, exactly as given: no formula, no link, no number is made of it. Rows are written as
+Every cell is a text, exactly as given: no formula, no link, no number is made of it. ReadRows are written as
 they come and kept nowhere, so a million of them cost no memory.
 """
 
@@ -14,15 +14,15 @@ from typing import Any, Final
 
 from batchconnect.model.outcome import Problem, Severity
 from batchconnect.model.row import Column
-from batchconnect.reports.step import batches
+from batchconnect.reports.fan_out import batches
 from batchconnect.reports.workbook.layout import (
     LAST_ROW,
     LONGEST_TEXT,
     OURS,
-    Place,
-    Shape,
-    Shown,
+    SheetColumn,
+    ShownRow,
     Tone,
+    WorkbookLayout,
     cut,
     fits,
 )
@@ -51,8 +51,8 @@ _WEIGHT = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.LOOK}
 
 
 def render(
-    shape: Shape,
-    rows: Iterable[Shown],
+    layout: WorkbookLayout,
+    rows: Iterable[ShownRow],
     *,
     about: Callable[[int], Facts],
     created: datetime | None = None,
@@ -61,7 +61,7 @@ def render(
     Draw a workbook.
 
     Args:
-        shape: The columns.
+        layout: The columns.
         rows: In the order of their numbers.
         about: What the second tab tells, given the number of rows beyond Excel's last one.
         created: The workbook's own date; the same for the same bytes again.
@@ -77,7 +77,7 @@ def render(
         path.touch(mode=0o600)
         with _opened(path) as book:
             book.set_properties({"author": _AUTHOR, **({"created": created} if created else {})})
-            drawing = _Drawing(book, shape)
+            drawing = _Drawing(book, layout)
             for batch in batches(rows):
                 drawing.rows(batch)
                 yield b""
@@ -112,9 +112,9 @@ def _opened(path: Path) -> Iterator[Any]:
 class _Drawing:
     """The tab with the rows."""
 
-    def __init__(self, book: Any, shape: Shape) -> None:
-        self._shape = shape
-        self._shift = 0 if shape.header_row else 1
+    def __init__(self, book: Any, layout: WorkbookLayout) -> None:
+        self._shape = layout
+        self._shift = 0 if layout.header_row else 1
         self._sheet = book.add_worksheet("rows")
         text = {"num_format": "@", "valign": "top"}
         self._plain = book.add_format(text)
@@ -122,22 +122,22 @@ class _Drawing:
         self._toned = {tone: book.add_format({**text, **ink}) for tone, ink in INK.items()}
         self._heading = book.add_format({**text, "bold": True, **HEADING_INK})
         self._own_heading = book.add_format({**text, "bold": True, **OWN_HEADING_INK})
-        self._has = frozenset(place for place in shape.places if isinstance(place, Column))
+        self._has = frozenset(place for place in layout.places if isinstance(place, Column))
         self._plain_rows: dict[tuple[Tone, bool], PlainRow] = {}
         self._is_known = is_known(self._sheet, self._plain)
         # What a plain row shows where: -1 is the last of the blanks behind its carried cells.
         shown = self._has - {Column.SERVICE_PRINCIPAL_KEY}
         self._plain_places = [
-            place if isinstance(place, int) or place in shown else -1 for place in shape.places
+            place if isinstance(place, int) or place in shown else -1 for place in layout.places
         ]
-        self._blanks = ("",) * (len(shape.titles) + 1)
+        self._blanks = ("",) * (len(layout.titles) + 1)
         self._comments = 0
         self._left_out = 0
         self._last = self._header()
         self.beyond = 0
         """Rows beyond Excel's last one."""
 
-    def rows(self, rows: Iterable[Shown]) -> None:
+    def rows(self, rows: Iterable[ShownRow]) -> None:
         """Draw rows, below those that were drawn before."""
         for shown in rows:
             index = shown.number + self._shift - 1
@@ -186,7 +186,7 @@ class _Drawing:
         sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
         return index
 
-    def _title(self, place: Place) -> str:
+    def _title(self, place: SheetColumn) -> str:
         match place:
             case Column():
                 return place.value
@@ -204,7 +204,7 @@ class _Drawing:
             return 3
         return WIDTHS[place] if isinstance(place, Column) else 20
 
-    def _is_drawn_plainly(self, index: int, shown: Shown) -> bool:
+    def _is_drawn_plainly(self, index: int, shown: ShownRow) -> bool:
         kind = shown.tone, shown.wants_key
         if kind not in self._plain_rows:
             self._plain_rows[kind] = self._plain_row(shown)
@@ -216,7 +216,7 @@ class _Drawing:
         texts += (shown.status, shown.connection_id, shown.error, shown.hint)
         return self._plain_rows[kind].write(index, texts)
 
-    def _plain_row(self, like: Shown) -> PlainRow:
+    def _plain_row(self, like: ShownRow) -> PlainRow:
         places = self._shape.places
         key = Column.SERVICE_PRINCIPAL_KEY
         is_marked = like.wants_key and key in self._has
@@ -227,7 +227,7 @@ class _Drawing:
             blank=places.index(key) if is_marked else None,
         )
 
-    def _row(self, index: int, shown: Shown) -> None:
+    def _row(self, index: int, shown: ShownRow) -> None:
         at_cells, at_row = self._sorted(shown.problems)
         for position, place in enumerate(self._shape.places):
             if isinstance(place, Column):
@@ -259,7 +259,12 @@ class _Drawing:
         return at_cells, at_row
 
     def _known(
-        self, index: int, position: int, column: Column, shown: Shown, problems: Sequence[Problem]
+        self,
+        index: int,
+        position: int,
+        column: Column,
+        shown: ShownRow,
+        problems: Sequence[Problem],
     ) -> None:
         text = shown.cells.get(column, "")
         if column is Column.SERVICE_PRINCIPAL_KEY:

@@ -15,7 +15,7 @@ from batchconnect.model.row import Column
 from batchconnect.reports.columns import iso
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
-from batchconnect.reports.workbook.layout import LAST_ROW, Shown, Tone, shape_of
+from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render as draw
 
 _TONES: Final = {
@@ -35,23 +35,23 @@ def render(summary: Summary) -> Iterator[bytes]:
     first = next(results, None)
     rows = chain(() if first is None else (first,), results)
     columns = summary.opened.columns
-    shape = shape_of(
+    layout = layout_of(
         None if columns is None else {Column(name): place for name, place in columns.items()},
         summary.carried,
         # Rows from a program count from 1, and the header needs a line of its own.
         header_row=0 if first is not None and first.row < 2 else 1,  # noqa: PLR2004 - header's row
     )
     yield from draw(
-        shape,
+        layout,
         map(_shown, rows),
         about=lambda beyond: _facts(summary, beyond),
         created=datetime.fromtimestamp(summary.started_at_ms // 1000, UTC).replace(tzinfo=None),
     )
 
 
-def _shown(result: Result) -> Shown:
+def _shown(result: Result) -> ShownRow:
     tone = _TONES[result.status]
-    return Shown(
+    return ShownRow(
         number=result.row,
         cells={
             Column.NAME: result.name,

@@ -25,14 +25,14 @@ from typing import IO, Any
 
 import orjson
 
-from batchconnect.sheet.background import Aside
+from batchconnect.sheet.background_call import BackgroundCall
 from batchconnect.sheet.workbook.form import Form, NotAWorkbookError, form_of
-from batchconnect.sheet.workbook.inspect_ods import look_ods
-from batchconnect.sheet.workbook.inspect_xls import look_xls
-from batchconnect.sheet.workbook.inspect_xlsb import look_xlsb
-from batchconnect.sheet.workbook.inspect_xlsx import look_xlsx
-from batchconnect.sheet.workbook.rows import Answer, rows
-from batchconnect.sheet.workbook.unsupported import FarCellError, OddCells
+from batchconnect.sheet.workbook.inspect_ods import inspect_ods
+from batchconnect.sheet.workbook.inspect_xls import inspect_xls
+from batchconnect.sheet.workbook.inspect_xlsb import inspect_xlsb
+from batchconnect.sheet.workbook.inspect_xlsx import inspect_xlsx
+from batchconnect.sheet.workbook.rows import ChildLine, rows
+from batchconnect.sheet.workbook.unsupported import FarCellError, UnsupportedCells
 from batchconnect.sheet.workbook.zip_limits import UnsafeZipError, check_zip
 
 MOST_MEMORY = 2 << 30
@@ -66,7 +66,9 @@ def limit_resources() -> None:
                 resource.setrlimit(kind, (limit, limit))
 
 
-def answers(file: IO[bytes], worksheet: str | None, *, at_once: bool = False) -> Iterator[Answer]:
+def answers(
+    file: IO[bytes], worksheet: str | None, *, at_once: bool = False
+) -> Iterator[ChildLine]:
     """
     Everything that there is to say about a workbook.
 
@@ -85,17 +87,17 @@ def answers(file: IO[bytes], worksheet: str | None, *, at_once: bool = False) ->
         yield ["end"]
 
 
-def _tabs(file: IO[bytes], worksheet: str | None, *, at_once: bool) -> Iterator[Answer]:
+def _tabs(file: IO[bytes], worksheet: str | None, *, at_once: bool) -> Iterator[ChildLine]:
     data = file.read()
-    look = Aside(partial(_look, data, _form(data)))
+    look = BackgroundCall(partial(_inspect, data, _form(data)))
     if not at_once:
         look.result()
     try:
         for name, is_visible, tab in _read(data, worksheet):
             yield ["tab", name, is_visible]
             if tab is not None:
-                odd = look.result().get(name, OddCells())
-                yield from rows(tab, odd, is_asked=bool(worksheet))
+                unsupported = look.result().get(name, UnsupportedCells())
+                yield from rows(tab, unsupported, is_asked=bool(worksheet))
     finally:
         look.result()  # what it finds is the better explanation for whatever calamine ran into
 
@@ -118,17 +120,17 @@ def _form(data: bytes) -> Form:
     return form_of(io.BytesIO(data))
 
 
-def _look(data: bytes, form: Form) -> dict[str, OddCells]:
+def _inspect(data: bytes, form: Form) -> dict[str, UnsupportedCells]:
     file = io.BytesIO(data)
     match form:
         case "xlsx":
-            return dict(look_xlsx(file))
+            return dict(inspect_xlsx(file))
         case "ods":
-            return look_ods(file)
+            return inspect_ods(file)
         case "xlsb":
-            return dict(look_xlsb(file))
+            return dict(inspect_xlsb(file))
         case "xls":
-            return dict(look_xls(file))
+            return dict(inspect_xls(file))
 
 
 if __name__ == "__main__":

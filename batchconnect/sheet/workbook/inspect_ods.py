@@ -8,11 +8,11 @@ from batchconnect.sheet.workbook.unsupported import (
     MOST_MERGED,
     TABBED,
     ForbiddenXmlError,
-    OddCells,
+    UnsupportedCells,
 )
 
 
-def look_ods(file: IO[bytes]) -> dict[str, OddCells]:
+def inspect_ods(file: IO[bytes]) -> dict[str, UnsupportedCells]:
     """
     Look at every tab of a document.
 
@@ -21,22 +21,22 @@ def look_ods(file: IO[bytes]) -> dict[str, OddCells]:
         ForbiddenXmlError: The document has a document type.
     """
     with zipfile.ZipFile(file) as archive, archive.open("content.xml") as xml:
-        return _Look().of(xml)
+        return _Inspection().of(xml)
 
 
-class _Look:
+class _Inspection:
     """Follows tables, rows and cells; a row or a cell may stand for many."""
 
     def __init__(self) -> None:
-        self._tabs: dict[str, OddCells] = {}
-        self._odd = OddCells()
+        self._tabs: dict[str, UnsupportedCells] = {}
+        self._odd = UnsupportedCells()
         self._row = self._column = 0
         self._rows = self._columns = 1
         self._kind: str | None = None
         self._holds = self._in_cell = False
         self._depth = 0
 
-    def of(self, xml: IO[bytes]) -> dict[str, OddCells]:
+    def of(self, xml: IO[bytes]) -> dict[str, UnsupportedCells]:
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
@@ -51,7 +51,9 @@ class _Look:
             case "table:table":
                 self._depth += 1
                 if self._depth == 1:
-                    self._odd = self._tabs.setdefault(attributes.get("table:name", ""), OddCells())
+                    self._odd = self._tabs.setdefault(
+                        attributes.get("table:name", ""), UnsupportedCells()
+                    )
                     self._row = 0
             case "table:table-row" if self._depth == 1:
                 self._rows = _count(attributes.get("table:number-rows-repeated"))

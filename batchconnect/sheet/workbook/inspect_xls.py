@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from batchconnect.sheet.workbook.unsupported import OddCells
+from batchconnect.sheet.workbook.unsupported import UnsupportedCells
 
 _BOF, _EOF, _TAB, _ERROR, _FORMULAS, _MERGES = 0x809, 0x0A, 0x85, 0x205, (6, 0x206, 0x406), 0xE5
 _LABELS_AND_NUMBERS = frozenset({0xFD, 0x203, 0x204, 0x27E, 0xBD, 0xD6})
@@ -16,7 +16,7 @@ _END_OF_CHAIN = 0xFFFFFFFA
 """This and larger numbers name no sector."""
 
 
-def look_xls(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
+def inspect_xls(file: IO[bytes]) -> Iterator[tuple[str, UnsupportedCells]]:
     """
     Look at every tab of a workbook.
 
@@ -28,28 +28,28 @@ def look_xls(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
     for kind, data in _records(stream, 0):
         if kind == _TAB:
             (start,) = struct.unpack_from("<I", data)
-            yield _name(data), _look(stream, start)
+            yield _name(data), _inspect(stream, start)
 
 
-def _look(stream: bytes, start: int) -> OddCells:
-    odd = OddCells()
+def _inspect(stream: bytes, start: int) -> UnsupportedCells:
+    unsupported = UnsupportedCells()
     merged: list[tuple[int, ...]] = []
     for kind, data in _records(stream, start):
         if kind == _ERROR:
             row, column, _, _, is_error = struct.unpack_from("<3H2B", data)
-            odd.saw(row, column, "error" if is_error else None)
+            unsupported.saw(row, column, "error" if is_error else None)
         elif kind in _FORMULAS:
             row, column, _, what, _, _, _, _, _, mark = struct.unpack_from("<3H6BH", data)
-            odd.saw(row, column, "error" if (mark, what) == (0xFFFF, 2) else None)
+            unsupported.saw(row, column, "error" if (mark, what) == (0xFFFF, 2) else None)
         elif kind in _LABELS_AND_NUMBERS:
             row, column = struct.unpack_from("<2H", data)
-            odd.saw(row, column, None)
+            unsupported.saw(row, column, None)
         elif kind == _MERGES:
             (count,) = struct.unpack_from("<H", data)
             merged += [struct.unpack_from("<4H", data, 2 + 8 * i) for i in range(count)]
     for top, bottom, left, right in merged:
-        odd.merge(top, left, bottom, right)
-    return odd
+        unsupported.merge(top, left, bottom, right)
+    return unsupported
 
 
 def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:

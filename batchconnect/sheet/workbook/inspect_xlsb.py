@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from typing import IO
 
 from batchconnect.sheet.workbook.inspect_xlsx import relations
-from batchconnect.sheet.workbook.unsupported import OddCells
+from batchconnect.sheet.workbook.unsupported import UnsupportedCells
 
 _WORKBOOK = "xl/workbook.bin"
 _ROW, _BLANK, _ERROR, _FORMULA_ERROR, _LAST_CELL, _MERGE, _TAB = 0, 1, 3, 11, 11, 176, 156
 
 
-def look_xlsb(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
+def inspect_xlsb(file: IO[bytes]) -> Iterator[tuple[str, UnsupportedCells]]:
     """
     Look at every tab of a workbook.
 
@@ -35,23 +35,23 @@ def look_xlsb(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
                 what, target = targets.get(relation, ("", ""))
                 part = posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
                 if what == "worksheet" and part in members:
-                    yield name, _look(archive.read(part))
+                    yield name, _inspect(archive.read(part))
 
 
-def _look(part: bytes) -> OddCells:
-    odd, row = OddCells(), -1
+def _inspect(part: bytes) -> UnsupportedCells:
+    unsupported, row = UnsupportedCells(), -1
     merged: list[tuple[int, ...]] = []
     for kind, data in _records(part):
         if kind == _ROW:
             (row,) = struct.unpack_from("<I", data)
         elif _BLANK < kind <= _LAST_CELL:
             (column,) = struct.unpack_from("<I", data)
-            odd.saw(row, column, "error" if kind in (_ERROR, _FORMULA_ERROR) else None)
+            unsupported.saw(row, column, "error" if kind in (_ERROR, _FORMULA_ERROR) else None)
         elif kind == _MERGE:
             merged.append(struct.unpack_from("<4I", data))
     for top, bottom, left, right in merged:
-        odd.merge(top, left, bottom, right)
-    return odd
+        unsupported.merge(top, left, bottom, right)
+    return unsupported
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:

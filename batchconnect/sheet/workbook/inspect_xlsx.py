@@ -15,14 +15,18 @@ from xml.parsers import expat
 from defusedxml.ElementTree import fromstring
 
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
-from batchconnect.sheet.workbook.unsupported import FarCellError, ForbiddenXmlError, OddCells
+from batchconnect.sheet.workbook.unsupported import (
+    FarCellError,
+    ForbiddenXmlError,
+    UnsupportedCells,
+)
 
 _ADDRESS = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _LARGEST_INDEX_PART = 16 << 20
 _BEGINNING = 1 << 16
 
 
-def look_xlsx(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
+def inspect_xlsx(file: IO[bytes]) -> Iterator[tuple[str, UnsupportedCells]]:
     """
     Look at every tab of a workbook.
 
@@ -34,7 +38,7 @@ def look_xlsx(file: IO[bytes]) -> Iterator[tuple[str, OddCells]]:
         _forbid_doctypes(archive)
         for name, part in _tabs(archive):
             with archive.open(part) as xml:
-                yield name, _Look().of(xml)
+                yield name, _Inspection().of(xml)
 
 
 def _forbid_doctypes(archive: zipfile.ZipFile) -> None:
@@ -89,18 +93,18 @@ def _local(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-class _Look:
+class _Inspection:
     """Follows the elements of one tab: rows, cells, formulas, values, merged ranges."""
 
     def __init__(self) -> None:
-        self._odd = OddCells()
+        self._odd = UnsupportedCells()
         self._merged: list[str] = []
         self._row = -1
         self._column = -1
         self._kind = ""
         self._has_formula = self._has_value = self._has_result = self._in_value = False
 
-    def of(self, xml: IO[bytes]) -> OddCells:
+    def of(self, xml: IO[bytes]) -> UnsupportedCells:
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start

@@ -1,5 +1,5 @@
 """
-Tells the rows of an XLSX tab that hold nothing odd from all else, without a look at each cell.
+Tells the rows of an XLSX tab that hold nothing unsupported from all else, without a look at each cell.
 
 A plain row is one that a regular expression knows to its last byte: well-formed, numbered, and every
 cell of it blank or with a value that is no error. Programs write hardly any others, and a parser that

@@ -1,4 +1,4 @@
-"""What the child tells of a tab: the values that calamine reads, and the odd cells that it does not show."""
+"""What the child tells of a tab: the values that calamine reads, and the unsupported cells that it does not show."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice, repeat
@@ -6,27 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from batchconnect.sheet.header import LOOK_AT, read
 from batchconnect.sheet.not_text import kind_and_text
-from batchconnect.sheet.workbook.unsupported import TABBED, OddCells
+from batchconnect.sheet.workbook.unsupported import TABBED, UnsupportedCells
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
 
-Answer = list[Any]
+ChildLine = list[Any]
 _Cell = str | list[str]
 _ONLY_TEXT = frozenset({str})
 
 
-def rows(tab: "CalamineSheet", odd: OddCells, *, is_asked: bool) -> Iterator[Answer]:
+def rows(
+    tab: "CalamineSheet", unsupported: UnsupportedCells, *, is_asked: bool
+) -> Iterator[ChildLine]:
     """
     Every row that is not blank, as `["row", number, cells]`.
 
     Args:
         tab: As calamine has read it.
-        odd: What the look has found in it.
+        unsupported: What the look has found in it.
         is_asked: The tab was asked for by its name; without, one without our columns is told by its
             first rows alone.
     """
-    all_cells = _all_cells(_values(tab), odd)
+    all_cells = _all_cells(_values(tab), unsupported)
     head = list(islice(all_cells, LOOK_AT))
     if not is_asked and all(read(_texts(cells)).missing for cells in head):
         all_cells = iter(())
@@ -43,27 +45,29 @@ def _values(tab: "CalamineSheet") -> Iterator[Sequence[object]]:
             yield before + row if before else row
 
 
-def _all_cells(values: Iterator[Sequence[object]], odd: OddCells) -> Iterator[list[_Cell]]:
-    """The cells of each row, odd ones behind the last value too."""
+def _all_cells(
+    values: Iterator[Sequence[object]], unsupported: UnsupportedCells
+) -> Iterator[list[_Cell]]:
+    """The cells of each row, unsupported ones behind the last value too."""
     index = -1
     for index, row in enumerate(values):
-        yield _cells(row, odd.kinds.get(index, {}))
-    for beyond in range(index + 1, odd.last_row + 1):
-        yield _cells((), odd.kinds.get(beyond, {}))
+        yield _cells(row, unsupported.kinds.get(index, {}))
+    for beyond in range(index + 1, unsupported.last_row + 1):
+        yield _cells((), unsupported.kinds.get(beyond, {}))
 
 
 def _texts(cells: Sequence[_Cell]) -> list[str]:
     return [cell if isinstance(cell, str) else cell[1] for cell in cells]
 
 
-def _cells(values: Sequence[object], odd: Mapping[int, str]) -> list[_Cell]:
+def _cells(values: Sequence[object], unsupported: Mapping[int, str]) -> list[_Cell]:
     """The cells of a row without blank ones at its end; empty for a blank row."""
-    if not odd and _ONLY_TEXT.issuperset(map(type, values)):
+    if not unsupported and _ONLY_TEXT.issuperset(map(type, values)):
         cells: list[Any] = list(values)  # nearly every row: 1 us instead of 5
     else:
-        width = max(len(values), max(odd, default=-1) + 1)
+        width = max(len(values), max(unsupported, default=-1) + 1)
         padded = chain(values, repeat("", width - len(values)))
-        cells = [_cell(value, odd.get(position)) for position, value in enumerate(padded)]
+        cells = [_cell(value, unsupported.get(position)) for position, value in enumerate(padded)]
         if all(cell in ("", ["merged", ""]) for cell in cells):
             return []
     while cells and cells[-1] == "":
@@ -71,9 +75,9 @@ def _cells(values: Sequence[object], odd: Mapping[int, str]) -> list[_Cell]:
     return cells
 
 
-def _cell(value: object, odd: str | None) -> _Cell:
-    if odd is not None and (value == "" or odd in ("error", TABBED)):
-        return [odd, ""]
+def _cell(value: object, unsupported: str | None) -> _Cell:
+    if unsupported is not None and (value == "" or unsupported in ("error", TABBED)):
+        return [unsupported, ""]
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():

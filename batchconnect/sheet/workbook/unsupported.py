@@ -28,8 +28,8 @@ class ForbiddenXmlError(Exception):
 
 
 @dataclass(slots=True)
-class OddCells:
-    """The odd cells of one tab: row, column (0-based) and kind, `error`, `formula` or `merged`."""
+class UnsupportedCells:
+    """The unsupported cells of one tab: row, column (0-based) and kind, `error`, `formula` or `merged`."""
 
     kinds: dict[int, dict[int, str]] = field(default_factory=dict)
     last_row: int = -1
@@ -60,5 +60,5 @@ class OddCells:
                     self.kinds.setdefault(row, {}).setdefault(column, "merged")
 
 
-Tabs = Mapping[str, OddCells]
+Tabs = Mapping[str, UnsupportedCells]
 """By the name of the tab."""

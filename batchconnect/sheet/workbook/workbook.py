@@ -75,18 +75,18 @@ class WorkbookSheet:
         """
         self.blank_rows = 0
         before, header_row = 0, self._layout.header.row_number
-        for place, line in enumerate(self._lines):
+        for offset, line in enumerate(self._lines):
             number, cells = _parse(line, self.name, after=before)
             if number > header_row:
                 self.blank_rows += number - max(before, header_row) - 1
-                row = self._row(number, cells, place)
+                row = self._row(number, cells, offset)
                 if row is None:
                     self.blank_rows += 1
                 else:
                     yield row
             before = number
 
-    def at(self, place: int) -> Row:
+    def at(self, offset: int) -> Row:
         """
         A row once more.
 
@@ -94,8 +94,8 @@ class WorkbookSheet:
             SheetError: The file has changed since it was opened.
         """
         self._source.check()
-        number, cells = _parse(self._lines[place], self.name, after=0)
-        row = self._row(number, cells, place)
+        number, cells = _parse(self._lines[offset], self.name, after=0)
+        row = self._row(number, cells, offset)
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
@@ -105,7 +105,7 @@ class WorkbookSheet:
         self._lines = []
         self._source.close()
 
-    def _row(self, number: int, cells: list[_Told], place: int) -> Row | None:
+    def _row(self, number: int, cells: list[_Told], offset: int) -> Row | None:
         if len(cells) > self._all_named:
             self._tell_nameless(number, cells)
         row: list[Any] = cells
@@ -118,7 +118,7 @@ class WorkbookSheet:
             ]
         if len(row) < self._layout.named:
             row += [""] * (self._layout.named - len(row))
-        return self._layout.row(number, row, place)
+        return self._layout.row(number, row, offset)
 
     def _tell_nameless(self, number: int, cells: Sequence[_Told]) -> None:
         for position, text in enumerate(_texts(cells)):

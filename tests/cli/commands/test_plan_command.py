@@ -148,11 +148,11 @@ def test_without_a_typed_command_the_next_one_is_put_together(
     from batchconnect.cli.commands.plan import _next
     from batchconnect.cli.commands.start import choices_of, settings_of
     from batchconnect.cli.options import PlaceOptions
-    from batchconnect.run.plan_run import Preview
+    from batchconnect.run.plan_run import SheetPlan
 
     monkeypatch.setattr("sys.argv", ["program"])
     places = PlaceOptions(simulate=True, reports=Path("r"))
     settings = settings_of(places, {}, offline=True)
-    found = _next(Preview(rows=1), choices_of(settings, places), settings, "a b.csv", places)
+    found = _next(SheetPlan(rows=1), choices_of(settings, places), settings, "a b.csv", places)
 
     assert found == "batchconnect run 'a b.csv' --reports r --simulate"

@@ -9,9 +9,9 @@ import pytest
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import (
     choices_of,
-    options_again,
+    place_flags,
     settings_of,
-    sheet_again,
+    sheet_flags,
     sheet_of,
     warn_of_places,
 )
@@ -207,11 +207,11 @@ def test_the_next_command_finds_the_same_ledger() -> None:
         allow_refs=True, refs_dir=Path("refs"), strict=True,
     )  # fmt: skip
 
-    assert options_again(places) == ["--settings", "s.toml", "--reports", "r", "--ledger", "l"]
-    assert options_again(PlaceOptions(simulate=True)) == ["--simulate"]
-    assert options_again(PlaceOptions()) == []
-    assert sheet_again(SheetOptions()) == []
-    assert sheet_again(sheet) == [
+    assert place_flags(places) == ["--settings", "s.toml", "--reports", "r", "--ledger", "l"]
+    assert place_flags(PlaceOptions(simulate=True)) == ["--simulate"]
+    assert place_flags(PlaceOptions()) == []
+    assert sheet_flags(SheetOptions()) == []
+    assert sheet_flags(sheet) == [
         "--worksheet",
         "Tab",
         "--encoding",

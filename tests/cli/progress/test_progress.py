@@ -120,7 +120,7 @@ def plain() -> Stage:
 
 
 def test_the_bar_tells_rows_rate_counts_and_time_left(live: Stage) -> None:
-    """At a glance."""
+    """At a fast_scan."""
     live.tell(PLANNED)
     for _ in range(50):
         live.settle("acme", CREATED)

@@ -31,17 +31,17 @@ from batchconnect.model.outcome import (
     Severity,
 )
 from batchconnect.model.row import Column, Row
-from batchconnect.reports.lines import closing_lines
 from batchconnect.reports.summary import Summary, summarize
+from batchconnect.reports.terminal_summary import closing_lines
 from batchconnect.reports.workbook import workbook, xlsx
 from batchconnect.reports.workbook.layout import (
     LONGEST_TEXT,
     OURS,
-    Shown,
+    ShownRow,
     Tone,
     cut,
     fits,
-    shape_of,
+    layout_of,
 )
 from batchconnect.reports.workbook.row_xml import letters
 from batchconnect.sheet import open_sheet
@@ -390,9 +390,9 @@ def test_a_run_without_rows_is_a_header() -> None:
 
 def test_a_column_that_is_not_ours_to_show_is_a_gap() -> None:
     """A dropped secret-like column moves no other."""
-    shape = shape_of({Column.NAME: 0, Column.TENANT: 2}, (), header_row=1)
+    layout = layout_of({Column.NAME: 0, Column.TENANT: 2}, (), header_row=1)
 
-    assert shape.places == (Column.NAME, None, Column.TENANT)
+    assert layout.places == (Column.NAME, None, Column.TENANT)
     sheet = tab(
         told(
             (2, PLANNED, Created(connection_id="c")),
@@ -405,17 +405,17 @@ def test_a_column_that_is_not_ours_to_show_is_a_gap() -> None:
 def test_more_columns_than_excel_has_are_left_out() -> None:
     """The known ones and ours always have room."""
     carried = [f"c{i}" for i in range(1 << 14)]
-    shape = shape_of({Column.NAME: 0, Column.TENANT: 1 << 14}, carried, header_row=1)
+    layout = layout_of({Column.NAME: 0, Column.TENANT: 1 << 14}, carried, header_row=1)
 
-    assert len(shape.places) + len(OURS) == 1 << 14
-    assert shape.places[:3] == (Column.NAME, Column.TENANT, 0)
+    assert len(layout.places) + len(OURS) == 1 << 14
+    assert layout.places[:3] == (Column.NAME, Column.TENANT, 0)
 
 
 def test_a_carried_column_never_bears_a_name_of_ours() -> None:
     """Fed back, it would be taken for a report's and dropped."""
-    shape = shape_of(None, ("Row", "HINT", "connection id", "team"), header_row=1)
+    layout = layout_of(None, ("Row", "HINT", "connection id", "team"), header_row=1)
 
-    assert shape.titles == ("Row_sheet", "HINT_sheet", "connection id_sheet", "team")
+    assert layout.titles == ("Row_sheet", "HINT_sheet", "connection id_sheet", "team")
 
 
 def test_so_many_comments_that_excel_opens_slowly_are_not_made(
@@ -512,9 +512,9 @@ def test_rows_that_cannot_be_read_leave_nothing(elsewhere: Path) -> None:
 
 def test_a_key_that_is_handed_in_is_not_drawn() -> None:
     """Nobody should, and nobody can."""
-    shape = shape_of(None, (), header_row=1)
-    cells: Sequence[Shown] = [
-        Shown(
+    layout = layout_of(None, (), header_row=1)
+    cells: Sequence[ShownRow] = [
+        ShownRow(
             number=2,
             cells={Column.SERVICE_PRINCIPAL_KEY: "planted"},
             carried=(),
@@ -522,7 +522,7 @@ def test_a_key_that_is_handed_in_is_not_drawn() -> None:
             tone=Tone.GOOD,
         )
     ]
-    raw = b"".join(workbook.render(shape, cells, about=lambda _: []))
+    raw = b"".join(workbook.render(layout, cells, about=lambda _: []))
 
     with ZipFile(io.BytesIO(raw)) as parts:
         assert not any(b"planted" in parts.read(name) for name in parts.namelist())

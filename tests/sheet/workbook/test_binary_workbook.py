@@ -10,7 +10,7 @@ import pytest
 
 from batchconnect.model.row import Column, NotText, Row
 from batchconnect.sheet import open_sheet
-from batchconnect.sheet.workbook.inspect_xls import look_xls, workbook_stream
+from batchconnect.sheet.workbook.inspect_xls import inspect_xls, workbook_stream
 
 pytestmark = pytest.mark.usefixtures("in_process")
 NAMES = [str(column) for column in Column]
@@ -190,4 +190,4 @@ def test_a_chain_without_an_end_is_an_error() -> None:
         workbook_stream(bytes(raw))
     struct.pack_into("<I", raw, 512 + 4 * 2, 5000)
     with pytest.raises(ValueError, match="missing"):
-        list(look_xls(io.BytesIO(bytes(raw))))
+        list(inspect_xls(io.BytesIO(bytes(raw))))

@@ -41,7 +41,7 @@ def test_text_cells_arrive_as_typed(workbook: Workbook) -> None:
     for typed, row in zip(TYPED, found, strict=True):
         assert row.cells[Column.SERVICE_PRINCIPAL_KEY] == Secret(typed)
         assert row.cells[Column.DATABASE] == typed
-    assert [sheet.at(row.place) for row in found] == found
+    assert [sheet.at(row.offset) for row in found] == found
     assert [row.number for row in found] == list(range(2, 13))
     sheet.close()
 

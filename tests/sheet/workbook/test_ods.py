@@ -10,12 +10,12 @@ import pytest
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Column, NotText, Row
 from batchconnect.sheet import open_sheet
-from batchconnect.sheet.workbook.inspect_ods import look_ods
+from batchconnect.sheet.workbook.inspect_ods import inspect_ods
 from batchconnect.sheet.workbook.unsupported import (
     FARTHEST,
     FarCellError,
     ForbiddenXmlError,
-    OddCells,
+    UnsupportedCells,
 )
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -130,7 +130,7 @@ def test_a_far_cell_is_named(write: Write) -> None:
 def test_a_document_type_is_refused() -> None:
     """As in XLSX."""
     with pytest.raises(ForbiddenXmlError):
-        look_ods(io.BytesIO(ods(before="<!DOCTYPE x>")))
+        inspect_ods(io.BytesIO(ods(before="<!DOCTYPE x>")))
 
 
 def test_a_table_inside_a_cell_is_not_a_tab() -> None:
@@ -138,15 +138,15 @@ def test_a_table_inside_a_cell_is_not_a_tab() -> None:
     inner = '<table:table table:name="inner"><table:table-row/></table:table>'
     nested = f"<table:table-cell>{inner}</table:table-cell>"
 
-    assert list(look_ods(io.BytesIO(ods(row(nested))))) == ["T"]
+    assert list(inspect_ods(io.BytesIO(ods(row(nested))))) == ["T"]
 
 
 def test_merges_are_kept_within_bounds() -> None:
     """A range over the whole tab costs nothing beyond the table, and little within."""
-    odd = OddCells()
-    odd.saw(2_000, 500, None)
-    odd.merge(0, 0, 1 << 20, 1 << 14)
+    unsupported = UnsupportedCells()
+    unsupported.saw(2_000, 500, None)
+    unsupported.merge(0, 0, 1 << 20, 1 << 14)
 
-    assert sum(map(len, odd.kinds.values())) == 200_000
+    assert sum(map(len, unsupported.kinds.values())) == 200_000
     with pytest.raises(FarCellError, match="A20000001"):
-        OddCells().saw(FARTHEST, 0, None)
+        UnsupportedCells().saw(FARTHEST, 0, None)

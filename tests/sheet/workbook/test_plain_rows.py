@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from batchconnect.sheet.workbook import inspect_xlsx, plain_rows
-from batchconnect.sheet.workbook.inspect_xlsx import _Look
+from batchconnect.sheet.workbook.inspect_xlsx import _Inspection
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
-from batchconnect.sheet.workbook.unsupported import FarCellError, OddCells
+from batchconnect.sheet.workbook.unsupported import FarCellError, UnsupportedCells
 
 PLAIN = [
     '<row r="7"></row>',
@@ -58,11 +58,11 @@ def tab(*rows: str, merged: str = "") -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def by_cells(xml: bytes) -> OddCells:
+def by_cells(xml: bytes) -> UnsupportedCells:
     """What the parser sees if it gets everything."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inspect_xlsx, "split", lambda file: [file.read()])
-        return _Look().of(io.BytesIO(xml))
+        return _Inspection().of(io.BytesIO(xml))
 
 
 def plain(xml: bytes) -> list[PlainRows]:
@@ -90,13 +90,13 @@ def test_all_else_is_left_to_the_parser(row: str) -> None:
 def test_what_is_not_well_formed_is_refused(row: str) -> None:
     """As if there were no plain rows."""
     with pytest.raises(ExpatError):
-        _Look().of(io.BytesIO(tab(PLAIN[2], row)))
+        _Inspection().of(io.BytesIO(tab(PLAIN[2], row)))
 
 
 def test_a_row_where_none_may_stand_is_refused() -> None:
     """Inside an attribute, say: what is left without it would be well-formed."""
     with pytest.raises(ExpatError):
-        _Look().of(io.BytesIO(tab('<row r="><row r="7"></row>0"></row>')))
+        _Inspection().of(io.BytesIO(tab('<row r="><row r="7"></row>0"></row>')))
 
 
 @settings(max_examples=150, deadline=None)
@@ -113,14 +113,14 @@ def test_plain_rows_make_no_difference(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plain_rows, "_BLOCK", block)
-        assert _Look().of(io.BytesIO(xml)) == by_cells(xml)
+        assert _Inspection().of(io.BytesIO(xml)) == by_cells(xml)
 
 
 def test_a_row_without_number_follows_plain_ones() -> None:
     """Its number is the next."""
     xml = tab(PLAIN[4], '<row><c t="e"><v>#N/A</v></c></row>')
 
-    assert _Look().of(io.BytesIO(xml)).kinds == {7: {0: "error"}}
+    assert _Inspection().of(io.BytesIO(xml)).kinds == {7: {0: "error"}}
 
 
 def test_a_far_cell_among_plain_rows_is_named() -> None:
@@ -130,10 +130,10 @@ def test_a_far_cell_among_plain_rows_is_named() -> None:
         '<row r="{0}"><c r="{1}{0}"><v>1</v></c></row>',
     )
 
-    assert _Look().of(io.BytesIO(tab(PLAIN[4], blank))).last_row == 6
+    assert _Inspection().of(io.BytesIO(tab(PLAIN[4], blank))).last_row == 6
     rows = [far.format(7, "A"), far.format(30_000, "XFD"), far.format(40_000, "B")]
     with pytest.raises(FarCellError, match=r"^XFD30000$"):
-        _Look().of(io.BytesIO(tab(*rows)))
+        _Inspection().of(io.BytesIO(tab(*rows)))
 
 
 def test_nothing_is_plain_in_utf_16() -> None:
@@ -141,4 +141,4 @@ def test_nothing_is_plain_in_utf_16() -> None:
     xml = tab(*PLAIN[:3]).decode()
 
     assert not plain(xml.encode("utf-16"))
-    assert _Look().of(io.BytesIO(xml.encode("utf-16"))) == by_cells(xml.encode())
+    assert _Inspection().of(io.BytesIO(xml.encode("utf-16"))) == by_cells(xml.encode())

@@ -247,7 +247,7 @@ def test_a_changed_workbook_is_not_read_again(workbook: Workbook) -> None:
     path.write_bytes(b"PK")
 
     with pytest.raises(SheetError, match="has changed"):
-        sheet.at(row.place)
+        sheet.at(row.offset)
 
 
 def test_options_that_cannot_be_meant_are_usage_errors(workbook: Workbook, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Status
 from batchconnect.reports.incident import Incident
@@ -55,13 +55,13 @@ def closing_lines(
         lines += ["", f"and {more} more kinds of trouble: see the report"]
     lines += [*_sweep(summary.sweep, width), ""]
     if folder is not None:
-        lines.append(f"report: {inert(str(folder))}")
+        lines.append(f"report: {escape_control(str(folder))}")
         if summary.total >= LAST_ROW:
             lines.append(
                 f"        results.xlsx ends at Excel's row {LAST_ROW:,}; results.csv has all"
             )
     if next_command is not None:
-        lines.append(f"next:   {inert(next_command)}")
+        lines.append(f"next:   {escape_control(next_command)}")
     return lines if lines[-1] else lines[:-1]
 
 
@@ -92,7 +92,7 @@ def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) ->
 def _headline(summary: Summary) -> str:
     mode = " (simulated)" if summary.opened.simulated else ""
     state = " so far" if summary.live else "" if summary.closed else ", not finished"
-    return f"run {inert(summary.opened.run_id)}{mode}: {_rows(summary.total)} in {_time(summary.duration_s)}{state}"
+    return f"run {escape_control(summary.opened.run_id)}{mode}: {_rows(summary.total)} in {_time(summary.duration_s)}{state}"
 
 
 def _counts(summary: Summary) -> list[str]:
@@ -105,14 +105,14 @@ def _counts(summary: Summary) -> list[str]:
 
 
 def _told(incident: Incident, width: int) -> list[str]:
-    place = "/".join(inert(part) for part in (incident.org, incident.sandbox) if part)
-    what = f"{inert(incident.title).rstrip('.')} ({inert(incident.code)})"
+    place = "/".join(escape_control(part) for part in (incident.org, incident.sandbox) if part)
+    what = f"{escape_control(incident.title).rstrip('.')} ({escape_control(incident.code)})"
     met = f"{_rows(incident.rows)}, first row {incident.first_row}"
     text = ": ".join(part for part in (place, what, met) if part)
     return [
         *textwrap.wrap(text, width, initial_indent="! ", subsequent_indent="  "),
         *textwrap.wrap(
-            inert(incident.hint), width, initial_indent="  -> ", subsequent_indent="     "
+            escape_control(incident.hint), width, initial_indent="  -> ", subsequent_indent="     "
         ),
     ]
 

@@ -6,8 +6,8 @@ from batchconnect.model.outcome import Problem
 from batchconnect.model.row import Cell, Column, NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import _judged
-from batchconnect.validation.healthy import healthy
 from batchconnect.validation.reference import References
+from batchconnect.validation.valid_pattern import valid_texts
 
 GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 PRINCIPAL = "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11"
@@ -82,7 +82,7 @@ def test_a_row_that_passes_the_fast_check_passes_every_rule(row: Row) -> None:
     """Narrower than the rules, never wider."""
     found: list[Problem] = []
     judged = _judged(row, REFERENCES, found)
-    quick = healthy(row)
+    quick = valid_texts(row)
 
     if quick is not None:
         assert found == []
@@ -91,7 +91,7 @@ def test_a_row_that_passes_the_fast_check_passes_every_rule(row: Row) -> None:
 
 def test_an_ordinary_row_passes_it() -> None:
     """Umlauts and commas included, or it would be of little use."""
-    texts = healthy(Row(number=2, cells=HEALTHY))
+    texts = valid_texts(Row(number=2, cells=HEALTHY))
 
     assert texts is not None
     assert texts.service_principal_key == Secret("abc8Q~x_y.z-0123")
@@ -103,8 +103,8 @@ def test_blank_cells_that_may_be_blank_pass_it() -> None:
         (Column.DESCRIPTION, Column.ORG, Column.SANDBOX), ""
     )
 
-    assert healthy(Row(number=2, cells=HEALTHY | optional)) is not None
-    assert healthy(
+    assert valid_texts(Row(number=2, cells=HEALTHY | optional)) is not None
+    assert valid_texts(
         Row(number=2, cells={c: text for c, text in HEALTHY.items() if c not in optional})
     )
 
@@ -112,4 +112,4 @@ def test_blank_cells_that_may_be_blank_pass_it() -> None:
 def test_a_cell_that_is_not_text_fails_it() -> None:
     """The rules word it; the key is the column that a spreadsheet rewrites most."""
     for column in Column:
-        assert healthy(Row(number=2, cells=HEALTHY | {column: NotText("number")})) is None
+        assert valid_texts(Row(number=2, cells=HEALTHY | {column: NotText("number")})) is None

@@ -1,7 +1,7 @@
 """
 All formats in step: one pass over a run's rows feeds every file.
 
-Rows come out of the ledger at a price, and a million of them are kept nowhere. So each format takes
+ReadRows come out of the ledger at a price, and a million of them are kept nowhere. So each format takes
 `ROWS_PER_STEP` rows, gives a chunk (an empty one where it has nothing to write yet), and waits for the
 others: no more than a step's rows stand in memory, however slow or quick a format is.
 """
@@ -17,7 +17,7 @@ ROWS_PER_STEP = 500
 Item = TypeVar("Item")
 Steps = Generator[None]
 """One file on its way: each step writes a chunk of it, the last one puts it in its place."""
-Rows = Callable[[], Iterator[Result]]
+ReadRows = Callable[[], Iterator[Result]]
 
 
 def batches(rows: Iterable[Item], size: int = ROWS_PER_STEP) -> Iterator[list[Item]]:
@@ -27,7 +27,7 @@ def batches(rows: Iterable[Item], size: int = ROWS_PER_STEP) -> Iterator[list[It
         yield batch
 
 
-def in_step(rows: Iterator[Result], files: Sequence[Callable[[Rows], Steps]]) -> None:
+def fan_out(rows: Iterator[Result], files: Sequence[Callable[[ReadRows], Steps]]) -> None:
     """
     Write files from one pass over the rows, step by step; then end them one after the other.
 

@@ -14,9 +14,9 @@ from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.outcome import Created
 from batchconnect.reports import FORMATS, ReportError, write_reports
-from batchconnect.reports.clean import ROWS_PER_LOOK
+from batchconnect.reports.fan_out import ROWS_PER_STEP, ReadRows, Steps, batches, fan_out
+from batchconnect.reports.redaction import ROWS_PER_LOOK
 from batchconnect.reports.result import Result, result_of
-from batchconnect.reports.step import ROWS_PER_STEP, Rows, Steps, batches, in_step
 from batchconnect.reports.summary import Summary
 from tests.reports.page_run import summed_up
 
@@ -36,7 +36,7 @@ def result(number: int, name: str = "n") -> Result:
 
 
 def watched(alive: set[int], most: list[int]) -> Iterator[Result]:
-    """Rows, and how many of them are held at most."""
+    """ReadRows, and how many of them are held at most."""
     for number in range(1, ROWS + 1):
         name = Name("n")
         weakref.finalize(name, alive.discard, number)
@@ -52,7 +52,7 @@ def run_of(rows: Iterator[Result]) -> Summary:
     return replace(summed_up(), rows=lambda: rows, total=ROWS)
 
 
-def reading(seen: list[int], rows: Rows) -> Steps:
+def reading(seen: list[int], rows: ReadRows) -> Steps:
     for batch in batches(rows()):
         seen += [row.row for row in batch]
         yield
@@ -63,7 +63,7 @@ def test_each_file_sees_every_row_of_one_pass() -> None:
     seen: tuple[list[int], list[int]] = ([], [])
     given = iter([result(number) for number in range(ROWS + 1)])
 
-    in_step(given, [partial(reading, one) for one in seen])
+    fan_out(given, [partial(reading, one) for one in seen])
 
     assert seen == (list(range(ROWS + 1)), list(range(ROWS + 1)))
 

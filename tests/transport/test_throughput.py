@@ -2,12 +2,14 @@
 
 import pytest
 
-from batchconnect.transport.served import Served
+from batchconnect.transport.throughput import ThroughputEstimate
 
 
-def served(start: float, per_second: float, seconds: float, into: Served | None = None) -> Served:
+def served(
+    start: float, per_second: float, seconds: float, into: ThroughputEstimate | None = None
+) -> ThroughputEstimate:
     """So many answers a second for so long, each request sent as it was due."""
-    measured = Served() if into is None else into
+    measured = ThroughputEstimate() if into is None else into
     for number in range(round(per_second * seconds)):
         at = start + number / per_second
         measured.taken(at, at)
@@ -34,7 +36,7 @@ def test_the_rate_between_two_congestions() -> None:
 
 def test_a_few_answers_count_into_the_next_measurement() -> None:
     """Two congestions with four answers between are one."""
-    measured = Served()
+    measured = ThroughputEstimate()
     served(0.0, 4, 1, measured)
     first = measured.congested(1.0)
     served(1.0, 4, 9, measured)
@@ -55,7 +57,7 @@ def test_an_answer_to_what_left_before_does_not_count() -> None:
 
 def test_what_a_lane_did_not_ask_for_could_not_be_served() -> None:
     """A lane that had little to send knows what was served at the least, and not what could be."""
-    measured = Served()
+    measured = ThroughputEstimate()
     for number in range(20):
         measured.taken(number * 10.0, number * 10.0 - 9)
         measured.answered(number * 10.0)

@@ -1,5 +1,5 @@
 """
-What the service says when it refuses: five shapes of body, one `Complaint`.
+What the service says when it refuses: five shapes of body, one `ServiceProblem`.
 
 The gateway, Flow Service and their looser shapes each name code, text and request id elsewhere.
 An error text may repeat our request, so whatever is kept here is redacted before it is cut.
@@ -30,7 +30,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
+class ServiceProblem:
     """What an answer that is no success says, in whatever shape it says it."""
 
     code: str
@@ -50,7 +50,7 @@ class Complaint:
         return _cut(self.text)
 
 
-def read_complaint(response: Response, secrets: Iterable[Secret] = ()) -> Complaint:
+def read_problem(response: Response, secrets: Iterable[Secret] = ()) -> ServiceProblem:
     """
     Read code, text and request id of an answer, in the contract's order.
 
@@ -66,7 +66,7 @@ def read_complaint(response: Response, secrets: Iterable[Secret] = ()) -> Compla
     told = _told(body)
     # A body that was cut may end inside a secret, where no redaction finds it.
     text = told or ("" if response.body_fault else response.body.decode("utf-8", "replace"))
-    return Complaint(
+    return ServiceProblem(
         code=_word(raw_code, secrets) or f"http-{response.status}",
         number=_number(raw_code, response.status),
         text=_line(text, secrets),

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result
-from batchconnect.reports.step import batches
 from batchconnect.reports.summary import Summary
 
 ROWS_PER_LOOK = 32

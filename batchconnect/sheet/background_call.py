@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 _T = TypeVar("_T")
 
 
-class Aside(Generic[_T]):
+class BackgroundCall(Generic[_T]):
     """
     A call under way.
 

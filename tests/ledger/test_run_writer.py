@@ -1,4 +1,4 @@
-"""One run's pen: the intent before the wire, the doubt with its moment, the outcome before the news."""
+"""One run writer: the intent before the wire, the doubt with its moment, the outcome before the news."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
 )
-from batchconnect.ledger.run_ledger import Clock, RunLedger, system_clock
+from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import LanePaused
 from batchconnect.model.outcome import Created, InDoubt
 
@@ -39,13 +39,13 @@ def clock(boot_id: str = "boot-1", now_s: float = 100.0) -> Clock:
 async def test_the_story_of_a_row_is_written_line_by_line() -> None:
     """Each line bears the run, the row, its marker and the time."""
     pages = Pages()
-    pen = RunLedger(pages, run=7, clock=clock())
+    writer = RunWriter(pages, run=7, clock=clock())
     doubt = InDoubt(code="timeout")
     settled = Settled(outcome=Created(connection_id="c"))
-    await pen.begin(2, "m", number=1)
-    moment = await pen.doubt(2, "m", doubt, attempts=3, throttled=1)
-    await pen.absent(2, "m")
-    await pen.settle(2, "m", settled)
+    await writer.begin(2, "m", number=1)
+    moment = await writer.doubt(2, "m", doubt, attempts=3, throttled=1)
+    await writer.absent(2, "m")
+    await writer.settle(2, "m", settled)
 
     def line(entry: Sending | Doubted | ProvenAbsent | Settled) -> Line:
         return Line(entry=entry, run=7, row=2, marker="m", at_ms=5000)
@@ -64,7 +64,7 @@ async def test_what_a_lane_did_is_no_rows_line() -> None:
     """It belongs to the run."""
     pages = Pages()
     paused = LanePaused(org="acme", host="h", pause_s=7, reason="retry_after")
-    await RunLedger(pages, run=7, clock=clock()).tell(paused)
+    await RunWriter(pages, run=7, clock=clock()).tell(paused)
 
     assert pages.pages == [[Line(entry=LaneTold(event=paused), run=7, at_ms=5000)]]
 
@@ -73,9 +73,9 @@ async def test_what_a_lane_did_is_no_rows_line() -> None:
 async def test_nothing_to_write_costs_no_commit() -> None:
     """And many lines cost one."""
     pages = Pages()
-    pen = RunLedger(pages, run=7, clock=clock())
-    await pen.write([])
-    await pen.write([pen.line(RowPlanned(name=name), row=2) for name in "ab"])
+    writer = RunWriter(pages, run=7, clock=clock())
+    await writer.write([])
+    await writer.write([writer.line(RowPlanned(name=name), row=2) for name in "ab"])
 
     assert [len(page) for page in pages.pages] == [2]
 

@@ -1,4 +1,4 @@
-"""One run's pen on the ledger: begin, doubt, settle, with the run's number and the time of writing."""
+"""One run writer on the ledger: begin, doubt, settle, with the run's number and the time of writing."""
 
 import sys
 import time
@@ -64,7 +64,7 @@ def _boot_id() -> str:
     return f"process-{uuid4()}"
 
 
-class RunLedger:
+class RunWriter:
     """
     Writes one run's lines.
 

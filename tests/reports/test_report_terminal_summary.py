@@ -8,12 +8,12 @@ import pytest
 
 from batchconnect.ledger.entry import RunOpened
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.escape import inert
+from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Status
 from batchconnect.reports.incident import Incident
-from batchconnect.reports.lines import closing_lines, next_command
 from batchconnect.reports.summary import Requests, Summary
+from batchconnect.reports.terminal_summary import closing_lines, next_command
 
 RUN = "20251124-160000000-k3f9"
 NOTHING = dict.fromkeys(Status, 0)
@@ -155,8 +155,11 @@ def test_the_next_command_is_exact(
 
 def test_hostile_names_cannot_steer_a_terminal() -> None:
     """Escapes, overrides, line ends and lone surrogates are shown, not obeyed; people's letters stay."""
-    assert inert("\x1b]0;x\x07\u202e\n\u2028\udcff\x9b") == r"\x1b]0;x\x07\u202e\n\u2028\udcff\x9b"
-    assert inert("Süd 🚀 北京") == "Süd 🚀 北京"
+    assert (
+        escape_control("\x1b]0;x\x07\u202e\n\u2028\udcff\x9b")
+        == r"\x1b]0;x\x07\u202e\n\u2028\udcff\x9b"
+    )
+    assert escape_control("Süd 🚀 北京") == "Süd 🚀 北京"
 
     hostile = replace(DENIED, org="a\x1b[2J", title="t\n! b: all is well")
     lines = closing_lines(summary({Status.FAILED: 1}, incidents=(hostile,)))

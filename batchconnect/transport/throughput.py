@@ -20,7 +20,7 @@ _IDLE = 0.2
 """Share of the time without a request that was due, from which on the service could have served more."""
 
 
-class Served:
+class ThroughputEstimate:
     """
     Normal answers over the time that they took, from one congestion to the next.
 

@@ -1,7 +1,7 @@
 """
 The fast check: one look at a whole row that has nothing to say.
 
-Most rows of a sheet of a million are healthy, so one pattern over all cells decides whether the
+Most rows of a sheet of a million are valid_texts, so one pattern over all cells decides whether the
 rules have to be asked at all. It is narrower than the rules, never wider: a row that passes has no
 finding, and no rule would change a cell. `tests/test_healthy.py` holds the two against each other.
 """
@@ -80,7 +80,7 @@ _KEY_AT = _COLUMNS.index(_KEY)
 _PATTERN = pattern_of(_COLUMNS)
 
 
-def healthy(row: Row) -> Texts | None:
+def valid_texts(row: Row) -> Texts | None:
     """The texts of a row that surely has no finding, None: the rules have to look at it."""
     cells = [*map(row.cells.get, _COLUMNS, repeat(""))]
     secret = cells[_KEY_AT]
