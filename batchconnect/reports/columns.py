@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
-from unicodedata import normalize
 
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.report_columns import RESULT_COLUMNS
 from batchconnect.model.target import Target
 from batchconnect.reports.result import Result
+from batchconnect.sheet.header_words import letters_of
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - its `Z` is written with the milliseconds
 
@@ -24,11 +24,11 @@ def columns_of(carried: Iterable[str], taken: Iterable[str]) -> list[str]:
         carried: Headers of the sheet's unknown columns.
         taken: Our own columns in that report.
     """
-    own = {_folded(name) for name in taken}
+    own = {letters_of(name) for name in taken}
     seen: set[str] = set()
     names = []
     for header in carried:
-        name = f"{header}_sheet" if _folded(header) in own else header
+        name = f"{header}_sheet" if letters_of(header) in own else header
         unique, number = name, 2
         while unique in seen:
             unique, number = f"{name}_{number}", number + 1
@@ -96,7 +96,3 @@ _STATUS, _MATCHED_BY, _STARTED_AT, _FINISHED_AT = map(
 def _second(at_s: int) -> str:
     # Rows of one second share its text: two instants a row, four times as dear without it.
     return (_EPOCH + timedelta(seconds=at_s)).isoformat()
-
-
-def _folded(header: str) -> str:
-    return "".join(char for char in normalize("NFKC", header).casefold() if char.isalnum())

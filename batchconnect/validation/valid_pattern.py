@@ -3,7 +3,7 @@ The fast check: one look at a whole row that has nothing to say.
 
 Most rows of a sheet of a million are valid, so one pattern over all cells decides whether the
 rules have to be asked at all. It is narrower than the rules, never wider: a row that passes has no
-finding, and no rule would change a cell. `tests/test_healthy.py` holds the two against each other.
+finding, and no rule would change a cell. `tests/validation/test_valid_pattern.py` holds the two against each other.
 """
 
 import re
