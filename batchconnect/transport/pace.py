@@ -15,6 +15,7 @@ from batchconnect.model.event import Event, LanePaused, PaceChanged
 from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
 from batchconnect.transport.load import Signal
+from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S
 from batchconnect.transport.throughput import PROVEN, ThroughputEstimate
 
 START_RATE = 2.0
@@ -32,8 +33,6 @@ _SHORT_GAP_S = 1e-2
 TICK_S = 1e-3
 """Seconds by which timers, and uvloop's clock, tell moments apart. Gaps that are shorter are kept on
 average: what falls within the same tick leaves together, instead of one grant for each tick."""
-RETRY_AFTER_JITTER_S = 0.3
-"""Seconds at most on top of `Retry-After`, so that lanes do not come back together."""
 LONGEST_PAUSE_S = 15.0
 """Seconds; pauses that the service did not name grow up to this. One request in so long costs it nothing,
 and a minute that has begun anew is not slept through."""
