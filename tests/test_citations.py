@@ -42,7 +42,7 @@ _BACK = 160
 _PAGE = re.compile(r"(?<![\w./-])[\w./-]+\.md\b")
 _QUOTED = re.compile(r"([\w./-]+\.md), \"([^\"]+)\"")
 _OF_SECTION = re.compile(
-    r"\bcontract,? section (\d+)[,:] (?:[^.;)\"]* )?\"([^\"]+)\"", re.IGNORECASE
+    r"\bcontract,? section (\d+)[,:] (?:[^.;)\"]{0,30} )?\"([^\"]+)\"", re.IGNORECASE
 )
 _HEADING = re.compile(r"^#+ (?:(?P<number>\d+)\. )?(?P<title>.+)$", re.MULTILINE)
 
