@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from batchconnect.flow_service import client
-from batchconnect.lane import Lane, Limits
-from batchconnect.secret import Secret
+from batchconnect.lane.lane import Lane, Limits
+from batchconnect.model.secret import Secret
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.exchange import Request as Arrived
 from batchconnect.simulator.planting import Planted
