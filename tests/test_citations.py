@@ -27,6 +27,8 @@ PAGES: Final[Mapping[str, str]] = {
 """Without their blocks, where a comment looks like a heading."""
 WRITTEN_BY_US: Final = {"benchmarks.md"}
 """What a program of ours writes, and nobody reads here."""
+TO_COME: Final = {"docs/architecture.md"}
+"""Cited already, and written next; it leaves this set as soon as it is there."""
 THIS: Final = Path(__file__).relative_to(ROOT).as_posix()
 
 _SECTIONS = re.compile(
@@ -129,7 +131,11 @@ def wrong_pages(text: Text) -> list[str]:
     names = [
         name for name in _PAGE.findall(_without_addresses(text)) if not _is_code_of(text, name)
     ]
-    wrong = [name for name in names if page_of(name, text.path) is None]
+    wrong = [
+        name
+        for name in names
+        if name.removeprefix("../") not in TO_COME and page_of(name, text.path) is None
+    ]
     for name, title in _QUOTED.findall(text.flat):
         page = page_of(name, text.path)
         if page is not None and title not in headed(PAGES[page]):
@@ -223,6 +229,11 @@ def test_a_document_or_heading_that_is_not_here_is_found() -> None:
     assert wrong_quotes(sample('Contract, section 9, "never said"')) == [
         '"never said" of section 9'
     ]
+
+
+def test_what_is_to_come_is_not_there_yet() -> None:
+    """No exemption outlives its reason."""
+    assert [name for name in TO_COME if (ROOT / name).exists()] == []
 
 
 def test_the_contract_keeps_its_numbers() -> None:

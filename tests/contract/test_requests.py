@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from batchconnect.flow_service import client
+from batchconnect.flow_service.answer import ObjectCreated
 from batchconnect.lane.lane import Lane, Limits
 from batchconnect.model.secret import Secret
 from batchconnect.simulator.control import Simulator
@@ -94,7 +95,7 @@ async def test_every_request_is_as_described_and_so_is_every_answer() -> None:
     await lane.get("prod", f"0000{made.id[4:]}")
     spec = await lane.spec("prod")
 
-    assert type(sent.answer).__name__ == "Made"
+    assert isinstance(sent.answer, ObjectCreated)
     assert listing.complete
     assert isinstance(spec, client.Spec)
     assert spec.is_as_expected
