@@ -2,7 +2,7 @@
 The house as its imports tell it: floors, doors, and rooms that know nothing of each other.
 
 All imports count, those under `TYPE_CHECKING` and inside functions too: what a reader has to know is
-the same. Why the floors are these: docs/decisions/0001-the-house.md.
+the same. `docs/architecture.md` tells the same story in words.
 """
 
 import ast
