@@ -7,7 +7,7 @@ is held against it here, so that a new column is missed nowhere.
 
 import ast
 import csv
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.column import COLUMNS, SHOWN_COLUMNS, Column
 from batchconnect.model.org import Org
-from batchconnect.model.outcome import Created
+from batchconnect.model.outcome import Created, MatchedBy
 from batchconnect.model.report_columns import REPORT_COLUMNS, RESULT_COLUMNS
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
@@ -115,6 +115,33 @@ def test_every_report_has_every_column_but_the_secret_one() -> None:
     assert sheet_cells_of(result) == shown
     assert {n: fact for n, fact in facts_of(result).items() if n in set(Column)} == {
         column: cell for column, cell in shown.items() if column is not Column.DESCRIPTION
+    }
+
+
+def test_each_value_of_a_result_stands_under_its_own_name() -> None:
+    """Names and values are two lists, for speed; each field here holds its own name."""
+    texts = {"name", "connection_id", "org", "sandbox", "error_code", "error", "error_column"}
+    texts |= {"request_id", "etag"}
+    numbers = ("row", "http_status", "attempts", "duration_ms")
+    own_names: dict[str, Any] = {name: name for name in texts}
+    own_names |= {name: at for at, name in enumerate(numbers)}
+    result = replace(
+        a_result(),
+        **own_names,
+        reconciled=True,
+        matched_by=MatchedBy.NAME,
+        started_at_ms=0,
+        finished_at_ms=1,
+    )
+
+    assert facts_of(result) == {
+        **own_names,
+        **{column.value: column.field for column in TARGET_COLUMNS},
+        "status": "created",
+        "reconciled": True,
+        "matched_by": "name",
+        "started_at": "1970-01-01T00:00:00.000Z",
+        "finished_at": "1970-01-01T00:00:00.001Z",
     }
 
 

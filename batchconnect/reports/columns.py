@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import attrgetter
 
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.report_columns import RESULT_COLUMNS
-from batchconnect.model.target import Target
 from batchconnect.reports.result import Result
 from batchconnect.sheet.header_words import letters_of
 
@@ -60,36 +58,34 @@ def facts_of(result: Result) -> Mapping[str, Fact]:
 
 def values_of(result: Result) -> tuple[Fact, ...]:
     """The values of the `RESULT_COLUMNS`, typed."""
-    values = [*_values(result)]
-    values[_STATUS] = str(result.status)
-    values[_MATCHED_BY] = result.matched_by and str(result.matched_by)
-    values[_STARTED_AT] = iso(result.started_at_ms)
-    values[_FINISHED_AT] = iso(result.finished_at_ms)
-    return tuple(values)
+    # One by one, for a million rows: got by their names from the table, they take three times as long.
+    return (
+        result.row,
+        str(result.status),
+        result.name,
+        result.connection_id,
+        result.org,
+        result.sandbox,
+        *result.target,
+        result.error_code,
+        result.error,
+        result.error_column,
+        result.http_status,
+        result.request_id,
+        result.attempts,
+        result.reconciled,
+        result.matched_by and str(result.matched_by),
+        result.etag,
+        iso(result.started_at_ms),
+        iso(result.finished_at_ms),
+        result.duration_ms,
+    )
 
 
 def sheet_cells_of(result: Result) -> dict[Column, str]:
     """The cells of the sheet's own columns, but for the secret."""
-    return dict(zip(SHOWN_COLUMNS, _sheet_cells(result), strict=True))
-
-
-def _path(name: str) -> str:
-    """Where a `Result` has the value of a column."""
-    field = _FIELDS.get(name, name)
-    return f"target.{field}" if field in Target._fields else field
-
-
-_FIELDS = {
-    **{column.value: column.field for column in SHOWN_COLUMNS},
-    "started_at": "started_at_ms",
-    "finished_at": "finished_at_ms",
-}
-"""Names of fields that differ from their column's."""
-_values = attrgetter(*map(_path, RESULT_COLUMNS))
-_sheet_cells = attrgetter(*map(_path, SHOWN_COLUMNS))
-_STATUS, _MATCHED_BY, _STARTED_AT, _FINISHED_AT = map(
-    RESULT_COLUMNS.index, ("status", "matched_by", "started_at", "finished_at")
-)
+    texts = (result.name, result.description, *result.target, result.org, result.sandbox)
+    return dict(zip(SHOWN_COLUMNS, texts, strict=True))
 
 
 @lru_cache(maxsize=4096)
