@@ -14,6 +14,7 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.lane.matching import Create, match, wanted
 from batchconnect.ledger.row_state import RowState
+from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.outcome import Conflict, Existing, MatchedBy, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
@@ -95,7 +96,7 @@ class Known:
 class Rules:
     """How the plan judges what stands there."""
 
-    settle_s: float = 180.0
+    settle_s: float = SETTLE_S
     settle_first: bool = False
     """Always wait the settle window before a sandbox's first POST."""
     adopt_by_name: bool = False

@@ -58,6 +58,7 @@ class RunOpened:
     platform_host: str = ""
     simulated: bool = False
     settle_s: float = 180.0
+    """What a line without it meant when it was written; no default of today's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ from batchconnect.lane.reconciler import (
     NEVER_APPLIED,
     PROVEN_ABSENT,
     Doubt,
-    OnDoubt,
     Policy,
     Reconciler,
     take_up,
@@ -33,6 +32,7 @@ from batchconnect.model.outcome import (
     NotAttempted,
     Outcome,
 )
+from batchconnect.model.precaution import OnDoubt
 from tests.fake_service import Bench, cells, judged
 
 pytestmark = pytest.mark.anyio
