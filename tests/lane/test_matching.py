@@ -1,5 +1,7 @@
 """The table "What stands in the sandbox already", line by line."""
 
+from dataclasses import replace
+
 import pytest
 
 from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
@@ -219,3 +221,23 @@ def test_conflicts_never_show_what_another_connection_holds() -> None:
     assert isinstance(judged, Conflict)
     assert "database" in judged.detail
     assert "sales" not in judged.detail
+
+
+@pytest.mark.parametrize("marker", [OURS, None])
+@pytest.mark.parametrize("shown", [EQUAL, HIDDEN])
+def test_a_connection_with_an_odd_id_is_never_existing(marker: str | None, shown: Shown) -> None:
+    """Whatever it is told by; the id itself is repeated nowhere."""
+    odd = replace(found(marker=marker, shown=shown), id="", odd_id="odd '<script>'")
+
+    became = match(WANTED, listing(odd), adopt_by_name=True)
+
+    assert isinstance(became, Conflict)
+    assert became.code == "odd_id"
+    assert became.connection_ids == ()
+    assert "script" not in repr(became)
+
+
+def test_an_odd_id_blocks_no_other_row() -> None:
+    odd = replace(found(name="Other", shown=DIFFERENT), id="", odd_id="odd 7")
+
+    assert match(WANTED, listing(odd)) == Create()
