@@ -17,12 +17,13 @@ from batchconnect.lane.planner import (
     SettleFirst,
     decide,
     read_sandbox,
+    states_in,
 )
-from batchconnect.ledger import Ledger
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.run.choices import Choices
 from batchconnect.run.engine import parser, rules_of
 from batchconnect.run.intake import examine
+from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
@@ -181,14 +182,12 @@ def _count(one: SandboxPlan, decided: Decided) -> None:
 
 
 def _known(choices: Choices, stack: ExitStack) -> Known:
-    if not choices.ledger_path.exists():
+    if not is_there(choices):
         return Known(is_new=False)
-    ledger = stack.enter_context(
-        Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True)
-    )
-    states = ((marker, ledger.marker_state(marker)) for marker in ledger.open_markers())
+    ledger = stack.enter_context(read_ledger(choices))
+    states = ledger.states_of(ledger.open_markers())
     return Known(
         is_new=False,
-        open={marker: state for marker, state in states if state is not None and state.is_open},
-        state_of=ledger.marker_state,
+        open={marker: state for marker, state in states.items() if state.is_open},
+        states_of=states_in(ledger),
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from batchconnect.ledger.codec import encode, settles, word_of
+from batchconnect.ledger.codec import encode, settles
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -20,6 +20,7 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
 )
+from batchconnect.ledger.kind import word_of
 from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
 from batchconnect.model.outcome import (
     Created,

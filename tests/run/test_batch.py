@@ -9,11 +9,11 @@ import pytest
 from batchconnect.lane.lane import Limits
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import OnDoubt, Policy
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
     Draining,
@@ -457,7 +457,7 @@ async def test_one_refused_row_is_its_own_matter() -> None:
 class BrokenDisk:
     """Writes until a line of this kind comes, and no more from then on."""
 
-    ledger: Ledger
+    ledger: SqliteLedger
     kind: type[object]
     is_full: bool = False
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Line, Sending
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.practice import ACME, Practice
 from tests.command_line import FAST, CommandLine, many
@@ -63,7 +63,7 @@ def test_an_intent_without_an_answer_is_a_doubt_too(
     """As a process leaves it that was killed between the two."""
     batchconnect("run", batchconnect.sheet(many(1)), *FAST)
     path = Path("reports/ledger.sqlite3").absolute()
-    with Ledger(path, host="127.0.0.1") as ledger:
+    with SqliteLedger(path, host="127.0.0.1") as ledger:
         (state,) = fold_rows(ledger.row_lines(1))
         intent = Sending(number=2)
         ledger.append([Line(entry=intent, run=1, row=state.number, marker=state.marker, at_ms=1)])

@@ -6,13 +6,13 @@ from pathlib import Path
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import choices_of, ledger_of, settings_of
 from batchconnect.cli.options import OutputOptions, PlaceOptions
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import is_held
+from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.escape import escape_control
 from batchconnect.reports import write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history import find_run, summary_of
+from batchconnect.run.opened_ledger import is_in_use
 from batchconnect.run.org_report import folder_name, orgs_of, summary_of_org
 
 BY_ORG = "by-org"
@@ -27,7 +27,7 @@ def run(
     choices = choices_of(settings_of(places, os.environ, offline=True), places)
     with ledger_of(choices) as ledger:
         state = find_run(ledger, run_id)
-        live = is_held(choices.ledger_path) and not state.is_closed
+        live = is_in_use(choices) and not state.is_closed
         summary = summary_of(ledger, state, live=live)
         files = write_reports(summary, choices.home / state.opened.run_id)
         folders = _write_by_org(ledger, state, choices.home) if by_org else {}
@@ -46,7 +46,7 @@ def run(
     return 0
 
 
-def _write_by_org(ledger: Ledger, state: RunState, home: Path) -> dict[str, Path]:
+def _write_by_org(ledger: LedgerReader, state: RunState, home: Path) -> dict[str, Path]:
     """One folder per org; two orgs whose names make one folder name get a number."""
     folders: dict[str, Path] = {}
     for org in orgs_of(ledger, state):

@@ -5,24 +5,23 @@ import os
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import choices_of, settings_of
 from batchconnect.cli.options import OutputOptions, PlaceOptions
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import is_held
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
+from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger
 
 
 def run(output: OutputOptions, places: PlaceOptions, *, limit: int) -> int:
     """Show the last runs of the ledger."""
     console = Console(output)
     choices = choices_of(settings_of(places, os.environ, offline=True), places)
-    if not choices.ledger_path.exists():
+    if not is_there(choices):
         console.result({"runs": []}, [f"no run yet in {choices.ledger_path}"])
         return 0
-    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
-        held = is_held(choices.ledger_path)
+    with read_ledger(choices) as ledger:
+        held = is_in_use(choices)
         summaries: list[Summary] = []
         for state in run_states(ledger):
             if len(summaries) == limit:

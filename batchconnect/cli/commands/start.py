@@ -16,11 +16,11 @@ from batchconnect.cli.options import (
     SheetOptions,
 )
 from batchconnect.lane.reconciler import OnDoubt
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import place_warning
+from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.run.choices import REPORTS, Choices
 from batchconnect.run.exit_code import FailureLimit
+from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
 from batchconnect.settings import Settings, load_settings
 from batchconnect.settings.options import Overrides
 from batchconnect.sheet import Sheet, open_sheet
@@ -150,7 +150,7 @@ def sheet_of(path: str, options: SheetOptions, console: Console) -> Iterator[She
 def warn_of_places(choices: Choices, settings: Settings, console: Console) -> None:
     """Say what is odd about settings and ledger, and which ledger it is."""
     console.warn(settings.warnings)
-    warning = place_warning(choices.ledger_path)
+    warning = warning_of_place(choices)
     if warning is not None:
         console.warn([warning])
 
@@ -168,21 +168,21 @@ def warn_ignored_flags(part: PartOptions, console: Console) -> None:
 
 
 @contextmanager
-def ledger_of(choices: Choices) -> Iterator[Ledger]:
+def ledger_of(choices: Choices) -> Iterator[LedgerReader]:
     """
     The ledger, for reading; a run may be at work on it.
 
     Raises:
         LedgerError: There is none, or it is unusable.
     """
-    if not choices.ledger_path.exists():
+    if not is_there(choices):
         raise LedgerError(f"there is no ledger at {choices.ledger_path}", hint=_where(choices))
-    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
+    with read_ledger(choices) as ledger:
         yield ledger
 
 
 def _where(choices: Choices) -> str:
-    if not choices.simulate and replace(choices, simulate=True).ledger_path.exists():
+    if not choices.simulate and is_there(replace(choices, simulate=True)):
         return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
     return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
 
