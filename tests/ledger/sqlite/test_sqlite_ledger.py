@@ -28,6 +28,7 @@ from batchconnect.ledger.sqlite.store import APPLICATION_ID, MEMORY, SqliteLedge
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import LaneStopped, Swept
 from batchconnect.model.outcome import Created, InDoubt, NotAttempted
+from batchconnect.model.secret import Secret
 
 HOST = "https://platform.adobe.io"
 NOBODY = 65534
@@ -585,3 +586,77 @@ def test_a_provisional_outcome_closes_an_identity() -> None:
         ledger.append([opened(), line(Sending(number=1)), line(ProvenAbsent()), line(stopped)])
 
         assert ledger.open_markers() == []
+
+
+# A newer batchconnect -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_ledger_with_lines_of_a_kind_to_come_is_refused_at_the_door(
+    tmp_path: Path, read_only: bool
+) -> None:
+    """Half of its story would be a wrong report, and a run on it would not know what was deleted."""
+    path = tmp_path / "ledger"
+    SqliteLedger(path).close()
+    newer = sqlite3.connect(path)
+    newer.execute("INSERT INTO about VALUES ('kind:a_kind_to_come', '')")
+    newer.commit()
+    newer.close()
+    before = path.read_bytes()
+    error = refused(path, read_only=read_only)
+
+    assert "newer batchconnect (lines of the kind a_kind_to_come)" in error.message
+    assert "Update batchconnect" in str(error.hint)
+    assert path.read_bytes() == before
+
+
+def test_which_kinds_of_lines_a_ledger_has_stands_in_it(tmp_path: Path) -> None:
+    """With the first line of each, in the same transaction: an older batchconnect may rely on it."""
+
+    def noted(ledger: SqliteLedger) -> list[str]:
+        found = ledger._db.execute("SELECT word FROM about WHERE word GLOB 'kind:*' ORDER BY word")
+        return [word.removeprefix("kind:") for (word,) in found]
+
+    with SqliteLedger(tmp_path / "ledger") as ledger:
+        at_first = noted(ledger)
+        ledger.append([opened()])
+        with pytest.raises(TypeError):
+            ledger.append([line(CREATED), line(RowPlanned(name=Secret("s")))])  # type: ignore[arg-type]  # on purpose
+        ledger.append([line(Sending(number=1)), line(Sending(number=2))])
+    with SqliteLedger(tmp_path / "ledger") as ledger:
+        ledger.append([line(CREATED)])
+
+        assert at_first == []
+        assert noted(ledger) == ["run_opened", "sending", "settled"]
+
+
+def test_a_line_of_a_kind_to_come_that_comes_while_we_read_is_said_to_be_newer() -> None:
+    """The remedy is an update, not a backup."""
+    with SqliteLedger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger._db.execute(
+            "INSERT INTO entry (run, row, kind, at_ms, body) VALUES (1, 2, 'to_come', 0, x'7b7d')"
+        )
+        with pytest.raises(LedgerError, match=r"newer batchconnect \(line 2") as caught:
+            list(ledger.row_lines(1))
+
+    assert "Update" in str(caught.value.hint)
+
+
+def test_a_thousand_identities_are_asked_for_in_a_few_questions() -> None:
+    """More than SQLite takes values in one; those of which nothing is known are left out."""
+    markers = [f"bc1-{number}" for number in range(1200)]
+    with SqliteLedger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger.append(
+            [line(Sending(number=1), marker=marker, row=row) for row, marker in enumerate(markers)]
+        )
+        told: list[str] = []
+        ledger._db.set_trace_callback(told.append)
+        states = ledger.states_of([*markers, "bc1-unknown"])
+
+    assert len(told) == 3
+    assert {marker: state.number for marker, state in states.items()} == {
+        marker: row for row, marker in enumerate(markers)
+    }
+    assert all(state.is_sent for state in states.values())
