@@ -125,7 +125,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     for place in ("ledger", "files"):
         del summary[place]
     for incident in summary["incidents"]:
-        del incident["hint"]
+        del incident["hint"], incident["title"]
     return summary
 
 
