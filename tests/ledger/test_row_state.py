@@ -140,6 +140,31 @@ def test_a_lost_answer_is_a_doubt() -> None:
     assert (state.attempts, state.throttled, state.finished_at_ms) == (2, 1, 3000)
 
 
+@pytest.mark.parametrize("sends", [1, 2, 3])
+def test_a_send_that_ended_in_doubt_is_spent(sends: int) -> None:
+    """
+    Its answer is in doubt, no longer missing: so it counts towards the most that there may be.
+
+    Otherwise a run that is interrupted while it settles the last doubt would send once more.
+    """
+    story: list[Entry] = [PLANNED]
+    for number in range(1, sends + 1):
+        story += [Sending(number=number), DOUBTED, ABSENT]
+    sent, doubted = told(*story[:-2]), told(*story[:-1])
+
+    assert (sent.is_sent, sent.doubt, sent.spent) == (True, None, max(1, sends - 1))
+    assert (doubted.is_sent, doubted.doubt, doubted.spent) == (False, DOUBTED, sends)
+
+
+def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
+    """A process that ended says nothing about the service; it can end as often as it likes."""
+    crashed = Doubted(outcome=UNANSWERED, moment=MOMENT)
+    state = told(PLANNED, SENDING, DOUBTED, ABSENT, Sending(number=2), crashed)
+
+    assert (state.cut_short, state.spent) == (1, 1)
+    assert told(PLANNED, SENDING, crashed, ABSENT).spent == 1
+
+
 def test_a_doubt_may_be_written_again_with_a_better_reason() -> None:
     """It is still one doubt, and its tries count once."""
     state = told(PLANNED, SENDING, DOUBTED, BETTER)

@@ -10,7 +10,7 @@ import pytest
 
 from batchconnect.lane.lane import Limits
 from batchconnect.lane.planner import Rules
-from batchconnect.lane.reconciler import OnDoubt, Policy
+from batchconnect.lane.reconciler import MOST_SENDS, OnDoubt, Policy
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_state import RunState
@@ -814,6 +814,25 @@ async def test_doubts_of_one_sandbox_share_their_listings() -> None:
 
     one, fifty = reads
     assert fifty <= one + 4
+
+
+async def test_an_interruption_in_the_last_doubt_buys_no_further_send() -> None:
+    """A send that ended in doubt is spent, whichever process takes the doubt up."""
+    bench = Bench(service=creates(lambda seen: lost(applied_s=None)))
+    stop = Stop()
+
+    def hear(_event: Event) -> None:
+        if len(bench.heard(RowInDoubt)) == MOST_SENDS:
+            stop.ask(INTERRUPTED)
+
+    bench.on_event = hear
+    await bench.run(rows(1), stop=stop)
+    bench.on_event = lambda _event: None
+    state = await bench.run(rows(1))
+
+    assert state.resumes == 1
+    assert len(bench.service.posts) == MOST_SENDS
+    assert bench.codes(state) == ["never_applied"]
 
 
 async def test_what_is_never_applied_fails_after_three_sends() -> None:
