@@ -321,3 +321,41 @@ async def test_many_that_are_gone_share_one_listing_and_come_last() -> None:
 
     assert [each.offset for each in decisions] == [3, 0, 1, 2]
     assert len(reads.listed) == 1
+
+
+async def test_the_ledger_is_asked_for_many_rows_at_once() -> None:
+    """It may be a round trip away; and of what stands there, or is in doubt, nothing is asked."""
+    rows = [judged(cells(number)) for number in range(1, 1204)]
+    asked: list[list[str]] = []
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        asked.append(list(markers))
+        return {}
+
+    in_doubt = RowState(number=2, marker=rows[1].marker, is_sent=True)
+    known = Known(is_new=False, open={rows[1].marker: in_doubt}, states_of=states_of)
+
+    decisions = await decided(listing(found(rows[0])), known=known, rows=rows)
+
+    assert [len(markers) for markers in asked] == [498, 500, 203]
+    assert [marker for markers in asked for marker in markers] == [row.marker for row in rows[2:]]
+    assert [each.offset for each in decisions] == list(range(1203))
+
+
+async def test_young_markers_are_asked_about_at_once_until_a_stranger_is_found() -> None:
+    """A sandbox may bear a hundred thousand of ours."""
+    asked: list[int] = []
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        asked.append(len(markers))
+        return {marker: RowState(number=1, marker=marker, sends=1) for marker in markers}
+
+    rows = [judged(cells(number)) for number in range(1, 702)]
+    items = [found(row, age_s=30) for row in rows[:-1]]
+    known = Known(is_new=True, states_of=states_of)
+
+    assert not await must_wait(listing(*items), known=known, rules=Rules())
+    assert asked == [500, 200]
+
+    settled = Known(is_new=True, states_of=knowing({rows[0].marker: RowState(number=1, marker="")}))
+    assert await must_wait(listing(items[0]), known=settled, rules=Rules())

@@ -156,6 +156,14 @@ def test_a_send_that_ended_in_doubt_is_spent(sends: int) -> None:
     assert (doubted.is_sent, doubted.doubt, doubted.spent) == (False, DOUBTED, sends)
 
 
+def test_a_doubt_about_what_was_settled_before_opens_it_again() -> None:
+    """One run failed to create it, another one's lost answer is taken over: nobody knows any more."""
+    state = told(PLANNED, Settled(outcome=Failed(code="x", detail="")), DOUBTED)
+
+    assert facts(state) == (True, False, 0, 1)
+    assert state.shown == DOUBTED.outcome
+
+
 def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
     """A process that ended says nothing about the service; it can end as often as it likes."""
     crashed = Doubted(outcome=UNANSWERED, moment=MOMENT)
