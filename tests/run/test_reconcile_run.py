@@ -4,14 +4,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from batchconnect.ledger.entry import Line, Sending
+from batchconnect.ledger.entry import Line, Sending, Settled
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model.errors import LedgerError
 from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.practice import ACME, Practice
 from tests.command_line import FAST, CommandLine, many
@@ -134,3 +135,30 @@ def test_only_named_orgs_and_sandboxes_are_spoken_to(
 
     assert done.code == 6
     assert practice.journal(ACME, since=before) == []
+
+
+def test_a_verdict_that_cannot_be_written_leaves_the_other_sandboxes_theirs(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 5, and the same command settles what is left."""
+    practice.by_name(Client_001=LATER, Client_002=LATER)
+    first, second = many(2)
+    sheet = batchconnect.sheet([first, {**second, "sandbox": "dev"}])
+    batchconnect("run", sheet, *FAST, "--settle", "0.3", "--on-doubt", "hold")
+    append = SqliteLedger.append
+
+    def full(ledger: SqliteLedger, lines: Sequence[Line]) -> int:
+        if any(line.row == 2 and isinstance(line.entry, Settled) for line in lines):
+            raise LedgerError("the disk is full")
+        return append(ledger, lines)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteLedger, "append", full)
+        broken = batchconnect("reconcile", "--settle", "30")
+    counts = batchconnect("status", "--json").json["counts"]
+    again = batchconnect("reconcile", "--settle", "30")
+
+    assert (broken.code, again.code) == (5, 0), (broken, again)
+    assert "the disk is full" in broken.err
+    assert (counts["created"], counts["in_doubt"]) == (1, 1)
+    assert len(practice.creates()) == 2
