@@ -164,6 +164,19 @@ def test_a_doubt_about_what_was_settled_before_opens_it_again() -> None:
     assert state.shown == DOUBTED.outcome
 
 
+@pytest.mark.parametrize(
+    "last",
+    [CREATED, Existing(connection_id="c-1", matched_by=MatchedBy.MARKER)],
+)
+def test_the_connection_that_a_row_last_had_is_remembered(last: Created | Existing) -> None:
+    """Whatever was found out since: so one that is gone is asked about by its id, and not made again."""
+    earlier = Settled(outcome=Created(connection_id="c-0"))
+    state = told(earlier, Settled(outcome=last), Settled(outcome=STOPPED), SENDING)
+
+    assert state.made == "c-1"
+    assert told(PLANNED, SENDING).made is None
+
+
 def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
     """A process that ended says nothing about the service; it can end as often as it likes."""
     crashed = Doubted(outcome=UNANSWERED, moment=MOMENT)

@@ -4,13 +4,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from batchconnect.ledger.entry import Line, Sending, Settled
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import LedgerError
 from batchconnect.simulator.decision import Decision, Reset
@@ -143,17 +144,17 @@ def test_a_verdict_that_cannot_be_written_leaves_the_other_sandboxes_theirs(
     """Exit 5, and the same command settles what is left."""
     practice.by_name(Client_001=LATER, Client_002=LATER)
     first, second = many(2)
-    sheet = batchconnect.sheet([first, {**second, "sandbox": "dev"}])
+    sheet = batchconnect.sheet([first, {**second, "sandbox": "prod"}])
     batchconnect("run", sheet, *FAST, "--settle", "0.3", "--on-doubt", "hold")
-    append = SqliteLedger.append
+    settle = RunWriter.settle
 
-    def full(ledger: SqliteLedger, lines: Sequence[Line]) -> int:
-        if any(line.row == 2 and isinstance(line.entry, Settled) for line in lines):
+    async def full(writer: RunWriter, row: int, marker: str | None, settled: Settled) -> None:
+        if row == 2:
             raise LedgerError("the disk is full")
-        return append(ledger, lines)
+        await settle(writer, row, marker, settled)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqliteLedger, "append", full)
+        patch.setattr(RunWriter, "settle", full)
         broken = batchconnect("reconcile", "--settle", "30")
     counts = batchconnect("status", "--json").json["counts"]
     again = batchconnect("reconcile", "--settle", "30")
