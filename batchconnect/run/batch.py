@@ -327,13 +327,17 @@ class Batch:
             beside.cancel_scope.cancel()
         for work in self._works:
             self._told.append(work.lane.counted())
+        await self._try_to_flush(writer)
 
     async def _write_what_lanes_tell(self, writer: RunWriter) -> None:
         while True:
             await anyio.sleep(_TELL_EVERY_S)
-            # What is not durable now is written later, with the run's last line at the latest.
-            with suppress(LedgerError):
-                await self._flush(writer)
+            await self._try_to_flush(writer)
+
+    async def _try_to_flush(self, writer: RunWriter) -> None:
+        # What is not durable now is written later, before the run's last line at the latest.
+        with suppress(LedgerError):
+            await self._flush(writer)
 
     async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
