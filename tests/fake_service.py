@@ -35,6 +35,7 @@ from batchconnect.model.identity import CONNECTION_SPEC_ID, find_marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.history import open_run
 from batchconnect.run.stop import Stop
@@ -235,9 +236,7 @@ class FakeService:
         body = {
             "name": row.name,
             "description": row.description,
-            "auth": {"params": {"endpoint": row.endpoint, "database": row.database,
-                                "tenant": row.tenant,
-                                "servicePrincipalId": row.service_principal_id}},
+            "auth": {"params": {c.value: part for c, part in zip(TARGET_COLUMNS, row.target, strict=True)}},
         }  # fmt: skip
         stored = self._store(row.org.org_id, row.sandbox, body, OK)
         for name, value in changes.items():

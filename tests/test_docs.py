@@ -34,8 +34,8 @@ from batchconnect.cli.app import app
 from batchconnect.model import remedies
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
+from batchconnect.model.report_columns import RESULT_COLUMNS
 from batchconnect.reports import FORMATS, LOG
-from batchconnect.reports.columns import RESULT_COLUMNS
 from batchconnect.reports.json import schema
 from batchconnect.run.choices import Choices
 from batchconnect.settings.options import OnDoubt, OrgTable, Tables

@@ -27,9 +27,11 @@ from batchconnect.flow_service.reading import (
     unanswered,
     unreadable,
 )
+from batchconnect.model.column import Column
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.validation.connection import BaseConnection
 
@@ -52,6 +54,7 @@ PAGE: Final = 100
 """Items of a page: the most that the service gives (contract, section 3)."""
 _OURS: Final = f"property=connectionSpec.id=={CONNECTION_SPEC_ID}"
 """The only filter that is sent: others break on commas and operators in their values."""
+_PARTS: Final = tuple(column.value for column in TARGET_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +75,13 @@ def create_request(org: Org, connection: BaseConnection) -> Request:
         Contract, section 2: only these fields, and `version` always.
     """
     body = {
-        "name": connection.name,
-        "description": connection.description,
+        Column.NAME.value: connection.name,
+        Column.DESCRIPTION.value: connection.description,
         "auth": {
             "specName": AUTH_SPEC,
             "params": {
-                "endpoint": connection.endpoint,
-                "database": connection.database,
-                "tenant": connection.tenant,
-                "servicePrincipalId": connection.service_principal_id,
-                "servicePrincipalKey": connection.service_principal_key.reveal(),
+                **dict(zip(_PARTS, connection.target, strict=True)),
+                Column.SERVICE_PRINCIPAL_KEY.value: connection.service_principal_key.reveal(),
             },
         },
         "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": SPEC_VERSION},

@@ -14,12 +14,11 @@ from typing import Any, TypeVar
 from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.model.identity import (
     CONNECTION_SPEC_ID,
-    canonical_id,
     canonical_name,
     find_marker,
 )
-from batchconnect.validation.connection import Target
-from batchconnect.validation.kusto import canonical_endpoint
+from batchconnect.model.target import TARGET_COLUMNS, Target, TargetParts
+from batchconnect.validation.rules import RULES
 
 TargetKey = tuple[str, str, str]
 """Endpoint, database and service principal id, canonical."""
@@ -28,14 +27,10 @@ _Key = TypeVar("_Key", bound=Hashable)
 _MASK = "*• "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(TargetParts[str | None]):
     """As much of a connection's target as the service shows, canonical; None is hidden."""
 
-    endpoint: str | None
-    database: str | None
-    tenant: str | None
-    service_principal_id: str | None
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,23 +166,15 @@ def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
     )
 
 
-@lru_cache(maxsize=1024)
-def _endpoint(text: str) -> str:
-    # Many connections of a sandbox point to few clusters: one text each is kept for all of them.
-    return canonical_endpoint(text)
+_PARTS = tuple(
+    (column.value, lru_cache(maxsize=1024)(RULES[column].canonical)) for column in TARGET_COLUMNS
+)
+"""Many connections of a sandbox share cluster and tenant: one text each is kept for all of them."""
 
 
 def _shown(params: Mapping[str, Any]) -> Shown:
-    endpoint = _open_text(params, "endpoint")
-    database = _open_text(params, "database")
-    tenant = _open_text(params, "tenant")
-    principal = _open_text(params, "servicePrincipalId")
-    return Shown(
-        endpoint=endpoint and _endpoint(endpoint),
-        database=database and database.lower(),
-        tenant=tenant and canonical_id(tenant),
-        service_principal_id=principal and canonical_id(principal),
-    )
+    texts = ((_open_text(params, name), canonical) for name, canonical in _PARTS)
+    return Shown(*(text and canonical(text) for text, canonical in texts))
 
 
 def _open_text(params: Mapping[str, Any], key: str) -> str | None:

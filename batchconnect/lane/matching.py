@@ -9,10 +9,11 @@ the row's; whatever else is in the way is a person's matter.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from batchconnect.flow_service.listing import Found, Listing, Shown, target_key
+from batchconnect.flow_service.listing import Found, Listing, target_key
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
-from batchconnect.validation.connection import BaseConnection, Target, target_of
+from batchconnect.model.target import TARGET_COLUMNS, Target
+from batchconnect.validation.connection import BaseConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def wanted(connection: BaseConnection) -> Wanted:
     return Wanted(
         marker=connection.marker,
         name=canonical_name(connection.name),
-        target=target_of(connection),
+        target=connection.target.compared(),
     )
 
 
@@ -182,20 +183,16 @@ def _near(wanted: Wanted, listing: Listing) -> list[Found]:
 def _sight(wanted: Wanted, found: Found) -> Sight:
     if _differing(wanted, found):
         return Sight.DIFFERENT
-    return Sight.EQUAL if None not in _parts(found.shown) else Sight.HIDDEN
+    return Sight.EQUAL if None not in found.shown else Sight.HIDDEN
 
 
 def _differing(wanted: Wanted, found: Found) -> list[str]:
     """The parts that are shown and differ, by their columns; never their values."""
-    shown = _parts(found.shown)
-    names = ("endpoint", "database", "tenant", "servicePrincipalId")
-    pairs = zip(names, _parts(wanted.target), shown, strict=True)
-    other = [name for name, ours, theirs in pairs if theirs is not None and ours != theirs]
+    pairs = zip(TARGET_COLUMNS, wanted.target, found.shown, strict=True)
+    other = [
+        column.value for column, ours, theirs in pairs if theirs is not None and ours != theirs
+    ]
     return other if found.is_our_kind else ["connection spec", *other]
-
-
-def _parts(target: Target | Shown) -> tuple[str | None, str | None, str | None, str | None]:
-    return (target.endpoint, target.database, target.tenant, target.service_principal_id)
 
 
 def _ids(found: tuple[Found, ...]) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from batchconnect.lane.reconciler import OnDoubt
+from batchconnect.model.column import Column
 from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
-from batchconnect.model.row import Cell, Column, Row
+from batchconnect.model.row import Cell, Row
 from batchconnect.run.exit_code import FailureLimit
 from batchconnect.validation.org_registry import OrgRegistry
 

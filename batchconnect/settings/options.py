@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from batchconnect.model.org import ORG_ID_SUFFIX
 from batchconnect.model.secret import Secret
 
 OnDoubt = Literal["resend", "hold"]
@@ -37,7 +38,7 @@ class OrgTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    org_id: Text = Field(description="a text that ends in @AdobeOrg")
+    org_id: Text = Field(description=f"a text that ends in {ORG_ID_SUFFIX}")
     client_id: Text = Field(description=A_TEXT)
     client_secret: Secret | None = Field(default=None, description=A_CREDENTIAL)
     access_token: Secret | None = Field(default=None, description=A_CREDENTIAL)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchconnect.model.errors import SettingsError
-from batchconnect.model.org import IMS_URL, PLATFORM_URL, SCOPES, Org
+from batchconnect.model.org import IMS_URL, ORG_ID_SUFFIX, PLATFORM_URL, SCOPES, Org
 from batchconnect.model.secret import Secret
 from batchconnect.settings.options import OrgTable, Tables
 from batchconnect.settings.origin import Origin
@@ -21,7 +21,6 @@ from batchconnect.validation.naming import check_sandbox
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import ENV, FILE, resolve_setting
 
-SUFFIX = "@AdobeOrg"
 _USUAL_ORG = re.compile(r"[0-9A-F]{24}")
 _ONE_WORD = re.compile(r"[!-~]+")
 """Goes into a header as it is."""
@@ -145,15 +144,15 @@ class _Profile:
                     f"{self._name(setting)} must be one word of letters, digits and signs",
                     hint="Copy it again from the Adobe Developer Console, without white space.",
                 )
-        left, suffix, rest = self.table.org_id.partition(SUFFIX)
+        left, suffix, rest = self.table.org_id.partition(ORG_ID_SUFFIX)
         if not left or not suffix or rest:
             raise SettingsError(
-                f"{self._name('org_id')} must end in {SUFFIX}",
+                f"{self._name('org_id')} must end in {ORG_ID_SUFFIX}",
                 hint="It is the organization id of the Adobe Developer Console, with its ending.",
             )
         if _USUAL_ORG.fullmatch(left) is None:
             self.credentials.warnings.append(
-                f"{self._name('org_id')} is unusual: before {SUFFIX} most often stand 24 digits "
+                f"{self._name('org_id')} is unusual: before {ORG_ID_SUFFIX} most often stand 24 digits "
                 "and letters A to F"
             )
 

@@ -14,8 +14,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from batchconnect.cli.commands import validate
 from batchconnect.cli.commands.new_file import write_new
 from batchconnect.cli.options import OutputOptions, PlaceOptions, SheetOptions
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
-from batchconnect.model.row import Column
 from batchconnect.model.secret import Secret
 from batchconnect.reports.workbook import workbook
 from batchconnect.sheet import open_sheet

@@ -24,6 +24,7 @@ from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import Target
 from batchconnect.transport.interface import (
     Purpose,
     Request,
@@ -46,10 +47,12 @@ CONNECTION = BaseConnection(
     sandbox="prod",
     name="Acme, Inc. Telemetrie Süd",
     text="Acme telemetry",
-    endpoint="https://acme.westeurope.kusto.windows.net",
-    database="Telemetry",
-    tenant="72f988bf-86f1-41af-91ab-2d7cd011db47",
-    service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+    target=Target(
+        endpoint="https://acme.westeurope.kusto.windows.net",
+        database="Telemetry",
+        tenant="72f988bf-86f1-41af-91ab-2d7cd011db47",
+        service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+    ),
     service_principal_key=Secret('fake~key._- \\"ü '),
     marker=MARKER,
 )

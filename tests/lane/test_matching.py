@@ -1,7 +1,5 @@
 """The table "What stands in the sandbox already", line by line."""
 
-from dataclasses import replace
-
 import pytest
 
 from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
@@ -9,7 +7,8 @@ from batchconnect.lane.matching import Create, Wanted, match, match_absent, matc
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
 from batchconnect.model.secret import Secret
-from batchconnect.validation.connection import BaseConnection, Target
+from batchconnect.model.target import Target
+from batchconnect.validation.connection import BaseConnection
 
 OURS = "bc1-aaaaaaaaaaaaaaaaaaaaaaaaaa"
 FOREIGN = "bc1-bbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -20,16 +19,11 @@ TARGET = Target(
     service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
 )
 WANTED = Wanted(marker=OURS, name="Acme", target=TARGET)
-EQUAL = Shown(
-    endpoint=TARGET.endpoint,
-    database=TARGET.database,
-    tenant=TARGET.tenant,
-    service_principal_id=TARGET.service_principal_id,
-)
-NO_TENANT = replace(EQUAL, tenant=None)
+EQUAL = Shown(*TARGET)
+NO_TENANT = EQUAL._replace(tenant=None)
 HIDDEN = Shown(endpoint=None, database=None, tenant=None, service_principal_id=None)
-DIFFERENT = replace(EQUAL, database="sales")
-PARTLY_DIFFERENT = replace(HIDDEN, database="sales")
+DIFFERENT = EQUAL._replace(database="sales")
+PARTLY_DIFFERENT = HIDDEN._replace(database="sales")
 
 
 def found(
@@ -137,10 +131,7 @@ def test_what_is_wanted_is_canonical() -> None:
         org=Org(key="acme", org_id="A@AdobeOrg", client_id="c"),
         sandbox="prod",
         name=" Acme ",
-        endpoint=TARGET.endpoint,
-        database="Telemetry",
-        tenant=TARGET.tenant,
-        service_principal_id=TARGET.service_principal_id,
+        target=TARGET._replace(database="Telemetry"),
         service_principal_key=Secret("fake-key"),
         marker=OURS,
     )
@@ -186,7 +177,7 @@ def test_within_the_window_the_marker_alone_decides() -> None:
         ("other name, hidden", [found(name="Other", shown=HIDDEN)], None),
         (
             "other name, another tenant",
-            [found(name="Other", shown=replace(EQUAL, tenant="contoso.com"))],
+            [found(name="Other", shown=EQUAL._replace(tenant="contoso.com"))],
             None,
         ),
     ],

@@ -49,18 +49,12 @@ ROWS = [judged(cells(number)) for number in range(1, 5)]
 
 
 def found(connection: BaseConnection, *, age_s: float | None = None, **changes: object) -> Found:
-    target = wanted(connection).target
     item = Found(
         id=f"id-{connection.row}",
         etag=None,
         name=canonical_name(connection.name),
         marker=connection.marker,
-        shown=Shown(
-            endpoint=target.endpoint,
-            database=target.database,
-            tenant=target.tenant,
-            service_principal_id=target.service_principal_id,
-        ),
+        shown=Shown(*wanted(connection).target),
         is_our_kind=True,
         created_at_ms=None if age_s is None else round(-age_s * 1000),
     )

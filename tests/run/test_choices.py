@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.org import Org
-from batchconnect.model.row import Cell, Column, NotText, Row
+from batchconnect.model.row import Cell, NotText, Row
 from batchconnect.run.choices import Choices
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 
