@@ -55,7 +55,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "msgspec": ("ledger.codec",),
     "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
-    "sqlite3": ("ledger.*", "simulator.*"),
+    "sqlite3": ("ledger.sqlite.*", "simulator.*"),
 }
 """For each foreign library: the modules through which it comes in."""
 
@@ -286,6 +286,18 @@ def test_the_rings_know_messages_and_values_only() -> None:
     }
 
     assert others == set()
+
+
+def test_one_room_knows_what_the_ledger_is_kept_in() -> None:
+    """All else names the protocols, so that a second store is one folder and one branch."""
+    knowing = {
+        module
+        for module, imported in OURS.items()
+        if any(name.startswith("ledger.sqlite") for name in imported)
+        and not module.startswith("ledger.sqlite")
+    }
+
+    assert knowing == {"run.opened_ledger"}
 
 
 def test_only_the_front_of_the_house_knows_the_settings() -> None:

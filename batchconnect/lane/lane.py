@@ -53,7 +53,9 @@ _AHEAD_S: Final = 0.25
 _LEAST_AHEAD: Final = 2
 """Pause after so many; it doubles with each row that is tried in vain, up to the longest."""
 _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
-NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
+LEDGER_FAILED: Final = "ledger"
+"""Code of a stop because what the lane did could not be written down."""
+NO_REFUSAL: Final = frozenset({NO_PROGRESS, LEDGER_FAILED, "listing_failed", "sheet_changed"})
 """Codes of a stop that was not the service's word: trying again may well help."""
 
 

@@ -6,16 +6,13 @@ rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 """
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger import MEMORY, Ledger
-from batchconnect.ledger.file import locked
+from batchconnect.ledger import Ledger
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event
@@ -27,7 +24,7 @@ from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.header import run_header
 from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.run.intake import Parse
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
 from batchconnect.run.selection import selector
@@ -272,24 +269,3 @@ def rules_of(service: ConnectedService, options: MergedOptions) -> Rules:
         adopt_by_name=options.adopt_by_name,
         recreate=options.recreate,
     )
-
-
-# The ledger -----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def opened_ledger(
-    options: MergedOptions, host: str, *, about: dict[str, str], in_memory: bool = False
-) -> Iterator[Ledger]:
-    """
-    The ledger, locked for one run.
-
-    Raises:
-        LedgerError: It is in use or unusable.
-    """
-    with ExitStack() as stack:
-        path: str | Path = MEMORY
-        if not in_memory:
-            path = ledger_path_of(options)
-            stack.enter_context(locked(ledger_path_of(options), about=about))
-        yield stack.enter_context(Ledger(path, host=host, simulated=options.simulate))

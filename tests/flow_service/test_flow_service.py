@@ -502,18 +502,18 @@ async def test_a_listing_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.anyio
 async def test_the_markers_age_is_told_by_the_services_clock() -> None:
-    async def age(*items: Any, date: str = "Thu, 01 Jan 1970 00:00:09 GMT") -> int | None:
+    async def young(*items: Any, date: str = "Thu, 01 Jan 1970 00:00:09 GMT") -> list[str]:
         answers = (count(0), answer(200, {"items": items}, date=date))
-        return (await listed(*answers))[0].youngest_marker_age_ms()
+        return (await listed(*answers))[0].markers_younger_than(4000)
 
     marked = {"description": f"text {MARKER}"}
 
-    assert await age(item(5000, **marked), item(3000, **marked), item(8000)) == 4000
-    assert await age(item(5000, **marked), date="Thu, 01 Jan 1970 00:00:09 -0000") == 4000
-    assert await age(item(99999, **marked)) == 0
-    assert await age(item(5000, **marked), date="some day") == 0
-    assert await age({**item(1, **marked), "createdAt": None}) == 0
-    assert await age(item(8000)) is None
+    assert await young(item(5001, **marked), item(5000, **marked), item(8000)) == [MARKER]
+    assert await young(item(5001, **marked), date="Thu, 01 Jan 1970 00:00:09 -0000") == [MARKER]
+    assert await young(item(99999, **marked)) == [MARKER]
+    assert await young(item(1, **marked), date="some day") == [MARKER]
+    assert await young({**item(1, **marked), "createdAt": None}) == [MARKER]
+    assert await young(item(8000), item(1, **marked)) == []
 
 
 # One connection, and the spec ---------------------------------------------------------------------
