@@ -195,6 +195,11 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The lane made no progress",
         f"The service throttled or was not reachable beyond --patience. {_LATER}",
     ),
+    "banned_until": (
+        "The service asks to be left alone for longer than --patience",
+        "Nothing of these rows was sent. Run `batchconnect rerun` after the time that it names, or with"
+        " a longer --patience, which waits for it.",
+    ),
     "lane_stopped": ("Stopped with its lane", f"See the incident that stopped the lane. {_AGAIN}"),
     "sandbox_stopped": ("Stopped with its sandbox", f"See the incident of this sandbox. {_AGAIN}"),
     "max_rows": ("Stopped by --max-rows", "Run the same command again for the next rows."),

@@ -8,7 +8,7 @@ a row (its cells, its credentials, its name) is the same cause in whichever org 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.event import BANNED_UNTIL, LaneStopped, Swept
 from batchconnect.model.outcome import (
     Conflict,
     Created,
@@ -25,7 +25,7 @@ from batchconnect.reports.result import WAITING, Advice, errors_of
 Title = Callable[[str], str]
 """A code's headline."""
 
-_OF_ORG = frozenset({"lane_stopped", "no_progress"})
+_OF_ORG = frozenset({"lane_stopped", "no_progress", BANNED_UNTIL})
 _OF_SANDBOX = frozenset({"sandbox_stopped", "listing_failed"})
 _SIGN_IN = frozenset({401, 403})
 """HTTP statuses that speak of the org's credential, not of the row."""

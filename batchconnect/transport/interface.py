@@ -47,6 +47,10 @@ class Response:
     """Tries of this request, this one included."""
     throttled: int = 0
     """How many of the tries were answered by THROTTLED."""
+    token_number: int = 0
+    """Which token of its lane the request bore, counted as they were fetched; 0: one that nobody fetches."""
+    token_refused: bool = False
+    """Whether one of the tries was answered by a refusal of its token, this one included."""
 
 
 class TransportError(Exception):
@@ -62,6 +66,7 @@ class TransportError(Exception):
         attempts: Tries of this request, this one included.
         throttled: How many of the tries were answered by THROTTLED.
         permanent: The same request would fail in the same way, so no ring repeats it.
+        token_refused: Whether one of the tries was answered by a refusal of its token.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class TransportError(Exception):
         attempts: int = 1,
         throttled: int = 0,
         permanent: bool = False,
+        token_refused: bool = False,
     ) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
@@ -81,6 +87,7 @@ class TransportError(Exception):
         self.attempts = attempts
         self.throttled = throttled
         self.permanent = permanent
+        self.token_refused = token_refused
 
 
 class StoppedError(TransportError):
@@ -89,10 +96,10 @@ class StoppedError(TransportError):
 
     Args:
         code: Why: `interrupted`, `no_progress`, `lane_stopped`, ...
+        detail: The same for a person.
     """
 
-    def __init__(self, code: str) -> None:
-        detail = "stopped before it was sent"
+    def __init__(self, code: str, detail: str = "stopped before it was sent") -> None:
         super().__init__(code, sent=False, detail=detail, attempts=0, permanent=True)
 
 

@@ -1,5 +1,6 @@
 """One lane: what it lets through, when it stops, and how it bears a dead gateway."""
 
+import re
 from random import Random
 
 import anyio
@@ -91,6 +92,33 @@ async def test_an_org_level_refusal_stops_the_lane_once() -> None:
     assert lane.stopped == bench.heard(LaneStopped)[0]
     assert lane.is_refused({"prod"})
     assert not lane.is_halted
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_lane_that_is_to_stay_away_beyond_its_patience_stops_and_says_until_when(
+    status: int,
+) -> None:
+    """At once, and for look-ups too: whoever waits gives up unsent, with the time."""
+    lane, bench = served(refused(status, **{"retry-after": "2400"}))
+    start = anyio.current_time()
+
+    sent = await lane.create(ROW)
+    after = await lane.create(judged(cells(2)))
+    listing = await lane.list("prod")
+
+    (stopped,) = bench.heard(LaneStopped)
+    assert (stopped.code, stopped.sandbox) == ("banned_until", None)
+    assert re.search(r"2400 s, until \d{4}-\d\d-\d\d \d\d:\d\d UTC", stopped.detail)
+    assert anyio.current_time() - start < 1
+    assert lane.is_halted
+    assert not lane.is_refused({"prod"})
+    assert isinstance(sent.answer, NotSent if status == 429 else Unknown)
+    assert isinstance(after.answer, NotSent)
+    assert after.answer.code == "banned_until"
+    assert "2400 s, until " in after.answer.detail
+    assert listing.fault is not None
+    assert listing.fault.code == "banned_until"
+    assert len(bench.service.posts) == 1
 
 
 async def test_a_stopped_lane_still_looks_up_its_doubts() -> None:
