@@ -54,6 +54,8 @@ class Sent:
     attempts: int = 1
     throttled: int = 0
     """How many of the attempts were answered by THROTTLED."""
+    token_refused: bool = False
+    """Whether one of the attempts was refused for its token: such a create was seen to be applied."""
 
 
 @final
@@ -86,9 +88,8 @@ class FlowService:
             response = await self._transport.send(create_request(self._org, connection))
         except TransportError as error:
             answer = judge_create_error(error, (key, *self._secrets()))
-            return Sent(answer=answer, attempts=error.attempts, throttled=error.throttled)
-        answer = judge_create(response, (key, *self._secrets()))
-        return Sent(answer=answer, attempts=response.attempts, throttled=response.throttled)
+            return _sent(answer, error)
+        return _sent(judge_create(response, (key, *self._secrets())), response)
 
     async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
         """
@@ -129,3 +130,12 @@ class FlowService:
         # Asked when the answer is there: the token may have been fetched on the way to it.
         org = self._org
         return (*filter(None, (org.client_secret, org.access_token)), *self._tokens())
+
+
+def _sent(answer: Answer, came: Response | TransportError) -> Sent:
+    return Sent(
+        answer=answer,
+        attempts=came.attempts,
+        throttled=came.throttled,
+        token_refused=came.token_refused,
+    )

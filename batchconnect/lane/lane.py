@@ -7,7 +7,7 @@ fresh as its request), wire.
 """
 
 from collections.abc import Callable, Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil, inf
 from random import Random
@@ -171,7 +171,7 @@ class Lane:
                 self._answered()
         if answer is sent.answer:
             return sent
-        return Sent(answer=answer, attempts=sent.attempts, throttled=sent.throttled)
+        return replace(sent, answer=answer)
 
     async def list(self, sandbox: str) -> Listing:
         """Read all of a sandbox."""

@@ -136,6 +136,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     # Sent, the answer unknown
     "timeout": ("No answer in time", _DOUBT),
     "connection_lost": ("The answer was lost", _DOUBT),
+    "token_refused": (
+        "The access token was refused on the way",
+        f"A request that was refused so may have been applied all the same. {_OPEN}",
+    ),
     "bad_answer": ("The answer was no HTTP", _DOUBT),
     "interrupted": ("Interrupted", "Run the same command again: it goes on where it stopped."),
     "terminated": ("Terminated", "Run the same command again: it goes on where it stopped."),
@@ -197,8 +201,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "banned_until": (
         "The service asks to be left alone for longer than --patience",
-        "Nothing of these rows was sent. Run `batchconnect rerun` after the time that it names, or with"
-        " a longer --patience, which waits for it.",
+        "Run `batchconnect rerun` after the time that it names, or with a longer --patience.",
     ),
     "lane_stopped": ("Stopped with its lane", f"See the incident that stopped the lane. {_AGAIN}"),
     "sandbox_stopped": ("Stopped with its sandbox", f"See the incident of this sandbox. {_AGAIN}"),

@@ -99,7 +99,7 @@ async def test_a_lane_that_is_to_stay_away_beyond_its_patience_stops_and_says_un
     status: int,
 ) -> None:
     """At once, and for look-ups too: whoever waits gives up unsent, with the time."""
-    lane, bench = served(refused(status, **{"retry-after": "2400"}))
+    lane, bench = served(refused(status, None, **{"retry-after": "2400"}))
     start = anyio.current_time()
 
     sent = await lane.create(ROW)
