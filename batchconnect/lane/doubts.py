@@ -17,7 +17,8 @@ from batchconnect.lane.reconciler import Doubt, Policy, Reconciler, take_up
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError
-from batchconnect.model.event import Event, RowInDoubt, RowSettled, Settling
+from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled, Settling
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Outcome
 
 
@@ -132,6 +133,16 @@ class LaneDoubts:
                 await reconciler.run()
         except LedgerError as error:
             self._on_broken(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours leaves the doubts to the next command
+            self._on_event(
+                FaultMet(
+                    fault=fault_of(error),
+                    where="settle",
+                    org=self._lane.org.key,
+                    sandbox=sandbox,
+                    rows=reconciler.rows,
+                )
+            )
         finally:
             del self._at_work[sandbox]
             self._on_change()

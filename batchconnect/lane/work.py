@@ -18,14 +18,15 @@ from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
-from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed
+from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by
 from batchconnect.lane.planner import Decided, Known, Rules
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
-from batchconnect.model.event import Event, RowSettled, RowStarted
+from batchconnect.model.event import Event, FaultMet, RowSettled, RowStarted
+from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import InDoubt
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
@@ -208,16 +209,36 @@ class LaneWork:
             self.lane.stop(sheet_changed(self.lane, error))
         except LedgerError as error:
             self._on_broken(error)
+        except Exception as error:  # noqa: BLE001 - what is no row's own fault is no row's end
+            fault = fault_of(error)
+            self._tell_fault(fault)
+            self.lane.stop(stopped_by(fault, self.lane))
         finally:
             self._busy -= 1
             self._wake()
+
+    def _tell_fault(self, fault: Fault, connection: BaseConnection | None = None) -> None:
+        self._on_event(
+            FaultMet(
+                fault=fault,
+                where="row",
+                org=self.lane.org.key,
+                sandbox=connection.sandbox if connection else "",
+                rows=(connection.row,) if connection else (),
+            )
+        )
 
     async def _onboard(self, connection: BaseConnection, waiting: Waiting) -> None:
         row, org, sandbox = connection.row, self.lane.org.key, connection.sandbox
         self._on_event(RowStarted(row=row, org=org, sandbox=sandbox))
         turn = Turn(connection=connection, number=waiting.number, warnings=waiting.warnings)
         began = self._clock.monotonic_s()
-        outcome = await onboard(turn, create=self.lane.create, ledger=self._ledger)
+        outcome = await onboard(
+            turn,
+            create=self.lane.create,
+            ledger=self._ledger,
+            on_fault=lambda fault: self._tell_fault(fault, connection),
+        )
         if isinstance(outcome, InDoubt):
             doubt = Doubt(
                 row=row,

@@ -26,6 +26,7 @@ ENTRIES: dict[str, type[Any]] = {
     "settled": e.Settled,
     "lane": e.LaneTold,
     "sweep": e.SweepDone,
+    "fault": e.FaultFound,
     "run_ended": e.RunEnded,
 }
 """The ledger's word for each kind of entry. Kinds to come (`tested`, `deleted`, `updated`) are new words."""

@@ -13,7 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.event import (
+    FaultMet,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    Swept,
+)
 from batchconnect.model.outcome import InDoubt, Outcome, Problem
 
 
@@ -144,6 +151,13 @@ class SweepDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultFound:
+    """An error of our own, once for each kind of it; its rows name it in their outcome."""
+
+    event: FaultMet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
     """The process ends in good order."""
 
@@ -165,6 +179,7 @@ Entry = (
     | Settled
     | LaneTold
     | SweepDone
+    | FaultFound
     | RunEnded
 )
 

@@ -6,6 +6,7 @@ the work of one lane `lane_work`'s.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
@@ -19,6 +20,7 @@ from batchconnect.lane.reconciler import Policy
 from batchconnect.lane.work import Holding, LaneWork
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
+    FaultFound,
     LaneTold,
     Line,
     RowPlanned,
@@ -35,6 +37,7 @@ from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -44,6 +47,7 @@ from batchconnect.model.event import (
     RunFinished,
     RunStarted,
 )
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Failed
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
@@ -57,6 +61,7 @@ from batchconnect.run.exit_code import (
     count_statuses,
     exit_code,
 )
+from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake import Parse, take_in
 from batchconnect.run.stop import Stop
 from batchconnect.run.sweep import expected, sweep
@@ -125,6 +130,7 @@ class Batch:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
         self._told: list[Event] = []
+        self._tell = FaultRecord(job.on_event, self._told_later).tell
         self._works: list[LaneWork] = []
         self._failures = 0
         self._failures_allowed = inf
@@ -163,7 +169,7 @@ class Batch:
         limit = job.bounds.max_failures
         self._failures_allowed = inf if limit is None else limit.of(found.to_do)
         self._works = self._share_out(found, gone, known, writer)
-        job.on_event(
+        self._tell(
             Planned(
                 to_create=found.to_do,
                 settled=found.rows - found.to_do,
@@ -187,6 +193,17 @@ class Batch:
         self._job.ledger.append([line])
         return fold_run(self._job.ledger.run_lines(self._number))
 
+    def record(self, error: Exception) -> None:
+        """Keep what ended the run unforeseen, for the log and for the report of the resumed run."""
+        event = FaultMet(fault=fault_of(error), where="run")
+        self._tell(event)
+        if self._number:
+            line = Line(
+                entry=FaultFound(event=event), run=self._number, at_ms=self._job.clock.now_ms()
+            )
+            with suppress(LedgerError):  # it may be the ledger that fails
+                self._job.ledger.append([line])
+
     # Opening ------------------------------------------------------------------------------------
 
     def _open(self) -> int:
@@ -204,7 +221,7 @@ class Batch:
             )
             line = Line(entry=entry, run=self._number, at_ms=job.clock.now_ms())
             job.ledger.append([line])
-        job.on_event(
+        self._tell(
             RunStarted(
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
@@ -340,9 +357,11 @@ class Batch:
     async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
         lines = [
-            writer.line(LaneTold(event=event))
+            writer.line(
+                FaultFound(event=event) if isinstance(event, FaultMet) else LaneTold(event=event)
+            )
             for event in told
-            if isinstance(event, LaneStopped | LaneCounted | LanePaused | PaceChanged)
+            if isinstance(event, LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet)
         ]
         try:
             await writer.write(lines)
@@ -352,7 +371,7 @@ class Batch:
     async def _end_when_asked(self) -> None:
         reason = await self._job.stop.wait()
         in_flight = sum(work.in_flight for work in self._works)
-        self._job.on_event(Draining(reason=reason, in_flight=in_flight))
+        self._tell(Draining(reason=reason, in_flight=in_flight))
         for work in self._works:
             work.lane.halt(reason)
 
@@ -369,17 +388,21 @@ class Batch:
         self._broken = self._broken or error
         self._job.stop.ask("ledger")
 
+    def _told_later(self, event: Event) -> None:
+        """What the ledger hears of with the next lines, for no row waits for it."""
+        self._told.append(event)
+
     def _hear(self, event: Event) -> None:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
-                self._told.append(event)
+                self._told_later(event)
             case RowSettled(outcome=Failed()):
                 self._failures += 1
                 if self._failures >= self._failures_allowed:
                     self._job.stop.ask(MAX_FAILURES)
             case _:
                 pass
-        self._job.on_event(event)
+        self._tell(event)
 
     # Closing --------------------------------------------------------------------------------------
 
@@ -396,9 +419,9 @@ class Batch:
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
-            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
+            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s, on_fault=self._tell)
             await writer.write([writer.line(SweepDone(event=swept))])
-            self._job.on_event(swept)
+            self._tell(swept)
             beside.cancel_scope.cancel()
 
     async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
@@ -408,6 +431,7 @@ class Batch:
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
+        await self._flush(writer)
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
         code = exit_code(
@@ -422,7 +446,5 @@ class Batch:
         await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))
         duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
-        self._job.on_event(
-            RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
-        )
+        self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended_state

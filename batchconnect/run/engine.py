@@ -17,9 +17,11 @@ from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.file import locked
 from batchconnect.ledger.group_commit import GroupCommit
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
-from batchconnect.model.event import Event
-from batchconnect.model.exception_group import unwrap_exception_group
+from batchconnect.model.event import Event, FaultMet
+from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
+from batchconnect.model.fault import fault_of
 from batchconnect.model.redactor import Redactor
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch, Bounds, Job
@@ -124,12 +126,29 @@ async def _onboard_sheet(
                 )
                 batch = Batch(job)
                 with listener.stop.cutting_off() as scope:
-                    state = await batch.run()
+                    state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            summary = summary_of(ledger, state)
-            report(summary)
-            return summary
+            return _report(summary_of(ledger, state), report, listener)
+
+
+async def _run(batch: Batch) -> RunState:
+    try:
+        return await batch.run()
+    except Exception as error:
+        if first_of_ours(error) is None:
+            batch.record(error)
+        raise
+
+
+def _report(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
+    try:
+        report(summary)
+    except Exception as error:
+        if first_of_ours(error) is None:
+            listener.on_event(FaultMet(fault=fault_of(error), where="report"))
+        raise
+    return summary
 
 
 async def settle(
@@ -173,9 +192,7 @@ async def settle(
                         on_event=listener.on_event,
                         stop=listener.stop,
                     )
-                summary = summary_of(ledger, state)
-                report(summary)
-                return summary
+                return _report(summary_of(ledger, state), report, listener)
 
 
 def parser(
