@@ -25,7 +25,7 @@ from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
-from batchconnect.model.event import Event, FaultMet, RowSettled, RowStarted
+from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled, RowStarted
 from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import InDoubt
 from batchconnect.model.secret import Secret
@@ -111,6 +111,7 @@ class LaneWork:
             resend=self._resend,
             on_event=on_event,
             on_broken=on_broken,
+            on_refused=lane.refuse,
             on_change=self._wake,
         )
 
@@ -248,6 +249,7 @@ class LaneWork:
                 sends=waiting.number,
                 offset=waiting.offset,
             )
+            self._tell_doubt(sandbox, doubt)
             self._doubts.add(sandbox, doubt)
         else:
             took_ms = round((self._clock.monotonic_s() - began) * 1000)
@@ -262,15 +264,23 @@ class LaneWork:
             for orphan in self._orphans:
                 of_parent = replace(orphan.state, planned=None)
                 state = self._known.open.get(orphan.wanted.marker, of_parent)
-                await self._doubts.add_again(orphan.row, orphan.sandbox, orphan.wanted, state)
+                doubt = await self._doubts.add_again(
+                    orphan.row, orphan.sandbox, orphan.wanted, state
+                )
+                self._tell_doubt(orphan.sandbox, doubt)
         except LedgerError as error:
             self._on_broken(error)
 
     async def _settle_first(self, decided: Decided, state: RowState) -> None:
         connection = decided.connection
-        await self._doubts.add_again(
+        doubt = await self._doubts.add_again(
             connection.row, connection.sandbox, wanted(connection), state, offset=decided.offset
         )
+        self._tell_doubt(connection.sandbox, doubt)
+
+    def _tell_doubt(self, sandbox: str, doubt: Doubt) -> None:
+        org, code = self.lane.org.key, doubt.outcome.code
+        self._on_event(RowInDoubt(row=doubt.row, org=org, sandbox=sandbox, code=code))
 
     def _resend(self, doubt: Doubt) -> None:
         assert doubt.offset is not None
