@@ -104,7 +104,7 @@ def create_request(org: Org, connection: BaseConnection) -> Request:
                 "database": connection.database,
                 "tenant": connection.tenant,
                 "servicePrincipalId": connection.service_principal_id,
-                "servicePrincipalKey": connection.service_principal_key.reveal(),
+                "servicePrincipalKey": connection.secret.reveal(),
             },
         },
         "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": SPEC_VERSION},
@@ -191,7 +191,7 @@ class FlowService:
         except Exception as error:  # noqa: BLE001 - the rings tell whether they had handed it on
             return unforeseen(fault_of(error), may_have_left=request.departure.may_have_left)
         try:
-            return self._judged(came, connection.service_principal_key)
+            return self._judged(came, connection.secret)
         except Exception as error:  # noqa: BLE001 - whatever it is: the service may have answered
             return unforeseen(fault_of(error), may_have_left=True)
 

@@ -6,7 +6,7 @@ The plan is `lane_plan`'s, the doubts are `lane_doubts`'s; both go on beside the
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -22,15 +22,18 @@ from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopp
 from batchconnect.lane.planner import Decided, Known, Rules
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
+from batchconnect.ledger.entry import Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
 from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled, RowStarted
-from batchconnect.model.fault import Fault, fault_of
-from batchconnect.model.outcome import InDoubt
+from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
+from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 
+Ready = Callable[[BaseConnection], Awaitable[BaseConnection | Rejected]]
+"""`Keys.ready`: a connection with its key, wherever that is kept, or why it has none."""
 Holding = Callable[[Secret], AbstractContextManager[None]]
 """`Redactor.holding`: what leaves the process meanwhile does not show the secret."""
 
@@ -44,6 +47,7 @@ class LaneWork:
         offsets: Per sandbox, where its rows stand in the sheet.
         orphans: Rows in doubt that are settled without being sent.
         load: Reads a row again.
+        ready: Looks up the key of a row whose turn has come.
         ledger: The run writer.
         known: What the ledger knew before.
         clock: The run's clocks.
@@ -61,6 +65,7 @@ class LaneWork:
         lane: Lane,
         offsets: Mapping[str, Sequence[int]],
         load: Load,
+        ready: Ready,
         ledger: RunWriter,
         known: Known,
         clock: Clock,
@@ -76,6 +81,7 @@ class LaneWork:
         self._sandboxes = offsets
         self._orphans = orphans
         self._load = load
+        self._ready = ready
         self._ledger = ledger
         self._known = known
         self._clock = clock
@@ -204,8 +210,12 @@ class LaneWork:
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
             else:
-                with self._holding(connection.service_principal_key):
-                    await self._onboard(connection, waiting)
+                ready = await self._with_key(connection)
+                if isinstance(ready, BaseConnection):
+                    with self._holding(ready.secret):
+                        await self._onboard(ready, waiting)
+                else:
+                    await self._settle_unsent(connection, ready)
         except SheetError as error:
             self.lane.stop(sheet_changed(self.lane, error))
         except LedgerError as error:
@@ -228,6 +238,25 @@ class LaneWork:
                 rows=(connection.row,) if connection else (),
             )
         )
+
+    async def _with_key(
+        self, connection: BaseConnection
+    ) -> BaseConnection | Rejected | NotAttempted:
+        if isinstance(connection.service_principal_key, Secret):
+            return connection
+        try:
+            return await self._ready(connection)
+        except Exception as error:  # noqa: BLE001 - nothing was sent: it costs this row its turn
+            fault = fault_of(error)
+            self._tell_fault(fault, connection)
+            return NotAttempted(code=INTERNAL_FAULT, detail=fault.label)
+
+    async def _settle_unsent(
+        self, connection: BaseConnection, outcome: Rejected | NotAttempted
+    ) -> None:
+        row, sandbox = connection.row, connection.sandbox
+        await self._ledger.settle(row, connection.marker, Settled(outcome=outcome))
+        self._on_event(RowSettled(row=row, org=self.lane.org.key, sandbox=sandbox, outcome=outcome))
 
     async def _onboard(self, connection: BaseConnection, waiting: Waiting) -> None:
         row, org, sandbox = connection.row, self.lane.org.key, connection.sandbox

@@ -17,7 +17,7 @@ from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.lane.planner import Known, Rules, unknown
 from batchconnect.lane.reconciler import Policy
-from batchconnect.lane.work import Holding, LaneWork
+from batchconnect.lane.work import Holding, LaneWork, Ready
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     FaultFound,
@@ -90,6 +90,10 @@ class Job:
 
     sheet: Sheet
     parse: Parse
+    parse_again: Parse
+    """Judges a row for a second time: by its cells alone, whatever they refer to."""
+    ready: Ready
+    """Looks up the key of a row whose turn has come."""
     lane_of: Callable[[str], Lane]
     """The lane of an org's settings key; asked once for each."""
     ledger: Ledger
@@ -307,6 +311,7 @@ class Batch:
                 offsets=offsets.get(org, {}),
                 orphans=tuple(orphans.get(org, ())),
                 load=self._load,
+                ready=self._job.ready,
                 ledger=writer,
                 known=known.plan,
                 clock=self._job.clock,
@@ -328,12 +333,12 @@ class Batch:
 
     def _load(self, offset: int) -> BaseConnection:
         row = self._job.sheet.at(offset)
-        judged = self._job.parse(row)
+        judged = self._job.parse_again(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
                 "and is not any more",
-                hint="Do not change the sheet, or what it refers to, while a run goes on.",
+                hint="Do not change the sheet while a run goes on.",
             )
         return judged
 

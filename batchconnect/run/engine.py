@@ -37,6 +37,8 @@ from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.key import Keys
+from batchconnect.validation.local_resolver import LocalResolver
 from batchconnect.validation.reference import References
 
 
@@ -196,7 +198,7 @@ async def settle(
 
 
 def parser(
-    sheet: Sheet, *, service: ConnectedService, choices: Choices, environ: Mapping[str, str]
+    sheet: Sheet, *, service: ConnectedService, choices: Choices, references: References
 ) -> Parse:
     """What judges a row of this sheet."""
     return partial(
@@ -205,9 +207,14 @@ def parser(
         orgs=service.orgs,
         org=choices.org,
         sandbox=choices.sandbox,
-        references=References(allow=choices.allow_refs, refs_dir=choices.refs_dir, environ=environ),
+        references=references,
         strict=choices.strict,
     )
+
+
+def references_of(choices: Choices, environ: Mapping[str, str]) -> References:
+    """What the cells of this command's sheet may refer to."""
+    return References(allow=choices.allow_refs, refs_dir=choices.refs_dir, environ=environ)
 
 
 def _job(
@@ -222,7 +229,10 @@ def _job(
     writer: Callable[[int], RunWriter],
     parent: str | None,
 ) -> Job:
-    judge = parser(sheet, service=service, choices=choices, environ=environ)
+    references = references_of(choices, environ)
+    judging = partial(parser, sheet, service=service, choices=choices)
+    judge = judging(references=references)
+    keys = Keys(LocalResolver(references), header=sheet.header, strict=choices.strict)
     parent_run = None
     resumed = None
     if parent is None:
@@ -246,6 +256,8 @@ def _job(
     job = Job(
         sheet=sheet,
         parse=judge,
+        parse_again=judging(references=references.by_form_alone()),
+        ready=keys.ready,
         lane_of=service.lane_of,
         ledger=ledger,
         writer=writer,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from batchconnect.model.identity import canonical, canonical_id, describe, marker_of
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Column, Header, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.cells import Cells
@@ -54,11 +55,19 @@ class BaseConnection:
     """GUID without braces, or domain; lower case."""
     service_principal_id: str
     """GUID without braces, lower case."""
-    service_principal_key: Secret = field(repr=False)
+    service_principal_key: Secret | Reference = field(repr=False)
+    """As it stands in the sheet: what names a key becomes the key when the row's turn has come."""
     marker: str
     """`bc1-` and 26 characters: the identity of the row, which it bears at Adobe for good."""
     findings: tuple[Problem, ...] = ()
     """Warnings and notes."""
+
+    @property
+    def secret(self) -> Secret:
+        """The key of a row whose turn has come."""
+        key = self.service_principal_key
+        assert isinstance(key, Secret), "a reference is resolved before its row is sent"
+        return key
 
     @property
     def description(self) -> str:
@@ -95,7 +104,7 @@ def parse(
         orgs: The orgs that a row may name.
         org: `--org`; fills a blank cell only.
         sandbox: `--sandbox`; fills a blank cell only, and wins over the org's default.
-        references: Resolves what stands for a secret.
+        references: Judges what stands for a secret.
         strict: Warnings are errors.
 
     Returns:

@@ -11,6 +11,7 @@ from collections.abc import Container
 from itertools import repeat
 from typing import NamedTuple, cast
 
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Column, Row
 from batchconnect.model.secret import Secret
 
@@ -69,7 +70,7 @@ class Texts(NamedTuple):
     database: str
     tenant: str
     service_principal_id: str
-    service_principal_key: Secret
+    service_principal_key: Secret | Reference
     org: str | None
     """None: refused, so that nothing takes its place."""
     sandbox: str | None

@@ -173,7 +173,7 @@ async def test_a_create_without_an_answer_is_judged_too() -> None:
 
 @pytest.mark.anyio
 async def test_the_rows_key_and_the_orgs_secrets_are_redacted() -> None:
-    echo = "got fake-client-secret and " + CONNECTION.service_principal_key.reveal()
+    echo = "got fake-client-secret and " + CONNECTION.secret.reveal()
 
     sent = await FlowService(Script(answer(400, {"message": echo})), ORG).create(CONNECTION)
 
