@@ -3,7 +3,8 @@ A small Flow Service in memory, as the innermost ring of a lane, and the bench t
 
 Under virtual time it behaves as the contract says: the same body twice makes two objects, what was sent
 may be applied at once, late or never, a listing lags, and whether an answer comes back is another matter
-than whether the request was applied. A `Bomb` ends a process hard at any of its side effects.
+than whether the request was applied. Every request is held to the description of the service. A `Bomb`
+ends a process hard at any of its side effects.
 """
 
 from collections import Counter
@@ -42,6 +43,7 @@ from batchconnect.transport.interface import Purpose, Request, Response, Transpo
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
+from tests.contract.messages import hold
 
 EPOCH_S = 1_800_000_000
 """Unix time at which every virtual clock begins."""
@@ -252,6 +254,7 @@ class FakeService:
 
     async def send(self, request: Request) -> Response:
         """As every ring does."""
+        hold(request)
         seen = _seen(request)
         self.on_effect(f"before {request.purpose}")
         self.seen.append(seen)

@@ -278,7 +278,8 @@ def test_what_is_not_carried_out_is_there() -> None:
 def test_every_block_has_a_kind_that_somebody_looks_at() -> None:
     kinds = {block.info.partition(" ")[0] for page in PAGES for block in blocks(page)}
 
-    assert kinds <= {"sh", "python", "csv", "toml", "text"}
+    # What is JSON is held to the description of the service, in tests/contract.
+    assert kinds <= {"sh", "python", "csv", "toml", "text", "json"}
 
 
 # What pages mention exists --------------------------------------------------------------------------------
@@ -549,6 +550,7 @@ WITH_TITLES = (
     "Network",
     "Conflicts",
     "Rows that had no turn",
+    "A fault of batchconnect",
 )
 SERVER_FAULTS = {"1102-500", "1103-503", "1104-504", "http-500", "http-502", "http-504"}
 """Of the contract's class "any other 5xx", which the hints carry_over by their status."""

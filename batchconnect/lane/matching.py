@@ -66,7 +66,7 @@ def match(
         ValueError: The listing is not complete, and what it shows does not decide.
 
     Source:
-        design.md, "What stands in the sandbox already".
+        docs/exactly-once.md, "What stands in the sandbox already".
     """
     hits = listing.by_marker.get(wanted.marker, ())
     in_the_way = _conflict_of_marker(wanted, hits)
@@ -121,7 +121,7 @@ def match_absent(
         ValueError: The listing is not complete.
 
     Source:
-        design.md, "What stands in the sandbox already"; contract, section 9, "possible match".
+        docs/exactly-once.md, "What stands in the sandbox already"; contract, section 9, "possible match".
     """
     _raise_if_incomplete(listing)
     by_name = _match_name(wanted, listing, adopt_by_name=adopt_by_name)

@@ -131,7 +131,7 @@ def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
         rules: The settle window, and whether to wait in any case.
 
     Source:
-        design.md, "Settling a doubt".
+        docs/exactly-once.md, "What breaks it".
     """
     return rules.settle_first or (known.is_new and _has_young_strangers(listing, known, rules))
 

@@ -1,7 +1,7 @@
 """
 The lines of the ledger, as frozen values: what is said before, and after, a request leaves.
 
-A row's way through its entries is the state machine of the design:
+A row's way through its entries is the state machine of docs/exactly-once.md:
 
     RowPlanned -> Sending -> Settled
                      └> Doubted -> Settled | ProvenAbsent -> Sending -> ...

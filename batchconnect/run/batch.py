@@ -134,7 +134,12 @@ class Batch:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
         self._told: list[Event] = []
-        self._tell = FaultRecord(job.on_event, self._told_later).tell
+        self._record = FaultRecord(
+            job.on_event,
+            keep=self._told_later,
+            on_raised=lambda: job.stop.ask(INTERRUPTED),
+        )
+        self._tell = self._record.tell
         self._works: list[LaneWork] = []
         self._failures = 0
         self._failures_allowed = inf
@@ -147,9 +152,15 @@ class Batch:
         Return when the run has ended, in whichever way; its state says how.
 
         Raises:
+            Exception: Whatever the listener raised, once no row is on its way.
             SheetError: The sheet cannot be read to its end; nothing was sent.
             LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
         """
+        state = await self._run()
+        self._record.check()
+        return state
+
+    async def _run(self) -> RunState:
         job = self._job
         writer = job.writer(self._open())
         known = self._known()
@@ -199,6 +210,8 @@ class Batch:
 
     def record(self, error: Exception) -> None:
         """Keep what ended the run unforeseen, for the log and for the report of the resumed run."""
+        if error is self._record.raised:
+            return  # it is the listener's
         event = FaultMet(fault=fault_of(error), where="run")
         self._tell(event)
         if self._number:

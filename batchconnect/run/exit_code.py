@@ -76,7 +76,7 @@ def exit_code(
         swept: What the sweep found.
 
     Source:
-        design.md, "Commands", exit codes.
+        docs/commands.md, "Exit codes".
     """
     counts = count_statuses.counts
     unfinished = sum(counts.get(status, 0) for status in _UNFINISHED) - count_statuses.left_out

@@ -16,7 +16,7 @@ from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.event import Event, FaultMet, RowSettled
 from batchconnect.model.org import Org
 from batchconnect.run.choices import Choices
-from batchconnect.run.exit_code import count_statuses, exit_code
+from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.rerun import wanted_of
 from batchconnect.run.service import ConnectedService
@@ -59,7 +59,7 @@ async def settle_run(
         return run  # it ended as it ended: nothing was learned
     faults: list[FaultMet] = []
     broken: list[LedgerError] = []
-    tell = FaultRecord(on_event, faults.append).tell
+    record = FaultRecord(on_event, keep=faults.append, on_raised=lambda: stop.ask(INTERRUPTED))
     lanes: dict[str, LaneDoubts] = {}
     for org, row in _chosen(rows, service=service, choices=choices):
         if org.key not in lanes:
@@ -73,10 +73,10 @@ async def settle_run(
                     may_send=False,
                     patience_s=choices.patience_s,
                 ),
-                on_event=tell,
+                on_event=record.tell,
                 on_broken=broken.append,
             )
-        await _take_in(row, lanes[org.key], ledger=ledger, writer=writer, on_event=tell)
+        await _take_in(row, lanes[org.key], ledger=ledger, writer=writer, on_event=record.tell)
     async with anyio.create_task_group() as beside:
         beside.start_soon(_stop_all, stop, lanes.values())
         async with anyio.create_task_group() as tasks:
@@ -86,7 +86,9 @@ async def settle_run(
     for error in broken:
         raise error
     await writer.write([writer.line(FaultFound(event=event)) for event in faults])
-    return await _end_anew(run, ledger=ledger, writer=writer)
+    state = await _end_anew(run, ledger=ledger, writer=writer)
+    record.check()
+    return state
 
 
 def _chosen(

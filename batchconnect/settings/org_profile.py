@@ -1,7 +1,7 @@
 """
 From the settings' tables to the profiles of the orgs: parse, don't validate.
 
-Here the contract's rules for an organization's credential are applied (sections 1 and 7), and here
+Here the contract's sections 1 and 7, its rules for a credential, are applied, and here
 the references to secrets are followed, so that every `Org` can sign in where it says it can.
 """
 

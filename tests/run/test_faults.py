@@ -8,10 +8,20 @@ import pytest
 
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.reconciler import Reconciler
-from batchconnect.model.errors import BatchConnectError, ExitCode
-from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled, RunFinished, Swept
+from batchconnect.ledger.row_state import fold_rows
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.event import (
+    Event,
+    FaultMet,
+    RowInDoubt,
+    RowSettled,
+    RowStarted,
+    RunFinished,
+    RunStarted,
+    Swept,
+)
 from batchconnect.model.fault import Fault
-from batchconnect.model.outcome import Created, InDoubt, Status
+from batchconnect.model.outcome import Created, InDoubt, Status, status_of
 from batchconnect.reports.incident import Incident
 from batchconnect.run.batch import Batch
 from batchconnect.run.history import summary_of
@@ -234,30 +244,28 @@ async def test_a_fault_in_the_sweep_changes_nothing_of_what_is_done(
     assert (found.rows, found.first_row) == (0, 0)
 
 
-@pytest.mark.parametrize("kind", [RowSettled, RunFinished])
-async def test_a_listener_that_fails_costs_no_row(kind: type[Event]) -> None:
-    """Who listens is no part of the run; what broke there is told once."""
-    bench = Bench()
-    bench.on_event = lambda event: breaking() if isinstance(event, kind) else None
-
-    state = await bench.run(rows(1, 2, 3))
-
-    assert bench.statuses(state) == [Status.CREATED] * 3
-    assert state.ended is not None
-    assert state.ended.exit_code == ExitCode.OK
-
-
-async def test_a_listener_may_end_the_run_by_name() -> None:
-    """An error that says why, and how to go on, is no fault."""
+@pytest.mark.parametrize("kind", [RunStarted, RowStarted, RowSettled, RunFinished])
+async def test_what_a_listener_raises_goes_up_and_costs_no_row(kind: type[Event]) -> None:
+    """It is the listener's own, no fault of ours: what is on its way is finished, the run can go on."""
     bench = Bench()
 
-    def hear(_event: Event) -> None:
-        raise BatchConnectError("not today")
+    def hear(event: Event) -> None:
+        if type(event) is kind:
+            raise LookupError("mine")
 
     bench.on_event = hear
+    with pytest.raises(LookupError):
+        await bench.run(rows(*range(1, 6)))
 
-    with pytest.raises(BatchConnectError):
-        await bench.run(rows(1))
+    told = [row for number, _, _ in bench.ledger.runs() for row in bench.ledger.row_lines(number)]
+    assert all(not state.is_sent for state in fold_rows(told))
+    bench.on_event = lambda event: None
+
+    state = await bench.run(rows(*range(1, 6)))
+
+    assert bench.broken_promises(state, 5) == []
+    assert {status_of(row.shown) for row in bench.rows(state)} <= {Status.CREATED, Status.EXISTING}
+    assert bench.heard(FaultMet) == []
 
 
 async def test_what_ends_a_run_unforeseen_is_kept_and_the_run_goes_on(
