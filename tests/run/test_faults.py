@@ -209,6 +209,26 @@ async def test_a_fault_in_planning_costs_its_sandbox_alone(monkeypatch: pytest.M
     assert state.ended.exit_code == ExitCode.UNFINISHED
 
 
+async def test_a_row_that_cannot_be_read_again_stops_its_lane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which row it is nobody knows by then, so none is sent; the other lane goes on."""
+    bench = Bench()
+    original = MemorySheet.at
+
+    def at(sheet: MemorySheet, offset: int) -> Any:
+        return breaking() if offset == 0 else original(sheet, offset)
+
+    monkeypatch.setattr(MemorySheet, "at", at)
+    state = await bench.run([*rows(1), cells(2, org="beta")])
+
+    assert bench.codes(state)[0] == "lane_stopped"
+    assert bench.statuses(state) == [Status.NOT_ATTEMPTED, Status.CREATED]
+    assert the_incident(bench, state).rows == 1
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.UNFINISHED
+
+
 async def test_a_fault_while_settling_leaves_the_doubts_of_one_sandbox_to_the_next_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
