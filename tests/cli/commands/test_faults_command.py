@@ -8,6 +8,8 @@ import pytest
 
 from batchconnect.cli.log.log import Log
 from batchconnect.cli.progress import Progress
+from batchconnect.lane.reconciler import Reconciler
+from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.place import CANARY
 from tests.acceptance.practice import Practice
 from tests.command_line import CLIENT_SECRET, FAST, CommandLine, Done, many
@@ -179,3 +181,23 @@ def test_a_display_or_a_log_that_fails_costs_no_row(
     assert len(practice.connections()) == 3
     assert done.err.count(f"warning: the {name} is given up: KeyError at {HERE}") == 1
     assert CANARY not in done.out + done.err
+
+
+def test_a_fault_in_reconcile_leaves_the_doubts_and_is_told(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent, nothing is guessed: exit 6, and the next `reconcile` settles them."""
+    practice.by_name(Client_001=Decision(reply=Reset(), lag_s=1.0))
+    batchconnect("run", batchconnect.sheet(many(2)), *RUN, "--settle", "0.3", "--on-doubt", "hold")
+    with monkeypatch.context() as patch:
+        patch.setattr(Reconciler, "_judge", breaking)
+        done = batchconnect("reconcile", "--json", "--settle", "30")
+
+    assert done.code == 6, done
+    assert done.json["counts"]["in_doubt"] == 1
+    the_fault(done)
+
+    again = batchconnect("reconcile", "--json", "--settle", "30")
+
+    assert again.code == 0, again
+    assert len(practice.creates()) == 2
