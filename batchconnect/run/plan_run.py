@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -21,7 +22,7 @@ from batchconnect.lane.planner import (
 )
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.options import MergedOptions
-from batchconnect.run.engine import parser, rules_of
+from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.intake import examine
 from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.selection import selector
@@ -101,7 +102,10 @@ async def plan_run(
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
-    parse = parser(sheet, service=service, options=options, environ=environ)
+    references = references_of(options, environ)
+    judging = partial(parser, sheet, service=service, options=options)
+    parse = judging(references=references)
+    parse_again = judging(references=references.by_form_alone())
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
@@ -119,7 +123,7 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse(row)
+        judged = parse_again(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
