@@ -18,7 +18,7 @@ from batchconnect.sheet.template import is_template_row
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
-from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, pattern_of
+from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, may_be_garbled, pattern_of
 
 _MOST_PLACES = 4096
 """OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
@@ -83,7 +83,7 @@ class FastScan:
     def _take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
         joined = SEPARATOR.join(self._pick(cells))
         found = self._match(joined)
-        if found is None or MARKER in joined:
+        if found is None or MARKER in joined or may_be_garbled(joined):
             return False
         name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
         if tenant == principal or is_template_row(name):

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 
 from batchconnect.model.row import Column, Row
 from batchconnect.model.secret import Secret
+from batchconnect.validation.garbled import pairs_among
 
 SEPARATOR = "\x1f"
 """A control character that no part of the pattern matches, so no cell runs into the next."""
@@ -24,8 +25,8 @@ _LETTERS = "\u00c0-\u017e"
 """Latin letters in one piece: NFC changes none of them while no combining character follows."""
 _KEY = Column.SERVICE_PRINCIPAL_KEY
 _PARTS = {
-    Column.NAME: rf"[A-Za-z{_LETTERS}](?:[ -~{_LETTERS}]{{0,253}}[!-~{_LETTERS}])?",
-    Column.DESCRIPTION: rf"(?:[A-Za-z{_LETTERS}][ -~{_LETTERS}]{{0,223}})?",
+    Column.NAME: rf"[A-Za-z{_LETTERS}](?:[ ->@-~{_LETTERS}]{{0,253}}[!-~{_LETTERS}])?",
+    Column.DESCRIPTION: rf"(?:[A-Za-z{_LETTERS}][ ->@-~{_LETTERS}]{{0,223}})?",
     Column.ENDPOINT: (
         r"https://(?!ingest-)[a-z][a-z0-9]{3,21}\.[a-z][a-z0-9]{1,40}\.kusto\.windows\.net"
     ),
@@ -58,6 +59,14 @@ def pattern_of(columns: Container[Column]) -> re.Pattern[str]:
         for column, part in _PARTS.items()
     ]
     return re.compile("".join(parts).removeprefix(SEPARATOR))
+
+
+_MAYBE_GARBLED = pairs_among(_LETTERS)
+
+
+def may_be_garbled(joined: str) -> bool:
+    """Whether the rules have to look at a row's letters, though the pattern lets each of them pass."""
+    return not joined.isascii() and _MAYBE_GARBLED.search(joined) is not None
 
 
 class Texts(NamedTuple):
@@ -93,7 +102,7 @@ def valid_texts(row: Row) -> Texts | None:
         joined = SEPARATOR.join(texts)
     except TypeError:
         return None
-    if _PATTERN.fullmatch(joined) is None:
+    if _PATTERN.fullmatch(joined) is None or may_be_garbled(joined):
         return None
     name, text, endpoint, database, tenant, principal, _, org, sandbox = texts
     if tenant == principal or MARKER in text:
