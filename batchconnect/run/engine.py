@@ -236,6 +236,7 @@ def _job(
         opened=opened,
         resumed=resumed,
         is_selected=choices.selector(service.orgs),
+        strict=choices.strict,
         rules=rules_of(service, choices),
         policy=Policy(
             settle_s=service.settle_s,
@@ -258,7 +259,12 @@ def _job(
 
 def _fast_scan(sheet: Sheet, service: ConnectedService, choices: Choices) -> FastScan:
     return FastScan(
-        sheet.header, orgs=service.orgs, org=choices.org, sandbox=choices.sandbox, yields_rows=True
+        sheet.header,
+        orgs=service.orgs,
+        org=choices.org,
+        sandbox=choices.sandbox,
+        yields_rows=True,
+        strict=choices.strict,
     )
 
 

@@ -14,10 +14,11 @@ from batchconnect.model.org import Org
 from batchconnect.model.row import Column, Header, Row
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
-from batchconnect.sheet.template import is_template_row
+from batchconnect.sheet.template import NOT_SENT
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
+from batchconnect.validation.series import Series, may_go_on
 from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, may_be_garbled, pattern_of
 
 _MOST_PLACES = 4096
@@ -51,6 +52,7 @@ class FastScan:
         org: `--org`.
         sandbox: `--sandbox`.
         yields_rows: Whether the rows that are taken are told of, or only counted.
+        strict: Warnings are errors.
     """
 
     def __init__(
@@ -61,14 +63,18 @@ class FastScan:
         org: str | None,
         sandbox: str | None,
         yields_rows: bool = False,
+        strict: bool = False,
     ) -> None:
         self.doubles = Doubles(header)
         """Knows the rows that were taken."""
+        self.series = Series(header, strict=strict)
+        """Has seen them in their order."""
         self.rows = 0
         """How many were taken."""
         present = [column for column in Column if column in header.columns]
         self._pick = itemgetter(*(header.columns[column] for column in present))
         self._match = pattern_of(present).fullmatch
+        self._key_at = header.columns[Column.SERVICE_PRINCIPAL_KEY]
         self._carried_at = header.carried_at
         self._orgs = orgs
         self._org = org
@@ -86,7 +92,7 @@ class FastScan:
         if found is None or MARKER in joined or may_be_garbled(joined):
             return False
         name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
-        if tenant == principal or is_template_row(name):
+        if tenant == principal or name.startswith(NOT_SENT):
             return False
         where = (in_org, in_sandbox)
         try:
@@ -98,6 +104,10 @@ class FastScan:
         org, sandbox, there = chosen
         # The pattern lets pass only what is canonical already, but for the case of the database.
         self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
+        series, seen = self.series, (number, tenant, principal, cells[self._key_at])
+        if may_go_on(series.last, seen):
+            series.look(seen)
+        series.last = seen
         self.rows += 1
         if not self._yields_rows:
             return True

@@ -19,10 +19,11 @@ from batchconnect.run.accounting import Intake
 from batchconnect.run.intake import Parse, examine, take_in
 from batchconnect.sheet import MemorySheet, Sheet, open_sheet
 from batchconnect.sheet.template import render_csv
-from batchconnect.validation.connection import parse
+from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
+from batchconnect.validation.series import Warned
 
 GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 PRINCIPAL = "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11"
@@ -48,7 +49,10 @@ OTHERWISE: dict[str, Sequence[str]] = {
     Column.ENDPOINT: ["http://acme.westeurope.kusto.windows.net", "https://b.eu.kusto.windows.net"],
     Column.DATABASE: ["Telemetry", "1.0", "sales", "a\nb"],
     Column.TENANT: [GUID.upper(), "acme.onmicrosoft.com", PRINCIPAL],
-    Column.SERVICE_PRINCIPAL_ID: [GUID, "{" + GUID + "}", "12345"],
+    Column.SERVICE_PRINCIPAL_ID: [
+        *(f"{PRINCIPAL[:-1]}{digit}" for digit in "234"),
+        *(GUID, "{" + GUID + "}", "12345"),
+    ],
     Column.SERVICE_PRINCIPAL_KEY: ["env:A", "", "1.23E+15", "#REF!", "other-key~1"],
     Column.ORG: ["ACME", "globex", "The globex", "nobody", "", " acme"],
     Column.SANDBOX: ["dev", "Prod", "", "*"],
@@ -121,7 +125,12 @@ def findings(sheet: Sheet, judge: Parse, fast_scan: FastScan | None) -> tuple[in
         total += bool(row.cells)
         assert judged is not None
         is_rejected = isinstance(judged, Rejected)
-        problems = judged.problems if isinstance(judged, Rejected) else judged.findings
+        problems: tuple[Problem, ...] = ()
+        match judged:
+            case Rejected(problems=problems) | BaseConnection(findings=problems):
+                pass
+            case Warned(problem=problem):
+                problems = (problem,)
         if problems:
             said.append((row.number, is_rejected, problems))
     return total + (fast_scan.rows if fast_scan else 0), said

@@ -1,5 +1,7 @@
 """Rows that are none are called what they are, in place of what is wrong with each of their cells."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from batchconnect.model.org import Org
@@ -25,7 +27,7 @@ GOOD = {
 }
 
 
-def problems(cells: dict[Column, str | NotText], header: Header = HEADER) -> tuple[Problem, ...]:
+def problems(cells: Mapping[Column, str | NotText], header: Header = HEADER) -> tuple[Problem, ...]:
     key = Column.SERVICE_PRINCIPAL_KEY
     typed: dict[Column, Cell] = {
         column: Secret(cell) if column is key and isinstance(cell, str) else cell

@@ -83,6 +83,10 @@ def _document(found: SheetPlan, choices: Choices) -> dict[str, object]:
             for row, problems in sorted(found.rejected.items())
             for problem in problems
         ],
+        "warnings": [
+            {"cell": problem.cell, "code": problem.code, "what": problem.what}
+            for problem in found.about_rows
+        ],
         "sandboxes": [
             {
                 "org": one.org,
@@ -136,6 +140,12 @@ def _lines(found: SheetPlan, choices: Choices, *, following: str | None) -> list
             escape_control(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
             for problem in problems
         ]
+    lines += [
+        escape_control(
+            f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
+        )
+        for problem in found.about_rows
+    ]
     if found.not_selected:
         lines.append(f"{_rows(found.not_selected)} left out by --only")
     create = sum(one.create for one in found.sandboxes)

@@ -27,6 +27,7 @@ from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 from batchconnect.validation.reference import References
+from batchconnect.validation.series import Warned
 
 _NOWHERE: Final = "https://localhost"
 _MOST_KINDS: Final = 200
@@ -71,9 +72,17 @@ def run(
         is_selected = choices.selector(orgs)
         fast_scan = None
         if not choices.only:
-            fast_scan = FastScan(opened.header, orgs=orgs, org=choices.org, sandbox=choices.sandbox)
+            fast_scan = FastScan(
+                opened.header,
+                orgs=orgs,
+                org=choices.org,
+                sandbox=choices.sandbox,
+                strict=choices.strict,
+            )
         doubled: dict[int, tuple[Problem, ...]] = {}
-        for row, judged in examine(opened, judge, is_selected=is_selected, fast_scan=fast_scan):
+        for row, judged in examine(
+            opened, judge, is_selected=is_selected, fast_scan=fast_scan, strict=choices.strict
+        ):
             is_again = not row.cells
             found.add(row.number, judged, is_again=is_again)
             if is_again and isinstance(judged, Rejected):
@@ -141,8 +150,10 @@ class Findings:
         self._found: list[tuple[int, Problem]] = []
         self._kinds: dict[tuple[Severity, str | None, str], FindingKind] = {}
 
-    def add(self, number: int, judged: BaseConnection | Rejected | None, *, is_again: bool) -> None:
-        """Take one judged row in; a double is judged again."""
+    def add(
+        self, number: int, judged: BaseConnection | Rejected | Warned | None, *, is_again: bool
+    ) -> None:
+        """Take one judged row in; a double, or a row of a series, is judged again."""
         self.rows += not is_again
         problems: Iterable[Problem] = ()
         match judged:
@@ -150,6 +161,8 @@ class Findings:
                 self.rejected.add(number)
             case BaseConnection(findings=problems):
                 pass
+            case Warned(problem=problem):
+                problems = (problem,)
             case None:
                 pass
         for problem in problems:

@@ -27,6 +27,7 @@ from batchconnect.model.event import (
     RunStarted,
     SandboxListed,
     Settling,
+    SheetWarned,
     Swept,
 )
 from batchconnect.model.outcome import Status, status_of
@@ -121,7 +122,7 @@ class ProgressState:
                 self._is_draining = True
             case RunFinished(duration_s=duration_s):
                 self._finished(duration_s)
-            case PaceChanged() | LaneCounted() | RunStarted() | Swept():
+            case PaceChanged() | LaneCounted() | RunStarted() | SheetWarned() | Swept():
                 pass
             case _:
                 assert_never(event)

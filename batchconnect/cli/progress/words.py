@@ -20,6 +20,7 @@ from batchconnect.model.event import (
     RunStarted,
     SandboxListed,
     Settling,
+    SheetWarned,
     Swept,
 )
 from batchconnect.model.outcome import (
@@ -95,8 +96,8 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case Planned():
-                return _planned(event)
+            case SheetWarned() | Planned():
+                return _taken_in(event)
             case Swept():
                 return _swept(event)
             case Settling() | RunStarted() | LaneCounted() | RunFinished():
@@ -169,6 +170,12 @@ def _row(event: RowStarted | RowSettled | RowInDoubt) -> Message | None:
 
 _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
+
+
+def _taken_in(event: SheetWarned | Planned) -> Message:
+    if isinstance(event, SheetWarned):
+        return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
+    return _planned(event)
 
 
 def _planned(event: Planned) -> Message:
