@@ -6,6 +6,7 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.model.errors import SheetError
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import Accounting, CarryOver, Intake
@@ -64,7 +65,9 @@ def _look_through(
     """As `examine`, with the rows that the fast scan tells of."""
     doubles = Doubles(sheet.header) if fast_scan is None else fast_scan.doubles
     series = Series(sheet.header, strict=strict) if fast_scan is None else fast_scan.series
+    has_rows = False
     for row in sheet.rows() if fast_scan is None else fast_scan.of(sheet):
+        has_rows = True
         if isinstance(row, ValidRow):
             yield row
             continue
@@ -76,6 +79,11 @@ def _look_through(
             doubles.add(judged)
             series.add(judged)
         yield row, judged
+    if not (has_rows or (fast_scan is not None and fast_scan.rows)) and sheet.template_rows:
+        raise SheetError(
+            f"{sheet.name}: this is still the template, nobody has filled it in",
+            hint="Fill in a row for each connection; rows that begin with `NOT SENT` are skipped.",
+        )
     doubled = doubles.groups()
     for number in sorted(doubled):
         yield Row(number=number, cells={}), Rejected(problems=doubled.get(number))

@@ -90,6 +90,7 @@ class CsvSheet:
     def __init__(self, source: Source, *, name: str, encoding: str | None = None) -> None:
         self.name = name
         self.blank_rows = 0
+        self.template_rows = 0
         self._origin = source
         self._text, offset, warnings = utf8(source, place=name, encoding=encoding)
         start = _Start(offset=offset, line=1, number=1)
@@ -139,7 +140,7 @@ class CsvSheet:
             SheetError: As of `rows`.
         """
         self._origin.check()
-        self.blank_rows = 0
+        self.blank_rows = self.template_rows = 0
         make, width = self._layout.row, self._layout.named
         exact, is_typed = not self._layout.nameless, not self._layout.is_quoted
         for offset, line, number, cells in self._records(self._body, self._delimiter):
@@ -156,6 +157,7 @@ class CsvSheet:
             row = make(number, cells, place)
             if row is None:
                 self.blank_rows += 1
+                self.template_rows += not is_blank(cells)
             else:
                 yield row
         self._origin.check()

@@ -155,6 +155,8 @@ def _lines(found: SheetPlan, choices: Choices, *, following: str | None) -> list
     lines.append(
         f"{_rows(found.rows)}: {create} to create{canary}, {rejected} rejected; nothing was sent"
     )
+    if not found.rows:
+        lines.append("no rows yet: there is nothing to do below the header")
     return lines if following is None else [*lines, f"next:   {escape_control(following)}"]
 
 

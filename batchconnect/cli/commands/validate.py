@@ -200,6 +200,8 @@ class Findings:
         lines.append(
             f"{sheet}: {_rows(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
         )
+        if not self.rows:
+            lines.append("no rows yet: there is nothing to check below the header")
         if not self.rejected and self.rows:
             lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
         return [escape_control(line) for line in lines]
