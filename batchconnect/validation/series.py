@@ -25,7 +25,7 @@ _TENANT, _PRINCIPAL, _KEY = (
 )
 _DIGITS = "0123456789"
 _MOST_DIGITS = 15
-_HEAD = 24
+HEAD = 24
 """Characters at which two ids of one series are alike in any case: only their ends count up."""
 _LONG = 16
 """Characters of a key that is no practice key, as `key-1` is one."""
@@ -118,7 +118,7 @@ class Series:
 
 def may_go_on(before: Seen, seen: Seen) -> bool:
     """Whether a row may go on what the row before began: a quick look that passes hardly any row."""
-    return before[2][:_HEAD] == seen[2][:_HEAD] or before[3] == seen[3]
+    return before[2][:HEAD] == seen[2][:HEAD] or before[3] == seen[3]
 
 
 def _step(old: str, new: str) -> int:

@@ -66,7 +66,7 @@ _MAYBE_GARBLED = pairs_among(_LETTERS)
 
 def may_be_garbled(joined: str) -> bool:
     """Whether the rules have to look at a row's letters, though the pattern lets each of them pass."""
-    return not joined.isascii() and _MAYBE_GARBLED.search(joined) is not None
+    return _MAYBE_GARBLED.search(joined) is not None
 
 
 class Texts(NamedTuple):
