@@ -9,7 +9,7 @@ without it: whatever a plain word names stays as it is.
 import re
 from collections.abc import Iterator, Mapping
 
-from batchconnect.model.row import Column
+from batchconnect.model.column import Column
 from batchconnect.sheet.header_words import MEANINGS, letters_of
 
 # NOTE: not here on purpose: `client` and `Dienstprinzipal-ID` (person or app, object or application),

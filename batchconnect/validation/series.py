@@ -8,8 +8,9 @@ itself, so the rows are looked at one after the other. Nothing but the row befor
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
-from batchconnect.model.row import Column, Header, letters
+from batchconnect.model.row import Header, letters
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.finding import located
 
@@ -72,8 +73,8 @@ class Series:
         """Look at one row."""
         seen = (
             connection.row,
-            connection.tenant,
-            connection.service_principal_id,
+            connection.target.tenant,
+            connection.target.service_principal_id,
             connection.service_principal_key.reveal(),
         )
         if may_go_on(self.last, seen):

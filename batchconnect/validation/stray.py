@@ -7,8 +7,9 @@ Such a row would be told as five wrong cells, and none of the messages would hel
 import re
 from collections.abc import Mapping, Sequence
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Cell, Column, Header, NotText, Row
+from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.sheet.header_words import MEANINGS, letters_of
 from batchconnect.sheet.loose_words import loose_meaning

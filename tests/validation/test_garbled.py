@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from batchconnect.validation.garbled import has_lost_letter, is_garbled
-from batchconnect.validation.valid_pattern import _LETTERS, may_be_garbled
+from batchconnect.validation.rules import LETTERS
+from batchconnect.validation.valid_pattern import may_be_garbled
 
 NAMES = [
     "Süd",
@@ -89,4 +90,4 @@ def test_the_fast_look_passes_nothing_that_is_garbled(text: str) -> None:
     letters = {chr(code) for code in range(0xC0, 0x17F)}
     if is_garbled(text) and all(char.isascii() or char in letters for char in text):
         assert may_be_garbled(text)
-    assert _LETTERS == "\u00c0-\u017e"
+    assert LETTERS == "\u00c0-\u017e"

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
-from batchconnect.model.row import Column, Header
+from batchconnect.model.row import Header
 from batchconnect.validation.series import Seen, Series, Warned, may_go_on
 
 HEADER = Header(row_number=1, columns={column: at for at, column in enumerate(Column)})

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected, Severity
-from batchconnect.model.row import Cell, Column, Header, NotText, Row
+from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import parse
 from batchconnect.validation.org_registry import OrgRegistry
