@@ -114,6 +114,12 @@ def too_few(cells: Sequence[str], *, delimiter: str) -> tuple[str, str]:
             "the line is one quoted cell",
             "Remove the quotes around the whole line; a cell that holds the delimiter has its own.",
         )
+    for other in DELIMITERS:
+        if len(cells) == 1 and filled[0].count(other) >= _SWALLOWED:
+            return (
+                f"its cells are separated by {named(other)}, those of the header by {named(delimiter)}",
+                "Separate all lines alike.",
+            )
     if any("\n" in cell or "\r" in cell for cell in cells):
         return (
             "a quoted cell of it goes over several lines",

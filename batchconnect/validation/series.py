@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Header, letters
+from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.finding import located
 
@@ -71,11 +72,14 @@ class Series:
 
     def add(self, connection: BaseConnection) -> None:
         """Look at one row."""
+        key = connection.service_principal_key
+        # References may count up, as `env:KEY_1` and `env:KEY_2` do: they end with a sign that is no digit.
+        text = key.reveal() if isinstance(key, Secret) else f"{key.text}\0"
         seen = (
             connection.row,
             connection.target.tenant,
             connection.target.service_principal_id,
-            connection.service_principal_key.reveal(),
+            text,
         )
         if may_go_on(self.last, seen):
             self.look(seen)

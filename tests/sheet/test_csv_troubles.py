@@ -233,3 +233,10 @@ def test_a_wide_line_is_refused_with_the_limit_whatever_the_delimiter(write: Wri
     message = refused(write("name" + ",x" * 99_999 + "\n")).message
 
     assert "line 1: 100,000 cells; a sheet has at most 16,384 columns" in message
+
+
+def test_a_row_with_another_delimiter_than_the_header_is_told_so(write: Write) -> None:
+    """Two exports in one file; it is no footer."""
+    message = refused(write(f"{HEADER}\n{ROW}\n{ROW.replace(',', ';')}\n")).message
+
+    assert "its cells are separated by `;`, those of the header by `,`" in message
