@@ -17,6 +17,17 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SheetWarned:
+    """Rows taken together look odd; they are sent all the same."""
+
+    cells: str
+    """As a spreadsheet names them: `E2:E7`."""
+    code: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxListed:
     """One sandbox was read, or could not be."""
 
@@ -177,6 +188,7 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | SheetWarned
     | SandboxListed
     | Planned
     | RowStarted

@@ -49,6 +49,8 @@ def closing_lines(
     """
     incidents = summary.incidents[:_MOST_INCIDENTS]
     lines = [_headline(summary), *_counts(summary)]
+    if not summary.total:
+        lines.append("  no rows yet: there was nothing to do below the header")
     for incident in incidents:
         lines += ["", *_told(incident, width)]
     if more := len(summary.incidents) - len(incidents):

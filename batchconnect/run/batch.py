@@ -46,6 +46,7 @@ from batchconnect.model.event import (
     RowSettled,
     RunFinished,
     RunStarted,
+    SheetWarned,
 )
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Failed
@@ -105,6 +106,8 @@ class Job:
     """The run that this one goes on with; then *opened* is not written."""
     is_selected: Callable[[Row], bool] = lambda row: True
     """What `--only` chooses."""
+    strict: bool = False
+    """Warnings are errors."""
     fast_scan: FastScan | None = None
     """Takes most rows at one look, where all are selected and none is carried_over."""
     carry_over: CarryOver = lambda row, judged: None
@@ -172,7 +175,17 @@ class Batch:
             carry_over=job.carry_over,
             is_stopped=lambda: bool(job.stop.reason),
             fast_scan=job.fast_scan,
+            strict=job.strict,
         )
+        for problem in found.about_rows:
+            job.on_event(
+                SheetWarned(
+                    cells=problem.cell or "",
+                    code=problem.code,
+                    what=problem.what,
+                    remedy=problem.remedy,
+                )
+            )
         if job.stop.reason:
             return await self._close(writer, job.stop.reason)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]

@@ -264,6 +264,7 @@ def _job(
         opened=opened,
         resumed=resumed,
         is_selected=selector(options, service.orgs),
+        strict=options.strict,
         rules=rules_of(service, options),
         policy=Policy(
             settle_s=service.settle_s,
@@ -286,7 +287,12 @@ def _job(
 
 def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> FastScan:
     return FastScan(
-        sheet.header, orgs=service.orgs, org=options.org, sandbox=options.sandbox, yields_rows=True
+        sheet.header,
+        orgs=service.orgs,
+        org=options.org,
+        sandbox=options.sandbox,
+        yields_rows=True,
+        strict=options.strict,
     )
 
 

@@ -30,6 +30,7 @@ from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.series import Warned
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class SheetPlan:
     rows: int = 0
     not_selected: int = 0
     rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
+    about_rows: list[Problem] = field(default_factory=list)
+    """What is odd about rows taken together; a run sends them all the same."""
     sandboxes: list[SandboxPlan] = field(default_factory=list)
 
     @property
@@ -109,11 +112,13 @@ async def plan_run(
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
-    for row, judged in examine(sheet, parse, is_selected=selected):
+    for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
         match judged:
             case None:
                 found.not_selected += 1
+            case Warned(problem=problem):
+                found.about_rows.append(problem)
             case Rejected(problems=problems):
                 found.rejected[row.number] = [
                     problem for problem in problems if problem.severity is Severity.ERROR

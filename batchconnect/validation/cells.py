@@ -10,9 +10,14 @@ from batchconnect.model.outcome import Problem
 from batchconnect.model.reference import Reference
 from batchconnect.model.row import NotText, Row
 from batchconnect.model.secret import Secret
-from batchconnect.validation.damage import has_surrogate, is_spreadsheet_error
+from batchconnect.validation.damage import (
+    has_surrogate,
+    is_formula_text,
+    is_marked_as_text,
+    is_spreadsheet_error,
+)
 from batchconnect.validation.entra import judge_key
-from batchconnect.validation.finding import error
+from batchconnect.validation.finding import NOTHING, Problems, error, warning
 from batchconnect.validation.reference import References, is_reference
 from batchconnect.validation.rules import RULES
 
@@ -41,6 +46,10 @@ _KINDS = {
     ),
 }
 """What the cell holds, what that means, and how to mend it."""
+_TEXT_MARKS = frozenset("=' ")
+"""What a cell begins with that a spreadsheet was to take as a text."""
+_AS_TYPED = frozenset({Column.NAME, Column.DESCRIPTION, Column.SERVICE_PRINCIPAL_KEY})
+"""Columns whose cells are sent with all that stands around them."""
 _UNKNOWN_KIND = ("something", "what was typed can no longer be known", _RETYPE)
 _NO_SECRET = Secret("")
 
@@ -76,6 +85,8 @@ class Cells:
             what = f"the cell of {len(text)} characters holds half of a character (a surrogate)"
             self._found.append(error(column, "cell_surrogate", what, "Type the value again."))
             return None
+        if text[:1] in _TEXT_MARKS:
+            self._found += _marked(column, text)
         return text
 
     def required(self, column: Column) -> str:
@@ -117,6 +128,18 @@ class Cells:
         assert isinstance(value, Secret)
         self._found += judge_key(value)
         return key
+
+
+def _marked(column: Column, text: str) -> Problems:
+    """The warning for a mark that keeps a spreadsheet from changing a cell, and is no part of its value."""
+    fix = "Type the value alone, in a column formatted as text."
+    if is_formula_text(text):
+        what = 'the cell is a formula that was kept as a text, as `="00123"`; it is taken as typed'
+        return (warning(column, "cell_formula_text", what, fix),)
+    if column in _AS_TYPED and is_marked_as_text(text):
+        what = "the cell begins with an apostrophe, a spreadsheet's mark of a text; it is sent as typed"
+        return (warning(column, "cell_apostrophe", what, fix),)
+    return NOTHING
 
 
 def _not_text(column: Column, cell: NotText) -> Problem:

@@ -21,6 +21,7 @@ from batchconnect.validation.finding import NOTHING, has_error, located
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
 from batchconnect.validation.reference import References
+from batchconnect.validation.stray import commented_out, what_it_is
 from batchconnect.validation.valid_pattern import Texts, valid_texts
 
 
@@ -85,11 +86,16 @@ def parse(
         columns. No finding repeats what stands in a refused cell, since columns get swapped.
     """
     found: list[Problem] = []
-    texts = valid_texts(row) or _judged(row, references, found)
+    texts = valid_texts(row)
+    if texts is None:
+        texts = _judged(row, references, found)
+        found += commented_out(row, header)
     its_org, problems = choose_org(texts.org, org, orgs)
     found += problems
     its_sandbox, problems = choose_sandbox(texts.sandbox, sandbox, its_org)
     found += problems
+    if found and has_error(found):
+        found = [*what_it_is(row, found)]
     findings = located(found, header, row.number, strict=strict) if found else NOTHING
     if its_org is None or (findings and has_error(findings)):
         return Rejected(problems=findings)

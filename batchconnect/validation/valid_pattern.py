@@ -17,7 +17,8 @@ from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import Target
 from batchconnect.validation.entra import has_same_ids
-from batchconnect.validation.rules import RULES
+from batchconnect.validation.garbled import pairs_among
+from batchconnect.validation.rules import LETTERS, RULES
 
 SEPARATOR = "\x1f"
 """A control character that no part of the pattern matches, so no cell runs into the next."""
@@ -44,6 +45,14 @@ def pattern_of(columns: Container[Column]) -> re.Pattern[str]:
         for column, rule in RULES.items()
     ]
     return re.compile("".join(parts).removeprefix(SEPARATOR))
+
+
+_MAYBE_GARBLED = pairs_among(LETTERS)
+
+
+def may_be_garbled(joined: str) -> bool:
+    """Whether the rules have to look at a row's letters, though the pattern lets each of them pass."""
+    return _MAYBE_GARBLED.search(joined) is not None
 
 
 class Texts(NamedTuple):
@@ -76,7 +85,7 @@ def valid_texts(row: Row) -> Texts | None:
         joined = SEPARATOR.join(texts)
     except TypeError:
         return None
-    if _PATTERN.fullmatch(joined) is None:
+    if _PATTERN.fullmatch(joined) is None or may_be_garbled(joined):
         return None
     name, text, *parts, _, org, sandbox = texts
     target = Target(*parts)

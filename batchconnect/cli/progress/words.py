@@ -21,6 +21,7 @@ from batchconnect.model.event import (
     RunStarted,
     SandboxListed,
     Settling,
+    SheetWarned,
     Swept,
 )
 from batchconnect.model.outcome import (
@@ -97,8 +98,8 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case Planned():
-                return _planned(event)
+            case SheetWarned() | Planned():
+                return _taken_in(event)
             case Swept() | FaultMet():
                 return _swept(event) if isinstance(event, Swept) else self._fault(event)
             case Settling() | RunStarted() | LaneCounted() | RunFinished():
@@ -179,6 +180,12 @@ def _row(event: RowStarted | RowSettled | RowInDoubt) -> Message | None:
 
 _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
+
+
+def _taken_in(event: SheetWarned | Planned) -> Message:
+    if isinstance(event, SheetWarned):
+        return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
+    return _planned(event)
 
 
 def _planned(event: Planned) -> Message:
