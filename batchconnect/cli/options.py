@@ -109,6 +109,15 @@ class SheetOptions:
             "--worksheet", metavar="NAME", help="The workbook's tab.", rich_help_panel=_WHICH
         ),
     ] = None
+    visible_only: Annotated[
+        bool,
+        typer.Option(
+            "--visible-only",
+            metavar="",
+            help="Leave out a workbook's hidden and filtered rows.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = False
     encoding: Annotated[
         str | None,
         typer.Option(

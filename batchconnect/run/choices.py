@@ -29,6 +29,8 @@ class Choices:
     """The workbook's tab; None: the only one whose headers match."""
     encoding: str | None = None
     """Of a CSV that is not UTF-8."""
+    visible_only: bool = False
+    """A workbook's rows that nobody sees are left out."""
     only: tuple[str, ...] = ()
     """`org=NAME` and `sandbox=NAME`; of several with one word, any; of both words, both."""
     concurrency: int = 64

@@ -49,6 +49,7 @@ def run_header(
         columns={str(column): place for column, place in sheet.header.columns.items()},
         worksheet=choices.worksheet,
         encoding=choices.encoding,
+        visible_only=choices.visible_only,
         org=choices.org,
         sandbox=choices.sandbox,
         note=choices.note,

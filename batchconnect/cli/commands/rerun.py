@@ -62,6 +62,7 @@ def run(
         sheet_options,
         worksheet=sheet_options.worksheet or opened.worksheet,
         encoding=sheet_options.encoding or opened.encoding,
+        visible_only=sheet_options.visible_only or opened.visible_only,
         org=sheet_options.org or opened.org,
         sandbox=sheet_options.sandbox or opened.sandbox,
     )

@@ -23,7 +23,7 @@ from batchconnect.run.choices import REPORTS, Choices
 from batchconnect.run.exit_code import FailureLimit
 from batchconnect.settings import Settings, load_settings
 from batchconnect.settings.options import Overrides
-from batchconnect.sheet import Sheet, open_sheet
+from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 
 _WHOLE: Final = 100.0
 """Per cent."""
@@ -100,6 +100,7 @@ def choices_of(
     return Choices(
         worksheet=sheet.worksheet if sheet else None,
         encoding=sheet.encoding if sheet else None,
+        visible_only=sheet.visible_only if sheet else False,
         org=sheet.org if sheet else None,
         sandbox=sheet.sandbox if sheet else None,
         only=_only(part) if part else tuple((sheet.only if sheet else None) or ()),
@@ -136,7 +137,9 @@ def sheet_of(path: str, options: SheetOptions, console: Console) -> Iterator[She
     Raises:
         SheetError: It cannot be used.
     """
-    sheet = open_sheet(path, worksheet=options.worksheet, encoding=options.encoding)
+    sheet = open_sheet(
+        path, worksheet=options.worksheet, encoding=options.encoding, hidden=_hidden(options)
+    )
     told = len(sheet.warnings)
     try:
         console.warn(sheet.warnings)
@@ -145,6 +148,13 @@ def sheet_of(path: str, options: SheetOptions, console: Console) -> Iterator[She
         console.warn(sheet.warnings[told:])
     finally:
         sheet.close()
+
+
+def _hidden(options: SheetOptions) -> HiddenRows:
+    """What becomes of rows that nobody sees; to leave them out is no warning, so it wins."""
+    if options.visible_only:
+        return HiddenRows.LEAVE_OUT
+    return HiddenRows.REFUSE if options.strict else HiddenRows.READ
 
 
 def warn_of_places(choices: Choices, settings: Settings, console: Console) -> None:
@@ -209,7 +219,11 @@ def sheet_flags(options: SheetOptions) -> list[str]:
         *(("--only", only) for only in options.only or ()),
         ("--refs-dir", options.refs_dir),
     )
-    flags = (("--allow-refs", options.allow_refs), ("--strict", options.strict))
+    flags = (
+        ("--visible-only", options.visible_only),
+        ("--allow-refs", options.allow_refs),
+        ("--strict", options.strict),
+    )
     return [
         *(part for name, value in named if value is not None for part in (name, str(value))),
         *(name for name, is_given in flags if is_given),

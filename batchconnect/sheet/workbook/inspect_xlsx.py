@@ -22,6 +22,7 @@ from batchconnect.sheet.workbook.shared_texts import BLANK, oddity, odd_texts
 _ADDRESS = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _LARGEST_INDEX_PART = 16 << 20
 _BEGINNING = 1 << 16
+_TWICE = -1
 
 
 def inspect_xlsx(file: IO[bytes]) -> Iterator[tuple[str, InspectedTab]]:
@@ -155,25 +156,18 @@ class _Inspection:
             rows = rows.without(odd)
         filled: dict[int, int] = {}
         for number, columns in rows.filled():
-            mask = self._mask(columns)
-            if number - 1 in filled or number - 1 in self._tab.filled or mask is None:
+            mask = self._masks.get(columns)
+            if mask is None:
+                mask = self._masks[columns] = _mask(columns.split())
+            if number - 1 in filled or mask == _TWICE:
                 return False
             if mask:
                 filled[number - 1] = mask
+        if not filled.keys().isdisjoint(self._tab.filled):
+            return False
         self._tab.filled.update(filled)
         self._tab.hidden.update(number - 1 for number in rows.hidden())
         return True
-
-    def _mask(self, columns: Sequence[bytes]) -> int | None:
-        """A bit for each of the columns; None where one comes twice."""
-        key = b" ".join(columns)
-        mask = self._masks.get(key)
-        if mask is None:
-            positions = {_column(letters.decode()) for letters in columns}
-            if len(positions) < len(columns):
-                return None
-            mask = self._masks[key] = sum(1 << position for position in positions)
-        return mask
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         match tag.rpartition(":")[2]:
@@ -252,6 +246,12 @@ def _is_hidden(attributes: Mapping[str, str]) -> bool:
     if attributes.get("hidden") in ("1", "true"):
         return True
     return re.fullmatch(r"0+(\.0*)?", attributes.get("ht", "-")) is not None
+
+
+def _mask(columns: Sequence[bytes]) -> int:
+    """A bit for each of the columns; `_TWICE` where one comes twice."""
+    positions = {_column(letters.decode()) for letters in columns}
+    return _TWICE if len(positions) < len(columns) else sum(1 << at for at in positions)
 
 
 def _position(address: str) -> tuple[int, int] | None:

@@ -55,7 +55,10 @@ class InspectedTab:
 
     def saw(self, row: int, column: int, kind: str | None) -> None:
         """Note a cell that holds something."""
-        self.filled[row] = self.filled.get(row, 0) | 1 << column
+        seen, bit = self.filled.get(row, 0), 1 << column
+        self.filled[row] = seen | bit
+        if seen & bit:
+            kind = UNCLEAR  # an address that comes twice
         if kind is not None:
             self.kinds.setdefault(row, {})[column] = kind
 

@@ -45,7 +45,8 @@ _ROW = (
 _ROWS = re.compile(rb"(?:" + _ROW + rb"[ \t\r\n]*+)++")
 
 # In a plain row a cell that ends in its own tag is blank, and any other is not.
-_FILLED_COLUMN = re.compile(rb'<c r="([A-Z]+)[^>]*[^/]>')
+_ROW_OR_FILLED = re.compile(rb'<(?:c|row) r="([A-Z]+(?=[0-9][^>]*[^/]>)|[0-9]+)')
+_COLUMNS_OF_ROW = re.compile(rb"([0-9]+)((?: [A-Z]+)*)")
 _SHARED = re.compile(rb' t="s"><v>([0-9]+)</v>')
 _SHARED_CELL = re.compile(rb'<c [^>]* t="s"><v>([0-9]+)</v></c>')
 _NUMBER = re.compile(rb'\s*<row r="([0-9]+)"([^>]*)>')
@@ -74,11 +75,11 @@ class PlainRows(NamedTuple):
         xml = _SHARED_CELL.sub(lambda cell: b"" if int(cell[1]) in texts else cell[0], self.xml)
         return PlainRows(xml, self.last)
 
-    def filled(self) -> Iterator[tuple[int, list[bytes]]]:
+    def filled(self) -> Iterator[tuple[int, bytes]]:
         """The number of each row, with the letters of the columns that have a value in it."""
-        for row in self.xml.split(_END):
-            if found := _NUMBER.match(row):
-                yield int(found[1]), _FILLED_COLUMN.findall(row)
+        told = b" ".join(_ROW_OR_FILLED.findall(self.xml))
+        for number, columns in _COLUMNS_OF_ROW.findall(told):
+            yield int(number), columns
 
     def hidden(self) -> Iterator[int]:
         """Numbers of the rows that nobody sees."""

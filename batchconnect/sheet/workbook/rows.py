@@ -55,15 +55,16 @@ def cells_of(tab: "CalamineSheet", look: InspectedTab) -> Iterator[list[_Cell]]:
     shapes: dict[tuple[bool, ...], int] = {}
     index = -1
     for index, row in enumerate(_values(tab)):
+        seen = look.filled.get(index, 0)
         odd = look.kinds.get(index)
         if odd is None and _ONLY_TEXT.issuperset(map(type, row)):  # nearly every row
             shape = tuple(map(bool, row))
             if (mask := shapes.get(shape)) is None:
                 mask = shapes[shape] = _mask(shape)
-            if mask == look.filled.get(index, 0):
-                yield _without_end(list(row))  # type: ignore[arg-type] # only texts: see above
+            if mask == seen:
+                yield _without_end(row)
                 continue
-        yield _checked(row, odd or {}, look.filled.get(index, 0))
+        yield _checked(row, odd or {}, seen)
     for beyond in range(index + 1, max(look.last_row, max(look.kinds, default=-1)) + 1):
         yield _checked((), look.kinds.get(beyond, {}), look.filled.get(beyond, 0))
 
@@ -74,10 +75,10 @@ def own_cells(all_cells: Iterable[Sequence[_Cell]]) -> Iterator[list[_Cell]]:
         yield [] if _is_covered(cells) else _without_end(list(cells))
 
 
-def _values(tab: "CalamineSheet") -> Iterator[Sequence[object]]:
+def _values(tab: "CalamineSheet") -> Iterator[list[Any]]:
     """The cells of each row, from A1 on."""
     if tab.start is not None:
-        before: list[object] = [""] * tab.start[1]
+        before: list[Any] = [""] * tab.start[1]
         for row in tab.iter_rows():
             yield before + row if before else row
 

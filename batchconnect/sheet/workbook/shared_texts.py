@@ -118,7 +118,7 @@ def _parts(block: bytes) -> Iterator[tuple[bytes, int]]:
     at = 0
     while at < len(block):
         found = _ITEMS.match(block, at)
-        if found and not ESCAPE.search(found[0]):
+        if found and not (b"_x" in found[0] and ESCAPE.search(found[0])):
             end, count = found.end(), found[0].count(_START)
         else:
             following = block.find(_START, at + 1)

@@ -10,7 +10,8 @@ import pytest
 
 from batchconnect.model.row import Column, NotText, Row
 from batchconnect.sheet import open_sheet
-from batchconnect.sheet.workbook.inspect_xls import inspect_xls, workbook_stream
+from batchconnect.sheet.workbook.inspect_xls import XlsWorkbook
+from batchconnect.sheet.workbook.ole import root_streams
 
 pytestmark = pytest.mark.usefixtures("in_process")
 NAMES = [str(column) for column in Column]
@@ -177,7 +178,8 @@ def test_a_large_xls_has_its_stream_in_whole_sectors(write: Write) -> None:
     """From 4096 bytes on; below, it lies in the mini stream."""
     small, large = xls([NAMES, ROW]), xls([NAMES, ROW], pad=8000)
 
-    assert len(workbook_stream(large)) - len(workbook_stream(small)) == 8000
+    lengths = [len(root_streams(raw)["workbook"]) for raw in (small, large)]
+    assert lengths[1] - lengths[0] == 8000
     assert len(read(write(large, "clients.xls"))) == 1
 
 
@@ -187,7 +189,7 @@ def test_a_chain_without_an_end_is_an_error() -> None:
     struct.pack_into("<I", raw, 512 + 4 * 2, 2)
 
     with pytest.raises(ValueError, match="no end"):
-        workbook_stream(bytes(raw))
+        XlsWorkbook(bytes(raw))
     struct.pack_into("<I", raw, 512 + 4 * 2, 5000)
     with pytest.raises(ValueError, match="missing"):
-        list(inspect_xls(io.BytesIO(bytes(raw))))
+        XlsWorkbook(bytes(raw))
