@@ -23,7 +23,11 @@ _STRANGERS = (
     (rb"\{\\rtf", "a rich text document", _AS_XLSX),
     (rb"id;p\w*(?:;\w+)*\r?\n[a-z]{1,2};", "a SYLK file", _AS_XLSX),
     (rb"table\r?\n0,1\r?\n", "a DIF file", _AS_XLSX),
-    (rb"[\x02\x03\x30\x31\x43\x83\x8b\xf5].[\x01-\x0c][\x01-\x1f]", "a dBase table", _AS_XLSX),
+    (
+        rb"(?s:[\x02\x03\x30\x31\x43\x83\x8b\xf5].[\x01-\x0c][\x01-\x1f].{8}\x00\x00)",
+        "a dBase table",
+        _AS_XLSX,
+    ),
     (rb"\x00\x00[\x02\x1a]\x00", "a Lotus 1-2-3 or Quattro Pro workbook", _AS_XLSX),
     (
         rb"(?s:.{1,4000}?)PK\x03\x04(?s:.{26})(?:xl/|\[Content_Types\]|_rels/|mimetype|docProps/)",

@@ -65,9 +65,7 @@ def root_streams(container: bytes) -> Mapping[str, bytes]:
             return chain(entry.start)[: entry.length]
         mini, mini_size = chain(entries[0].start), 1 << mini_shift
         mini_fat = _numbers(chain(mini_fat_start))
-        parts = (
-            mini[n * mini_size : (n + 1) * mini_size] for n in _chain(entry.start, mini_fat)
-        )
+        parts = (mini[n * mini_size : (n + 1) * mini_size] for n in _chain(entry.start, mini_fat))
         return b"".join(parts)[: entry.length]
 
     return {
@@ -114,9 +112,7 @@ LARGEST_STREAM = 109 * (1 << _SHIFT) // 4 * (1 << _SHIFT) - (1 << 20)
 def _raw(name: str, kind: int, start: int, length: int, child: int) -> bytes:
     raw = bytearray(128)
     raw[: 2 * len(name)] = name.encode("utf-16-le")
-    struct.pack_into(
-        "<HBB3I", raw, 64, 2 * len(name) + 2, kind, 1, _NO_ENTRY, _NO_ENTRY, child
-    )
+    struct.pack_into("<HBB3I", raw, 64, 2 * len(name) + 2, kind, 1, _NO_ENTRY, _NO_ENTRY, child)
     struct.pack_into("<2I", raw, 116, start, length)
     return bytes(raw)
 

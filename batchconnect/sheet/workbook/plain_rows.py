@@ -32,7 +32,11 @@ _FORMULA = (
 )
 _CELL = (
     rb'<c r="[A-Z]{1,3}\1"(?: s="[0-9]+")?'
-    rb'(?: t="inlineStr"><is><t(?: xml:space="preserve">' + TEXT + rb"|>" + TRIMMED + rb")</t></is></c>"
+    rb'(?: t="inlineStr"><is><t(?: xml:space="preserve">'
+    + TEXT
+    + rb"|>"
+    + TRIMMED
+    + rb")</t></is></c>"
     rb'|(?: t="(?:s|str|n|b)")?(?:/>|>(?:' + _FORMULA + rb")?<v>" + TEXT + rb"</v></c>))"
 )
 _LOOK = (

@@ -16,7 +16,13 @@ from batchconnect.sheet import open_sheet
 from batchconnect.sheet.workbook import process
 from batchconnect.sheet.workbook.child import answers
 from batchconnect.sheet.workbook.form import ProtectedError, form_of
-from batchconnect.sheet.workbook.inspected import FARTHEST, MOST_BLANK, FarCellError, InspectedTab, check
+from batchconnect.sheet.workbook.inspected import (
+    FARTHEST,
+    MOST_BLANK,
+    FarCellError,
+    InspectedTab,
+    check,
+)
 from batchconnect.sheet.workbook.ole import container_of
 
 NAMES = [str(column) for column in Column]
@@ -138,9 +144,7 @@ def test_a_zip_of_very_many_parts_is_refused(write: Write) -> None:
 
 @pytest.mark.usefixtures("in_process")
 @pytest.mark.parametrize("part", ["sheet1.xml", "xl/workbook.xml", "styles.xml"])
-def test_a_document_type_is_refused(
-    workbook: Workbook, rewritten: Rewritten, part: str
-) -> None:
+def test_a_document_type_is_refused(workbook: Workbook, rewritten: Rewritten, part: str) -> None:
     """No spreadsheet program writes one, so nothing that it may say is looked at."""
     doctype = b"<!DOCTYPE x>"
     path = rewritten(
@@ -220,7 +224,7 @@ def test_a_sensitivity_label_is_not_called_a_password(write: Write, name: str) -
         (b"{\\rtf1", "rich text"),
         (b"ID;PWXL;N;E\r\nP;PGeneral\r\n", "a SYLK file"),
         (b'TABLE\r\n0,1\r\n"EXCEL"\r\n', "a DIF file"),
-        (b"\x03\x7a\x0b\x1e\x01\0\0\0", "a dBase table"),
+        (b"\x03\x7a\x0b\x1e\x01\0\0\0\x41\0\x10\0\0\0", "a dBase table"),
         (b"\0\0\x02\0\x06\x04\x06\0", "a Lotus 1-2-3 or Quattro Pro workbook"),
         (b"MZ stub" + zipped({"xl/workbook.xml": b""}), "something stands before the workbook"),
         (b"\x09\x08\x10\x00\x00\x06", "an Excel file without its container"),

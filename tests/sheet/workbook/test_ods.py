@@ -32,9 +32,7 @@ FAILED = (
 )
 
 
-RUBY = (
-    "<text:ruby><text:ruby-base>a</text:ruby-base><text:ruby-text>b</text:ruby-text></text:ruby>"
-)
+RUBY = "<text:ruby><text:ruby-base>a</text:ruby-base><text:ruby-text>b</text:ruby-text></text:ruby>"
 
 
 def text(value: str) -> str:
@@ -89,7 +87,7 @@ def read(path: Path) -> list[Row]:
         (text("a</text:p><text:p>b"), "a\nb"),
         (text(RUBY), NotText("text with marks")),
         (text("<text:title>b</text:title>"), NotText("text with marks")),
-        (text('x<text:a>y<text:s/></text:a>z'), "xy z"),
+        (text("x<text:a>y<text:s/></text:a>z"), "xy z"),
         ("<table:table-cell><text:p>db</text:p></table:table-cell>", "db"),
         ('<table:table-cell office:value-type="string" office:string-value="db"/>', "db"),
         (
