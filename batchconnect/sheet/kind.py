@@ -31,8 +31,10 @@ _STRANGERS = (
     (rb"\x00\x00[\x02\x1a]\x00", "a Lotus 1-2-3 or Quattro Pro workbook", _AS_XLSX),
     (
         rb"(?s:.{1,4000}?)PK\x03\x04(?s:.{26})(?:xl/|\[Content_Types\]|_rels/|mimetype|docProps/)",
-        "a packed workbook behind a beginning of another kind, as in a self-extracting archive "
-        "(something stands before the workbook)",
+        (
+            "a packed workbook behind a beginning of another kind, as in a self-extracting archive "
+            "(something stands before the workbook)"
+        ),
         "Ask for the workbook itself, or open it and save it anew.",
     ),
     (rb"%pdf-", "a PDF", "Ask for the table itself, as XLSX or CSV."),

@@ -111,14 +111,6 @@ class _Inspection:
             text = data[9:] if self._is_biff8 else data[8:]
             if length and text.strip(b" \t\r\n\0"):
                 self._tab.saw(row, column, None)
-        elif kind == _MANY_NUMBERS:
-            row, first = struct.unpack_from("<2H", data)
-            (last,) = struct.unpack_from("<H", data, len(data) - 2)
-            for column in range(first, last + 1):
-                self._tab.saw(row, column, None)
-        elif kind == _BOOL_OR_ERROR:
-            row, column, _, _, is_error = struct.unpack_from("<3H2B", data)
-            self._tab.saw(row, column, "error" if is_error else None)
         elif kind in _FORMULAS:
             self._formula(data)
         elif kind == _RESULT:
@@ -127,7 +119,15 @@ class _Inspection:
             self._note_other(kind, data)
 
     def _note_other(self, kind: int, data: bytes) -> None:
-        if kind == _ROW:
+        if kind == _MANY_NUMBERS:
+            row, first = struct.unpack_from("<2H", data)
+            (last,) = struct.unpack_from("<H", data, len(data) - 2)
+            for column in range(first, last + 1):
+                self._tab.saw(row, column, None)
+        elif kind == _BOOL_OR_ERROR:
+            row, column, _, _, is_error = struct.unpack_from("<3H2B", data)
+            self._tab.saw(row, column, "error" if is_error else None)
+        elif kind == _ROW:
             (row,) = struct.unpack_from("<H", data)
             self._described.add(row)
             if struct.unpack_from("<H", data, 12)[0] & _HIDDEN:

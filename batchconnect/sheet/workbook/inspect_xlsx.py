@@ -17,7 +17,7 @@ from defusedxml.ElementTree import fromstring
 
 from batchconnect.sheet.workbook.inspected import ForbiddenXmlError, InspectedTab
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
-from batchconnect.sheet.workbook.shared_texts import BLANK, oddity, odd_texts
+from batchconnect.sheet.workbook.shared_texts import BLANK, odd_texts, oddity
 
 _ADDRESS = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _LARGEST_INDEX_PART = 16 << 20

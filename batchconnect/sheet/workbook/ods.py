@@ -241,7 +241,7 @@ class _Reader:
         """
         Raises:
             FarCellError: More cells are filled by repetition than a table of ours can hold.
-        """  # noqa: D205 - it says all
+        """
         self._repeated += count - 1
         far = column >= _MOST_COLUMNS or self._row + self._row_count > _LAST_ROW
         if far or self._repeated > _MOST_REPEATED:
@@ -250,29 +250,30 @@ class _Reader:
 
 def _value(attributes: Mapping[str, str], text: str, mark: str | None) -> Value:
     """The text of a cell, or kind and text of what is none."""
-    kind = attributes.get("office:value-type") or attributes.get("calcext:value-type")
-    if attributes.get("calcext:value-type") == "error" or kind == "error":
+    kind = attributes.get("office:value-type")
+    if attributes.get("calcext:value-type") == "error":
         # LibreOffice stores an error as a text and says so in a word of its own.
         return ["error", ""]
     if kind is None and "table:formula" in attributes:
         return ["formula", ""]
+    if kind not in (None, "void", "string"):
+        return _typed(kind, attributes)
     if mark is not None:
         return [mark, ""]
-    if kind is None or kind == "void":
-        return text
-    if kind == "string":
-        given = attributes.get("office:string-value")
-        # The attribute is for a text that is shown in another way; the two say the same elsewhere.
-        return text if given is None or given == text else given if not text else [UNCLEAR, ""]
+    given = attributes.get("office:string-value") if kind == "string" else None
+    # The attribute is for a text that is shown in another way; where both are there, they agree.
+    return [UNCLEAR, ""] if text and given not in (None, text) else given or text
+
+
+def _typed(kind: str | None, attributes: Mapping[str, str]) -> list[str]:
+    """Kind and text of a number, a date or a boolean value; an error for what nobody has heard of."""
     if kind in _NUMBERS:
         return ["number", _number(attributes.get("office:value", ""))]
     if kind == "boolean":
         return ["boolean", attributes.get("office:boolean-value", "").upper()]
     if kind == "date":
         return ["date", attributes.get("office:date-value", "").removesuffix("T00:00:00")]
-    if kind == "time":
-        return ["date", attributes.get("office:time-value", "")]
-    return ["error", ""]
+    return ["date", attributes.get("office:time-value", "")] if kind == "time" else ["error", ""]
 
 
 def _number(text: str) -> str:

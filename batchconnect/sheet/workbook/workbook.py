@@ -14,9 +14,9 @@ from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, NotText, Row, letters
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, no_header, read
 from batchconnect.sheet.source import FileSource
-from batchconnect.sheet.workbook.process import Tab, read_tabs
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
 from batchconnect.sheet.workbook.inspected import BROKEN, MARKED, TABBED, UNCLEAR
+from batchconnect.sheet.workbook.process import Tab, read_tabs
 
 _KINDS = frozenset(
     {"number", "date", "boolean", "error", "formula", "merged", TABBED, BROKEN, MARKED, UNCLEAR}

@@ -102,7 +102,7 @@ def container(
     struct.pack_into("<109I", header, 76, 0, *[free] * 108)
 
     def entry(
-        name: str, kind: int, start: int, length: int, child: int = free, right: int = free
+        name: str, kind: int, start: int, length: int, *, child: int = free, right: int = free
     ) -> bytes:
         raw = bytearray(128)
         raw[: 2 * len(name)] = name.encode("utf-16-le")
@@ -112,9 +112,11 @@ def container(
 
     of_inner, of_book = (1, 3) if is_inner_first else (3, 1)
     parts = {
-        0: entry("Root Entry", 5, 2 if is_mini else end, count * 512 if is_mini else 0, of_book),
+        0: entry(
+            "Root Entry", 5, 2 if is_mini else end, count * 512 if is_mini else 0, child=of_book
+        ),
         of_book: entry(name, 2, 0 if is_mini else 2, len(stream), right=2 if inner else free),
-        2: entry("MBD0001", 1, 0, 0, of_inner) if inner else b"\0" * 128,
+        2: entry("MBD0001", 1, 0, 0, child=of_inner) if inner else b"\0" * 128,
         of_inner: entry("Workbook", 2, 2 + count, len(inner)) if inner else b"\0" * 128,
     }
     directory = b"".join(parts[number] for number in range(4))

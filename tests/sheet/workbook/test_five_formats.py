@@ -96,6 +96,7 @@ def xlsx_of(rows: Sequence[Sequence[object]]) -> bytes:
 class Raw(str):
     """XML of a cell as it is."""
 
+    __slots__ = ()
     EMPTY = 40
     """Number of a shared text that is empty."""
 

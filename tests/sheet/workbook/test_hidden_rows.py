@@ -53,7 +53,9 @@ def test_visible_only_leaves_them_out_and_counts_them(workbook: Workbook) -> Non
 
 def test_they_can_be_refused(workbook: Workbook) -> None:
     """Under `--strict`, as every warning."""
-    with pytest.raises(SheetError, match="2 rows are hidden or filtered out.*: rows 2-3") as caught:
+    with pytest.raises(
+        SheetError, match=r"2 rows are hidden or filtered out.*: rows 2-3"
+    ) as caught:
         open_sheet(workbook({"T": [NAMES, ROW, ROW]}, hide(2, 3)), hidden=HiddenRows.REFUSE)
 
     assert "--visible-only" in str(caught.value.hint)

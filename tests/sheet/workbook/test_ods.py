@@ -91,13 +91,17 @@ def read(path: Path) -> list[Row]:
         ("<table:table-cell><text:p>db</text:p></table:table-cell>", "db"),
         ('<table:table-cell office:value-type="string" office:string-value="db"/>', "db"),
         (
-            '<table:table-cell office:value-type="string" office:string-value="a"><text:p>b</text:p>'
-            "</table:table-cell>",
+            (
+                '<table:table-cell office:value-type="string" office:string-value="a"><text:p>b</text:p>'
+                "</table:table-cell>"
+            ),
             NotText("unclear"),
         ),
         (
-            '<table:table-cell office:value-type="date" office:date-value="2026-01-02"><text:p>x'
-            "</text:p></table:table-cell>",
+            (
+                '<table:table-cell office:value-type="date" office:date-value="2026-01-02"><text:p>x'
+                "</text:p></table:table-cell>"
+            ),
             NotText("date"),
         ),
         ('<table:table-cell office:value-type="time" office:time-value="PT1H"/>', NotText("date")),

@@ -8,8 +8,8 @@ from hypothesis import given, settings, strategies as st
 
 from batchconnect.sheet.workbook import inspect_xlsx, plain_rows
 from batchconnect.sheet.workbook.inspect_xlsx import _Inspection
-from batchconnect.sheet.workbook.plain_rows import PlainRows, split
 from batchconnect.sheet.workbook.inspected import FarCellError, InspectedTab, check
+from batchconnect.sheet.workbook.plain_rows import PlainRows, split
 
 PLAIN = [
     '<row r="7"></row>',
