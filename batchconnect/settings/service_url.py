@@ -12,6 +12,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from batchconnect.model.errors import SettingsError
+from batchconnect.transport.loopback import is_loopback
 
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 HTTPS_PORT = 443
@@ -22,16 +23,6 @@ class ServiceHost(Enum):
 
     PLATFORM = re.compile(r"platform(-[a-z0-9]+)?\.adobe\.io")
     IMS = re.compile(r"ims-[a-z0-9]+(-[a-z0-9]+)?\.adobelogin\.com")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its spelling alone; no name is looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def canonical_host(text: str, *, setting: str) -> str:

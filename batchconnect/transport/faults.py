@@ -113,6 +113,8 @@ class Faults:
             rate: Requests per second as of now.
             proven: Whether the service was seen to serve more than is asked of it now.
         """
+        # Half a minute of silence between two faults is no load. With a usual share that is known the sum
+        # forgets by itself, since normal answers pull it down.
         if self.share is None and now - self._last > ISOLATED_S:
             self._sum, self._run = 0.0, (0, 0)
         self._last = now
@@ -130,6 +132,9 @@ class Faults:
     def cut(self, rate: float) -> None:
         """Hear that this rate was cut: what comes next is judged by itself."""
         answers, faults = self._run
+        # Cuts in a row say that a lower rate helped nothing, but only if each was really lower than the one
+        # before (a rate that was made up for in between starts the count anew), and only while fewer than
+        # half of the requests failed: above that, the service is down, and no share is learned from it.
         is_lower = rate <= _LOWER * self._cut_rate
         self._cuts = 0 if faults >= _HALF * answers else self._cuts * is_lower + 1
         self._cut_rate = rate
@@ -143,6 +148,12 @@ class Faults:
 
     def _judge(self, rate: float, *, proven: bool) -> Fault:
         answers, faults = self._run
+        # Cases, in order:
+        #   1. Most requests fail: an outage, whatever was usual before. What was proven is forgotten.
+        #   2. The rate was never proven, and no two cuts in a row went for nothing: too fast.
+        #   3. Too few answers to tell a share from chance: leave it at that.
+        #   4. It goes on at a rate that was served, or however low the rate: the usual share of this
+        #      service, learned from here on.
         if answers >= _FEW and faults >= _OUTAGE * answers:
             self._is_out = True
             self._seen = (0.0, 0.0) if self.share is None else self._seen
@@ -178,6 +189,8 @@ class Faults:
         self._sum, self._run = 0.0, (0, 0)
 
     def _see(self, answers: int, faults: int) -> None:
+        # An exponential window: old answers fade once there are `_MEMORY` of them, so that a service which
+        # gets better is believed within a few minutes.
         answers_seen, faults_seen = self._seen[0] + answers, self._seen[1] + faults
         kept = min(1.0, _MEMORY / answers_seen)
         self._seen = (answers_seen * kept, faults_seen * kept)

@@ -1,6 +1,11 @@
 """
 Decides how fast a lane's rate may grow: quickly until the first cut, slowly near the last ceiling, and
 not at all while the rate is not used or something went wrong.
+
+The words are TCP's (RFC 5681): slow start until something was too much, congestion avoidance from then on,
+and a sender that is limited by its window (here: by requests in flight) learns nothing of the rate. What
+differs is that a rate grows here, not a window, since a service counts requests per second and not what is
+on its way. Each constant's effect on the benchmark stands in `docs/pace-constants.md`.
 """
 
 CUT = 0.7
@@ -70,7 +75,9 @@ class Growth:
         Returns:
             The rate to go on with.
         """
-        # What was served while the rate doubled by the second is far from what can be.
+        # What was served while the rate doubled by the second is far from what can be: its average says
+        # less than half of the limit, and to go on there would cost a minute of the slow way up.
+        # More than the rate was never asked for, whatever a burst let through.
         self._sustained = None if self.in_slow_start or served is None else min(rate, served)
         self._held_from = now
         self._exceeded(now, rate)
@@ -86,6 +93,8 @@ class Growth:
 
         Where it is known what the service can do, this tells of a pause that was too short.
         """
+        # Refused before anything was answered: the limit was still empty when the pause ended. The rate
+        # was not tried at all, so it is not cut a second time, nor remembered as a ceiling.
         if throttled and self._sustained is not None:
             self.restart(now)
             return min(rate, self._sustained * CUT)
@@ -113,6 +122,7 @@ class Growth:
 
     def undo_last_cut(self) -> None:
         """The last cut was a mistake: what failed fails at any rate."""
+        # No ceiling is known any more, so the way up is the quick one: all that was lost was time.
         self._ceiling, self.in_slow_start = None, True
         self._above_since = None
 
@@ -141,9 +151,12 @@ class Growth:
             self._taken += 1
             return 1.0, 1.0
         self.restart(now)
+        # The grant that closes a window is the first of the next one, so that none is counted twice.
         self._taken = 1
         if not clean:
             return 1.0, 1.0
+        # A rate that is not asked for proves nothing: a lane that waits for commits, or has few rows,
+        # would grow into a limit that it never met.
         per_second = self._per_second(now, rate)
         used = taken >= _USED * rate * elapsed
         # However long a window was, it is one proof: it grows no more than a second of slow start.
@@ -152,6 +165,10 @@ class Growth:
         return factor, (_SLOW_START if self.in_slow_start else _AVOIDANCE) if held else 1.0
 
     def _per_second(self, now: float, rate: float) -> float:
+        # Cases, in order:
+        #   1. The ceiling is old: limits change, and what was too much two minutes ago may be served now.
+        #   2. The rate is above it, and was for long enough without trouble: the limit has risen.
+        #   3. Near it: feel the way, a percent at a time. Below: congestion avoidance.
         if self._ceiling is not None and now - self._ceiling_at >= _FORGET_S:
             self._ceiling = None
         if self._ceiling is not None and rate > self._ceiling:

@@ -3,7 +3,7 @@ Finds and keeps the pace of one lane: when the next request may leave, and how m
 
 Pure: the clock comes in as `now`, randomness as an argument. The algorithm is GCRA with a burst of 1
 (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm) around a rate that grows while it is used
-and is cut when the service is congested; figures and measurements: `shared/faults.md`, section 3.
+and is cut when the service is congested; measurements: docs/performance.md.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from batchconnect.model.event import Event, LanePaused, PaceChanged
 from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
 from batchconnect.transport.load import Signal
+from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S
 from batchconnect.transport.throughput import PROVEN, ThroughputEstimate
 
 START_RATE = 2.0
@@ -32,8 +33,6 @@ _SHORT_GAP_S = 1e-2
 TICK_S = 1e-3
 """Seconds by which timers, and uvloop's clock, tell moments apart. Gaps that are shorter are kept on
 average: what falls within the same tick leaves together, instead of one grant for each tick."""
-RETRY_AFTER_JITTER_S = 0.3
-"""Seconds at most on top of `Retry-After`, so that lanes do not come back together."""
 LONGEST_PAUSE_S = 15.0
 """Seconds; pauses that the service did not name grow up to this. One request in so long costs it nothing,
 and a minute that has begun anew is not slept through."""

@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 
 LONGEST_S = 300.0
 """Seconds; a longer demand is cut to this (contract, section 6)."""
+RETRY_AFTER_JITTER_S = 0.3
+"""Seconds at most on top of what was asked for, so that lanes and rows do not come back together."""
 _SECONDS = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 

@@ -13,7 +13,6 @@ import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
@@ -21,9 +20,11 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.errors import SettingsError
 from batchconnect.transport.body import Body
 from batchconnect.transport.interface import Request, Response, TransportError
+from batchconnect.transport.loopback import is_loopback
 
 IDLE_S = 2.0
 """Seconds. An idle socket that the server closes as we write leaves a row in doubt."""
@@ -72,7 +73,7 @@ class Wire:
         *,
         allowed_hosts: frozenset[str],
         connect_timeout_s: float = 10,
-        read_timeout_s: float = 120,
+        read_timeout_s: float = TIMEOUT_S,
         deadline_s: float = 150,
         sockets: int = 100,
         proxy: str | None = None,
@@ -210,15 +211,6 @@ def _checked(address: str, allowed_hosts: frozenset[str]) -> URL:
     else:
         return url
     raise TransportError("host_not_allowed", sent=False, detail=reason, permanent=True)
-
-
-@lru_cache(maxsize=64)
-def is_loopback(host: str | None) -> bool:
-    """Whether a host is this machine: `localhost` or a loopback address."""
-    try:
-        return host == "localhost" or (host is not None and ip_address(host).is_loopback)
-    except ValueError:
-        return False
 
 
 def _version() -> str:

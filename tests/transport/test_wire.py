@@ -16,7 +16,8 @@ from yarl import URL
 from batchconnect.model.errors import SettingsError
 from batchconnect.transport.body import BODY_LIMIT, Body
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
-from batchconnect.transport.wire import Wire, is_loopback
+from batchconnect.transport.loopback import is_loopback
+from batchconnect.transport.wire import Wire
 
 HOST = "platform.adobe.io"
 URL_TEXT = f"https://{HOST}/data/foundation/flowservice/connections"

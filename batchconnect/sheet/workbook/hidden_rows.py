@@ -15,6 +15,13 @@ class HiddenRows(Enum):
     REFUSE = auto()
     """The sheet is not read until they are gone or shown."""
 
+    @classmethod
+    def of(cls, *, visible_only: bool, strict: bool) -> "HiddenRows":
+        """What a person chose; whoever leaves them out is not warned of them, so nothing is strict."""
+        if visible_only:
+            return cls.LEAVE_OUT
+        return cls.REFUSE if strict else cls.READ
+
 
 def listed(numbers: Sequence[int]) -> str:
     """

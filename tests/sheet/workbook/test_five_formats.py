@@ -10,8 +10,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column, NotText, letters
+from batchconnect.model.row import NotText, letters
 from batchconnect.model.secret import Secret
 from batchconnect.sheet import open_sheet
 from tests.sheet.workbook.records import (

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column
 from batchconnect.sheet import HiddenRows, open_sheet
 from batchconnect.sheet.workbook.hidden_rows import listed
 
