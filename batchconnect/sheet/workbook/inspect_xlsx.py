@@ -154,15 +154,14 @@ class _Inspection:
             if any(self._odd[number] != BLANK for number in odd):
                 return False
             rows = rows.without(odd)
-        filled: dict[int, int] = {}
-        for number, columns in rows.filled():
-            mask = self._masks.get(columns)
-            if mask is None:
-                mask = self._masks[columns] = _mask(columns.split())
-            if number - 1 in filled or mask == _TWICE:
-                return False
-            if mask:
-                filled[number - 1] = mask
+        found = rows.filled()
+        for columns in {columns for _, columns in found} - self._masks.keys():
+            self._masks[columns] = _mask(columns.split())
+        filled = {int(number) - 1: self._masks[columns] for number, columns in found}
+        if len(filled) < len(found) or _TWICE in self._masks.values():
+            return False
+        if 0 in self._masks.values():
+            filled = {row: mask for row, mask in filled.items() if mask}
         if not filled.keys().isdisjoint(self._tab.filled):
             return False
         self._tab.filled.update(filled)

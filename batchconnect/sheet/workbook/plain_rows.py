@@ -54,7 +54,7 @@ _COLUMNS_OF_ROW = re.compile(rb"([0-9]+)((?: [A-Z]+)*)")
 _SHARED = re.compile(rb' t="s"><v>([0-9]+)</v>')
 _SHARED_CELL = re.compile(rb'<c [^>]* t="s"><v>([0-9]+)</v></c>')
 _NUMBER = re.compile(rb'\s*<row r="([0-9]+)"([^>]*)>')
-_SIGNS_OF_HIDDEN = (b' hidden="1"', b' hidden="true"', b' ht="0')
+_SIGNS_OF_HIDDEN = (b' hidden="', b' ht="0')
 _HIDDEN = re.compile(rb' (?:hidden="(?:1|true)"|ht="0+(?:\.0*)?")')
 
 
@@ -79,11 +79,9 @@ class PlainRows(NamedTuple):
         xml = _SHARED_CELL.sub(lambda cell: b"" if int(cell[1]) in texts else cell[0], self.xml)
         return PlainRows(xml, self.last)
 
-    def filled(self) -> Iterator[tuple[int, bytes]]:
+    def filled(self) -> list[tuple[bytes, bytes]]:
         """The number of each row, with the letters of the columns that have a value in it."""
-        told = b" ".join(_ROW_OR_FILLED.findall(self.xml))
-        for number, columns in _COLUMNS_OF_ROW.findall(told):
-            yield int(number), columns
+        return _COLUMNS_OF_ROW.findall(b" ".join(_ROW_OR_FILLED.findall(self.xml)))
 
     def hidden(self) -> Iterator[int]:
         """Numbers of the rows that nobody sees."""
