@@ -24,12 +24,12 @@ import orjson
 from batchconnect.lane.lane import Lane, Limits
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.entry import Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.event import Event
 from batchconnect.model.identity import CONNECTION_SPEC_ID, find_marker
 from batchconnect.model.org import Org
@@ -107,6 +107,11 @@ def parser(sheet: MemorySheet, orgs: Iterable[Org]) -> Any:
         sandbox=None,
         references=References(allow=False, refs_dir=None, environ={}),
     )
+
+
+async def nothing_to_look_up(connection: BaseConnection) -> BaseConnection:
+    """Every key stands in its cell."""
+    return connection
 
 
 # The service ----------------------------------------------------------------------------------------
@@ -205,7 +210,7 @@ class FakeService:
         """By org id, or (org id + "/" + sandbox): every request meets this fate."""
         self.on_effect: Callable[[str], None] = lambda _point: None
         """Told of each side effect, before and after; a bomb raises here."""
-        self.ledger: Ledger | None = None
+        self.ledger: SqliteLedger | None = None
         """Of the process that sends: it must have heard of every create before."""
         self.unheard: list[str | None] = []
         """Markers of creates that arrived without an open intent in that ledger."""
@@ -253,7 +258,7 @@ class FakeService:
         self.on_effect(f"before {request.purpose}")
         self.seen.append(seen)
         if seen.marker is not None and self.ledger is not None:
-            intent = self.ledger.marker_state(seen.marker)
+            intent = self.ledger.states_of([seen.marker]).get(seen.marker)
             if intent is None or not intent.is_sent:
                 self.unheard.append(seen.marker)
         fate = (
@@ -381,7 +386,7 @@ class Bomb:
             raise Crash
 
 
-class MortalLedger(Ledger):
+class MortalLedger(SqliteLedger):
     """A ledger whose process may die before or after any commit; a dead one writes nothing more."""
 
     def __init__(self, path: str = MEMORY) -> None:
@@ -401,7 +406,7 @@ class Bench:
     """Everything that a run needs, small and behaving: one service, one machine, one ledger."""
 
     service: FakeService = field(default_factory=FakeService)
-    ledger: Ledger = field(default_factory=MortalLedger)
+    ledger: SqliteLedger = field(default_factory=MortalLedger)
     orgs: Sequence[Org] = (ACME, BETA)
     policy: Policy = field(default_factory=Policy)
     rules: Rules = field(default_factory=Rules)
@@ -459,6 +464,8 @@ class Bench:
         job = Job(
             sheet=sheet,
             parse=parser(sheet, self.orgs),
+            parse_again=parser(sheet, self.orgs),
+            ready=nothing_to_look_up,
             lane_of=lane_of,
             ledger=self.ledger,
             writer=lambda run: RunWriter(InPlace(self.ledger), run=run, clock=clock),

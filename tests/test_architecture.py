@@ -55,7 +55,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "msgspec": ("ledger.codec",),
     "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
-    "sqlite3": ("ledger.*", "simulator.*"),
+    "sqlite3": ("ledger.sqlite.*", "simulator.*"),
 }
 """For each foreign library: the modules through which it comes in."""
 
@@ -276,7 +276,7 @@ def test_what_could_move_to_another_project_imports_nothing_of_ours(module: str)
 
 def test_the_rings_know_messages_and_values_only() -> None:
     """No row, no outcome, no ledger: each ring is one `async send(Request) -> Response`."""
-    values = {"model.event", "model.org", "model.secret", "model.errors", "model.defaults"}
+    values = {f"model.{name}" for name in ("event", "fault", "org", "secret", "errors", "defaults")}
     others = {
         f"{module} > {name}"
         for module in OURS
@@ -286,6 +286,18 @@ def test_the_rings_know_messages_and_values_only() -> None:
     }
 
     assert others == set()
+
+
+def test_one_room_knows_what_the_ledger_is_kept_in() -> None:
+    """All else names the protocols, so that a second store is one folder and one branch."""
+    knowing = {
+        module
+        for module, imported in OURS.items()
+        if any(name.startswith("ledger.sqlite") for name in imported)
+        and not module.startswith("ledger.sqlite")
+    }
+
+    assert knowing == {"run.opened_ledger"}
 
 
 def test_only_the_front_of_the_house_knows_the_settings() -> None:

@@ -6,7 +6,7 @@ Absence is proved by a complete listing alone, so anything odd makes a listing *
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
@@ -116,29 +116,22 @@ class Listing:
         """Whether what it does not show is not there, or was applied after `began_s` less the lag."""
         return self.fault is None and self.refusal is None
 
-    def youngest_marker_age_ms(
-        self, counts: Callable[[str], bool] = lambda _marker: True
-    ) -> int | None:
+    def markers_younger_than(self, age_ms: float) -> list[str]:
         """
-        How long ago the newest connection with any marker of ours was created.
+        Markers of ours whose connections were created less than so many milliseconds ago.
 
-        Args:
-            counts: Which markers are looked at; all of them where it is not given.
-
-        Returns:
-            Milliseconds by the service's own clock; 0 where it does not tell; None without any.
+        By the service's own clock; one whose age it does not tell counts as just created.
         """
-        marked = [
-            found.created_at_ms
+        return [
+            found.marker
             for found in self.items
-            if found.marker is not None and counts(found.marker)
+            if found.marker is not None and self._age_ms(found.created_at_ms) < age_ms
         ]
-        if not marked:
-            return None
-        times = [at for at in marked if at is not None]
-        if self.served_at_ms is None or len(times) < len(marked):
+
+    def _age_ms(self, created_at_ms: int | None) -> int:
+        if self.served_at_ms is None or created_at_ms is None:
             return 0
-        return max(self.served_at_ms - max(times), 0)
+        return max(self.served_at_ms - created_at_ms, 0)
 
 
 def target_key(shown: Shown | Target) -> TargetKey | None:

@@ -28,6 +28,7 @@ from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import Event, LaneCounted, LaneStopped
+from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.transport.ims import Authorized, Token
 from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
@@ -53,7 +54,11 @@ _AHEAD_S: Final = 0.25
 _LEAST_AHEAD: Final = 2
 """Pause after so many; it doubles with each row that is tried in vain, up to the longest."""
 _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
-NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
+LEDGER_FAILED: Final = "ledger"
+"""Code of a stop because what the lane did could not be written down."""
+NO_REFUSAL: Final = frozenset(
+    {NO_PROGRESS, LEDGER_FAILED, "listing_failed", "sheet_changed", INTERNAL_FAULT}
+)
 """Codes of a stop that was not the service's word: trying again may well help."""
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome
 
 
@@ -145,6 +146,19 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultMet:
+    """An error of our own came up; what it was about goes on as far as it can."""
+
+    fault: Fault
+    where: str
+    """What was being done: `row`, `plan`, `settle`, `sweep`, `progress`, `run`, ..."""
+    org: str = ""
+    sandbox: str = ""
+    rows: tuple[int, ...] = ()
+    """Numbers of the rows that it met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
     """A stop was asked: nothing more is sent, what is in flight may finish."""
 
@@ -174,6 +188,7 @@ Event = (
     | LaneStopped
     | LaneCounted
     | Swept
+    | FaultMet
     | Draining
     | RunFinished
 )

@@ -6,6 +6,7 @@ the work of one lane `lane_work`'s.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
@@ -14,11 +15,12 @@ import anyio
 
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow, Orphan
-from batchconnect.lane.planner import Known, Rules, unknown
+from batchconnect.lane.planner import Known, Rules, states_in, unknown
 from batchconnect.lane.reconciler import Policy
-from batchconnect.lane.work import Holding, LaneWork
+from batchconnect.lane.work import Holding, LaneWork, Ready
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
+    FaultFound,
     LaneTold,
     Line,
     RowPlanned,
@@ -35,6 +37,7 @@ from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -44,6 +47,7 @@ from batchconnect.model.event import (
     RunFinished,
     RunStarted,
 )
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Failed
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
@@ -57,6 +61,7 @@ from batchconnect.run.exit_code import (
     count_statuses,
     exit_code,
 )
+from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake import Parse, take_in
 from batchconnect.run.stop import Stop
 from batchconnect.run.sweep import expected, sweep
@@ -85,6 +90,10 @@ class Job:
 
     sheet: Sheet
     parse: Parse
+    parse_again: Parse
+    """Judges a row for a second time: by its cells alone, whatever they refer to."""
+    ready: Ready
+    """Looks up the key of a row whose turn has come."""
     lane_of: Callable[[str], Lane]
     """The lane of an org's settings key; asked once for each."""
     ledger: Ledger
@@ -124,22 +133,33 @@ class Batch:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
-        self._told: list[Event] = []
+        self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet] = []
+        self._record = FaultRecord(
+            job.on_event,
+            keep=self._told_later,
+            on_raised=lambda: job.stop.ask(INTERRUPTED),
+        )
+        self._tell = self._record.tell
         self._works: list[LaneWork] = []
         self._failures = 0
         self._failures_allowed = inf
         self._begun = 0
         self._is_over_budget = False
-        self._broken: LedgerError | None = None
 
     async def run(self) -> RunState:
         """
         Return when the run has ended, in whichever way; its state says how.
 
         Raises:
+            Exception: Whatever the listener raised, once no row is on its way.
             SheetError: The sheet cannot be read to its end; nothing was sent.
             LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
         """
+        state = await self._run()
+        self._record.check()
+        return state
+
+    async def _run(self) -> RunState:
         job = self._job
         writer = job.writer(self._open())
         known = self._known()
@@ -163,7 +183,7 @@ class Batch:
         limit = job.bounds.max_failures
         self._failures_allowed = inf if limit is None else limit.of(found.to_do)
         self._works = self._share_out(found, gone, known, writer)
-        job.on_event(
+        self._tell(
             Planned(
                 to_create=found.to_do,
                 settled=found.rows - found.to_do,
@@ -172,8 +192,7 @@ class Batch:
             )
         )
         await self._work(writer)
-        if self._broken is not None:
-            raise self._broken
+        self._raise_if_all_broke()
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(writer, found.orgs)
         return await self._close(writer, job.stop.reason)
@@ -186,6 +205,19 @@ class Batch:
         line = Line(entry=ended, run=self._number, at_ms=self._job.clock.now_ms())
         self._job.ledger.append([line])
         return fold_run(self._job.ledger.run_lines(self._number))
+
+    def record(self, error: Exception) -> None:
+        """Keep what ended the run unforeseen, for the log and for the report of the resumed run."""
+        if error is self._record.raised:
+            return  # it is the listener's
+        event = FaultMet(fault=fault_of(error), where="run")
+        self._tell(event)
+        if self._number:
+            line = Line(
+                entry=FaultFound(event=event), run=self._number, at_ms=self._job.clock.now_ms()
+            )
+            with suppress(LedgerError):  # it may be the ledger that fails
+                self._job.ledger.append([line])
 
     # Opening ------------------------------------------------------------------------------------
 
@@ -204,7 +236,7 @@ class Batch:
             )
             line = Line(entry=entry, run=self._number, at_ms=job.clock.now_ms())
             job.ledger.append([line])
-        job.on_event(
+        self._tell(
             RunStarted(
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
@@ -239,11 +271,10 @@ class Batch:
                         if state.sends:
                             sends[state.marker] = state.spent
         of_all: dict[str, RowState] = {}
-        for marker in ledger.open_markers():
-            # Whether, and since when, an identity is in doubt is told by all runs together: another
-            # one may have sent it since.
-            whole = ledger.marker_state(marker)
-            assert whole is not None
+        # Whether, and since when, an identity is in doubt is told by all runs together: another one may
+        # have sent it since.
+        states = ledger.states_of(ledger.open_markers())
+        for marker, whole in states.items():
             mine = own.get(marker)
             if mine is not None and mine.doubt == whole.doubt:
                 of_all[marker] = mine
@@ -255,7 +286,7 @@ class Batch:
             is_new=self._is_new(),
             open=of_all,
             sends=sends,
-            state_of=ledger.marker_state if ledger.has_markers() else unknown,
+            states_of=states_in(ledger) if ledger.has_markers() else unknown,
         )
         return _Known(rows=rows, plan=plan)
 
@@ -290,6 +321,7 @@ class Batch:
                 offsets=offsets.get(org, {}),
                 orphans=tuple(orphans.get(org, ())),
                 load=self._load,
+                ready=self._job.ready,
                 ledger=writer,
                 known=known.plan,
                 clock=self._job.clock,
@@ -297,7 +329,6 @@ class Batch:
                 policy=self._job.policy,
                 may_begin=self._may_begin,
                 on_event=self._hear,
-                on_broken=self._break,
                 holding=self._job.holding,
             )
             for org in dict.fromkeys([*offsets, *orphans])
@@ -311,12 +342,12 @@ class Batch:
 
     def _load(self, offset: int) -> BaseConnection:
         row = self._job.sheet.at(offset)
-        judged = self._job.parse(row)
+        judged = self._job.parse_again(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
                 "and is not any more",
-                hint="Do not change the sheet, or what it refers to, while a run goes on.",
+                hint="Do not change the sheet while a run goes on.",
             )
         return judged
 
@@ -330,29 +361,39 @@ class Batch:
             beside.cancel_scope.cancel()
         for work in self._works:
             self._told.append(work.lane.counted())
-        await self._flush(writer)
+        await self._try_to_flush(writer)
 
     async def _write_what_lanes_tell(self, writer: RunWriter) -> None:
         while True:
             await anyio.sleep(_TELL_EVERY_S)
+            await self._try_to_flush(writer)
+
+    async def _try_to_flush(self, writer: RunWriter) -> None:
+        # What is not durable now is written later, before the run's last line at the latest.
+        with suppress(LedgerError):
             await self._flush(writer)
 
     async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
-        lines = [
-            writer.line(LaneTold(event=event))
-            for event in told
-            if isinstance(event, LaneStopped | LaneCounted | LanePaused | PaceChanged)
-        ]
         try:
-            await writer.write(lines)
-        except LedgerError as error:
-            self._break(error)
+            await writer.write(
+                [
+                    writer.line(
+                        FaultFound(event=event)
+                        if isinstance(event, FaultMet)
+                        else LaneTold(event=event)
+                    )
+                    for event in told
+                ]
+            )
+        except LedgerError:
+            self._told = [*told, *self._told]
+            raise
 
     async def _end_when_asked(self) -> None:
         reason = await self._job.stop.wait()
         in_flight = sum(work.in_flight for work in self._works)
-        self._job.on_event(Draining(reason=reason, in_flight=in_flight))
+        self._tell(Draining(reason=reason, in_flight=in_flight))
         for work in self._works:
             work.lane.halt(reason)
 
@@ -364,29 +405,36 @@ class Batch:
         self._begun += 1
         return True
 
-    def _break(self, error: LedgerError) -> None:
-        """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
-        self._broken = self._broken or error
-        self._job.stop.ask("ledger")
+    def _raise_if_all_broke(self) -> None:
+        """Where no lane could write, the run ends as one whose ledger is unusable: it stays open."""
+        broken = [work.broken for work in self._works if work.broken is not None]
+        if broken and len(broken) == len(self._works):
+            raise broken[0]
+
+    def _told_later(
+        self, event: LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet
+    ) -> None:
+        """What the ledger hears of with the next lines, for no row waits for it."""
+        self._told.append(event)
 
     def _hear(self, event: Event) -> None:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
-                self._told.append(event)
+                self._told_later(event)
             case RowSettled(outcome=Failed()):
                 self._failures += 1
                 if self._failures >= self._failures_allowed:
                     self._job.stop.ask(MAX_FAILURES)
             case _:
                 pass
-        self._job.on_event(event)
+        self._tell(event)
 
     # Closing --------------------------------------------------------------------------------------
 
     def _must_sweep(self) -> bool:
         resumed = self._job.resumed
         took_over = resumed is not None and resumed.ended is None
-        return took_over or any(work.had_doubts for work in self._works)
+        return took_over or any(work.had_doubts or work.broken for work in self._works)
 
     async def _sweep(self, writer: RunWriter, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
@@ -396,9 +444,9 @@ class Batch:
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
-            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
+            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s, on_fault=self._tell)
             await writer.write([writer.line(SweepDone(event=swept))])
-            self._job.on_event(swept)
+            self._tell(swept)
             beside.cancel_scope.cancel()
 
     async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
@@ -406,8 +454,10 @@ class Batch:
         scope.cancel()
 
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
+        await self._flush(writer)
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
+        await self._flush(writer)
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
         code = exit_code(
@@ -422,7 +472,5 @@ class Batch:
         await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))
         duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
-        self._job.on_event(
-            RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
-        )
+        self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended_state

@@ -6,20 +6,19 @@ rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 """
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger import MEMORY, Ledger
-from batchconnect.ledger.file import locked
+from batchconnect.ledger import Ledger
 from batchconnect.ledger.group_commit import GroupCommit
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
-from batchconnect.model.event import Event
-from batchconnect.model.exception_group import unwrap_exception_group
+from batchconnect.model.event import Event, FaultMet
+from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
+from batchconnect.model.fault import fault_of
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
@@ -27,7 +26,7 @@ from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.header import run_header
 from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.run.intake import Parse
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
 from batchconnect.run.selection import selector
@@ -37,6 +36,8 @@ from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.key import Keys
+from batchconnect.validation.local_resolver import LocalResolver
 from batchconnect.validation.reference import References
 
 
@@ -126,12 +127,29 @@ async def _onboard_sheet(
                 )
                 batch = Batch(job)
                 with listener.stop.cutting_off() as scope:
-                    state = await batch.run()
+                    state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            summary = summary_of(ledger, state)
-            report(summary)
-            return summary
+            return _report(summary_of(ledger, state), report, listener)
+
+
+async def _run(batch: Batch) -> RunState:
+    try:
+        return await batch.run()
+    except Exception as error:
+        if first_of_ours(error) is None:
+            batch.record(error)
+        raise
+
+
+def _report(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
+    try:
+        report(summary)
+    except Exception as error:
+        if first_of_ours(error) is None:
+            listener.on_event(FaultMet(fault=fault_of(error), where="report"))
+        raise
+    return summary
 
 
 async def settle(
@@ -175,13 +193,11 @@ async def settle(
                         on_event=listener.on_event,
                         stop=listener.stop,
                     )
-                summary = summary_of(ledger, state)
-                report(summary)
-                return summary
+                return _report(summary_of(ledger, state), report, listener)
 
 
 def parser(
-    sheet: Sheet, *, service: ConnectedService, options: MergedOptions, environ: Mapping[str, str]
+    sheet: Sheet, *, service: ConnectedService, options: MergedOptions, references: References
 ) -> Parse:
     """What judges a row of this sheet."""
     return partial(
@@ -190,9 +206,14 @@ def parser(
         orgs=service.orgs,
         org=options.org,
         sandbox=options.sandbox,
-        references=References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ),
+        references=references,
         strict=options.strict,
     )
+
+
+def references_of(options: MergedOptions, environ: Mapping[str, str]) -> References:
+    """What the cells of this command's sheet may refer to."""
+    return References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ)
 
 
 def _job(
@@ -207,7 +228,10 @@ def _job(
     writer: Callable[[int], RunWriter],
     parent: str | None,
 ) -> Job:
-    judge = parser(sheet, service=service, options=options, environ=environ)
+    references = references_of(options, environ)
+    judging = partial(parser, sheet, service=service, options=options)
+    judge = judging(references=references)
+    keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)
     parent_run = None
     resumed = None
     if parent is None:
@@ -231,6 +255,8 @@ def _job(
     job = Job(
         sheet=sheet,
         parse=judge,
+        parse_again=judging(references=references.by_form_alone()),
+        ready=keys.ready,
         lane_of=service.lane_of,
         ledger=ledger,
         writer=writer,
@@ -272,24 +298,3 @@ def rules_of(service: ConnectedService, options: MergedOptions) -> Rules:
         adopt_by_name=options.adopt_by_name,
         recreate=options.recreate,
     )
-
-
-# The ledger -----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def opened_ledger(
-    options: MergedOptions, host: str, *, about: dict[str, str], in_memory: bool = False
-) -> Iterator[Ledger]:
-    """
-    The ledger, locked for one run.
-
-    Raises:
-        LedgerError: It is in use or unusable.
-    """
-    with ExitStack() as stack:
-        path: str | Path = MEMORY
-        if not in_memory:
-            path = ledger_path_of(options)
-            stack.enter_context(locked(ledger_path_of(options), about=about))
-        yield stack.enter_context(Ledger(path, host=host, simulated=options.simulate))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -17,13 +18,13 @@ from batchconnect.lane.planner import (
     SettleFirst,
     decide,
     read_sandbox,
+    states_in,
 )
-from batchconnect.ledger import Ledger
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.options import MergedOptions
-from batchconnect.run.engine import parser, rules_of
+from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.intake import examine
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
@@ -101,7 +102,10 @@ async def plan_run(
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
-    parse = parser(sheet, service=service, options=options, environ=environ)
+    references = references_of(options, environ)
+    judging = partial(parser, sheet, service=service, options=options)
+    parse = judging(references=references)
+    parse_again = judging(references=references.by_form_alone())
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
@@ -119,7 +123,7 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse(row)
+        judged = parse_again(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
@@ -183,14 +187,12 @@ def _count(one: SandboxPlan, decided: Decided) -> None:
 
 
 def _known(options: MergedOptions, stack: ExitStack) -> Known:
-    if not ledger_path_of(options).exists():
+    if not is_there(options):
         return Known(is_new=False)
-    ledger = stack.enter_context(
-        Ledger(ledger_path_of(options), simulated=options.simulate, read_only=True)
-    )
-    states = ((marker, ledger.marker_state(marker)) for marker in ledger.open_markers())
+    ledger = stack.enter_context(read_ledger(options))
+    states = ledger.states_of(ledger.open_markers())
     return Known(
         is_new=False,
-        open={marker: state for marker, state in states if state is not None and state.is_open},
-        state_of=ledger.marker_state,
+        open={marker: state for marker, state in states.items() if state.is_open},
+        states_of=states_in(ledger),
     )

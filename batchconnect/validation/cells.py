@@ -7,10 +7,11 @@ workbook does not hold as text, a spreadsheet's error, half a character.
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.damage import has_surrogate, is_spreadsheet_error
-from batchconnect.validation.entra import check_key
+from batchconnect.validation.entra import judge_key
 from batchconnect.validation.finding import error
 from batchconnect.validation.reference import References, is_reference
 from batchconnect.validation.rules import RULES
@@ -113,26 +114,24 @@ class Cells:
         self._found += problems
         return value or ""
 
-    def key(self, references: References) -> Secret:
-        """The client secret, a reference resolved; an empty one where it is refused."""
+    def key(self, references: References) -> Secret | Reference:
+        """The client secret, or where it stands; an empty secret where it is refused."""
         text = self.required(Column.SERVICE_PRINCIPAL_KEY)
         if not text:
             return _NO_SECRET
-        secret = references.resolve(text) if is_reference(text) else Secret(text)
-        if isinstance(secret, Problem):
-            self._found.append(secret)
+        key = references.form(text) if is_reference(text) else Secret(text)
+        value = key
+        if isinstance(key, Reference):
+            if not references.are_resolved:
+                return key
+            # Only whether it can be sent is known from here on; its turn may be hours away.
+            value = references.resolve(text)
+        if isinstance(key, Problem) or isinstance(value, Problem):
+            self._found += [one for one in (key, value) if isinstance(one, Problem)][:1]
             return _NO_SECRET
-        if not secret or secret.reveal().isspace():
-            self._found.append(_empty_reference())
-            return _NO_SECRET
-        self._found += check_key(secret.reveal())
-        return secret
-
-
-def _empty_reference() -> Problem:
-    what = "the reference leads to an empty secret"
-    fix = "Put the secret into the variable or file that the cell names."
-    return error(Column.SERVICE_PRINCIPAL_KEY, "reference_empty", what, fix)
+        assert isinstance(value, Secret)
+        self._found += judge_key(value)
+        return key
 
 
 def _not_text(column: Column, cell: NotText) -> Problem:

@@ -11,6 +11,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Header, Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
@@ -37,11 +38,19 @@ class BaseConnection:
     """The user's description as typed, without marker."""
     target: Target
     """As it is sent; `Target.compared` is what is compared."""
-    service_principal_key: Secret = field(repr=False)
+    service_principal_key: Secret | Reference = field(repr=False)
+    """As it stands in the sheet: what names a key becomes the key when the row's turn has come."""
     marker: str
     """`bc1-` and 26 characters: the identity of the row, which it bears at Adobe for good."""
     findings: tuple[Problem, ...] = ()
     """Warnings and notes."""
+
+    @property
+    def secret(self) -> Secret:
+        """The key of a row whose turn has come."""
+        key = self.service_principal_key
+        assert isinstance(key, Secret), "a reference is resolved before its row is sent"
+        return key
 
     @property
     def description(self) -> str:
@@ -68,7 +77,7 @@ def parse(
         orgs: The orgs that a row may name.
         org: `--org`; fills a blank cell only.
         sandbox: `--sandbox`; fills a blank cell only, and wins over the org's default.
-        references: Resolves what stands for a secret.
+        references: Judges what stands for a secret.
         strict: Warnings are errors.
 
     Returns:

@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import NamedTuple, cast
 
 from batchconnect.model.column import Column
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import Target
@@ -51,7 +52,7 @@ class Texts(NamedTuple):
     name: str
     text: str
     target: Target
-    service_principal_key: Secret
+    service_principal_key: Secret | Reference
     org: str | None
     """None: refused, so that nothing takes its place."""
     sandbox: str | None

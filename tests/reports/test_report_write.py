@@ -12,9 +12,9 @@ from zipfile import ZipFile
 import pytest
 
 from batchconnect import reports
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.outcome import Failed, Problem
 from batchconnect.model.secret import Secret, redact
 from batchconnect.model.target import Target
@@ -25,7 +25,7 @@ RUN = "20251124-160000000-k3f9"
 
 
 def summary_of(name: str = "Acme", detail: str = "No.") -> Summary:
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     opened = RunOpened(run_id=RUN, sheets=("s.csv",), sheet_sha256="0", carried=("Ref",))
     run = ledger.append([Line(entry=opened, at_ms=1)])
     planned = RowPlanned(name=name, carried=(detail,))

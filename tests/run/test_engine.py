@@ -17,9 +17,10 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.reports.summary import Summary
 from batchconnect.run import header
-from batchconnect.run.engine import Listener, onboard_sheet, opened_ledger, rules_of, settle
+from batchconnect.run.engine import Listener, onboard_sheet, rules_of, settle
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.header import new_run_id
+from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.service import connected
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings

@@ -7,10 +7,10 @@ from typing import Final
 
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import SHEET, Given
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import place_warning
+from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
+from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
 from batchconnect.run.places import ledger_path_of
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
@@ -96,7 +96,7 @@ def sheet_of(path: str, options: MergedOptions, console: Console) -> Iterator[Sh
 def warn_of_places(options: MergedOptions, settings: Settings, console: Console) -> None:
     """Say what is odd about settings and ledger, and which ledger it is."""
     console.warn(settings.warnings)
-    warning = place_warning(ledger_path_of(options))
+    warning = warning_of_place(options)
     if warning is not None:
         console.warn([warning])
 
@@ -110,21 +110,21 @@ def warn_ignored_flags(given: Given, console: Console) -> None:
 
 
 @contextmanager
-def ledger_of(options: MergedOptions) -> Iterator[Ledger]:
+def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
     """
     The ledger, for reading; a run may be at work on it.
 
     Raises:
         LedgerError: There is none, or it is unusable.
     """
-    if not ledger_path_of(options).exists():
+    if not is_there(options):
         raise LedgerError(f"there is no ledger at {ledger_path_of(options)}", hint=_where(options))
-    with Ledger(ledger_path_of(options), simulated=options.simulate, read_only=True) as ledger:
+    with read_ledger(options) as ledger:
         yield ledger
 
 
 def _where(options: MergedOptions) -> str:
-    if not options.simulate and ledger_path_of(replace(options, simulate=True)).exists():
+    if not options.simulate and is_there(replace(options, simulate=True)):
         return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
     return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
 

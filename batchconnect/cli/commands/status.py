@@ -5,11 +5,11 @@ import os
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import ledger_of, options_of, place_flags, settings_of
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.ledger.file import is_held
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.history import find_run, summary_of
-from batchconnect.run.places import home_of, ledger_path_of
+from batchconnect.run.opened_ledger import is_in_use
+from batchconnect.run.places import home_of
 
 
 def run(output: OutputOptions, given: Given, *, run_id: str | None) -> int:
@@ -18,7 +18,7 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None) -> int:
     options = options_of(settings_of(given, os.environ, offline=True), given)
     with ledger_of(options) as ledger:
         state = find_run(ledger, run_id)
-        live = is_held(ledger_path_of(options)) and not state.is_closed
+        live = is_in_use(options) and not state.is_closed
         summary = summary_of(ledger, state, live=live)
         folder = home_of(options) / state.opened.run_id
         same = "the command that began it, once more"

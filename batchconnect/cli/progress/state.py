@@ -15,6 +15,7 @@ from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, LaneView, Pause, Vi
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -121,7 +122,7 @@ class ProgressState:
                 self._is_draining = True
             case RunFinished(duration_s=duration_s):
                 self._finished(duration_s)
-            case PaceChanged() | LaneCounted() | RunStarted() | Swept():
+            case PaceChanged() | LaneCounted() | RunStarted() | Swept() | FaultMet():
                 pass
             case _:
                 assert_never(event)

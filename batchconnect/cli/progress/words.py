@@ -8,6 +8,7 @@ from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -83,6 +84,7 @@ class Messages:
         self._unread: dict[tuple[str, str], str] = {}
         """Sandboxes that could not be read, and why."""
         self._outages: set[tuple[str, str]] = set()
+        self._faults: set[str] = set()
         self._is_draining = False
 
     def of(self, event: Event) -> Message | None:
@@ -97,8 +99,8 @@ class Messages:
                 return self._lane(event)
             case Planned():
                 return _planned(event)
-            case Swept():
-                return _swept(event)
+            case Swept() | FaultMet():
+                return _swept(event) if isinstance(event, Swept) else self._fault(event)
             case Settling() | RunStarted() | LaneCounted() | RunFinished():
                 return None
             case _:
@@ -120,6 +122,14 @@ class Messages:
                 return None
             case _:
                 assert_never(event)
+
+    def _fault(self, event: FaultMet) -> Message | None:
+        label = event.fault.label
+        # What ends the command is told by its own last words.
+        if label in self._faults or event.where in {"run", "report"}:
+            return None
+        self._faults.add(label)
+        return Message(f"a fault of batchconnect ({event.where}): {label}", is_error=True)
 
     def _paused(self, event: LanePaused) -> Message | None:
         if event.reason == WAITS_FOR_SETTLE:

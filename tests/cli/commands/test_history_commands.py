@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from batchconnect import RunOptions, Stop, onboard
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Line, RunResumed
-from batchconnect.ledger.file import locked
+from batchconnect.ledger.sqlite.file import locked
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from tests.command_line import FAST, CommandLine, many
 
 SIMULATED = ("--simulate", *FAST)
@@ -126,7 +126,7 @@ def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
     with locked(ledger, about={}):
         held = batchconnect("runs", "--simulate").out
         resumed = RunResumed(operator="me", machine="here", tool_version="0", crashed=False)
-        with Ledger(ledger, host="simulator", simulated=True) as opened:
+        with SqliteLedger(ledger, host="simulator", simulated=True) as opened:
             opened.append([Line(entry=resumed, run=1, at_ms=1)])
         at_work = batchconnect("runs", "--simulate").out
         status = batchconnect("status", "--simulate").out

@@ -17,9 +17,9 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # likewise
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import (
     Created,
@@ -75,7 +75,7 @@ NOTED: Final = replace(ODD, severity=Severity.NOTE, column="endpoint")
 def told(
     *rows: tuple[int, RowPlanned, Outcome], opened: RunOpened = OPENED, live: bool = False
 ) -> Summary:
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     run = ledger.append([Line(entry=opened, at_ms=1_764_000_000_000)])
     entries: list[tuple[int | None, Entry]] = []
     for number, planned, outcome in rows:
