@@ -58,8 +58,9 @@ def cells_of(tab: "CalamineSheet", look: InspectedTab) -> Iterator[list[_Cell]]:
         seen = look.filled.get(index, 0)
         odd = look.kinds.get(index)
         if odd is None and _ONLY_TEXT.issuperset(map(type, row)):  # nearly every row
-            shape = tuple(map(bool, row))
-            if (mask := shapes.get(shape)) is None:
+            if "" not in row:
+                mask = (1 << len(row)) - 1
+            elif (mask := shapes.get(shape := tuple(map(bool, row)), -1)) < 0:
                 mask = shapes[shape] = _mask(shape)
             if mask == seen:
                 yield _without_end(row)
