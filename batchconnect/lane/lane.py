@@ -30,6 +30,7 @@ from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
+from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import title_for
 from batchconnect.transport.ims import Authorized, Signed, Token
@@ -59,7 +60,14 @@ _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
 NO_REFUSAL: Final = frozenset(
-    {NO_PROGRESS, BANNED_UNTIL, LEDGER_FAILED, "listing_failed", "sheet_changed"}
+    {
+        NO_PROGRESS,
+        BANNED_UNTIL,
+        LEDGER_FAILED,
+        "listing_failed",
+        "sheet_changed",
+        INTERNAL_FAULT,
+    }
 )
 """Codes of a stop that was not the service's word: trying again may well help."""
 

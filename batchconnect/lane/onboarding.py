@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import anyio
 
-from batchconnect.flow_service import Sent
+from batchconnect.flow_service import Sent, unforeseen
 from batchconnect.flow_service.answer import (
     Answer,
     NotSent,
@@ -24,10 +24,11 @@ from batchconnect.flow_service.answer import (
 from batchconnect.ledger.entry import Settled
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
-TOKEN_REFUSED: Final = "token_refused"
+TOKEN_REFUSED: Final = "token_refused"  # noqa: S105 - a code, not a token
 """Code of a doubt that stands only because a token was refused on the way."""
 _AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds after which an answer that could not be written down is tried again, each time: a disk that is full
@@ -46,7 +47,11 @@ class Turn:
 
 
 async def onboard(
-    turn: Turn, *, create: Callable[[BaseConnection], Awaitable[Sent]], ledger: RunWriter
+    turn: Turn,
+    *,
+    create: Callable[[BaseConnection], Awaitable[Sent]],
+    ledger: RunWriter,
+    on_fault: Callable[[Fault], None] = lambda fault: None,
 ) -> Outcome:
     """
     Carry one row from its intent to its outcome.
@@ -55,6 +60,7 @@ async def onboard(
         turn: The row.
         create: Sends the one POST and judges its answer; it repeats only what surely was not applied.
         ledger: Hears of everything first.
+        on_fault: Told of an error of our own that is behind the outcome, before the outcome is written.
 
     Returns:
         The outcome, durable. `InDoubt` is to be settled; `NotAttempted` may be taken up again.
@@ -68,8 +74,9 @@ async def onboard(
     try:
         sent = await create(turn.connection)
     except Exception as error:  # noqa: BLE001 - whatever it is: the request may have left
-        # Only the kind is told: a message may repeat what was sent.
-        sent = Sent(answer=Unknown(code="internal_error", detail=type(error).__name__))
+        sent = unforeseen(fault_of(error), may_have_left=True)
+    if sent.fault is not None:
+        on_fault(sent.fault)
     outcome = outcome_of(sent.answer)
     if sent.token_refused:
         outcome = doubted(outcome)

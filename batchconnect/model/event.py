@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome
 
 
@@ -14,6 +15,17 @@ class RunStarted:
     resumed: bool
     """True: an earlier process left this run open, and it goes on."""
     simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetWarned:
+    """Rows taken together look odd; they are sent all the same."""
+
+    cells: str
+    """As a spreadsheet names them: `E2:E7`."""
+    code: str
+    what: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +162,19 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultMet:
+    """An error of our own came up; what it was about goes on as far as it can."""
+
+    fault: Fault
+    where: str
+    """What was being done: `row`, `plan`, `settle`, `sweep`, `progress`, `run`, ..."""
+    org: str = ""
+    sandbox: str = ""
+    rows: tuple[int, ...] = ()
+    """Numbers of the rows that it met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
     """A stop was asked: nothing more is sent, what is in flight may finish."""
 
@@ -168,6 +193,7 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | SheetWarned
     | SandboxListed
     | Planned
     | RowStarted
@@ -179,6 +205,7 @@ Event = (
     | LaneStopped
     | LaneCounted
     | Swept
+    | FaultMet
     | Draining
     | RunFinished
 )

@@ -7,6 +7,7 @@ advice everywhere. A code without an entry gets the advice of its kind, at last 
 
 import re
 
+from batchconnect.model.fault import INTERNAL_FAULT, TITLE
 from batchconnect.model.outcome import Status
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
@@ -36,10 +37,17 @@ _AZURE = (
     f" {_AGAIN}"
 )
 _NETWORK = f"Check network, proxy and the platform URL from this machine. {_LATER}"
+_NO_CERTIFICATE = "batchconnect has no client certificate to show."
 _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
 _PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
+
+_SEND_US = (
+    "Not the sheet's fault: please send us the version, the type, the place and the trace that the"
+    " report shows, never the sheet. Rows in doubt: `batchconnect reconcile`; the others: `batchconnect"
+    " rerun`, with a mended version if it fails again."
+)
 
 _TABLE: dict[str, tuple[str, str]] = {
     # Gateway: code -> (title, hint)
@@ -132,6 +140,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The host's certificate is not trusted",
         f"Behind a company proxy name its certificate with --ca-bundle. {_AGAIN}",
     ),
+    "client_certificate": (
+        "The server demands a client certificate",
+        f"{_NO_CERTIFICATE} A gateway of your own has to let this machine through. {_AGAIN}",
+    ),
+    "tls_refused": (
+        "The server refuses the TLS handshake",
+        f"It may demand a client certificate, or ciphers that are not ours. {_NO_CERTIFICATE} {_NETWORK}",
+    ),
     "proxy": ("The proxy refuses the tunnel", f"Check --proxy and its credentials. {_AGAIN}"),
     # Sent, the answer unknown
     "timeout": ("No answer in time", _DOUBT),
@@ -155,9 +171,9 @@ _TABLE: dict[str, tuple[str, str]] = {
         "A connection with the same target stands there",
         f"{_PEOPLE} Give it this row's name to adopt it, or delete it; then `batchconnect rerun`.",
     ),
-    "internal_error": (
-        "An error of batchconnect",
-        f"Please report it, with the run's log. The connection may exist. {_OPEN}",
+    INTERNAL_FAULT: (
+        TITLE,
+        _SEND_US,
     ),
     "proven_absent": ("Proven absent", f"It was not applied, nothing stands there. {_LATER}"),
     "row_gone": (

@@ -308,6 +308,7 @@ class Signed:
                 "x-gw-ims-org-id": org.org_id,
             },
             body=request.body,
+            departure=request.departure,
         )
 
 

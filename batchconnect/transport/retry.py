@@ -155,7 +155,7 @@ class Retrying:
         policy: The bounds of counted tries, and the backoff of all.
         on: What is tried again; always named, there is no default.
         rng: Draws the jitter.
-        patience: The bound of free tries. When it is out, the lane is stopped as `no_progress`.
+        patience: The bound of all tries. When it is out, the lane is stopped as `no_progress`.
         stop: Ends waiting.
         banned: Told that the service asks to stay away for so many seconds, longer than the patience; it
             is to set the stop, as `BANNED_UNTIL`.
@@ -198,6 +198,9 @@ class Retrying:
         """
         attempts = _Attempts()
         while True:
+            # What was tried before was surely not applied, unless its token was refused; and this try waits
+            # in the rings within.
+            request.departure.may_have_left = attempts.token_refused
             answer = await self._try(request)
             again = self._on(request, answer)
             attempts.record(
@@ -252,6 +255,9 @@ class Retrying:
                 attempts.free += 1
                 return self._policy.wait(attempts.free, asked_s, jitter)
             case Again.COUNTED:  # pragma: no branch - the last of a closed set
+                if self._patience.is_out(now):
+                    self._stop.set(NO_PROGRESS)
+                    return None
                 attempts.counted += 1
                 if attempts.counted_since is None:
                     attempts.counted_since = now
