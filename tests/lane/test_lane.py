@@ -21,6 +21,7 @@ from batchconnect.lane.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
 from batchconnect.model.event import Event, LanePaused, LaneStopped
 from batchconnect.transport.interface import Response, TransportError
 from batchconnect.transport.load import Signal
+from batchconnect.transport.pace import LONGEST_UNSENT_PAUSE_S
 from tests.fake_service import (
     ACME,
     DENIED,
@@ -190,14 +191,19 @@ async def test_patience_ends_a_lane_that_gets_nowhere(fate: Fate) -> None:
     assert 100 <= anyio.current_time() < 300
 
 
-async def test_patience_ends_a_lane_that_cannot_read() -> None:
-    bench = Bench(service=FakeService(lambda seen: refused(429)), limits=Limits(patience_s=100))
+@pytest.mark.parametrize(
+    "fate", [refused(429), Fate(applied_s=None, answer=TransportError("tls_refused", sent=False))]
+)
+async def test_patience_ends_a_lane_that_cannot_read(fate: Fate) -> None:
+    """Whether it is throttled, or the first read reaches nobody: the pauses between do not add up beyond it."""
+    bench = Bench(service=FakeService(lambda seen: fate), limits=Limits(patience_s=20))
     lane = bench.lane()
 
     assert not (await lane.list("prod")).complete
     assert lane.is_halted
     assert not (await lane.list("prod")).complete
-    assert len(bench.heard(LaneStopped)) == 1
+    assert [stop.code for stop in bench.heard(LaneStopped)] == ["no_progress"]
+    assert anyio.current_time() <= 20 + LONGEST_UNSENT_PAUSE_S
 
 
 async def test_nine_doubts_are_nine_doubts() -> None:
