@@ -146,9 +146,9 @@ class FlowService:
             return await self._reader.whole(sandbox)
         return await self._reader.pages(sandbox, most_pages=most_pages)
 
-    async def newest(self, sandbox: str, *, since_ms: int) -> Listing:
-        """Read what was created since a moment of the service's clock; see `SandboxReader.newest`."""
-        return await self._reader.newest(sandbox, since_ms=since_ms)
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
+        """Read what was created in the last so many seconds; see `SandboxReader.newest`."""
+        return await self._reader.newest(sandbox, age_s=age_s)
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """Read one connection by its id."""

@@ -154,6 +154,15 @@ class Swept:
     """Markers that no connection bears, though the run says so."""
     complete: bool = True
     """False: a listing failed, so *missing* is not known."""
+    wrong_id: tuple[str, ...] = ()
+    """Markers that another connection bears than the one whose id was answered."""
+    org: str = ""
+    """Whose rows were compared; empty: those of all orgs."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether each marker is known to be there once, on the connection that is reported."""
+        return self.complete and not (self.duplicated or self.missing or self.wrong_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -275,6 +275,7 @@ def _job(
             skip_invalid=options.skip_invalid,
             max_rows=options.max_rows,
             max_failures=options.failure_limit,
+            sweep=not options.no_sweep,
         ),
         on_event=listener.on_event,
         stop=listener.stop,
@@ -303,4 +304,5 @@ def rules_of(service: ConnectedService, options: MergedOptions) -> Rules:
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,
         recreate=options.recreate,
+        accept_unproven=options.accept_unproven_listing,
     )

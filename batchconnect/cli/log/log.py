@@ -167,7 +167,7 @@ def _level(event: Event) -> str:
             return "error"
         case RowInDoubt() | LanePaused() | Draining():
             return "warning"
-        case Swept(duplicated=duplicated, missing=missing) if duplicated or missing:
+        case Swept(is_clean=False):
             return "error"
         case _:
             return "info"

@@ -213,10 +213,11 @@ def _swept(event: Swept) -> Message:
         parts.append(f"{len(event.duplicated)} duplicated")
     if event.missing:
         parts.append(f"{len(event.missing)} missing")
+    if event.wrong_id:
+        parts.append(f"{len(event.wrong_id)} answered with the id of another connection")
     if not event.complete:
         parts.append("missing unknown, since not every sandbox could be read")
-    is_error = bool(event.duplicated or event.missing) or not event.complete
-    return Message(f"sweep: {', '.join(parts)}", is_error=is_error)
+    return Message(f"sweep: {', '.join(parts)}", is_error=not event.is_clean)
 
 
 def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome
