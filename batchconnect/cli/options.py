@@ -102,6 +102,7 @@ SHEET: Final = Group(
     heading="Sheet options",
     names=(
         "worksheet",
+        "visible_only",
         "encoding",
         "org",
         "sandbox",

@@ -80,6 +80,12 @@ class RunOptions(Generic[Unset, Text]):
         shape.TEXT, help="The workbook's tab.", metavar="NAME", panel=WHICH
     )
     """None: the only tab whose headers match."""
+    visible_only: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="Leave out a workbook's hidden and filtered rows.",
+        panel=WHICH,
+    )
     encoding: str | None = option(
         shape.TEXT, help="Of a CSV not in UTF-8.", metavar="NAME", panel=WHICH
     )

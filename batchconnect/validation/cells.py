@@ -39,6 +39,21 @@ _KINDS = {
         "an ODS file does not give it back as it was typed",
         "Remove the tab, or save the sheet as XLSX or `CSV UTF-8`.",
     ),
+    "text with a line break": (
+        "a text with a line break of LibreOffice's",
+        "where it was meant to stand cannot be known",
+        "Type the value again in one line, or save the sheet as XLSX or `CSV UTF-8`.",
+    ),
+    "text with marks": (
+        "a text with something inside that is no text (ruby, a field, a footnote)",
+        "which letters were meant cannot be known",
+        "Type the value again as plain text.",
+    ),
+    "unclear": (
+        "something that two readers of the file do not see alike",
+        "what was typed cannot be known",
+        "Type the value again, in a spreadsheet program, and save the sheet anew.",
+    ),
     "secret": (
         "a secret",
         "only `servicePrincipalKey` takes one",

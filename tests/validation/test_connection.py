@@ -158,7 +158,7 @@ def test_every_problem_of_a_row_comes_at_once_in_the_order_of_columns() -> None:
     rejected = refused(
         {
             "name": "a\0b",
-            "description": "x\ny",
+            "description": "x\x07y",
             "endpoint": "http://acme",
             "database": " d",
             "tenant": "common",
