@@ -64,7 +64,7 @@ from batchconnect.run.exit_code import (
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake import Parse, take_in
 from batchconnect.run.stop import Stop
-from batchconnect.run.sweep import expected, sweep
+from batchconnect.run.sweep import SandboxSweep, expected, sweep
 from batchconnect.run.sweep_findings import write_findings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
@@ -465,6 +465,7 @@ class Batch:
         lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
+        found: list[SandboxSweep] | None = None
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
             found = await sweep(
@@ -474,8 +475,9 @@ class Batch:
                 now_ms=self._job.clock.now_ms(),
                 on_fault=self._tell,
             )
-            await write_findings(found, wanted, writer, on_event=self._tell)
             beside.cancel_scope.cancel()
+        if found is not None:
+            await write_findings(found, wanted, writer, on_event=self._tell)
 
     async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
         await self._job.stop.wait()

@@ -20,8 +20,10 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import together
 from batchconnect.model.event import FaultMet, Swept
 from batchconnect.model.fault import fault_of
-from batchconnect.model.outcome import Created
+from batchconnect.model.outcome import Created, Existing
 
+_AT_ONCE: Final = 4
+"""Sandboxes of a lane that are read side by side: what stands in them is held in memory meanwhile."""
 _LOOKS: Final = 4
 """Listings over the lag, at the most."""
 EARLIER_S: Final = 600.0
@@ -55,13 +57,29 @@ class Expected:
     rows: dict[str, int] = field(default_factory=dict)
     """Their numbers."""
     markers: set[str] = field(default_factory=set)
-    """All markers that were sent: none may be borne twice."""
+    """All markers of the run, but of what stood there before it: none may be borne twice."""
     first_ms: int | None = None
     """When the first of them was sent, by our clock, in milliseconds since 1970."""
     last_ms: int = 0
-    """When the last of them was answered, or given up."""
+    """When the last of them was answered, or sent where no answer came."""
     had_doubts: bool = False
     """Whether an answer was lost: what was sent may still arrive."""
+
+    def add(self, row: RowState, marker: str) -> None:
+        """Expect what became of a row."""
+        self.markers.add(marker)
+        if not (row.sends or row.doubts):
+            return
+        was_in_doubt = row.doubts > 0 or row.is_open
+        self.had_doubts |= was_in_doubt
+        started_ms, ended_ms = row.started_at_ms or 0, row.finished_at_ms or 0
+        if started_ms:
+            self.first_ms = min(self.first_ms or started_ms, started_ms)
+        # A doubt is settled by a look, long after it was sent: what a listing may lag counts from the sending.
+        self.last_ms = max(self.last_ms, started_ms if was_in_doubt else ended_ms)
+        if isinstance(row.outcome, Created) and not row.is_open:
+            self.ids[marker] = row.outcome.connection_id
+            self.rows[marker] = row.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +96,18 @@ class SandboxSweep:
 
 
 def expected(rows: Iterable[RowState]) -> dict[tuple[str, str], Expected]:
-    """What each (org, sandbox) should show, by what the ledger says of the run's rows."""
+    """
+    What each (org, sandbox) should show in which this run may have created something.
+
+    What stood there before it is left out: the plan saw it, and a sheet may have a million such rows.
+    """
     sandboxes: dict[tuple[str, str], Expected] = {}
     for row in rows:
-        if row.planned is None or row.marker is None or not (row.sends or row.doubts):
+        if row.planned is None or row.marker is None or isinstance(row.outcome, Existing):
             continue
-        sandbox = sandboxes.setdefault((row.planned.org, row.planned.sandbox), Expected())
-        sandbox.markers.add(row.marker)
-        sandbox.had_doubts |= row.doubts > 0 or row.is_open
-        started_ms, ended_ms = row.started_at_ms, row.finished_at_ms
-        if started_ms is not None:
-            sandbox.first_ms = min(sandbox.first_ms or started_ms, started_ms)
-        sandbox.last_ms = max(sandbox.last_ms, started_ms or 0, ended_ms or 0)
-        if isinstance(row.outcome, Created) and not row.is_open:
-            sandbox.ids[row.marker] = row.outcome.connection_id
-            sandbox.rows[row.marker] = row.number
-    return sandboxes
+        where = (row.planned.org, row.planned.sandbox)
+        sandboxes.setdefault(where, Expected()).add(row, row.marker)
+    return {where: want for where, want in sandboxes.items() if want.ids or want.had_doubts}
 
 
 async def sweep(
@@ -115,17 +129,21 @@ async def sweep(
         on_fault: Told of each error of our own; its sandbox then counts as one that could not be read.
     """
     results: list[SandboxSweep] = []
+    free = {org: anyio.Semaphore(_AT_ONCE) for org, _sandbox in sandboxes}
 
     async def one(org: str, sandbox: str, want: Expected) -> None:
+        async with free[org]:
+            results.append(await look(org, sandbox, want))
+
+    async def look(org: str, sandbox: str, want: Expected) -> SandboxSweep:
         try:
-            found = await _Sweep(reads[org], org, sandbox, want).run(lag_s=lag_s, now_ms=now_ms)
+            return await _Sweep(reads[org], org, sandbox, want).run(lag_s=lag_s, now_ms=now_ms)
         except Exception as error:  # noqa: BLE001 - a look that fails changes nothing of what is done
             on_fault(FaultMet(fault=fault_of(error), where="sweep", org=org, sandbox=sandbox))
             nothing = Swept(
                 expected=len(want.ids), found=0, duplicated=(), missing=(), complete=False, org=org
             )
-            found = SandboxSweep(org=org, sandbox=sandbox, swept=nothing)
-        results.append(found)
+            return SandboxSweep(org=org, sandbox=sandbox, swept=nothing)
 
     async with anyio.create_task_group() as tasks:
         for (org, sandbox), want in sandboxes.items():

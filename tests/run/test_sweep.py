@@ -241,7 +241,7 @@ def row(
 
 
 def test_what_is_expected_is_what_this_run_sent() -> None:
-    """What stood there already was seen by the plan; what was only settled by a rerun is its parent's."""
+    """What stood there already was seen by the plan, and is not held in memory."""
     rows = [
         row(1, Created(connection_id="a")),
         row(2, Existing(connection_id="b", matched_by=MatchedBy.MARKER), sends=0),
@@ -257,6 +257,11 @@ def test_what_is_expected_is_what_this_run_sent() -> None:
     assert {("acme", "prod"), ("beta", "prod")} == set(wants)
     acme = wants["acme", "prod"]
     assert acme.ids == {"bc1-1": "a"}
-    assert acme.markers == {"bc1-1", "bc1-4"}
+    assert acme.markers == {"bc1-1", "bc1-4", "bc1-5"}
     assert (acme.first_ms, acme.last_ms, acme.had_doubts) == (1000, 4001, False)
     assert wants["beta", "prod"].ids == {"bc1-8": "d"}
+
+
+def test_where_nothing_was_made_and_nothing_lost_nothing_is_swept() -> None:
+    """A lane that was refused cannot be read, and its rows surely made nothing."""
+    assert expected([row(1, Failed(code="x", detail="")), row(2, None, sends=0)]) == {}
