@@ -27,6 +27,7 @@ from batchconnect.flow_service.reading import (
     unanswered,
     unreadable,
 )
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
@@ -159,13 +160,12 @@ class FlowService:
 
     async def create(self, connection: BaseConnection) -> Sent:
         """Send one create, and say what its answer means; whatever is answered, nothing is raised."""
-        key = connection.service_principal_key
         try:
             response = await self._transport.send(create_request(self._org, connection))
         except TransportError as error:
-            answer = judge_create_error(error, (key, *self._secrets()))
+            answer = judge_create_error(error, self._foreign(connection))
             return Sent(answer=answer, attempts=error.attempts, throttled=error.throttled)
-        answer = judge_create(response, (key, *self._secrets()))
+        answer = judge_create(response, self._foreign(connection))
         return Sent(answer=answer, attempts=response.attempts, throttled=response.throttled)
 
     async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
@@ -190,12 +190,12 @@ class FlowService:
         answer = await self._ask(get_request(self._org, sandbox, connection_id))
         if isinstance(answer, Unreadable):
             return answer
-        return read_connection(answer, self._org, sandbox, connection_id, self._secrets())
+        return read_connection(answer, self._org, sandbox, connection_id)
 
     async def spec(self, sandbox: str) -> Spec | Unreadable:
         """Read the connection spec, as far as creates depend on it."""
         answer = await self._ask(spec_request(self._org, sandbox))
-        return answer if isinstance(answer, Unreadable) else read_spec(answer, self._secrets())
+        return answer if isinstance(answer, Unreadable) else read_spec(answer)
 
     async def _list_once(self, sandbox: str, most_pages: int | None) -> Listing:
         began_s = anyio.current_time()
@@ -214,7 +214,7 @@ class FlowService:
         while True:
             answer = await self._ask(list_request(self._org, sandbox, token))
             if isinstance(answer, Response) and answer.status != HTTPStatus.OK:
-                answer = unreadable(answer, self._secrets())
+                answer = unreadable(answer)
             if isinstance(answer, Unreadable):
                 return _failed(sandbox, began_s, answer, pages)
             read += 1
@@ -240,13 +240,29 @@ class FlowService:
         # The service may not offer the count; what else a 400 or 404 means, the first page tells.
         if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
             return None
-        return unreadable(answer, self._secrets())
+        return unreadable(answer)
 
     async def _ask(self, request: Request) -> Response | Unreadable:
         try:
             return await self._transport.send(request)
         except TransportError as error:
             return unanswered(error, self._secrets())
+
+    def _foreign(self, connection: BaseConnection) -> ForeignText:
+        """What the answer to a create may show: the row's values as a whole, never its key."""
+        return ForeignText(
+            (connection.service_principal_key, *self._secrets()),
+            (
+                connection.name,
+                connection.endpoint,
+                connection.database,
+                connection.tenant,
+                connection.service_principal_id,
+                connection.sandbox,
+                self._org.key,
+                self._org.org_id,
+            ),
+        )
 
     def _secrets(self) -> tuple[Secret, ...]:
         # Asked when the answer is there: the token may have been fetched on the way to it.

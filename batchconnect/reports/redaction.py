@@ -67,7 +67,7 @@ def _is_clean(texts: Sequence[str], redact: Redact) -> bool:
 
 def _gather(value: Any, texts: list[str]) -> None:
     """Add every text in a value to *texts*. An enum's is a word of ours, so it is passed over."""
-    kind = type(value)
+    kind: Hashable = type(value)
     if kind is str:
         texts.append(value)
     elif isinstance(value, Mapping):
