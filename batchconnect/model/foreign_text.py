@@ -55,8 +55,8 @@ _PARTS: Final = re.compile(r"[A-Za-z0-9]+(?:'[a-z]{1,2}(?![A-Za-z0-9]))?|[^A-Za-
 _LONGEST_PUNCTUATION: Final = 3
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", re.ASCII)
 _MOST_HUMPS: Final = 6
+_SIGNS: Final = re.compile("[^A-Za-z0-9]+")
 _LETTERS: Final = re.compile("[a-z]+")
-_DIGITS: Final = re.compile(r"\d+", re.ASCII)
 
 _FIRST_HOLDER: Final = 0xE000
 """Private characters stand for what was found to be shown as a whole; none survives in a foreign text."""
@@ -114,9 +114,12 @@ class _Known:
         """Whether an id holds a part of the secret, or of what it is in another spelling."""
         if self._spellings is None:
             self._spellings = "\0".join(_spellings(self.value)).lower()
-        lowered = text.lower()
-        starts = range(max(len(lowered) - _ECHO + 1, 0))
-        return any(lowered[at : at + _ECHO] in self._spellings for at in starts)
+        # As it is, and without the signs that may stand between its characters.
+        return any(
+            seen[at : at + _ECHO] in self._spellings
+            for seen in {text.lower(), _SIGNS.sub("", text.lower())}
+            for at in range(max(len(seen) - _ECHO + 1, 0))
+        )
 
 
 @final
@@ -342,7 +345,8 @@ def _cut(line: str, codes: Iterable[str]) -> str:
     missing = [code for code in codes if code not in line[: LONGEST_SHOWN // 2]][:3]
     tail = f" ({', '.join(missing)})" if missing else ""
     room = LONGEST_SHOWN - len(tail)
-    head = line if len(line) <= room else line[: room - 1].rstrip() + HIDDEN
+    # Behind a word: a part of one could be another.
+    head = line if len(line) <= room else line[: room - 1].rpartition(" ")[0] + HIDDEN
     return head + tail
 
 
@@ -406,6 +410,8 @@ def _spellings(value: str) -> Iterator[str]:
     """A secret as ids could repeat it; escapes need signs that no id has."""
     yield value
     yield value[::-1]
+    yield (bare := _SIGNS.sub("", value))
+    yield bare[::-1]
     yield codecs.encode(value, "rot13")
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
         raw = value.encode(encoding, "surrogatepass")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result
@@ -67,7 +67,7 @@ def _is_clean(texts: Sequence[str], redact: Redact) -> bool:
 
 def _gather(value: Any, texts: list[str]) -> None:
     """Add every text in a value to *texts*. An enum's is a word of ours, so it is passed over."""
-    kind: Hashable = type(value)
+    kind = cast("Hashable", type(value))
     if kind is str:
         texts.append(value)
     elif isinstance(value, Mapping):

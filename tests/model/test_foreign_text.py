@@ -130,7 +130,7 @@ def documented() -> Iterator[str]:
     yield f"The connection {NAME} in sandbox prod was not found, line 12, column 5"
 
 
-@pytest.mark.parametrize("text", documented())
+@pytest.mark.parametrize("text", list(documented()))
 def test_a_documented_message_stays_readable(text: str) -> None:
     """Word by word, with the names of databases and clusters, their ids and codes."""
     foreign = ForeignText([Secret(KEYS["Entra"])], VALUES)
@@ -162,8 +162,8 @@ def test_words_of_a_key_are_shown_in_no_text_of_its_row() -> None:
     """However common they are, and however small: a key may be a sentence."""
     foreign = ForeignText([Secret("the client secret is not valid")])
 
-    assert foreign.shown("Invalid client secret: the token is not valid") == "…"
-    assert foreign.shown("Access denied, try again later") == "Access denied, try again later"
+    assert foreign.shown("Invalid client secret: the token is not valid") == "Invalid … token …"
+    assert foreign.shown("Access denied, try again") == "Access denied, try again"
 
 
 def test_a_common_key_hides_no_common_word() -> None:
@@ -196,8 +196,8 @@ def test_beside_a_key_below_eight_characters_no_text_is_shown() -> None:
         ("status 1234567", "status 1234567"),
         ("status 12345678", "status …"),
         ("from 10.0.0.1 refused", "from … refused"),
-        ("1 2 3 try 4", "1 2 3 try 4"),
-        ("1 2 3 4 try", "… try"),
+        ("1 2 3 again 4", "1 2 3 again 4"),
+        ("1 2 3 try 4", "… try …"),
         ("1 x 2 y 3 z 4", "…"),
         ("on 2026-01-02 12:30:00", "on …"),
         ("x y z", "…"),
