@@ -12,7 +12,7 @@ from typing import Final
 
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Cell, Column, Header, Row
-from batchconnect.model.secret import Secret, redact
+from batchconnect.model.secret import SHORTEST_REDACTED, Secret, redact
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render
@@ -22,6 +22,7 @@ from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.damage import is_spreadsheet_error, looks_rounded
 from batchconnect.validation.finding import Problems, located, warning
 from batchconnect.validation.kusto_hosts import is_listed, is_portal
+from batchconnect.validation.misplaced_key import is_entra_secret
 
 FINE, LOOK, REJECTED, LEFT_OUT = "fine", "warning", "rejected", "not selected"
 """What the status column says."""
@@ -32,9 +33,6 @@ _TONES: Final = {
     REJECTED: Tone.BAD,
     LEFT_OUT: Tone.QUIET,
 }
-_CREDENTIALS: Final = frozenset(
-    {Column.ENDPOINT, Column.DATABASE, Column.TENANT, Column.SERVICE_PRINCIPAL_ID}
-)
 _ADDRESS: Final = re.compile(
     r"(?P<scheme>https?://)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::\d+)?(?P<path>/[A-Za-z0-9._~/-]*)?"
 )
@@ -129,7 +127,7 @@ def _without_secrets(
         3. A refused cell of a credential column: only what cannot be a secret.
         4. Any other cell: as typed.
     """
-    refused = {p.column for p in problems if p.severity is Severity.ERROR} & _CREDENTIALS
+    refused = {p.column for p in problems if p.severity is Severity.ERROR}
     typed = {
         column: cell
         for column, cell in row.cells.items()
@@ -141,8 +139,8 @@ def _without_secrets(
     hidden: list[Problem] = []
     cells: dict[Column, str] = {}
     for column, cell in typed.items():
-        if is_repeated and _repeats(cell, key):
-            hidden.append(_hidden(column, f"the cell of {len(cell)} characters repeats the key"))
+        if is_entra_secret(cell) or (is_repeated and _repeats(cell, key)):
+            hidden.append(_hidden(column, f"the cell of {len(cell)} characters holds a key"))
         elif column in refused and cell.strip() and not _is_harmless(cell.strip()):
             what = f"the {len(cell)} characters that stood here are not shown, lest they be a key"
             hidden.append(_hidden(column, what))
@@ -156,7 +154,7 @@ def _is_harmless(text: str) -> bool:
     """
     Whether a refused text surely is no secret: it is shown then, for it has to be corrected.
 
-    Cases: a web address that is a host alone; any address of a cluster or a portal; most of a GUID; what a
+    Cases: less than any key that is looked for; a web address that is a host alone; any address of a cluster or a portal; most of a GUID; what a
     spreadsheet made of a formula or a number.
     """
     address = _ADDRESS.fullmatch(text)
@@ -165,7 +163,10 @@ def _is_harmless(text: str) -> bool:
         if is_listed(host) or is_portal(host) or (address["scheme"] and not address["path"]):
             return True
     return (
-        bool(_MOST_OF_A_GUID.fullmatch(text)) or is_spreadsheet_error(text) or looks_rounded(text)
+        len(text) < SHORTEST_REDACTED
+        or bool(_MOST_OF_A_GUID.fullmatch(text))
+        or is_spreadsheet_error(text)
+        or looks_rounded(text)
     )
 
 

@@ -15,6 +15,12 @@ from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected,
 from batchconnect.model.row import Column, Row
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import ValidRow
+from batchconnect.validation.misplaced_key import (
+    OPTIONAL_PLACES,
+    is_misplaced,
+    key_of,
+    length_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +54,6 @@ CarryOver = Callable[
 """Whether a row has its outcome already (inherited from the parent run), or is left out; None: do it."""
 
 NOT_SELECTED = NotAttempted(code="not_selected", detail="Left out by --only.")
-
-_CREDENTIALS = (
-    Column.ENDPOINT,
-    Column.DATABASE,
-    Column.TENANT,
-    Column.SERVICE_PRINCIPAL_ID,
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -247,13 +246,21 @@ def _as_typed(row: Row, problems: Iterable[Problem]) -> RowPlanned:
     """
     A row that is not a connection, as the reports show it.
 
-    Columns get swapped, so a refused cell of a credential column may hold the secret: it is not shown.
+    Columns get swapped and shifted, so any refused cell may hold the secret: it is told by its length. So
+    is one that surely holds a key, where nobody has judged the row.
     """
-    refused = {p.column for p in problems if p.severity is Severity.ERROR} & set(_CREDENTIALS)
+    refused = {p.column for p in problems if p.severity is Severity.ERROR}
+    key = key_of(row)
 
     def shown(column: Column) -> str:
         cell = row.cells.get(column, "")
-        return cell if isinstance(cell, str) and column not in refused else ""
+        if not isinstance(cell, str):
+            return ""
+        is_hidden = column in refused or is_misplaced(column, cell, key)
+        if not is_hidden:
+            return cell
+        # A blank cell here could be filled in by a default where a report is fed back; elsewhere it is refused.
+        return length_of(cell) if column in OPTIONAL_PLACES and cell else ""
 
     return RowPlanned(
         name=shown(Column.NAME),

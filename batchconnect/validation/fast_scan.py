@@ -18,7 +18,7 @@ from batchconnect.sheet.template import is_template_row
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
-from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, pattern_of
+from batchconnect.validation.valid_pattern import ESCAPE, MARKER, SEPARATOR, pattern_of
 
 _MOST_PLACES = 4096
 """OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
@@ -69,6 +69,7 @@ class FastScan:
         present = [column for column in Column if column in header.columns]
         self._pick = itemgetter(*(header.columns[column] for column in present))
         self._match = pattern_of(present).fullmatch
+        self._key_at = header.columns[Column.SERVICE_PRINCIPAL_KEY]
         self._carried_at = header.carried_at
         self._orgs = orgs
         self._org = org
@@ -83,7 +84,12 @@ class FastScan:
     def _take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
         joined = SEPARATOR.join(self._pick(cells))
         found = self._match(joined)
-        if found is None or MARKER in joined:
+        if (
+            found is None
+            or MARKER in joined
+            or ESCAPE in joined
+            or joined.count(cells[self._key_at]) > 1  # its key stands in another column, too
+        ):
             return False
         name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
         if tenant == principal or is_template_row(name):

@@ -13,9 +13,12 @@ from typing import NamedTuple, cast
 
 from batchconnect.model.row import Column, Row
 from batchconnect.model.secret import Secret
+from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 
 SEPARATOR = "\x1f"
 """A control character that no part of the pattern matches, so no cell runs into the next."""
+ESCAPE = "_x"
+"""A row that holds this anywhere is looked at by the rules: its key may hold `_x0041_`."""
 MARKER = "bc1-"
 """A row that holds this anywhere is looked at by the rules: a marker may have been copied into it."""
 
@@ -24,8 +27,9 @@ _LETTERS = "\u00c0-\u017e"
 """Latin letters in one piece: NFC changes none of them while no combining character follows."""
 _KEY = Column.SERVICE_PRINCIPAL_KEY
 _PARTS = {
-    Column.NAME: rf"[A-Za-z{_LETTERS}](?:[ -~{_LETTERS}]{{0,253}}[!-~{_LETTERS}])?",
-    Column.DESCRIPTION: rf"(?:[A-Za-z{_LETTERS}][ -~{_LETTERS}]{{0,223}})?",
+    # Without `~`, which every client secret of Entra has: nothing of that shape passes.
+    Column.NAME: rf"[A-Za-z{_LETTERS}](?:[ -}}{_LETTERS}]{{0,253}}[!-}}{_LETTERS}])?",
+    Column.DESCRIPTION: rf"(?:[A-Za-z{_LETTERS}][ -}}{_LETTERS}]{{0,223}})?",
     Column.ENDPOINT: (
         r"https://(?!ingest-)[a-z][a-z0-9]{3,21}\.[a-z][a-z0-9]{1,40}\.kusto\.windows\.net"
     ),
@@ -33,9 +37,10 @@ _PARTS = {
     Column.TENANT: rf"{_GUID}|[a-z][a-z0-9]{{2,60}}\.onmicrosoft\.com",
     Column.SERVICE_PRINCIPAL_ID: _GUID,
     # No reference in any letter case, no GUID, no number rewritten by a spreadsheet, no mask, no
-    # ellipsis.
+    # ellipsis, nothing that begins as placeholders do.
     _KEY: (
-        r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z))"
+        r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z)|[Xx0._-]{8}"
+        rf"|(?i:{'|'.join(PLACEHOLDER_STARTS)}))"
         r"[A-Za-z0-9~_.-][!-)+-~]{7,9999}(?<!\.\.\.)"
     ),
     Column.ORG: "(?:[A-Za-z0-9][A-Za-z0-9@._-]{0,254})?",
@@ -95,7 +100,7 @@ def valid_texts(row: Row) -> Texts | None:
         return None
     if _PATTERN.fullmatch(joined) is None:
         return None
-    name, text, endpoint, database, tenant, principal, _, org, sandbox = texts
-    if tenant == principal or MARKER in text:
+    name, text, endpoint, database, tenant, principal, key, org, sandbox = texts
+    if tenant == principal or MARKER in text or ESCAPE in key or joined.count(key) > 1:
         return None
     return Texts(name, text, endpoint, database, tenant, principal, secret, org, sandbox)
