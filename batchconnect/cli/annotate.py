@@ -12,7 +12,7 @@ from typing import Final
 
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Cell, Column, Header, Row
-from batchconnect.model.secret import SHORTEST_REDACTED, Secret, redact
+from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret, redact
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render
@@ -22,7 +22,6 @@ from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.damage import is_spreadsheet_error, looks_rounded
 from batchconnect.validation.finding import Problems, located, warning
 from batchconnect.validation.kusto_hosts import is_listed, is_portal
-from batchconnect.validation.misplaced_key import is_entra_secret
 
 FINE, LOOK, REJECTED, LEFT_OUT = "fine", "warning", "rejected", "not selected"
 """What the status column says."""

@@ -16,6 +16,18 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellsWarned:
+    """One kind of warning about the sheet's cells, told before a row is sent."""
+
+    code: str
+    what: str
+    """With its column; never a value."""
+    where: str
+    """The first of the cells, and how many more there are."""
+    cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxListed:
     """One sandbox was read, or could not be."""
 
@@ -163,6 +175,7 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | CellsWarned
     | SandboxListed
     | Planned
     | RowStarted

@@ -13,6 +13,7 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
 from batchconnect.model.row import Column, Row
+from batchconnect.run.findings import FindingKinds
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import ValidRow
 from batchconnect.validation.misplaced_key import (
@@ -64,8 +65,8 @@ class Intake:
     """Rows that are not blank."""
     rejected: int = 0
     not_selected: int = 0
-    warnings: int = 0
-    """Rows with at least one warning."""
+    warnings: FindingKinds = field(default_factory=FindingKinds)
+    """About the cells of valid rows."""
     to_do: int = 0
     """Rows that are valid and not settled yet."""
     offsets: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
@@ -158,7 +159,7 @@ class Accounting:
     def _valid(
         self, row: Row, connection: BaseConnection, carried_over: Settled | CarriedOver | None
     ) -> Iterator[Line]:
-        self.found.warnings += any(f.severity is Severity.WARNING for f in connection.findings)
+        self.found.warnings.add_warnings(row.number, connection.findings)
         is_new = row.number not in self._known
         if is_new:
             yield _planned(self._ledger, row, connection)

@@ -29,6 +29,7 @@ from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_o
 from batchconnect.run.intake import Parse
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
+from batchconnect.run.screening import screen
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
@@ -103,6 +104,7 @@ async def _onboard_sheet(
     parent: str | None,
     in_memory: bool,
 ) -> Summary:
+    screen(sheet, note=choices.note)
     async with connected(
         settings, choices, on_event=listener.on_event, in_memory=in_memory
     ) as service:

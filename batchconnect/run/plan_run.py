@@ -22,7 +22,9 @@ from batchconnect.ledger import Ledger
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.run.choices import Choices
 from batchconnect.run.engine import parser, rules_of
+from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.screening import screen_carried
 from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
@@ -62,6 +64,8 @@ class SheetPlan:
     not_selected: int = 0
     rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
     sandboxes: list[SandboxPlan] = field(default_factory=list)
+    warnings: FindingKinds = field(default_factory=FindingKinds)
+    """About cells; those about what stands in a sandbox are told with it."""
 
     @property
     def stands_in_the_way(self) -> bool:
@@ -99,6 +103,7 @@ async def plan_run(
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
+    screen_carried(sheet)
     parse = parser(sheet, service=service, choices=choices, environ=environ)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
@@ -112,7 +117,9 @@ async def plan_run(
                 found.rejected[row.number] = [
                     problem for problem in problems if problem.severity is Severity.ERROR
                 ]
+                found.warnings.add_warnings(row.number, problems)
             case BaseConnection():
+                found.warnings.add_warnings(row.number, judged.findings)
                 offsets.setdefault((judged.org.key, judged.sandbox), []).append(row.offset)
 
     def load(offset: int) -> BaseConnection | None:

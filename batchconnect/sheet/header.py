@@ -8,12 +8,12 @@ do not matter.
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Cell, Column, Header, Row, letters
-from batchconnect.model.secret import Secret
+from batchconnect.model.secret import Secret, is_entra_secret
 from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
 from batchconnect.sheet.template import is_template_row
 
@@ -84,6 +84,19 @@ class Layout:
     is_quoted: bool
     """The sheet is a CSV report of ours that a person feeds back: what looks like a formula is quoted."""
     warnings: tuple[str, ...]
+
+    def without(self, carried: Collection[int]) -> "Layout":
+        """The same columns but for some of the carried ones, named by their places in `Header.carried`."""
+        header = self.header
+        kept = [at for at in range(len(header.carried)) if at not in carried]
+        return replace(
+            self,
+            header=replace(
+                header,
+                carried=tuple(header.carried[at] for at in kept),
+                carried_at=tuple(header.carried_at[at] for at in kept),
+            ),
+        )
 
     def row(self, number: int, cells: Sequence[Cell], offset: int) -> Row | None:
         """
@@ -203,7 +216,7 @@ def _resembling(column: Column, cells: Sequence[object], reading: Reading) -> st
     if best_at is None and column is Column.SERVICE_PRINCIPAL_KEY:
         secretive = (i for i in reading.unknown if looks_secret(str(cells[i])))
         best_at = next(secretive, None)
-    if best_at is None:
+    if best_at is None or is_entra_secret(str(cells[best_at])):
         return None
     text = " ".join(str(cells[best_at]).split())[:40]
     return f"If column {letters(best_at)} (`{text}`) means `{column}`, rename it so."
@@ -223,7 +236,12 @@ def _layout(
     carried: dict[int, str] = {}
     for position in reading.unknown:
         title = " ".join(str(cells[position]).split()).lstrip("\ufeff")
-        if looks_secret(title):
+        if is_entra_secret(title):
+            warnings.append(
+                f"{line(number)}: the header of column {letters(position)} has the shape of a client "
+                "secret; the column is not carried into the reports"
+            )
+        elif looks_secret(title):
             warnings.append(
                 f"{line(number)}: column {letters(position)} (`{title}`) looks like a secret; "
                 "it is not carried into the reports"

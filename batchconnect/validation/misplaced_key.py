@@ -5,27 +5,15 @@ A name or a description would be sent and shown as it is, so a cell that holds a
 anybody asks what else may be wrong with it.
 """
 
-import re
-
 from batchconnect.model.outcome import Problem
 from batchconnect.model.row import Cell, Column, Row
-from batchconnect.model.secret import SHORTEST_REDACTED, Secret
+from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret
 from batchconnect.validation.finding import error
 
-_ENTRA = re.compile(
-    r"(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}(?![A-Za-z0-9_.~-])",
-    re.ASCII,
-)
-"""A client secret as Entra makes them: three characters, a digit, `Q~`, and 31 to 34 more."""
 OPTIONAL_PLACES = frozenset({Column.ORG, Column.SANDBOX})
 """Columns whose blank cells mean something: an option or the settings speak for them."""
 _SURELY_NO_WORD = 16
 """Characters of a key that stands within another text by no chance; a shorter one may be a word of it."""
-
-
-def is_entra_secret(text: str) -> bool:
-    """Whether a text holds what has the shape of a client secret of Entra."""
-    return "Q~" in text and _ENTRA.search(text) is not None
 
 
 def holds_key(text: str, key: str) -> bool:

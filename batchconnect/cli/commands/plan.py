@@ -83,6 +83,16 @@ def _document(found: SheetPlan, choices: Choices) -> dict[str, object]:
             for row, problems in sorted(found.rejected.items())
             for problem in problems
         ],
+        "warnings": [
+            {
+                "what": kind.problem.what,
+                "column": kind.problem.column,
+                "code": kind.problem.code,
+                "count": kind.count,
+                "cells": kind.places,
+            }
+            for kind in found.warnings.sorted()
+        ],
         "sandboxes": [
             {
                 "org": one.org,
@@ -136,6 +146,9 @@ def _lines(found: SheetPlan, choices: Choices, *, following: str | None) -> list
             escape_control(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
             for problem in problems
         ]
+    lines += [
+        escape_control(f"warning: {kind.where}: {kind.what}") for kind in found.warnings.sorted()
+    ]
     if found.not_selected:
         lines.append(f"{_rows(found.not_selected)} left out by --only")
     create = sum(one.create for one in found.sandboxes)

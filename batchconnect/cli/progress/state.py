@@ -13,6 +13,7 @@ from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, LaneView, Pause, View
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     LaneCounted,
@@ -121,7 +122,7 @@ class ProgressState:
                 self._is_draining = True
             case RunFinished(duration_s=duration_s):
                 self._finished(duration_s)
-            case PaceChanged() | LaneCounted() | RunStarted() | Swept():
+            case PaceChanged() | LaneCounted() | RunStarted() | Swept() | CellsWarned():
                 pass
             case _:
                 assert_never(event)

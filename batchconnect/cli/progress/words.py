@@ -6,6 +6,7 @@ from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     LaneCounted,
@@ -95,10 +96,8 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case Planned():
-                return _planned(event)
-            case Swept():
-                return _swept(event)
+            case Planned() | Swept() | CellsWarned():
+                return _of_run(event)
             case Settling() | RunStarted() | LaneCounted() | RunFinished():
                 return None
             case _:
@@ -169,6 +168,18 @@ def _row(event: RowStarted | RowSettled | RowInDoubt) -> Message | None:
 
 _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
+
+
+def _of_run(event: Planned | Swept | CellsWarned) -> Message | None:
+    match event:
+        case Planned():
+            return _planned(event)
+        case Swept():
+            return _swept(event)
+        case CellsWarned():
+            return Message(f"warning: {event.where}: {event.what}", is_error=True)
+        case _:
+            assert_never(event)
 
 
 def _planned(event: Planned) -> Message:

@@ -5,7 +5,7 @@ What comes back is kept as bytes, a line for each row, and becomes a `Row` only 
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -99,6 +99,11 @@ class WorkbookSheet:
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """Read some of the carried columns no more."""
+        self._layout = self._layout.without(carried)
+        self._warnings += warnings
 
     def close(self) -> None:
         """Let go of the file and of every cell."""
