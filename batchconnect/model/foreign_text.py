@@ -46,6 +46,14 @@ _WHOLE: Final = re.compile(
     rf"(?<![A-Za-z0-9-])(?:{_GUID_PATTERN}|{_CODE_PATTERN})(?![A-Za-z0-9-])", re.ASCII
 )
 _NUMERIC_CODE: Final = re.compile(r"\d{4}(?:-\d{3})?|\d{6}", re.ASCII)
+_NAMED_CODES: Final = frozenset(
+    (
+        *("invalid_client", "invalid_scope", "invalid_request", "invalid_grant", "invalid_token"),
+        *("unauthorized_client", "unsupported_grant_type", "access_denied", "server_error"),
+        *("temporarily_unavailable", "insufficient_scope"),
+    )
+)
+"""Of OAuth (RFC 6749 and 6750): they stay, whatever words a secret is made of."""
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
 _USUAL_ETAG: Final = re.compile(f'"{_GUID_PATTERN}"')
 _ETAG: Final = re.compile(r'(?:W/)?"?[A-Za-z0-9+/=_.:-]*"?', re.ASCII)
@@ -184,7 +192,7 @@ class ForeignText:
     def code(self, text: str) -> str:
         """A code where it is of a documented form, or made of known words; "" otherwise."""
         text = text.strip()
-        if _CODE.fullmatch(text) or _NUMERIC_CODE.fullmatch(text):
+        if text in _NAMED_CODES or _CODE.fullmatch(text) or _NUMERIC_CODE.fullmatch(text):
             return text
         if self._is_mute or len(text) > _LONGEST_OPAQUE or self._masked(text) != text:
             return ""

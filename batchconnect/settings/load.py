@@ -21,6 +21,7 @@ from batchconnect.settings.options import OnDoubt, Overrides, Tables
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin
 from batchconnect.settings.service_url import canonical_host
+from batchconnect.settings.shown import without_values
 from batchconnect.settings.source import (
     FILE_VARIABLE,
     FromEnvironment,
@@ -89,6 +90,20 @@ def load_settings(
         SettingsError: A setting is missing or wrong; the message names it, its file and variable.
     """
     file = _find_file(path, environ)
+    try:
+        return _loaded(file, environ, overrides=overrides, resolve_secrets=resolve_secrets)
+    except SettingsError as error:
+        told, hint = without_values(error.message, file, environ), error.hint
+    raise SettingsError(told, hint=hint and without_values(hint, file, environ))
+
+
+def _loaded(
+    file: FromFile,
+    environ: Mapping[str, str],
+    *,
+    overrides: Overrides | None,
+    resolve_secrets: bool,
+) -> Settings:
     environment = read_environment(environ, file.orgs)
     origin = Origin(
         flags=_flags(overrides or Overrides(), file), environment=environment, file=file

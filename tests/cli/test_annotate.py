@@ -211,7 +211,7 @@ def test_a_cell_that_repeats_the_key_is_not_shown() -> None:
 
     assert KEY not in everything(Path("out.xlsx"))
     tab = openpyxl.load_workbook("out.xlsx")["rows"]
-    assert (tab["B2"].value, tab["J2"].value) == (None, None)
+    assert (tab["B2"].value, tab["J2"].value) == (None, "rejected")
     assert "holds a key" in comments(tab)["B2"]
 
 

@@ -183,8 +183,9 @@ def test_beside_a_key_below_eight_characters_no_text_is_shown() -> None:
     assert [foreign.code(one) for one in ("FLOW-1308-400", "403025", "invalid_client")] == [
         "FLOW-1308-400",
         "403025",
-        "",
+        "invalid_client",
     ]
+    assert foreign.code("access_is_denied") == ""
     assert foreign.opaque("abcdef") == ""
     assert foreign.opaque(APP) == APP
 
