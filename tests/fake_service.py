@@ -3,7 +3,8 @@ A small Flow Service in memory, as the innermost ring of a lane, and the bench t
 
 Under virtual time it behaves as the contract says: the same body twice makes two objects, what was sent
 may be applied at once, late or never, a listing lags, and whether an answer comes back is another matter
-than whether the request was applied. A `Bomb` ends a process hard at any of its side effects.
+than whether the request was applied. Every request is held to the description of the service. A `Bomb`
+ends a process hard at any of its side effects.
 """
 
 from collections import Counter
@@ -34,6 +35,7 @@ from batchconnect.model.identity import CONNECTION_SPEC_ID, find_marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.history import open_run
 from batchconnect.run.stop import Stop
@@ -42,6 +44,7 @@ from batchconnect.transport.interface import Purpose, Request, Response, Transpo
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
+from tests.contract.messages import hold
 
 EPOCH_S = 1_800_000_000
 """Unix time at which every virtual clock begins."""
@@ -233,9 +236,7 @@ class FakeService:
         body = {
             "name": row.name,
             "description": row.description,
-            "auth": {"params": {"endpoint": row.endpoint, "database": row.database,
-                                "tenant": row.tenant,
-                                "servicePrincipalId": row.service_principal_id}},
+            "auth": {"params": {c.value: part for c, part in zip(TARGET_COLUMNS, row.target, strict=True)}},
         }  # fmt: skip
         stored = self._store(row.org.org_id, row.sandbox, body, OK)
         for name, value in changes.items():
@@ -247,6 +248,7 @@ class FakeService:
 
     async def send(self, request: Request) -> Response:
         """As every ring does."""
+        hold(request)
         seen = _seen(request)
         self.on_effect(f"before {request.purpose}")
         self.seen.append(seen)

@@ -25,7 +25,10 @@ FLOORS: Final = (
     ("one lane, and one row", "lane"),
     ("the service: a connection becomes a request, a response an outcome", "flow_service settings"),
     ("a row becomes a connection; entries become files", "validation reports"),
-    ("cells as typed; one HTTP message; what happened, kept", "sheet transport ledger"),
+    (
+        "cells as typed; one HTTP message; what happened, kept; what a person may choose",
+        "sheet transport ledger options",
+    ),
     (
         "the values, open to every room above; practice, which knows nothing of ours",
         "model simulator",
@@ -273,7 +276,8 @@ def test_what_could_move_to_another_project_imports_nothing_of_ours(module: str)
 
 def test_the_rings_know_messages_and_values_only() -> None:
     """No row, no outcome, no ledger: each ring is one `async send(Request) -> Response`."""
-    values = {"model.event", "model.foreign_text", "model.org", "model.secret", "model.errors"}
+    values = {"event", "org", "secret", "errors", "defaults", "foreign_text"}
+    values = {f"model.{name}" for name in values}
     others = {
         f"{module} > {name}"
         for module in OURS

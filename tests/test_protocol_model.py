@@ -3,7 +3,7 @@ The protocol of a lost answer, checked exhaustively: one row, up to two operator
 
 The adversary decides how long a request waits between its intent and the wire, whether and when it is
 applied, how long listings lag, whether its answer is lost, and where a process dies. Each protocol of the
-table in `faults.md`, section 2, is explored over all of it. The shorter ones make duplicates, so the model
+table in docs/exactly-once.md is explored over all of it. The shorter ones make duplicates, so the model
 can fail; the one that is implemented, with the constants of the code itself, never does.
 """
 

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
-from batchconnect.model.row import Cell, Column, Header, Row
+from batchconnect.model.row import Cell, Header, Row
 from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret, redact
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of

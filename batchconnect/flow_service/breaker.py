@@ -43,7 +43,7 @@ class Breaker:
         for nothing.
 
         Source:
-            Contract, section 5, first table, the line with 1001, 1002, 1105, 1106, 1605, 1606.
+            Contract, section 5, second table, the line with 1001, 1002, 1105, 1106, 1605, 1606.
         """
         match answer:
             case Refused(may_be_org_level=True):

@@ -62,7 +62,7 @@ def error_scope(status: int, problem: ServiceProblem) -> ErrorScope | None:
     Returns:
         None where neither status nor body proves that the request was refused by the service.
     Source:
-        Contract, section 5, first table.
+        Contract, section 5, second table.
     """
     if status == HTTPStatus.NOT_FOUND and problem.number in _SANDBOX:
         return ErrorScope.SANDBOX

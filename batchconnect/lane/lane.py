@@ -26,6 +26,7 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import Event, LaneCounted, LaneStopped
 from batchconnect.model.org import Org
 from batchconnect.transport.ims import Authorized, Token
@@ -60,9 +61,9 @@ NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
 class Limits:
     """What bounds every lane of a run."""
 
-    concurrency: int = 64
+    concurrency: int = CONCURRENCY
     """Requests in flight over all lanes."""
-    patience_s: float = 900.0
+    patience_s: float = PATIENCE_S
     """How long a lane may go without a normal answer."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 

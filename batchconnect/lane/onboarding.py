@@ -80,7 +80,7 @@ def outcome_of(answer: Answer) -> Outcome:
     How a row ends by the answer to its create.
 
     Source:
-        The contract, section 5; design.md, "States".
+        The contract, section 5; docs/exactly-once.md, "What is repeated, and what is not".
     """
     match answer:
         case ObjectCreated():

@@ -12,9 +12,10 @@ from typing import Final, Protocol
 
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.listing import Found, Listing
-from batchconnect.lane.matching import Create, match, wanted
+from batchconnect.lane.matching import Create, match, match_made, wanted
 from batchconnect.ledger.row_state import RowState
-from batchconnect.model.outcome import Conflict, Existing, MatchedBy, NotAttempted, Outcome
+from batchconnect.model.defaults import SETTLE_S
+from batchconnect.model.outcome import Conflict, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
 _READINGS: Final = 3
@@ -95,7 +96,7 @@ class Known:
 class Rules:
     """How the plan judges what stands there."""
 
-    settle_s: float = 180.0
+    settle_s: float = SETTLE_S
     settle_first: bool = False
     """Always wait the settle window before a sandbox's first POST."""
     adopt_by_name: bool = False
@@ -131,7 +132,7 @@ def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
         rules: The settle window, and whether to wait in any case.
 
     Source:
-        design.md, "Settling a doubt".
+        docs/exactly-once.md, "What breaks it".
     """
     return rules.settle_first or (known.is_new and _has_young_strangers(listing, known, rules))
 
@@ -209,24 +210,36 @@ async def _decide_vanished(
             decision = Settle(outcome=judged)
         else:
             found = await reads.get(connection.sandbox, made)
-            decision = _vanished(found, made, judged, recreate=rules.recreate)
+            decision = _vanished(connection, found, made, judged, recreate=rules.recreate)
         yield Decided(offset=offset, connection=connection, decision=decision)
 
 
 def _vanished(
-    found: Found | NotFound | Unreadable, made: str, judged: Create | None, *, recreate: bool
+    connection: BaseConnection,
+    found: Found | NotFound | Unreadable,
+    made: str,
+    judged: Create | None,
+    *,
+    recreate: bool,
 ) -> Decision:
     """
     Args:
+        connection: What the row asks for.
         found: What GET says of the id that the earlier run got.
         made: That id.
         judged: What the second listing says; None: it is not complete.
         recreate: Whether what is gone is made again.
     """
+    outcome: Outcome
     if isinstance(found, Found):
-        outcome: Outcome = Existing(
-            connection_id=made, matched_by=MatchedBy.MARKER, etag=found.etag
-        )
+        stands = match_made(wanted(connection), found, made)
+        if stands is None:
+            # The answer named another row's connection. This row has none that anybody knows of: it is
+            # sent again only when its absence is proven, as if it had never been answered.
+            return SettleFirst(
+                state=RowState(number=connection.row, marker=connection.marker, sends=1)
+            )
+        outcome = stands
     elif not isinstance(found, NotFound) or judged is None:
         outcome = NotAttempted(
             code="listing_failed", detail="Whether it still stands could not be found out."

@@ -249,7 +249,7 @@ def _sweep(run_lines: Sequence[Line]) -> Swept | None:
 
 
 def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
-    """For a run that was cut off: what its rows amount to, in the order of the design's codes."""
+    """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
     if counts[Status.IN_DOUBT] or (sweep and (sweep.duplicated or sweep.missing)):
         return ExitCode.IN_DOUBT
     done = counts[Status.CREATED] + counts[Status.EXISTING]

@@ -7,12 +7,14 @@ Only numbers and places are kept of the good rows; their secrets are read again 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
-from batchconnect.model.row import Column, Row
+from batchconnect.model.row import Row
 from batchconnect.run.findings import FindingKinds
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import ValidRow
@@ -193,10 +195,7 @@ def _planned_by_scan(ledger: RunWriter, row: ValidRow) -> Line:
         org_id=row.org.org_id,
         sandbox=row.sandbox,
         name=row.name,
-        endpoint=row.endpoint,
-        database=row.database,
-        tenant=row.tenant,
-        service_principal_id=row.service_principal_id,
+        target=row.target,
     )
     return _line_of(
         ledger,
@@ -223,10 +222,7 @@ def _line_of(
         org=wanted.org.key,
         org_id=wanted.org.org_id,
         sandbox=wanted.sandbox,
-        endpoint=wanted.endpoint,
-        database=wanted.database,
-        tenant=wanted.tenant,
-        service_principal_id=wanted.service_principal_id,
+        **wanted.target._asdict(),
         carried=carried,
         findings=findings,
         description=description,
@@ -263,14 +259,5 @@ def _as_typed(row: Row, problems: Iterable[Problem]) -> RowPlanned:
         # A blank cell here could be filled in by a default where a report is fed back; elsewhere it is refused.
         return length_of(cell) if column in OPTIONAL_PLACES and cell else ""
 
-    return RowPlanned(
-        name=shown(Column.NAME),
-        org=shown(Column.ORG),
-        sandbox=shown(Column.SANDBOX),
-        endpoint=shown(Column.ENDPOINT),
-        database=shown(Column.DATABASE),
-        tenant=shown(Column.TENANT),
-        service_principal_id=shown(Column.SERVICE_PRINCIPAL_ID),
-        carried=row.carried,
-        description=shown(Column.DESCRIPTION),
-    )
+    texts: dict[str, Any] = {column.field: shown(column) for column in SHOWN_COLUMNS}
+    return RowPlanned(**texts, carried=row.carried)

@@ -46,6 +46,7 @@ from batchconnect.model.event import (
     RunStarted,
 )
 from batchconnect.model.outcome import Failed
+from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
 from batchconnect.run.exit_code import (
@@ -54,7 +55,6 @@ from batchconnect.run.exit_code import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
-    FailureLimit,
     count_statuses,
     exit_code,
 )

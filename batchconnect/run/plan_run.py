@@ -20,11 +20,13 @@ from batchconnect.lane.planner import (
 )
 from batchconnect.ledger import Ledger
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
-from batchconnect.run.choices import Choices
+from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.places import ledger_path_of
 from batchconnect.run.screening import screen_carried
+from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
@@ -87,7 +89,7 @@ async def plan_run(
     sheet: Sheet,
     *,
     service: ConnectedService,
-    choices: Choices,
+    options: MergedOptions,
     environ: Mapping[str, str],
 ) -> SheetPlan:
     """
@@ -96,7 +98,7 @@ async def plan_run(
     Args:
         sheet: An open sheet.
         service: Whose sandboxes are read, each once.
-        choices: As of the run that is previewed.
+        options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
 
     Raises:
@@ -104,10 +106,10 @@ async def plan_run(
         LedgerError: There is a ledger, and it cannot be read.
     """
     screen_carried(sheet)
-    parse = parser(sheet, service=service, choices=choices, environ=environ)
+    parse = parser(sheet, service=service, options=options, environ=environ)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
-    selected = choices.selector(service.orgs)
+    selected = selector(options, service.orgs)
     for row, judged in examine(sheet, parse, is_selected=selected):
         found.rows += bool(row.cells)
         match judged:
@@ -130,12 +132,12 @@ async def plan_run(
         return judged
 
     with ExitStack() as stack:
-        known = _known(choices, stack)
+        known = _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
                 found.sandboxes.append(one)
-                look = _Look(load=load, service=service, choices=choices, known=known)
+                look = _Look(load=load, service=service, options=options, known=known)
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
     return found
@@ -147,14 +149,14 @@ class _Look:
 
     load: Callable[[int], BaseConnection | None]
     service: ConnectedService
-    choices: Choices
+    options: MergedOptions
     known: Known
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
         """Count what a run would do for the rows at these offsets."""
         lane = self.service.lane_of(one.org)
         one.rate = lane.org.rate or START_RATE
-        rules = rules_of(self.service, self.choices)
+        rules = rules_of(self.service, self.options)
         # A plan_run sends nothing, so it need not wait a settle window before it looks.
         listing = await read_sandbox(lane, one.sandbox)
         why = listing.refusal or listing.fault
@@ -187,11 +189,11 @@ def _count(one: SandboxPlan, decided: Decided) -> None:
                 one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
 
 
-def _known(choices: Choices, stack: ExitStack) -> Known:
-    if not choices.ledger_path.exists():
+def _known(options: MergedOptions, stack: ExitStack) -> Known:
+    if not ledger_path_of(options).exists():
         return Known(is_new=False)
     ledger = stack.enter_context(
-        Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True)
+        Ledger(ledger_path_of(options), simulated=options.simulate, read_only=True)
     )
     states = ((marker, ledger.marker_state(marker)) for marker in ledger.open_markers())
     return Known(

@@ -13,9 +13,10 @@ from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.event import Event, RowSettled, Settling
 from batchconnect.model.outcome import Outcome
-from batchconnect.run.choices import Choices
+from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import count_statuses, exit_code
 from batchconnect.run.rerun import wanted_of
+from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
 
@@ -26,7 +27,7 @@ async def settle_run(
     ledger: Ledger,
     writer: RunWriter,
     service: ConnectedService,
-    choices: Choices,
+    options: MergedOptions,
     clock: Clock,
     on_event: Callable[[Event], None],
     stop: Stop,
@@ -39,7 +40,7 @@ async def settle_run(
         ledger: Its ledger, locked.
         writer: The run writer.
         service: Whose sandboxes are read.
-        choices: The settle window's policy.
+        options: The settle window's policy.
         clock: The run's clocks.
         on_event: Told of each verdict.
         stop: When it is asked for, what is in doubt stays so.
@@ -51,13 +52,13 @@ async def settle_run(
         SettingsError: An org of the run is no longer in the settings.
         LedgerError: A verdict cannot be written.
     """
-    is_chosen = choices.chooser(service.orgs)
+    is_chosen = chooser(options, service.orgs)
     open_rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
     policy = Policy(
         settle_s=service.settle_s,
-        on_doubt=choices.on_doubt,
+        on_doubt=options.on_doubt,
         may_send=False,
-        patience_s=choices.patience_s,
+        patience_s=options.patience,
     )
     if not open_rows and run.ended is not None:
         return run  # it ended as it ended: nothing was learned

@@ -8,8 +8,9 @@ written. A carried column that holds one key is taken for a column of keys, what
 from collections.abc import Sequence
 from typing import Final
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
-from batchconnect.model.row import Column, Row, letters
+from batchconnect.model.row import Row, letters
 from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet

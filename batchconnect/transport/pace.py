@@ -3,7 +3,7 @@ Finds and keeps the pace of one lane: when the next request may leave, and how m
 
 Pure: the clock comes in as `now`, randomness as an argument. The algorithm is GCRA with a burst of 1
 (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm) around a rate that grows while it is used
-and is cut when the service is congested; figures and measurements: `shared/faults.md`, section 3.
+and is cut when the service is congested; measurements: docs/performance.md.
 """
 
 from collections.abc import Callable

@@ -5,8 +5,9 @@ A name or a description would be sent and shown as it is, so a cell that holds a
 anybody asks what else may be wrong with it.
 """
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Cell, Column, Row
+from batchconnect.model.row import Cell, Row
 from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret
 from batchconnect.validation.finding import error
 

@@ -1,7 +1,8 @@
 """
 The simulator on a real port, in a thread of its own, and scripted faults for it.
 
-Whatever is asked of it is asked in its own loop, so that a test sees no half-written state.
+Whatever is asked of it is asked in its own loop, so that a test sees no half-written state. Every request
+of the command is held to the description of the service.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from batchconnect.simulator.decision import Decision
 from batchconnect.simulator.exchange import Request
 from batchconnect.simulator.records import Connection, JournalEntry
 from tests.acceptance.place import CLIENT_SECRET, Place
+from tests.contract.description import ours
+from tests.contract.messages import of_arrived
 
 ACME = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"
 BETA = "BBBBBBBBBBBBBBBBBBBBBBBB@AdobeOrg"
@@ -37,6 +40,8 @@ class Practice:
         self.simulator.script(self._decide)
         self.script: Script = lambda request: None
         """A test's choice for each request; it runs in the simulator's thread."""
+        self.departures: list[str] = []
+        """How requests departed from the description; a block that ends well has none."""
         self.tokens: set[str] = set()
         """Every access token that was ever sent."""
         self._loop = asyncio.new_event_loop()
@@ -60,6 +65,8 @@ class Practice:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        if error is None:
+            assert self.departures == []
 
     def ask(self, question: Callable[[Simulator], T]) -> T:
         """Ask it, or turn a knob, between two requests."""
@@ -133,6 +140,7 @@ class Practice:
         )
 
     def _decide(self, request: Request) -> Decision | None:
+        self.departures += ours().request_problems(of_arrived(request))
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         if bearer:
             self.tokens.add(bearer)

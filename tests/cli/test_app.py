@@ -16,7 +16,7 @@ COMMANDS = (
     "report", "simulate",
 )  # fmt: skip
 TALKING = ("orgs", "plan", "run", "rerun", "reconcile")
-"""The commands that talk to the service, whose options design.md shares."""
+"""The commands that talk to the service, whose options docs/commands.md shares."""
 SHARED = (
     "--settings", "--org", "--sandbox", "--only", "--rate", "--concurrency", "--timeout",
     "--settle", "--on-doubt", "--reports", "--ledger", "--max-rows", "--max-failures", "--note",
@@ -74,7 +74,7 @@ def test_every_command_speaks_json_and_can_be_quiet(
 def test_the_commands_that_talk_to_the_service_share_their_options(
     batchconnect: CommandLine, command: str
 ) -> None:
-    """As design.md lists them: a command line of one serves the others."""
+    """As docs/commands.md lists them: a command line of one serves the others."""
     assert set(SHARED) <= options(batchconnect, command)
 
 

@@ -394,7 +394,7 @@ def test_the_third_in_a_row_is_the_lanes(
 
 RAW_ODD = '{"error_code": true, "message": 4}'
 
-# Section 4: shapes ------------------------------------------------------------------------------
+# The contract, section 4: shapes ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

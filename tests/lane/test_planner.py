@@ -47,18 +47,12 @@ ROWS = [judged(cells(number)) for number in range(1, 5)]
 
 
 def found(connection: BaseConnection, *, age_s: float | None = None, **changes: object) -> Found:
-    target = wanted(connection).target
     item = Found(
         id=f"id-{connection.row}",
         etag=None,
         name=canonical_name(connection.name),
         marker=connection.marker,
-        shown=Shown(
-            endpoint=target.endpoint,
-            database=target.database,
-            tenant=target.tenant,
-            service_principal_id=target.service_principal_id,
-        ),
+        shown=Shown(*wanted(connection).target),
         is_our_kind=True,
         created_at_ms=None if age_s is None else round(-age_s * 1000),
     )
@@ -247,6 +241,47 @@ async def test_what_the_second_listing_shows_exists() -> None:
     assert isinstance(decided_on, Settle)
     assert isinstance(decided_on.outcome, Existing)
     assert reads.asked == []
+
+
+async def test_what_was_renamed_and_lost_its_marker_is_said_and_not_called_existing() -> None:
+    """What the ledger remembers is compared with what stands there now."""
+    there = found(
+        ROWS[0],
+        id="id-made",
+        marker=None,
+        name="other",
+        shown=Shown(*wanted(ROWS[1]).target)._replace(database="other"),
+    )
+
+    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=there), known=made(ROWS[0]))
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Conflict)
+    assert decided_on.outcome.code == "changed_since"
+    assert decided_on.outcome.connection_ids == ("id-made",)
+    assert "name" in decided_on.outcome.detail
+    assert "database" in decided_on.outcome.detail
+
+
+async def test_what_bears_the_marker_and_another_target_is_a_conflict_by_id_as_well() -> None:
+    other = Shown(*wanted(ROWS[0]).target)._replace(database="other")
+    there = found(ROWS[0], id="id-made", shown=other)
+
+    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=there), known=made(ROWS[0]))
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Conflict)
+    assert decided_on.outcome.code == "target_differs"
+
+
+async def test_an_id_that_is_another_rows_is_not_reported_and_the_row_is_settled_first() -> None:
+    """The answer had named the wrong row's connection: this row is sent only once it is proven absent."""
+    theirs = found(ROWS[1], id="id-made")
+
+    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=theirs), known=made(ROWS[0]))
+
+    assert isinstance(decided_on, SettleFirst)
+    assert decided_on.state.marker == ROWS[0].marker
 
 
 GONE = NotFound(connection_id="id-made")

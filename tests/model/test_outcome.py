@@ -33,7 +33,7 @@ ONE_OF_EACH: dict[str, Outcome] = {
 
 @pytest.mark.parametrize("word", ONE_OF_EACH)
 def test_each_outcome_has_its_word(word: str) -> None:
-    """The words are those of design.md, and reports show them as they are."""
+    """The words are those of docs/results.md, and reports show them as they are."""
     assert str(status_of(ONE_OF_EACH[word])) == word
 
 

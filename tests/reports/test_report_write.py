@@ -20,6 +20,7 @@ from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Failed, Problem, Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret, redact
+from batchconnect.model.target import Target
 from batchconnect.reports import FORMATS, ReportError, write_reports
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.redaction import without_secrets
@@ -287,10 +288,12 @@ def test_a_workbook_is_redacted_before_it_is_packed(tmp_path: Path) -> None:
         row,
         org=key,
         sandbox=key,
-        endpoint=key,
-        database=key,
-        tenant=key,
-        service_principal_id=key,
+        target=Target(
+            endpoint=key,
+            database=key,
+            tenant=key,
+            service_principal_id=key,
+        ),
         description=key,
         hint=key,
         connection_id=key,

@@ -8,7 +8,7 @@ import pytest
 
 from batchconnect.lane.lane import Limits
 from batchconnect.lane.planner import Rules
-from batchconnect.lane.reconciler import OnDoubt, Policy
+from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
@@ -29,9 +29,10 @@ from batchconnect.model.event import (
     Swept,
 )
 from batchconnect.model.outcome import Created, MatchedBy, Status
+from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.row import Row
 from batchconnect.run.batch import Batch
-from batchconnect.run.exit_code import INTERRUPTED, TERMINATED, FailureLimit
+from batchconnect.run.exit_code import INTERRUPTED, TERMINATED
 from batchconnect.run.rerun import ParentRun
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet

@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
+from batchconnect.simulator.catalogue import OTHER_SPEC
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.decision import Cut, Decision, Instead, Reshaped, Shape
 from batchconnect.simulator.exchange import Request
@@ -135,7 +136,7 @@ def test_a_token_is_good_for_its_own_listing_only(sim: Simulator, caller: Caller
 
 def test_filters_are_and_by_repetition(sim: Simulator, caller: Caller) -> None:
     """Both have to hold."""
-    sim.plant(planted(1, name="a"), planted(2, name="b"), planted(3, name="a", spec_id="x"))
+    sim.plant(planted(1, name="a"), planted(2, name="b"), planted(3, name="a", spec_id=OTHER_SPEC))
 
     assert names(caller, property=["name==a"]) == ["a", "a"]
     assert names(caller, property=["name==a", ADX_ONLY]) == ["a"]

@@ -3,8 +3,8 @@
 import os
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import choices_of, settings_of
-from batchconnect.cli.options import OutputOptions, PlaceOptions
+from batchconnect.cli.commands.start import options_of, settings_of
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.file import is_held
 from batchconnect.model.escape import escape_control
@@ -12,17 +12,18 @@ from batchconnect.model.outcome import Status
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
+from batchconnect.run.places import ledger_path_of
 
 
-def run(output: OutputOptions, places: PlaceOptions, *, limit: int) -> int:
+def run(output: OutputOptions, given: Given, *, limit: int) -> int:
     """Show the last runs of the ledger."""
     console = Console(output)
-    choices = choices_of(settings_of(places, os.environ, offline=True), places)
-    if not choices.ledger_path.exists():
-        console.result({"runs": []}, [f"no run yet in {choices.ledger_path}"])
+    options = options_of(settings_of(given, os.environ, offline=True), given)
+    if not ledger_path_of(options).exists():
+        console.result({"runs": []}, [f"no run yet in {ledger_path_of(options)}"])
         return 0
-    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
-        held = is_held(choices.ledger_path)
+    with Ledger(ledger_path_of(options), simulated=options.simulate, read_only=True) as ledger:
+        held = is_held(ledger_path_of(options))
         summaries: list[Summary] = []
         for state in run_states(ledger):
             if len(summaries) == limit:

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchconnect import Choices, Stop, onboard
+from batchconnect import RunOptions, Stop, onboard
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Line, RunResumed
 from batchconnect.ledger.file import locked
@@ -116,8 +116,8 @@ def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
     async def interrupted() -> None:
         stop = Stop()
         stop.ask("interrupted")
-        choices = Choices(simulate=True)
-        await onboard(many(2, org="acme"), reports="reports", choices=choices, stop=stop)
+        options = RunOptions(simulate=True)
+        await onboard(many(2, org="acme"), reports="reports", options=options, stop=stop)
 
     anyio.run(interrupted)
     ledger = Path("reports/simulated/ledger.sqlite3").absolute()
