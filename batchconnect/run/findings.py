@@ -35,11 +35,11 @@ class FindingKind:
 
 
 @final
+@dataclass(slots=True)
 class FindingKinds:
     """Findings as they come, grouped."""
 
-    def __init__(self) -> None:
-        self._kinds: dict[tuple[Severity, str | None, str], FindingKind] = {}
+    _kinds: dict[tuple[Severity, str | None, str], FindingKind] = field(default_factory=dict)
 
     def add(self, number: int, problem: Problem) -> None:
         """Take in a finding about the row of this number."""
