@@ -6,6 +6,7 @@ written. A carried column that holds one key is taken for a column of keys, what
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from batchconnect.model.column import Column
@@ -35,7 +36,7 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
     look = _Look(sheet, note)
     if is_entra_secret(note):
         raise look.in_note()
-    if is_entra_secret(sheet.name):
+    if is_entra_secret(sheet.name) or is_entra_secret(Path(sheet.name).stem):
         raise look.in_name()
     for row in sheet.others(look.take) if isinstance(sheet, CsvSheet) else sheet.rows():
         if isinstance(row, Row):

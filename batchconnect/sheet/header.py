@@ -7,6 +7,7 @@ do not matter.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -28,6 +29,8 @@ _WORKBOOK_SIGN = frozenset(WORKBOOK_COLUMNS)
 """Of a workbook of ours: its cells are texts as they are, so nothing was put before them."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run; our reports put a `'` before it."""
+
+_WORDS = re.compile(r"(?:[^\W\d_]{1,20}[ _-]?){1,5}")
 
 _NAME, _KEY = Column.NAME, Column.SERVICE_PRINCIPAL_KEY
 """Looked up once: a member of an enum costs more than the rest of a cell."""
@@ -243,7 +246,7 @@ def _layout(
             )
         elif looks_secret(title):
             warnings.append(
-                f"{line(number)}: column {letters(position)} (`{title}`) looks like a secret; "
+                f"{line(number)}: column {letters(position)}{_told(title)} looks like a secret; "
                 "it is not carried into the reports"
             )
         else:
@@ -265,6 +268,11 @@ def _layout(
         is_quoted=bool(ours) and not ours >= _WORKBOOK_SIGN,
         warnings=tuple(warnings),
     )
+
+
+def _told(title: str) -> str:
+    """A title of words as it is; another may be the secret itself."""
+    return f" (`{title}`)" if _WORDS.fullmatch(title) else ""
 
 
 def _distinct(title: str, taken: Collection[str]) -> str:
