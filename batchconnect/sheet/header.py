@@ -30,7 +30,7 @@ _WORKBOOK_SIGN = frozenset(WORKBOOK_COLUMNS)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run; our reports put a `'` before it."""
 
-_WORDS = re.compile(r"(?:[^\W\d_]{1,20}[ _-]?){1,5}")
+_WORDS = re.compile(r"(?:[^\W\d_]{1,20}+[ _-]?+){1,5}+")
 
 _NAME, _KEY = Column.NAME, Column.SERVICE_PRINCIPAL_KEY
 """Looked up once: a member of an enum costs more than the rest of a cell."""

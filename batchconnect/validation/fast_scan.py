@@ -19,6 +19,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.template import is_template_row
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
+from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 from batchconnect.validation.placement import choose_org, choose_sandbox
 from batchconnect.validation.valid_pattern import ESCAPE, MARKER, SEPARATOR, pattern_of
 
@@ -83,16 +84,20 @@ class FastScan:
     def _take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
         joined = SEPARATOR.join(self._pick(cells))
         found = self._match(joined)
-        if (
-            found is None
-            or MARKER in joined
-            or ESCAPE in joined
-            or joined.count(cells[self._key_at]) > 1  # its key stands in another column, too
-        ):
+        if found is None or MARKER in joined:
             return False
         # One by one, and a bare tuple below: whatever is made for each row, a million rows pay for.
         name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
         if tenant == principal or is_template_row(name):
+            return False
+        key = cells[self._key_at]
+        if (
+            key[:3] in PLACEHOLDER_STARTS
+            or ESCAPE in key
+            or key in name
+            or key in text
+            or key in (database, tenant, in_org, in_sandbox)
+        ):
             return False
         where = (in_org, in_sandbox)
         try:

@@ -7,14 +7,21 @@ byte for byte otherwise, and the connection would stand there without ever worki
 
 import json
 import re
+from itertools import product
 from typing import Final
 
-PLACEHOLDER_STARTS: Final = (
-    *("your", "change", "undefined", "redacted", "sensitive", r"system\.", "placeholder", "insert"),
-    *("enter", "paste", "dummy", "todo", "secret", "password", "client", "service", "none", "null"),
-    *("replace", "masked", "hidden", "not", "tbd", "fixme", "my", "the", "see", "as", "[_-]"),
+_STARTS: Final = (
+    *("you", "cha", "und", "red", "sen", "sys", "pla", "ins", "ent", "pas", "dum", "tod", "sec"),
+    *("cli", "ser", "non", "nul", "rep", "mas", "hid", "not", "tbd", "fix", "see", "htt", "emp"),
+    *("bla", "mis", "xxx", "000", "...", "---"),
 )
-"""How the words below begin, as patterns: a key that does is looked at by the rules."""
+PLACEHOLDER_STARTS: Final = frozenset(
+    "".join(letters)
+    for start in _STARTS
+    for letters in product(*((letter.lower(), letter.upper()) for letter in start))
+) | {f"__{chr(code)}" for code in range(ord("!"), ord("~") + 1)}
+"""How the words below begin, in any letter case, and a web address: the fast check leaves such a key, of
+8 characters or more, to the rules."""
 
 _WORDS: Final = frozenset(
     (
@@ -67,7 +74,7 @@ _WORDS: Final = frozenset(
 _BRACKETS: Final = "<>()[]{}\"'"
 _GAPS: Final = re.compile(r"[\s_-]+")
 _ASKS: Final = re.compile(
-    r"(?:your|insert|enter|paste|replace|the|my|service|client)[\s_-]?.*?"
+    r"(?:your|insert|enter|paste|replace|service|client)[\s_-]?.*?"
     r"(?:secret|key|password|value|here)(?:[\s_-]?(?:here|value))?",
     re.IGNORECASE,
 )
@@ -105,8 +112,7 @@ def _is_one_sign(text: str) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    plain = _GAPS.sub(" ", text.strip(_BRACKETS).lower()).strip()
-    # `my-key` may be somebody's key; `your key` is nobody's.
+    plain = _GAPS.sub(" ", text.strip(_BRACKETS).lower())
     asks = _ASKS.fullmatch(text.strip(_BRACKETS))
     return plain in _WORDS or (asks is not None and not any(map(str.isdigit, text)))
 

@@ -14,7 +14,6 @@ from batchconnect.validation.entra import check_principal_id, check_tenant
 from batchconnect.validation.finding import Problems
 from batchconnect.validation.kusto import canonical_endpoint, check_database, check_endpoint
 from batchconnect.validation.naming import check_description, check_name
-from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 
 Check = Callable[[str], tuple[str | None, Problems]]
 """Takes a cell as typed; gives what is made of it, None where it may not be sent, and what was found."""
@@ -73,10 +72,9 @@ RULES: Mapping[Column, Rule] = {
         canonical=canonical_id,
     ),
     # No reference in any letter case, no GUID, no number rewritten by a spreadsheet, no mask, no
-    # ellipsis, nothing that begins as placeholders do.
+    # ellipsis. What begins as placeholders do is looked at besides: a pattern of so many words is slow.
     Column.SERVICE_PRINCIPAL_KEY: Rule(
-        plain=r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z)|[Xx0._-]{8}"
-        rf"|(?i:{'|'.join(PLACEHOLDER_STARTS)}))"
+        plain=r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z))"
         r"[A-Za-z0-9~_.-][!-)+-~]{7,9999}(?<!\.\.\.)",
     ),
     Column.ORG: Rule(plain="(?:[A-Za-z0-9][A-Za-z0-9@._-]{0,254})?"),
