@@ -96,7 +96,7 @@ def secret_damage(text: str) -> list[tuple[str, str]]:
             "begins with an apostrophe, as spreadsheets mark a text",
         ),
         (
-            _ESCAPED.search(text),
+            has_escape(text),
             "key_escape",
             "holds `_x` and four digits, which stand for another character in a workbook's own text",
         ),
@@ -118,6 +118,11 @@ def secret_damage(text: str) -> list[tuple[str, str]]:
         ),
     )
     return [(code, words) for is_so, code, words in cases if is_so]
+
+
+def has_escape(text: str) -> bool:
+    """Whether a text holds `_x0041_` or the like, which a workbook's own text means as a character."""
+    return "_x" in text and bool(_ESCAPED.search(text))
 
 
 def looks_rounded(text: str) -> bool:

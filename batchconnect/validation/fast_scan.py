@@ -17,11 +17,12 @@ from batchconnect.model.target import Target
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.template import is_template_row
+from batchconnect.validation.damage import has_escape
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 from batchconnect.validation.placement import choose_org, choose_sandbox
-from batchconnect.validation.valid_pattern import ESCAPE, MARKER, SEPARATOR, pattern_of
+from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, pattern_of
 
 _MOST_PLACES = 4096
 """OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
@@ -93,7 +94,7 @@ class FastScan:
         key = cells[self._key_at]
         if (
             key[:3] in PLACEHOLDER_STARTS
-            or ESCAPE in key
+            or ("_x" in key and has_escape(key))
             or key in name
             or key in text
             or key in (database, tenant, in_org, in_sandbox)

@@ -15,14 +15,13 @@ from batchconnect.model.column import Column
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import Target
+from batchconnect.validation.damage import has_escape
 from batchconnect.validation.entra import has_same_ids
 from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 from batchconnect.validation.rules import RULES
 
 SEPARATOR = "\x1f"
 """A control character that no part of the pattern matches, so no cell runs into the next."""
-ESCAPE = "_x"
-"""A key that holds this is looked at by the rules: it may hold `_x0041_`."""
 MARKER = "bc1-"
 """A row that holds this anywhere is looked at by the rules: a marker may have been copied into it."""
 
@@ -82,7 +81,7 @@ def valid_texts(row: Row) -> Texts | None:
         return None
     name, text, *parts, key, org, sandbox = texts
     target = Target(*parts)
-    if has_same_ids(target) or MARKER in text or ESCAPE in key:
+    if has_same_ids(target) or MARKER in text or has_escape(key):
         return None
     if key[:3] in PLACEHOLDER_STARTS or joined.count(key) > 1:
         return None

@@ -27,7 +27,7 @@ HEALTHY = {
     Column.DATABASE: "telemetry",
     Column.TENANT: "72f988bf-86f1-41af-91ab-2d7cd011db47",
     Column.SERVICE_PRINCIPAL_ID: "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
-    Column.SERVICE_PRINCIPAL_KEY: "planted-Secret1",
+    Column.SERVICE_PRINCIPAL_KEY: "bonbon-Secret1",
     Column.ORG: "acme",
     Column.SANDBOX: "prod",
 }
