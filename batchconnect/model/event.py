@@ -28,6 +28,18 @@ class SheetWarned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellsWarned:
+    """One kind of warning about the sheet's cells, told before a row is sent."""
+
+    code: str
+    what: str
+    """With its column; never a value."""
+    where: str
+    """The first of the cells, and how many more there are."""
+    cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxListed:
     """One sandbox was read, or could not be."""
 
@@ -198,6 +210,7 @@ class RunFinished:
 Event = (
     RunStarted
     | SheetWarned
+    | CellsWarned
     | SandboxListed
     | Planned
     | RowStarted

@@ -34,6 +34,7 @@ from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     FaultMet,
@@ -194,6 +195,12 @@ class Batch:
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
         await writer.write([line for row in new for line in row.lines(writer)])
+        for kind in found.warnings.sorted():
+            job.on_event(
+                CellsWarned(
+                    what=kind.what, where=kind.where, cells=kind.count, code=kind.problem.code
+                )
+            )
         if found.rejected and not job.bounds.skip_invalid:
             return await self._close(writer, REJECTED_ROWS)
         limit = job.bounds.max_failures

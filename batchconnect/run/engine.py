@@ -29,6 +29,7 @@ from batchconnect.run.intake import Parse
 from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
+from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
@@ -106,6 +107,7 @@ async def _onboard_sheet(
     parent: str | None,
     in_memory: bool,
 ) -> Summary:
+    screen(sheet, note=options.note)
     async with connected(
         settings, options, on_event=listener.on_event, in_memory=in_memory
     ) as service:

@@ -22,6 +22,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from batchconnect.cli.log.output import LogFile, LogFiles, OnTrouble, open_file
 from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     FaultMet,
@@ -165,7 +166,7 @@ def _level(event: Event) -> str:
             return "debug"
         case LaneStopped() | FaultMet():
             return "error"
-        case RowInDoubt() | LanePaused() | Draining():
+        case RowInDoubt() | LanePaused() | Draining() | CellsWarned():
             return "warning"
         case Swept(is_clean=False):
             return "error"
