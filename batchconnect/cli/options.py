@@ -151,6 +151,8 @@ RUN: Final = Group(
         "max_failures",
         "settle_first",
         "recreate",
+        "accept_unproven_listing",
+        "no_sweep",
         "note",
         "drain",
         "log_json",

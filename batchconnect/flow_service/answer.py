@@ -6,7 +6,6 @@ row in doubt costs a look-up, and a row taken for refused may stand in the sandb
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
@@ -14,15 +13,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from batchconnect.flow_service.problem import (
+    UNGUARDED,
     ServiceProblem,
     json_object,
-    one_line,
+    problem_number,
     read_problem,
     request_id,
 )
 from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, ErrorScope, error_scope
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.remedies import title_for
-from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Response, StoppedError, TransportError
 
 
@@ -101,7 +101,7 @@ class Unknown:
     congestion: bool = False
     """The lane slows down."""
     stops_lane: bool = False
-    """What answers is not the service that we know (a redirect, a proxy): no further row goes out."""
+    """What answers is not Adobe's (a redirect, a proxy, a page of HTML): no further row goes out."""
     refused_if_absent: bool = False
     """409 and 412: proven absence means that the service refused the row."""
     claimed_id: str | None = None
@@ -111,13 +111,17 @@ class Unknown:
 Answer = ObjectCreated | NotSent | Throttled | Refused | OrgLevel | Unknown
 
 PROTOCOL_SURPRISE = "protocol_surprise"
+FOREIGN_ANSWER = "foreign_answer"
+"""Code of a refusal in words that are not Adobe's: a proxy's page, a portal's, another server's."""
 
 _DOUBTFUL_4XX = frozenset({407, 408, 409, 412, 425})
 """Statuses that leave open whether the request was applied, whatever the body says."""
+_PASSING_4XX = frozenset({407, 408, 425})
+"""Of these, statuses that say enough, whoever says them."""
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
+def judge_create(response: Response, foreign: ForeignText = UNGUARDED) -> Answer:
     """
     Say what an answer to POST /connections means.
 
@@ -126,14 +130,13 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
 
     Args:
         response: What the transport's rings handed up; any status, any headers, any body.
-        secrets: What must not be kept, should the answer repeat it.
+        foreign: Knows what the answer may repeat, and what of its texts may be shown.
     Source:
         Contract, section 5, first and second table.
     """
-    secrets = tuple(secrets)
     if response.status == HTTPStatus.CREATED:
-        return _judge_created(response, secrets)
-    problem = read_problem(response, secrets)
+        return _judge_created(response, foreign)
+    problem = read_problem(response, foreign)
     if is_throttled(response):
         return Throttled(
             code=problem.code,
@@ -148,15 +151,15 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
             claimed_id = guid(json_object(response).get("id"))
             return replace(unknown, detail=detail, claimed_id=claimed_id)
         case 3:
-            to = _host(response.headers.get("location", ""), secrets)
+            to = _host(response.headers.get("location", ""), foreign)
             return replace(unknown, detail=f"a redirect{to}, not followed")
-        case 4 if response.status not in _DOUBTFUL_4XX:
+        case 4:
             return _judge_4xx(response, problem)
         case _:
             return unknown
 
 
-def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) -> Answer:
+def judge_create_error(error: TransportError, foreign: ForeignText = UNGUARDED) -> Answer:
     """
     Say what it means that no answer came.
 
@@ -166,7 +169,7 @@ def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) ->
     Source:
         Contract, section 5, third table; section 7, error classes.
     """
-    detail = one_line(error.detail, secrets)
+    detail = foreign.own(error.detail)
     if error.sent:
         return Unknown(code=error.code, detail=detail)
     if error.permanent and not isinstance(error, StoppedError):
@@ -184,7 +187,7 @@ def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) ->
 def is_stale_token(response: Response) -> bool:
     """Whether a fresh token may help: 401013, under 401 or 403."""
     may_be = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    return may_be and read_problem(response).number in STALE_TOKEN
+    return may_be and problem_number(response) in STALE_TOKEN
 
 
 def is_throttled(response: Response) -> bool:
@@ -192,7 +195,7 @@ def is_throttled(response: Response) -> bool:
     if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
     codes = PASSING.get(response.status)
-    return codes is not None and read_problem(response).number in codes
+    return codes is not None and problem_number(response) in codes
 
 
 def is_congestion(response: Response) -> bool:
@@ -204,7 +207,7 @@ def _is_5xx(status: int) -> bool:
     return status in range(500, 600)
 
 
-def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCreated | Unknown:
+def _judge_created(response: Response, foreign: ForeignText) -> ObjectCreated | Unknown:
     body = json_object(response)
     said: Any = body.get("id")
     by_body = guid(said)
@@ -216,7 +219,7 @@ def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCre
         surprise = "201 whose id and Location differ"
     connection_id = by_body or by_location
     if connection_id is None or surprise:
-        problem = read_problem(response, secrets)
+        problem = read_problem(response, foreign)
         if response.body_fault:
             return _unreadable(response, problem)
         unknown = _unknown(response, problem)
@@ -224,13 +227,30 @@ def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCre
     etag = body.get("etag")
     return ObjectCreated(
         connection_id=connection_id,
-        etag=etag if isinstance(etag, str) else None,
+        etag=foreign.etag(etag) if isinstance(etag, str) else None,
         http_status=response.status,
-        request_id=request_id(response, secrets, body),
+        request_id=request_id(response, foreign, body),
     )
 
 
+def _is_foreign(response: Response, problem: ServiceProblem) -> bool:
+    """Whether somebody else refused it: who answers in Adobe's place may have let it through as well."""
+    if response.status in _PASSING_4XX or response.body_fault or problem.is_shaped:
+        return False
+    return bool(response.body.strip())
+
+
 def _judge_4xx(response: Response, problem: ServiceProblem) -> Refused | OrgLevel | Unknown:
+    if _is_foreign(response, problem):
+        return replace(
+            _unknown(response, problem),
+            code=FOREIGN_ANSWER,
+            detail=f"HTTP {response.status} with a body that has no form of Adobe's",
+            stops_lane=True,
+            refused_if_absent=False,
+        )
+    if response.status in _DOUBTFUL_4XX:
+        return _unknown(response, problem)
     if response.body_fault:
         return _unreadable(response, problem)
     detail = problem.message or f"HTTP {response.status}"
@@ -289,10 +309,11 @@ def _last_segment(location: str) -> str:
     return unquote(path.rstrip("/").rpartition("/")[2])
 
 
-def _host(location: str, secrets: tuple[Secret, ...]) -> str:
+def _host(location: str, foreign: ForeignText) -> str:
     """` to HOST` for a redirect's message; its path and query may hold anything."""
     try:
         host = urlsplit(location.strip()).hostname
     except ValueError:
         host = None
-    return f" to {one_line(host, secrets)}" if host else ""
+    shown = foreign.opaque(host) if host else ""
+    return f" to {shown}" if shown else ""

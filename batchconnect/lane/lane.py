@@ -27,12 +27,13 @@ from batchconnect.flow_service.answer import (
     is_throttled,
 )
 from batchconnect.flow_service.breaker import Breaker
+from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
-from batchconnect.model.remedies import title_for
+from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.transport.ims import Authorized, Signed, Token
 from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
 from batchconnect.transport.load import Signal
@@ -65,6 +66,7 @@ NO_REFUSAL: Final = frozenset(
         BANNED_UNTIL,
         LEDGER_FAILED,
         "listing_failed",
+        UNPROVEN,
         "sheet_changed",
         INTERNAL_FAULT,
     }
@@ -184,6 +186,12 @@ class Lane:
     async def list(self, sandbox: str) -> Listing:
         """Read all of a sandbox."""
         listing = await self._service.list(sandbox)
+        self._look_at_patience()
+        return listing
+
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
+        """Read what was created in a sandbox in the last so many seconds."""
+        listing = await self._service.newest(sandbox, age_s=age_s)
         self._look_at_patience()
         return listing
 
@@ -353,7 +361,7 @@ class Lane:
                     org=self.org.key,
                     sandbox=None,
                     code=answer.code,
-                    title="The answer did not come from the service",
+                    title=NOT_ADOBES,
                     detail=answer.detail,
                 )
             )

@@ -37,6 +37,8 @@ _AZURE = (
     f" {_AGAIN}"
 )
 _NETWORK = f"Check network, proxy and the platform URL from this machine. {_LATER}"
+NOT_ADOBES = "Not an answer of Adobe's"
+"""Title of what stops a lane because something else answers in Adobe's place."""
 _NO_CERTIFICATE = "batchconnect has no client certificate to show."
 _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
@@ -126,6 +128,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         f"IMS gave no token: check the network and the status. {_LATER}",
     ),
     "no_client_secret": ("The client secret is missing", _CLIENT),
+    "foreign_answer": (
+        NOT_ADOBES,
+        f"Something else answered in Adobe's place: check --proxy, the platform URL and what is between. {_LATER}",
+    ),
     # Network, nothing sent
     "host_not_allowed": (
         "The host is not allowed",
@@ -225,6 +231,31 @@ _TABLE: dict[str, tuple[str, str]] = {
     "max_failures": (
         "Stopped by --max-failures",
         f"Look at the failed rows first. {_AGAIN}",
+    ),
+    "unproven_listing": (
+        "Nothing proves that the listing is whole",
+        (
+            "The service offers no usable count, and two readings in two orders did not agree, so that what stands"
+            " there already could be created again. Try later; --accept-unproven-listing goes on at your own risk."
+        ),
+    ),
+    "odd_id": (
+        "A connection with an odd id",
+        (
+            "What stands there as the connection's id is none that the service makes, so it is not reported."
+            " Look at the connection in Experience Platform."
+        ),
+    ),
+    "changed_since": (
+        "The connection was changed since",
+        (
+            "The connection that an earlier run created lost its marker: somebody edited it. Put the marker back"
+            " at the end of its description, or delete it and run with --recreate."
+        ),
+    ),
+    "wrong_id": (
+        "The service answered with another connection's id",
+        "Which connection is the row's, if any, is not known yet. `batchconnect reconcile` looks for it.",
     ),
     "listing_failed": (
         "The sandbox could not be listed",

@@ -234,6 +234,18 @@ class RunOptions(Generic[Unset, Text]):
         help="Make again what was created and is gone since.",
         panel=SAFETY,
     )
+    accept_unproven_listing: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="Create although nothing proves that a listing is whole.",
+        panel=SAFETY,
+    )
+    no_sweep: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="Do not compare what was created with the service at the end.",
+        panel=SAFETY,
+    )
     note: str | Unset = option(
         shape.NOTE,
         default="",

@@ -18,6 +18,7 @@ from batchconnect.validation.damage import (
 )
 from batchconnect.validation.entra import judge_key
 from batchconnect.validation.finding import NOTHING, Problems, error, warning
+from batchconnect.validation.misplaced_key import is_misplaced, key_of, misplaced
 from batchconnect.validation.reference import References, is_reference
 from batchconnect.validation.rules import RULES
 
@@ -78,11 +79,12 @@ class Cells:
         found: Grows by what is wrong, in the order in which the columns are read.
     """
 
-    __slots__ = ("_cells", "_found")
+    __slots__ = ("_cells", "_found", "_key")
 
     def __init__(self, row: Row, found: list[Problem]) -> None:
         self._cells = row.cells
         self._found = found
+        self._key = key_of(row)
 
     def text(self, column: Column) -> str | None:
         """The cell as typed, None where it is refused whatever column it stands in."""
@@ -91,6 +93,9 @@ class Cells:
             self._found.append(_not_text(column, cell))
             return None
         text = cell if isinstance(cell, str) else cell.reveal()
+        if is_misplaced(column, text, self._key):
+            self._found.append(misplaced(column, text, self._key))
+            return None
         if "#" in text and is_spreadsheet_error(text):
             what = "the cell holds a spreadsheet's error (as `#REF!` or `#####`)"
             fix = "Repair the formula, or type the value itself into a column formatted as text."

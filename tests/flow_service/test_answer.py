@@ -24,6 +24,8 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.problem import read_problem
+from batchconnect.flow_service.reading import unreadable
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, title_for
 from batchconnect.model.secret import Secret
@@ -41,7 +43,7 @@ def answer(status: int, body: Any = None, *, fault: str | None = None, **headers
     return Response(status=status, headers=names, body=raw, body_fault=fault)
 
 
-def flow(number: str, text: str = "words") -> dict[str, Any]:
+def flow(number: str, text: str = "a value") -> dict[str, Any]:
     return {
         "type": f"https://ns.adobe.com/aep/errors/FLOW-{number}",
         "title": "Title",
@@ -52,11 +54,11 @@ def flow(number: str, text: str = "words") -> dict[str, Any]:
 
 
 def gateway(code: str | int) -> dict[str, Any]:
-    return {"error_code": code, "message": "words"}
+    return {"error_code": code, "message": "a value"}
 
 
 HTML = b"<html><head><meta http-equiv='Content-Type'></head><body>version is required</body></html>"
-BARE = {"message": "words"}
+BARE = {"message": "a value"}
 
 
 @pytest.mark.parametrize("status", [201])
@@ -177,7 +179,6 @@ SAME_CONSTANTS += ["2112", "2113", "2114", "2115"]
         ),
         *(answer(401, flow(f"{number}-401")) for number in ("2000", "2001", "2002", "1008")),
         answer(401),
-        answer(401, HTML),
         answer(401, BARE),
         answer(401, gateway("401013")),
         answer(403, gateway(401013)),
@@ -191,11 +192,9 @@ SAME_CONSTANTS += ["2112", "2113", "2114", "2115"]
             for number in ("1009", "2111", "2118", "2120", "2121")
         ),
         answer(403),
-        answer(403, HTML),
         answer(404, flow("2106-404")),
         answer(404),
-        answer(404, HTML),
-        answer(404, {"errorMessage": "words"}),
+        answer(404, {"errorMessage": "a value"}),
         answer(422, {"message": "connectionSpec: version of the spec is required"}),
     ],
 )
@@ -226,12 +225,11 @@ def test_an_unknown_sandbox_stops_that_sandbox_alone(number: str) -> None:
         answer(400, flow("2100-404")),
         answer(400, flow("1413-404")),
         answer(400),
-        answer(400, HTML),
         answer(400, BARE),
         answer(404, flow("1101-404")),
         answer(404, flow("1439-400")),
         answer(404, flow("2100-400")),
-        *(answer(status, HTML) for status in (405, 406, 411, 413, 414, 415, 422, 431)),
+        *(answer(status) for status in (405, 406, 411, 413, 414, 415, 422, 431)),
         answer(422, BARE),
         answer(418, BARE),
         answer(451, flow("1000-451")),
@@ -271,7 +269,8 @@ def test_statuses_that_leave_a_doubt_whatever_the_body_says(body: Any) -> None:
         return found
 
     assert all(judged(status).congestion for status in (500, 502, 503, 504, 507, 599))
-    assert all(judged(status).refused_if_absent for status in (409, 412))
+    is_adobes = body in (None, BARE, flow("1006-408"))
+    assert all(judged(status).refused_if_absent is is_adobes for status in (409, 412))
     assert not judged(408).refused_if_absent
     assert not judged(425).congestion
     assert judged(407).stops_lane
@@ -280,9 +279,29 @@ def test_statuses_that_leave_a_doubt_whatever_the_body_says(body: Any) -> None:
     assert not judged(600).congestion
 
 
-def test_another_4xx_without_a_documented_shape_is_a_doubt() -> None:
-    assert isinstance(judge_create(answer(418, HTML)), Unknown)
-    assert isinstance(judge_create(answer(418, {"teapot": True})), Unknown)
+@pytest.mark.parametrize(
+    "body", [HTML, {"teapot": True}, b"Forbidden by policy 7", b"\xff\x00", []]
+)
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 405, 406, 409, 411, 412, 413, 414, 415, 418, 422, 431, 451, 499]
+)
+def test_a_refusal_without_a_form_of_adobes_is_no_refusal_of_adobes(status: int, body: Any) -> None:
+    """Who answers in Adobe's place may have let the request through: a doubt, and the lane stops."""
+    judged = judge_create(answer(status, body))
+    read = unreadable(answer(status, body))
+
+    assert isinstance(judged, Unknown)
+    assert (judged.code, judged.stops_lane, judged.refused_if_absent) == (
+        "foreign_answer",
+        True,
+        False,
+    )
+    assert read.refusal is not None
+    assert (read.refusal.code, read.refusal.title) == ("foreign_answer", "Not an answer of Adobe's")
+
+
+def test_another_4xx_without_a_body_is_a_doubt() -> None:
+    assert isinstance(judge_create(answer(418)), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +362,7 @@ def test_a_permanent_fault_before_the_wire_is_org_level() -> None:
     error = TransportError(
         "invalid_client", sent=False, detail=f"no {KEY.reveal()}", permanent=True
     )
-    judged = judge_create_error(error, [KEY])
+    judged = judge_create_error(error, ForeignText([KEY]))
 
     assert isinstance(judged, OrgLevel)
     assert judged.detail == "no ***"
@@ -405,23 +424,33 @@ RAW_ODD = '{"error_code": true, "message": 4}'
             "Forbidden to you",
             "r-1",
         ),
-        (answer(401, gateway("401013"), x_request_id="r-2"), "401013", "words", "r-2"),
-        (answer(401, gateway(401013)), "401013", "words", None),
-        (answer(404, {"errorMessage": "a", "errorDetails": "b"}), "http-404", "a", None),
+        (answer(401, gateway("401013"), x_request_id="r-2"), "401013", "a value", "r-2"),
+        (answer(401, gateway(401013)), "401013", "a value", None),
+        (answer(404, {"errorMessage": "one", "errorDetails": "b"}), "http-404", "one", None),
         (answer(400, {"message": "Please"}), "http-400", "Please", None),
-        (answer(400, {"type": "/placeholder", "title": "T", "detail": "D"}), "http-400", "D", None),
-        (answer(400, {"title": "T"}), "http-400", "T", None),
         (
-            answer(400, {"error": "invalid_client", "error_description": "d"}),
-            "invalid_client",
-            '{"error": "invalid_client", "error_description": "d"}',
+            answer(400, {"type": "/placeholder", "title": "One", "detail": "Two"}),
+            "http-400",
+            "Two",
             None,
         ),
-        (answer(502, b"<h1>Bad\n Gateway</h1>"), "http-502", "<h1>Bad Gateway</h1>", None),
+        (answer(400, {"title": "One"}), "http-400", "One", None),
+        (
+            answer(400, {"error": "invalid_client", "error_description": "none"}),
+            "invalid_client",
+            '{"error": "invalid_client", "error_description": "none"}',
+            None,
+        ),
+        (answer(502, b"<h1>Bad\n Gateway</h1>"), "http-502", "Bad Gateway", None),
         (answer(502), "http-502", "", None),
         (answer(502, b"half a secr", fault="cut"), "http-502", "", None),
         (answer(400, {"error_code": True, "message": 4}), "http-400", RAW_ODD, None),
-        (answer(400, {"error_code": "a b=c\n", "report": [], "title": "T"}), "a-b-c", "T", None),
+        (
+            answer(400, {"error_code": "a b=c\n", "report": [], "title": "One"}),
+            "http-400",
+            "One",
+            None,
+        ),
         (answer(400, [1]), "http-400", "[1]", None),
     ],
 )
@@ -433,12 +462,12 @@ def test_parse_order(response: Response, code: str, message: str, request_id: st
 
 
 def test_a_message_is_one_line_of_200_visible_characters() -> None:
-    hostile = "\x1b[31mred\u202e\u200b\r\n\tnext " + "x" * 500
+    hostile = "\x1b[31mred\u202e\u200b\r\n\tnext " + "again " * 100
 
     problem = read_problem(answer(400, {"message": hostile}))
 
-    assert problem.message.startswith("[31mred next xxx")
-    assert len(problem.message) == 200
+    assert problem.message.startswith("… next again again")
+    assert len(problem.message) in range(195, 201)
     assert problem.message.endswith("…")
 
 
@@ -462,14 +491,38 @@ def test_an_echoed_secret_is_gone_before_anything_is_cut(status: int, echo: str)
         echo.encode(),
     ]
     for body in bodies:
-        kept = repr(asdict(judge_create(answer(status, body, x_request_id=echo), [KEY])))
+        kept = repr(
+            asdict(judge_create(answer(status, body, x_request_id=echo), ForeignText([KEY])))
+        )
         assert KEY.reveal()[:8] not in kept
 
 
-def test_a_secret_that_may_be_a_common_word_does_not_destroy_the_text() -> None:
-    problem = read_problem(answer(400, {"message": "a word"}), [Secret("word")])
+def test_beside_a_secret_that_may_be_a_common_word_no_text_is_shown() -> None:
+    problem = read_problem(answer(400, gateway("403025")), ForeignText([Secret("value")]))
 
-    assert problem.message == "a word"
+    assert (problem.code, problem.message) == ("403025", "")
+
+
+def test_what_a_text_says_is_judged_even_where_it_is_not_shown() -> None:
+    """A short key hides every text, and yet the lane stops for what every row would meet."""
+    refused = answer(400, {"message": "Please provide a valid spec id"})
+
+    judged = judge_create(refused, ForeignText([Secret("short")]))
+
+    assert isinstance(judged, OrgLevel)
+    assert judged.detail == "HTTP 400"
+
+
+@pytest.mark.parametrize(
+    ("etag", "kept"),
+    [(ETAG, ETAG), ('W/"17"', 'W/"17"'), (f'"{KEY.reveal()}"', None), ("a b", None)],
+)
+def test_an_etag_is_kept_unless_it_may_hold_a_secret(etag: str, kept: str | None) -> None:
+    """Opaque, byte for byte; one that the service made of the key is worth nothing."""
+    judged = judge_create(answer(201, {"id": ID, "etag": etag}), ForeignText([KEY]))
+
+    assert isinstance(judged, ObjectCreated)
+    assert judged.etag == kept
 
 
 # Whatever may come ------------------------------------------------------------------------------
@@ -509,7 +562,7 @@ def test_no_answer_breaks_the_judge(
         body_fault=fault,
     )
 
-    judged = judge_create(response, [KEY])
+    judged = judge_create(response, ForeignText([KEY]))
 
     if isinstance(judged, ObjectCreated):
         assert status == 201

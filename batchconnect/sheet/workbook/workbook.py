@@ -5,7 +5,7 @@ What comes back is kept as bytes, a line for each row, and becomes a `Row` only 
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -121,6 +121,11 @@ class WorkbookSheet:
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """Read some of the carried columns no more."""
+        self._layout = self._layout.without(carried)
+        self._warnings += warnings
 
     def close(self) -> None:
         """Let go of the file and of every cell."""
