@@ -167,7 +167,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "terminated": ("Terminated", "Run the same command again: it goes on where it stopped."),
     "ledger": (
         "The ledger could not be written",
-        "Free disk space, then run the same command again: it goes on where it stopped.",
+        "The message names the cause. When it is mended, run the same command again: it goes on.",
     ),
     "protocol_surprise": (
         "The service answered out of its contract",

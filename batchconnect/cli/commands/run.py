@@ -40,7 +40,7 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of, ledger_path_of
+from batchconnect.run.places import home_of, ledger_path_of, try_places
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
@@ -63,6 +63,7 @@ def run(
     options = options_of(settings, given)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
+        console.warn(try_places(options))
         observer = RunObserver(
             options=options, output=output, log_json=given.log_json, console=console
         )
