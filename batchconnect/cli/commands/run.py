@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, ResultError
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     options_of,
@@ -91,8 +91,14 @@ def run(
     lines = closing_lines(
         summary, folder=home_of(options) / summary.opened.run_id, next_command=again
     )
-    console.result(observer.document, [*observer.problems, *lines])
-    return int(summary.exit_code or 0)
+    code = int(summary.exit_code or 0)
+    try:
+        console.result(observer.document, [*observer.problems, *lines])
+    except ResultError as error:
+        if not code:
+            raise
+        console.say(f"error: {error.message}")
+    return code
 
 
 class RunObserver:
