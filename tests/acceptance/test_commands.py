@@ -176,7 +176,7 @@ def test_too_many_failures_stop_the_run(place: Place, practice: Practice) -> Non
     refusal = Instead(answer=answers.invalid("1304-400", "mandatory field missing"))
     fate = Decision(apply_after_s=None, reply=refusal)
     practice.script = lambda request: fate if request.is_create else None
-    done = place.run("run", place.sheet(many(8)), "--max-failures", "2")
+    done = place.run("run", place.sheet(many(8)), "--max-failures", "2", "--concurrency", "2")
     statuses = place.statuses()
 
     assert done.code == 7, done
