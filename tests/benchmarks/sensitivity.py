@@ -7,7 +7,6 @@ of requests refused. Where nothing moves, the constant guards something that the
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Final
@@ -98,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
