@@ -21,6 +21,14 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs a process of its own for each step, or a browser, is not in the fast lane."""
+    for item in items:
+        if any(item.iter_markers("acceptance")) or any(item.iter_markers("browser")):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, object]]:
     """Trio under a clock of its own for each test."""
