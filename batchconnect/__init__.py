@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from batchconnect.model.org import Org
     from batchconnect.model.outcome import Status
     from batchconnect.model.secret import Secret
+    from batchconnect.options import RunOptions
     from batchconnect.reports.result import Result
-    from batchconnect.run.choices import Choices
     from batchconnect.run.stop import Stop
     from batchconnect.settings import Settings, load_settings
 
 _HOMES = {
     "BatchConnectError": "model.errors",
-    "Choices": "run.choices",
     "Event": "model.event",
     "Org": "model.org",
     "Report": "api",
     "Result": "reports.result",
+    "RunOptions": "options",
     "Secret": "model.secret",
     "Settings": "settings",
     "Status": "model.outcome",
@@ -37,11 +37,11 @@ _HOMES = {
 
 __all__ = [
     "BatchConnectError",
-    "Choices",
     "Event",
     "Org",
     "Report",
     "Result",
+    "RunOptions",
     "Secret",
     "Settings",
     "Status",

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from batchconnect.lane.reconciler import OnDoubt
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
+from batchconnect.options import MergedOptions, RunOptions, with_defaults
 from batchconnect.reports import write_reports
 from batchconnect.reports.columns import facts_of
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
-from batchconnect.run.choices import Choices
 from batchconnect.run.engine import Listener, onboard_sheet
+from batchconnect.run.places import home_of
 from batchconnect.run.stop import Stop
-from batchconnect.settings import Settings, load_settings
+from batchconnect.settings import Settings, load_settings, settings_under
 from batchconnect.sheet import Sheet, open_sheet
 from batchconnect.sheet.memory import MemorySheet
 
@@ -65,7 +65,7 @@ async def onboard(
     ledger: str | Path | None = None,
     reports: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
-    choices: Choices | None = None,
+    options: RunOptions | None = None,
     stop: Stop | None = None,
 ) -> Report:
     """
@@ -79,9 +79,9 @@ async def onboard(
             memory: then a crash forgets what was sent, and the next run settles first.
         reports: The folder for the run's files; None: none are written.
         on_event: Hears of everything that happens; what it raises ends the run.
-        choices: What else the command line's options choose, as `Choices(simulate=True)`. What is left
-            at its default there is filled in from the settings (proxy, concurrency, …), but for
-            their ledger and reports.
+        options: What the command line's options choose, as `RunOptions(simulate=True)`. It wins over the
+            settings, as a flag does; what it leaves out they say (proxy, concurrency, …), but for their
+            ledger and reports: those are *ledger* and *reports*.
         stop: Ends the run in good order when its `ask` is called.
 
     Returns:
@@ -90,39 +90,30 @@ async def onboard(
     Raises:
         BatchConnectError: The run as a whole cannot be carried out (settings, sheet, ledger).
     """
-    chosen = choices or Choices()
-    known = settings if isinstance(settings, Settings) else _load(settings, chosen)
-    chosen = _filled(chosen, known)
-    if reports is not None:
-        chosen = replace(chosen, reports=Path(reports))
-    elif ledger is not None:
-        # What a simulation keeps lies beside the one place that was named.
-        chosen = replace(chosen, reports=Path(ledger).parent)
-    if ledger is not None:
-        chosen = replace(chosen, ledger=Path(ledger))
-    in_memory = reports is None and ledger is None
+    given = _with_places(options or RunOptions(), ledger, reports)
+    known, chosen = _merged(settings, given)
     redactor = Redactor()
     told: list[Report] = []
 
     def report(summary: Summary) -> None:
         folder = None
-        if reports is not None:
-            folder = (chosen.home / summary.opened.run_id).absolute()
+        if given.reports is not None:
+            folder = (home_of(chosen) / summary.opened.run_id).absolute()
             write_reports(summary, folder, redact=redactor.text)
         told.append(_report(summary, folder))
 
-    opened = _open(sheet)
+    opened = _open(sheet, chosen)
     try:
         await onboard_sheet(
             opened,
             settings=known,
-            choices=chosen,
+            options=chosen,
             environ=os.environ,
             listener=Listener(
                 on_event=on_event or (lambda event: None), stop=stop or Stop(), redactor=redactor
             ),
             report=report,
-            in_memory=in_memory,
+            in_memory=given.reports is None and given.ledger is None,
         )
     finally:
         opened.close()
@@ -136,7 +127,7 @@ def onboard_sync(
     ledger: str | Path | None = None,
     reports: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
-    choices: Choices | None = None,
+    options: RunOptions | None = None,
 ) -> Report:
     """
     The twin of `onboard` for where no event loop is running.
@@ -161,45 +152,48 @@ def onboard_sync(
         ledger=ledger,
         reports=reports,
         on_event=on_event,
-        choices=choices,
+        options=options,
     )
     return anyio.run(job)
 
 
-def _load(path: str | Path | None, choices: Choices) -> Settings:
-    return load_settings(
-        path=None if path is None else Path(path),
-        environ=os.environ,
-        resolve_secrets=not choices.simulate,
+def _with_places(
+    options: RunOptions, ledger: str | Path | None, reports: str | Path | None
+) -> RunOptions:
+    """The options with the places that the call itself names."""
+    return replace(
+        options,
+        ledger=options.ledger if ledger is None else ledger,
+        reports=options.reports if reports is None else reports,
     )
 
 
-def _filled(choices: Choices, settings: Settings) -> Choices:
-    """What the settings say wherever the choice is the default, as on the command line."""
-    default = Choices()
-    of_settings = {
-        "concurrency": settings.concurrency,
-        "timeout_s": settings.timeout,
-        "settle_s": settings.settle,
-        "on_doubt": settings.on_doubt and OnDoubt(settings.on_doubt),
-        "patience_s": settings.patience,
-        "skip_invalid": settings.skip_invalid,
-        "allow_refs": settings.allow_refs,
-        "refs_dir": settings.refs_dir,
-        "proxy": settings.proxy and settings.proxy.reveal(),
-        "ca_bundle": settings.ca_bundle,
-    }
-    wanted: dict[str, Any] = {
-        name: value
-        for name, value in of_settings.items()
-        if value is not None and getattr(choices, name) == getattr(default, name)
-    }
-    return replace(choices, **wanted)
+def _merged(
+    settings: Settings | str | Path | None, options: RunOptions
+) -> tuple[Settings, MergedOptions]:
+    """The settings that count, and the options over them; only what was named here is written to."""
+    if isinstance(settings, Settings):
+        known = settings_under(settings, options, environ=os.environ)
+    else:
+        known = load_settings(
+            path=None if settings is None else Path(settings),
+            environ=os.environ,
+            options=options,
+            resolve_secrets=not options.simulate,
+        )
+    # What a simulation keeps lies beside the one place that was named.
+    beside = None if options.ledger is None else Path(options.ledger).parent
+    named = replace(
+        known.options,
+        reports=beside if options.reports is None else options.reports,
+        ledger=options.ledger,
+    )
+    return known, with_defaults(named)
 
 
-def _open(sheet: Any) -> Sheet:
+def _open(sheet: Any, options: MergedOptions) -> Sheet:
     if isinstance(sheet, str | Path):
-        return open_sheet(sheet)
+        return open_sheet(sheet, worksheet=options.worksheet, encoding=options.encoding)
     return MemorySheet(sheet)
 
 

@@ -24,17 +24,18 @@ import orjson
 from batchconnect.lane.lane import Lane, Limits
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.entry import Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.event import Event
 from batchconnect.model.identity import CONNECTION_SPEC_ID, find_marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.history import open_run
 from batchconnect.run.stop import Stop
@@ -204,7 +205,7 @@ class FakeService:
         """By org id, or (org id + "/" + sandbox): every request meets this fate."""
         self.on_effect: Callable[[str], None] = lambda _point: None
         """Told of each side effect, before and after; a bomb raises here."""
-        self.ledger: Ledger | None = None
+        self.ledger: SqliteLedger | None = None
         """Of the process that sends: it must have heard of every create before."""
         self.unheard: list[str | None] = []
         """Markers of creates that arrived without an open intent in that ledger."""
@@ -235,9 +236,7 @@ class FakeService:
         body = {
             "name": row.name,
             "description": row.description,
-            "auth": {"params": {"endpoint": row.endpoint, "database": row.database,
-                                "tenant": row.tenant,
-                                "servicePrincipalId": row.service_principal_id}},
+            "auth": {"params": {c.value: part for c, part in zip(TARGET_COLUMNS, row.target, strict=True)}},
         }  # fmt: skip
         stored = self._store(row.org.org_id, row.sandbox, body, OK)
         for name, value in changes.items():
@@ -254,7 +253,7 @@ class FakeService:
         self.on_effect(f"before {request.purpose}")
         self.seen.append(seen)
         if seen.marker is not None and self.ledger is not None:
-            intent = self.ledger.marker_state(seen.marker)
+            intent = self.ledger.states_of([seen.marker]).get(seen.marker)
             if intent is None or not intent.is_sent:
                 self.unheard.append(seen.marker)
         fate = (
@@ -382,7 +381,7 @@ class Bomb:
             raise Crash
 
 
-class MortalLedger(Ledger):
+class MortalLedger(SqliteLedger):
     """A ledger whose process may die before or after any commit; a dead one writes nothing more."""
 
     def __init__(self, path: str = MEMORY) -> None:
@@ -402,7 +401,7 @@ class Bench:
     """Everything that a run needs, small and behaving: one service, one machine, one ledger."""
 
     service: FakeService = field(default_factory=FakeService)
-    ledger: Ledger = field(default_factory=MortalLedger)
+    ledger: SqliteLedger = field(default_factory=MortalLedger)
     orgs: Sequence[Org] = (ACME, BETA)
     policy: Policy = field(default_factory=Policy)
     rules: Rules = field(default_factory=Rules)

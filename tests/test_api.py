@@ -10,19 +10,19 @@ import anyio
 import pandas as pd
 import pytest
 
-from batchconnect import Choices, Event, Report, Status, Stop, onboard, onboard_sync
-from batchconnect.api import _filled
-from batchconnect.lane.reconciler import OnDoubt
+from batchconnect import Event, Report, RunOptions, Status, Stop, onboard, onboard_sync
+from batchconnect.api import _merged
 from batchconnect.model.errors import LedgerError, SettingsError, SheetError, UsageError
 from batchconnect.model.event import RowSettled
 from batchconnect.model.org import Org
+from batchconnect.model.precaution import OnDoubt
 from batchconnect.model.secret import Secret
 from batchconnect.settings import Settings
 from tests.acceptance.practice import Practice
 from tests.command_line import CLIENT_SECRET, CommandLine, cells, many
 
-SIMULATED = Choices(simulate=True)
-FAST = Settings(rate=200.0)
+SIMULATED = RunOptions(simulate=True)
+FAST = Settings(options=RunOptions(rate=200.0))
 ROWS = many(2, org="acme")
 
 
@@ -50,7 +50,7 @@ def story(report: Report) -> list[tuple[int, str, str]]:
 def test_rows_a_frame_and_a_file_are_the_same_job(place: CommandLine) -> None:
     """And so are a running loop and none."""
     sheet = place.sheet(ROWS)
-    here = partial(onboard_sync, settings=FAST, choices=SIMULATED)
+    here = partial(onboard_sync, settings=FAST, options=SIMULATED)
 
     reports = [
         here(ROWS),
@@ -58,7 +58,7 @@ def test_rows_a_frame_and_a_file_are_the_same_job(place: CommandLine) -> None:
         here(pd.DataFrame(ROWS)),
         here(sheet),
         here(str(sheet)),
-        anyio.run(partial(onboard, ROWS, settings=FAST, choices=SIMULATED)),
+        anyio.run(partial(onboard, ROWS, settings=FAST, options=SIMULATED)),
     ]
 
     # Row 1 is the first of rows in memory, and of a file its header.
@@ -70,7 +70,7 @@ def test_rows_a_frame_and_a_file_are_the_same_job(place: CommandLine) -> None:
 
 def test_without_a_place_nothing_is_written() -> None:
     """Neither ledger nor report nor the simulator's state."""
-    report = onboard_sync(ROWS, settings=FAST, choices=SIMULATED)
+    report = onboard_sync(ROWS, settings=FAST, options=SIMULATED)
 
     assert report.folder is None
     assert list(Path().iterdir()) == []
@@ -78,8 +78,8 @@ def test_without_a_place_nothing_is_written() -> None:
 
 def test_with_a_folder_the_report_is_in_it(tmp_path: Path) -> None:
     """And the ledger beside it, so that the next run knows of it."""
-    first = onboard_sync(ROWS, settings=FAST, choices=SIMULATED, reports=tmp_path / "r")
-    second = onboard_sync(ROWS, settings=FAST, choices=SIMULATED, reports=tmp_path / "r")
+    first = onboard_sync(ROWS, settings=FAST, options=SIMULATED, reports=tmp_path / "r")
+    second = onboard_sync(ROWS, settings=FAST, options=SIMULATED, reports=tmp_path / "r")
 
     assert first.folder is not None
     assert first.folder.parent == tmp_path / "r" / "simulated"
@@ -92,7 +92,7 @@ def test_with_a_folder_the_report_is_in_it(tmp_path: Path) -> None:
 def test_only_a_ledger_may_be_kept(tmp_path: Path) -> None:
     """What a simulation keeps lies beside it; nothing lies where we are."""
     report = onboard_sync(
-        ROWS, settings=FAST, choices=SIMULATED, ledger=tmp_path / "kept" / "ledger.sqlite3"
+        ROWS, settings=FAST, options=SIMULATED, ledger=tmp_path / "kept" / "ledger.sqlite3"
     )
 
     assert report.folder is None
@@ -129,7 +129,7 @@ def test_every_event_is_heard() -> None:
     """In the order in which things happen."""
     heard: list[Event] = []
 
-    onboard_sync(ROWS, settings=FAST, choices=SIMULATED, on_event=heard.append)
+    onboard_sync(ROWS, settings=FAST, options=SIMULATED, on_event=heard.append)
 
     assert sum(isinstance(event, RowSettled) for event in heard) == 2
 
@@ -141,7 +141,7 @@ def test_a_listener_that_fails_ends_the_run() -> None:
         raise LookupError("mine")
 
     with pytest.raises(ExceptionGroup) as caught:
-        onboard_sync(ROWS, settings=FAST, choices=SIMULATED, on_event=hear)
+        onboard_sync(ROWS, settings=FAST, options=SIMULATED, on_event=hear)
 
     assert caught.group_contains(LookupError, match="mine")
 
@@ -152,7 +152,7 @@ def test_a_run_may_be_asked_to_stop() -> None:
     async def work() -> Report:
         stop = Stop()
         stop.ask("interrupted")
-        return await onboard(ROWS, settings=FAST, choices=SIMULATED, stop=stop)
+        return await onboard(ROWS, settings=FAST, options=SIMULATED, stop=stop)
 
     report = anyio.run(work)
 
@@ -162,7 +162,7 @@ def test_a_run_may_be_asked_to_stop() -> None:
 
 def test_the_report_as_a_frame_has_the_columns_of_results_csv() -> None:
     """In their order."""
-    frame = onboard_sync(ROWS, settings=FAST, choices=SIMULATED).to_pandas()
+    frame = onboard_sync(ROWS, settings=FAST, options=SIMULATED).to_pandas()
 
     assert list(frame.columns)[:4] == ["row", "status", "name", "connection_id"]
     assert list(frame["status"]) == ["created", "created"]
@@ -173,7 +173,7 @@ def test_a_row_that_fails_raises_nothing() -> None:
     report = onboard_sync(
         [cells(1, org="acme", database=""), cells(2, org="acme")],
         settings=FAST,
-        choices=Choices(simulate=True, skip_invalid=True),
+        options=RunOptions(simulate=True, skip_invalid=True),
     )
 
     assert report.exit_code == 4
@@ -186,7 +186,7 @@ def test_what_ends_a_run_is_raised(place: CommandLine) -> None:
     with pytest.raises(SettingsError, match="no org is set"):
         onboard_sync(ROWS)
     with pytest.raises(SheetError, match="there is no such file"):
-        onboard_sync("nope.csv", choices=SIMULATED)
+        onboard_sync("nope.csv", options=SIMULATED)
     path = place.write("ledger.sqlite3", "no ledger")
     with pytest.raises(LedgerError):
         onboard_sync(ROWS, settings=Settings(), reports=path.parent, ledger=path)
@@ -196,7 +196,7 @@ def test_the_twin_is_not_for_a_running_loop() -> None:
     """The hint is what to write instead."""
 
     async def wrong() -> Report:
-        return onboard_sync(ROWS, choices=SIMULATED)
+        return onboard_sync(ROWS, options=SIMULATED)
 
     with pytest.raises(UsageError, match="where an event loop is running") as caught:
         anyio.run(wrong)
@@ -204,41 +204,78 @@ def test_the_twin_is_not_for_a_running_loop() -> None:
     assert "await batchconnect.onboard" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "choice", "expected"),
-    [
-        ("concurrency", 3, "concurrency", 3),
-        ("timeout", 5.0, "timeout_s", 5.0),
-        ("settle", 0.0, "settle_s", 0.0),
-        ("patience", 8.0, "patience_s", 8.0),
-        ("on_doubt", "hold", "on_doubt", OnDoubt.HOLD),
-        ("skip_invalid", True, "skip_invalid", True),
-        ("allow_refs", True, "allow_refs", True),
-        ("refs_dir", Path("refs"), "refs_dir", Path("refs")),
-        ("proxy", Secret("http://proxy.test:1"), "proxy", "http://proxy.test:1"),
-        ("ca_bundle", Path("ca.pem"), "ca_bundle", Path("ca.pem")),
-    ],
-)
-def test_the_settings_count_as_on_the_command_line(
-    setting: str, value: Any, choice: str, expected: object
-) -> None:
-    """A proxy that only the command line used would be a trap; what was chosen wins."""
-    settings = Settings(**{setting: value})
+def test_an_option_wins_over_the_settings_also_where_it_is_the_default(place: CommandLine) -> None:
+    """What was chosen is chosen; and what was not, the settings say."""
+    settings = Settings(
+        options=RunOptions(concurrency=3, on_doubt="hold", rate=7.0, proxy="http://p:1")
+    )
 
-    assert expected == getattr(_filled(Choices(), settings), choice)
-    assert Choices() == _filled(Choices(), Settings())
+    known, merged = _merged(settings, RunOptions(concurrency=64, on_doubt="resend"))
+    left = _merged(settings, RunOptions())[1]
+
+    assert (merged.concurrency, merged.on_doubt) == (64, OnDoubt.RESEND)
+    assert (left.concurrency, left.on_doubt) == (3, OnDoubt.HOLD)
+    assert known.options.rate == 7.0
+    assert left.proxy == Secret("http://p:1")
 
 
-def test_a_choice_wins_over_the_settings() -> None:
-    """As a flag does."""
-    assert _filled(Choices(concurrency=2), Settings(concurrency=3)).concurrency == 2
+def test_a_rate_is_that_of_every_org() -> None:
+    """As `--rate` is; also of orgs that came as values."""
+    org = Org(key="acme", org_id="A@AdobeOrg", client_id="a", rate=2.0)
+
+    known = _merged(Settings(orgs=(org,)), RunOptions(rate=5.0))[0]
+
+    assert [org.rate for org in known.orgs] == [5.0]
+
+
+def test_a_proxy_may_be_a_reference(place: CommandLine) -> None:
+    """As in the settings; and one that is no address is told without being shown."""
+    place.setenv(PROXY=f"http://u:{CLIENT_SECRET}@proxy.test:1", NO_PROXY_AT_ALL=CLIENT_SECRET)
+
+    known, merged = _merged(Settings(), RunOptions(proxy="env:PROXY"))
+    with pytest.raises(SettingsError, match=r"^proxy must be an address") as caught:
+        _merged(Settings(), RunOptions(proxy="env:NO_PROXY_AT_ALL"))
+
+    assert merged.proxy == Secret(f"http://u:{CLIENT_SECRET}@proxy.test:1")
+    assert Secret(CLIENT_SECRET) in known.secrets
+    assert CLIENT_SECRET not in f"{merged} {caught.value} {caught.value.hint}"
+
+
+def test_places_may_be_options_as_well(tmp_path: Path) -> None:
+    """What the call itself names wins."""
+    kept = RunOptions(simulate=True, reports=tmp_path / "kept")
+
+    by_option = onboard_sync(ROWS, settings=FAST, options=kept)
+    by_call = onboard_sync(ROWS, settings=FAST, options=kept, reports=tmp_path / "mine")
+
+    assert by_option.folder is not None
+    assert by_option.folder.parent == tmp_path / "kept" / "simulated"
+    assert by_call.folder is not None
+    assert by_call.folder.parent == tmp_path / "mine" / "simulated"
+
+
+def test_how_a_sheet_is_read_counts_as_on_the_command_line(place: CommandLine) -> None:
+    """An encoding that nobody knows is refused, and not passed over."""
+    with pytest.raises(UsageError, match="--encoding nonsense"):
+        onboard_sync(
+            place.sheet(ROWS), settings=FAST, options=RunOptions(simulate=True, encoding="nonsense")
+        )
+
+
+@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"on_doubt": "guess"}, {"concurency": 2}])
+def test_a_wrong_option_is_a_usage_error_before_anything_begins(wrong: Any) -> None:
+    """Neither a hang nor a group of errors; a misspelled one is told by the nearest name."""
+    with pytest.raises(UsageError) as caught:
+        onboard_sync(ROWS, settings=FAST, options=RunOptions(simulate=True, **wrong))
+
+    assert next(iter(wrong)) in caught.value.message
 
 
 def test_the_ledger_and_reports_of_the_settings_are_the_command_line_s() -> None:
     """From Python only what is told is written."""
-    settings = Settings(rate=200.0, ledger=Path("l.sqlite3"), reports=Path("r"))
+    settings = Settings(options=RunOptions(rate=200.0, ledger="l.sqlite3", reports="r"))
 
-    onboard_sync(ROWS, settings=settings, choices=SIMULATED)
+    onboard_sync(ROWS, settings=settings, options=SIMULATED)
 
     assert list(Path().iterdir()) == []
 

@@ -25,7 +25,10 @@ FLOORS: Final = (
     ("one lane, and one row", "lane"),
     ("the service: a connection becomes a request, a response an outcome", "flow_service settings"),
     ("a row becomes a connection; entries become files", "validation reports"),
-    ("cells as typed; one HTTP message; what happened, kept", "sheet transport ledger"),
+    (
+        "cells as typed; one HTTP message; what happened, kept; what a person may choose",
+        "sheet transport ledger options",
+    ),
     (
         "the values, open to every room above; practice, which knows nothing of ours",
         "model simulator",
@@ -52,7 +55,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "msgspec": ("ledger.codec",),
     "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
-    "sqlite3": ("ledger.*", "simulator.*"),
+    "sqlite3": ("ledger.sqlite.*", "simulator.*"),
 }
 """For each foreign library: the modules through which it comes in."""
 
@@ -273,7 +276,7 @@ def test_what_could_move_to_another_project_imports_nothing_of_ours(module: str)
 
 def test_the_rings_know_messages_and_values_only() -> None:
     """No row, no outcome, no ledger: each ring is one `async send(Request) -> Response`."""
-    values = {"model.event", "model.org", "model.secret", "model.errors"}
+    values = {"model.event", "model.org", "model.secret", "model.errors", "model.defaults"}
     others = {
         f"{module} > {name}"
         for module in OURS
@@ -283,6 +286,18 @@ def test_the_rings_know_messages_and_values_only() -> None:
     }
 
     assert others == set()
+
+
+def test_one_room_knows_what_the_ledger_is_kept_in() -> None:
+    """All else names the protocols, so that a second store is one folder and one branch."""
+    knowing = {
+        module
+        for module, imported in OURS.items()
+        if any(name.startswith("ledger.sqlite") for name in imported)
+        and not module.startswith("ledger.sqlite")
+    }
+
+    assert knowing == {"run.opened_ledger"}
 
 
 def test_only_the_front_of_the_house_knows_the_settings() -> None:

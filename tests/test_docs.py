@@ -23,7 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import typer.main
@@ -32,14 +32,16 @@ from anyio.from_thread import start_blocking_portal
 from batchconnect.cli import options
 from batchconnect.cli.app import app
 from batchconnect.model import remedies
+from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
+from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.report_columns import RESULT_COLUMNS
+from batchconnect.options import DEFAULTS
 from batchconnect.reports import FORMATS, LOG
-from batchconnect.reports.columns import RESULT_COLUMNS
 from batchconnect.reports.json import schema
-from batchconnect.run.choices import Choices
-from batchconnect.settings.options import OnDoubt, OrgTable, Tables
 from batchconnect.settings.source import FILE_VARIABLE, ONE_ORG_VARIABLES, PLAIN_VARIABLES, SECRETS
+from batchconnect.settings.tables import KEYS, OrgTable, Tables
 from batchconnect.simulator import PROFILES, Simulator
 from tests.benchmarks.__main__ import BENCHMARKS
 
@@ -361,8 +363,10 @@ def test_every_key_of_the_settings_is_documented(
 ) -> None:
     """The second column is what a wrong value is told: the field's own description."""
     documented = {row[0].strip("`"): row[1] for row in table("settings.md", heading)}
+    options = {name: one.shape.must_be for name, one in KEYS.items()} if model is Tables else {}
 
-    assert documented == {name: field.description for name, field in model.model_fields.items()}
+    told = {name: field.description for name, field in model.model_fields.items()}
+    assert documented == {**told, **options}
 
 
 def test_needed_keys_of_an_org_are_marked() -> None:
@@ -376,19 +380,29 @@ def test_defaults_of_the_settings_are_those_of_the_code() -> None:
     defaults = {
         row[0].strip("`"): row[2].strip("`") for row in table("settings.md", "Keys of the file")
     }
-    choices = Choices()
+    told = {name: _default(name) for name in KEYS if _default(name)}
 
-    assert str(choices.concurrency) == defaults["concurrency"]
-    assert f"{choices.timeout_s:g}" == defaults["timeout"]
-    assert f"{choices.patience_s:g}" == defaults["patience"]
-    assert choices.on_doubt == defaults["on_doubt"]
-    assert str(choices.reports) == defaults["reports"]
+    assert told == {name: defaults[name] for name in told}
+    assert defaults["settle"] == f"{SETTLE_S:g}"
+
+
+def _default(name: str) -> str:
+    """A default as the page writes it; none where what holds is told in words."""
+    match getattr(DEFAULTS, name):
+        case bool() as switch:
+            return str(switch).lower()
+        case float() as number:
+            return f"{number:g}"
+        case None | ():
+            return ""
+        case value:
+            return str(value)
 
 
 def test_keys_of_the_file_and_options_are_told_together() -> None:
     for key, _, _, option in table("settings.md", "Keys of the file"):
-        name = f"--{key.strip('`').replace('_', '-')}".replace("--allow-hosts", "--allow-host")
-        assert option == (f"`{name}`" if name in ALL_OPTIONS else ""), key
+        declared = KEYS.get(key.strip("`"))
+        assert option == (f"`{declared.flag}`" if declared else ""), key
 
 
 def test_every_variable_is_documented() -> None:
@@ -413,12 +427,11 @@ def test_no_page_names_a_variable_that_is_not_there() -> None:
 
 # Commands -------------------------------------------------------------------------------------------------
 
-GROUPS = {
-    re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize(): group
-    for name, group in vars(options).items()
-    if isinstance(group, type) and dataclasses.is_dataclass(group)
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Output options": tuple(one.name for one in dataclasses.fields(options.OutputOptions)),
+    **{group.heading: group.names for group in options.GROUPS},
 }
-"""`Sheet options` by the heading of its table."""
+"""The names of a group's options by the heading of its table."""
 
 
 def _section(command: str) -> str:
@@ -435,7 +448,7 @@ def _spelled(option: Any) -> str:
     """An option as a table names it: its names, or its name with what it takes."""
     if len(option.opts) > 1:
         return " / ".join(f"`{name}`" for name in option.opts)
-    takes = option.metavar or ("|".join(get_args(OnDoubt)) if option.name == "on_doubt" else "")
+    takes = option.metavar or ("|".join(OnDoubt) if option.name == "on_doubt" else "")
     return f"`{option.opts[0]} {takes}`".replace(" `", "`")
 
 
@@ -449,7 +462,7 @@ def test_every_command_has_its_section() -> None:
 def test_every_option_of_a_command_is_documented(command: str) -> None:
     """In its own table, or in that of a group that the section names."""
     groups = re.findall(r"\[(\w+ options)\]\(#", _section(command))
-    shared = {field.name for name in groups for field in dataclasses.fields(GROUPS[name])}
+    shared = {name for heading in groups for name in GROUPS[heading]}
     options = {
         option.name: _spelled(option)
         for option in COMMANDS[command].params
@@ -464,7 +477,7 @@ def test_every_option_of_a_command_is_documented(command: str) -> None:
 
 @pytest.mark.parametrize("heading", GROUPS)
 def test_every_shared_option_is_documented(heading: str) -> None:
-    names = {field.name for field in dataclasses.fields(GROUPS[heading])}
+    names = GROUPS[heading]
     options: dict[str, str] = {
         option.name: _spelled(option)
         for command in COMMANDS.values()

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 import batchconnect as package
+from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
-from batchconnect.model.row import Column
 from batchconnect.settings import load_settings
 from tests.acceptance.practice import Practice
 from tests.command_line import CLIENT_SECRET, CommandLine, many

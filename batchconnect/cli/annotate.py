@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
-from batchconnect.model.row import Cell, Column, Header, Row
+from batchconnect.model.row import Cell, Header, Row
 from batchconnect.model.secret import Secret, redact
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render
@@ -32,9 +34,6 @@ _TONES: Final = {
     REJECTED: Tone.BAD,
     LEFT_OUT: Tone.QUIET,
 }
-_CREDENTIALS: Final = frozenset(
-    {Column.ENDPOINT, Column.DATABASE, Column.TENANT, Column.SERVICE_PRINCIPAL_ID}
-)
 _ADDRESS: Final = re.compile(
     r"(?P<scheme>https?://)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)(?::\d+)?(?P<path>/[A-Za-z0-9._~/-]*)?"
 )
@@ -129,7 +128,7 @@ def _without_secrets(
         3. A refused cell of a credential column: only what cannot be a secret.
         4. Any other cell: as typed.
     """
-    refused = {p.column for p in problems if p.severity is Severity.ERROR} & _CREDENTIALS
+    refused = {p.column for p in problems if p.severity is Severity.ERROR} & set(TARGET_COLUMNS)
     typed = {
         column: cell
         for column, cell in row.cells.items()

@@ -11,15 +11,16 @@ from typing import Annotated, Literal
 import typer
 
 from batchconnect.cli.options import (
+    PART,
+    PLACES,
+    RUN,
+    SERVICE,
+    SHEET,
+    Given,
     OutputOptions,
-    PartOptions,
-    PlaceOptions,
-    RunOptions,
-    ServiceOptions,
-    SheetOptions,
-    known_profile,
     takes,
 )
+from batchconnect.options import OPTIONS
 from batchconnect.simulator.profiles import PROFILES
 
 app = typer.Typer(
@@ -64,7 +65,7 @@ def main_options(
 
 
 @app.command(epilog="Example: batchconnect template clients.xlsx")
-@takes(OutputOptions)
+@takes()
 def template(
     output: OutputOptions,
     path: Annotated[
@@ -83,11 +84,10 @@ def template(
 
 
 @app.command(epilog="Example: batchconnect validate clients.xlsx")
-@takes(OutputOptions, PlaceOptions, SheetOptions)
+@takes(PLACES, SHEET)
 def validate(
     output: OutputOptions,
-    places: PlaceOptions,
-    rows: SheetOptions,
+    given: Given,
     sheet: SheetArgument,
     annotate: Annotated[
         Path | None,
@@ -101,60 +101,49 @@ def validate(
     """Find every problem of a sheet, offline; nothing is sent."""
     from batchconnect.cli.commands import validate as command
 
-    return command.run(output, places, rows, sheet=sheet, annotate=annotate)
+    return command.run(output, given, sheet=sheet, annotate=annotate)
 
 
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
-@takes(OutputOptions, PlaceOptions, PartOptions, ServiceOptions)
-def orgs(
-    output: OutputOptions, places: PlaceOptions, part: PartOptions, service: ServiceOptions
-) -> int:
+@takes(PLACES, PART, SERVICE)
+def orgs(output: OutputOptions, given: Given) -> int:
     """Sign in to each org of the settings; say what is refused, and why."""
     from batchconnect.cli.commands import orgs as command
 
-    return command.run(output, places, part, service)
+    return command.run(output, given)
 
 
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
-@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions, RunOptions)
+@takes(PLACES, SHEET, SERVICE, RUN)
 def plan(
     output: OutputOptions,
-    places: PlaceOptions,
-    rows: SheetOptions,
-    service: ServiceOptions,
-    how: RunOptions,
+    given: Given,
     sheet: SheetArgument,
 ) -> int:
     """Show what a run with these options would do; reads the service, changes nothing."""
     from batchconnect.cli.commands import plan as command
 
-    return command.run(output, places, rows, service, how, sheet=sheet)
+    return command.run(output, given, sheet=sheet)
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions, RunOptions)
+@takes(PLACES, SHEET, SERVICE, RUN)
 def run(
     output: OutputOptions,
-    places: PlaceOptions,
-    rows: SheetOptions,
-    service: ServiceOptions,
-    how: RunOptions,
+    given: Given,
     sheet: SheetArgument,
 ) -> int:
     """Make it so; safe to repeat: what exists is not created again."""
     from batchconnect.cli.commands import run as command
 
-    return command.run(output, places, rows, service, how, sheet=sheet)
+    return command.run(output, given, sheet=sheet)
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(OutputOptions, PlaceOptions, SheetOptions, ServiceOptions, RunOptions)
+@takes(PLACES, SHEET, SERVICE, RUN)
 def rerun(
     output: OutputOptions,
-    places: PlaceOptions,
-    rows: SheetOptions,
-    service: ServiceOptions,
-    how: RunOptions,
+    given: Given,
     run_id: RunArgument = None,
     sheet: Annotated[
         str | None,
@@ -164,29 +153,27 @@ def rerun(
     """Take up only what a run left unfinished."""
     from batchconnect.cli.commands import rerun as command
 
-    return command.run(output, places, rows, service, how, run_id=run_id, sheet=sheet)
+    return command.run(output, given, run_id=run_id, sheet=sheet)
 
 
 @app.command(epilog="Example: batchconnect reconcile")
-@takes(OutputOptions, PlaceOptions, PartOptions, ServiceOptions)
+@takes(PLACES, PART, SERVICE)
 def reconcile(
     output: OutputOptions,
-    places: PlaceOptions,
-    part: PartOptions,
-    service: ServiceOptions,
+    given: Given,
     run_id: RunArgument = None,
 ) -> int:
     """Settle what is in doubt; creates nothing."""
     from batchconnect.cli.commands import reconcile as command
 
-    return command.run(output, places, part, service, run_id=run_id)
+    return command.run(output, given, run_id=run_id)
 
 
 @app.command(epilog="Example: batchconnect runs --limit 5")
-@takes(OutputOptions, PlaceOptions)
+@takes(PLACES)
 def runs(
     output: OutputOptions,
-    places: PlaceOptions,
+    given: Given,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
     ] = 20,
@@ -194,23 +181,23 @@ def runs(
     """Show past runs, newest first."""
     from batchconnect.cli.commands import runs as command
 
-    return command.run(output, places, limit=limit)
+    return command.run(output, given, limit=limit)
 
 
 @app.command(epilog="Example: batchconnect status")
-@takes(OutputOptions, PlaceOptions)
-def status(output: OutputOptions, places: PlaceOptions, run_id: RunArgument = None) -> int:
+@takes(PLACES)
+def status(output: OutputOptions, given: Given, run_id: RunArgument = None) -> int:
     """Show one run, also while it is running."""
     from batchconnect.cli.commands import status as command
 
-    return command.run(output, places, run_id=run_id)
+    return command.run(output, given, run_id=run_id)
 
 
 @app.command(epilog="Example: batchconnect report 20261123-16")
-@takes(OutputOptions, PlaceOptions)
+@takes(PLACES)
 def report(
     output: OutputOptions,
-    places: PlaceOptions,
+    given: Given,
     run_id: RunArgument = None,
     by: Annotated[
         Literal["org"] | None,
@@ -222,11 +209,11 @@ def report(
     """Write a run's report again from the ledger."""
     from batchconnect.cli.commands import report as command
 
-    return command.run(output, places, run_id=run_id, by_org=by == "org")
+    return command.run(output, given, run_id=run_id, by_org=by == "org")
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")
-@takes(OutputOptions)
+@takes()
 def simulate(
     output: OutputOptions,
     port: Annotated[
@@ -245,7 +232,7 @@ def simulate(
         typer.Option(
             "--fault",
             metavar="PROFILE",
-            callback=known_profile,
+            parser=OPTIONS["fault"].read,
             show_default=False,
             help=f"Trouble to practise with: {', '.join(PROFILES)}.",
         ),

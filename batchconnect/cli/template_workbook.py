@@ -9,38 +9,12 @@ import io
 from collections.abc import Sequence
 from typing import Any, Final
 
-from batchconnect.model.row import Column
-from batchconnect.sheet.header import OPTIONAL
+from batchconnect.model.column import Column
 from batchconnect.sheet.template import EXAMPLE, NOTES
 
 _LAST_ROW: Final = (1 << 20) - 1
 _FIRST_ROW: Final = 3
 """0-based; above it stand header, notes and example."""
-_WIDTHS: Final = {
-    Column.NAME: 40,
-    Column.DESCRIPTION: 32,
-    Column.ENDPOINT: 46,
-    Column.DATABASE: 28,
-    Column.TENANT: 40,
-    Column.SERVICE_PRINCIPAL_ID: 40,
-    Column.SERVICE_PRINCIPAL_KEY: 46,
-    Column.ORG: 24,
-    Column.SANDBOX: 24,
-}
-_COMMENTS: Final = {
-    Column.NAME: "What the connection is called in Experience Platform. Unique within its sandbox.",
-    Column.DESCRIPTION: "Up to 220 characters, for people.",
-    Column.ENDPOINT: "The field `URI` of the cluster's overview page in the Azure portal, as"
-    " https://acme.westeurope.kusto.windows.net. Not the data ingestion URI, not the portal's address.",
-    Column.DATABASE: "The database's name as the cluster shows it.",
-    Column.TENANT: "`Directory (tenant) ID` of the app registration in Entra, or the tenant's domain.",
-    Column.SERVICE_PRINCIPAL_ID: "`Application (client) ID` of the app registration in Entra: a GUID.",
-    Column.SERVICE_PRINCIPAL_KEY: "The client secret's `Value`, which Entra shows once. Not its"
-    " `Secret ID`, which is a GUID. It is sent exactly as it stands here.",
-    Column.ORG: "The Adobe organization: its key in the settings, an alias, or its org id."
-    " Blank where the settings know one org.",
-    Column.SANDBOX: "The sandbox's name, lower case, not its title. Blank where the org has a default.",
-}
 _LISTS: Final = "lists"
 
 
@@ -80,12 +54,12 @@ def _draw(book: Any, sheet: Any) -> None:
     faint = {**text, "italic": True, "font_color": "#595959", "bg_color": "#F2F2F2"}
     note, example = book.add_format({**faint, "text_wrap": True}), book.add_format(faint)
     for position, column in enumerate(Column):
-        is_optional = column in OPTIONAL
-        sheet.set_column(position, position, _WIDTHS[column], plain)
+        info, is_optional = column.info, not column.info.is_required
+        sheet.set_column(position, position, info.template_width, plain)
         sheet.write_string(0, position, column.value, optional if is_optional else required)
         word = "Optional" if is_optional else "Required"
         box = {"author": "batchconnect", "width": 280, "height": 120, "font_size": 9}
-        sheet.write_comment(0, position, f"{word}. {_COMMENTS[column]}", box)
+        sheet.write_comment(0, position, f"{word}. {info.comment}", box)
         told = (
             NOTES[column] if is_optional or column is Column.NAME else f"required: {NOTES[column]}"
         )

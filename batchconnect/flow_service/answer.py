@@ -145,7 +145,7 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
     match response.status // 100:
         case 2:
             detail = f"HTTP {response.status} where 201 belongs"
-            claimed_id = _guid(json_object(response).get("id"))
+            claimed_id = guid(json_object(response).get("id"))
             return replace(unknown, detail=detail, claimed_id=claimed_id)
         case 3:
             to = _host(response.headers.get("location", ""), secrets)
@@ -207,8 +207,8 @@ def _is_5xx(status: int) -> bool:
 def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCreated | Unknown:
     body = json_object(response)
     said: Any = body.get("id")
-    by_body = _guid(said)
-    by_location = _guid(_last_segment(response.headers.get("location", "")))
+    by_body = guid(said)
+    by_location = guid(_last_segment(response.headers.get("location", "")))
     surprise = ""
     if said is not None and by_body is None:
         surprise = "201 with an id that is no GUID"
@@ -276,7 +276,8 @@ def _unreadable(response: Response, problem: ServiceProblem) -> Unknown:
     return replace(_unknown(response, problem), code=f"body_{fault}", detail=detail)
 
 
-def _guid(value: object) -> str | None:
+def guid(value: object) -> str | None:
+    """An id as the service makes them, None for anything else: no other text is kept as an id."""
     return value if isinstance(value, str) and _GUID.fullmatch(value) else None
 
 

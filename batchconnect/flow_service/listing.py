@@ -6,20 +6,19 @@ Absence is proved by a complete listing alone, so anything odd makes a listing *
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
-from batchconnect.flow_service.answer import OrgLevel
+from batchconnect.flow_service.answer import OrgLevel, guid
 from batchconnect.model.identity import (
     CONNECTION_SPEC_ID,
-    canonical_id,
     canonical_name,
     find_marker,
 )
-from batchconnect.validation.connection import Target
-from batchconnect.validation.kusto import canonical_endpoint
+from batchconnect.model.target import TARGET_COLUMNS, Target, TargetParts
+from batchconnect.validation.rules import RULES
 
 TargetKey = tuple[str, str, str]
 """Endpoint, database and service principal id, canonical."""
@@ -28,14 +27,10 @@ _Key = TypeVar("_Key", bound=Hashable)
 _MASK = "*• "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(TargetParts[str | None]):
     """As much of a connection's target as the service shows, canonical; None is hidden."""
 
-    endpoint: str | None
-    database: str | None
-    tenant: str | None
-    service_principal_id: str | None
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +38,7 @@ class Found:
     """One connection in the sandbox, without anything secret."""
 
     id: str
+    """A GUID, as the service wrote it; empty where it wrote anything else."""
     etag: str | None
     """Byte for byte, with the double quotes that it contains."""
     name: str
@@ -54,6 +50,13 @@ class Found:
     """Whether it is an Azure Data Explorer connection, as far as the service says."""
     created_at_ms: int | None
     """Milliseconds since 1970, by the service's clock."""
+    odd_id: str = field(default="", repr=False)
+    """What the service wrote where a GUID belongs. It may be anything, so it is for no eyes and no file."""
+
+    @property
+    def told_apart_by(self) -> str:
+        """What tells one item of a listing from another."""
+        return self.id.lower() or self.odd_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class ListingFault:
 
     code: str
     """`http-502`, `timeout`, `body_cut`, `not_json`, `no_items`, `foreign_item`, `bad_item`,
-    `token_repeated`, `no_token`, `other_host`, `endless`, `fewer_than_counted`."""
+    `token_repeated`, `no_token`, `endless`, `fewer_than_counted`, `unproven_listing`."""
     detail: str
     """One line for a person, redacted."""
 
@@ -73,15 +76,21 @@ class Listing:
 
     sandbox: str
     items: tuple[Found, ...] = field(default=(), repr=False)
-    """Newest first, as the service lists them; each id once."""
+    """As the service lists them; each once."""
+    listed: int = 0
+    """Connections that were shown, whatever their kind."""
     fault: ListingFault | None = None
     refusal: OrgLevel | None = None
     """The org-level refusal that stopped the reading; its lane, or its sandbox, stops."""
     began_s: float = 0.0
     """When the first request went out, by the running loop's clock: what was applied later need not
     be shown."""
+    served_first_ms: int | None = None
+    """The service's clock (`Date`) as it answered first: what it created before that has to be shown."""
     served_at_ms: int | None = None
     """The service's clock (`Date`) as it answered last."""
+    warnings: tuple[str, ...] = ()
+    """What was odd about it, and yet no reason to disbelieve it."""
 
     @cached_property
     def by_marker(self) -> Mapping[str, tuple[Found, ...]]:
@@ -107,29 +116,22 @@ class Listing:
         """Whether what it does not show is not there, or was applied after `began_s` less the lag."""
         return self.fault is None and self.refusal is None
 
-    def youngest_marker_age_ms(
-        self, counts: Callable[[str], bool] = lambda _marker: True
-    ) -> int | None:
+    def markers_younger_than(self, age_ms: float) -> list[str]:
         """
-        How long ago the newest connection with any marker of ours was created.
+        Markers of ours whose connections were created less than so many milliseconds ago.
 
-        Args:
-            counts: Which markers are looked at; all of them where it is not given.
-
-        Returns:
-            Milliseconds by the service's own clock; 0 where it does not tell; None without any.
+        By the service's own clock; one whose age it does not tell counts as just created.
         """
-        marked = [
-            found.created_at_ms
+        return [
+            found.marker
             for found in self.items
-            if found.marker is not None and counts(found.marker)
+            if found.marker is not None and self._age_ms(found.created_at_ms) < age_ms
         ]
-        if not marked:
-            return None
-        times = [at for at in marked if at is not None]
-        if self.served_at_ms is None or len(times) < len(marked):
+
+    def _age_ms(self, created_at_ms: int | None) -> int:
+        if self.served_at_ms is None or created_at_ms is None:
             return 0
-        return max(self.served_at_ms - max(times), 0)
+        return max(self.served_at_ms - created_at_ms, 0)
 
 
 def target_key(shown: Shown | Target) -> TargetKey | None:
@@ -158,17 +160,18 @@ def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
     Source:
         Contract, section 3, the shape and "credentials shown".
     """
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
-        return ListingFault(code="bad_item", detail="an item has no id")
-    # Tuples, for what stands there may be anything, a list too.
-    if item.get("imsOrgId") not in (None, org_id) or item.get("sandboxName") not in (None, sandbox):
+    if not isinstance(item, dict):
+        return ListingFault(code="bad_item", detail="an item is no connection")
+    if not (_may_be(item.get("imsOrgId"), org_id) and _may_be(item.get("sandboxName"), sandbox)):
         return ListingFault(
             code="foreign_item", detail="an item of another organization or sandbox"
         )
     created_at = item.get("createdAt")
     etag = item.get("etag", item.get("version"))
+    raw_id = item.get("id")
     return Found(
-        id=item["id"],
+        id=guid(raw_id) or "",
+        odd_id="" if guid(raw_id) else f"odd {raw_id!r}",
         etag=etag if isinstance(etag, str) else None,
         name=canonical_name(_text(item, "name") or ""),
         marker=find_marker(_text(item, "description") or ""),
@@ -178,29 +181,26 @@ def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
     )
 
 
-@lru_cache(maxsize=1024)
-def _endpoint(text: str) -> str:
-    # Many connections of a sandbox point to few clusters: one text each is kept for all of them.
-    return canonical_endpoint(text)
+_PARTS = tuple(
+    (column.value, lru_cache(maxsize=1024)(RULES[column].canonical)) for column in TARGET_COLUMNS
+)
+"""Many connections of a sandbox share cluster and tenant: one text each is kept for all of them."""
 
 
 def _shown(params: Mapping[str, Any]) -> Shown:
-    endpoint = _open_text(params, "endpoint")
-    database = _open_text(params, "database")
-    tenant = _open_text(params, "tenant")
-    principal = _open_text(params, "servicePrincipalId")
-    return Shown(
-        endpoint=endpoint and _endpoint(endpoint),
-        database=database and database.lower(),
-        tenant=tenant and canonical_id(tenant),
-        service_principal_id=principal and canonical_id(principal),
-    )
+    texts = ((_open_text(params, name), canonical) for name, canonical in _PARTS)
+    return Shown(*(text and canonical(text) for text, canonical in texts))
 
 
 def _open_text(params: Mapping[str, Any], key: str) -> str | None:
     """A text that is shown; one of asterisks is hidden just as well."""
     text = _text(params, key)
     return text if text and text.strip(_MASK) else None
+
+
+def _may_be(shown: object, ours: str) -> bool:
+    """The letter case of an org id or a sandbox may be the service's own (contract, section 12)."""
+    return shown is None or (isinstance(shown, str) and shown.casefold() == ours.casefold())
 
 
 def _text(item: Mapping[str, Any], key: str) -> str | None:

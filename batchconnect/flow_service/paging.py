@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import pairwise
 from typing import Any, Final, final
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -17,6 +18,7 @@ from batchconnect.flow_service.listing import Found, ListingFault, read_item
 from batchconnect.flow_service.problem import json_object
 from batchconnect.transport.interface import Response
 
+FEWER_THAN_COUNTED: Final = "fewer_than_counted"
 MOST_PAGES: Final = 20_000
 """Two million connections; a listing that is longer never ends."""
 
@@ -32,7 +34,7 @@ class Pages:
     Args:
         org_id: Whose items these must be.
         sandbox: In which sandbox they must be.
-        platform_url: The only host that a next link may name.
+        platform_url: The host that a next link should name.
         counted: What `count=true` answered before the first page; None where it is not offered.
 
     Source:
@@ -48,8 +50,31 @@ class Pages:
         self._counted = counted
         self._ids: set[str] = set()
         self._tokens: set[str] = set()
+        self._created_ms: list[int] = []
         self.items: list[Found] = []
         """What was read so far, each id once."""
+        self.warnings: tuple[str, ...] = ()
+
+    @property
+    def listed(self) -> int:
+        """Connections that were shown so far, each once, whatever their kind."""
+        return len(self._ids)
+
+    def reached(self, until_ms: int, following: str | None) -> str | ListingFault | None:
+        """
+        Whether a reading of the newest first may end here.
+
+        Args:
+            until_ms: Nothing that was created before it is wanted.
+            following: The next page's token.
+
+        Returns:
+            None at the end; else the token, or the fault `order_lost`.
+        """
+        times = self._created_ms
+        if any(earlier < later for earlier, later in pairwise(times)) or len(times) < self.listed:
+            return ListingFault(code="order_lost", detail="the newest are not listed first")
+        return None if times and times[-1] < until_ms else following
 
     def take(self, response: Response) -> str | ListingFault | None:
         """
@@ -82,9 +107,10 @@ class Pages:
 
     def _keep(self, found: Found) -> None:
         # Pages shift while objects are created, so one may come twice.
-        key = found.id.lower()
-        if key not in self._ids:
-            self._ids.add(key)
+        if found.told_apart_by not in self._ids:
+            self._ids.add(found.told_apart_by)
+            if found.created_at_ms is not None:
+                self._created_ms.append(found.created_at_ms)
             if found.is_our_kind or found.marker is not None:
                 self.items.append(found)
 
@@ -105,17 +131,23 @@ class Pages:
 
     def _token_in(self, href: object) -> str | ListingFault:
         found = _TOKEN.search(href) if isinstance(href, str) else None
-        try:
-            to = urlsplit(str(href))
-            is_foreign = bool(to.netloc) and _origin(to, self._origin[0]) != self._origin
-        except ValueError:
-            found, is_foreign = None, False
-        if is_foreign:
-            return ListingFault(code="other_host", detail="the next link names another host")
         if found is None or not found[1]:
             return ListingFault(code="no_token", detail="the next link has no continuation token")
-        # CarriedOver as it is encoded there: a bare `+` would not survive decoding and encoding.
+        # Only the token is used, at the address that we know: behind some gateways the link names an
+        # inner host, and a sandbox of more than one page could never be read.
+        if self._is_foreign(str(href)):
+            self.warnings = (
+                "The next link of the listing names another address; it was not used.",
+            )
+        # Kept as it is encoded there: a bare `+` would not survive decoding and encoding.
         return quote(found[1], safe=_SAFE_IN_QUERY)
+
+    def _is_foreign(self, href: str) -> bool:
+        try:
+            to = urlsplit(href)
+            return bool(to.netloc) and _origin(to, self._origin[0]) != self._origin
+        except ValueError:
+            return True
 
     def _ended(self) -> ListingFault | None:
         # NOTE: the count was asked before the first page. What we create meanwhile can only add
@@ -123,7 +155,7 @@ class Pages:
         # next listing heals that.
         if self._counted is not None and len(self._ids) < self._counted:
             detail = f"{len(self._ids)} connections listed, {self._counted} counted"
-            return ListingFault(code="fewer_than_counted", detail=detail)
+            return ListingFault(code=FEWER_THAN_COUNTED, detail=detail)
         return None
 
 

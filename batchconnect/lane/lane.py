@@ -26,6 +26,7 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import Event, LaneCounted, LaneStopped
 from batchconnect.model.org import Org
 from batchconnect.transport.ims import Authorized, Token
@@ -52,7 +53,9 @@ _AHEAD_S: Final = 0.25
 _LEAST_AHEAD: Final = 2
 """Pause after so many; it doubles with each row that is tried in vain, up to the longest."""
 _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
-NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
+LEDGER_FAILED: Final = "ledger"
+"""Code of a stop because what the lane did could not be written down."""
+NO_REFUSAL: Final = frozenset({NO_PROGRESS, LEDGER_FAILED, "listing_failed", "sheet_changed"})
 """Codes of a stop that was not the service's word: trying again may well help."""
 
 
@@ -60,9 +63,9 @@ NO_REFUSAL: Final = frozenset({NO_PROGRESS, "listing_failed", "sheet_changed"})
 class Limits:
     """What bounds every lane of a run."""
 
-    concurrency: int = 64
+    concurrency: int = CONCURRENCY
     """Requests in flight over all lanes."""
-    patience_s: float = 900.0
+    patience_s: float = PATIENCE_S
     """How long a lane may go without a normal answer."""
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 

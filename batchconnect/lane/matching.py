@@ -9,10 +9,11 @@ the row's; whatever else is in the way is a person's matter.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from batchconnect.flow_service.listing import Found, Listing, Shown, target_key
+from batchconnect.flow_service.listing import Found, Listing, target_key
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
-from batchconnect.validation.connection import BaseConnection, Target, target_of
+from batchconnect.model.target import TARGET_COLUMNS, Target
+from batchconnect.validation.connection import BaseConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ def wanted(connection: BaseConnection) -> Wanted:
     return Wanted(
         marker=connection.marker,
         name=canonical_name(connection.name),
-        target=target_of(connection),
+        target=connection.target.compared(),
     )
 
 
@@ -79,7 +80,8 @@ def match(
     by_name = _match_name(wanted, listing, adopt_by_name=adopt_by_name)
     if by_name is not None:
         return by_name
-    twins = [found.id for found in _near(wanted, listing) if _sight(wanted, found) is Sight.EQUAL]
+    near = _near(wanted, listing)
+    twins = [found.id for found in near if found.id and _sight(wanted, found) is Sight.EQUAL]
     if not twins:
         return Create()
     warning = f"another connection has the same target under another name: {', '.join(twins)}"
@@ -128,14 +130,44 @@ def match_absent(
     if by_name is not None:
         return by_name
     # The tenant may be hidden here: what may be ours is not sent again.
-    near = [found.id for found in _near(wanted, listing)]
+    near = _near(wanted, listing)
     if not near:
         return None
-    detail = f"connections with the same target under another name: {', '.join(near)}"
+    named = ", ".join(_ids(tuple(near))) or "of an odd id"
+    detail = f"connections with the same target under another name: {named}"
     return InDoubt(code="possible_match", detail=detail)
 
 
+def match_made(wanted: Wanted, found: Found, made: str) -> Existing | Conflict | None:
+    """
+    Say what became of a connection that an earlier run created, and no listing shows as the row's.
+
+    Cases, in order:
+        1. It bears the row's marker: the listing lagged, and it is held against the row as ever.
+        2. It bears another row's marker: the id was never this row's.
+        3. It bears none any more: somebody changed it, and it is not the row's to use.
+
+    Args:
+        wanted: What the row asks for.
+        found: What GET says of the id.
+        made: The id that the ledger remembers.
+
+    Returns:
+        None: the ledger's id is another row's, so that the row has no connection.
+    """
+    if found.marker == wanted.marker:
+        return _conflict_of_marker(wanted, (found,)) or _existing(found, MatchedBy.MARKER)
+    if found.marker is not None:
+        return None
+    changed = [*(["name"] if found.name != wanted.name else []), *_differing(wanted, found)]
+    also = f", and its {', '.join(changed)} changed" if changed else ""
+    detail = f"the connection that an earlier run created lost its marker{also}"
+    return Conflict(code="changed_since", detail=detail, connection_ids=(made,))
+
+
 def _conflict_of_marker(wanted: Wanted, hits: tuple[Found, ...]) -> Conflict | None:
+    if any(not found.id for found in hits):
+        return _odd_id("the row's marker")
     if len(hits) > 1:
         detail = f"{len(hits)} connections bear the row's marker"
         return Conflict(code="duplicated", detail=detail, connection_ids=_ids(hits))
@@ -153,6 +185,8 @@ def _match_name(
     namesakes = listing.by_name.get(wanted.name, ())
     if not namesakes:
         return None
+    if any(not found.id for found in namesakes):
+        return _odd_id("this name")
     equal = [found for found in namesakes if _sight(wanted, found) is Sight.EQUAL]
     if equal:
         # The oldest of several, so that every run names the same one.
@@ -166,6 +200,12 @@ def _match_name(
         return _existing(namesakes[0], MatchedBy.NAME)
     detail = "a connection has this name, and the service does not show its whole target"
     return Conflict(code="target_hidden", detail=detail, connection_ids=_ids(namesakes))
+
+
+def _odd_id(bears: str) -> Conflict:
+    # What stands there as an id is repeated nowhere: it may be anything, a key or an escape sequence too.
+    detail = f"a connection bears {bears}, and its id is none that the service makes"
+    return Conflict(code="odd_id", detail=detail)
 
 
 def _existing(found: Found, matched_by: MatchedBy) -> Existing:
@@ -182,24 +222,20 @@ def _near(wanted: Wanted, listing: Listing) -> list[Found]:
 def _sight(wanted: Wanted, found: Found) -> Sight:
     if _differing(wanted, found):
         return Sight.DIFFERENT
-    return Sight.EQUAL if None not in _parts(found.shown) else Sight.HIDDEN
+    return Sight.EQUAL if None not in found.shown else Sight.HIDDEN
 
 
 def _differing(wanted: Wanted, found: Found) -> list[str]:
     """The parts that are shown and differ, by their columns; never their values."""
-    shown = _parts(found.shown)
-    names = ("endpoint", "database", "tenant", "servicePrincipalId")
-    pairs = zip(names, _parts(wanted.target), shown, strict=True)
-    other = [name for name, ours, theirs in pairs if theirs is not None and ours != theirs]
+    pairs = zip(TARGET_COLUMNS, wanted.target, found.shown, strict=True)
+    other = [
+        column.value for column, ours, theirs in pairs if theirs is not None and ours != theirs
+    ]
     return other if found.is_our_kind else ["connection spec", *other]
 
 
-def _parts(target: Target | Shown) -> tuple[str | None, str | None, str | None, str | None]:
-    return (target.endpoint, target.database, target.tenant, target.service_principal_id)
-
-
 def _ids(found: tuple[Found, ...]) -> tuple[str, ...]:
-    return tuple(each.id for each in found)
+    return tuple(each.id for each in found if each.id)
 
 
 def _raise_if_incomplete(listing: Listing) -> None:

@@ -7,7 +7,9 @@ unknown is written down as a doubt: `reconcile` settles it beside the work.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
+
+import anyio
 
 from batchconnect.flow_service import Sent
 from batchconnect.flow_service.answer import (
@@ -21,8 +23,13 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.ledger.entry import Settled
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.model.errors import LedgerError
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
+
+_AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0)
+"""Seconds after which an answer that could not be written down is tried again, each time: a disk that is full
+for a moment need not cost a look-up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +69,40 @@ async def onboard(
         # Only the kind is told: a message may repeat what was sent.
         sent = Sent(answer=Unknown(code="internal_error", detail=type(error).__name__))
     outcome = outcome_of(sent.answer)
-    if isinstance(outcome, InDoubt):
-        await ledger.doubt(row, marker, outcome, attempts=sent.attempts, throttled=sent.throttled)
-    else:
-        settled = Settled(
-            outcome=outcome,
-            attempts=sent.attempts,
-            throttled=sent.throttled,
-            warnings=turn.warnings,
-        )
-        await ledger.settle(row, marker, settled)
+
+    async def write_down() -> None:
+        if isinstance(outcome, InDoubt):
+            await ledger.doubt(
+                row, marker, outcome, attempts=sent.attempts, throttled=sent.throttled
+            )
+        else:
+            settled = Settled(
+                outcome=outcome,
+                attempts=sent.attempts,
+                throttled=sent.throttled,
+                warnings=turn.warnings,
+            )
+            await ledger.settle(row, marker, settled)
+
+    await _persistently(write_down)
     return outcome
+
+
+async def _persistently(write: Callable[[], Awaitable[object]]) -> None:
+    """
+    Write what was answered, more than once if need be.
+
+    Raises:
+        LedgerError: It could not be written to the last.
+    """
+    for pause_s in _AGAIN_S:
+        try:
+            await write()
+        except LedgerError:
+            await anyio.sleep(pause_s)
+        else:
+            return
+    await write()
 
 
 def outcome_of(answer: Answer) -> Outcome:

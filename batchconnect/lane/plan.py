@@ -112,7 +112,7 @@ class LanePlan:
             try:
                 async with self._free:
                     listing = await read_sandbox(self._lane, sandbox)
-                    waits = listing.complete and must_wait(
+                    waits = listing.complete and await must_wait(
                         listing, known=self._known, rules=self._rules
                     )
                     if not waits:

@@ -5,20 +5,24 @@ The sandbox is read once; each row is then held against what stands there and ag
 knows. Nothing is changed here, so `plan` shows exactly what `run` does.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.listing import Found, Listing
-from batchconnect.lane.matching import Create, match, wanted
+from batchconnect.lane.matching import Create, match, match_made, wanted
+from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.row_state import RowState
-from batchconnect.model.outcome import Conflict, Existing, MatchedBy, NotAttempted, Outcome
+from batchconnect.model.defaults import SETTLE_S
+from batchconnect.model.outcome import Conflict, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
+_ASKED_AT_ONCE: Final = 500
+"""Rows held in memory, keys included, so that the ledger is asked once for all of them."""
 
 
 class Reads(Protocol):
@@ -67,8 +71,22 @@ class Decided:
     decision: Decision
 
 
-def unknown(_marker: str) -> None:
-    """What a ledger without markers knows of each: it need not be asked a million times."""
+StatesOf = Callable[[Sequence[str]], Awaitable[Mapping[str, RowState]]]
+"""What all runs know of many markers; one of which nothing is known is left out."""
+
+
+async def unknown(_markers: Sequence[str]) -> Mapping[str, RowState]:
+    """What a ledger without markers knows of any: it need not be asked."""
+    return {}
+
+
+def states_in(ledger: LedgerReader) -> StatesOf:
+    """What this ledger knows."""
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        return ledger.states_of(markers)
+
+    return states_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +100,20 @@ class Known:
     """By marker: rows of any run that were sent and never answered."""
     sends: Mapping[str, int] = field(default_factory=dict)
     """By marker: how often rows of a resumed run were sent, and proven absent."""
-    state_of: Callable[[str], RowState | None] = unknown
-    """What all runs know of a marker."""
+    states_of: StatesOf = unknown
+    """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
 
     @property
     def is_blank(self) -> bool:
         """Whether it knows no identity at all."""
-        return self.state_of is unknown and not self.open and not self.sends
+        return self.states_of is unknown and not self.open and not self.sends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How the plan judges what stands there."""
 
-    settle_s: float = 180.0
+    settle_s: float = SETTLE_S
     settle_first: bool = False
     """Always wait the settle window before a sandbox's first POST."""
     adopt_by_name: bool = False
@@ -118,7 +136,7 @@ async def read_sandbox(reads: Reads, sandbox: str) -> Listing:
     return listing
 
 
-def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
+async def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
     """
     Whether a sandbox has to be read again, a settle window later, before its first POST.
 
@@ -133,11 +151,13 @@ def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
     Source:
         docs/exactly-once.md, "What breaks it".
     """
-    return rules.settle_first or (known.is_new and _has_young_strangers(listing, known, rules))
+    return rules.settle_first or (
+        known.is_new and await _has_young_strangers(listing, known, rules)
+    )
 
 
 async def decide(
-    offsets: Iterable[int],
+    offsets: Sequence[int],
     listing: Listing,
     *,
     load: Callable[[int], BaseConnection | None],
@@ -160,39 +180,45 @@ async def decide(
         Every row once; those that seem to be deleted come last, for they are asked about.
     """
     vanished: list[tuple[int, BaseConnection, str]] = []
-    for offset in offsets:
-        connection = load(offset)
-        if connection is None:
-            continue
-        state = known.open.get(connection.marker)
-        if state is not None:
-            decision: Decision = SettleFirst(state=state)
-        else:
-            judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
-            if isinstance(judged, Create):
-                before = known.state_of(connection.marker)
-                made = before.made if before is not None else None
-                if made is not None:
-                    vanished.append((offset, connection, made))
-                    continue
-                decision = Send(warnings=judged.warnings)
+    for start in range(0, len(offsets), _ASKED_AT_ONCE):
+        part: list[tuple[int, BaseConnection, Decision]] = []
+        for offset in offsets[start : start + _ASKED_AT_ONCE]:
+            connection = load(offset)
+            if connection is not None:
+                part.append((offset, connection, _first_look(connection, listing, known, rules)))
+        to_ask = [one.marker for _, one, decision in part if isinstance(decision, Send)]
+        states = await known.states_of(to_ask) if to_ask else {}
+        for offset, connection, decision in part:
+            before = states.get(connection.marker) if isinstance(decision, Send) else None
+            if before is not None and before.made is not None:
+                vanished.append((offset, connection, before.made))
             else:
-                decision = Settle(outcome=judged)
-        yield Decided(offset=offset, connection=connection, decision=decision)
+                yield Decided(offset=offset, connection=connection, decision=decision)
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
             yield decided
 
 
-def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
+def _first_look(
+    connection: BaseConnection, listing: Listing, known: Known, rules: Rules
+) -> Decision:
+    """What is to be done by the listing, and by what is known to be in doubt."""
+    state = known.open.get(connection.marker)
+    if state is not None:
+        return SettleFirst(state=state)
+    judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
+    return Send(warnings=judged.warnings) if isinstance(judged, Create) else Settle(outcome=judged)
+
+
+async def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
     """Whether a marker that this ledger never sent is younger than the settle window."""
-
-    def is_stranger(marker: str) -> bool:
-        state = known.state_of(marker)
-        return state is None or state.sends == 0
-
-    age_ms = listing.youngest_marker_age_ms(is_stranger)
-    return age_ms is not None and age_ms < rules.settle_s * 1000
+    young = listing.markers_younger_than(rules.settle_s * 1000)
+    for start in range(0, len(young), _ASKED_AT_ONCE):
+        part = young[start : start + _ASKED_AT_ONCE]
+        states = await known.states_of(part)
+        if any(marker not in states or states[marker].sends == 0 for marker in part):
+            return True
+    return False
 
 
 async def _decide_vanished(
@@ -209,24 +235,36 @@ async def _decide_vanished(
             decision = Settle(outcome=judged)
         else:
             found = await reads.get(connection.sandbox, made)
-            decision = _vanished(found, made, judged, recreate=rules.recreate)
+            decision = _vanished(connection, found, made, judged, recreate=rules.recreate)
         yield Decided(offset=offset, connection=connection, decision=decision)
 
 
 def _vanished(
-    found: Found | NotFound | Unreadable, made: str, judged: Create | None, *, recreate: bool
+    connection: BaseConnection,
+    found: Found | NotFound | Unreadable,
+    made: str,
+    judged: Create | None,
+    *,
+    recreate: bool,
 ) -> Decision:
     """
     Args:
+        connection: What the row asks for.
         found: What GET says of the id that the earlier run got.
         made: That id.
         judged: What the second listing says; None: it is not complete.
         recreate: Whether what is gone is made again.
     """
+    outcome: Outcome
     if isinstance(found, Found):
-        outcome: Outcome = Existing(
-            connection_id=made, matched_by=MatchedBy.MARKER, etag=found.etag
-        )
+        stands = match_made(wanted(connection), found, made)
+        if stands is None:
+            # The answer named another row's connection. This row has none that anybody knows of: it is
+            # sent again only when its absence is proven, as if it had never been answered.
+            return SettleFirst(
+                state=RowState(number=connection.row, marker=connection.marker, sends=1)
+            )
+        outcome = stands
     elif not isinstance(found, NotFound) or judged is None:
         outcome = NotAttempted(
             code="listing_failed", detail="Whether it still stands could not be found out."

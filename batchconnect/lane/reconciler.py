@@ -8,7 +8,6 @@ listings after the window, it is free to be sent again.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Final
 
 import anyio
@@ -18,22 +17,15 @@ from batchconnect.lane.matching import Wanted, match_absent, match_marker
 from batchconnect.ledger.entry import Doubted, Moment, Settled
 from batchconnect.ledger.row_state import UNANSWERED
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.defaults import PATIENCE_S, SETTLE_S
 from batchconnect.model.outcome import Failed, InDoubt, NotAttempted, Outcome
+from batchconnect.model.precaution import OnDoubt
 
 MOST_SENDS: Final = 3
 """The first send, and at most two more after proven absence."""
 LISTINGS_FOR_ABSENCE: Final = 2
 LAG_SHARE: Final = 1 / 3
 """L's share of the settle window S = D + L (120 s and 60 s)."""
-
-
-class OnDoubt(StrEnum):
-    """What follows proven absence."""
-
-    RESEND = "resend"
-    """Send once more, at most twice."""
-    HOLD = "hold"
-    """Leave it in doubt for a person."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,12 +52,12 @@ class Doubt:
 class Policy:
     """How doubts are settled."""
 
-    settle_s: float = 180.0
+    settle_s: float = SETTLE_S
     """S = D + L: how long a sent POST may stay invisible at the longest."""
     on_doubt: OnDoubt = OnDoubt.RESEND
     may_send: bool = True
     """False for `reconcile`, which creates nothing."""
-    patience_s: float = 900.0
+    patience_s: float = PATIENCE_S
     """How long the listing may fail before the doubts are left to the next command."""
 
     @property

@@ -14,7 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from batchconnect.lane.doubts import LaneDoubts
-from batchconnect.lane.lane import Lane
+from batchconnect.lane.lane import LEDGER_FAILED, Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
@@ -25,7 +25,7 @@ from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
-from batchconnect.model.event import Event, RowSettled, RowStarted
+from batchconnect.model.event import Event, LaneStopped, RowSettled, RowStarted
 from batchconnect.model.outcome import InDoubt
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
@@ -50,7 +50,6 @@ class LaneWork:
         policy: How doubts are settled.
         may_begin: Asked before each new row; False: the run's budget is spent (`--max-rows`).
         on_event: Told of everything.
-        on_broken: Told that the ledger cannot be written; the lane takes no further row.
         holding: Keeps a row's secret out of every text while the row is in flight.
     """
 
@@ -68,7 +67,6 @@ class LaneWork:
         orphans: tuple[Orphan, ...],
         may_begin: Callable[[], bool],
         on_event: Callable[[Event], None],
-        on_broken: Callable[[LedgerError], None],
         holding: Holding,
     ) -> None:
         self.lane = lane
@@ -80,7 +78,8 @@ class LaneWork:
         self._clock = clock
         self._may_begin = may_begin
         self._on_event = on_event
-        self._on_broken = on_broken
+        self.broken: LedgerError | None = None
+        """Why the ledger could not be written for this lane, if it could not."""
         self._holding = holding
         self._places: deque[int] = deque()
         """Rows that are sent for the first time; a million of them are a million numbers."""
@@ -100,7 +99,7 @@ class LaneWork:
             send=self._enqueue,
             settle_first=self._settle_first,
             on_event=on_event,
-            on_broken=on_broken,
+            on_broken=self._break,
         )
         self._doubts = LaneDoubts(
             lane=lane,
@@ -109,7 +108,7 @@ class LaneWork:
             policy=policy,
             resend=self._resend,
             on_event=on_event,
-            on_broken=on_broken,
+            on_broken=self._break,
             on_change=self._wake,
         )
 
@@ -143,6 +142,20 @@ class LaneWork:
             await self._pool.run()
             self._plan.stop()
             self._doubts.stop()
+
+    def _break(self, error: LedgerError) -> None:
+        """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
+        self.broken = self.broken or error
+        self.lane.stop(
+            LaneStopped(
+                org=self.lane.org.key,
+                sandbox=None,
+                code=LEDGER_FAILED,
+                title="The ledger could not be written",
+                detail=error.message,
+            )
+        )
+        self.lane.halt(LEDGER_FAILED)
 
     def _lane_changed(self) -> None:
         # A refused lane plans no further, yet it settles its doubts as far as it is let.
@@ -207,7 +220,7 @@ class LaneWork:
         except SheetError as error:
             self.lane.stop(sheet_changed(self.lane, error))
         except LedgerError as error:
-            self._on_broken(error)
+            self._break(error)
         finally:
             self._busy -= 1
             self._wake()
@@ -243,7 +256,7 @@ class LaneWork:
                 state = self._known.open.get(orphan.wanted.marker, of_parent)
                 await self._doubts.add_again(orphan.row, orphan.sandbox, orphan.wanted, state)
         except LedgerError as error:
-            self._on_broken(error)
+            self._break(error)
 
     async def _settle_first(self, decided: Decided, state: RowState) -> None:
         connection = decided.connection

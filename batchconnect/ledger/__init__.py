@@ -1,12 +1,14 @@
 """
 The append-only store that hears of a request before the network does, and what its lines say.
 
-`entry` are the lines, `store` keeps them, `row_state` and `run_state` fold them.
+`entry` are the lines, `kind` lists their kinds, `interface` says what a ledger is asked, and `sqlite` is
+the one that is a file; `row_state` and `run_state` fold the lines.
 """
 
-from batchconnect.ledger.store import MEMORY, Ledger
+from batchconnect.ledger.interface import Ledger, LedgerReader, LedgerWriter
 
 __all__ = [
-    "MEMORY",
     "Ledger",
+    "LedgerReader",
+    "LedgerWriter",
 ]

@@ -14,40 +14,19 @@ import msgspec
 import orjson
 
 from batchconnect.ledger import entry as e
+from batchconnect.ledger.kind import BY_ENTRY, BY_WORD
 from batchconnect.model.outcome import NotAttempted
 
-ENTRIES: dict[str, type[Any]] = {
-    "run_opened": e.RunOpened,
-    "run_resumed": e.RunResumed,
-    "row": e.RowPlanned,
-    "sending": e.Sending,
-    "in_doubt": e.Doubted,
-    "absent": e.ProvenAbsent,
-    "settled": e.Settled,
-    "lane": e.LaneTold,
-    "sweep": e.SweepDone,
-    "run_ended": e.RunEnded,
-}
-"""The ledger's word for each kind of entry. Kinds to come (`tested`, `deleted`, `updated`) are new words."""
-
-_MEMBER_IN = {"settled": "outcome", "lane": "event"}
-"""Kinds that hold a member of a union, which `is` names, and the field that it is in."""
-
-_ALIKE = frozenset({"sending", "absent"})
-"""Kinds that say the same of nearly every row: each text is read once. Values that never change are shared."""
-
+_SETTLED = BY_ENTRY[e.Settled].word
 _PROVISIONAL = orjson.dumps(NotAttempted.__name__) + b"}"
 """How a settled line ends that a resume takes up again: `is` is its last word."""
 
 _typed_dict: Any = TypedDict
 """For dictionaries whose keys are known only when it runs, which a type checker refuses."""
 
-_WORDS = {cls: word for word, cls in ENTRIES.items()}
 
-
-def word_of(entry: e.Entry) -> str:
-    """The ledger's word for an entry's kind."""
-    return _WORDS[type(entry)]
+class UnknownKindError(ValueError):
+    """A kind of line that is not ours: a newer batchconnect wrote it."""
 
 
 def encode(entry: e.Entry) -> bytes:
@@ -56,11 +35,8 @@ def encode(entry: e.Entry) -> bytes:
 
     A `Secret` anywhere in it is a TypeError: neither writer knows the type, and that is wanted.
     """
-    member = ""
-    if isinstance(entry, e.Settled):
-        member = type(entry.outcome).__name__
-    elif isinstance(entry, e.LaneTold):
-        member = type(entry.event).__name__
+    inner = BY_ENTRY[type(entry)].member_in
+    member = type(getattr(entry, inner)).__name__ if inner else ""
     try:
         told = orjson.dumps(entry)
     except TypeError:
@@ -74,23 +50,24 @@ def decode(word: str, body: bytes | str) -> e.Entry:
     Read an entry back.
 
     Raises:
-        ValueError: The kind is unknown, or the fields do not fit it.
+        UnknownKindError: A newer batchconnect wrote it.
+        ValueError: The fields do not fit the kind.
     """
-    cls = ENTRIES.get(word)
-    if cls is None:
-        raise ValueError(f"unknown kind of entry: {word!r}")
+    kind = BY_WORD.get(word)
+    if kind is None:
+        raise UnknownKindError(f"unknown kind of entry: {word!r}")
     try:
-        if word in _ALIKE:
+        if kind.is_alike:
             return _read_alike(word, body)
         entry: e.Entry
-        inner = _MEMBER_IN.get(word)
-        if inner is None:
+        inner = kind.member_in
+        if not inner:
             entry = _reader(word).decode(body)
             return entry
         # The members have no name of their own in the JSON, so the outer fields are read first.
         told = _reader(word).decode(body)
         told[inner] = _member_reader(word, told.pop("is")).decode(told[inner])
-        entry = cls(**told)
+        entry = kind.entry(**told)
     except (msgspec.MsgspecError, KeyError, UnicodeError):
         raise ValueError(f"the fields of a {word!r} entry do not fit") from None
     return entry
@@ -102,7 +79,7 @@ def settles(word: str, body: bytes) -> bool:
 
     Told by the text alone: of a run with a million settled rows no more need be read.
     """
-    return word == "settled" and not body.endswith(_PROVISIONAL)
+    return word == _SETTLED and not body.endswith(_PROVISIONAL)
 
 
 def _shallow(entry: Any) -> dict[str, Any]:
@@ -124,13 +101,15 @@ def _read_alike(word: str, body: bytes | str) -> e.Entry:
 @cache
 def _reader(word: str) -> msgspec.json.Decoder[Any]:
     """Reads a kind of entry; of one with a member of a union, all but that, which stays the bytes it is."""
-    if word not in _MEMBER_IN:
-        return msgspec.json.Decoder(ENTRIES[word])
-    types = {**get_type_hints(ENTRIES[word]), "is": str, _MEMBER_IN[word]: msgspec.Raw}
+    kind = BY_WORD[word]
+    if not kind.member_in:
+        return msgspec.json.Decoder(kind.entry)
+    types = {**get_type_hints(kind.entry), "is": str, kind.member_in: msgspec.Raw}
     return msgspec.json.Decoder(_typed_dict(word, types, total=False))
 
 
 @cache
 def _member_reader(word: str, name: str) -> msgspec.json.Decoder[Any]:
-    union = get_type_hints(ENTRIES[word])[_MEMBER_IN[word]]
-    return msgspec.json.Decoder({kind.__name__: kind for kind in get_args(union)}[name])
+    kind = BY_WORD[word]
+    union = get_type_hints(kind.entry)[kind.member_in]
+    return msgspec.json.Decoder({member.__name__: member for member in get_args(union)}[name])

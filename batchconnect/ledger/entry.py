@@ -11,10 +11,12 @@ An entry holds no secret: a ledger may be copied, mailed and kept.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple
 
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
 from batchconnect.model.outcome import InDoubt, Outcome, Problem
+from batchconnect.model.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class RunOpened:
     platform_host: str = ""
     simulated: bool = False
     settle_s: float = 180.0
+    """What a line without it meant when it was written; no default of today's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +72,16 @@ class RunResumed:
     """False: the process before said that it was interrupted."""
 
 
+_target_of = attrgetter(*Target._fields)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowPlanned:
-    """A row of the sheet as the reports show it; no secret is in it."""
+    """
+    A row of the sheet as the reports show it; no secret is in it.
+
+    It has a field of every column's name (`Column.field`) but the secret one's.
+    """
 
     name: str
     org: str = ""
@@ -86,6 +96,11 @@ class RowPlanned:
     """Warnings and notes about its cells."""
     description: str = ""
     """The exact description that is sent, marker included."""
+
+    @property
+    def target(self) -> Target:
+        """Its parts in one piece; a line of the ledger has them side by side."""
+        return Target(*_target_of(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

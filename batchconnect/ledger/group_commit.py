@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchconnect.ledger.entry import Line
-from batchconnect.ledger.store import Ledger
+from batchconnect.ledger.interface import LedgerWriter
 from batchconnect.model.errors import LedgerError
 
 GATHER_S: Final = 0.003
@@ -35,7 +35,7 @@ class Append(Protocol):
 class InPlace:
     """Writes at once, in the caller's own thread: virtual clocks outrun threads."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: LedgerWriter) -> None:
         self._ledger = ledger
 
     async def append(self, lines: Sequence[Line]) -> None:
@@ -68,7 +68,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LedgerWriter,
         *,
         gather_s: float = GATHER_S,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -106,7 +106,7 @@ class GroupCommit:
     async def append(self, lines: Sequence[Line]) -> None:
         """Wait until the lines are durable."""
         if self._closing:
-            raise LedgerError(f"the ledger {self._ledger.path} is closed already")
+            raise LedgerError(f"the ledger {self._ledger.name} is closed already")
         group = self._group
         place = len(group.parts)
         group.parts.append(lines)

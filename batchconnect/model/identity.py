@@ -10,6 +10,8 @@ from hashlib import sha256
 from struct import Struct
 from unicodedata import category, normalize
 
+from batchconnect.model.target import Target
+
 CONNECTION_SPEC_ID = "0479cc14-7651-4354-b233-7480606c2ac3"
 """Azure Data Explorer in Flow Service (contract, section 2)."""
 
@@ -49,10 +51,7 @@ def canonical(
     org_id: str,
     sandbox: str,
     name: str,
-    endpoint: str,
-    database: str,
-    tenant: str,
-    service_principal_id: str,
+    target: Target,
 ) -> tuple[str, ...]:
     """
     The parts of a row's key in their order, each as the key sees it.
@@ -61,20 +60,17 @@ def canonical(
         org_id: As in the settings.
         sandbox: As it is sent.
         name: As typed.
-        endpoint: `https://host`, as `kusto.check_endpoint` gives it.
-        database: As typed.
-        tenant: GUID or domain.
-        service_principal_id: GUID.
+        target: Of a connection to be, the database as typed.
     """
     return (
         org_id,
         sandbox,
         CONNECTION_SPEC_ID,
         canonical_name(name),
-        endpoint.lower(),
-        database.lower(),
-        canonical_id(tenant),
-        canonical_id(service_principal_id),
+        target.endpoint.lower(),
+        target.database.lower(),
+        canonical_id(target.tenant),
+        canonical_id(target.service_principal_id),
     )
 
 
@@ -118,10 +114,7 @@ def marker(
     org_id: str,
     sandbox: str,
     name: str,
-    endpoint: str,
-    database: str,
-    tenant: str,
-    service_principal_id: str,
+    target: Target,
 ) -> str:
     """
     The marker of what a row asks for; see `canonical` for the arguments.
@@ -134,10 +127,7 @@ def marker(
             org_id=org_id,
             sandbox=sandbox,
             name=name,
-            endpoint=endpoint,
-            database=database,
-            tenant=tenant,
-            service_principal_id=service_principal_id,
+            target=target,
         )
     )
 

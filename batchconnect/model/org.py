@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from batchconnect.model.secret import Secret
 
+ORG_ID_SUFFIX = "@AdobeOrg"
 PLATFORM_URL = "https://platform.adobe.io"
 IMS_URL = "https://ims-na1.adobelogin.com"
 SCOPES = "openid,session,AdobeID,read_organizations,additional_info.projectedProductContext"

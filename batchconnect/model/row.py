@@ -7,23 +7,9 @@ workbook holds as something other than text says so instead of giving a value th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from batchconnect.model.column import Column
 from batchconnect.model.secret import Secret
-
-
-class Column(StrEnum):
-    """The columns of a sheet, in the service's own spelling and in the template's order."""
-
-    NAME = "name"
-    DESCRIPTION = "description"
-    ENDPOINT = "endpoint"
-    DATABASE = "database"
-    TENANT = "tenant"
-    SERVICE_PRINCIPAL_ID = "servicePrincipalId"
-    SERVICE_PRINCIPAL_KEY = "servicePrincipalKey"
-    ORG = "org"
-    SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.outcome import Status
-from batchconnect.model.row import Column
-from batchconnect.reports.columns import RESULT_COLUMNS, Fact, cells_of, columns_of, values_of
+from batchconnect.model.report_columns import FAILED_COLUMNS, RESULT_COLUMNS
+from batchconnect.reports.columns import Fact, cells_of, columns_of, sheet_cells_of, values_of
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
 
 _BOM = codecs.BOM_UTF8
 _DONE = frozenset({Status.CREATED, Status.EXISTING})
-_OWN = ("status", "error", "column", "hint")
-_INPUT = tuple(column for column in Column if column is not Column.SERVICE_PRINCIPAL_KEY)
 
 # A cell that begins like one of ours gets one more `'`: taking one off gives each cell back.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -46,10 +45,10 @@ def render(summary: Summary) -> Iterator[bytes]:
 def render_failed(summary: Summary) -> Iterator[bytes]:
     """`failed.csv`: the rows without a connection, as the sheet has them but for the secret."""
     columns = _sheet_order(summary)
-    carried = columns_of(summary.carried, (*_INPUT, Column.SERVICE_PRINCIPAL_KEY, *_OWN))
+    carried = columns_of(summary.carried, (*Column, *FAILED_COLUMNS))
     header = [column if isinstance(column, str) else carried[column] for column in columns]
     width = len(carried)
-    yield _BOM + _lines([[*header, *_OWN]])
+    yield _BOM + _lines([[*header, *FAILED_COLUMNS]])
     for batch in batches(summary.rows()):
         yield _lines(
             [
@@ -86,26 +85,17 @@ def _sheet_order(summary: Summary) -> Sequence[Column | int]:
     places = summary.opened.columns
     carried = range(len(summary.carried))
     if places is None:
-        return [*_INPUT, *carried]
+        return [*SHOWN_COLUMNS, *carried]
     taken = {place: Column(name) for name, place in places.items()}
     rest = iter(carried)
     order: list[Column | int] = []
     for place in range(max(taken, default=-1) + 1):
         order += [taken[place]] if place in taken else islice(rest, 1)
-    return [one for one in (*order, *rest) if one is not Column.SERVICE_PRINCIPAL_KEY]
+    return [one for one in (*order, *rest) if isinstance(one, int) or not one.info.is_secret]
 
 
 def _failed(result: Result, columns: Sequence[Column | int], carried: Sequence[str]) -> list[str]:
-    known = {
-        Column.NAME: result.name,
-        Column.DESCRIPTION: result.description,
-        Column.ENDPOINT: result.endpoint,
-        Column.DATABASE: result.database,
-        Column.TENANT: result.tenant,
-        Column.SERVICE_PRINCIPAL_ID: result.service_principal_id,
-        Column.ORG: result.org,
-        Column.SANDBOX: result.sandbox,
-    }
+    known = sheet_cells_of(result)
     cells = [known[one] if isinstance(one, Column) else carried[one] for one in columns]
     error = result.error or result.error_code or ""
     return [*cells, result.status, error, result.error_column or "", result.hint]

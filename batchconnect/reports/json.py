@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from batchconnect.reports.columns import RESULT_COLUMNS, cells_of, columns_of, iso, values_of
+from batchconnect.model.report_columns import RESULT_COLUMNS
+from batchconnect.reports.columns import cells_of, columns_of, iso, values_of
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.lanes import LaneSummary

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
+from batchconnect.model.target import Target
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
@@ -57,10 +58,7 @@ def _texts(row: Result) -> Sequence[str]:
         row.name,
         row.org,
         row.sandbox,
-        row.endpoint,
-        row.database,
-        row.tenant,
-        row.service_principal_id,
+        *row.target,
         row.description,
         row.hint,
         row.connection_id or "",
@@ -82,10 +80,7 @@ def _redacted(row: Result, redact: Redact) -> Result:
         name=redact(row.name),
         org=redact(row.org),
         sandbox=redact(row.sandbox),
-        endpoint=redact(row.endpoint),
-        database=redact(row.database),
-        tenant=redact(row.tenant),
-        service_principal_id=redact(row.service_principal_id),
+        target=Target(*map(redact, row.target)),
         description=redact(row.description),
         hint=redact(row.hint),
         connection_id=row.connection_id and redact(row.connection_id),

@@ -27,6 +27,7 @@ from batchconnect.model.outcome import (
     Status,
     status_of,
 )
+from batchconnect.model.target import Target
 
 Advice = Callable[[str, Status], str]
 """What a code means, or what to do about it, one or two plain sentences; "" where nobody knows."""
@@ -64,10 +65,7 @@ class Result:
     org: str
     """The settings key; the org id where the environment is the settings."""
     sandbox: str
-    endpoint: str
-    database: str
-    tenant: str
-    service_principal_id: str
+    target: Target
     error_code: str | None
     error: str | None
     error_column: str | None
@@ -125,10 +123,7 @@ def result_of(
         connection_id=connection.connection_id if connection else None,
         org=planned.org,
         sandbox=planned.sandbox,
-        endpoint=planned.endpoint,
-        database=planned.database,
-        tenant=planned.tenant,
-        service_principal_id=planned.service_principal_id,
+        target=planned.target,
         error_code=trouble.code if trouble else None,
         error=trouble.text if trouble else None,
         error_column=trouble.column if trouble else None,

@@ -7,12 +7,15 @@ Only numbers and places are kept of the good rows; their secrets are read again 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
-from batchconnect.model.row import Column, Row
+from batchconnect.model.row import Row
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import ValidRow
 
@@ -48,13 +51,6 @@ CarryOver = Callable[
 """Whether a row has its outcome already (inherited from the parent run), or is left out; None: do it."""
 
 NOT_SELECTED = NotAttempted(code="not_selected", detail="Left out by --only.")
-
-_CREDENTIALS = (
-    Column.ENDPOINT,
-    Column.DATABASE,
-    Column.TENANT,
-    Column.SERVICE_PRINCIPAL_ID,
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -193,10 +189,7 @@ def _planned_by_scan(ledger: RunWriter, row: ValidRow) -> Line:
         org_id=row.org.org_id,
         sandbox=row.sandbox,
         name=row.name,
-        endpoint=row.endpoint,
-        database=row.database,
-        tenant=row.tenant,
-        service_principal_id=row.service_principal_id,
+        target=row.target,
     )
     return _line_of(
         ledger,
@@ -223,10 +216,7 @@ def _line_of(
         org=wanted.org.key,
         org_id=wanted.org.org_id,
         sandbox=wanted.sandbox,
-        endpoint=wanted.endpoint,
-        database=wanted.database,
-        tenant=wanted.tenant,
-        service_principal_id=wanted.service_principal_id,
+        **wanted.target._asdict(),
         carried=carried,
         findings=findings,
         description=description,
@@ -249,20 +239,11 @@ def _as_typed(row: Row, problems: Iterable[Problem]) -> RowPlanned:
 
     Columns get swapped, so a refused cell of a credential column may hold the secret: it is not shown.
     """
-    refused = {p.column for p in problems if p.severity is Severity.ERROR} & set(_CREDENTIALS)
+    refused = {p.column for p in problems if p.severity is Severity.ERROR} & set(TARGET_COLUMNS)
 
     def shown(column: Column) -> str:
         cell = row.cells.get(column, "")
         return cell if isinstance(cell, str) and column not in refused else ""
 
-    return RowPlanned(
-        name=shown(Column.NAME),
-        org=shown(Column.ORG),
-        sandbox=shown(Column.SANDBOX),
-        endpoint=shown(Column.ENDPOINT),
-        database=shown(Column.DATABASE),
-        tenant=shown(Column.TENANT),
-        service_principal_id=shown(Column.SERVICE_PRINCIPAL_ID),
-        carried=row.carried,
-        description=shown(Column.DESCRIPTION),
-    )
+    texts: dict[str, Any] = {column.field: shown(column) for column in SHOWN_COLUMNS}
+    return RowPlanned(**texts, carried=row.carried)

@@ -6,6 +6,7 @@ the work of one lane `lane_work`'s.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
@@ -14,7 +15,7 @@ import anyio
 
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow, Orphan
-from batchconnect.lane.planner import Known, Rules, unknown
+from batchconnect.lane.planner import Known, Rules, states_in, unknown
 from batchconnect.lane.reconciler import Policy
 from batchconnect.lane.work import Holding, LaneWork
 from batchconnect.ledger import Ledger
@@ -45,6 +46,7 @@ from batchconnect.model.event import (
     RunStarted,
 )
 from batchconnect.model.outcome import Failed
+from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
 from batchconnect.run.exit_code import (
@@ -53,7 +55,6 @@ from batchconnect.run.exit_code import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
-    FailureLimit,
     count_statuses,
     exit_code,
 )
@@ -124,13 +125,12 @@ class Batch:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
-        self._told: list[Event] = []
+        self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged] = []
         self._works: list[LaneWork] = []
         self._failures = 0
         self._failures_allowed = inf
         self._begun = 0
         self._is_over_budget = False
-        self._broken: LedgerError | None = None
 
     async def run(self) -> RunState:
         """
@@ -172,8 +172,7 @@ class Batch:
             )
         )
         await self._work(writer)
-        if self._broken is not None:
-            raise self._broken
+        self._raise_if_all_broke()
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(writer, found.orgs)
         return await self._close(writer, job.stop.reason)
@@ -239,11 +238,10 @@ class Batch:
                         if state.sends:
                             sends[state.marker] = state.spent
         of_all: dict[str, RowState] = {}
-        for marker in ledger.open_markers():
-            # Whether, and since when, an identity is in doubt is told by all runs together: another
-            # one may have sent it since.
-            whole = ledger.marker_state(marker)
-            assert whole is not None
+        # Whether, and since when, an identity is in doubt is told by all runs together: another one may
+        # have sent it since.
+        states = ledger.states_of(ledger.open_markers())
+        for marker, whole in states.items():
             mine = own.get(marker)
             if mine is not None and mine.doubt == whole.doubt:
                 of_all[marker] = mine
@@ -255,7 +253,7 @@ class Batch:
             is_new=self._is_new(),
             open=of_all,
             sends=sends,
-            state_of=ledger.marker_state if ledger.has_markers() else unknown,
+            states_of=states_in(ledger) if ledger.has_markers() else unknown,
         )
         return _Known(rows=rows, plan=plan)
 
@@ -297,7 +295,6 @@ class Batch:
                 policy=self._job.policy,
                 may_begin=self._may_begin,
                 on_event=self._hear,
-                on_broken=self._break,
                 holding=self._job.holding,
             )
             for org in dict.fromkeys([*offsets, *orphans])
@@ -330,24 +327,25 @@ class Batch:
             beside.cancel_scope.cancel()
         for work in self._works:
             self._told.append(work.lane.counted())
-        await self._flush(writer)
+        await self._try_to_flush(writer)
 
     async def _write_what_lanes_tell(self, writer: RunWriter) -> None:
         while True:
             await anyio.sleep(_TELL_EVERY_S)
+            await self._try_to_flush(writer)
+
+    async def _try_to_flush(self, writer: RunWriter) -> None:
+        # What is not durable now is written later, before the run's last line at the latest.
+        with suppress(LedgerError):
             await self._flush(writer)
 
     async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
-        lines = [
-            writer.line(LaneTold(event=event))
-            for event in told
-            if isinstance(event, LaneStopped | LaneCounted | LanePaused | PaceChanged)
-        ]
         try:
-            await writer.write(lines)
-        except LedgerError as error:
-            self._break(error)
+            await writer.write([writer.line(LaneTold(event=event)) for event in told])
+        except LedgerError:
+            self._told = [*told, *self._told]
+            raise
 
     async def _end_when_asked(self) -> None:
         reason = await self._job.stop.wait()
@@ -364,10 +362,11 @@ class Batch:
         self._begun += 1
         return True
 
-    def _break(self, error: LedgerError) -> None:
-        """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
-        self._broken = self._broken or error
-        self._job.stop.ask("ledger")
+    def _raise_if_all_broke(self) -> None:
+        """Where no lane could write, the run ends as one whose ledger is unusable: it stays open."""
+        broken = [work.broken for work in self._works if work.broken is not None]
+        if broken and len(broken) == len(self._works):
+            raise broken[0]
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -386,7 +385,7 @@ class Batch:
     def _must_sweep(self) -> bool:
         resumed = self._job.resumed
         took_over = resumed is not None and resumed.ended is None
-        return took_over or any(work.had_doubts for work in self._works)
+        return took_over or any(work.had_doubts or work.broken for work in self._works)
 
     async def _sweep(self, writer: RunWriter, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
@@ -406,6 +405,7 @@ class Batch:
         scope.cancel()
 
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
+        await self._flush(writer)
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
         ledger = self._job.ledger

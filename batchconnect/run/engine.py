@@ -1,34 +1,33 @@
 """
 What a command, or a call from Python, sets going: open, lock, connect, run, report.
 
-Each function here takes an open sheet and frozen choices and puts the rooms together; what happens to
+Each function here takes an open sheet and frozen options and puts the rooms together; what happens to
 rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 """
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger import MEMORY, Ledger
-from batchconnect.ledger.file import locked
+from batchconnect.ledger import Ledger
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
+from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch, Bounds, Job
-from batchconnect.run.choices import Choices
 from batchconnect.run.header import run_header
 from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_of
 from batchconnect.run.intake import Parse
+from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
+from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
@@ -51,7 +50,7 @@ async def onboard_sheet(
     sheet: Sheet,
     *,
     settings: Settings,
-    choices: Choices,
+    options: MergedOptions,
     environ: Mapping[str, str],
     listener: Listener,
     report: Callable[[Summary], None],
@@ -64,7 +63,7 @@ async def onboard_sheet(
     Args:
         sheet: An open sheet.
         settings: The orgs.
-        choices: Everything else that was chosen.
+        options: Everything else that was chosen.
         environ: The variables that references in the sheet may name.
         listener: Who hears of it.
         report: Called with the run's summary while its rows can still be read.
@@ -83,7 +82,7 @@ async def onboard_sheet(
         return await _onboard_sheet(
             sheet,
             settings=settings,
-            choices=choices,
+            options=options,
             environ=environ,
             listener=listener,
             report=report,
@@ -96,7 +95,7 @@ async def _onboard_sheet(
     sheet: Sheet,
     *,
     settings: Settings,
-    choices: Choices,
+    options: MergedOptions,
     environ: Mapping[str, str],
     listener: Listener,
     report: Callable[[Summary], None],
@@ -104,17 +103,17 @@ async def _onboard_sheet(
     in_memory: bool,
 ) -> Summary:
     async with connected(
-        settings, choices, on_event=listener.on_event, in_memory=in_memory
+        settings, options, on_event=listener.on_event, in_memory=in_memory
     ) as service:
         listener.redactor.hold(*settings.secrets)
         about = {"host": platform.node(), "sheet": sheet.name}
-        with opened_ledger(choices, service.host, about=about, in_memory=in_memory) as ledger:
+        with opened_ledger(options, service.host, about=about, in_memory=in_memory) as ledger:
             clock = system_clock()
             async with GroupCommit(ledger) as group:
                 job = _job(
                     sheet,
                     service=service,
-                    choices=choices,
+                    options=options,
                     environ=environ,
                     listener=listener,
                     ledger=ledger,
@@ -136,7 +135,7 @@ async def settle(
     run_id: str | None,
     *,
     settings: Settings,
-    choices: Choices,
+    options: MergedOptions,
     listener: Listener,
     report: Callable[[Summary], None],
 ) -> Summary:
@@ -146,7 +145,7 @@ async def settle(
     Args:
         run_id: The run; None: the newest that has rows in doubt.
         settings: The orgs.
-        choices: The settle window's policy.
+        options: The settle window's policy.
         listener: Who hears of it.
         report: Called with the run's summary while its rows can still be read.
 
@@ -156,10 +155,10 @@ async def settle(
         UsageError: There is no such run.
     """
     with unwrap_exception_group():
-        async with connected(settings, choices, on_event=listener.on_event) as service:
+        async with connected(settings, options, on_event=listener.on_event) as service:
             listener.redactor.hold(*settings.secrets)
             about = {"host": platform.node(), "command": "reconcile"}
-            with opened_ledger(choices, service.host, about=about) as ledger:
+            with opened_ledger(options, service.host, about=about) as ledger:
                 run = run_in_doubt(ledger, run_id)
                 clock = system_clock()
                 async with GroupCommit(ledger) as group:
@@ -168,7 +167,7 @@ async def settle(
                         ledger=ledger,
                         writer=RunWriter(group, run=run.number, clock=clock),
                         service=service,
-                        choices=choices,
+                        options=options,
                         clock=clock,
                         on_event=listener.on_event,
                         stop=listener.stop,
@@ -179,17 +178,17 @@ async def settle(
 
 
 def parser(
-    sheet: Sheet, *, service: ConnectedService, choices: Choices, environ: Mapping[str, str]
+    sheet: Sheet, *, service: ConnectedService, options: MergedOptions, environ: Mapping[str, str]
 ) -> Parse:
     """What judges a row of this sheet."""
     return partial(
         parse,
         header=sheet.header,
         orgs=service.orgs,
-        org=choices.org,
-        sandbox=choices.sandbox,
-        references=References(allow=choices.allow_refs, refs_dir=choices.refs_dir, environ=environ),
-        strict=choices.strict,
+        org=options.org,
+        sandbox=options.sandbox,
+        references=References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ),
+        strict=options.strict,
     )
 
 
@@ -197,7 +196,7 @@ def _job(
     sheet: Sheet,
     *,
     service: ConnectedService,
-    choices: Choices,
+    options: MergedOptions,
     environ: Mapping[str, str],
     listener: Listener,
     ledger: Ledger,
@@ -205,7 +204,7 @@ def _job(
     writer: Callable[[int], RunWriter],
     parent: str | None,
 ) -> Job:
-    judge = parser(sheet, service=service, choices=choices, environ=environ)
+    judge = parser(sheet, service=service, options=options, environ=environ)
     parent_run = None
     resumed = None
     if parent is None:
@@ -220,7 +219,7 @@ def _job(
         parent_run.look_ahead(sheet, judge)
     opened = run_header(
         sheet,
-        choices=choices,
+        options=options,
         clock=clock,
         parent=parent,
         host=service.host,
@@ -235,17 +234,17 @@ def _job(
         clock=clock,
         opened=opened,
         resumed=resumed,
-        is_selected=choices.selector(service.orgs),
-        rules=rules_of(service, choices),
+        is_selected=selector(options, service.orgs),
+        rules=rules_of(service, options),
         policy=Policy(
             settle_s=service.settle_s,
-            on_doubt=choices.on_doubt,
-            patience_s=choices.patience_s,
+            on_doubt=options.on_doubt,
+            patience_s=options.patience,
         ),
         bounds=Bounds(
-            skip_invalid=choices.skip_invalid,
-            max_rows=choices.max_rows,
-            max_failures=choices.max_failures,
+            skip_invalid=options.skip_invalid,
+            max_rows=options.max_rows,
+            max_failures=options.failure_limit,
         ),
         on_event=listener.on_event,
         stop=listener.stop,
@@ -253,41 +252,20 @@ def _job(
     )
     if parent_run is not None:
         return replace(job, carry_over=parent_run.carry_over, gone=parent_run.gone)
-    return job if choices.only else replace(job, fast_scan=_fast_scan(sheet, service, choices))
+    return job if options.only else replace(job, fast_scan=_fast_scan(sheet, service, options))
 
 
-def _fast_scan(sheet: Sheet, service: ConnectedService, choices: Choices) -> FastScan:
+def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> FastScan:
     return FastScan(
-        sheet.header, orgs=service.orgs, org=choices.org, sandbox=choices.sandbox, yields_rows=True
+        sheet.header, orgs=service.orgs, org=options.org, sandbox=options.sandbox, yields_rows=True
     )
 
 
-def rules_of(service: ConnectedService, choices: Choices) -> Rules:
+def rules_of(service: ConnectedService, options: MergedOptions) -> Rules:
     """How the plan of this command judges what stands in a sandbox."""
     return Rules(
         settle_s=service.settle_s,
-        settle_first=choices.settle_first,
-        adopt_by_name=choices.adopt_by_name,
-        recreate=choices.recreate,
+        settle_first=options.settle_first,
+        adopt_by_name=options.adopt_by_name,
+        recreate=options.recreate,
     )
-
-
-# The ledger -----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def opened_ledger(
-    choices: Choices, host: str, *, about: dict[str, str], in_memory: bool = False
-) -> Iterator[Ledger]:
-    """
-    The ledger, locked for one run.
-
-    Raises:
-        LedgerError: It is in use or unusable.
-    """
-    with ExitStack() as stack:
-        path: str | Path = MEMORY
-        if not in_memory:
-            path = choices.ledger_path
-            stack.enter_context(locked(choices.ledger_path, about=about))
-        yield stack.enter_context(Ledger(path, host=host, simulated=choices.simulate))

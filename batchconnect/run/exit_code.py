@@ -21,21 +21,6 @@ _UNFINISHED: Final = (Status.FAILED, Status.REJECTED, Status.CONFLICT, Status.NO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureLimit:
-    """At how many failed rows a run stops: so many rows, or a share of those that are to be done."""
-
-    rows: int | None = None
-    share: float | None = None
-    """Above 0, at most 1."""
-
-    def of(self, to_do: int) -> float:
-        """How many failed rows end the run."""
-        if self.rows is not None:
-            return self.rows
-        return max(1.0, (self.share or 0.0) * to_do)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusCounts:
     """The rows of a run, counted."""
 

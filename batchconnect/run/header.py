@@ -11,7 +11,7 @@ from typing import Final
 
 from batchconnect.ledger.entry import RunOpened
 from batchconnect.ledger.run_writer import Clock
-from batchconnect.run.choices import Choices
+from batchconnect.options import MergedOptions
 from batchconnect.sheet.interface import Sheet
 
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -22,7 +22,7 @@ SIMULATED: Final = "sim-"
 def run_header(
     sheet: Sheet,
     *,
-    choices: Choices,
+    options: MergedOptions,
     clock: Clock,
     parent: str | None,
     host: str,
@@ -33,30 +33,30 @@ def run_header(
 
     Args:
         sheet: What it is over.
-        choices: How it is to go.
+        options: How it is to go.
         clock: Names the moment.
         parent: The run that it takes up the rest of, if any.
         host: Platform host whose connections it makes.
         settle_s: S, the settle window.
     """
     return RunOpened(
-        run_id=new_run_id(clock, simulated=choices.simulate),
+        run_id=new_run_id(clock, simulated=options.simulate),
         parent_run_id=parent,
         sheets=(sheet.name,),
         sheet_path=_path_of(sheet.name),
         sheet_sha256=sheet.sha256,
         carried=sheet.header.carried,
         columns={str(column): place for column, place in sheet.header.columns.items()},
-        worksheet=choices.worksheet,
-        encoding=choices.encoding,
-        org=choices.org,
-        sandbox=choices.sandbox,
-        note=choices.note,
+        worksheet=options.worksheet,
+        encoding=options.encoding,
+        org=options.org,
+        sandbox=options.sandbox,
+        note=options.note,
         operator=_operator(),
         machine=platform.node(),
         tool_version=version("batchconnect"),
         platform_host=host,
-        simulated=choices.simulate,
+        simulated=options.simulate,
         settle_s=settle_s,
     )
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 
-from batchconnect.ledger import Ledger
+from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
 from batchconnect.reports.summary import Summary, summarize
 
 
-def run_states(ledger: Ledger) -> Iterator[RunState]:
+def run_states(ledger: LedgerReader) -> Iterator[RunState]:
     """Every run, newest first."""
     for _number, _opened, lines in ledger.runs():
         yield fold_run(lines)
 
 
-def open_run(ledger: Ledger, sheet_sha256: str) -> RunState | None:
+def open_run(ledger: LedgerReader, sheet_sha256: str) -> RunState | None:
     """The newest run over the same sheet that was not closed; reruns go on by themselves."""
     for state in run_states(ledger):
         if state.opened.sheet_sha256 == sheet_sha256 and state.opened.parent_run_id is None:
@@ -23,7 +23,7 @@ def open_run(ledger: Ledger, sheet_sha256: str) -> RunState | None:
     return None
 
 
-def find_run(ledger: Ledger, run_id: str | None) -> RunState:
+def find_run(ledger: LedgerReader, run_id: str | None) -> RunState:
     """
     A run by its id, or by the beginning of it; None: the newest.
 
@@ -38,7 +38,7 @@ def find_run(ledger: Ledger, run_id: str | None) -> RunState:
     if not found:
         wanted = f"no run is called {run_id}" if run_id else "there is no run yet"
         raise UsageError(
-            f"{wanted} in the ledger {ledger.path}",
+            f"{wanted} in the ledger {ledger.name}",
             hint="`batchconnect runs` shows all of them; simulated ones with --simulate.",
         )
     exact = [state for state in found if state.opened.run_id == run_id]
@@ -50,7 +50,7 @@ def find_run(ledger: Ledger, run_id: str | None) -> RunState:
     return (exact or found)[0]
 
 
-def run_in_doubt(ledger: Ledger, run_id: str | None) -> RunState:
+def run_in_doubt(ledger: LedgerReader, run_id: str | None) -> RunState:
     """A run by its id; None: the newest that has rows in doubt, or else the newest."""
     if run_id is None:
         for state in run_states(ledger):
@@ -59,7 +59,7 @@ def run_in_doubt(ledger: Ledger, run_id: str | None) -> RunState:
     return find_run(ledger, run_id)
 
 
-def summary_of(ledger: Ledger, state: RunState, *, live: bool = False) -> Summary:
+def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> Summary:
     """The report's content, a pure function of the ledger."""
 
     def lines() -> Iterator[Line]:
@@ -69,6 +69,6 @@ def summary_of(ledger: Ledger, state: RunState, *, live: bool = False) -> Summar
         ledger.run_lines(state.number),
         # Of a live run, a row that waits has no reason yet why it had no turn.
         lambda: planned_rows(lines()) if live else state.rows(lines()),
-        ledger=ledger.path,
+        ledger=ledger.name,
         live=live,
     )

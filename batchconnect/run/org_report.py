@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from batchconnect.ledger import Ledger
+from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import LaneTold, Line, RunEnded, SweepDone
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState
@@ -18,7 +18,7 @@ from batchconnect.run.exit_code import count_statuses, exit_code
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
 
 
-def orgs_of(ledger: Ledger, state: RunState) -> list[str]:
+def orgs_of(ledger: LedgerReader, state: RunState) -> list[str]:
     """The orgs of a run's rows, in the sheet's order; a rejected row's as it was typed."""
     rows = state.rows(ledger.row_lines(state.number))
     return list(dict.fromkeys(row.planned.org for row in rows if row.planned is not None))
@@ -29,7 +29,7 @@ def folder_name(org: str) -> str:
     return _NOT_IN_A_NAME.sub("_", org).strip("._") or "without-org"
 
 
-def summary_of_org(ledger: Ledger, state: RunState, org: str) -> Summary:
+def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
     """
     The report's content for the rows of one org alone.
 
@@ -49,7 +49,7 @@ def summary_of_org(ledger: Ledger, state: RunState, org: str) -> Summary:
         swept=None,
     )
     lines = [_own_end(line, code) for line in ledger.run_lines(state.number) if _is_of(line, org)]
-    return summarize(lines, rows, ledger=ledger.path)
+    return summarize(lines, rows, ledger=ledger.name)
 
 
 def _is_of(line: Line, org: str) -> bool:

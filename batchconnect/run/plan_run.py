@@ -17,12 +17,14 @@ from batchconnect.lane.planner import (
     SettleFirst,
     decide,
     read_sandbox,
+    states_in,
 )
-from batchconnect.ledger import Ledger
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
-from batchconnect.run.choices import Choices
+from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, rules_of
 from batchconnect.run.intake import examine
+from batchconnect.run.opened_ledger import is_there, read_ledger
+from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
@@ -83,7 +85,7 @@ async def plan_run(
     sheet: Sheet,
     *,
     service: ConnectedService,
-    choices: Choices,
+    options: MergedOptions,
     environ: Mapping[str, str],
 ) -> SheetPlan:
     """
@@ -92,17 +94,17 @@ async def plan_run(
     Args:
         sheet: An open sheet.
         service: Whose sandboxes are read, each once.
-        choices: As of the run that is previewed.
+        options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
-    parse = parser(sheet, service=service, choices=choices, environ=environ)
+    parse = parser(sheet, service=service, options=options, environ=environ)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
-    selected = choices.selector(service.orgs)
+    selected = selector(options, service.orgs)
     for row, judged in examine(sheet, parse, is_selected=selected):
         found.rows += bool(row.cells)
         match judged:
@@ -123,12 +125,12 @@ async def plan_run(
         return judged
 
     with ExitStack() as stack:
-        known = _known(choices, stack)
+        known = _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
                 found.sandboxes.append(one)
-                look = _Look(load=load, service=service, choices=choices, known=known)
+                look = _Look(load=load, service=service, options=options, known=known)
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
     return found
@@ -140,14 +142,14 @@ class _Look:
 
     load: Callable[[int], BaseConnection | None]
     service: ConnectedService
-    choices: Choices
+    options: MergedOptions
     known: Known
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
         """Count what a run would do for the rows at these offsets."""
         lane = self.service.lane_of(one.org)
         one.rate = lane.org.rate or START_RATE
-        rules = rules_of(self.service, self.choices)
+        rules = rules_of(self.service, self.options)
         # A plan_run sends nothing, so it need not wait a settle window before it looks.
         listing = await read_sandbox(lane, one.sandbox)
         why = listing.refusal or listing.fault
@@ -180,15 +182,13 @@ def _count(one: SandboxPlan, decided: Decided) -> None:
                 one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
 
 
-def _known(choices: Choices, stack: ExitStack) -> Known:
-    if not choices.ledger_path.exists():
+def _known(options: MergedOptions, stack: ExitStack) -> Known:
+    if not is_there(options):
         return Known(is_new=False)
-    ledger = stack.enter_context(
-        Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True)
-    )
-    states = ((marker, ledger.marker_state(marker)) for marker in ledger.open_markers())
+    ledger = stack.enter_context(read_ledger(options))
+    states = ledger.states_of(ledger.open_markers())
     return Known(
         is_new=False,
-        open={marker: state for marker, state in states if state is not None and state.is_open},
-        state_of=ledger.marker_state,
+        open={marker: state for marker, state in states.items() if state.is_open},
+        states_of=states_in(ledger),
     )

@@ -10,12 +10,13 @@ from batchconnect.ledger.entry import RunEnded, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
-from batchconnect.model.errors import SettingsError
+from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.event import Event, RowSettled, Settling
 from batchconnect.model.outcome import Outcome
-from batchconnect.run.choices import Choices
+from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import count_statuses, exit_code
 from batchconnect.run.rerun import wanted_of
+from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
 
@@ -26,7 +27,7 @@ async def settle_run(
     ledger: Ledger,
     writer: RunWriter,
     service: ConnectedService,
-    choices: Choices,
+    options: MergedOptions,
     clock: Clock,
     on_event: Callable[[Event], None],
     stop: Stop,
@@ -39,7 +40,7 @@ async def settle_run(
         ledger: Its ledger, locked.
         writer: The run writer.
         service: Whose sandboxes are read.
-        choices: The settle window's policy.
+        options: The settle window's policy.
         clock: The run's clocks.
         on_event: Told of each verdict.
         stop: When it is asked for, what is in doubt stays so.
@@ -51,16 +52,18 @@ async def settle_run(
         SettingsError: An org of the run is no longer in the settings.
         LedgerError: A verdict cannot be written.
     """
-    is_chosen = choices.chooser(service.orgs)
+    is_chosen = chooser(options, service.orgs)
     open_rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
     policy = Policy(
         settle_s=service.settle_s,
-        on_doubt=choices.on_doubt,
+        on_doubt=options.on_doubt,
         may_send=False,
-        patience_s=choices.patience_s,
+        patience_s=options.patience,
     )
     if not open_rows and run.ended is not None:
         return run  # it ended as it ended: nothing was learned
+    # What is in doubt is told by all runs together: another one may have sent or settled it since.
+    states = ledger.states_of(row.marker for row in open_rows if row.marker is not None)
     reconcilers: dict[tuple[str, str], Reconciler] = {}
     for row in open_rows:
         assert row.planned is not None
@@ -77,9 +80,8 @@ async def settle_run(
             reconcilers[place] = _reconciler(
                 place, service=service, writer=writer, clock=clock, policy=policy, on_event=on_event
             )
-        # What is in doubt is told by all runs together: another one may have sent or settled it since.
         assert row.marker is not None
-        whole = ledger.marker_state(row.marker) or row
+        whole = states.get(row.marker, row)
         if whole.is_open:
             reconcilers[place].add(await _doubt(row, whole, writer=writer, clock=clock))
         else:
@@ -87,12 +89,15 @@ async def settle_run(
             await writer.settle(row.number, row.marker, Settled(outcome=outcome))
             org_key, sandbox = place
             on_event(RowSettled(row=row.number, org=org_key, sandbox=sandbox, outcome=outcome))
+    broken: list[LedgerError] = []
     async with anyio.create_task_group() as beside:
         beside.start_soon(_stop_all, stop, reconcilers.values())
         async with anyio.create_task_group() as tasks:
             for reconciler in reconcilers.values():
-                tasks.start_soon(reconciler.run)
+                tasks.start_soon(_run, reconciler, broken)
         beside.cancel_scope.cancel()
+    if broken:
+        raise broken[0]
     return await _end_anew(run, ledger=ledger, writer=writer)
 
 
@@ -100,6 +105,14 @@ async def _stop_all(stop: Stop, reconcilers: Iterable[Reconciler]) -> None:
     await stop.wait()
     for reconciler in reconcilers:
         reconciler.stop()
+
+
+async def _run(reconciler: Reconciler, broken: list[LedgerError]) -> None:
+    """A verdict that cannot be written ends its own sandbox's look-ups; the others go on."""
+    try:
+        await reconciler.run()
+    except LedgerError as error:
+        broken.append(error)
 
 
 async def _doubt(row: RowState, whole: RowState, *, writer: RunWriter, clock: Clock) -> Doubt:

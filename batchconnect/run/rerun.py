@@ -5,22 +5,24 @@ The rerun's own run accounts for every row of the chain, so its report stands fo
 finished is inherited, line by line.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from batchconnect.lane.matching import Wanted
 from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.ledger.entry import RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState
-from batchconnect.model.identity import canonical_id, canonical_name
+from batchconnect.model.column import Column
+from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import NotAttempted, Rejected, has_connection
-from batchconnect.model.row import Column, Row
+from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.accounting import CarriedOver, Skipped
 from batchconnect.run.intake import Parse
 from batchconnect.sheet.interface import Sheet
-from batchconnect.validation.connection import BaseConnection, Target
-from batchconnect.validation.kusto import canonical_endpoint
+from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.rules import RULES, canonical_target
 
 
 class ParentRun:
@@ -178,12 +180,7 @@ def wanted_of(marker: str, planned: RowPlanned) -> Wanted:
     return Wanted(
         marker=marker,
         name=canonical_name(planned.name),
-        target=Target(
-            endpoint=canonical_endpoint(planned.endpoint),
-            database=planned.database.lower(),
-            tenant=canonical_id(planned.tenant),
-            service_principal_id=canonical_id(planned.service_principal_id),
-        ),
+        target=canonical_target(planned.target),
     )
 
 
@@ -196,15 +193,10 @@ def _returned_report_row(row: Row, before: RowState) -> CarriedOver | None:
     key, planned = row.cells.get(Column.SERVICE_PRINCIPAL_KEY), before.planned
     if planned is None or not _is_done(before) or not isinstance(key, Secret) or key:
         return None
-    same: tuple[tuple[Column, str, Callable[[str], str]], ...] = (
-        (Column.NAME, planned.name, canonical_name),
-        (Column.ENDPOINT, planned.endpoint, canonical_endpoint),
-        (Column.DATABASE, planned.database, str.lower),
-        (Column.TENANT, planned.tenant, canonical_id),
-        (Column.SERVICE_PRINCIPAL_ID, planned.service_principal_id, canonical_id),
-    )
-    for column, text, canonical in same:
-        cell = row.cells.get(column)
-        if not isinstance(cell, str) or canonical(cell) != canonical(text):
+    for column in (Column.NAME, *TARGET_COLUMNS):
+        cell, canonical = row.cells.get(column), RULES[column].canonical
+        if not isinstance(cell, str) or canonical(cell) != canonical(
+            getattr(planned, column.field)
+        ):
             return None
     return CarriedOver(planned=planned, marker=before.marker, settled=inherited(before))

@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchconnect.lane.lane import Lane, Limits
+from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.org import PLATFORM_URL, Org
-from batchconnect.run.choices import SETTLE_S, Choices
+from batchconnect.options import MergedOptions
+from batchconnect.run.places import home_of
 from batchconnect.settings import Settings
-from batchconnect.simulator.profiles import PROFILES
 from batchconnect.transport.wire import Wire
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 
@@ -88,7 +89,7 @@ def host_of(settings: Settings) -> str:
 @asynccontextmanager
 async def connected(
     settings: Settings,
-    choices: Choices,
+    options: MergedOptions,
     *,
     on_event: Callable[[Event], None],
     in_memory: bool = False,
@@ -98,7 +99,7 @@ async def connected(
 
     Args:
         settings: The orgs; with `--simulate` only their names, aliases, sandboxes and rates are used.
-        choices: Whether to simulate, and the bounds of the lanes.
+        options: Whether to simulate, and the bounds of the lanes.
         on_event: Told of pauses, changes of pace, and stops.
         in_memory: The simulator, if it is chosen, forgets everything at the end.
 
@@ -107,21 +108,20 @@ async def connected(
     """
     async with AsyncExitStack() as stack:
         rng = Random()  # noqa: S311 - jitter, no secret; seeded by the system
-        if choices.simulate:
+        if options.simulate:
             # Imported here: a real run does not load the simulator.
             from batchconnect.simulator import Simulator  # noqa: PLC0415
 
-            state = ":memory:" if in_memory else _state_file(choices.home)
-            profile = _profile(choices.fault)
+            state = ":memory:" if in_memory else _state_file(home_of(options))
             try:
-                simulator = Simulator(state=state, profile=profile, seed=choices.seed)
+                simulator = Simulator(state=state, profile=options.fault, seed=options.seed)
             except ValueError as error:
                 raise UsageError(
                     str(error), hint="Name another --reports, or move this file away."
                 ) from None
             await stack.enter_async_context(simulator)
             orgs: OrgRegistry = SimulatedOrgRegistry(
-                settings.orgs, url=simulator.url, rate=settings.rate
+                settings.orgs, url=simulator.url, rate=settings.options.rate
             )
             host, settle_s = SIMULATED_HOST, simulator.settle_s
             hosts = {urlsplit(simulator.url).hostname or ""}
@@ -132,20 +132,20 @@ async def connected(
             Wire(
                 allowed_hosts=frozenset(hosts),
                 connect_timeout_s=_CONNECT_S,
-                read_timeout_s=choices.timeout_s,
-                deadline_s=choices.timeout_s + _BEYOND_READ_S,
+                read_timeout_s=options.timeout,
+                deadline_s=options.timeout + _BEYOND_READ_S,
                 sockets=_SOCKETS,
-                proxy=choices.proxy,
-                ca_bundle=choices.ca_bundle,
+                proxy=options.proxy.reveal() if options.proxy else None,
+                ca_bundle=options.ca_bundle,
             )
         )
         yield ConnectedService(
             orgs=orgs,
             host=host,
-            settle_s=settle_s if choices.settle_s is None else choices.settle_s,
+            settle_s=settle_s if options.settle is None else options.settle,
             wire=wire,
-            limits=Limits(concurrency=choices.concurrency, patience_s=choices.patience_s),
-            slots=anyio.CapacityLimiter(choices.concurrency),
+            limits=Limits(concurrency=options.concurrency, patience_s=options.patience),
+            slots=anyio.CapacityLimiter(options.concurrency),
             rng=rng,
             on_event=on_event,
         )
@@ -153,14 +153,6 @@ async def connected(
 
 def _hosts(org: Org) -> set[str]:
     return {urlsplit(url).hostname or "" for url in (org.platform_url, org.ims_url)}
-
-
-def _profile(name: str) -> str:
-    if name not in PROFILES:
-        raise UsageError(
-            f"{name} is no fault profile", hint=f"One of {', '.join(sorted(PROFILES))}."
-        )
-    return name
 
 
 def _state_file(home: Path) -> Path:

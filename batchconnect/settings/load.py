@@ -1,23 +1,24 @@
 """
-File, environment and flags become one frozen `Settings`; nothing below the command line knows them.
+File, environment and options become one frozen `Settings`; nothing below the command line knows them.
 
-Flags win over the environment, which wins over the file. A credential is a `Secret` before pydantic
+Options win over the environment, which wins over the file. A credential is a `Secret` before pydantic
 sees it and is resolved last; a message names the setting and its place, never its value.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 from typing_extensions import override
 
-from batchconnect.model.errors import SettingsError
+from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
-from batchconnect.settings.options import OnDoubt, Overrides, Tables
+from batchconnect.options import OPTIONS, RunOptions, merge
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin
 from batchconnect.settings.service_url import canonical_host
@@ -28,32 +29,18 @@ from batchconnect.settings.source import (
     read_environment,
     read_file,
 )
+from batchconnect.settings.tables import KEYS, Tables
+from batchconnect.validation.reference import is_reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What was set; None: nowhere set, the user of the value knows the default."""
+    """What was set."""
 
     orgs: tuple[Org, ...] = ()
     """In the order of the file."""
-    ledger: Path | None = None
-    reports: Path | None = None
-    skip_invalid: bool = False
-    rate: float | None = None
-    """Requests per second and lane; the orgs hold it already, where they have none of their own."""
-    concurrency: int | None = None
-    timeout: float | None = None
-    """Seconds, as are *settle* and *patience*."""
-    settle: float | None = None
-    patience: float | None = None
-    on_doubt: OnDoubt | None = None
-    allow_refs: bool = False
-    refs_dir: Path | None = None
-    allow_hosts: tuple[str, ...] = ()
-    """In lower case."""
-    proxy: Secret | None = None
-    """An address that may bear a password."""
-    ca_bundle: Path | None = None
+    options: RunOptions = RunOptions()  # noqa: RUF009 - frozen
+    """What the settings say of a run's options; None: nowhere set. Hosts are in lower case."""
     file: Path | None = None
     """The settings file that was read."""
     warnings: tuple[str, ...] = ()
@@ -63,15 +50,16 @@ class Settings:
     def secrets(self) -> tuple[Secret, ...]:
         """Every credential in here, for the redactor to hold."""
         found = [secret for org in self.orgs for secret in (org.client_secret, org.access_token)]
-        return tuple(secret for secret in (*found, _password(self.proxy)) if secret)
+        return tuple(secret for secret in (*found, _password(self.options.proxy)) if secret)
 
 
 def load_settings(
     *,
     path: Path | None,
     environ: Mapping[str, str],
-    overrides: Overrides | None = None,
+    options: RunOptions | None = None,
     resolve_secrets: bool = True,
+    flags: bool = False,
 ) -> Settings:
     """
     Read every source of settings, and judge them together.
@@ -81,48 +69,75 @@ def load_settings(
             `batchconnect.toml` in the current folder where it exists. Relative paths in a file are
             relative to the file, so that every folder finds the same ledger; others to where we are.
         environ: The environment; the process's own is not looked at.
-        overrides: The flags that were given.
+        options: What was given nearer than any settings, and wins over them.
         resolve_secrets: False where nothing will be sent: no reference is followed, no org holds a
             credential, and no org at all is needed.
+        flags: Whether messages call *options* by their flags.
 
     Raises:
         SettingsError: A setting is missing or wrong; the message names it, its file and variable.
     """
+    given = options or RunOptions()
     file = _find_file(path, environ)
     environment = read_environment(environ, file.orgs)
-    origin = Origin(
-        flags=_flags(overrides or Overrides(), file), environment=environment, file=file
-    )
+    origin = Origin(given=_names(given, flags=flags), environment=environment, file=file)
     _refuse_both_ways(environment, file)
-    tables = _merged(origin)
+    problems: list[str] = []
+    merged = merge(
+        given, _options(environment.values, origin, problems), _from_file(file, origin, problems)
+    )
+    tables = _merged(origin, problems)
     if resolve_secrets and not tables.orgs:
         raise SettingsError("no org is set", hint=NO_ORG)
     hosts = tuple(
-        canonical_host(host, setting=origin.name(("allow_hosts",))) for host in tables.allow_hosts
+        canonical_host(host, setting=origin.name(("allow_hosts",)))
+        for host in merged.allow_hosts or ()
     )
     warnings = list(environment.warnings)
     credentials = Credentials(
         origin=origin, environ=environ, resolve=resolve_secrets, warnings=warnings
     )
+    orgs = org_profiles(tables, credentials, rate=merged.rate, allowed_hosts=hosts)
+    proxy = _proxy(origin, merged.proxy, credentials)
     return Settings(
-        orgs=org_profiles(tables, credentials, allowed_hosts=hosts),
-        ledger=_path(origin, tables, "ledger"),
-        reports=_path(origin, tables, "reports"),
-        skip_invalid=tables.skip_invalid,
-        rate=tables.rate,
-        concurrency=tables.concurrency,
-        timeout=tables.timeout,
-        settle=tables.settle,
-        patience=tables.patience,
-        on_doubt=tables.on_doubt,
-        allow_refs=tables.allow_refs,
-        refs_dir=_path(origin, tables, "refs_dir"),
-        allow_hosts=hosts,
-        proxy=_proxy(origin, tables.proxy, credentials),
-        ca_bundle=_path(origin, tables, "ca_bundle"),
+        orgs=_with_rate(orgs, given.rate),
+        options=replace(merged, allow_hosts=hosts or None, proxy=proxy),
         file=file.path,
         warnings=tuple(warnings),
     )
+
+
+def settings_under(
+    settings: Settings, options: RunOptions, *, environ: Mapping[str, str]
+) -> Settings:
+    """
+    Settings that a program made or loaded itself, with options that win over them.
+
+    Args:
+        settings: Its orgs stay as they are, but for the rate.
+        options: What was given nearer; a reference to a proxy is followed.
+        environ: The environment, for that reference.
+
+    Raises:
+        SettingsError: The proxy cannot be meant.
+    """
+    merged = merge(options, settings.options)
+    origin = Origin(
+        given=_names(merged, flags=False), environment=FromEnvironment(), file=FromFile()
+    )
+    credentials = Credentials(
+        origin=origin, environ=environ, resolve=not merged.simulate, warnings=[]
+    )
+    return replace(
+        settings,
+        orgs=_with_rate(settings.orgs, options.rate),
+        options=replace(merged, proxy=_proxy(origin, merged.proxy, credentials)),
+    )
+
+
+def _with_rate(orgs: tuple[Org, ...], rate: float | None) -> tuple[Org, ...]:
+    """A rate that was given for the run speaks for every org."""
+    return orgs if rate is None else tuple(replace(org, rate=rate) for org in orgs)
 
 
 def _find_file(path: Path | None, environ: Mapping[str, str]) -> FromFile:
@@ -136,13 +151,31 @@ def _find_file(path: Path | None, environ: Mapping[str, str]) -> FromFile:
     return FromFile()
 
 
-def _flags(overrides: Overrides, file: FromFile) -> dict[str, object]:
-    """The flags; allowed hosts are a union, for taking the file's away is no safety."""
-    flags = dict(overrides.given())
-    of_file = file.values.get("allow_hosts")
-    if "allow_hosts" in flags and isinstance(of_file, list):
-        flags["allow_hosts"] = [*overrides.allow_hosts, *of_file]
-    return flags
+def _names(given: RunOptions, *, flags: bool) -> Mapping[str, str]:
+    """How a person knows the options that were given."""
+    return {name: OPTIONS[name].flag if flags else name for name in given.given()}
+
+
+def _options(source: Mapping[str, Any], origin: Origin, problems: list[str]) -> RunOptions:
+    """The options that one source of settings has; what is wrong is added to the problems."""
+    found: dict[str, Any] = {}
+    for name, one in KEYS.items():
+        if name in source:
+            try:
+                found[name] = one.converted(source[name], called=origin.name_in(source, (name,)))
+            except UsageError as error:
+                problems.append(error.message)
+    return RunOptions(**found)
+
+
+def _from_file(file: FromFile, origin: Origin, problems: list[str]) -> RunOptions:
+    """The file's options; its relative paths are relative to the file."""
+    options = _options(file.values, origin, problems)
+    folder = file.path.parent if file.path else Path()
+    paths: dict[str, Any] = {
+        name: folder / value for name, value in options.given().items() if isinstance(value, Path)
+    }
+    return replace(options, **paths)
 
 
 def _refuse_both_ways(environment: FromEnvironment, file: FromFile) -> None:
@@ -158,7 +191,9 @@ def _refuse_both_ways(environment: FromEnvironment, file: FromFile) -> None:
         )
 
 
-def _merged(origin: Origin) -> Tables:
+def _merged(origin: Origin, problems: list[str]) -> Tables:
+    """The tables of orgs and hosts; what is wrong, there and in *problems*, is told at once."""
+
     class Merged(Tables):
         """The tables with the sources of this one call; nothing is global."""
 
@@ -172,35 +207,32 @@ def _merged(origin: Origin) -> Tables:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            sources = (origin.flags, origin.environment.values, origin.file.values)
-            return tuple(InitSettingsSource(settings_cls, dict(source)) for source in sources)
+            sources = (_tables(origin.environment.values), _tables(origin.file.values))
+            return tuple(InitSettingsSource(settings_cls, source) for source in sources)
 
+    tables: Tables | None = None
     try:
-        return Merged()
+        tables = Merged()
     except ValidationError as error:
         found = error.errors(include_input=False, include_context=False, include_url=False)
-    # Raised out here, so that it drags no pydantic error along, which holds all of the input.
-    problems = dict.fromkeys(origin.wrong(problem["type"], problem["loc"]) for problem in found)
-    raise SettingsError("\n".join(problems))
+        problems += [origin.wrong(problem["type"], problem["loc"]) for problem in found]
+    if problems or tables is None:
+        # Raised out here, so that it drags no pydantic error along, which holds all of the input.
+        raise SettingsError("\n".join(dict.fromkeys(problems)))
+    return tables
 
 
-def _path(origin: Origin, tables: Tables, setting: str) -> Path | None:
-    text: str | None = getattr(tables, setting)
-    if text is None:
+def _tables(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in source.items() if name not in KEYS}
+
+
+def _proxy(origin: Origin, given: Secret | str | None, credentials: Credentials) -> Secret | None:
+    secret = Secret(given) if isinstance(given, str) else given
+    if secret is None or (is_reference(secret.reveal()) and not credentials.resolve):
         return None
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError:
-        raise SettingsError(
-            f"{origin.name((setting,))} begins with the home folder of nobody"
-        ) from None
-    folder = origin.file.path.parent if origin.file.path else Path()
-    return folder / path if origin.is_from_file((setting,)) else path
-
-
-def _proxy(origin: Origin, secret: Secret | None, credentials: Credentials) -> Secret | None:
-    if secret is None or not (proxy := credentials.resolved(("proxy",), secret)):
-        return None
+    # An address is judged also where nothing will be sent: to read it, no reference is followed.
+    proxy = replace(credentials, resolve=True).resolved(("proxy",), secret)
+    assert proxy is not None, "it was resolved"
     setting = origin.name(("proxy",))
     try:
         parts = urlsplit(proxy.reveal())
@@ -212,12 +244,15 @@ def _proxy(origin: Origin, secret: Secret | None, credentials: Credentials) -> S
     except ValueError:
         password, is_address = None, False
     if not is_address:
-        raise SettingsError(f"{setting} must be an address, as http://proxy.example.com:3128")
+        raise SettingsError(f"{setting} must be {OPTIONS['proxy'].shape.must_be}")
     if password:
         credentials.warn_if_written_out(("proxy",), secret)
-    return proxy
+    return proxy if credentials.resolve else None
 
 
-def _password(proxy: Secret | None) -> Secret | None:
-    password = urlsplit(proxy.reveal()).password if proxy else None
+def _password(proxy: Secret | str | None) -> Secret | None:
+    try:
+        password = urlsplit(proxy.reveal()).password if isinstance(proxy, Secret) else None
+    except ValueError:
+        return None
     return Secret(unquote(password)) if password else None

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchconnect.model.errors import SettingsError
-from batchconnect.model.org import IMS_URL, PLATFORM_URL, SCOPES, Org
+from batchconnect.model.org import IMS_URL, ORG_ID_SUFFIX, PLATFORM_URL, SCOPES, Org
 from batchconnect.model.secret import Secret
-from batchconnect.settings.options import OrgTable, Tables
 from batchconnect.settings.origin import Origin
 from batchconnect.settings.service_url import ServiceHost, service_url
 from batchconnect.settings.source import ONE_ORG, KeyPath
+from batchconnect.settings.tables import OrgTable, Tables
 from batchconnect.validation.naming import check_sandbox
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import ENV, FILE, resolve_setting
 
-SUFFIX = "@AdobeOrg"
 _USUAL_ORG = re.compile(r"[0-9A-F]{24}")
 _ONE_WORD = re.compile(r"[!-~]+")
 """Goes into a header as it is."""
@@ -74,7 +73,11 @@ class Credentials:
 
 
 def org_profiles(
-    tables: Tables, credentials: Credentials, *, allowed_hosts: Collection[str]
+    tables: Tables,
+    credentials: Credentials,
+    *,
+    rate: float | None,
+    allowed_hosts: Collection[str],
 ) -> tuple[Org, ...]:
     """
     The profiles of all orgs, in the order of the settings.
@@ -82,13 +85,16 @@ def org_profiles(
     Args:
         tables: What was set.
         credentials: Follows references, and gathers warnings.
+        rate: Of orgs that have none of their own.
         allowed_hosts: Hosts of `--allow-host`, in lower case.
 
     Raises:
         SettingsError: A value cannot be meant, a reference leads nowhere, or two orgs are the same.
     """
     profiles = [
-        _Profile(key=key, table=table, tables=tables, credentials=credentials).org(allowed_hosts)
+        _Profile(key=key, table=table, tables=tables, credentials=credentials).org(
+            rate, allowed_hosts
+        )
         for key, table in tables.orgs.items()
     ]
     seen: dict[tuple[str, str], Org] = {}
@@ -112,8 +118,8 @@ class _Profile:
     tables: Tables
     credentials: Credentials
 
-    def org(self, allowed_hosts: Collection[str]) -> Org:
-        table, tables = self.table, self.tables
+    def org(self, rate: float | None, allowed_hosts: Collection[str]) -> Org:
+        table = self.table
         self._check_ids()
         if table.sandbox and (problems := check_sandbox(table.sandbox)):
             raise SettingsError(
@@ -135,7 +141,7 @@ class _Profile:
                 "platform_url", ServiceHost.PLATFORM, PLATFORM_URL, allowed_hosts
             ),
             ims_url=self._url("ims_url", ServiceHost.IMS, IMS_URL, allowed_hosts),
-            rate=self._rate() or tables.rate,
+            rate=table.rate or rate,
         )
 
     def _check_ids(self) -> None:
@@ -145,15 +151,15 @@ class _Profile:
                     f"{self._name(setting)} must be one word of letters, digits and signs",
                     hint="Copy it again from the Adobe Developer Console, without white space.",
                 )
-        left, suffix, rest = self.table.org_id.partition(SUFFIX)
+        left, suffix, rest = self.table.org_id.partition(ORG_ID_SUFFIX)
         if not left or not suffix or rest:
             raise SettingsError(
-                f"{self._name('org_id')} must end in {SUFFIX}",
+                f"{self._name('org_id')} must end in {ORG_ID_SUFFIX}",
                 hint="It is the organization id of the Adobe Developer Console, with its ending.",
             )
         if _USUAL_ORG.fullmatch(left) is None:
             self.credentials.warnings.append(
-                f"{self._name('org_id')} is unusual: before {SUFFIX} most often stand 24 digits "
+                f"{self._name('org_id')} is unusual: before {ORG_ID_SUFFIX} most often stand 24 digits "
                 "and letters A to F"
             )
 
@@ -218,10 +224,6 @@ class _Profile:
                     allowed=allowed_hosts,
                 )
         return default
-
-    def _rate(self) -> float | None:
-        """The org's own rate, unless the flag `--rate` speaks for all."""
-        return None if "rate" in self.credentials.origin.flags else self.table.rate
 
     def _place(self, setting: str) -> KeyPath:
         return ("orgs", self.key, setting)

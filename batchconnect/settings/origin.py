@@ -6,14 +6,13 @@ the file, which the person can see for himself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from batchconnect.settings.options import OrgTable, Tables
 from batchconnect.settings.source import (
     FILE_VARIABLE,
     ONE_ORG,
@@ -24,6 +23,7 @@ from batchconnect.settings.source import (
     FromFile,
     KeyPath,
 )
+from batchconnect.settings.tables import KEYS, OrgTable, Tables
 
 DEFAULT_FILE = Path("batchconnect.toml")
 FIELD_DEPTH = 3
@@ -32,21 +32,26 @@ FIELD_DEPTH = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where each setting came from: flags over environment over file."""
+    """Where each setting came from: options over environment over file."""
 
-    flags: Mapping[str, Any] = field(repr=False)
+    given: Mapping[str, str]
+    """What a person calls the options that were given, by name."""
     environment: FromEnvironment
     file: FromFile
 
     def is_from_file(self, place: KeyPath) -> bool:
-        """Whether neither a flag nor a variable gave the setting."""
-        return self._flag(place) is None and place not in self.environment.variables
+        """Whether neither an option nor a variable gave the setting."""
+        return place[0] not in self.given and place not in self.environment.variables
 
     def name(self, place: KeyPath) -> str:
         """The setting as a person finds it, as `rate in [orgs.acme] of batchconnect.toml`."""
-        return (
-            self._flag(place) or self.environment.variables.get(place) or self._name_in_file(place)
-        )
+        given = self.given.get(place[0])
+        return given or self.environment.variables.get(place) or self._name_in_file(place)
+
+    def name_in(self, source: Mapping[str, Any], place: KeyPath) -> str:
+        """The setting as a person finds it in one of the sources, whatever wins over it."""
+        is_variable = source is self.environment.values
+        return self.environment.variables[place] if is_variable else self._name_in_file(place)
 
     def missing(self, place: KeyPath, *, instead: str = "") -> str:
         """That a setting of an org is missing, with each way of giving it."""
@@ -80,20 +85,15 @@ class Origin:
         if kind == "missing":
             return self.missing(at)
         if kind == "extra_forbidden":
-            near = get_close_matches(setting.lower(), model.model_fields, n=1, cutoff=0.5)
+            known = [*model.model_fields, *(KEYS if model is Tables else ())]
+            near = get_close_matches(setting.lower(), known, n=1, cutoff=0.5)
             meant = f"; {near[0]} is one" if near else ""
             return f"{self.name(at)} is not a setting{meant}"
         if texts[0] == "orgs" and model is Tables:
             what = "orgs" if len(texts) == 1 else f"orgs.{texts[1]}"
             return f"{what} in {self._file()} must be a section, as [orgs.acme]"
-        return f"{self.name(at)} must be {model.model_fields[setting].description}"
-
-    def _flag(self, place: KeyPath) -> str | None:
-        if len(place) > 1 or place[0] not in self.flags:
-            return None
-        return f"--{place[0].removesuffix('s') if place[0] == 'allow_hosts' else place[0]}".replace(
-            "_", "-"
-        )
+        unquoted = ", without quotes" if kind == "float_type" and self.is_from_file(at) else ""
+        return f"{self.name(at)} must be {model.model_fields[setting].description}{unquoted}"
 
     def _name_in_file(self, place: KeyPath) -> str:
         section = f"[orgs.{place[1]}] of " if len(place) == FIELD_DEPTH else ""

@@ -18,6 +18,7 @@ from typing import Any
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.secret import Secret
+from batchconnect.options import OPTIONS
 
 PREFIX = "BATCHCONNECT_"
 ORGS_PREFIX = f"{PREFIX}ORGS__"
@@ -32,7 +33,12 @@ ONE_ORG_VARIABLES: Mapping[str, str] = {
     for name in ("org_id", "client_id", "sandbox", "scopes", *SECRETS)
 }
 PLAIN_VARIABLES: Mapping[str, str] = {
-    f"{PREFIX}{name.upper()}": name for name in ("platform_url", "ims_url", "ledger", "reports")
+    f"{PREFIX}{name.upper()}": name
+    for name in (
+        "platform_url",
+        "ims_url",
+        *(name for name, one in OPTIONS.items() if one.in_environment),
+    )
 }
 FILE_VARIABLE = f"{PREFIX}SETTINGS"
 _KNOWN = tuple(
@@ -68,8 +74,8 @@ class FromFile:
 class FromEnvironment:
     """The variables `BATCHCONNECT_*`, as the settings file would hold them."""
 
-    values: Mapping[str, Any] = field(repr=False)
-    variables: Mapping[KeyPath, str]
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    variables: Mapping[KeyPath, str] = field(default_factory=dict)
     """The name of the variable that set a place."""
     warnings: tuple[str, ...] = ()
 

@@ -11,20 +11,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Cell, Column, Header, Row, letters
+from batchconnect.model.report_columns import WORKBOOK_COLUMNS
+from batchconnect.model.row import Cell, Header, Row, letters
 from batchconnect.model.secret import Secret
 from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
 from batchconnect.sheet.template import is_template_row
 
 LOOK_AT = 20
 """Rows at the top of a sheet among which the header is looked for."""
-OPTIONAL = frozenset({Column.DESCRIPTION, Column.ORG, Column.SANDBOX})
-"""Columns that a sheet may lack: the settings or an option can speak for them."""
-REQUIRED = tuple(column for column in Column if column not in OPTIONAL)
+REQUIRED = tuple(column for column in Column if column.info.is_required)
 
 _REPORT_SIGNS = (frozenset({"row", "status"}), frozenset({"status", "error", "hint"}))
-_WORKBOOK_SIGN = frozenset({"status", "connection_id", "error", "hint"})
+_WORKBOOK_SIGN = frozenset(WORKBOOK_COLUMNS)
 """Of a workbook of ours: its cells are texts as they are, so nothing was put before them."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run; our reports put a `'` before it."""

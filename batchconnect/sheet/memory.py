@@ -8,8 +8,9 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Cell, Column, Header, NotText, Row
+from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import MASK, Secret
 from batchconnect.sheet.header import find
 from batchconnect.sheet.not_text import kind_and_text

@@ -13,12 +13,12 @@ from random import Random
 
 import anyio
 
+from batchconnect.model.defaults import PATIENCE_S
 from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.load import Judge, Signal
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S, retry_after_s
 from batchconnect.transport.stop import StopSignal
 
-PATIENCE_S = 900.0
 NO_PROGRESS = "no_progress"
 """The code of what gave up because its lane got no normal answer for the length of its patience."""
 

@@ -20,6 +20,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.errors import SettingsError
 from batchconnect.transport.body import Body
 from batchconnect.transport.interface import Request, Response, TransportError
@@ -72,7 +73,7 @@ class Wire:
         *,
         allowed_hosts: frozenset[str],
         connect_timeout_s: float = 10,
-        read_timeout_s: float = 120,
+        read_timeout_s: float = TIMEOUT_S,
         deadline_s: float = 150,
         sockets: int = 100,
         proxy: str | None = None,

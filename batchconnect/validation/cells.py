@@ -5,15 +5,15 @@ What is refused here is refused in every column: a blank cell that must not be b
 workbook does not hold as text, a spreadsheet's error, half a character.
 """
 
-from collections.abc import Callable
-
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Column, NotText, Row
+from batchconnect.model.row import NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.damage import has_surrogate, is_spreadsheet_error
 from batchconnect.validation.entra import check_key
-from batchconnect.validation.finding import Problems, error
+from batchconnect.validation.finding import error
 from batchconnect.validation.reference import References, is_reference
+from batchconnect.validation.rules import RULES
 
 _RETYPE = "Format the column as text, then type the value again."
 _NO_FORMULA = "Replace the formula by its value, in a column formatted as text."
@@ -88,19 +88,13 @@ class Cells:
         self._found.append(error(column, "cell_blank", what, f"Fill in `{column.value}`."))
         return ""
 
-    def judged(self, column: Column, rule: Callable[[str], Problems]) -> str:
-        """The cell as typed and judged by a rule that changes nothing."""
-        text = self.required(column)
-        if text:
-            self._found += rule(text)
-        return text
-
-    def parsed(self, column: Column, rule: Callable[[str], tuple[str | None, Problems]]) -> str:
-        """The identifier that a rule makes of the cell; "" where there is none."""
-        text = self.required(column)
-        if not text:
-            return ""
-        value, problems = rule(text)
+    def judged(self, column: Column) -> str:
+        """What the column's rule makes of its cell; "" where that is blank, or may not be sent."""
+        text = self.required(column) if column.info.is_required else self.text(column)
+        check = RULES[column].check
+        if not text or check is None:
+            return text or ""
+        value, problems = check(text)
         self._found += problems
         return value or ""
 

@@ -1,37 +1,26 @@
 """
 What one valid row asks for: parse, don't validate.
 
-`parse` turns a `Row` into a `BaseConnection` or into `Rejected` with every problem of the row. The
-rules stand with what they are about: `naming`, `kusto`, `entra`, `placement`,
-`reference`; `cells` reads the row for them.
+`parse` turns a `Row` into a `BaseConnection` or into `Rejected` with every problem of the row. `rules`
+says which rule judges which column; `cells` reads the row for them.
 """
 
 from dataclasses import dataclass, field
 
-from batchconnect.model.identity import canonical, canonical_id, describe, marker_of
+from batchconnect.model.column import Column
+from batchconnect.model.identity import describe, marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
-from batchconnect.model.row import Column, Header, Row
+from batchconnect.model.row import Header, Row
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import TARGET_COLUMNS, Target
 from batchconnect.validation.cells import Cells
-from batchconnect.validation.entra import check_principal_id, check_tenant, same_ids
+from batchconnect.validation.entra import has_same_ids, same_ids
 from batchconnect.validation.finding import NOTHING, has_error, located
-from batchconnect.validation.kusto import canonical_endpoint, check_database, check_endpoint
-from batchconnect.validation.naming import check_description, check_name
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
 from batchconnect.validation.reference import References
 from batchconnect.validation.valid_pattern import Texts, valid_texts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where a connection points to, canonical: what two connections are compared by."""
-
-    endpoint: str
-    database: str
-    tenant: str
-    service_principal_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +35,8 @@ class BaseConnection:
     """Exactly as typed: the service gets it so. `identity.canonical_name` is what is compared."""
     text: str = ""
     """The user's description as typed, without marker."""
-    endpoint: str
-    """`https://host`, lower case."""
-    database: str
-    """As typed: the service gets it so; lower case only in the key and in comparisons."""
-    tenant: str
-    """GUID without braces, or domain; lower case."""
-    service_principal_id: str
-    """GUID without braces, lower case."""
+    target: Target
+    """As it is sent; `Target.compared` is what is compared."""
     service_principal_key: Secret = field(repr=False)
     marker: str
     """`bc1-` and 26 characters: the identity of the row, which it bears at Adobe for good."""
@@ -64,16 +47,6 @@ class BaseConnection:
     def description(self) -> str:
         """What is sent: the user's text, cut where it must be, and the marker."""
         return describe(self.text, self.marker)[0]
-
-
-def target_of(connection: BaseConnection) -> Target:
-    """Where a connection is to point to, as it is compared with one that stands already."""
-    return Target(
-        endpoint=canonical_endpoint(connection.endpoint),
-        database=connection.database.lower(),
-        tenant=canonical_id(connection.tenant),
-        service_principal_id=canonical_id(connection.service_principal_id),
-    )
 
 
 def parse(
@@ -117,21 +90,10 @@ def parse(
         sandbox=its_sandbox,
         name=texts.name,
         text=texts.text,
-        endpoint=texts.endpoint,
-        database=texts.database,
-        tenant=texts.tenant,
-        service_principal_id=texts.service_principal_id,
+        target=texts.target,
         service_principal_key=texts.service_principal_key,
-        marker=marker_of(
-            canonical(
-                org_id=its_org.org_id,
-                sandbox=its_sandbox,
-                name=texts.name,
-                endpoint=texts.endpoint,
-                database=texts.database,
-                tenant=texts.tenant,
-                service_principal_id=texts.service_principal_id,
-            )
+        marker=marker(
+            org_id=its_org.org_id, sandbox=its_sandbox, name=texts.name, target=texts.target
         ),
         findings=findings,
     )
@@ -139,22 +101,15 @@ def parse(
 
 def _judged(row: Row, references: References, found: list[Problem]) -> Texts:
     cells = Cells(row, found)
-    name = cells.judged(Column.NAME, check_name)
-    text, problems = check_description(cells.text(Column.DESCRIPTION) or "")
-    found += problems
-    endpoint = cells.parsed(Column.ENDPOINT, check_endpoint)
-    database = cells.judged(Column.DATABASE, check_database)
-    tenant = cells.parsed(Column.TENANT, check_tenant)
-    principal = cells.parsed(Column.SERVICE_PRINCIPAL_ID, check_principal_id)
-    if principal and principal == tenant:
+    name = cells.judged(Column.NAME)
+    text = cells.judged(Column.DESCRIPTION)
+    target = Target(*(cells.judged(column) for column in TARGET_COLUMNS))
+    if has_same_ids(target):
         found += same_ids()
     return Texts(
         name=name,
         text=text,
-        endpoint=endpoint,
-        database=database,
-        tenant=tenant,
-        service_principal_id=principal,
+        target=target,
         service_principal_key=cells.key(references),
         org=cells.text(Column.ORG),
         sandbox=cells.text(Column.SANDBOX),

@@ -11,9 +11,10 @@ from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 
+from batchconnect.model.column import Column
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Column, Header
+from batchconnect.model.row import Header
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.finding import NOTHING, Problems, error, located
 
@@ -104,15 +105,10 @@ class Doubles:
             connection.row,
             name_scope(connection.org.org_id, connection.sandbox),
             canonical_name(connection.name),
-            (
-                connection.endpoint,
-                connection.database.lower(),
-                connection.tenant,
-                connection.service_principal_id,
-            ),
+            connection.target.compared(),
         )
 
-    def enter(self, row: int, place: str, name: str, target: tuple[str, str, str, str]) -> None:
+    def enter(self, row: int, place: str, name: str, target: tuple[str, ...]) -> None:
         """
         Remember what one row asks for.
 
@@ -120,7 +116,7 @@ class Doubles:
             row: Its number.
             place: As `name_scope` gives it.
             name: As names are compared.
-            target: Endpoint, database, tenant and principal, as targets are compared.
+            target: As `Target.compared` gives it; a bare tuple of the same parts is its equal.
         """
         digest = blake2b((place + name).encode(), digest_size=_DIGEST).digest()
         self._buckets[digest[0]] += _RECORD.pack(digest, hash(target), row)

@@ -7,8 +7,9 @@ secret is sent byte for byte, so here it is only looked at.
 
 import re
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Column
+from batchconnect.model.target import Target
 from batchconnect.validation.damage import (
     clean,
     damage,
@@ -83,6 +84,11 @@ def check_tenant(text: str) -> tuple[str | None, Problems]:
         return None, (error(Column.TENANT, "tenant_is_address", what, remedy),)
     what = f"this is neither a GUID nor a domain: {_what_is_wrong(guid)}"
     return None, (error(Column.TENANT, "tenant_invalid", what, remedy),)
+
+
+def has_same_ids(target: Target) -> bool:
+    """Whether tenant and application id are one and the same GUID, so that one of them is wrong."""
+    return bool(target.tenant) and target.tenant == target.service_principal_id
 
 
 def same_ids() -> Problems:

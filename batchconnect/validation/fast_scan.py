@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from batchconnect.model.column import Column
 from batchconnect.model.org import Org
-from batchconnect.model.row import Column, Header, Row
+from batchconnect.model.row import Header, Row
+from batchconnect.model.target import Target
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.template import is_template_row
@@ -34,10 +36,7 @@ class ValidRow(NamedTuple):
     sandbox: str
     name: str
     text: str
-    endpoint: str
-    database: str
-    tenant: str
-    service_principal_id: str
+    target: Target
     carried: tuple[str, ...]
 
 
@@ -85,6 +84,7 @@ class FastScan:
         found = self._match(joined)
         if found is None or MARKER in joined:
             return False
+        # One by one, and a bare tuple below: whatever is made for each row, a million rows pay for.
         name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
         if tenant == principal or is_template_row(name):
             return False
@@ -96,15 +96,14 @@ class FastScan:
         if chosen is None:
             return False
         org, sandbox, there = chosen
-        # The pattern lets pass only what is canonical already, but for the case of the database.
+        # The pattern lets pass only what is canonical already; the rest is as in `Target.compared`.
         self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
         self.rows += 1
         if not self._yields_rows:
             return True
+        target = Target(endpoint, database, tenant, principal)
         carried = tuple([cells[at] for at in self._carried_at]) if self._carried_at else ()
-        return ValidRow(
-            number, offset, org, sandbox, name, text, endpoint, database, tenant, principal, carried
-        )
+        return ValidRow(number, offset, org, sandbox, name, text, target, carried)
 
     def _remembered(self, cells: tuple[str, str]) -> tuple[Org, str, str] | None:
         """What an org and a sandbox cell mean; None where there is something to say."""

@@ -7,8 +7,9 @@ The rules know a column but no cell; `located` adds the address once the row is 
 from collections.abc import Iterable
 from dataclasses import replace
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Severity
-from batchconnect.model.row import Column, Header
+from batchconnect.model.row import Header
 
 Problems = tuple[Problem, ...]
 NOTHING: Problems = ()

@@ -9,8 +9,8 @@ section 8). Nothing here ever connects.
 import re
 from ipaddress import IPv6Address
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Column
 from batchconnect.validation.damage import clean, damage, has_control, looks_rounded
 from batchconnect.validation.finding import NOTHING, Problems, error, note, warning
 from batchconnect.validation.kusto_hosts import DOCUMENTED_SUFFIX, is_cut_off, is_listed, is_portal

@@ -3,9 +3,9 @@
 import re
 from unicodedata import is_normalized
 
+from batchconnect.model.column import Column
 from batchconnect.model.identity import DESCRIPTION_LIMIT, MARKER_LENGTH, fits, split_marker
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Column
 from batchconnect.validation.damage import has_control, has_misleading, looks_rounded
 from batchconnect.validation.finding import NOTHING, Problems, error, note, warning
 

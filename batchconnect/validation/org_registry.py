@@ -13,11 +13,10 @@ from hashlib import sha256
 from unicodedata import normalize
 
 from batchconnect.model.errors import SettingsError
-from batchconnect.model.org import Org
+from batchconnect.model.org import ORG_ID_SUFFIX, Org
 from batchconnect.model.secret import Secret
 from batchconnect.validation.damage import clean
 
-SUFFIX = "@AdobeOrg"
 SIMULATED = "simulated"
 """The org of a blank cell under `--simulate` where the settings know none."""
 SIMULATED_SECRET = "simulated-secret"  # noqa: S105  # said openly: the simulator's own, no secret
@@ -123,7 +122,7 @@ class SimulatedOrgRegistry(OrgRegistry):
 
 def _invented(name: str) -> Org:
     digest = sha256(_folded(name).encode()).hexdigest()
-    org_id = name if _ORG_ID.fullmatch(name) else digest[:24].upper() + SUFFIX
+    org_id = name if _ORG_ID.fullmatch(name) else digest[:24].upper() + ORG_ID_SUFFIX
     return Org(key=name, org_id=org_id, client_id="")
 
 

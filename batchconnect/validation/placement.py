@@ -7,8 +7,8 @@ Nothing defaults to `prod`: where no place names a sandbox, the row is refused.
 import re
 from dataclasses import replace
 
+from batchconnect.model.column import Column
 from batchconnect.model.org import Org
-from batchconnect.model.row import Column
 from batchconnect.validation.damage import clean
 from batchconnect.validation.finding import NOTHING, Problems, error, note
 from batchconnect.validation.naming import check_sandbox

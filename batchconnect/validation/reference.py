@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Column
 from batchconnect.model.secret import Secret
 from batchconnect.validation.finding import error
 

@@ -1,9 +1,9 @@
 """
 The fast check: one look at a whole row that has nothing to say.
 
-Most rows of a sheet of a million are valid_texts, so one pattern over all cells decides whether the
+Most rows of a sheet of a million are valid, so one pattern over all cells decides whether the
 rules have to be asked at all. It is narrower than the rules, never wider: a row that passes has no
-finding, and no rule would change a cell. `tests/test_healthy.py` holds the two against each other.
+finding, and no rule would change a cell. `tests/validation/test_valid_pattern.py` holds the two against each other.
 """
 
 import re
@@ -11,36 +11,19 @@ from collections.abc import Container
 from itertools import repeat
 from typing import NamedTuple, cast
 
-from batchconnect.model.row import Column, Row
+from batchconnect.model.column import Column
+from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import Target
+from batchconnect.validation.entra import has_same_ids
+from batchconnect.validation.rules import RULES
 
 SEPARATOR = "\x1f"
 """A control character that no part of the pattern matches, so no cell runs into the next."""
 MARKER = "bc1-"
 """A row that holds this anywhere is looked at by the rules: a marker may have been copied into it."""
 
-_GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_LETTERS = "\u00c0-\u017e"
-"""Latin letters in one piece: NFC changes none of them while no combining character follows."""
 _KEY = Column.SERVICE_PRINCIPAL_KEY
-_PARTS = {
-    Column.NAME: rf"[A-Za-z{_LETTERS}](?:[ -~{_LETTERS}]{{0,253}}[!-~{_LETTERS}])?",
-    Column.DESCRIPTION: rf"(?:[A-Za-z{_LETTERS}][ -~{_LETTERS}]{{0,223}})?",
-    Column.ENDPOINT: (
-        r"https://(?!ingest-)[a-z][a-z0-9]{3,21}\.[a-z][a-z0-9]{1,40}\.kusto\.windows\.net"
-    ),
-    Column.DATABASE: "[A-Za-z](?:[A-Za-z0-9 ._-]{0,253}[A-Za-z0-9])?",
-    Column.TENANT: rf"{_GUID}|[a-z][a-z0-9]{{2,60}}\.onmicrosoft\.com",
-    Column.SERVICE_PRINCIPAL_ID: _GUID,
-    # No reference in any letter case, no GUID, no number rewritten by a spreadsheet, no mask, no
-    # ellipsis.
-    _KEY: (
-        r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z))"
-        r"[A-Za-z0-9~_.-][!-)+-~]{7,9999}(?<!\.\.\.)"
-    ),
-    Column.ORG: "(?:[A-Za-z0-9][A-Za-z0-9@._-]{0,254})?",
-    Column.SANDBOX: "(?:[a-z0-9][a-z0-9-]{0,254})?",
-}
 
 
 def pattern_of(columns: Container[Column]) -> re.Pattern[str]:
@@ -54,8 +37,10 @@ def pattern_of(columns: Container[Column]) -> re.Pattern[str]:
         A pattern with a group for each column but the key's, "" for one that the sheet lacks.
     """
     parts = [
-        "()" if column not in columns else rf"{SEPARATOR}({'?:' if column is _KEY else ''}{part})"
-        for column, part in _PARTS.items()
+        "()"
+        if column not in columns
+        else rf"{SEPARATOR}({'?:' if column is _KEY else ''}{rule.plain})"
+        for column, rule in RULES.items()
     ]
     return re.compile("".join(parts).removeprefix(SEPARATOR))
 
@@ -65,10 +50,7 @@ class Texts(NamedTuple):
 
     name: str
     text: str
-    endpoint: str
-    database: str
-    tenant: str
-    service_principal_id: str
+    target: Target
     service_principal_key: Secret
     org: str | None
     """None: refused, so that nothing takes its place."""
@@ -95,7 +77,8 @@ def valid_texts(row: Row) -> Texts | None:
         return None
     if _PATTERN.fullmatch(joined) is None:
         return None
-    name, text, endpoint, database, tenant, principal, _, org, sandbox = texts
-    if tenant == principal or MARKER in text:
+    name, text, *parts, _, org, sandbox = texts
+    target = Target(*parts)
+    if has_same_ids(target) or MARKER in text:
         return None
-    return Texts(name, text, endpoint, database, tenant, principal, secret, org, sandbox)
+    return Texts(name, text, target, secret, org, sandbox)

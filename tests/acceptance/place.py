@@ -22,8 +22,8 @@ from typing import Any
 
 import orjson
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 
 ROOT = Path(__file__).parents[2]
 INPUTS = ROOT / "inputs"
@@ -355,7 +355,7 @@ class Place:
     def intents(self, ledger: Path | None = None) -> list[RowState]:
         """What the ledger knows of the rows of its runs, oldest run first."""
         path = ledger or self.reports / "ledger.sqlite3"
-        with Ledger(path, read_only=True) as opened:
+        with SqliteLedger(path, read_only=True) as opened:
             numbers = [number for number, _, _ in opened.runs()][::-1]
             return [state for run in numbers for state in fold_rows(opened.row_lines(run))]
 

@@ -216,7 +216,7 @@ print(json.dumps([facts(first), facts(second)]))
 def test_the_same_job_from_python_gives_the_same_report(place: Place) -> None:
     """In a running loop, without one, and by the command: the same rows, statuses and exit code."""
     sheet = place.sheet([*many(3), cells(4, endpoint="http://nowhere")])
-    options = "choices=batchconnect.Choices(simulate=True, skip_invalid=True)"
+    options = "options=batchconnect.RunOptions(simulate=True, skip_invalid=True)"
     code = FROM_PYTHON.replace("reports=", f"{options}, reports=")
     done = place.run(sheet, python=("-c", code))
     command = place.run("run", sheet, "--simulate", "--skip-invalid")

@@ -15,6 +15,7 @@ import orjson
 import uvloop
 
 from batchconnect.model.identity import CONNECTION_SPEC_ID, marker
+from batchconnect.model.target import Target
 from tests.benchmarks import sheets
 from tests.benchmarks.fixed_server import Fixed
 from tests.benchmarks.servers import TOKEN
@@ -59,10 +60,12 @@ class Rows:
                 org_id=_ORG_ID,
                 sandbox=sandbox,
                 name=cells[0],
-                endpoint=cells[2],
-                database=cells[3],
-                tenant=cells[4],
-                service_principal_id=cells[5],
+                target=Target(
+                    endpoint=cells[2],
+                    database=cells[3],
+                    tenant=cells[4],
+                    service_principal_id=cells[5],
+                ),
             )
             yield _item(row, cells[0], f"{cells[1]} {mark}", params, _LONG_AGO_MS)
 

@@ -18,6 +18,7 @@ from batchconnect.lane.lane import Lane, Limits
 from batchconnect.lane.pool import Pool
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import Target
 from batchconnect.transport.interface import Purpose, Request
 from batchconnect.validation.connection import BaseConnection
 from tests.benchmarks.hidden import CHANGES, CHANGING, Case, Service
@@ -37,10 +38,12 @@ _CONNECTION = BaseConnection(
     org=_ORG,
     sandbox="prod",
     name="Acme",
-    endpoint="https://acme.westeurope.kusto.windows.net",
-    database="telemetry",
-    tenant="acme.onmicrosoft.com",
-    service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+    target=Target(
+        endpoint="https://acme.westeurope.kusto.windows.net",
+        database="telemetry",
+        tenant="acme.onmicrosoft.com",
+        service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
+    ),
     service_principal_key=Secret("made-up-key"),
     marker="bc1-" + "a" * 26,
 )

@@ -13,10 +13,11 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from batchconnect.cli.commands import validate
 from batchconnect.cli.commands.new_file import write_new
-from batchconnect.cli.options import OutputOptions, PlaceOptions, SheetOptions
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
-from batchconnect.model.row import Column
 from batchconnect.model.secret import Secret
+from batchconnect.options import RunOptions
 from batchconnect.reports.workbook import workbook
 from batchconnect.sheet import open_sheet
 
@@ -66,8 +67,7 @@ def annotate(sheet: Path, out: str = "out.xlsx", **options: Any) -> int:
     output = OutputOptions(json=options.pop("json", False))
     return validate.run(
         output,
-        PlaceOptions(simulate=True, reports=Path("reports")),
-        SheetOptions(**options),
+        Given(options=RunOptions(simulate=True, reports=Path("reports"), **options)),
         sheet=str(sheet),
         annotate=Path(out),
     )

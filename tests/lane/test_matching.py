@@ -9,7 +9,8 @@ from batchconnect.lane.matching import Create, Wanted, match, match_absent, matc
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
 from batchconnect.model.secret import Secret
-from batchconnect.validation.connection import BaseConnection, Target
+from batchconnect.model.target import Target
+from batchconnect.validation.connection import BaseConnection
 
 OURS = "bc1-aaaaaaaaaaaaaaaaaaaaaaaaaa"
 FOREIGN = "bc1-bbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -20,16 +21,11 @@ TARGET = Target(
     service_principal_id="0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11",
 )
 WANTED = Wanted(marker=OURS, name="Acme", target=TARGET)
-EQUAL = Shown(
-    endpoint=TARGET.endpoint,
-    database=TARGET.database,
-    tenant=TARGET.tenant,
-    service_principal_id=TARGET.service_principal_id,
-)
-NO_TENANT = replace(EQUAL, tenant=None)
+EQUAL = Shown(*TARGET)
+NO_TENANT = EQUAL._replace(tenant=None)
 HIDDEN = Shown(endpoint=None, database=None, tenant=None, service_principal_id=None)
-DIFFERENT = replace(EQUAL, database="sales")
-PARTLY_DIFFERENT = replace(HIDDEN, database="sales")
+DIFFERENT = EQUAL._replace(database="sales")
+PARTLY_DIFFERENT = HIDDEN._replace(database="sales")
 
 
 def found(
@@ -137,10 +133,7 @@ def test_what_is_wanted_is_canonical() -> None:
         org=Org(key="acme", org_id="A@AdobeOrg", client_id="c"),
         sandbox="prod",
         name=" Acme ",
-        endpoint=TARGET.endpoint,
-        database="Telemetry",
-        tenant=TARGET.tenant,
-        service_principal_id=TARGET.service_principal_id,
+        target=TARGET._replace(database="Telemetry"),
         service_principal_key=Secret("fake-key"),
         marker=OURS,
     )
@@ -186,7 +179,7 @@ def test_within_the_window_the_marker_alone_decides() -> None:
         ("other name, hidden", [found(name="Other", shown=HIDDEN)], None),
         (
             "other name, another tenant",
-            [found(name="Other", shown=replace(EQUAL, tenant="contoso.com"))],
+            [found(name="Other", shown=EQUAL._replace(tenant="contoso.com"))],
             None,
         ),
     ],
@@ -228,3 +221,23 @@ def test_conflicts_never_show_what_another_connection_holds() -> None:
     assert isinstance(judged, Conflict)
     assert "database" in judged.detail
     assert "sales" not in judged.detail
+
+
+@pytest.mark.parametrize("marker", [OURS, None])
+@pytest.mark.parametrize("shown", [EQUAL, HIDDEN])
+def test_a_connection_with_an_odd_id_is_never_existing(marker: str | None, shown: Shown) -> None:
+    """Whatever it is told by; the id itself is repeated nowhere."""
+    odd = replace(found(marker=marker, shown=shown), id="", odd_id="odd '<script>'")
+
+    became = match(WANTED, listing(odd), adopt_by_name=True)
+
+    assert isinstance(became, Conflict)
+    assert became.code == "odd_id"
+    assert became.connection_ids == ()
+    assert "script" not in repr(became)
+
+
+def test_an_odd_id_blocks_no_other_row() -> None:
+    odd = replace(found(name="Other", shown=DIFFERENT), id="", odd_id="odd 7")
+
+    assert match(WANTED, listing(odd)) == Create()

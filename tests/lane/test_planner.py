@@ -1,6 +1,6 @@
 """What a run would do for each row: held against the sandbox, and against what the ledger knows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import anyio
@@ -17,9 +17,11 @@ from batchconnect.lane.planner import (
     Send,
     Settle,
     SettleFirst,
+    StatesOf,
     decide,
     must_wait,
     read_sandbox,
+    states_in,
 )
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.identity import canonical_name
@@ -47,18 +49,12 @@ ROWS = [judged(cells(number)) for number in range(1, 5)]
 
 
 def found(connection: BaseConnection, *, age_s: float | None = None, **changes: object) -> Found:
-    target = wanted(connection).target
     item = Found(
         id=f"id-{connection.row}",
         etag=None,
         name=canonical_name(connection.name),
         marker=connection.marker,
-        shown=Shown(
-            endpoint=target.endpoint,
-            database=target.database,
-            tenant=target.tenant,
-            service_principal_id=target.service_principal_id,
-        ),
+        shown=Shown(*wanted(connection).target),
         is_our_kind=True,
         created_at_ms=None if age_s is None else round(-age_s * 1000),
     )
@@ -111,6 +107,15 @@ async def decision(stands: Listing, **more: object) -> Send | Settle | SettleFir
     return one.decision
 
 
+def knowing(states: Mapping[str, RowState]) -> StatesOf:
+    """A ledger that knows these identities, and no other."""
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        return {marker: states[marker] for marker in markers if marker in states}
+
+    return states_of
+
+
 def made(connection: BaseConnection, connection_id: str = "id-made") -> Known:
     """The ledger says that an earlier run created the row."""
     state = RowState(
@@ -119,7 +124,7 @@ def made(connection: BaseConnection, connection_id: str = "id-made") -> Known:
         outcome=Created(connection_id=connection_id),
         made=connection_id,
     )
-    return Known(is_new=False, state_of=lambda marker: state)
+    return Known(is_new=False, states_of=knowing({connection.marker: state}))
 
 
 # Reading the sandbox --------------------------------------------------------------------------------
@@ -145,7 +150,7 @@ async def states(bench: Bench, rows: Iterable[BaseConnection]) -> Known:
     """A young ledger that sent these rows itself."""
     for row in rows:
         await bench.writer().begin(row.row, row.marker, number=1)
-    return Known(is_new=True, state_of=bench.ledger.marker_state)
+    return Known(is_new=True, states_of=states_in(bench.ledger))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +178,7 @@ async def test_a_new_ledger_waits_where_strangers_are_young(
     items = [found(judged(cells(n)), age_s=age) for n, age in enumerate(ages, start=1)]
     known = known or await states(Bench(), (judged(cells(number)) for number in own))
 
-    assert waits == must_wait(listing(*items), known=known, rules=rules), sentence
+    assert waits == await must_wait(listing(*items), known=known, rules=rules), sentence
 
 
 # Deciding -------------------------------------------------------------------------------------------
@@ -249,6 +254,47 @@ async def test_what_the_second_listing_shows_exists() -> None:
     assert reads.asked == []
 
 
+async def test_what_was_renamed_and_lost_its_marker_is_said_and_not_called_existing() -> None:
+    """What the ledger remembers is compared with what stands there now."""
+    there = found(
+        ROWS[0],
+        id="id-made",
+        marker=None,
+        name="other",
+        shown=Shown(*wanted(ROWS[1]).target)._replace(database="other"),
+    )
+
+    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=there), known=made(ROWS[0]))
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Conflict)
+    assert decided_on.outcome.code == "changed_since"
+    assert decided_on.outcome.connection_ids == ("id-made",)
+    assert "name" in decided_on.outcome.detail
+    assert "database" in decided_on.outcome.detail
+
+
+async def test_what_bears_the_marker_and_another_target_is_a_conflict_by_id_as_well() -> None:
+    other = Shown(*wanted(ROWS[0]).target)._replace(database="other")
+    there = found(ROWS[0], id="id-made", shown=other)
+
+    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=there), known=made(ROWS[0]))
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Conflict)
+    assert decided_on.outcome.code == "target_differs"
+
+
+async def test_an_id_that_is_another_rows_is_not_reported_and_the_row_is_settled_first() -> None:
+    """The answer had named the wrong row's connection: this row is sent only once it is proven absent."""
+    theirs = found(ROWS[1], id="id-made")
+
+    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=theirs), known=made(ROWS[0]))
+
+    assert isinstance(decided_on, SettleFirst)
+    assert decided_on.state.marker == ROWS[0].marker
+
+
 GONE = NotFound(connection_id="id-made")
 
 
@@ -303,10 +349,48 @@ async def test_many_that_are_gone_share_one_listing_and_come_last() -> None:
     reads = Reads(EMPTY, get=GONE)
     known = Known(
         is_new=False,
-        state_of=lambda marker: None if marker == ROWS[3].marker else state,
+        states_of=knowing({row.marker: state for row in ROWS if row is not ROWS[3]}),
     )
 
     decisions = await decided(EMPTY, reads=reads, known=known, rows=ROWS)
 
     assert [each.offset for each in decisions] == [3, 0, 1, 2]
     assert len(reads.listed) == 1
+
+
+async def test_the_ledger_is_asked_for_many_rows_at_once() -> None:
+    """It may be a round trip away; and of what stands there, or is in doubt, nothing is asked."""
+    rows = [judged(cells(number)) for number in range(1, 1204)]
+    asked: list[list[str]] = []
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        asked.append(list(markers))
+        return {}
+
+    in_doubt = RowState(number=2, marker=rows[1].marker, is_sent=True)
+    known = Known(is_new=False, open={rows[1].marker: in_doubt}, states_of=states_of)
+
+    decisions = await decided(listing(found(rows[0])), known=known, rows=rows)
+
+    assert [len(markers) for markers in asked] == [498, 500, 203]
+    assert [marker for markers in asked for marker in markers] == [row.marker for row in rows[2:]]
+    assert [each.offset for each in decisions] == list(range(1203))
+
+
+async def test_young_markers_are_asked_about_at_once_until_a_stranger_is_found() -> None:
+    """A sandbox may bear a hundred thousand of ours."""
+    asked: list[int] = []
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        asked.append(len(markers))
+        return {marker: RowState(number=1, marker=marker, sends=1) for marker in markers}
+
+    rows = [judged(cells(number)) for number in range(1, 702)]
+    items = [found(row, age_s=30) for row in rows[:-1]]
+    known = Known(is_new=True, states_of=states_of)
+
+    assert not await must_wait(listing(*items), known=known, rules=Rules())
+    assert asked == [500, 200]
+
+    settled = Known(is_new=True, states_of=knowing({rows[0].marker: RowState(number=1, marker="")}))
+    assert await must_wait(listing(items[0]), known=settled, rules=Rules())

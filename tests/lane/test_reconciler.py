@@ -16,7 +16,6 @@ from batchconnect.lane.reconciler import (
     NEVER_APPLIED,
     PROVEN_ABSENT,
     Doubt,
-    OnDoubt,
     Policy,
     Reconciler,
     take_up,
@@ -33,6 +32,7 @@ from batchconnect.model.outcome import (
     NotAttempted,
     Outcome,
 )
+from batchconnect.model.precaution import OnDoubt
 from tests.fake_service import Bench, cells, judged
 
 pytestmark = pytest.mark.anyio
@@ -40,12 +40,7 @@ pytestmark = pytest.mark.anyio
 CONNECTION = judged()
 WANTED = wanted(CONNECTION)
 HIDDEN = Shown(endpoint=None, database=None, tenant=None, service_principal_id=None)
-EQUAL = Shown(
-    endpoint=WANTED.target.endpoint,
-    database=WANTED.target.database,
-    tenant=WANTED.target.tenant,
-    service_principal_id=WANTED.target.service_principal_id,
-)
+EQUAL = Shown(*WANTED.target)
 EMPTY = Listing(sandbox="prod")
 FAILED = Listing(sandbox="prod", fault=ListingFault(code="http-502", detail="bad gateway"))
 REFUSED = Listing(
@@ -247,7 +242,7 @@ BY_HAND = "a connection made by hand"
         ),
         (
             "the name points elsewhere",
-            [found(marker=None, shown=replace(EQUAL, database="other"))], {}, {}, Conflict,
+            [found(marker=None, shown=EQUAL._replace(database="other"))], {}, {}, Conflict,
         ),
         (
             "the service had said no",

@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from batchconnect.lane.planner import Rules
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, Settled
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
     Event,
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.anyio
 class Commits:
     """Writes, counts the commits with settled rows, and refuses the lines of one kind."""
 
-    ledger: Ledger
+    ledger: SqliteLedger
     refuse: type[object] | None = None
     settling: int = 0
 

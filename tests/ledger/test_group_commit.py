@@ -13,16 +13,16 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending
 from batchconnect.ledger.group_commit import GroupCommit, InPlace
+from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.secret import Secret
 
 pytestmark = pytest.mark.asyncio
 
 
-class Gated(Ledger):
+class Gated(SqliteLedger):
     """A ledger on a disk that is as slow, or as full, as the test wants."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
-from batchconnect.ledger.codec import encode, settles, word_of
+from batchconnect.ledger.codec import encode, settles
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -20,6 +20,7 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
 )
+from batchconnect.ledger.kind import word_of
 from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
 from batchconnect.model.outcome import (
     Created,
@@ -137,6 +138,52 @@ def test_a_lost_answer_is_a_doubt() -> None:
     assert state.doubt == DOUBTED
     assert state.shown == InDoubt(code="timeout")
     assert (state.attempts, state.throttled, state.finished_at_ms) == (2, 1, 3000)
+
+
+@pytest.mark.parametrize("sends", [1, 2, 3])
+def test_a_send_that_ended_in_doubt_is_spent(sends: int) -> None:
+    """
+    Its answer is in doubt, no longer missing: so it counts towards the most that there may be.
+
+    Otherwise a run that is interrupted while it settles the last doubt would send once more.
+    """
+    story: list[Entry] = [PLANNED]
+    for number in range(1, sends + 1):
+        story += [Sending(number=number), DOUBTED, ABSENT]
+    sent, doubted = told(*story[:-2]), told(*story[:-1])
+
+    assert (sent.is_sent, sent.doubt, sent.spent) == (True, None, max(1, sends - 1))
+    assert (doubted.is_sent, doubted.doubt, doubted.spent) == (False, DOUBTED, sends)
+
+
+def test_a_doubt_about_what_was_settled_before_opens_it_again() -> None:
+    """One run failed to create it, another one's lost answer is taken over: nobody knows any more."""
+    state = told(PLANNED, Settled(outcome=Failed(code="x", detail="")), DOUBTED)
+
+    assert facts(state) == (True, False, 0, 1)
+    assert state.shown == DOUBTED.outcome
+
+
+@pytest.mark.parametrize(
+    "last",
+    [CREATED, Existing(connection_id="c-1", matched_by=MatchedBy.MARKER)],
+)
+def test_the_connection_that_a_row_last_had_is_remembered(last: Created | Existing) -> None:
+    """Whatever was found out since: so one that is gone is asked about by its id, and not made again."""
+    earlier = Settled(outcome=Created(connection_id="c-0"))
+    state = told(earlier, Settled(outcome=last), Settled(outcome=STOPPED), SENDING)
+
+    assert state.made == "c-1"
+    assert told(PLANNED, SENDING).made is None
+
+
+def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
+    """A process that ended says nothing about the service; it can end as often as it likes."""
+    crashed = Doubted(outcome=UNANSWERED, moment=MOMENT)
+    state = told(PLANNED, SENDING, DOUBTED, ABSENT, Sending(number=2), crashed)
+
+    assert (state.cut_short, state.spent) == (1, 1)
+    assert told(PLANNED, SENDING, crashed, ABSENT).spent == 1
 
 
 def test_a_doubt_may_be_written_again_with_a_better_reason() -> None:

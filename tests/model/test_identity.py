@@ -2,6 +2,7 @@
 
 from base64 import b32encode
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import example, given, strategies as st
@@ -20,6 +21,7 @@ from batchconnect.model.identity import (
     marker_of,
     split_marker,
 )
+from batchconnect.model.target import Target
 
 MARKER = "bc1-o2cyiczkeuyf5wanj624uvdrpp"
 OTHER = "bc1-abcdefghijklmnopqrstuvwxyz"
@@ -36,13 +38,21 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
 markers = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=26, max_size=26).map("bc1-".__add__)
 
 
+def asked(org_id: str, sandbox: str, name: str, **target: str) -> dict[str, Any]:
+    return {"org_id": org_id, "sandbox": sandbox, "name": name, "target": Target(**target)}
+
+
+def marker_with(**parts: str) -> str:
+    return marker(**asked(**parts))
+
+
 def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
 def test_the_test_vector_of_the_design_holds() -> None:
     """It stays at Adobe for good, so it never changes."""
-    assert marker(**PARTS) == MARKER
+    assert marker_with(**PARTS) == MARKER
 
 
 @pytest.mark.parametrize(
@@ -57,19 +67,19 @@ def test_the_test_vector_of_the_design_holds() -> None:
 )
 def test_another_spelling_is_the_same_row(part: str, spelling: str) -> None:
     """What the service takes for equal, the key does too."""
-    assert marker(**PARTS | {part: spelling}) == MARKER
+    assert marker_with(**PARTS | {part: spelling}) == MARKER
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_counts(part: str) -> None:
     """A row that differs in one part is another row."""
-    assert marker(**PARTS | {part: PARTS[part] + "x"}) != MARKER
+    assert marker_with(**PARTS | {part: PARTS[part] + "x"}) != MARKER
 
 
 @pytest.mark.parametrize("part", ["org_id", "sandbox"])
 def test_org_and_sandbox_are_taken_as_they_are(part: str) -> None:
     """Their letter case is not ours to change."""
-    assert marker(**PARTS | {part: PARTS[part].swapcase()}) != MARKER
+    assert marker_with(**PARTS | {part: PARTS[part].swapcase()}) != MARKER
 
 
 @given(texts, texts)
@@ -98,7 +108,7 @@ def test_the_marker_is_the_beginning_of_the_key_in_base32(parts: tuple[str, ...]
 @given(st.fixed_dictionaries(dict.fromkeys(PARTS, texts)))
 def test_what_is_canonical_stays_so(parts: dict[str, str]) -> None:
     """A second look changes nothing."""
-    org_id, sandbox, _, name, endpoint, database, tenant, principal = canonical(**parts)
+    org_id, sandbox, _, name, endpoint, database, tenant, principal = canonical(**asked(**parts))
 
     assert canonical_name(name) == name
     assert (org_id, sandbox) == (parts["org_id"], parts["sandbox"])

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -19,6 +18,7 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.run_state import fold_run
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
 from batchconnect.model.outcome import (
     Conflict,
@@ -67,7 +67,7 @@ Told = tuple[int, Entry] | tuple[int, int, Entry]
 
 def summed_up(*told: Told, opened: RunOpened = OPENED, **options: Any) -> Summary:
     """Write entries to a ledger and sum them up."""
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     run = ledger.append([Line(entry=opened, at_ms=START_MS)])
     ledger.append([_line(run, *one) for one in told])
     # A run at work has no reason yet for rows that wait for their turn.

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -15,6 +14,7 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.event import LaneStopped, Swept
 from batchconnect.model.outcome import (
     Conflict,
@@ -43,7 +43,7 @@ def told(
     *entries: Entry | tuple[int, Entry], opened: RunOpened = OPENED, **options: Any
 ) -> Summary:
     """Write entries to a ledger, one a second, those of a row with its number, and sum them up."""
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     run = ledger.append([Line(entry=opened, at_ms=START_MS)])
     for number, told in enumerate(entries, 1):
         row, entry = told if isinstance(told, tuple) else (None, told)

@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 from hypothesis import given, strategies as st
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     Entry,
     Line,
@@ -22,6 +21,7 @@ from batchconnect.ledger.entry import (
     Settled,
 )
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.outcome import Created, Existing, Failed, MatchedBy, Problem, Rejected
 from batchconnect.reports import csv as sheets, json as documents
 from batchconnect.reports.columns import columns_of, iso
@@ -41,7 +41,7 @@ def told(
     *entries: Entry | tuple[int, Entry], opened: RunOpened = OPENED, **options: Any
 ) -> Summary:
     """Write entries to a ledger, one a second, those of a row with its number, and sum them up."""
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     run = ledger.append([Line(entry=opened, at_ms=START_MS)])
     for number, told in enumerate(entries, 1):
         row, entry = told if isinstance(told, tuple) else (None, told)

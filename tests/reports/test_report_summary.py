@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     Doubted,
     Entry,
@@ -21,6 +20,7 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
 from batchconnect.model.outcome import Created, InDoubt, Status
 from batchconnect.reports.summary import Requests, Summary, summarize
@@ -38,7 +38,7 @@ def told(
     *entries: Entry | tuple[int, Entry], opened: RunOpened = OPENED, **options: Any
 ) -> Summary:
     """Write entries to a ledger, one a second, those of a row with its number, and sum them up."""
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     run = ledger.append([Line(entry=opened, at_ms=START_MS)])
     for number, told in enumerate(entries, 1):
         row, entry = told if isinstance(told, tuple) else (None, told)

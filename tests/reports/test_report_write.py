@@ -12,11 +12,12 @@ from zipfile import ZipFile
 import pytest
 
 from batchconnect import reports
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.outcome import Failed, Problem
 from batchconnect.model.secret import Secret, redact
+from batchconnect.model.target import Target
 from batchconnect.reports import FORMATS, ReportError, write_reports
 from batchconnect.reports.summary import Summary, summarize
 
@@ -24,7 +25,7 @@ RUN = "20251124-160000000-k3f9"
 
 
 def summary_of(name: str = "Acme", detail: str = "No.") -> Summary:
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     opened = RunOpened(run_id=RUN, sheets=("s.csv",), sheet_sha256="0", carried=("Ref",))
     run = ledger.append([Line(entry=opened, at_ms=1)])
     planned = RowPlanned(name=name, carried=(detail,))
@@ -281,10 +282,12 @@ def test_a_workbook_is_redacted_before_it_is_packed(tmp_path: Path) -> None:
         row,
         org=key,
         sandbox=key,
-        endpoint=key,
-        database=key,
-        tenant=key,
-        service_principal_id=key,
+        target=Target(
+            endpoint=key,
+            database=key,
+            tenant=key,
+            service_principal_id=key,
+        ),
         description=key,
         hint=key,
         connection_id=key,
@@ -316,6 +319,7 @@ def test_every_text_of_a_row_is_looked_at(tmp_path: Path) -> None:
         for field in fields(row)
         if field.name not in own and "str" in str(field.type)
     }
+    texts["target"] = Target(*[key] * len(Target._fields))
     planted = replace(row, **texts)
 
     written = write_reports(
@@ -324,5 +328,5 @@ def test_every_text_of_a_row_is_looked_at(tmp_path: Path) -> None:
         redact=lambda text: redact(text, [Secret(key)]),
     )
 
-    assert len(texts) == 16
+    assert len(texts) == 13
     assert not any(key in text_of(path) for path in written.values())

@@ -1,6 +1,8 @@
 """One run over one sheet, as its users would tell it: who is created, who waits, and why it ended."""
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import anyio
@@ -8,12 +10,12 @@ import pytest
 
 from batchconnect.lane.lane import Limits
 from batchconnect.lane.planner import Rules
-from batchconnect.lane.reconciler import OnDoubt, Policy
-from batchconnect.ledger import Ledger
+from batchconnect.lane.reconciler import MOST_SENDS, Policy
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
     Draining,
@@ -28,10 +30,11 @@ from batchconnect.model.event import (
     Settling,
     Swept,
 )
-from batchconnect.model.outcome import Created, MatchedBy, Status
+from batchconnect.model.outcome import Created, MatchedBy, NotAttempted, Status
+from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.row import Row
 from batchconnect.run.batch import Batch
-from batchconnect.run.exit_code import INTERRUPTED, TERMINATED, FailureLimit
+from batchconnect.run.exit_code import INTERRUPTED, TERMINATED
 from batchconnect.run.rerun import ParentRun
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
@@ -457,7 +460,7 @@ async def test_one_refused_row_is_its_own_matter() -> None:
 class BrokenDisk:
     """Writes until a line of this kind comes, and no more from then on."""
 
-    ledger: Ledger
+    ledger: SqliteLedger
     kind: type[object]
     is_full: bool = False
 
@@ -515,6 +518,91 @@ async def test_what_lanes_tell_stands_in_the_ledger() -> None:
     (counted,) = [event for event in told if isinstance(event, LaneCounted)]
     assert (counted.org, counted.created, counted.throttled) == ("acme", 1, 0)
     assert isinstance(bench.events[-1], RunFinished)
+
+
+@dataclass
+class BadPart:
+    """A ledger that takes no intent of some rows: of one lane's, for one commit fails and others do not."""
+
+    ledger: SqliteLedger
+    rows: AbstractSet[int]
+    kind: type[object] = Sending
+    failures: int = sys.maxsize
+    """How often it fails; then all is well again."""
+
+    async def append(self, lines: Sequence[Line]) -> None:
+        if any(isinstance(line.entry, self.kind) and line.row in self.rows for line in lines):
+            self.failures -= 1
+            if self.failures >= 0:
+                raise LedgerError("the disk is full")
+        await InPlace(self.ledger).append(lines)
+
+    def writer(self, bench: Bench) -> Callable[[int], RunWriter]:
+        return lambda run: RunWriter(self, run=run, clock=bench.clock)
+
+
+async def test_a_lane_that_cannot_write_stops_and_the_others_go_on() -> None:
+    """Its rows are not attempted, with the reason; nothing of it was sent; a rerun brings them home."""
+    bench = Bench()
+    sheet = rows(1, 3) + rows(2, 4, org="beta")
+    bad = BadPart(bench.ledger, {3, 4})
+
+    state = await bench.run(sheet, writer=bad.writer(bench))
+
+    stopped = [row.shown for row in bench.rows(state) if isinstance(row.shown, NotAttempted)]
+    (stop,) = bench.heard(LaneStopped)
+    assert [seen.org_id for seen in bench.service.posts] == [ACME.org_id] * 2
+    assert Counter(bench.statuses(state)) == {Status.CREATED: 2, Status.NOT_ATTEMPTED: 2}
+    assert {outcome.code for outcome in stopped} == {"lane_stopped"}
+    assert all("the disk is full" in outcome.detail for outcome in stopped)
+    assert (stop.org, stop.code) == ("beta", "ledger")
+    assert code_of(state) == ExitCode.UNFINISHED
+    again = await bench.run(sheet)
+    assert Counter(bench.statuses(again)) == {Status.EXISTING: 2, Status.CREATED: 2}
+    assert bench.service.twice() == []
+
+
+async def test_where_no_lane_can_write_the_run_ends_and_stays_open() -> None:
+    """As one whose ledger is unusable; with room again the same command goes on."""
+    bench = Bench()
+    sheet = rows(1) + rows(2, org="beta")
+    bad = BadPart(bench.ledger, {1, 2})
+
+    with pytest.raises(LedgerError, match="full"):
+        await bench.run(sheet, writer=bad.writer(bench))
+
+    assert bench.service.posts == []
+    state = await bench.run(sheet)
+    assert state.resumes == 1
+    assert bench.statuses(state) == [Status.CREATED] * 2
+
+
+async def test_an_outcome_is_kept_and_written_when_there_is_room_again() -> None:
+    """A disk that is full for a moment costs no look-up, and stops nobody."""
+    bench = Bench()
+    bad = BadPart(bench.ledger, {1}, kind=Settled, failures=3)
+
+    state = await bench.run(rows(1, 2), writer=bad.writer(bench))
+
+    (first, _) = bench.rows(state)
+    assert bench.statuses(state) == [Status.CREATED] * 2
+    assert isinstance(first.shown, Created)
+    assert not first.shown.reconciled
+    assert code_of(state) == ExitCode.OK
+
+
+async def test_what_lanes_tell_is_kept_until_it_can_be_written() -> None:
+    """Rows do not wait for it, and nothing of it is told twice."""
+    bench = Bench(service=creates(lambda seen: Fate(answered_s=2)))
+    bad = BadPart(bench.ledger, {None}, kind=LaneTold, failures=1)  # type: ignore[arg-type]  # a line of no row
+    bench.service.denied[BETA.org_id] = DENIED
+
+    state = await bench.run(rows(1) + rows(2, org="beta"), writer=bad.writer(bench))
+
+    told = [getattr(line.entry, "event", None) for line in bench.ledger.run_lines(state.number)]
+    assert [event.org for event in told if isinstance(event, LaneStopped)] == ["beta"]
+    assert sorted(event.org for event in told if isinstance(event, LaneCounted)) == ["acme", "beta"]
+    assert bad.failures < 0
 
 
 async def test_a_full_disk_under_what_lanes_tell_ends_the_run_as_well() -> None:
@@ -727,6 +815,25 @@ async def test_doubts_of_one_sandbox_share_their_listings() -> None:
 
     one, fifty = reads
     assert fifty <= one + 4
+
+
+async def test_an_interruption_in_the_last_doubt_buys_no_further_send() -> None:
+    """A send that ended in doubt is spent, whichever process takes the doubt up."""
+    bench = Bench(service=creates(lambda seen: lost(applied_s=None)))
+    stop = Stop()
+
+    def hear(_event: Event) -> None:
+        if len(bench.heard(RowInDoubt)) == MOST_SENDS:
+            stop.ask(INTERRUPTED)
+
+    bench.on_event = hear
+    await bench.run(rows(1), stop=stop)
+    bench.on_event = lambda _event: None
+    state = await bench.run(rows(1))
+
+    assert state.resumes == 1
+    assert len(bench.service.posts) == MOST_SENDS
+    assert bench.codes(state) == ["never_applied"]
 
 
 async def test_what_is_never_applied_fails_after_three_sends() -> None:

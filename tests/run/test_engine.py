@@ -14,12 +14,13 @@ from batchconnect.model.errors import ExitCode, LedgerInUseError, UsageError
 from batchconnect.model.event import Event, LaneStopped, RowSettled, RowStarted
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
+from batchconnect.options import RunOptions, with_defaults
 from batchconnect.reports.summary import Summary
 from batchconnect.run import header
-from batchconnect.run.choices import Choices
-from batchconnect.run.engine import Listener, onboard_sheet, opened_ledger, rules_of, settle
+from batchconnect.run.engine import Listener, onboard_sheet, rules_of, settle
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.header import new_run_id
+from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.service import connected
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
@@ -33,8 +34,8 @@ class Desk:
     """One person's folder, and the commands that are given in it."""
 
     def __init__(self, home: Path) -> None:
-        self.choices = Choices(simulate=True, reports=home)
-        self.settings = Settings(rate=100.0)
+        self.options = with_defaults(RunOptions(simulate=True, reports=home))
+        self.settings = Settings(options=RunOptions(rate=100.0))
         self.events: list[Event] = []
         self.reported: list[Summary] = []
         self.on_event: Callable[[Event, Stop], None] = lambda event, stop: None
@@ -58,7 +59,7 @@ class Desk:
         return await onboard_sheet(
             MemorySheet(rows or SHEET),
             settings=self.settings,
-            choices=self.choices,
+            options=self.options,
             environ={},
             listener=self.listener(),
             report=self.reported.append,
@@ -70,7 +71,7 @@ class Desk:
         return await settle(
             run_id,
             settings=self.settings,
-            choices=self.choices,
+            options=self.options,
             listener=self.listener(),
             report=self.reported.append,
         )
@@ -129,7 +130,7 @@ async def test_what_a_lane_tells_stands_in_the_report(desk: Desk) -> None:
 
 @pytest.mark.asyncio
 async def test_an_interrupted_run_goes_on_under_its_id(desk: Desk) -> None:
-    desk.settings = replace(desk.settings, rate=20.0)
+    desk.settings = replace(desk.settings, options=RunOptions(rate=20.0))
     desk.on_event = lambda event, stop: (
         stop.ask(INTERRUPTED) if isinstance(event, RowSettled) else None
     )
@@ -187,7 +188,7 @@ async def test_a_parent_that_nobody_knows_is_a_usage_error(desk: Desk) -> None:
 @pytest.mark.asyncio
 async def test_a_ledger_in_use_is_refused_at_once(desk: Desk) -> None:
     with (
-        opened_ledger(desk.choices, "simulator", about={"command": "first"}),
+        opened_ledger(desk.options, "simulator", about={"command": "first"}),
         pytest.raises(LedgerInUseError, match="first"),
     ):
         await desk.run()
@@ -208,13 +209,13 @@ async def test_reconcile_settles_what_a_cut_off_run_left(desk: Desk) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_plans_rules_are_the_choices(desk: Desk) -> None:
-    choices = replace(
-        desk.choices, settle_s=7.0, settle_first=True, adopt_by_name=True, recreate=True
+async def test_the_plans_rules_are_the_options(desk: Desk) -> None:
+    options = replace(
+        desk.options, settle=7.0, settle_first=True, adopt_by_name=True, recreate=True
     )
 
-    async with connected(desk.settings, choices, on_event=print, in_memory=True) as service:
-        rules = rules_of(service, choices)
+    async with connected(desk.settings, options, on_event=print, in_memory=True) as service:
+        rules = rules_of(service, options)
 
     expected = Rules(settle_s=7.0, settle_first=True, adopt_by_name=True, recreate=True)
     assert expected == rules

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchconnect.ledger import MEMORY, Ledger
 from batchconnect.ledger.entry import Line, RunEnded, RunOpened
+from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.errors import UsageError
 from batchconnect.run.history import find_run, open_run, run_in_doubt, run_states, summary_of
 
@@ -30,22 +30,22 @@ def opened(run_id: str, sheet: str = "sha", parent: str | None = None) -> RunOpe
 
 
 @pytest.fixture
-def ledger() -> Iterator[Ledger]:
+def ledger() -> Iterator[SqliteLedger]:
     """In memory."""
-    with Ledger(MEMORY, host="platform.test") as ledger:
+    with SqliteLedger(MEMORY, host="platform.test") as ledger:
         yield ledger
 
 
-def begin(ledger: Ledger, run_id: str, **rest: str) -> int:
+def begin(ledger: SqliteLedger, run_id: str, **rest: str) -> int:
     return ledger.append([Line(entry=opened(run_id, **rest), at_ms=1)])
 
 
-def end(ledger: Ledger, run: int, *, closed: bool = True) -> None:
+def end(ledger: SqliteLedger, run: int, *, closed: bool = True) -> None:
     ended = RunEnded(exit_code=0 if closed else 130, closed=closed, reason="")
     ledger.append([Line(entry=ended, run=run, at_ms=2)])
 
 
-def test_runs_come_newest_first(ledger: Ledger) -> None:
+def test_runs_come_newest_first(ledger: SqliteLedger) -> None:
     """As a person looks for them."""
     begin(ledger, "20260101-a")
     begin(ledger, "20260102-b")
@@ -53,7 +53,7 @@ def test_runs_come_newest_first(ledger: Ledger) -> None:
     assert [state.opened.run_id for state in run_states(ledger)] == ["20260102-b", "20260101-a"]
 
 
-def test_a_run_is_found_by_its_id_or_the_beginning_of_it(ledger: Ledger) -> None:
+def test_a_run_is_found_by_its_id_or_the_beginning_of_it(ledger: SqliteLedger) -> None:
     """None means the newest."""
     for name in ("20260101-a", "20260101-ab", "20260102-b"):
         begin(ledger, name)
@@ -63,7 +63,7 @@ def test_a_run_is_found_by_its_id_or_the_beginning_of_it(ledger: Ledger) -> None
     assert find_run(ledger, "20260101-a").opened.run_id == "20260101-a", "the whole id wins"
 
 
-def test_a_beginning_of_several_runs_is_not_enough(ledger: Ledger) -> None:
+def test_a_beginning_of_several_runs_is_not_enough(ledger: SqliteLedger) -> None:
     """The hint names them."""
     begin(ledger, "20260101-a")
     begin(ledger, "20260101-b")
@@ -74,7 +74,7 @@ def test_a_beginning_of_several_runs_is_not_enough(ledger: Ledger) -> None:
     assert caught.value.hint == "20260101-b 20260101-a"
 
 
-def test_what_is_not_there_is_told(ledger: Ledger) -> None:
+def test_what_is_not_there_is_told(ledger: SqliteLedger) -> None:
     """By name, or as an empty ledger."""
     with pytest.raises(UsageError, match="there is no run yet"):
         find_run(ledger, None)
@@ -82,7 +82,7 @@ def test_what_is_not_there_is_told(ledger: Ledger) -> None:
         find_run(ledger, "x")
 
 
-def test_an_open_run_over_the_same_sheet_goes_on(ledger: Ledger) -> None:
+def test_an_open_run_over_the_same_sheet_goes_on(ledger: SqliteLedger) -> None:
     """Only the newest, only if it was not closed, and only of the same content."""
     first = begin(ledger, "20260101-a", sheet="one")
     end(ledger, first, closed=False)
@@ -97,7 +97,7 @@ def test_an_open_run_over_the_same_sheet_goes_on(ledger: Ledger) -> None:
     assert open_run(ledger, "three") is None
 
 
-def test_a_rerun_is_no_run_to_go_on_with(ledger: Ledger) -> None:
+def test_a_rerun_is_no_run_to_go_on_with(ledger: SqliteLedger) -> None:
     """It goes on by itself, under `rerun`."""
     end(ledger, begin(ledger, "20260101-a"))
     end(ledger, begin(ledger, "20260102-b", parent="20260101-a"), closed=False)
@@ -105,7 +105,7 @@ def test_a_rerun_is_no_run_to_go_on_with(ledger: Ledger) -> None:
     assert open_run(ledger, "sha") is None
 
 
-def test_without_doubts_the_newest_run_is_meant(ledger: Ledger) -> None:
+def test_without_doubts_the_newest_run_is_meant(ledger: SqliteLedger) -> None:
     """A named one is meant in any case."""
     begin(ledger, "20260101-a")
     begin(ledger, "20260102-b")
@@ -114,7 +114,7 @@ def test_without_doubts_the_newest_run_is_meant(ledger: Ledger) -> None:
     assert run_in_doubt(ledger, "20260101").opened.run_id == "20260101-a"
 
 
-def test_a_report_s_content_comes_from_the_ledger_alone(ledger: Ledger) -> None:
+def test_a_report_s_content_comes_from_the_ledger_alone(ledger: SqliteLedger) -> None:
     """Here of a run that has no row yet."""
     begin(ledger, "20260101-a")
 

@@ -10,10 +10,11 @@ from batchconnect.ledger.codec import encode
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, InDoubt, Outcome, Rejected
-from batchconnect.model.row import Column, Row
+from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarriedOver, CarryOver, Intake, Skipped
 from batchconnect.run.intake import examine, take_in
 from batchconnect.sheet import MemorySheet, Sheet

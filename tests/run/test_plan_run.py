@@ -10,7 +10,7 @@ import pytest
 
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.model.outcome import Status
-from batchconnect.run.choices import Choices
+from batchconnect.options import RunOptions, with_defaults
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run, told_reason
 from batchconnect.run.service import connected
 from batchconnect.settings import load_settings
@@ -38,13 +38,13 @@ def practice(batchconnect: CommandLine) -> Iterator[Practice]:
 
 def looked(rows: Iterable[Mapping[str, Any]], **chosen: Any) -> SheetPlan:
     """A plan_run of rows, with the settings of the environment."""
-    choices = Choices(**chosen)
+    options = with_defaults(RunOptions(**chosen))
     settings = load_settings(path=None, environ=os.environ)
 
     async def work() -> SheetPlan:
-        async with connected(settings, choices, on_event=lambda _event: None) as service:
+        async with connected(settings, options, on_event=lambda _event: None) as service:
             return await plan_run(
-                MemorySheet(list(rows)), service=service, choices=choices, environ=os.environ
+                MemorySheet(list(rows)), service=service, options=options, environ=os.environ
             )
 
     return anyio.run(work)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import Line, Sending
+from batchconnect.ledger.entry import Line, Sending, Settled
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model.errors import LedgerError
 from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.practice import ACME, Practice
 from tests.command_line import FAST, CommandLine, many, signalled
@@ -62,7 +64,7 @@ def test_an_intent_without_an_answer_is_a_doubt_too(
     """As a process leaves it that was killed between the two."""
     batchconnect("run", batchconnect.sheet(many(1)), *FAST)
     path = Path("reports/ledger.sqlite3").absolute()
-    with Ledger(path, host="127.0.0.1") as ledger:
+    with SqliteLedger(path, host="127.0.0.1") as ledger:
         (state,) = fold_rows(ledger.row_lines(1))
         intent = Sending(number=2)
         ledger.append([Line(entry=intent, run=1, row=state.number, marker=state.marker, at_ms=1)])
@@ -128,3 +130,30 @@ def test_only_named_orgs_and_sandboxes_are_spoken_to(
 
     assert done.code == 6
     assert practice.journal(ACME, since=before) == []
+
+
+def test_a_verdict_that_cannot_be_written_leaves_the_other_sandboxes_theirs(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 5, and the same command settles what is left."""
+    practice.by_name(Client_001=LATER, Client_002=LATER)
+    first, second = many(2)
+    sheet = batchconnect.sheet([first, {**second, "sandbox": "prod"}])
+    batchconnect("run", sheet, *FAST, "--settle", "0.3", "--on-doubt", "hold")
+    settle = RunWriter.settle
+
+    async def full(writer: RunWriter, row: int, marker: str | None, settled: Settled) -> None:
+        if row == 2:
+            raise LedgerError("the disk is full")
+        await settle(writer, row, marker, settled)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunWriter, "settle", full)
+        broken = batchconnect("reconcile", "--settle", "30")
+    counts = batchconnect("status", "--json").json["counts"]
+    again = batchconnect("reconcile", "--settle", "30")
+
+    assert (broken.code, again.code) == (5, 0), (broken, again)
+    assert "the disk is full" in broken.err
+    assert (counts["created"], counts["in_doubt"]) == (1, 1)
+    assert len(practice.creates()) == 2

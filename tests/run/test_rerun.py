@@ -10,6 +10,7 @@ from batchconnect.lane.orphan import Orphan
 from batchconnect.ledger.entry import Doubted, Line, Moment, RowPlanned, Settled
 from batchconnect.ledger.row_state import UNANSWERED, RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.column import Column
 from batchconnect.model.identity import marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import (
@@ -23,8 +24,9 @@ from batchconnect.model.outcome import (
     Outcome,
     Rejected,
 )
-from batchconnect.model.row import Cell, Column, Row
+from batchconnect.model.row import Cell, Row
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import TARGET_COLUMNS, Target
 from batchconnect.run.accounting import CarriedOver, Skipped
 from batchconnect.run.rerun import ParentRun, inherited, wanted_of
 from batchconnect.validation.connection import BaseConnection
@@ -38,25 +40,24 @@ ROW_GONE = NotAttempted(code="row_gone", detail="The row is no longer in the she
 
 
 def connection(name: str, number: int = 2) -> BaseConnection:
-    endpoint = "https://acme.westeurope.kusto.windows.net"
+    target = Target(
+        endpoint="https://acme.westeurope.kusto.windows.net",
+        database="Telemetry",
+        tenant=GUID,
+        service_principal_id=GUID,
+    )
     return BaseConnection(
         row=number,
         org=ORG,
         sandbox="prod",
         name=name,
-        endpoint=endpoint,
-        database="Telemetry",
-        tenant=GUID,
-        service_principal_id=GUID,
+        target=target,
         service_principal_key=Secret("planted~secret"),
         marker=marker(
             org_id=ORG.org_id,
             sandbox="prod",
             name=name,
-            endpoint=endpoint,
-            database="Telemetry",
-            tenant=GUID,
-            service_principal_id=GUID,
+            target=target,
         ),
     )
 
@@ -68,10 +69,7 @@ def planned(name: str) -> RowPlanned:
         org="acme",
         org_id=ORG.org_id,
         sandbox="prod",
-        endpoint=asked.endpoint,
-        database=asked.database,
-        tenant=asked.tenant,
-        service_principal_id=asked.service_principal_id,
+        **asked.target._asdict(),
     )
 
 
@@ -294,10 +292,7 @@ def fed_back(name: str, **changed: str | Secret) -> Row:
     asked = planned(name)
     cells: dict[Column, Cell] = {
         Column.NAME: asked.name,
-        Column.ENDPOINT: asked.endpoint,
-        Column.DATABASE: asked.database,
-        Column.TENANT: asked.tenant,
-        Column.SERVICE_PRINCIPAL_ID: asked.service_principal_id,
+        **dict(zip(TARGET_COLUMNS, asked.target, strict=True)),
         Column.SERVICE_PRINCIPAL_KEY: Secret(""),
     }
     return Row(number=2, cells={**cells, **{Column(c): cell for c, cell in changed.items()}})

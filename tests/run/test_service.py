@@ -5,10 +5,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event, LanePaused
 from batchconnect.model.org import Org
-from batchconnect.run.choices import SETTLE_S, Choices
+from batchconnect.options import MergedOptions, RunOptions, with_defaults
 from batchconnect.run.service import SIMULATED_HOST, ConnectedService, connected, host_of
 from batchconnect.settings import Settings
 
@@ -17,12 +18,12 @@ def org(key: str, url: str = "https://platform.adobe.io") -> Org:
     return Org(key=key, org_id=f"{key}@AdobeOrg", client_id=key, platform_url=url)
 
 
-def looked_at(settings: Settings, choices: Choices) -> ConnectedService:
+def looked_at(settings: Settings, options: MergedOptions) -> ConnectedService:
     """The service as it was while it was connected."""
 
     async def work() -> ConnectedService:
         async with connected(
-            settings, choices, on_event=lambda _event: None, in_memory=True
+            settings, options, on_event=lambda _event: None, in_memory=True
         ) as service:
             return service
 
@@ -51,14 +52,14 @@ def test_the_real_service_settles_within_the_agreed_window() -> None:
     """D + L, unless it was chosen otherwise; zero is a choice."""
     real = Settings(orgs=(org("acme"),))
 
-    assert looked_at(real, Choices()).settle_s == SETTLE_S
-    assert looked_at(real, Choices(settle_s=0.0)).settle_s == 0.0
-    assert looked_at(real, Choices()).host == "platform.adobe.io"
+    assert looked_at(real, with_defaults()).settle_s == SETTLE_S
+    assert looked_at(real, with_defaults(RunOptions(settle=0.0))).settle_s == 0.0
+    assert looked_at(real, with_defaults()).host == "platform.adobe.io"
 
 
 def test_the_simulator_settles_within_what_its_profile_needs() -> None:
     """A few seconds; its host is its own, so that no ledger is taken for a real one."""
-    service = looked_at(Settings(), Choices(simulate=True))
+    service = looked_at(Settings(), with_defaults(RunOptions(simulate=True)))
 
     assert service.host == SIMULATED_HOST
     assert service.settle_s < 10
@@ -66,21 +67,23 @@ def test_the_simulator_settles_within_what_its_profile_needs() -> None:
 
 def test_the_rate_is_kept_for_orgs_that_only_the_simulator_knows() -> None:
     """`--rate` has its effect without any settings, too."""
-    service = looked_at(Settings(rate=7.0), Choices(simulate=True))
+    service = looked_at(
+        Settings(options=RunOptions(rate=7.0)), with_defaults(RunOptions(simulate=True))
+    )
 
     assert service.lane_of("anybody").org.rate == 7.0
 
 
 def test_an_org_has_one_lane() -> None:
     """It is made when it is first asked for."""
-    service = looked_at(Settings(orgs=(org("acme"),)), Choices())
+    service = looked_at(Settings(orgs=(org("acme"),)), with_defaults())
 
     assert service.lane_of("acme") is service.lane_of("acme")
 
 
 def test_whoever_listens_later_hears_of_the_lanes() -> None:
     """The listener may be set after a lane was made."""
-    service = looked_at(Settings(orgs=(org("acme"),)), Choices())
+    service = looked_at(Settings(orgs=(org("acme"),)), with_defaults())
     heard: list[Event] = []
     service.lane_of("acme")
 
@@ -95,8 +98,8 @@ def test_the_simulator_keeps_its_state_private(tmp_path: Path) -> None:
     """Among what is simulated, readable to nobody else."""
 
     async def work() -> None:
-        choices = Choices(simulate=True, reports=tmp_path)
-        async with connected(Settings(), choices, on_event=lambda _event: None):
+        options = with_defaults(RunOptions(simulate=True, reports=tmp_path))
+        async with connected(Settings(), options, on_event=lambda _event: None):
             pass
 
     anyio.run(work)
@@ -105,20 +108,18 @@ def test_the_simulator_keeps_its_state_private(tmp_path: Path) -> None:
     assert state.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("spoiled", ["a folder that is none", "no database", "no profile"])
+@pytest.mark.parametrize("spoiled", ["a folder that is none", "no database"])
 def test_a_simulator_that_cannot_be_is_told(tmp_path: Path, spoiled: str) -> None:
     """With place and remedy, not as an unexpected error."""
-    choices = Choices(simulate=True, reports=tmp_path / "r")
+    options = with_defaults(RunOptions(simulate=True, reports=tmp_path / "r"))
     if spoiled == "a folder that is none":
         (tmp_path / "r").write_text("a file")
-    elif spoiled == "no database":
+    else:
         (tmp_path / "r" / "simulated").mkdir(parents=True)
         (tmp_path / "r" / "simulated" / "simulator.sqlite3").write_text("no database at all")
-    else:
-        choices = Choices(simulate=True, reports=tmp_path / "r", fault="nonsense")
 
     async def work() -> None:
-        async with connected(Settings(), choices, on_event=lambda _event: None):
+        async with connected(Settings(), options, on_event=lambda _event: None):
             raise AssertionError("it is not to be had")
 
     with pytest.raises(UsageError) as caught:

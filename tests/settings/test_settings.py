@@ -10,8 +10,8 @@ import pytest
 from batchconnect.model.errors import ExitCode, SettingsError
 from batchconnect.model.org import IMS_URL, PLATFORM_URL, SCOPES
 from batchconnect.model.secret import Secret
+from batchconnect.options import RunOptions
 from batchconnect.settings import Settings, load_settings
-from batchconnect.settings.options import Overrides
 
 ORG_ID = "5C1328435BF324E90A49402A@AdobeOrg"
 OTHER_ID = "6D1328435BF324E90A49402B@AdobeOrg"
@@ -45,24 +45,24 @@ def write(text: str, name: str = "batchconnect.toml", mode: int = 0o600) -> Path
 def load(
     text: str | None = None,
     environ: Mapping[str, str] = ENVIRON,
-    overrides: Overrides | None = None,
+    options: RunOptions | None = None,
     *,
     resolve_secrets: bool = True,
 ) -> Settings:
     if text is not None:
         write(text)
     return load_settings(
-        path=None, environ=environ, overrides=overrides, resolve_secrets=resolve_secrets
+        path=None, environ=environ, options=options, resolve_secrets=resolve_secrets, flags=True
     )
 
 
 def refusal(
     text: str | None = None,
     environ: Mapping[str, str] = ENVIRON,
-    overrides: Overrides | None = None,
+    options: RunOptions | None = None,
 ) -> str:
     with pytest.raises(SettingsError) as caught:
-        load(text, environ, overrides)
+        load(text, environ, options)
     error = caught.value
     told = f"{error.message}\n{error.hint}"
 
@@ -169,21 +169,28 @@ def test_flags_win_over_variables_and_these_over_the_file() -> None:
     settings = load(
         text + "rate = 3\n",
         environ,
-        Overrides(ledger=Path("flag.db"), rate=4.0, allow_hosts=("Gateway.Example.com",)),
+        RunOptions(ledger=Path("flag.db"), rate=4.0, allow_hosts=("Gateway.Example.com",)),
     )
 
-    assert (Path("flag.db"), Path("env-reports")) == (settings.ledger, settings.reports)
-    assert (settings.rate, settings.orgs[0].rate, settings.concurrency) == (4.0, 4.0, 8)
-    assert settings.skip_invalid
-    assert settings.allow_hosts == ("gateway.example.com",)
+    assert (Path("flag.db"), Path("env-reports")) == (
+        settings.options.ledger,
+        settings.options.reports,
+    )
+    assert (settings.options.rate, settings.orgs[0].rate, settings.options.concurrency) == (
+        4.0,
+        4.0,
+        8,
+    )
+    assert settings.options.skip_invalid
+    assert settings.options.allow_hosts == ("gateway.example.com",)
 
 
 def test_a_flag_may_switch_off_what_the_file_switches_on() -> None:
     """False is an answer, None is not."""
     text = "skip_invalid = true\n" + ACME
 
-    assert not load(text, overrides=Overrides(skip_invalid=False)).skip_invalid
-    assert load(text).skip_invalid
+    assert not load(text, options=RunOptions(skip_invalid=False)).options.skip_invalid
+    assert load(text).options.skip_invalid
 
 
 def test_every_long_lived_option_may_stand_in_the_file() -> None:
@@ -195,19 +202,22 @@ def test_every_long_lived_option_may_stand_in_the_file() -> None:
         "conf/b.toml",
     )
     settings = load_settings(
-        path=Path("conf/b.toml"), environ=ENVIRON, overrides=Overrides(allow_hosts=("x.y",))
+        path=Path("conf/b.toml"), environ=ENVIRON, options=RunOptions(allow_hosts=("x.y",))
     )
 
     assert (
-        settings.settle,
-        settings.on_doubt,
-        settings.patience,
-        settings.timeout,
+        settings.options.settle,
+        settings.options.on_doubt,
+        settings.options.patience,
+        settings.options.timeout,
     ) == (200.0, "hold", 60.5, 30.0)
-    assert settings.allow_refs
-    assert (Path("conf/keys"), Path("/etc/ca.pem")) == (settings.refs_dir, settings.ca_bundle)
-    assert settings.allow_hosts == ("x.y", "gw.example.com")
-    assert Secret("http://u:pass%40word@p:1") == settings.proxy
+    assert settings.options.allow_refs
+    assert (Path("conf/keys"), Path("/etc/ca.pem")) == (
+        settings.options.refs_dir,
+        settings.options.ca_bundle,
+    )
+    assert settings.options.allow_hosts == ("x.y", "gw.example.com")
+    assert Secret("http://u:pass%40word@p:1") == settings.options.proxy
     assert Secret("pass@word") in settings.secrets
     assert "proxy in conf/b.toml is written out" in settings.warnings[0]
     assert "pass" not in repr(settings)
@@ -219,34 +229,20 @@ def test_a_proxy_without_a_password_is_no_secret_to_warn_about() -> None:
     elsewhere = load(
         'proxy = "env:PROXY"\n' + ACME, {**ENVIRON, "PROXY": f"http://u:{CANARY}@p:3128"}
     )
-    flag = load(ACME, overrides=Overrides(proxy="http://flag:1"))
+    flag = load(ACME, options=RunOptions(proxy="http://flag:1"))
 
     assert (plain.warnings, plain.secrets) == ((), (Secret(CANARY),))
     assert elsewhere.warnings == ()
     assert elsewhere.secrets == (Secret(CANARY), Secret(CANARY))
-    assert flag.proxy == Secret("http://flag:1")
-    assert load('proxy = "env:PROXY"\n' + ACME, resolve_secrets=False).proxy is None
+    assert flag.options.proxy == Secret("http://flag:1")
+    assert load('proxy = "env:PROXY"\n' + ACME, resolve_secrets=False).options.proxy is None
 
 
 def test_without_options_nothing_is_assumed() -> None:
     """The user of a value knows its default."""
     settings = load(ACME)
 
-    assert {None} == {
-        settings.ledger,
-        settings.reports,
-        settings.rate,
-        settings.concurrency,
-        settings.timeout,
-        settings.settle,
-        settings.patience,
-        settings.on_doubt,
-        settings.refs_dir,
-        settings.proxy,
-        settings.ca_bundle,
-    }
-    assert not settings.skip_invalid
-    assert not settings.allow_refs
+    assert settings.options == RunOptions()
 
 
 def test_paths_in_the_file_are_relative_to_the_file() -> None:
@@ -258,14 +254,17 @@ def test_paths_in_the_file_are_relative_to_the_file() -> None:
     )
     settings = load(environ={"BATCHCONNECT_SETTINGS": "conf/b.toml"})
 
-    assert (Path("conf/l.db"), Path.home() / "r") == (settings.ledger, settings.reports)
+    assert (Path("conf/l.db"), Path.home() / "r") == (
+        settings.options.ledger,
+        settings.options.reports,
+    )
     assert Secret(CANARY) == settings.orgs[0].client_secret
 
 
 def test_settings_do_not_change() -> None:
     """They are frozen."""
     with pytest.raises(FrozenInstanceError):
-        load(ACME).rate = 1.0  # type: ignore[misc]  # that is the test
+        load(ACME).orgs = ()  # type: ignore[misc]  # that is the test
 
 
 # -- secrets ---------------------------------------------------------------------------------------
@@ -427,18 +426,21 @@ def test_an_unknown_key_is_named_with_the_nearest_known(text: str, words: str) -
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('rate = "fast"\n' + ACME, "rate in batchconnect.toml must be a number above 0"),
-        ("rate = true\n" + ACME, "rate in batchconnect.toml must be a number above 0"),
-        (ACME + "rate = 0", "rate in [orgs.acme] of batchconnect.toml must be a number above 0"),
-        (ACME + "rate = nan", "must be a number above 0"),
+        ('rate = "fast"\n' + ACME, "rate in batchconnect.toml must be a number of at least 0.01"),
+        ("rate = true\n" + ACME, "rate in batchconnect.toml must be a number of at least 0.01"),
+        (
+            ACME + "rate = 0",
+            "rate in [orgs.acme] of batchconnect.toml must be a number of at least 0.01",
+        ),
+        (ACME + "rate = nan", "must be a number of at least 0.01"),
         (ACME + 'aliases = "one"', "aliases in [orgs.acme] of batchconnect.toml must be a list"),
         (ACME + "aliases = [1]", "aliases in [orgs.acme] of batchconnect.toml must be a list"),
         ('skip_invalid = "true"\n' + ACME, "must be true or false"),
         ("concurrency = 0\n" + ACME, "concurrency in batchconnect.toml must be a whole number"),
         ("settle = -1\n" + ACME, "settle in batchconnect.toml must be seconds"),
         ('on_doubt = "guess"\n' + ACME, '"resend" or "hold"'),
-        ('reports = ""\n' + ACME, "reports in batchconnect.toml must be a text"),
-        ("ledger = 5\n" + ACME, "ledger in batchconnect.toml must be a text"),
+        ('reports = ""\n' + ACME, "reports in batchconnect.toml must be a path"),
+        ("ledger = 5\n" + ACME, "ledger in batchconnect.toml must be a path"),
         ("orgs = 5", "orgs in batchconnect.toml must be a section"),
         ("[orgs]\nacme = 5", "orgs.acme in batchconnect.toml must be a section"),
         (ACME + 'sandbox = "Prod"', "sandbox in [orgs.acme] of batchconnect.toml: "),
@@ -466,13 +468,10 @@ def test_a_wrong_variable_or_flag_is_named_as_such() -> None:
     """Not as a line of the file that has none."""
     in_variable = refusal(ACME, {**ENVIRON, "BATCHCONNECT_ORGS__ACME__RATE": "fast"})
     unknown = refusal(ACME, {**ENVIRON, "BATCHCONNECT_ORGS__ACME__SANDBOXES": CANARY})
-    in_flag = refusal(ACME, overrides=Overrides(rate=-1.0, skip_invalid=True, settle=-1.0))
-    host = refusal(ACME, overrides=Overrides(allow_hosts=("a/b",)))
+    host = refusal(ACME, options=RunOptions(allow_hosts=("a/b",)))
 
-    assert "BATCHCONNECT_ORGS__ACME__RATE must be a number above 0" in in_variable
+    assert "BATCHCONNECT_ORGS__ACME__RATE must be a number of at least 0.01" in in_variable
     assert "BATCHCONNECT_ORGS__ACME__SANDBOXES is not a setting; sandbox is one" in unknown
-    assert "--rate must be a number above 0" in in_flag
-    assert "--settle must be seconds" in in_flag
     assert "--allow-host must name hosts" in host
 
 
@@ -582,9 +581,9 @@ def test_adobes_hosts_loopback_and_allowed_hosts_are_good(
 ) -> None:
     """They become one spelling."""
     environ = {**ONE_ORG, f"BATCHCONNECT_{setting.upper()}": text}
-    allowed = Overrides(allow_hosts=("gateway.example.com.", "2001:db8::1"))
+    allowed = RunOptions(allow_hosts=("gateway.example.com.", "2001:db8::1"))
 
-    assert url == getattr(load(environ=environ, overrides=allowed).orgs[0], setting)
+    assert url == getattr(load(environ=environ, options=allowed).orgs[0], setting)
 
 
 @pytest.mark.parametrize(

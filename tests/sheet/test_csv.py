@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column, Row
+from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.sheet import Sheet, open_sheet
 

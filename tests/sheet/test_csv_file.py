@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column, Row
+from batchconnect.model.row import Row
 from batchconnect.sheet import Sheet, open_sheet
 
 HEADER = "name,endpoint,database,tenant,servicePrincipalId,servicePrincipalKey,org,sandbox"

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column, NotText
+from batchconnect.model.report_columns import REPORT_COLUMNS
+from batchconnect.model.row import NotText
 from batchconnect.model.secret import Secret
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, read
-from batchconnect.sheet.header_words import MEANINGS, REPORT_COLUMNS, letters_of, looks_secret
+from batchconnect.sheet.header_words import MEANINGS, letters_of, looks_secret
 
 COLUMNS = [str(column) for column in Column]
 

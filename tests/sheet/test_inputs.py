@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Rejected
-from batchconnect.model.row import Cell, Column
+from batchconnect.model.row import Cell
 from batchconnect.model.secret import Secret
 from batchconnect.sheet import open_sheet
 from batchconnect.validation.connection import BaseConnection, parse

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column, NotText
+from batchconnect.model.row import NotText
 from batchconnect.model.secret import Secret
 from batchconnect.sheet import MemorySheet
 

@@ -1,13 +1,13 @@
 """Checked by mypy, never executed: how programs use the public face."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import assert_type
 
 import pandas as pd
 
 import batchconnect
-from batchconnect import Choices, Event, Report, Result, Settings, Status, Stop
+from batchconnect import Event, Report, Result, RunOptions, Settings, Status, Stop
 
 
 async def from_a_path(path: Path) -> None:
@@ -40,7 +40,7 @@ async def with_everything(stop: Stop) -> None:
         ledger="ledger.sqlite3",
         reports=Path("reports"),
         on_event=hear,
-        choices=Choices(simulate=True, max_rows=5),
+        options=RunOptions(simulate=True, max_rows=5, reports="here"),
         stop=stop,
     )
     stop.ask("enough")
@@ -49,6 +49,20 @@ async def with_everything(stop: Stop) -> None:
     assert_type(report.exit_code, int)
     assert_type(report.folder, Path | None)
     assert_type(report.to_pandas(), pd.DataFrame)
+
+
+def options() -> None:
+    """Texts are converted where they are meant; what is None is not chosen."""
+    chosen = RunOptions(
+        on_doubt="hold",
+        max_failures="5%",
+        only="org=acme",
+        ledger="l.sqlite3",
+        proxy=batchconnect.Secret("http://proxy.test:3128"),
+    )
+    assert_type(chosen.concurrency, int | None)
+    assert_type(chosen.only, Sequence[str] | None)
+    RunOptions(max_failures=20, only=["org=acme", "sandbox=dev"], ca_bundle=Path("ca.pem"))
 
 
 def without_a_loop() -> Report:
@@ -64,4 +78,6 @@ def wrong() -> None:
     """What a checker has to find."""
     batchconnect.onboard_sync("clients.csv", "settings.toml")  # type: ignore[call-arg]  # by name only
     batchconnect.onboard_sync(["a row"])  # type: ignore[list-item]  # no mapping
-    batchconnect.Choices(simulated=True)  # type: ignore[call-arg]  # misspelled
+    RunOptions(simulated=True)  # type: ignore[call-arg]  # misspelled
+    RunOptions(concurrency="64")  # type: ignore[arg-type]  # no number
+    RunOptions(rate=True)  # a checker takes it for 1.0; it is refused when it runs

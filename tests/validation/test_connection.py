@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.identity import find_marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Rejected, Severity
-from batchconnect.model.row import Cell, Column, Header, NotText, Row
+from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import Secret
-from batchconnect.validation.connection import BaseConnection, Target, parse, target_of
+from batchconnect.model.target import Target
+from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
 
@@ -95,10 +97,12 @@ def test_a_healthy_row_becomes_a_connection() -> None:
         sandbox="prod",
         name="Acme, Inc. Telemetrie Süd",
         text="Acme sales",
-        endpoint="https://acme.westeurope.kusto.windows.net",
-        database="Telemetry",
-        tenant=GUID,
-        service_principal_id=PRINCIPAL,
+        target=Target(
+            endpoint="https://acme.westeurope.kusto.windows.net",
+            database="Telemetry",
+            tenant=GUID,
+            service_principal_id=PRINCIPAL,
+        ),
         service_principal_key=Secret("planted~secret.value-1"),
         marker="bc1-o2cyiczkeuyf5wanj624uvdrpp",
     )
@@ -136,8 +140,8 @@ def test_identifiers_are_normalised_with_a_note_each() -> None:
         }
     )
 
-    assert connection.endpoint == "https://acme.westeurope.kusto.windows.net"
-    assert (connection.tenant, connection.service_principal_id) == ("contoso.com", PRINCIPAL)
+    assert connection.target.endpoint == "https://acme.westeurope.kusto.windows.net"
+    assert connection.target[2:] == ("contoso.com", PRINCIPAL)
     assert connection.org is ACME
     assert findings(connection) == [
         ("endpoint_normalised", "C12"),
@@ -303,7 +307,7 @@ def test_an_allowed_reference_is_resolved_and_judged() -> None:
 
 def test_a_target_is_canonical() -> None:
     """What two connections are compared by."""
-    assert target_of(accepted({"tenant": "Contoso.com"})) == Target(
+    assert accepted({"tenant": "Contoso.com"}).target.compared() == Target(
         endpoint="https://acme.westeurope.kusto.windows.net",
         database="telemetry",
         tenant="contoso.com",

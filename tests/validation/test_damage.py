@@ -3,9 +3,10 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from batchconnect.model.column import Column
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Severity
-from batchconnect.model.row import Cell, Column, Header, NotText, Row
+from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.damage import (

@@ -2,11 +2,13 @@
 
 from hypothesis import given, strategies as st
 
+from batchconnect.model.column import Column
 from batchconnect.model.identity import marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Severity
-from batchconnect.model.row import Column, Header
+from batchconnect.model.row import Header
 from batchconnect.model.secret import Secret
+from batchconnect.model.target import Target
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.doubles import Doubled, Doubles
 
@@ -18,25 +20,24 @@ GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 def connection(
     row: int, name: str = "Acme", database: str = "telemetry", sandbox: str = "prod"
 ) -> BaseConnection:
-    endpoint = "https://acme.westeurope.kusto.windows.net"
+    target = Target(
+        endpoint="https://acme.westeurope.kusto.windows.net",
+        database=database,
+        tenant=GUID,
+        service_principal_id=GUID,
+    )
     return BaseConnection(
         row=row,
         org=ORG,
         sandbox=sandbox,
         name=name,
-        endpoint=endpoint,
-        database=database,
-        tenant=GUID,
-        service_principal_id=GUID,
+        target=target,
         service_principal_key=Secret(f"secret {row}"),
         marker=marker(
             org_id=ORG.org_id,
             sandbox=sandbox,
             name=name,
-            endpoint=endpoint,
-            database=database,
-            tenant=GUID,
-            service_principal_id=GUID,
+            target=target,
         ),
     )
 

@@ -12,9 +12,10 @@ from hypothesis import given, settings, strategies as st
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.column import Column
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
-from batchconnect.model.row import Column, Row
+from batchconnect.model.row import Row
 from batchconnect.run.accounting import Intake
 from batchconnect.run.intake import Parse, examine, take_in
 from batchconnect.sheet import MemorySheet, Sheet, open_sheet

@@ -2,8 +2,9 @@
 
 from hypothesis import given, strategies as st
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Cell, Column, NotText, Row
+from batchconnect.model.row import Cell, NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import _judged
 from batchconnect.validation.reference import References

@@ -9,16 +9,17 @@ from functools import partial
 import anyio
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import choices_of, settings_of, warn_ignored_flags
-from batchconnect.cli.options import OutputOptions, PartOptions, PlaceOptions, ServiceOptions
+from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.flow_service import Spec, Unreadable
 from batchconnect.lane.lane import Lane
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.org import Org
-from batchconnect.run.choices import Choices
+from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import told_reason
+from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.settings import Settings
 
@@ -36,41 +37,41 @@ class Checked:
     """The note is a warning."""
 
 
-def run(
-    output: OutputOptions, places: PlaceOptions, part: PartOptions, service: ServiceOptions
-) -> int:
+def run(output: OutputOptions, given: Given) -> int:
     """Check every org, or those that were chosen; reads only."""
     console = Console(output)
-    settings = settings_of(places, os.environ, service=service)
-    choices = choices_of(settings, places, service=service, part=part)
-    warn_ignored_flags(part, console)
+    settings = settings_of(as_part(given), os.environ)
+    options = options_of(settings, given)
+    warn_ignored_flags(given, console)
     console.warn(settings.warnings)
     found = anyio.run(
-        partial(_check_all, settings, choices, part.sandbox),
+        partial(_check_all, settings, options, given.options.sandbox),
         backend_options={"use_uvloop": sys.platform != "win32"},
     )
     console.result(
         {"orgs": [_document(checked) for checked in found]},
-        [line for checked in found for line in _lines(checked)] or [_none(choices)],
+        [line for checked in found for line in _lines(checked)] or [_none(options)],
     )
     refused = [checked for checked in found if checked.refusal is not None]
     if refused and len(refused) == len(found):
         return ExitCode.STOPPED
     is_odd = bool(settings.warnings) or any(checked.is_odd for checked in found)
-    return ExitCode.UNFINISHED if refused or (choices.strict and is_odd) else ExitCode.OK
+    return ExitCode.UNFINISHED if refused or (options.strict and is_odd) else ExitCode.OK
 
 
-async def _check_all(settings: Settings, choices: Choices, sandbox: str | None) -> list[Checked]:
+async def _check_all(
+    settings: Settings, options: MergedOptions, sandbox: str | None
+) -> list[Checked]:
     found: dict[str, Checked] = {}
 
     async def check(lane: Lane, place: str | None) -> None:
         found[lane.org.key] = await _check(lane, place)
 
     with unwrap_exception_group():
-        async with connected(settings, choices, on_event=lambda _event: None) as service:
-            is_chosen = choices.chooser(service.orgs)
+        async with connected(settings, options, on_event=lambda _event: None) as service:
+            is_chosen = chooser(options, service.orgs)
             orgs = [
-                org for org in _known(service, choices) if is_chosen(org, sandbox or org.sandbox)
+                org for org in _known(service, options) if is_chosen(org, sandbox or org.sandbox)
             ]
             async with anyio.create_task_group() as tasks:
                 for org in orgs:
@@ -78,9 +79,9 @@ async def _check_all(settings: Settings, choices: Choices, sandbox: str | None) 
             return [found[org.key] for org in orgs]
 
 
-def _known(service: ConnectedService, choices: Choices) -> list[Org]:
+def _known(service: ConnectedService, options: MergedOptions) -> list[Org]:
     """The orgs of the settings, and those of the simulator that were named: there any name is one."""
-    named = [service.orgs.find(only[4:]) for only in choices.only if only.startswith("org=")]
+    named = [service.orgs.find(only[4:]) for only in options.only if only.startswith("org=")]
     known = {org.key: org for org in (*service.orgs.all, *named) if org is not None}
     return list(known.values())
 
@@ -116,9 +117,9 @@ def _signed_in(org: Org, sandbox: str, spec: Spec) -> Checked:
     return Checked(org=org, sandbox=sandbox, note=note, is_odd=True)
 
 
-def _none(choices: Choices) -> str:
-    if choices.only:
-        return f"no org of the settings is chosen by {', '.join(choices.only)}"
+def _none(options: MergedOptions) -> str:
+    if options.only:
+        return f"no org of the settings is chosen by {', '.join(options.only)}"
     return "no org is set; in the simulator any `org` cell is an org"
 
 

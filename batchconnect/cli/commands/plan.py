@@ -9,25 +9,19 @@ import anyio
 
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import (
-    choices_of,
+    options_of,
     place_flags,
     settings_of,
     sheet_of,
     warn_of_places,
 )
-from batchconnect.cli.options import (
-    OutputOptions,
-    PlaceOptions,
-    RunOptions,
-    ServiceOptions,
-    SheetOptions,
-)
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
-from batchconnect.run.choices import Choices
+from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
@@ -36,30 +30,25 @@ from batchconnect.sheet import Sheet
 
 def run(
     output: OutputOptions,
-    places: PlaceOptions,
-    sheet_options: SheetOptions,
-    service: ServiceOptions,
-    run_options: RunOptions,
+    given: Given,
     *,
     sheet: str,
 ) -> int:
     """Show what a run with the same options would do."""
     console = Console(output)
-    settings = settings_of(
-        places, os.environ, service=service, sheet=sheet_options, run=run_options
-    )
-    choices = choices_of(settings, places, service=service, sheet=sheet_options, run=run_options)
-    with sheet_of(sheet, sheet_options, console) as opened:
-        warn_of_places(choices, settings, console)
+    settings = settings_of(given, os.environ)
+    options = options_of(settings, given)
+    with sheet_of(sheet, options, console) as opened:
+        warn_of_places(options, settings, console)
         found = anyio.run(
-            partial(_look, opened, settings, choices),
+            partial(_look, opened, settings, options),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
     console.result(
-        _document(found, choices),
-        _lines(found, choices, following=_next(found, choices, settings, sheet, places)),
+        _document(found, options),
+        _lines(found, options, following=_next(found, options, settings, sheet, given)),
     )
-    if found.rejected and not choices.skip_invalid:
+    if found.rejected and not options.skip_invalid:
         return ExitCode.SHEET
     if found.is_refused:
         return ExitCode.STOPPED
@@ -67,17 +56,17 @@ def run(
     return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
 
 
-async def _look(sheet: Sheet, settings: Settings, choices: Choices) -> SheetPlan:
+async def _look(sheet: Sheet, settings: Settings, options: MergedOptions) -> SheetPlan:
     with unwrap_exception_group():
-        async with connected(settings, choices, on_event=lambda _event: None) as service:
-            return await plan_run(sheet, service=service, choices=choices, environ=os.environ)
+        async with connected(settings, options, on_event=lambda _event: None) as service:
+            return await plan_run(sheet, service=service, options=options, environ=os.environ)
 
 
-def _document(found: SheetPlan, choices: Choices) -> dict[str, object]:
+def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
     return {
         "rows": found.rows,
         "not_selected": found.not_selected,
-        "max_rows": choices.max_rows,
+        "max_rows": options.max_rows,
         "rejected": [
             {"row": row, "cell": problem.cell, "code": problem.code, "what": problem.what}
             for row, problems in sorted(found.rejected.items())
@@ -104,24 +93,24 @@ def _document(found: SheetPlan, choices: Choices) -> dict[str, object]:
 
 
 def _next(
-    found: SheetPlan, choices: Choices, settings: Settings, sheet: str, places: PlaceOptions
+    found: SheetPlan, options: MergedOptions, settings: Settings, sheet: str, given: Given
 ) -> str | None:
     """The run that was planned; where the sheet has to be corrected first, what tells how."""
-    if found.rejected and not choices.skip_invalid:
-        return shlex.join(["batchconnect", "validate", sheet, *place_flags(places)])
+    if found.rejected and not options.skip_invalid:
+        return shlex.join(["batchconnect", "validate", sheet, *place_flags(given)])
     if found.is_refused:
-        return shlex.join(["batchconnect", "orgs", *place_flags(places)])
-    given = sys.argv[1:]
-    if "plan" in given:
-        given[given.index("plan")] = "run"
+        return shlex.join(["batchconnect", "orgs", *place_flags(given)])
+    words = sys.argv[1:]
+    if "plan" in words:
+        words[words.index("plan")] = "run"
     else:
-        given = ["run", sheet, *place_flags(places)]
+        words = ["run", sheet, *place_flags(given)]
     redactor = Redactor()
     redactor.hold(*settings.secrets)
-    return redactor.text(shlex.join(["batchconnect", *given]))
+    return redactor.text(shlex.join(["batchconnect", *words]))
 
 
-def _lines(found: SheetPlan, choices: Choices, *, following: str | None) -> list[str]:
+def _lines(found: SheetPlan, options: MergedOptions, *, following: str | None) -> list[str]:
     # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
     orgs = max([len("org"), *(len(escape_control(one.org)) for one in found.sandboxes)])
     sandboxes = max(
@@ -139,7 +128,7 @@ def _lines(found: SheetPlan, choices: Choices, *, following: str | None) -> list
     if found.not_selected:
         lines.append(f"{_rows(found.not_selected)} left out by --only")
     create = sum(one.create for one in found.sandboxes)
-    most = choices.max_rows
+    most = options.max_rows
     canary = f" ({most} of them with --max-rows)" if most is not None and most < create else ""
     rejected = len(found.rejected)
     lines.append(

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -11,48 +10,46 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import RunObserver
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
-    choices_of,
+    as_part,
+    options_of,
     place_flags,
     settings_of,
     warn_ignored_flags,
     warn_of_places,
 )
-from batchconnect.cli.options import OutputOptions, PartOptions, PlaceOptions, ServiceOptions
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
+from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
-from batchconnect.run.choices import Choices
 from batchconnect.run.engine import settle
+from batchconnect.run.places import home_of
 from batchconnect.settings import Settings
 
 
 def run(
     output: OutputOptions,
-    places: PlaceOptions,
-    part: PartOptions,
-    service: ServiceOptions,
+    given: Given,
     *,
     run_id: str | None,
 ) -> int:
     """Settle the doubts of a run; by default of the newest that has any."""
     console = Console(output)
-    settings = settings_of(places, os.environ, service=service)
-    choices = choices_of(settings, places, service=service, part=part)
-    if part.sandbox is not None:
-        choices = replace(choices, only=(*choices.only, f"sandbox={part.sandbox}"))
-    warn_ignored_flags(part, console)
-    warn_of_places(choices, settings, console)
-    observer = RunObserver(choices=choices, output=output, log_json=False, console=console)
+    settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
+    options = options_of(settings, given)
+    warn_ignored_flags(given, console)
+    warn_of_places(options, settings, console)
+    observer = RunObserver(options=options, output=output, log_json=False, console=console)
     summary = anyio.run(
-        partial(_carry_out, run_id, settings, choices, observer),
+        partial(_carry_out, run_id, settings, options, observer),
         backend_options={"use_uvloop": sys.platform != "win32"},
     )
     again = next_command(
-        summary, same="the command that began it, once more", options=place_flags(places)
+        summary, same="the command that began it, once more", options=place_flags(given)
     )
-    folder = choices.home / summary.opened.run_id
+    folder = home_of(options) / summary.opened.run_id
     console.result(observer.document, closing_lines(summary, folder=folder, next_command=again))
     if not summary.counts[Status.IN_DOUBT] and not observer.settled:
         console.say(f"nothing is in doubt in run {summary.opened.run_id}")
@@ -62,7 +59,7 @@ def run(
 
 
 async def _carry_out(
-    run_id: str | None, settings: Settings, choices: Choices, observer: RunObserver
+    run_id: str | None, settings: Settings, options: MergedOptions, observer: RunObserver
 ) -> Summary:
     try:
         with unwrap_exception_group():
@@ -71,7 +68,7 @@ async def _carry_out(
                 summary = await settle(
                     run_id,
                     settings=settings,
-                    choices=choices,
+                    options=options,
                     listener=observer.listener,
                     report=observer.report,
                 )

@@ -4,33 +4,32 @@ import os
 from pathlib import Path
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import choices_of, ledger_of, settings_of
-from batchconnect.cli.options import OutputOptions, PlaceOptions
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import is_held
+from batchconnect.cli.commands.start import ledger_of, options_of, settings_of
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.escape import escape_control
 from batchconnect.reports import write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history import find_run, summary_of
+from batchconnect.run.opened_ledger import is_in_use
 from batchconnect.run.org_report import folder_name, orgs_of, summary_of_org
+from batchconnect.run.places import home_of
 
 BY_ORG = "by-org"
 """Folder of the orgs' own reports, in the run's."""
 
 
-def run(
-    output: OutputOptions, places: PlaceOptions, *, run_id: str | None, by_org: bool = False
-) -> int:
+def run(output: OutputOptions, given: Given, *, run_id: str | None, by_org: bool = False) -> int:
     """Write the report of a run; by default of the last one. With *by_org*, one per org as well."""
     console = Console(output)
-    choices = choices_of(settings_of(places, os.environ, offline=True), places)
-    with ledger_of(choices) as ledger:
+    options = options_of(settings_of(given, os.environ, offline=True), given)
+    with ledger_of(options) as ledger:
         state = find_run(ledger, run_id)
-        live = is_held(choices.ledger_path) and not state.is_closed
+        live = is_in_use(options) and not state.is_closed
         summary = summary_of(ledger, state, live=live)
-        files = write_reports(summary, choices.home / state.opened.run_id)
-        folders = _write_by_org(ledger, state, choices.home) if by_org else {}
+        files = write_reports(summary, home_of(options) / state.opened.run_id)
+        folders = _write_by_org(ledger, state, home_of(options)) if by_org else {}
         document = {
             **summary_document(summary),
             "files": {name: str(path) for name, path in files.items()},
@@ -46,7 +45,7 @@ def run(
     return 0
 
 
-def _write_by_org(ledger: Ledger, state: RunState, home: Path) -> dict[str, Path]:
+def _write_by_org(ledger: LedgerReader, state: RunState, home: Path) -> dict[str, Path]:
     """One folder per org; two orgs whose names make one folder name get a number."""
     folders: dict[str, Path] = {}
     for org in orgs_of(ledger, state):

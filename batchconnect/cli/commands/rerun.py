@@ -6,35 +6,27 @@ from pathlib import Path
 
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import run as run_sheet
-from batchconnect.cli.commands.start import choices_of, ledger_of, settings_of
-from batchconnect.cli.options import (
-    OutputOptions,
-    PlaceOptions,
-    RunOptions,
-    ServiceOptions,
-    SheetOptions,
-)
+from batchconnect.cli.commands.start import ledger_of, options_of, settings_of
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.outcome import Status
+from batchconnect.options import RunOptions, merge
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history import find_run, summary_of
 
 
 def run(
     output: OutputOptions,
-    places: PlaceOptions,
-    sheet_options: SheetOptions,
-    service: ServiceOptions,
-    run_options: RunOptions,
+    given: Given,
     *,
     run_id: str | None = None,
     sheet: str | None = None,
 ) -> int:
     """Take up the unfinished rows of a run; by default of the last one."""
     console = Console(output)
-    settings = settings_of(places, os.environ, offline=True)
-    choices = choices_of(settings, places)
-    with ledger_of(choices) as ledger:
+    settings = settings_of(given, os.environ, offline=True)
+    options = options_of(settings, given)
+    with ledger_of(options) as ledger:
         parent = find_run(ledger, run_id)
         summary = summary_of(ledger, parent)
     opened = parent.opened
@@ -58,19 +50,11 @@ def run(
         f"rerun of {opened.run_id}: {summary.total - done} of {summary.total} rows unfinished"
     )
     # What the parent was told about its sheet holds for the rerun, unless it is said anew.
-    alike = replace(
-        sheet_options,
-        worksheet=sheet_options.worksheet or opened.worksheet,
-        encoding=sheet_options.encoding or opened.encoding,
-        org=sheet_options.org or opened.org,
-        sandbox=sheet_options.sandbox or opened.sandbox,
+    as_before = RunOptions(
+        worksheet=opened.worksheet or None,
+        encoding=opened.encoding or None,
+        org=opened.org or None,
+        sandbox=opened.sandbox or None,
     )
-    return run_sheet(
-        output,
-        places,
-        alike,
-        service,
-        run_options,
-        sheet=path,
-        parent=opened.run_id,
-    )
+    alike = replace(given, options=merge(given.options, as_before))
+    return run_sheet(output, alike, sheet=path, parent=opened.run_id)

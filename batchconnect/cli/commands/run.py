@@ -16,20 +16,14 @@ import anyio
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
-    choices_of,
+    options_of,
     place_flags,
     settings_of,
     sheet_of,
     warn_of_places,
 )
 from batchconnect.cli.log import Log, open_log
-from batchconnect.cli.options import (
-    OutputOptions,
-    PlaceOptions,
-    RunOptions,
-    ServiceOptions,
-    SheetOptions,
-)
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.progress import open_progress
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
@@ -37,14 +31,15 @@ from batchconnect.model.event import Event, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
+from batchconnect.options import MergedOptions
 from batchconnect.reports import LOG, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
-from batchconnect.run.choices import Choices
 from batchconnect.run.engine import Listener, onboard_sheet
+from batchconnect.run.places import home_of, ledger_path_of
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
@@ -55,10 +50,7 @@ _MOST_PROBLEMS: Final = 1000
 
 def run(
     output: OutputOptions,
-    places: PlaceOptions,
-    sheet_options: SheetOptions,
-    service: ServiceOptions,
-    run_options: RunOptions,
+    given: Given,
     *,
     sheet: str,
     parent: str | None = None,
@@ -66,22 +58,22 @@ def run(
     """Run a sheet; with a parent, only what that run left unfinished."""
     console = Console(output)
     environ = os.environ
-    settings = settings_of(places, environ, service=service, sheet=sheet_options, run=run_options)
-    choices = choices_of(settings, places, service=service, sheet=sheet_options, run=run_options)
-    with sheet_of(sheet, sheet_options, console) as opened:
-        warn_of_places(choices, settings, console)
+    settings = settings_of(given, environ)
+    options = options_of(settings, given)
+    with sheet_of(sheet, options, console) as opened:
+        warn_of_places(options, settings, console)
         observer = RunObserver(
-            choices=choices, output=output, log_json=run_options.log_json, console=console
+            options=options, output=output, log_json=given.log_json, console=console
         )
         summary = anyio.run(
             partial(
                 _carry_out,
                 opened,
                 settings=settings,
-                choices=choices,
+                options=options,
                 environ=environ,
                 observer=observer,
-                drain_s=run_options.drain,
+                drain_s=given.drain,
                 parent=parent,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
@@ -89,12 +81,14 @@ def run(
     again = next_command(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
-        options=place_flags(places),
+        options=place_flags(given),
     )
     if observer.problems:
         # Each problem was told with its cell: the incidents would say it once more.
         summary = replace(summary, incidents=())
-    lines = closing_lines(summary, folder=choices.home / summary.opened.run_id, next_command=again)
+    lines = closing_lines(
+        summary, folder=home_of(options) / summary.opened.run_id, next_command=again
+    )
     console.result(observer.document, [*observer.problems, *lines])
     return int(summary.exit_code or 0)
 
@@ -104,14 +98,14 @@ class RunObserver:
     What attends a run from the outside: progress, log, redaction, report.
 
     Args:
-        choices: Where the run's folder lies.
+        options: Where the run's folder lies.
         output: How much is said.
         log_json: `--log-json`.
         console: Where it is said.
     """
 
     def __init__(
-        self, *, choices: Choices, output: OutputOptions, log_json: bool, console: Console
+        self, *, options: MergedOptions, output: OutputOptions, log_json: bool, console: Console
     ) -> None:
         self.redactor = Redactor()
         self.stop = Stop()
@@ -120,7 +114,7 @@ class RunObserver:
         """Of a run that refused to start: every problem of the sheet with its cell."""
         self.settled = 0
         """Rows that were settled while it observed."""
-        self._choices = choices
+        self._options = options
         self._log_json = log_json
         self._verbose = output.verbose
         self._console = console
@@ -157,7 +151,7 @@ class RunObserver:
 
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
-        folder = self._choices.home / summary.opened.run_id
+        folder = home_of(self._options) / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
         if summary.exit_code == ExitCode.SHEET:
             self.problems = _problems(summary)
@@ -167,11 +161,11 @@ class RunObserver:
         }
 
     def _open_log(self, event: RunStarted) -> None:
-        folder = self._choices.home / event.run_id
+        folder = home_of(self._options) / event.run_id
         what = "goes on" if event.resumed else "begins"
         simulated = ", simulated" if event.simulated else ""
         self._progress.message(
-            f"run {event.run_id} {what}{simulated}; ledger: {self._choices.ledger_path}"
+            f"run {event.run_id} {what}{simulated}; ledger: {ledger_path_of(self._options)}"
         )
         make_folder(folder)
         self._log = self._stack.enter_context(
@@ -201,7 +195,7 @@ async def _carry_out(
     sheet: Sheet,
     *,
     settings: Settings,
-    choices: Choices,
+    options: MergedOptions,
     environ: Mapping[str, str],
     observer: RunObserver,
     drain_s: float,
@@ -214,7 +208,7 @@ async def _carry_out(
                 summary = await onboard_sheet(
                     sheet,
                     settings=settings,
-                    choices=choices,
+                    options=options,
                     environ=environ,
                     listener=observer.listener,
                     report=observer.report,

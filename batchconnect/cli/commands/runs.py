@@ -3,26 +3,26 @@
 import os
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import choices_of, settings_of
-from batchconnect.cli.options import OutputOptions, PlaceOptions
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import is_held
+from batchconnect.cli.commands.start import options_of, settings_of
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
+from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger
+from batchconnect.run.places import ledger_path_of
 
 
-def run(output: OutputOptions, places: PlaceOptions, *, limit: int) -> int:
+def run(output: OutputOptions, given: Given, *, limit: int) -> int:
     """Show the last runs of the ledger."""
     console = Console(output)
-    choices = choices_of(settings_of(places, os.environ, offline=True), places)
-    if not choices.ledger_path.exists():
-        console.result({"runs": []}, [f"no run yet in {choices.ledger_path}"])
+    options = options_of(settings_of(given, os.environ, offline=True), given)
+    if not is_there(options):
+        console.result({"runs": []}, [f"no run yet in {ledger_path_of(options)}"])
         return 0
-    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
-        held = is_held(choices.ledger_path)
+    with read_ledger(options) as ledger:
+        held = is_in_use(options)
         summaries: list[Summary] = []
         for state in run_states(ledger):
             if len(summaries) == limit:

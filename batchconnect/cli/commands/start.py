@@ -1,135 +1,76 @@
-"""From options to what the engine takes: settings, choices, an open sheet."""
+"""From options to what the engine takes: settings, options, an open sheet."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.options import (
-    PartOptions,
-    PlaceOptions,
-    RunOptions,
-    ServiceOptions,
-    SheetOptions,
-)
-from batchconnect.lane.reconciler import OnDoubt
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import place_warning
+from batchconnect.cli.options import SHEET, Given
+from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import LedgerError, UsageError
-from batchconnect.run.choices import REPORTS, Choices
-from batchconnect.run.exit_code import FailureLimit
+from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
+from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
+from batchconnect.run.places import ledger_path_of
 from batchconnect.settings import Settings, load_settings
-from batchconnect.settings.options import Overrides
 from batchconnect.sheet import Sheet, open_sheet
 
-_WHOLE: Final = 100.0
-"""Per cent."""
+_PLACES: Final = ("reports", "ledger", "simulate")
 
 
-def settings_of(
-    places: PlaceOptions,
-    environ: Mapping[str, str],
-    *,
-    service: ServiceOptions | None = None,
-    sheet: SheetOptions | None = None,
-    run: RunOptions | None = None,
-    offline: bool = False,
-) -> Settings:
+def as_part(given: Given, *, sandbox: str | None = None) -> Given:
+    """
+    What a command without a sheet was given: there `--org` chooses, for there is no cell to fill.
+
+    Args:
+        given: As it was given.
+        sandbox: The one that is chosen likewise.
+    """
+    options = given.options
+    org = () if options.org is None else (f"org={options.org}",)
+    also = () if sandbox is None else (f"sandbox={sandbox}",)
+    only = (*org, *(options.only or ()), *also)
+    part = replace(options, org=None, sandbox=None, only=only or None)
+    return replace(given, options=part)
+
+
+def settings_of(given: Given, environ: Mapping[str, str], *, offline: bool = False) -> Settings:
     """
     Load the settings with the flags that win over them.
 
     Args:
-        places: Where.
+        given: The flags.
         environ: The environment.
-        service: Flags of a command that talks to the service.
-        sheet: Flags of a command that reads a sheet.
-        run: Flags of a run.
         offline: No credential is needed, nor any org.
 
     Raises:
         SettingsError: As of `load_settings`.
     """
-    overrides = Overrides(
-        ledger=places.ledger,
-        reports=places.reports,
-        skip_invalid=(run is not None and run.skip_invalid) or None,
-        rate=service.rate if service else None,
-        concurrency=service.concurrency if service else None,
-        timeout=service.timeout if service else None,
-        settle=service.settle if service else None,
-        patience=service.patience if service else None,
-        on_doubt=service.on_doubt if service else None,
-        allow_refs=(sheet is not None and sheet.allow_refs) or None,
-        refs_dir=sheet.refs_dir if sheet else None,
-        allow_hosts=tuple((service.allow_host if service else None) or ()),
-        proxy=service.proxy if service else None,
-        ca_bundle=service.ca_bundle if service else None,
-    )
     return load_settings(
-        path=places.settings,
+        path=given.settings,
         environ=environ,
-        overrides=overrides,
-        resolve_secrets=not (offline or places.simulate),
+        options=given.options,
+        resolve_secrets=not (offline or given.options.simulate),
+        flags=True,
     )
 
 
-def choices_of(
-    settings: Settings,
-    places: PlaceOptions,
-    *,
-    service: ServiceOptions | None = None,
-    sheet: SheetOptions | None = None,
-    run: RunOptions | None = None,
-    part: PartOptions | None = None,
-) -> Choices:
+def options_of(settings: Settings, given: Given) -> MergedOptions:
     """
     Everything that was chosen; what no flag and no setting names keeps its default.
 
     Raises:
         UsageError: Options contradict each other.
     """
-    default = Choices()
-    fault = service.fault if service else None
-    if fault is not None and not places.simulate:
+    if given.options.fault is not None and not given.options.simulate:
         raise UsageError(
             "--fault without --simulate", hint="Trouble is practised against the simulator only."
         )
-    return Choices(
-        worksheet=sheet.worksheet if sheet else None,
-        encoding=sheet.encoding if sheet else None,
-        org=sheet.org if sheet else None,
-        sandbox=sheet.sandbox if sheet else None,
-        only=_only(part) if part else tuple((sheet.only if sheet else None) or ()),
-        concurrency=settings.concurrency or default.concurrency,
-        timeout_s=settings.timeout or default.timeout_s,
-        settle_s=settings.settle,
-        on_doubt=OnDoubt(settings.on_doubt or default.on_doubt),
-        patience_s=default.patience_s if settings.patience is None else settings.patience,
-        skip_invalid=settings.skip_invalid,
-        max_rows=run.max_rows if run else None,
-        max_failures=_max_failures(run.max_failures) if run else None,
-        note=run.note if run else "",
-        strict=bool((sheet and sheet.strict) or (part and part.strict)),
-        adopt_by_name=service.adopt_by_name if service else False,
-        recreate=run.recreate if run else False,
-        settle_first=run.settle_first if run else False,
-        allow_refs=settings.allow_refs,
-        refs_dir=settings.refs_dir,
-        proxy=settings.proxy.reveal() if settings.proxy else None,
-        ca_bundle=settings.ca_bundle,
-        simulate=places.simulate,
-        fault=fault or default.fault,
-        seed=service.seed if service else default.seed,
-        reports=settings.reports or REPORTS,
-        ledger=settings.ledger,
-    )
+    return with_defaults(settings.options)
 
 
 @contextmanager
-def sheet_of(path: str, options: SheetOptions, console: Console) -> Iterator[Sheet]:
+def sheet_of(path: str, options: MergedOptions, console: Console) -> Iterator[Sheet]:
     """
     An open sheet, its warnings said.
 
@@ -147,91 +88,63 @@ def sheet_of(path: str, options: SheetOptions, console: Console) -> Iterator[She
         sheet.close()
 
 
-def warn_of_places(choices: Choices, settings: Settings, console: Console) -> None:
+def warn_of_places(options: MergedOptions, settings: Settings, console: Console) -> None:
     """Say what is odd about settings and ledger, and which ledger it is."""
     console.warn(settings.warnings)
-    warning = place_warning(choices.ledger_path)
+    warning = warning_of_place(options)
     if warning is not None:
         console.warn([warning])
 
 
-def warn_ignored_flags(part: PartOptions, console: Console) -> None:
+def warn_ignored_flags(given: Given, console: Console) -> None:
     """A run's options that a command takes, so that one command line serves all, and has no use for."""
-    idle = {
-        "--max-rows": part.max_rows is not None,
-        "--max-failures": part.max_failures is not None,
-        "--note": bool(part.note),
-    }
-    names = ", ".join(name for name, is_given in idle.items() if is_given)
+    idle = {name: getattr(given.options, name) for name in ("max_rows", "max_failures", "note")}
+    names = ", ".join(OPTIONS[name].flag for name, value in idle.items() if value not in {None, ""})
     if names:
         console.say(f"note: without effect here, for nothing is created: {names}")
 
 
 @contextmanager
-def ledger_of(choices: Choices) -> Iterator[Ledger]:
+def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
     """
     The ledger, for reading; a run may be at work on it.
 
     Raises:
         LedgerError: There is none, or it is unusable.
     """
-    if not choices.ledger_path.exists():
-        raise LedgerError(f"there is no ledger at {choices.ledger_path}", hint=_where(choices))
-    with Ledger(choices.ledger_path, simulated=choices.simulate, read_only=True) as ledger:
+    if not is_there(options):
+        raise LedgerError(f"there is no ledger at {ledger_path_of(options)}", hint=_where(options))
+    with read_ledger(options) as ledger:
         yield ledger
 
 
-def _where(choices: Choices) -> str:
-    if not choices.simulate and replace(choices, simulate=True).ledger_path.exists():
+def _where(options: MergedOptions) -> str:
+    if not options.simulate and is_there(replace(options, simulate=True)):
         return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
     return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
 
 
-def place_flags(places: PlaceOptions) -> list[str]:
+def place_flags(given: Given) -> list[str]:
     """What the next command needs to find the same ledger and reports."""
-    again: list[str] = []
-    for name, path in (
-        ("--settings", places.settings),
-        ("--reports", places.reports),
-        ("--ledger", places.ledger),
-    ):
-        again += [name, str(path)] if isinstance(path, Path) else []
-    return [*again, "--simulate"] if places.simulate else again
+    settings = [] if given.settings is None else ["--settings", str(given.settings)]
+    return [*settings, *_flags(given.options, _PLACES)]
 
 
-def sheet_flags(options: SheetOptions) -> list[str]:
+def sheet_flags(given: Given) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
-    named = (
-        ("--worksheet", options.worksheet),
-        ("--encoding", options.encoding),
-        ("--org", options.org),
-        ("--sandbox", options.sandbox),
-        *(("--only", only) for only in options.only or ()),
-        ("--refs-dir", options.refs_dir),
-    )
-    flags = (("--allow-refs", options.allow_refs), ("--strict", options.strict))
+    return _flags(given.options, SHEET.names)
+
+
+def _flags(options: RunOptions, names: Iterable[str]) -> list[str]:
+    """The options of these names as they would be typed; what was not chosen is left out."""
+    chosen = options.given()
     return [
-        *(part for name, value in named if value is not None for part in (name, str(value))),
-        *(name for name, is_given in flags if is_given),
+        word for name in names if name in chosen for word in _typed(OPTIONS[name], chosen[name])
     ]
 
 
-def _only(part: PartOptions) -> tuple[str, ...]:
-    org = () if part.org is None else (f"org={part.org}",)
-    return (*org, *(part.only or ()))
-
-
-def _max_failures(text: str | None) -> FailureLimit | None:
-    """`N` rows, or `N%` of them."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip())
-    value = float(found[1]) if found else 0.0
-    is_share = bool(found and found[2])
-    is_whole = value.is_integer() and not is_share
-    if not (0 < value <= (_WHOLE if is_share else value) and (is_share or is_whole)):
-        raise UsageError(
-            f"--max-failures {text}: neither a number of rows nor a share of them",
-            hint="For example: --max-failures 20, or --max-failures 5%",
-        )
-    return FailureLimit(share=value / _WHOLE) if is_share else FailureLimit(rows=int(value))
+def _typed(one: Option, value: object) -> list[str]:
+    if one.shape.kind is bool:
+        return [one.flag] if value else []
+    values = value if isinstance(value, tuple) else (value,)
+    return [word for each in values for word in (one.flag, str(each))]

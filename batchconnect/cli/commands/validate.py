@@ -12,17 +12,18 @@ from typing import Final
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.start import (
-    choices_of,
+    options_of,
     place_flags,
     settings_of,
     sheet_flags,
     sheet_of,
 )
-from batchconnect.cli.options import OutputOptions, PlaceOptions, SheetOptions
+from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.run.intake import examine
+from batchconnect.run.selection import selector
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
@@ -36,8 +37,7 @@ _WEIGHT: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 def run(
     output: OutputOptions,
-    places: PlaceOptions,
-    sheet_options: SheetOptions,
+    given: Given,
     *,
     sheet: str,
     annotate: Path | None = None,
@@ -46,32 +46,32 @@ def run(
     console = Console(output)
     if annotate is not None:
         _check_new(annotate)
-    settings = settings_of(places, os.environ, sheet=sheet_options, offline=True)
-    choices = choices_of(settings, places, sheet=sheet_options)
+    settings = settings_of(given, os.environ, offline=True)
+    options = options_of(settings, given)
     console.warn(settings.warnings)
-    if settings.orgs and not places.simulate:
+    if settings.orgs and not options.simulate:
         orgs = OrgRegistry(settings.orgs)
     else:
         orgs = SimulatedOrgRegistry(settings.orgs, url=_NOWHERE)
-        if not places.simulate:
+        if not options.simulate:
             console.warn(["no org is set, so the org cells are not checked"])
-    with sheet_of(sheet, sheet_options, console) as opened:
+    with sheet_of(sheet, options, console) as opened:
         judge = partial(
             parse,
             header=opened.header,
             orgs=orgs,
-            org=choices.org,
-            sandbox=choices.sandbox,
+            org=options.org,
+            sandbox=options.sandbox,
             references=References(
-                allow=choices.allow_refs, refs_dir=choices.refs_dir, environ=os.environ
+                allow=options.allow_refs, refs_dir=options.refs_dir, environ=os.environ
             ),
-            strict=choices.strict,
+            strict=options.strict,
         )
         found = Findings(each=console.json)
-        is_selected = choices.selector(orgs)
+        is_selected = selector(options, orgs)
         fast_scan = None
-        if not choices.only:
-            fast_scan = FastScan(opened.header, orgs=orgs, org=choices.org, sandbox=choices.sandbox)
+        if not options.only:
+            fast_scan = FastScan(opened.header, orgs=orgs, org=options.org, sandbox=options.sandbox)
         doubled: dict[int, tuple[Problem, ...]] = {}
         for row, judged in examine(opened, judge, is_selected=is_selected, fast_scan=fast_scan):
             is_again = not row.cells
@@ -94,7 +94,7 @@ def run(
             write_new(annotate, chunks)
     document, lines = (
         found.document(sheet, blank),
-        found.lines(sheet, blank, again=[*place_flags(places), *sheet_flags(sheet_options)]),
+        found.lines(sheet, blank, again=[*place_flags(given), *sheet_flags(given)]),
     )
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())

@@ -12,14 +12,18 @@ from typing import Final
 
 import orjson
 
+from batchconnect.model.column import Column
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
+from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.reports.columns import cells_of
 from batchconnect.reports.result import Result
 
 MOST_ROWS: Final = 50_000
 """A page with more is slow to open; it holds the unfinished rows then, so many at most."""
 
+_SHORT: Final = {Column.SERVICE_PRINCIPAL_ID: "principal"}
+_TARGET: Final = tuple(_SHORT.get(column, column.value) for column in TARGET_COLUMNS)
 FIELDS: Final = (
     "row",
     "status",
@@ -27,10 +31,7 @@ FIELDS: Final = (
     "connection",
     "org",
     "sandbox",
-    "endpoint",
-    "database",
-    "tenant",
-    "principal",
+    *_TARGET,
     "description",
     "codes",
     "error",
@@ -49,8 +50,8 @@ FIELDS: Final = (
 
 TEXTS: Final = frozenset(
     {
-        "status", "org", "sandbox", "endpoint", "database", "tenant", "principal", "description",
-        "codes", "error", "hint", "column", "match", "warnings", "carried",
+        "status", "org", "sandbox", *_TARGET, "description", "codes", "error", "hint", "column",
+        "match", "warnings", "carried",
     }
 )  # fmt: skip
 """Fields that hold numbers of texts, or lists of such."""
@@ -133,10 +134,7 @@ class RowBlock:
             escape_control(result.connection_id or ""),
             texts[result.org],
             texts[result.sandbox],
-            texts[result.endpoint],
-            texts[result.database],
-            texts[result.tenant],
-            texts[result.service_principal_id],
+            *[texts[part] for part in result.target],
             texts[result.description],
             texts[" ".join(codes)],
             texts[result.error or ""],

@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row import Column
+from batchconnect.model.report_columns import REPORT_COLUMNS, WORKBOOK_COLUMNS
 from batchconnect.reports.columns import columns_of
-from batchconnect.sheet.header_words import REPORT_COLUMNS
 
-OURS = ("status", "connection_id", "error", "hint")
-"""What a workbook of ours adds behind the user's own columns; a reader knows it by these."""
 LAST_ROW = 1 << 20
 """Excel's limit, 1,048,576."""
 LAST_COLUMN = 1 << 14
@@ -85,7 +83,7 @@ def layout_of(
         for place in range(max(taken, default=-1) + 1)
     ]
     places += rest if taken else (*Column, *rest)
-    room = LAST_COLUMN - len(OURS)
+    room = LAST_COLUMN - len(WORKBOOK_COLUMNS)
     if len(places) > room:
         known = [place for place in places if isinstance(place, Column)]
         others = [place for place in places if isinstance(place, int)]

@@ -9,6 +9,7 @@ library writes; whatever is not plain is left to it.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from batchconnect.model.row import letters
 from batchconnect.reports.workbook.layout import LONGEST_TEXT
 
 _SEAM: Final = "|"
@@ -79,12 +80,3 @@ def is_known(sheet: Any, style: Any) -> bool:
     """Whether the library is one with these rooms inside; another one draws all rows itself, slower."""
     rooms = all(hasattr(sheet, name) for name in ("_write_single_row", "fh", "dim_rowmax"))
     return rooms and hasattr(style, "_get_xf_index")
-
-
-def letters(column: int) -> str:
-    """A column's name: A, B, ..., Z, AA, ..."""
-    letters, rest = "", column + 1
-    while rest:
-        rest, place = divmod(rest - 1, 26)
-        letters = chr(ord("A") + place) + letters
-    return letters

@@ -1,8 +1,9 @@
 """What a workbook looks like: colours that stay readable in print and for the colour-blind, and widths."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from batchconnect.model.row import Column
+from batchconnect.model.column import Column
 from batchconnect.reports.workbook.layout import Tone
 
 INK: Final = {
@@ -15,16 +16,8 @@ HEADING_INK: Final = {"bg_color": "#1F3864", "font_color": "#FFFFFF"}
 OWN_HEADING_INK: Final = {"bg_color": "#44546A", "font_color": "#FFFFFF"}
 KEY_INK: Final = {"bg_color": "#FFFBE0", "border": 4, "border_color": "#B08900"}
 """A key that has to be filled in again: pale, with a dashed border."""
-WIDTHS: Final = {
-    Column.NAME: 34,
-    Column.DESCRIPTION: 28,
-    Column.ENDPOINT: 48,
-    Column.DATABASE: 18,
-    Column.TENANT: 38,
-    Column.SERVICE_PRINCIPAL_ID: 38,
-    Column.SERVICE_PRINCIPAL_KEY: 40,
-    Column.ORG: 14,
-    Column.SANDBOX: 14,
+WIDTHS: Final[Mapping[str, int]] = {
+    **{column: column.info.width for column in Column},
     "status": 14,
     "connection_id": 38,
     "error": 70,

@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Severity
-from batchconnect.model.row import Column
+from batchconnect.model.report_columns import WORKBOOK_COLUMNS
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.workbook.layout import (
     LAST_ROW,
     LONGEST_TEXT,
-    OURS,
     SheetColumn,
     ShownRow,
     Tone,
@@ -151,7 +151,7 @@ class _Drawing:
 
     def end(self) -> None:
         """Put the filter around all that was drawn."""
-        own = len(self._shape.places) + len(OURS) - 1
+        own = len(self._shape.places) + len(WORKBOOK_COLUMNS) - 1
         self._sheet.autofilter(self._header_index, 0, self._last, own)
 
     def remarks(self) -> Iterator[tuple[str, str]]:
@@ -173,7 +173,7 @@ class _Drawing:
     def _header(self) -> int:
         sheet, index = self._sheet, self._header_index
         titles = [self._title(place) for place in self._shape.places]
-        for position, title in enumerate((*titles, *OURS)):
+        for position, title in enumerate((*titles, *WORKBOOK_COLUMNS)):
             sheet.set_column(position, position, self._width(position), self._plain)
             is_own = position >= len(titles)
             self._text(index, position, title, self._own_heading if is_own else self._heading)
@@ -198,7 +198,7 @@ class _Drawing:
     def _width(self, position: int) -> int:
         places = self._shape.places
         if position >= len(places):
-            return WIDTHS[OURS[position - len(places)]]
+            return WIDTHS[WORKBOOK_COLUMNS[position - len(places)]]
         place = places[position]
         if place is None:
             return 3
@@ -223,7 +223,7 @@ class _Drawing:
         styles = [self._key if is_marked and place is key else self._plain for place in places]
         return PlainRow(
             self._sheet,
-            [*styles, self._toned[like.tone], *[self._plain] * (len(OURS) - 1)],
+            [*styles, self._toned[like.tone], *[self._plain] * (len(WORKBOOK_COLUMNS) - 1)],
             blank=places.index(key) if is_marked else None,
         )
 

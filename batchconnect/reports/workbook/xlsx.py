@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
 
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import Status
-from batchconnect.model.row import Column
-from batchconnect.reports.columns import iso
+from batchconnect.reports.columns import iso, sheet_cells_of
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
@@ -53,16 +53,7 @@ def _shown(result: Result) -> ShownRow:
     tone = _TONES[result.status]
     return ShownRow(
         number=result.row,
-        cells={
-            Column.NAME: result.name,
-            Column.DESCRIPTION: result.description,
-            Column.ENDPOINT: result.endpoint,
-            Column.DATABASE: result.database,
-            Column.TENANT: result.tenant,
-            Column.SERVICE_PRINCIPAL_ID: result.service_principal_id,
-            Column.ORG: result.org,
-            Column.SANDBOX: result.sandbox,
-        },
+        cells=sheet_cells_of(result),
         carried=result.carried,
         status=result.status.value,
         tone=tone,

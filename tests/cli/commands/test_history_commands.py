@@ -6,10 +6,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batchconnect import Choices, Stop, onboard
-from batchconnect.ledger import Ledger
+from batchconnect import RunOptions, Stop, onboard
 from batchconnect.ledger.entry import Line, RunResumed
-from batchconnect.ledger.file import locked
+from batchconnect.ledger.sqlite.file import locked
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from tests.command_line import FAST, CommandLine, many
 
 SIMULATED = ("--simulate", *FAST)
@@ -116,8 +116,8 @@ def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
     async def interrupted() -> None:
         stop = Stop()
         stop.ask("interrupted")
-        choices = Choices(simulate=True)
-        await onboard(many(2, org="acme"), reports="reports", choices=choices, stop=stop)
+        options = RunOptions(simulate=True)
+        await onboard(many(2, org="acme"), reports="reports", options=options, stop=stop)
 
     anyio.run(interrupted)
     ledger = Path("reports/simulated/ledger.sqlite3").absolute()
@@ -126,7 +126,7 @@ def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
     with locked(ledger, about={}):
         held = batchconnect("runs", "--simulate").out
         resumed = RunResumed(operator="me", machine="here", tool_version="0", crashed=False)
-        with Ledger(ledger, host="simulator", simulated=True) as opened:
+        with SqliteLedger(ledger, host="simulator", simulated=True) as opened:
             opened.append([Line(entry=resumed, run=1, at_ms=1)])
         at_work = batchconnect("runs", "--simulate").out
         status = batchconnect("status", "--simulate").out

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.options import RunOptions
 from batchconnect.simulator.planting import Planted
 from tests.acceptance.place import INPUTS
 from tests.acceptance.practice import ACME, Practice
@@ -146,13 +147,13 @@ def test_without_a_typed_command_the_next_one_is_put_together(
 ) -> None:
     """As where a program calls the command by itself."""
     from batchconnect.cli.commands.plan import _next
-    from batchconnect.cli.commands.start import choices_of, settings_of
-    from batchconnect.cli.options import PlaceOptions
+    from batchconnect.cli.commands.start import options_of, settings_of
+    from batchconnect.cli.options import Given
     from batchconnect.run.plan_run import SheetPlan
 
     monkeypatch.setattr("sys.argv", ["program"])
-    places = PlaceOptions(simulate=True, reports=Path("r"))
-    settings = settings_of(places, {}, offline=True)
-    found = _next(SheetPlan(rows=1), choices_of(settings, places), settings, "a b.csv", places)
+    given = Given(options=RunOptions(simulate=True, reports=Path("r")))
+    settings = settings_of(given, {}, offline=True)
+    found = _next(SheetPlan(rows=1), options_of(settings, given), settings, "a b.csv", given)
 
     assert found == "batchconnect run 'a b.csv' --reports r --simulate"

@@ -36,7 +36,7 @@ def test_an_unknown_fault_profile_is_a_mistake(
     done = batchconnect(*command, "--fault", "bad")
 
     assert done.code == 2
-    assert "bad is no fault profile" in done.err
+    assert "--fault must be one of ambiguous, badday" in done.err
     assert "badday" in done.err
 
 

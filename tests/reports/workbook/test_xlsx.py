@@ -17,9 +17,10 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # likewise
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model.column import Column
 from batchconnect.model.outcome import (
     Created,
     Existing,
@@ -30,20 +31,19 @@ from batchconnect.model.outcome import (
     Rejected,
     Severity,
 )
-from batchconnect.model.row import Column, Row
+from batchconnect.model.report_columns import WORKBOOK_COLUMNS
+from batchconnect.model.row import Row, letters
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.reports.terminal_summary import closing_lines
 from batchconnect.reports.workbook import workbook, xlsx
 from batchconnect.reports.workbook.layout import (
     LONGEST_TEXT,
-    OURS,
     ShownRow,
     Tone,
     cut,
     fits,
     layout_of,
 )
-from batchconnect.reports.workbook.row_xml import letters
 from batchconnect.sheet import open_sheet
 
 OPENED: Final = RunOpened(
@@ -75,7 +75,7 @@ NOTED: Final = replace(ODD, severity=Severity.NOTE, column="endpoint")
 def told(
     *rows: tuple[int, RowPlanned, Outcome], opened: RunOpened = OPENED, live: bool = False
 ) -> Summary:
-    ledger = Ledger(":memory:")
+    ledger = SqliteLedger(":memory:")
     run = ledger.append([Line(entry=opened, at_ms=1_764_000_000_000)])
     entries: list[tuple[int | None, Entry]] = []
     for number, planned, outcome in rows:
@@ -135,7 +135,7 @@ def test_the_columns_are_the_sheets_own_and_ours_stand_behind_them() -> None:
 
     assert texts(sheet, 1) == [
         *("servicePrincipalKey", "Ref", "name", "tenant", "endpoint", "database"),
-        *("servicePrincipalId", "org", "Status_sheet", *OURS),
+        *("servicePrincipalId", "org", "Status_sheet", *WORKBOOK_COLUMNS),
     ]
     assert texts(sheet, 2) == [
         *(None, "r", "Acme", "acme.onmicrosoft.com"),
@@ -377,7 +377,7 @@ def test_the_header_of_rows_from_a_program_has_a_line_of_its_own() -> None:
         told((1, PLANNED, Created(connection_id="c")), opened=replace(OPENED, columns=None))
     )
 
-    assert texts(sheet, 1) == [*Column, "Ref", "Status_sheet", *OURS]
+    assert texts(sheet, 1) == [*Column, "Ref", "Status_sheet", *WORKBOOK_COLUMNS]
     assert texts(sheet, 2)[-4:] == ["created", "c", None, None]
     assert sheet.auto_filter.ref == "A1:O2"
 
@@ -399,7 +399,7 @@ def test_a_column_that_is_not_ours_to_show_is_a_gap() -> None:
             opened=replace(OPENED, carried=(), columns={"name": 0, "tenant": 2}),
         )
     )
-    assert texts(sheet, 1) == ["name", None, "tenant", *OURS]
+    assert texts(sheet, 1) == ["name", None, "tenant", *WORKBOOK_COLUMNS]
 
 
 def test_more_columns_than_excel_has_are_left_out() -> None:
@@ -407,7 +407,7 @@ def test_more_columns_than_excel_has_are_left_out() -> None:
     carried = [f"c{i}" for i in range(1 << 14)]
     layout = layout_of({Column.NAME: 0, Column.TENANT: 1 << 14}, carried, header_row=1)
 
-    assert len(layout.places) + len(OURS) == 1 << 14
+    assert len(layout.places) + len(WORKBOOK_COLUMNS) == 1 << 14
     assert layout.places[:3] == (Column.NAME, Column.TENANT, 0)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.model.row import Column, NotText, Row
+from batchconnect.model.column import Column
+from batchconnect.model.row import NotText, Row
 from batchconnect.sheet import open_sheet
 from batchconnect.sheet.workbook.inspect_xls import inspect_xls, workbook_stream
 

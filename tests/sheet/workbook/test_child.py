@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.model.row import Column
+from batchconnect.model.column import Column
 from batchconnect.model.secret import Secret
 from batchconnect.sheet import open_sheet
 from batchconnect.sheet.workbook import child

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column
 from batchconnect.sheet import open_sheet
 from batchconnect.sheet.workbook import process
 from batchconnect.sheet.workbook.child import answers

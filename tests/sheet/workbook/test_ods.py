@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.row import Column, NotText, Row
+from batchconnect.model.row import NotText, Row
 from batchconnect.sheet import open_sheet
 from batchconnect.sheet.workbook.inspect_ods import inspect_ods
 from batchconnect.sheet.workbook.unsupported import (

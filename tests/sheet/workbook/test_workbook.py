@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
-from batchconnect.model.row import Column, NotText, Row
+from batchconnect.model.row import NotText, Row
 from batchconnect.sheet import open_sheet
 from batchconnect.sheet.workbook.child import answers
 

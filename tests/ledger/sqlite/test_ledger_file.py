@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.ledger import Ledger
-from batchconnect.ledger.file import is_held, locked, make_or_check, place_warning
+from batchconnect.ledger.sqlite.file import is_held, locked, make_or_check, place_warning
+from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import ExitCode, LedgerError, LedgerInUseError
 
 HOLDER = """
 import sys
 from pathlib import Path
-from batchconnect.ledger.file import locked
+from batchconnect.ledger.sqlite.file import locked
 with locked(Path(sys.argv[1]), about={"host": "workstation", "sheet": sys.argv[2]}):
     print("held", flush=True)
     sys.stdin.read()
@@ -233,7 +233,7 @@ def test_the_machine_is_asked_where_no_mounts_are_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where it has no table of mounts, nothing is said."""
-    Ledger(tmp_path / "ledger").close()
+    SqliteLedger(tmp_path / "ledger").close()
     asked = place_warning(tmp_path / "ledger")
 
     def no_table(*_: object, **__: object) -> str:

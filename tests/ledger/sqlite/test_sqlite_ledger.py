@@ -23,10 +23,12 @@ from batchconnect.ledger.entry import (
     Settled,
     SweepDone,
 )
-from batchconnect.ledger.store import APPLICATION_ID, MEMORY, SCHEMA_VERSION, Ledger
+from batchconnect.ledger.sqlite.migrations import VERSION
+from batchconnect.ledger.sqlite.store import APPLICATION_ID, MEMORY, SqliteLedger
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import LaneStopped, Swept
 from batchconnect.model.outcome import Created, InDoubt, NotAttempted
+from batchconnect.model.secret import Secret
 
 HOST = "https://platform.adobe.io"
 NOBODY = 65534
@@ -44,13 +46,13 @@ def line(entry: Entry, row: int | None = 2, marker: str | None = A, run: int = 1
     return Line(entry=entry, run=run, row=row, marker=marker, at_ms=2)
 
 
-def pragma(ledger: Ledger, word: str) -> Any:
+def pragma(ledger: SqliteLedger, word: str) -> Any:
     return ledger._db.execute(f"PRAGMA {word}").fetchone()[0]
 
 
 def refused(path: Path, **options: Any) -> LedgerError:
     with pytest.raises(LedgerError) as caught:
-        Ledger(path, **options)
+        SqliteLedger(path, **options)
     assert caught.value.hint
     return caught.value
 
@@ -77,10 +79,10 @@ def test_what_is_appended_is_read_again_by_the_next_process(tmp_path: Path) -> N
     """Every line as it was, in its order."""
     path = tmp_path / "new folder" / "ledger.sqlite3"
     lines = [line(RowPlanned(name="Acme")), line(Sending(number=1)), line(CREATED)]
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         run = ledger.append([opened()])
         last = ledger.append(lines)
-    with Ledger(path, read_only=True) as again:
+    with SqliteLedger(path, read_only=True) as again:
         read = list(again.row_lines(run))
 
     assert lines == read
@@ -89,7 +91,7 @@ def test_what_is_appended_is_read_again_by_the_next_process(tmp_path: Path) -> N
 
 def test_a_commit_reaches_the_disk_before_append_returns(tmp_path: Path) -> None:
     """Write-ahead log, and a sync at each commit: a power cut takes nothing back."""
-    with Ledger(tmp_path / "ledger") as ledger:
+    with SqliteLedger(tmp_path / "ledger") as ledger:
         settings = (pragma(ledger, "journal_mode"), pragma(ledger, "synchronous"))
 
     assert settings == ("wal", 2)
@@ -98,7 +100,7 @@ def test_a_commit_reaches_the_disk_before_append_returns(tmp_path: Path) -> None
 @pytest.mark.parametrize("sql", ["UPDATE entry SET kind = 'row'", "DELETE FROM entry"])
 def test_lines_are_never_changed_or_removed(sql: str) -> None:
     """Not even by somebody with SQL."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened()])
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             ledger._db.execute(sql)
@@ -106,7 +108,7 @@ def test_lines_are_never_changed_or_removed(sql: str) -> None:
 
 def test_a_run_is_numbered_by_its_own_line() -> None:
     """So no counter has to be kept, and no number comes twice."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         numbers = [ledger.append([opened()]), ledger.append([opened(), line(Sending(number=1))])]
         runs = [number for number, _, _ in ledger.runs()]
 
@@ -123,7 +125,7 @@ def test_runs_are_told_newest_first_each_with_its_own_lines() -> None:
     about_run = [
         line(each, row=None, marker=None) for each in (stopped, swept, RunEnded(exit_code=0))
     ]
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened(), line(Sending(number=1)), *about_run])
         ledger.append([opened()])
         newest, oldest = ledger.runs()
@@ -135,7 +137,7 @@ def test_runs_are_told_newest_first_each_with_its_own_lines() -> None:
 
 def test_the_lines_of_rows_come_row_by_row_in_the_order_of_the_sheet() -> None:
     """However they were written; more of them than one page of reading."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened()])
         rows = [3, 2, *range(4, 1200)]
         ledger.append([line(RowPlanned(name="n"), row=row) for row in rows])
@@ -148,7 +150,7 @@ def test_the_lines_of_rows_come_row_by_row_in_the_order_of_the_sheet() -> None:
 
 def test_reading_does_not_hinder_writing() -> None:
     """A report that is being read in pages, and a run that goes on."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened()])
         ledger.append([line(RowPlanned(name="n"), row=row) for row in range(2, 1500)])
         reading = ledger.row_lines(1)
@@ -165,7 +167,7 @@ def test_reading_does_not_hinder_writing() -> None:
 
 def test_an_identity_is_open_until_it_is_answered() -> None:
     """Sent or in doubt last: open. Settled or proven absent last: not."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened()])
         ledger.append(
             [
@@ -187,10 +189,10 @@ def test_an_identity_is_open_until_it_is_answered() -> None:
 
 def test_a_doubt_of_one_run_is_closed_by_the_answer_of_another() -> None:
     """The marker is what counts, not the run."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened(), line(Sending(number=1))])
         ledger.append([opened(), line(CREATED, row=7, run=3)])
-        state = ledger.marker_state(A)
+        state = ledger.states_of([A])[A]
         found = ledger.open_markers()
 
     assert state is not None
@@ -201,7 +203,7 @@ def test_a_doubt_of_one_run_is_closed_by_the_answer_of_another() -> None:
 def test_of_each_row_the_last_line_is_told_and_how_often_it_was_sent() -> None:
     """In the order of the sheet; of a row whose outcome stands no more, nor of another run's."""
     planned = RowPlanned(name="a")
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened(), line(planned, row=3), line(planned, row=2)])
         ledger.append([line(Sending(number=1), row=2), line(Sending(number=2), row=2)])
         ledger.append([opened(), line(CREATED, row=2, run=6)])
@@ -215,15 +217,15 @@ def test_of_each_row_the_last_line_is_told_and_how_often_it_was_sent() -> None:
 
 def test_an_identity_that_was_never_sent_has_no_state() -> None:
     """A line of the plan is not enough."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened(), line(RowPlanned(name="a"))])
 
-        assert ledger.marker_state(A) is None
+        assert ledger.states_of([A]) == {}
 
 
 def test_a_ledger_without_any_intent_is_new_or_was_lost() -> None:
     """Rows that were only planned do not count."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened(), line(RowPlanned(name="a"))])
         before = ledger.has_sent()
         ledger.append([line(Sending(number=1))])
@@ -234,7 +236,7 @@ def test_a_ledger_without_any_intent_is_new_or_was_lost() -> None:
 
 def test_a_ledger_without_any_identity_need_not_be_asked_for_one() -> None:
     """What was sent, or settled with a marker, is one; a plan is none."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened(), line(RowPlanned(name="a"))])
         before = ledger.has_markers()
         ledger.append([line(Sending(number=1))])
@@ -245,10 +247,10 @@ def test_a_ledger_without_any_identity_need_not_be_asked_for_one() -> None:
 
 def test_an_identity_is_found_by_its_index() -> None:
     """A ledger of a million lines answers at once."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         told: list[str] = []
         ledger._db.set_trace_callback(told.append)
-        ledger.marker_state(A)
+        ledger.states_of([A])
         ledger._db.set_trace_callback(None)
         plan = str(ledger._db.execute(f"EXPLAIN QUERY PLAN {told[0]}").fetchall())
 
@@ -260,7 +262,7 @@ def test_an_identity_is_found_by_its_index() -> None:
 
 def test_a_full_disk_takes_all_lines_or_none(tmp_path: Path) -> None:
     """Nothing of the group is written; once there is room, the same writer writes on."""
-    with Ledger(tmp_path / "ledger") as ledger:
+    with SqliteLedger(tmp_path / "ledger") as ledger:
         run = ledger.append([opened()])
         pages = pragma(ledger, "page_count")
         ledger._db.execute(f"PRAGMA max_page_count = {pages + 1}")
@@ -279,7 +281,7 @@ def test_a_full_disk_takes_all_lines_or_none(tmp_path: Path) -> None:
 
 def test_a_commit_that_fails_leaves_nothing_behind() -> None:
     """The error of the commit itself, as a failing fsync gives it, rolls back like any other."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened()])
         ledger._db.executescript(
             "PRAGMA foreign_keys = ON;"
@@ -297,7 +299,7 @@ def test_a_commit_that_fails_leaves_nothing_behind() -> None:
 
 def test_a_transaction_that_sqlite_gave_up_is_not_rolled_back_twice() -> None:
     """SQLite ends it by itself when the disk is full; what is told is the first error."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened()])
         ledger._db.execute(
             "CREATE TRIGGER gives_up BEFORE INSERT ON entry"
@@ -311,7 +313,7 @@ def test_a_transaction_that_sqlite_gave_up_is_not_rolled_back_twice() -> None:
 
 def test_a_closed_ledger_says_so() -> None:
     """As an error of the ledger, not of SQLite."""
-    ledger = Ledger(MEMORY)
+    ledger = SqliteLedger(MEMORY)
     ledger.close()
 
     with pytest.raises(LedgerError, match="closed"):
@@ -327,7 +329,7 @@ def modes(folder: Path) -> dict[str, str]:
 
 def test_the_ledger_and_its_companions_are_private(tmp_path: Path) -> None:
     """0600, the write-ahead log and its index too."""
-    with Ledger(tmp_path / "ledger") as ledger:
+    with SqliteLedger(tmp_path / "ledger") as ledger:
         ledger.append([opened()])
         found = modes(tmp_path)
 
@@ -337,12 +339,12 @@ def test_the_ledger_and_its_companions_are_private(tmp_path: Path) -> None:
 def test_a_ledger_that_others_could_read_is_made_private(tmp_path: Path) -> None:
     """Whoever copied it here; what a crash left beside it too."""
     path = tmp_path / "ledger"
-    Ledger(path).close()
+    SqliteLedger(path).close()
     open_elsewhere = sqlite3.connect(path)
     open_elsewhere.execute("SELECT count(*) FROM entry").fetchone()
     for each in tmp_path.iterdir():
         each.chmod(0o644)
-    with Ledger(path):
+    with SqliteLedger(path):
         found = modes(tmp_path)
     open_elsewhere.close()
 
@@ -351,7 +353,7 @@ def test_a_ledger_that_others_could_read_is_made_private(tmp_path: Path) -> None
 
 def test_folders_are_made_private(tmp_path: Path) -> None:
     """A ledger's own folder is nobody else's business."""
-    Ledger(tmp_path / "reports" / "ledger").close()
+    SqliteLedger(tmp_path / "reports" / "ledger").close()
 
     assert modes(tmp_path) == {"reports": "0o700"}
 
@@ -370,9 +372,9 @@ def of_another_application(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    Ledger(path).close()
+    SqliteLedger(path).close()
     ours = sqlite3.connect(path)
-    ours.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    ours.execute(f"PRAGMA user_version = {VERSION + 1}")
     ours.close()
 
 
@@ -381,12 +383,12 @@ def no_database(path: Path) -> None:
 
 
 def cut(path: Path) -> None:
-    Ledger(path).close()
+    SqliteLedger(path).close()
     path.write_bytes(path.read_bytes()[:5000])
 
 
 def scrambled(path: Path) -> None:
-    Ledger(path).close()
+    SqliteLedger(path).close()
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + bytes(len(whole) - 100))
 
@@ -394,7 +396,7 @@ def scrambled(path: Path) -> None:
 def without_its_tables(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    other.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    other.execute(f"PRAGMA user_version = {VERSION}")
     other.close()
 
 
@@ -442,7 +444,7 @@ def test_the_mode_of_a_foreign_file_is_kept(tmp_path: Path) -> None:
 
 def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     """Two names of one ledger would have two locks."""
-    Ledger(tmp_path / "ledger").close()
+    SqliteLedger(tmp_path / "ledger").close()
     (tmp_path / "link").symlink_to(tmp_path / "ledger")
     error = refused(tmp_path / "link")
 
@@ -479,7 +481,7 @@ def test_an_empty_file_can_become_a_ledger_and_cannot_be_read_as_one(tmp_path: P
     path = tmp_path / "ledger"
     path.touch()
     error = refused(path, read_only=True)
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         run = ledger.append([opened()])
 
     assert "empty" in error.message
@@ -489,7 +491,7 @@ def test_an_empty_file_can_become_a_ledger_and_cannot_be_read_as_one(tmp_path: P
 def test_a_ledger_in_use_can_be_read(tmp_path: Path) -> None:
     """Without its lock, and up to its last line; but not written."""
     path = tmp_path / "ledger"
-    with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
+    with SqliteLedger(path) as ledger, SqliteLedger(path, read_only=True) as reader:
         ledger.append([opened()])
         seen = list(reader.runs())
         with pytest.raises(LedgerError, match="readonly") as caught:
@@ -502,7 +504,7 @@ def test_a_ledger_in_use_can_be_read(tmp_path: Path) -> None:
 def test_another_program_that_holds_the_file_is_named(tmp_path: Path) -> None:
     """A database browser with an open transaction."""
     path = tmp_path / "ledger"
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         ledger._db.execute("PRAGMA busy_timeout = 0")
         browser = sqlite3.connect(path, isolation_level=None)
         browser.execute("BEGIN IMMEDIATE")
@@ -516,8 +518,8 @@ def test_another_program_that_holds_the_file_is_named(tmp_path: Path) -> None:
 def test_a_ledger_belongs_to_one_host_and_one_mode(tmp_path: Path) -> None:
     """A simulated run never counts as a real one, a stage platform never as production."""
     path = tmp_path / "ledger"
-    Ledger(path, host=HOST).close()
-    Ledger(path, host=HOST).close()
+    SqliteLedger(path, host=HOST).close()
+    SqliteLedger(path, host=HOST).close()
     before = path.read_bytes()
 
     assert "belongs to the host" in refused(path, host="http://127.0.0.1:8080").message
@@ -528,9 +530,9 @@ def test_a_ledger_belongs_to_one_host_and_one_mode(tmp_path: Path) -> None:
 def test_whoever_reads_first_does_not_decide_to_whom_it_belongs(tmp_path: Path) -> None:
     """A ledger of no host yet is read by any."""
     path = tmp_path / "ledger"
-    Ledger(path).close()
-    Ledger(path, host="http://127.0.0.1:1", read_only=True).close()
-    Ledger(path, host=HOST).close()
+    SqliteLedger(path).close()
+    SqliteLedger(path, host="http://127.0.0.1:1", read_only=True).close()
+    SqliteLedger(path, host=HOST).close()
 
     assert "belongs to the host" in refused(path, host="http://127.0.0.1:1", read_only=True).message
 
@@ -538,7 +540,7 @@ def test_whoever_reads_first_does_not_decide_to_whom_it_belongs(tmp_path: Path) 
 def test_a_file_that_one_may_not_write_is_refused_and_kept(without_rights: Path) -> None:
     """With the remedy: another --ledger."""
     path = without_rights / "ledger"
-    Ledger(path).close()
+    SqliteLedger(path).close()
     before = path.read_bytes()
     path.chmod(0o400)
     error = refused(path)
@@ -565,7 +567,7 @@ def test_a_folder_that_one_may_not_write_is_refused(without_rights: Path) -> Non
 @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"number": "one"}', b"\xff"])
 def test_a_damaged_line_is_named_by_its_number(body: bytes) -> None:
     """An error message, not a wrong report."""
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened()])
         ledger._db.execute(
             "INSERT INTO entry (run, row, kind, at_ms, body) VALUES (1, 2, 'sending', 0, ?)",
@@ -580,7 +582,81 @@ def test_a_damaged_line_is_named_by_its_number(body: bytes) -> None:
 def test_a_provisional_outcome_closes_an_identity() -> None:
     """Not attempted after proven absence: nothing of it is in doubt."""
     stopped = Settled(outcome=NotAttempted(code="lane_stopped"))
-    with Ledger(MEMORY) as ledger:
+    with SqliteLedger(MEMORY) as ledger:
         ledger.append([opened(), line(Sending(number=1)), line(ProvenAbsent()), line(stopped)])
 
         assert ledger.open_markers() == []
+
+
+# A newer batchconnect -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_ledger_with_lines_of_a_kind_to_come_is_refused_at_the_door(
+    tmp_path: Path, read_only: bool
+) -> None:
+    """Half of its story would be a wrong report, and a run on it would not know what was deleted."""
+    path = tmp_path / "ledger"
+    SqliteLedger(path).close()
+    newer = sqlite3.connect(path)
+    newer.execute("INSERT INTO about VALUES ('kind:a_kind_to_come', '')")
+    newer.commit()
+    newer.close()
+    before = path.read_bytes()
+    error = refused(path, read_only=read_only)
+
+    assert "newer batchconnect (lines of the kind a_kind_to_come)" in error.message
+    assert "Update batchconnect" in str(error.hint)
+    assert path.read_bytes() == before
+
+
+def test_which_kinds_of_lines_a_ledger_has_stands_in_it(tmp_path: Path) -> None:
+    """With the first line of each, in the same transaction: an older batchconnect may rely on it."""
+
+    def noted(ledger: SqliteLedger) -> list[str]:
+        found = ledger._db.execute("SELECT word FROM about WHERE word GLOB 'kind:*' ORDER BY word")
+        return [word.removeprefix("kind:") for (word,) in found]
+
+    with SqliteLedger(tmp_path / "ledger") as ledger:
+        at_first = noted(ledger)
+        ledger.append([opened()])
+        with pytest.raises(TypeError):
+            ledger.append([line(CREATED), line(RowPlanned(name=Secret("s")))])  # type: ignore[arg-type]  # on purpose
+        ledger.append([line(Sending(number=1)), line(Sending(number=2))])
+    with SqliteLedger(tmp_path / "ledger") as ledger:
+        ledger.append([line(CREATED)])
+
+        assert at_first == []
+        assert noted(ledger) == ["run_opened", "sending", "settled"]
+
+
+def test_a_line_of_a_kind_to_come_that_comes_while_we_read_is_said_to_be_newer() -> None:
+    """The remedy is an update, not a backup."""
+    with SqliteLedger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger._db.execute(
+            "INSERT INTO entry (run, row, kind, at_ms, body) VALUES (1, 2, 'to_come', 0, x'7b7d')"
+        )
+        with pytest.raises(LedgerError, match=r"newer batchconnect \(line 2") as caught:
+            list(ledger.row_lines(1))
+
+    assert "Update" in str(caught.value.hint)
+
+
+def test_a_thousand_identities_are_asked_for_in_a_few_questions() -> None:
+    """More than SQLite takes values in one; those of which nothing is known are left out."""
+    markers = [f"bc1-{number}" for number in range(1200)]
+    with SqliteLedger(MEMORY) as ledger:
+        ledger.append([opened()])
+        ledger.append(
+            [line(Sending(number=1), marker=marker, row=row) for row, marker in enumerate(markers)]
+        )
+        told: list[str] = []
+        ledger._db.set_trace_callback(told.append)
+        states = ledger.states_of([*markers, "bc1-unknown"])
+
+    assert len(told) == 3
+    assert {marker: state.number for marker, state in states.items()} == {
+        marker: row for row, marker in enumerate(markers)
+    }
+    assert all(state.is_sent for state in states.values())

@@ -7,55 +7,52 @@ changed or removed (triggers see to it), so every state, and every report, is a 
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from batchconnect.ledger.codec import decode, encode, settles, word_of
-from batchconnect.ledger.entry import Line, RunOpened
-from batchconnect.ledger.file import make_or_check, make_private
+from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
+from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
 from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.sqlite.file import make_or_check, make_private
+from batchconnect.ledger.sqlite.migrations import VERSION, migrate
 from batchconnect.model.errors import LedgerError
 
 APPLICATION_ID: Final = 0x62634C31
 """`bcL1`: SQLite keeps it in the file's header, so that a foreign database is known as such."""
-SCHEMA_VERSION: Final = 1
 MEMORY: Final = ":memory:"
 
-_SCHEMA = """
-CREATE TABLE about (word TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE entry (
-    seq INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL,
-    row INTEGER,
-    marker TEXT,
-    kind TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
-    body BLOB NOT NULL
-) STRICT;
-CREATE INDEX entry_of_row ON entry (run, row, seq);
-CREATE INDEX entry_of_marker ON entry (marker, seq, kind)
-    WHERE marker IS NOT NULL AND kind IN ('sending', 'in_doubt', 'absent', 'settled');
-CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry
-    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER entry_is_never_removed BEFORE DELETE ON entry
-    BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-"""
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
 _VALUES = "(?, ?, ?, ?, ?, ?)"
 _INSERT = f"INSERT INTO entry ({_COLUMNS.removeprefix('seq, ')}) VALUES {_VALUES}"
 _AT_ONCE = 16
 """Lines of one statement. A statement for each costs twice as much, and gives the loop's thread its turn
 after each, for milliseconds if it is busy."""
-_OF_MARKER = "marker IS NOT NULL AND kind IN ('sending', 'in_doubt', 'absent', 'settled')"
+_ASKED_AT_ONCE = 500
+"""Identities in one question; SQLite takes 999 values at the least."""
 
 
-class Ledger:
+def _is_one_of(kinds: Iterable[Kind]) -> str:
+    return f"kind IN ({', '.join(repr(kind.word) for kind in kinds)})"
+
+
+_IS_INTENT = f"kind = '{BY_ENTRY[Sending].word}'"
+_IS_OPENING = f"kind = '{BY_ENTRY[RunOpened].word}'"
+_IS_OPEN = _is_one_of(kind for kind in KINDS if kind.is_open)
+# Each of the two indexes of the identities (`migrations`) finds its own condition in this one.
+_OF_MARKER = f"marker IS NOT NULL AND kind <> 'row' AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"
+_NOTED = "kind:"
+"""What `about` has for each kind of line that stands in the ledger: this, and its word."""
+
+
+class SqliteLedger:
     """
-    One ledger file, open. Safe to share between the writer thread and the loop.
+    One ledger file, open. Safe to share between the writer thread and the loop. A `Ledger`.
 
     Args:
         path: The file, or `:memory:`.
@@ -75,19 +72,25 @@ class Ledger:
         simulated: bool = False,
         read_only: bool = False,
     ) -> None:
-        self.path = str(path)
+        self.name = str(path)
         self._read_only = read_only
         self._mutex = threading.RLock()
-        with _translated(self.path):
-            if self.path != MEMORY:
+        self._noted: set[str] = set()
+        """Kinds of lines that the ledger says it has."""
+        belongs = {"mode": "simulated" if simulated else "real"}
+        if host is not None:
+            belongs["host"] = host
+        with _translated(self.name):
+            if self.name != MEMORY:
                 make_or_check(Path(path), read_only=read_only)
-            self._db = _connect(self.path, read_only=read_only)
+            self._db = _connect(self.name, read_only=read_only)
             try:
-                self._check_schema()
-                self._make_ours()
-                self._belong("mode", "simulated" if simulated else "real")
-                if host is not None:
-                    self._belong("host", host)
+                if self._check_form():
+                    self._check_belonging(belongs)
+                    self._check_kinds()
+                # Only now: what is not ours, or of a newer version, is kept byte for byte.
+                if not read_only:
+                    self._make_ours(belongs)
             except BaseException:
                 self._db.close()
                 raise
@@ -118,10 +121,15 @@ class Ledger:
         Raises:
             LedgerError: The disk is full, or the file is gone; nothing of it is written.
         """
-        with self._mutex, _translated(self.path), _transaction(self._db):
-            if not lines:
-                return 0
-            return self._insert([self._values(line) for line in lines])
+        if not lines:
+            return 0
+        with self._mutex, _translated(self.name), _transaction(self._db):
+            last = self._insert([self._values(line) for line in lines])
+            new = {word_of(line.entry) for line in lines} - self._noted
+            notes = [(f"{_NOTED}{word}",) for word in sorted(new)]
+            self._db.executemany("INSERT OR IGNORE INTO about VALUES (?, '')", notes)
+        self._noted |= new
+        return last
 
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
         """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
@@ -133,7 +141,7 @@ class Ledger:
             "SELECT (SELECT max(run) FROM entry WHERE run < number.run) "
             "FROM number WHERE number.run IS NOT NULL) "
             f"SELECT {columns} FROM number JOIN entry ON entry.seq = number.run "
-            "WHERE entry.kind = 'run_opened' ORDER BY entry.seq DESC"
+            f"WHERE entry.{_IS_OPENING} ORDER BY entry.seq DESC"
         )
         for line in list(opened):
             yield line.run, line, self.run_lines(line.run)
@@ -162,7 +170,7 @@ class Ledger:
         """
         # SQLite takes bare columns from the row that max() is of.
         sql = (
-            "SELECT sum(kind = 'sending'), max(seq), run, row, marker, kind, at_ms, body FROM entry "
+            f"SELECT sum({_IS_INTENT}), max(seq), run, row, marker, kind, at_ms, body FROM entry "
             "WHERE run = ? AND row IS NOT NULL GROUP BY row ORDER BY row"
         )
         for intents, *columns in self._select(sql, run):
@@ -177,42 +185,44 @@ class Ledger:
             )
         )
 
-    def marker_state(self, marker: str) -> RowState | None:
-        """What all runs together know of an identity; None: it was never sent or settled."""
-        lines = list(
-            self._read(
-                f"SELECT {_COLUMNS} FROM entry WHERE marker = ? AND {_OF_MARKER} ORDER BY seq",
-                marker,
+    def states_of(self, markers: Iterable[str]) -> dict[str, RowState]:
+        """What all runs together know of identities; one that was never sent or settled is left out."""
+        found: dict[str, RowState] = {}
+        asked = list(markers)
+        for start in range(0, len(asked), _ASKED_AT_ONCE):
+            part = asked[start : start + _ASKED_AT_ONCE]
+            told = self._read(
+                f"SELECT {_COLUMNS} FROM entry WHERE marker IN ({', '.join('?' * len(part))}) "
+                f"AND {_OF_MARKER} ORDER BY marker, seq",
+                *part,
             )
-        )
-        if not lines:
-            return None
-        return fold(lines, RowState(number=lines[-1].row or 0, marker=marker))
+            for marker, of_marker in groupby(told, attrgetter("marker")):
+                lines = list(of_marker)
+                state = RowState(number=lines[-1].row or 0, marker=marker)
+                found[marker] = fold(lines, state)
+        return found
 
     def open_markers(self) -> list[str]:
         """Every identity that was sent and never answered, whichever the run."""
-        with self._mutex, _translated(self.path):
+        with self._mutex, _translated(self.name):
             # A bare column is of the row that max() is of: the identity's last line. The index has all
-            # that is asked for, so a million settled identities take half a second (four in a ledger
-            # that was made before the index had the kind in it).
+            # that is asked for, so a million settled identities take half a second.
             found = self._db.execute(
                 f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_MARKER} "
-                "GROUP BY marker HAVING kind IN ('sending', 'in_doubt') ORDER BY last"
+                f"GROUP BY marker HAVING {_IS_OPEN} ORDER BY last"
             ).fetchall()
         return [marker for marker, _kind, _last in found]
 
     def has_markers(self) -> bool:
         """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
-        with self._mutex, _translated(self.path):
+        with self._mutex, _translated(self.name):
             found = self._db.execute(f"SELECT 1 FROM entry WHERE {_OF_MARKER} LIMIT 1").fetchone()
         return found is not None
 
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
-        with self._mutex, _translated(self.path):
-            found = self._db.execute(
-                "SELECT 1 FROM entry WHERE kind = 'sending' LIMIT 1"
-            ).fetchone()
+        with self._mutex, _translated(self.name):
+            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_INTENT} LIMIT 1").fetchone()
         return found is not None
 
     def _insert(self, rows: Sequence[tuple[object, ...]]) -> int:
@@ -233,10 +243,10 @@ class Ledger:
         return map(self._line, self._select(sql, *values))
 
     def _select(self, sql: str, *values: object, page: int = 1000) -> Iterator[Sequence[Any]]:
-        with self._mutex, _translated(self.path):
+        with self._mutex, _translated(self.name):
             cursor = self._db.execute(sql, values)
         while True:
-            with self._mutex, _translated(self.path):
+            with self._mutex, _translated(self.name):
                 rows = cursor.fetchmany(page)
             if not rows:
                 return
@@ -246,66 +256,80 @@ class Ledger:
         seq, run, row, marker, kind, at_ms, body = columns
         try:
             entry = decode(kind, body)
+        except UnknownKindError as error:
+            raise self._newer(f"line {seq}: {error}") from None
         except ValueError as error:
             raise LedgerError(
-                f"line {seq} of the ledger {self.path} cannot be read: {error}",
+                f"line {seq} of the ledger {self.name} cannot be read: {error}",
                 hint="The file is kept as it is. Restore it from a backup, or name another --ledger.",
             ) from None
         return Line(entry=entry, run=run, row=row, marker=marker, at_ms=at_ms)
 
-    def _check_schema(self) -> None:
+    # Opening ------------------------------------------------------------------------------------
+
+    def _check_form(self) -> bool:
+        """Whether there is anything in it yet; what is no ledger of ours is refused."""
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application == 0 and version == 0 and tables == 0:
             if self._read_only:
                 raise LedgerError(
-                    f"the ledger {self.path} is empty: no run was made with it",
+                    f"the ledger {self.name} is empty: no run was made with it",
                     hint="Name another file with --ledger, or its folder with --reports.",
                 )
-        elif application != APPLICATION_ID:
+            return False
+        if application != APPLICATION_ID:
             raise LedgerError(
-                f"{self.path} is a database of another program, not a ledger of batchconnect",
+                f"{self.name} is a database of another program, not a ledger of batchconnect",
                 hint="Name another file with --ledger.",
             )
-        elif version > SCHEMA_VERSION:
-            raise LedgerError(
-                f"the ledger {self.path} was written by a newer batchconnect (schema {version}, "
-                f"this one knows {SCHEMA_VERSION})",
-                hint="Update batchconnect, or name another file with --ledger.",
-            )
+        if version > VERSION:
+            raise self._newer(f"schema {version}, this one knows {VERSION}")
+        return True
 
-    def _make_ours(self) -> None:
-        # Only now: a file of another program, or of a newer version, is kept byte for byte.
-        if self._read_only:
-            return
-        if self.path != MEMORY:
+    def _check_belonging(self, belongs: Mapping[str, str]) -> None:
+        """A ledger belongs to one platform host and one mode: the first use says which."""
+        about = dict(self._db.execute("SELECT word, value FROM about"))
+        for word, value in belongs.items():
+            found = about.get(word, value)
+            if found != value:
+                raise LedgerError(
+                    f"the ledger {self.name} belongs to the {word} {found}, not to {value}",
+                    hint="Name another file with --ledger; one ledger accounts for one service.",
+                )
+
+    def _check_kinds(self) -> None:
+        """
+        Refuse a ledger with lines of a kind to come, before anything relies on those that are known.
+
+        What it says of a row would be half of the story: a connection that is deleted since would be
+        reported as created.
+        """
+        noted = self._db.execute("SELECT word FROM about WHERE word GLOB ?", (f"{_NOTED}*",))
+        self._noted = {word.removeprefix(_NOTED) for (word,) in noted}
+        unknown = sorted(self._noted - BY_WORD.keys())
+        if unknown:
+            raise self._newer(f"lines of the kind {', '.join(unknown)}")
+
+    def _make_ours(self, belongs: Mapping[str, str]) -> None:
+        if self.name != MEMORY:
             # SQLite gives its companions (-wal, -shm) the mode of the file itself.
-            make_private(Path(self.path))
+            make_private(Path(self.name))
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._create()
-
-    def _create(self) -> None:
         with _transaction(self._db):
-            for statement in _statements(_SCHEMA):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            migrate(self._db, version=version)
+            self._db.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", belongs.items())
 
-    def _belong(self, word: str, value: str) -> None:
-        """A ledger belongs to one platform host and one mode: the first use says which."""
-        found = self._db.execute("SELECT value FROM about WHERE word = ?", (word,)).fetchone()
-        if found is None:
-            if not self._read_only:
-                self._db.execute("INSERT INTO about VALUES (?, ?)", (word, value))
-        elif found[0] != value:
-            raise LedgerError(
-                f"the ledger {self.path} belongs to the {word} {found[0]}, not to {value}",
-                hint="Name another file with --ledger; one ledger accounts for one service.",
-            )
+    def _newer(self, what: str) -> LedgerError:
+        return LedgerError(
+            f"the ledger {self.name} was written by a newer batchconnect ({what})",
+            hint="Update batchconnect, or name another file with --ledger.",
+        )
 
 
 def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
@@ -319,15 +343,6 @@ def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=5.0,
     )
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines():
-        statement += line + "\n"
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 @contextmanager

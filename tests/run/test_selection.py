@@ -1,13 +1,13 @@
-"""What a person chose: where things lie, and which rows `--only` means."""
-
-from pathlib import Path
+"""Which rows `--only` means."""
 
 import pytest
 
-from batchconnect.model.errors import ExitCode, UsageError
+from batchconnect.model.column import Column
+from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
-from batchconnect.model.row import Cell, Column, NotText, Row
-from batchconnect.run.choices import Choices
+from batchconnect.model.row import Cell, NotText, Row
+from batchconnect.options import RunOptions, with_defaults
+from batchconnect.run.selection import selector
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 
 ACME = Org(key="acme", org_id="A@AdobeOrg", client_id="a", aliases=("Acme GmbH",), sandbox="prod")
@@ -21,7 +21,7 @@ def row(org: Cell | None = None, sandbox: Cell | None = None) -> Row:
 
 
 def chosen(*only: str, org: Cell | None = None, sandbox: Cell | None = None) -> bool:
-    return Choices(only=only).selector(ORGS)(row(org, sandbox))
+    return selector(with_defaults(RunOptions(only=only)), ORGS)(row(org, sandbox))
 
 
 def test_without_only_every_row_is_chosen() -> None:
@@ -48,21 +48,23 @@ def test_of_several_with_one_word_any_will_do() -> None:
 @pytest.mark.parametrize("blank", [None, "", "  "])
 def test_a_blank_cell_means_what_it_means_for_the_row(blank: str | None) -> None:
     """`--org` and `--sandbox` first, then the org's default."""
-    with_option = Choices(only=("org=acme", "sandbox=dev"), org="acme", sandbox="dev")
-    with_default = Choices(only=("sandbox=prod",))
+    with_option = with_defaults(
+        RunOptions(only=("org=acme", "sandbox=dev"), org="acme", sandbox="dev")
+    )
+    with_default = with_defaults(RunOptions(only="sandbox=prod"))
 
-    assert with_option.selector(ORGS)(row(blank, blank))
-    assert with_default.selector(ORGS)(row("acme", blank))
-    assert not with_default.selector(ORGS)(row("acme", "dev"))
-    assert with_default.selector(OrgRegistry([ACME]))(row(blank, blank))
+    assert selector(with_option, ORGS)(row(blank, blank))
+    assert selector(with_default, ORGS)(row("acme", blank))
+    assert not selector(with_default, ORGS)(row("acme", "dev"))
+    assert selector(with_default, OrgRegistry([ACME]))(row(blank, blank))
 
 
 def test_a_blank_cell_invents_no_org_of_the_simulator() -> None:
     """Only a text is a name there."""
     orgs = SimulatedOrgRegistry(url="http://127.0.0.1:1")
-    choices = Choices(only=("org=acme",), org="acme")
+    options = with_defaults(RunOptions(only="org=acme", org="acme"))
 
-    assert choices.selector(orgs)(row("  "))
+    assert selector(options, orgs)(row("  "))
     assert orgs.find("acme") is not None
 
 
@@ -80,32 +82,7 @@ def test_a_row_whose_sandbox_cannot_be_told_is_chosen() -> None:
     assert not chosen("org=acme", "sandbox=dev", org="globex", sandbox=NotText("number"))
 
 
-@pytest.mark.parametrize("only", ["acme", "tenant=x", "org=", "sandbox=", "=acme", ""])
-def test_only_knows_orgs_and_sandboxes(only: str) -> None:
-    """Anything else is a usage error with an example."""
-    with pytest.raises(UsageError, match="neither org=NAME nor sandbox=NAME") as caught:
-        Choices(only=(only,)).selector(ORGS)
-
-    assert "--only org=acme" in str(caught.value.hint)
-    assert caught.value.exit_code == ExitCode.USAGE
-
-
 def test_an_org_that_nobody_knows_is_a_usage_error() -> None:
     """Before a row is read."""
     with pytest.raises(UsageError, match="no org has this name"):
-        Choices(only=("org=initech",)).selector(ORGS)
-
-
-def test_the_ledger_lies_among_the_reports() -> None:
-    """Its path is absolute: it is printed, and another folder is not another ledger."""
-    assert Choices().ledger_path == Path.cwd() / "reports" / "ledger.sqlite3"
-    assert Choices(ledger=Path("my.db")).ledger_path == Path.cwd() / "my.db"
-
-
-def test_what_is_simulated_never_mixes_with_what_is_real() -> None:
-    """A rehearsal does not touch the ledger that `--ledger` names."""
-    rehearsal = Choices(simulate=True, reports=Path("out"), ledger=Path("my.db"))
-
-    assert rehearsal.home == Path("out/simulated")
-    assert rehearsal.ledger_path == Path.cwd() / "out" / "simulated" / "ledger.sqlite3"
-    assert Choices(reports=Path("out")).home == Path("out")
+        selector(with_defaults(RunOptions(only="org=initech")), ORGS)

@@ -1,0 +1,96 @@
+"""
+What is asked of a ledger, whatever it is kept in.
+
+Who only looks back (`runs`, `status`, `report`, `plan`) is handed a `LedgerReader`; a run is handed a
+`Ledger`. Place, lock and schema are each store's own matter.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from batchconnect.ledger.entry import Line
+from batchconnect.ledger.row_state import RowState
+
+
+class LedgerReader(Protocol):
+    """
+    Reads lines, and what they say of a row or an identity.
+
+    Every method raises `LedgerError` where the ledger cannot be read, or a line of it is damaged.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it, in messages and reports: a file's absolute path."""
+        ...
+
+    def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
+        """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
+        ...
+
+    def run_lines(self, run: int) -> list[Line]:
+        """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
+        ...
+
+    def row_lines(self, run: int) -> Iterator[Line]:
+        """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
+        ...
+
+    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
+        """
+        Where each of a run's rows stands.
+
+        Yields:
+            Its number, how many intents were written for it, and its last line; None: an outcome that
+            stands, of which no more is read.
+        """
+        ...
+
+    def lines_of_row(self, run: int, row: int) -> list[Line]:
+        """The lines of one of a run's rows, oldest first."""
+        ...
+
+    def states_of(self, markers: Iterable[str]) -> Mapping[str, RowState]:
+        """
+        What all runs together know of identities; one that was never sent or settled is left out.
+
+        Ask for many at once: a ledger may be a round trip away.
+        """
+        ...
+
+    def open_markers(self) -> list[str]:
+        """Every identity that was sent and never answered, whichever the run."""
+        ...
+
+    def has_markers(self) -> bool:
+        """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
+        ...
+
+    def has_sent(self) -> bool:
+        """Whether any intent was ever written: without one, the ledger is new, or was lost."""
+        ...
+
+
+class LedgerWriter(Protocol):
+    """Adds lines. None is ever changed or removed."""
+
+    @property
+    def name(self) -> str:
+        """What people call it, in messages and reports."""
+        ...
+
+    def append(self, lines: Sequence[Line]) -> int:
+        """
+        Write lines in one transaction; they are durable on return, all of them or none.
+
+        Returns:
+            Number of the last line. A `RunOpened` line gets its own number as its run.
+
+        Raises:
+            LedgerError: The disk is full, or the ledger is gone; nothing of it is written.
+        """
+        ...
+
+
+class Ledger(LedgerReader, LedgerWriter, Protocol):
+    """What a run is handed: it reads what was, and writes what is."""

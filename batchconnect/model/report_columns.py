@@ -1,0 +1,44 @@
+"""
+The columns of our reports, since a person may feed a report back: a sheet's reader knows them too.
+
+How each gets its value is told by `reports/columns.py`.
+"""
+
+from batchconnect.model.column import Column
+from batchconnect.model.target import TARGET_COLUMNS
+
+RESULT_COLUMNS: tuple[str, ...] = (
+    "row",
+    "status",
+    Column.NAME.value,
+    "connection_id",
+    Column.ORG.value,
+    Column.SANDBOX.value,
+    *(column.value for column in TARGET_COLUMNS),
+    "error_code",
+    "error",
+    "error_column",
+    "http_status",
+    "request_id",
+    "attempts",
+    "reconciled",
+    "matched_by",
+    "etag",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+)
+"""Of `results.csv`, in their order."""
+
+FAILED_COLUMNS = ("status", "error", "column", "hint")
+"""What `failed.csv` has behind the user's own columns."""
+
+WORKBOOK_COLUMNS = ("status", "connection_id", "error", "hint")
+"""What a workbook of ours adds behind the user's own columns; a reader knows it by these."""
+
+REPORT_COLUMNS = frozenset(
+    name
+    for name in (*RESULT_COLUMNS, *FAILED_COLUMNS, *WORKBOOK_COLUMNS)
+    if name not in set(Column)
+)
+"""What our reports add to a sheet."""

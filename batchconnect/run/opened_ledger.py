@@ -1,0 +1,67 @@
+"""
+Where a command's ledger is, and how it is opened.
+
+The one room that knows what the ledger is kept in; everybody else is handed what `ledger.interface` says.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from batchconnect.ledger import Ledger, LedgerReader
+from batchconnect.ledger.sqlite.file import is_held, locked, place_warning
+from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
+from batchconnect.options import MergedOptions
+from batchconnect.run.places import ledger_path_of
+
+
+@contextmanager
+def opened_ledger(
+    options: MergedOptions, host: str, *, about: dict[str, str], in_memory: bool = False
+) -> Iterator[Ledger]:
+    """
+    The ledger, locked for one run; one of an earlier version is brought to the form of today.
+
+    Args:
+        options: Where it is, and whether it belongs to the simulator.
+        host: Platform host whose connections it accounts for.
+        about: Who holds it, for the message that a second process gets.
+        in_memory: Keep it nowhere: it ends with the process.
+
+    Raises:
+        LedgerError: It is in use or unusable.
+    """
+    with ExitStack() as stack:
+        path: str | Path = MEMORY
+        if not in_memory:
+            path = ledger_path_of(options)
+            stack.enter_context(locked(ledger_path_of(options), about=about))
+        yield stack.enter_context(SqliteLedger(path, host=host, simulated=options.simulate))
+
+
+@contextmanager
+def read_ledger(options: MergedOptions) -> Iterator[LedgerReader]:
+    """
+    The ledger, for looking back: needs no lock, changes nothing, and a run may be at work on it.
+
+    Raises:
+        LedgerError: There is none, or it is unusable.
+    """
+    path = ledger_path_of(options)
+    with SqliteLedger(path, simulated=options.simulate, read_only=True) as ledger:
+        yield ledger
+
+
+def is_there(options: MergedOptions) -> bool:
+    """Whether a run has made the ledger."""
+    return ledger_path_of(options).exists()
+
+
+def is_in_use(options: MergedOptions) -> bool:
+    """Whether a process is at work on the ledger now."""
+    return is_held(ledger_path_of(options))
+
+
+def warning_of_place(options: MergedOptions) -> str | None:
+    """Why the ledger lies in a bad place, if it does."""
+    return place_warning(ledger_path_of(options))

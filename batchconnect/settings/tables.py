@@ -1,0 +1,56 @@
+"""
+The tables of the settings file that tell of orgs and hosts; its options are those of `RunOptions`.
+
+The models only say which words exist and which shape their values have. Each description is the
+second half of a sentence, "rate must be …", so that a wrong value is told without being repeated.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from batchconnect.model.org import ORG_ID_SUFFIX
+from batchconnect.model.secret import Secret
+from batchconnect.options import OPTIONS, Option
+
+Text = Annotated[str, Field(min_length=1)]
+
+A_TEXT = "a text in double quotes, not empty"
+A_CREDENTIAL = "a text in double quotes: env:NAME, file:PATH, or the value itself"
+A_LIST = 'a list of texts, as ["one", "two"]'
+
+KEYS: Final[Mapping[str, Option]] = {name: one for name, one in OPTIONS.items() if one.in_file}
+"""The options that may stand in the file."""
+RATE: Final = OPTIONS["rate"].shape
+"""An org's rate has the shape of everybody's."""
+
+
+class OrgTable(BaseModel):
+    """The section `[orgs.NAME]`, or the one-org variables."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    org_id: Text = Field(description=f"a text that ends in {ORG_ID_SUFFIX}")
+    client_id: Text = Field(description=A_TEXT)
+    client_secret: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    access_token: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    sandbox: Text | None = Field(default=None, description=A_TEXT)
+    aliases: list[Text] = Field(default=[], description=A_LIST)
+    scopes: Text | None = Field(default=None, description="a text of scopes with commas between")
+    platform_url: Text | None = Field(default=None, description=A_TEXT)
+    ims_url: Text | None = Field(default=None, description=A_TEXT)
+    rate: Annotated[float, Field(strict=True, ge=RATE.least, allow_inf_nan=False)] | None = Field(
+        default=None, description=RATE.must_be
+    )
+
+
+class Tables(BaseSettings):
+    """All of the settings but the options: the file with everything that wins over it."""
+
+    model_config = SettingsConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    orgs: dict[str, OrgTable] = Field(default={}, description="sections, one [orgs.NAME] per org")
+    platform_url: Text | None = Field(default=None, description=A_TEXT)
+    ims_url: Text | None = Field(default=None, description=A_TEXT)

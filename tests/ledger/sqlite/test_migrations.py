@@ -1,0 +1,206 @@
+"""
+A ledger of every earlier version is read as it is, brought to today's form by the first run, and reported
+alike.
+
+`data/made_by_c7f5d88` is a ledger that the last commit of version 1 made itself (`--simulate --fault
+ambiguous`, made-up rows), with the reports that the same commit wrote of its three runs: one with a
+refused row, rejected rows, a doubt and a lane that stopped; its rerun; and one that was killed at work.
+"""
+
+import csv
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.kind import KINDS
+from batchconnect.ledger.sqlite.migrations import MIGRATIONS, VERSION
+from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
+from batchconnect.model.errors import LedgerError
+from tests.command_line import CommandLine
+
+MADE: Final = Path(__file__).parent / "data" / "made_by_c7f5d88"
+RUNS: Final = sorted(folder.name for folder in MADE.iterdir() if folder.is_dir())
+
+
+def of_the_last_commit(path: Path) -> None:
+    """As it is."""
+
+
+def of_the_first_commits(path: Path) -> None:
+    """Version 1 as it first was: without the kind in the index of the identities."""
+    old = sqlite3.connect(path)
+    old.executescript(
+        "DROP INDEX entry_of_marker;"
+        "CREATE INDEX entry_of_marker ON entry (marker, seq)"
+        " WHERE marker IS NOT NULL AND kind IN ('sending', 'in_doubt', 'absent', 'settled');"
+    )
+    old.close()
+
+
+EARLIER: Final = [of_the_first_commits, of_the_last_commit]
+Make = Callable[[Path], None]
+
+
+@pytest.fixture(params=EARLIER)
+def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a ledger of an earlier version, where `--simulate` looks for it."""
+    path = tmp_path / "reports" / "simulated" / "ledger.sqlite3"
+    path.parent.mkdir(parents=True)
+    shutil.copy(MADE / "ledger.sqlite3", path)
+    request.param(path)
+    return path
+
+
+@pytest.fixture
+def batchconnect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The command line, in the folder above the reports."""
+    return CommandLine(tmp_path, capsys, monkeypatch, dict(os.environ))
+
+
+def upgraded(path: Path) -> None:
+    """What the first run of today does before anything else."""
+    SqliteLedger(path, host="simulator", simulated=True).close()
+
+
+def version_of(path: Path) -> int:
+    db = sqlite3.connect(path)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    db.close()
+    return int(version)
+
+
+def form_of(db: sqlite3.Connection) -> set[tuple[str, str]]:
+    rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {(name, " ".join(sql.split())) for name, sql in rows}
+
+
+def test_the_ledger_of_the_fixture_is_of_version_1_and_has_every_kind_of_line_but_two() -> None:
+    """Otherwise the tests below would show little."""
+    db = sqlite3.connect(f"{(MADE / 'ledger.sqlite3').as_uri()}?mode=ro&immutable=1", uri=True)
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    kinds = {kind for (kind,) in db.execute("SELECT DISTINCT kind FROM entry")}
+    db.close()
+
+    assert version == 1
+    assert kinds == {kind.word for kind in KINDS} - {"absent", "run_resumed"}
+
+
+@pytest.mark.parametrize("run_id", RUNS)
+@pytest.mark.parametrize("is_upgraded", [False, True], ids=["as it is", "upgraded"])
+def test_it_is_reported_as_the_old_commit_did(
+    earlier: Path, batchconnect: CommandLine, run_id: str, *, is_upgraded: bool
+) -> None:
+    """Every cell and every figure, beside what reports say since; only paths and advice may differ."""
+    if is_upgraded:
+        upgraded(earlier)
+    done = batchconnect("report", run_id, "--simulate")
+    written = batchconnect.folder / "reports" / "simulated" / run_id
+
+    assert done.code == 0, done
+    assert version_of(earlier) == (VERSION if is_upgraded else 1)
+    results, results_before = _rows(written), _rows(MADE / run_id)
+    assert [
+        {word: now[word] for word in row} for now, row in zip(results, results_before, strict=True)
+    ] == results_before
+    summary, before = _summary(written), _summary(MADE / run_id)
+    assert {word: summary[word] for word in before} == before
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "results.csv").open(encoding="utf-8-sig", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    for place in ("ledger", "files"):
+        del summary[place]
+    for incident in summary["incidents"]:
+        del incident["hint"], incident["title"]
+    return summary
+
+
+def test_it_gets_the_form_of_a_new_one(earlier: Path) -> None:
+    """So whatever is built on the form of today holds for it, too."""
+    upgraded(earlier)
+    with SqliteLedger(MEMORY) as new, SqliteLedger(earlier, simulated=True) as old:
+        assert form_of(old._db) == form_of(new._db)
+        assert len(list(old.runs())) == 3
+
+
+def test_what_is_in_doubt_is_known_before_and_after(earlier: Path) -> None:
+    """Nothing of what was sent is forgotten on the way."""
+    with SqliteLedger(earlier, simulated=True, read_only=True) as before:
+        open_before = before.open_markers()
+        states_before = before.states_of(open_before)
+    upgraded(earlier)
+    with SqliteLedger(earlier, simulated=True, read_only=True) as after:
+        assert after.open_markers() == open_before
+        assert after.states_of(open_before) == states_before
+    assert len(open_before) > 2
+    assert all(state.is_open for state in states_before.values())
+
+
+def test_it_is_written_on(earlier: Path) -> None:
+    """The next run gets its number, and an identity that was sent before is known by its whole story."""
+    with SqliteLedger(earlier, host="simulator", simulated=True) as ledger:
+        marker = ledger.open_markers()[0]
+        sends = ledger.states_of([marker])[marker].sends
+        run = ledger.append([Line(entry=RunOpened(run_id="r", sheets=(), sheet_sha256=""))])
+        ledger.append([Line(entry=Sending(number=1), run=run, row=2, marker=marker)])
+        state = ledger.states_of([marker])[marker]
+
+        assert ledger.run_lines(run)[0].run == run
+        assert (state.sends, state.is_sent) == (sends + 1, True)
+
+
+def test_an_identity_is_found_by_its_index_in_a_file_of_every_version(earlier: Path) -> None:
+    """`plan` reads an old file as it is, and asks for each row: never by a look at every line."""
+    for _ in ("as it is", "upgraded"):
+        with SqliteLedger(earlier, simulated=True, read_only=True) as ledger:
+            told: list[str] = []
+            ledger._db.set_trace_callback(told.append)
+            ledger.states_of(["bc1-a", "bc1-b"])
+            ledger.open_markers()
+            ledger._db.set_trace_callback(None)
+            for asked in told:
+                plan = str(ledger._db.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall())
+                assert "INDEX entry_of_marker" in plan, asked
+        upgraded(earlier)
+
+
+def test_a_step_that_fails_leaves_the_ledger_as_it_was(
+    earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All steps are one transaction: no ledger stays between two versions."""
+    broken = {**MIGRATIONS, VERSION + 1: ("CREATE TABLE x (y)", "CREATE TABLE entry (z)")}
+    monkeypatch.setattr("batchconnect.ledger.sqlite.migrations.MIGRATIONS", broken)
+    with sqlite3.connect(earlier) as db:
+        before = form_of(db)
+    db.close()
+
+    with pytest.raises(LedgerError, match="already exists"):
+        upgraded(earlier)
+
+    with sqlite3.connect(earlier) as db:
+        assert (form_of(db), version_of(earlier)) == (before, 1)
+    db.close()
+
+
+def test_a_ledger_of_another_mode_is_not_brought_to_todays_form(earlier: Path) -> None:
+    """It is refused before anything of it is changed."""
+    before = earlier.read_bytes()
+
+    with pytest.raises(LedgerError, match="belongs to the mode simulated"):
+        SqliteLedger(earlier)
+
+    assert earlier.read_bytes() == before
