@@ -127,6 +127,39 @@ def test_the_plan(sentence: str, stands: list[Found], becomes: object) -> None:
     assert becomes == told(match(WANTED, listing(*stands))), sentence
 
 
+@pytest.mark.parametrize(
+    ("ages", "first"),
+    [([5, 5], "id-1"), ([5, 4], "id-2"), ([None, 4], "id-1"), ([4, None], "id-2")],
+)
+def test_of_several_equals_every_run_names_the_same_one(ages: list[int | None], first: str) -> None:
+    """The oldest, where no age counts as the oldest of all; of one age the first by its id."""
+    items = [replace(found(n), created_at_ms=age) for n, age in enumerate(ages, start=1)]
+
+    for stands in (items, items[::-1]):
+        judged = match(WANTED, listing(*stands))
+        assert isinstance(judged, Existing)
+        assert judged.connection_id == first
+
+
+@pytest.mark.parametrize(
+    ("stands", "words"),
+    [
+        (
+            [found(marker=OURS, shown=DIFFERENT._replace(tenant="contoso.com"), is_our_kind=False)],
+            "has another connection spec, database, tenant",
+        ),
+        ([found(n, marker=OURS) for n in (1, 2, 3)], "3 connections bear the row's marker"),
+        ([found(shown=DIFFERENT)], "a connection with this name points elsewhere"),
+        ([found(shown=HIDDEN)], "does not show its whole target"),
+    ],
+)
+def test_a_conflict_says_what_is_in_the_way(stands: list[Found], words: str) -> None:
+    judged = match(WANTED, listing(*stands))
+
+    assert isinstance(judged, Conflict)
+    assert words in judged.detail
+
+
 def test_what_is_wanted_is_canonical() -> None:
     connection = BaseConnection(
         row=2,

@@ -160,6 +160,7 @@ async def states(bench: Bench, rows: Iterable[BaseConnection]) -> Known:
         ("a young marker of nobody we know", [30], [], Rules(), None, True),
         ("its age is not told", [None], [], Rules(), None, True),
         ("an old marker", [181], [], Rules(), None, False),
+        ("as old as the window", [180], [], Rules(), None, False),
         ("a young marker of our own", [30], [1], Rules(), None, False),
         ("one of ours, one of nobody's", [30, 30], [1], Rules(), None, True),
         ("an old ledger", [30], [], Rules(), Known(is_new=False), False),
