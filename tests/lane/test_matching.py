@@ -1,11 +1,20 @@
 """The table "What stands in the sandbox already", line by line."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
-from batchconnect.lane.matching import Create, Wanted, match, match_absent, match_marker, wanted
+from batchconnect.lane.matching import (
+    Create,
+    Wanted,
+    match,
+    match_absent,
+    match_made,
+    match_marker,
+    wanted,
+)
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
 from batchconnect.model.secret import Secret
@@ -274,3 +283,46 @@ def test_an_odd_id_blocks_no_other_row() -> None:
     odd = replace(found(name="Other", shown=DIFFERENT), id="", odd_id="odd 7")
 
     assert match(WANTED, listing(odd)) == Create()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "lost its marker"),
+        ({"name": "Other"}, "lost its marker, and its name changed"),
+        ({"shown": DIFFERENT}, "lost its marker, and its database changed"),
+        ({"name": "Other", "shown": DIFFERENT}, "lost its marker, and its name, database changed"),
+    ],
+)
+def test_what_was_made_and_lost_its_marker_is_told_with_what_changed(
+    changes: dict[str, Any], words: str
+) -> None:
+    judged = match_made(WANTED, found(**changes), "id-made")
+
+    assert isinstance(judged, Conflict)
+    assert (judged.code, judged.connection_ids) == ("changed_since", ("id-made",))
+    assert judged.detail.endswith(words)
+
+
+@pytest.mark.parametrize(("marker", "words"), [(OURS, "the row's marker"), (None, "this name")])
+def test_a_connection_with_an_odd_id_is_told_by_what_it_bears(
+    marker: str | None, words: str
+) -> None:
+    odd = replace(found(marker=marker), id="", odd_id="odd 7")
+
+    judged = match(WANTED, listing(odd))
+
+    assert isinstance(judged, Conflict)
+    assert judged.detail.startswith(f"a connection bears {words}, ")
+    assert "7" not in judged.detail
+
+
+def test_near_matches_are_named_one_by_one() -> None:
+    """In the plan's warning and in a doubt's reason; a person looks each of them up."""
+    near = listing(found(1, name="Other"), found(2, name="Another"))
+    planned, absent = match(WANTED, near), match_absent(WANTED, near)
+
+    assert isinstance(planned, Create)
+    assert planned.warnings[0].endswith(": id-1, id-2")
+    assert isinstance(absent, InDoubt)
+    assert absent.detail.endswith(": id-1, id-2")
