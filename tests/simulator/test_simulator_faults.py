@@ -137,6 +137,7 @@ def test_every_profile_can_be_survived(profile: str, seed: int) -> None:
     assert sim.pending == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "doubts", "refused", "tokens"),
     [
