@@ -78,7 +78,7 @@ async def onboard(
         ledger: The ledger's path. None: `ledger.sqlite3` in *reports*, or, without those, only in
             memory: then a crash forgets what was sent, and the next run settles first.
         reports: The folder for the run's files; None: none are written.
-        on_event: Hears of everything that happens; what it raises ends the run.
+        on_event: Hears of everything that happens; what it raises ends the run in good order, then goes up.
         options: What the command line's options choose, as `RunOptions(simulate=True)`. It wins over the
             settings, as a flag does; what it leaves out they say (proxy, concurrency, …), but for their
             ledger and reports: those are *ledger* and *reports*.

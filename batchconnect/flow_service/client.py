@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import final
 
-from batchconnect.flow_service.answer import Answer, judge_create, judge_create_error
+from batchconnect.flow_service.answer import (
+    Answer,
+    NotSent,
+    Unknown,
+    judge_create,
+    judge_create_error,
+)
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.flow_service.reading import (
     NotFound,
@@ -27,6 +33,7 @@ from batchconnect.flow_service.requests import (
     spec_request,
 )
 from batchconnect.flow_service.sandbox_reader import SandboxReader
+from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Request, Response, Transport, TransportError
@@ -43,6 +50,7 @@ __all__ = [
     "get_request",
     "list_request",
     "spec_request",
+    "unforeseen",
 ]
 
 
@@ -54,6 +62,21 @@ class Sent:
     attempts: int = 1
     throttled: int = 0
     """How many of the attempts were answered by THROTTLED."""
+    fault: Fault | None = None
+    """The error of our own that is behind the answer."""
+
+
+def unforeseen(fault: Fault, *, may_have_left: bool) -> Sent:
+    """
+    What became of a create that an error of our own came in between of.
+
+    Args:
+        fault: The error.
+        may_have_left: Whether a byte of the request may be on its way; False only with proof.
+    """
+    if may_have_left:
+        return Sent(answer=Unknown(code=INTERNAL_FAULT, detail=fault.label), fault=fault)
+    return Sent(answer=NotSent(code=INTERNAL_FAULT, detail=fault.label), attempts=0, fault=fault)
 
 
 @final
@@ -81,14 +104,34 @@ class FlowService:
 
     async def create(self, connection: BaseConnection) -> Sent:
         """Send one create, and say what its answer means; whatever is answered, nothing is raised."""
-        key = connection.service_principal_key
         try:
-            response = await self._transport.send(create_request(self._org, connection))
+            request = create_request(self._org, connection)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs the row its turn, no more
+            return unforeseen(fault_of(error), may_have_left=False)
+        try:
+            came = await self._came(request)
+        except Exception as error:  # noqa: BLE001 - the rings tell whether they had handed it on
+            return unforeseen(fault_of(error), may_have_left=request.departure.may_have_left)
+        try:
+            return self._judged(came, connection.secret)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the service may have answered
+            return unforeseen(fault_of(error), may_have_left=True)
+
+    async def _came(self, request: Request) -> Response | TransportError:
+        try:
+            return await self._transport.send(request)
         except TransportError as error:
-            answer = judge_create_error(error, (key, *self._secrets()))
-            return Sent(answer=answer, attempts=error.attempts, throttled=error.throttled)
-        answer = judge_create(response, (key, *self._secrets()))
-        return Sent(answer=answer, attempts=response.attempts, throttled=response.throttled)
+            return error
+
+    def _judged(self, came: Response | TransportError, key: Secret) -> Sent:
+        secrets = (key, *self._secrets())
+        if isinstance(came, Response):
+            answer = judge_create(came, secrets)
+        elif came.fault is not None:
+            return unforeseen(came.fault, may_have_left=came.sent)
+        else:
+            answer = judge_create_error(came, secrets)
+        return Sent(answer=answer, attempts=came.attempts, throttled=came.throttled)
 
     async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
         """

@@ -28,6 +28,7 @@ from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import Event, LaneCounted, LaneStopped
+from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.transport.ims import Authorized, Token
 from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
@@ -55,7 +56,9 @@ _LEAST_AHEAD: Final = 2
 _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
-NO_REFUSAL: Final = frozenset({NO_PROGRESS, LEDGER_FAILED, "listing_failed", "sheet_changed"})
+NO_REFUSAL: Final = frozenset(
+    {NO_PROGRESS, LEDGER_FAILED, "listing_failed", "sheet_changed", INTERNAL_FAULT}
+)
 """Codes of a stop that was not the service's word: trying again may well help."""
 
 

@@ -30,7 +30,15 @@ from batchconnect.ledger.entry import Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
-from batchconnect.model.event import Event, LanePaused, LaneStopped, RowSettled, SandboxListed
+from batchconnect.model.event import (
+    Event,
+    FaultMet,
+    LanePaused,
+    LaneStopped,
+    RowSettled,
+    SandboxListed,
+)
+from batchconnect.model.fault import INTERNAL_FAULT, TITLE, Fault, fault_of
 from batchconnect.validation.connection import BaseConnection
 
 _AT_ONCE: Final = 4
@@ -126,6 +134,11 @@ class LanePlan:
                 self._lane.stop(sheet_changed(self._lane, error))
             except LedgerError as error:
                 self._on_broken(error)
+            except Exception as error:  # noqa: BLE001 - a fault of ours costs this sandbox, no other
+                fault = fault_of(error)
+                org = self._lane.org.key
+                self._on_event(FaultMet(fault=fault, where="plan", org=org, sandbox=sandbox))
+                self._lane.stop_sandbox(stopped_by(fault, self._lane, sandbox))
             finally:
                 self._at_work.discard(scope)
 
@@ -237,4 +250,15 @@ def sheet_changed(lane: Lane, error: SheetError) -> LaneStopped:
         code="sheet_changed",
         title="The sheet changed during the run",
         detail=error.message,
+    )
+
+
+def stopped_by(fault: Fault, lane: Lane, sandbox: str | None = None) -> LaneStopped:
+    """Why a lane, or one sandbox of it, stops that an error of our own lets go no further."""
+    return LaneStopped(
+        org=lane.org.key,
+        sandbox=sandbox,
+        code=INTERNAL_FAULT,
+        title=TITLE,
+        detail=fault.label,
     )

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.event import (
+    FaultMet,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    Swept,
+)
 from batchconnect.model.outcome import InDoubt, Outcome, Problem
 from batchconnect.model.target import Target
 
@@ -159,6 +166,13 @@ class SweepDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultFound:
+    """An error of our own, once for each kind of it; its rows name it in their outcome."""
+
+    event: FaultMet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
     """The process ends in good order."""
 
@@ -180,6 +194,7 @@ Entry = (
     | Settled
     | LaneTold
     | SweepDone
+    | FaultFound
     | RunEnded
 )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome
 
 
@@ -13,6 +14,17 @@ class RunStarted:
     resumed: bool
     """True: an earlier process left this run open, and it goes on."""
     simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetWarned:
+    """Rows taken together look odd; they are sent all the same."""
+
+    cells: str
+    """As a spreadsheet names them: `E2:E7`."""
+    code: str
+    what: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +157,19 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultMet:
+    """An error of our own came up; what it was about goes on as far as it can."""
+
+    fault: Fault
+    where: str
+    """What was being done: `row`, `plan`, `settle`, `sweep`, `progress`, `run`, ..."""
+    org: str = ""
+    sandbox: str = ""
+    rows: tuple[int, ...] = ()
+    """Numbers of the rows that it met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draining:
     """A stop was asked: nothing more is sent, what is in flight may finish."""
 
@@ -163,6 +188,7 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | SheetWarned
     | SandboxListed
     | Planned
     | RowStarted
@@ -174,6 +200,7 @@ Event = (
     | LaneStopped
     | LaneCounted
     | Swept
+    | FaultMet
     | Draining
     | RunFinished
 )

@@ -7,6 +7,7 @@ advice everywhere. A code without an entry gets the advice of its kind, at last 
 
 import re
 
+from batchconnect.model.fault import INTERNAL_FAULT, TITLE
 from batchconnect.model.outcome import Status
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
@@ -40,6 +41,12 @@ _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
 _PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
+
+_SEND_US = (
+    "Not the sheet's fault: please send us the version, the type, the place and the trace that the"
+    " report shows, never the sheet. Rows in doubt: `batchconnect reconcile`; the others: `batchconnect"
+    " rerun`, with a mended version if it fails again."
+)
 
 _TABLE: dict[str, tuple[str, str]] = {
     # Gateway: code -> (title, hint)
@@ -151,9 +158,9 @@ _TABLE: dict[str, tuple[str, str]] = {
         "A connection with the same target stands there",
         f"{_PEOPLE} Give it this row's name to adopt it, or delete it; then `batchconnect rerun`.",
     ),
-    "internal_error": (
-        "An error of batchconnect",
-        f"Please report it, with the run's log. The connection may exist. {_OPEN}",
+    INTERNAL_FAULT: (
+        TITLE,
+        _SEND_US,
     ),
     "proven_absent": ("Proven absent", f"It was not applied, nothing stands there. {_LATER}"),
     "row_gone": (

@@ -120,6 +120,7 @@ def _lane(lane: LaneSummary) -> dict[str, Any]:
 
 
 def _incident(incident: Incident) -> dict[str, Any]:
+    fault = incident.fault
     return {
         "code": incident.code,
         "title": incident.title,
@@ -128,4 +129,11 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "rows": incident.rows,
         "first_row": incident.first_row,
         "hint": incident.hint,
+        "fault": fault
+        and {
+            "version": incident.version,
+            "type": fault.type,
+            "place": fault.place,
+            "trace": list(fault.trace),
+        },
     }

@@ -10,10 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batchconnect.ledger.entry import Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.ledger.entry import FaultFound, Line, RunEnded, RunOpened, RunResumed, SweepDone
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.event import FaultMet, LaneStopped, Swept
 from batchconnect.model.outcome import Created, Outcome, Status, status_of
 from batchconnect.model.remedies import hint_for, title_for
 from batchconnect.reports.incident import Incident, Incidents, Title
@@ -113,7 +113,8 @@ def summarize(
     ended = _ending(run_lines)
     live = live and ended is None
     sweep = _sweep(run_lines)
-    counting = _Counting(live=live, hint=hint, title=title, sweep=sweep)
+    incidents = Incidents(hint=hint, title=title, swept=sweep, faults=_faults(run_lines))
+    counting = _Counting(incidents, live=live)
     results = _Results(rows, stops=stops, live=live, hint=hint)
     for state in rows():
         counting.add(state, *results.add(state))
@@ -181,17 +182,23 @@ class _Results:
 class _Counting:
     """One pass over the rows."""
 
-    def __init__(self, *, live: bool, hint: Advice, title: Title, sweep: Swept | None) -> None:
+    def __init__(self, incidents: Incidents, *, live: bool) -> None:
         self._live = live
         self.counts: Counter[Status] = Counter()
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
-        self.incidents = Incidents(hint=hint, title=title, swept=sweep)
+        self.incidents = incidents
         self.last_ms = 0
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
         org, sandbox = _where(state)
         self.incidents.add(
-            state.number, outcome, org=org, sandbox=sandbox, stop=stop, marker=state.marker
+            state.number,
+            outcome,
+            org=org,
+            sandbox=sandbox,
+            stop=stop,
+            marker=state.marker,
+            fault=state.fault,
         )
         self.counts[status_of(outcome)] += 1
         # What was copied from the parent run happened there, in time and on the wire.
@@ -246,6 +253,19 @@ def _ending(run_lines: Sequence[Line]) -> tuple[Line, RunEnded] | None:
 def _sweep(run_lines: Sequence[Line]) -> Swept | None:
     events = [line.entry.event for line in run_lines if isinstance(line.entry, SweepDone)]
     return events[-1] if events else None
+
+
+def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
+    """Each error of our own with the version that was at work."""
+    version = ""
+    for line in run_lines:
+        match line.entry:
+            case RunOpened(tool_version=named) | RunResumed(tool_version=named):
+                version = named
+            case FaultFound(event=event):
+                yield event, version
+            case _:
+                pass
 
 
 def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:

@@ -72,6 +72,8 @@ class Intake:
     """Numbers of new rows that a rerun leaves for `run`."""
     orgs: set[str] = field(default_factory=set)
     """Settings keys of the orgs that valid rows name."""
+    about_rows: list[Problem] = field(default_factory=list)
+    """What is odd about rows taken together; they are sent all the same."""
     doubles: set[int] = field(default_factory=set)
     """Numbers of the rows that are valid by themselves, and rejected for their likeness to another."""
 

@@ -17,9 +17,10 @@ from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.lane.planner import Known, Rules, states_in, unknown
 from batchconnect.lane.reconciler import Policy
-from batchconnect.lane.work import Holding, LaneWork
+from batchconnect.lane.work import Holding, LaneWork, Ready
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
+    FaultFound,
     LaneTold,
     Line,
     RowPlanned,
@@ -36,6 +37,7 @@ from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -44,7 +46,9 @@ from batchconnect.model.event import (
     RowSettled,
     RunFinished,
     RunStarted,
+    SheetWarned,
 )
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Failed
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
@@ -58,6 +62,7 @@ from batchconnect.run.exit_code import (
     count_statuses,
     exit_code,
 )
+from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake import Parse, take_in
 from batchconnect.run.stop import Stop
 from batchconnect.run.sweep import expected, sweep
@@ -86,6 +91,10 @@ class Job:
 
     sheet: Sheet
     parse: Parse
+    parse_again: Parse
+    """Judges a row for a second time: by its cells alone, whatever they refer to."""
+    ready: Ready
+    """Looks up the key of a row whose turn has come."""
     lane_of: Callable[[str], Lane]
     """The lane of an org's settings key; asked once for each."""
     ledger: Ledger
@@ -97,6 +106,8 @@ class Job:
     """The run that this one goes on with; then *opened* is not written."""
     is_selected: Callable[[Row], bool] = lambda row: True
     """What `--only` chooses."""
+    strict: bool = False
+    """Warnings are errors."""
     fast_scan: FastScan | None = None
     """Takes most rows at one look, where all are selected and none is carried_over."""
     carry_over: CarryOver = lambda row, judged: None
@@ -125,7 +136,13 @@ class Batch:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
-        self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged] = []
+        self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet] = []
+        self._record = FaultRecord(
+            job.on_event,
+            keep=self._told_later,
+            on_raised=lambda: job.stop.ask(INTERRUPTED),
+        )
+        self._tell = self._record.tell
         self._works: list[LaneWork] = []
         self._failures = 0
         self._failures_allowed = inf
@@ -137,9 +154,15 @@ class Batch:
         Return when the run has ended, in whichever way; its state says how.
 
         Raises:
+            Exception: Whatever the listener raised, once no row is on its way.
             SheetError: The sheet cannot be read to its end; nothing was sent.
             LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
         """
+        state = await self._run()
+        self._record.check()
+        return state
+
+    async def _run(self) -> RunState:
         job = self._job
         writer = job.writer(self._open())
         known = self._known()
@@ -152,7 +175,17 @@ class Batch:
             carry_over=job.carry_over,
             is_stopped=lambda: bool(job.stop.reason),
             fast_scan=job.fast_scan,
+            strict=job.strict,
         )
+        for problem in found.about_rows:
+            job.on_event(
+                SheetWarned(
+                    cells=problem.cell or "",
+                    code=problem.code,
+                    what=problem.what,
+                    remedy=problem.remedy,
+                )
+            )
         if job.stop.reason:
             return await self._close(writer, job.stop.reason)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
@@ -163,7 +196,7 @@ class Batch:
         limit = job.bounds.max_failures
         self._failures_allowed = inf if limit is None else limit.of(found.to_do)
         self._works = self._share_out(found, gone, known, writer)
-        job.on_event(
+        self._tell(
             Planned(
                 to_create=found.to_do,
                 settled=found.rows - found.to_do,
@@ -186,6 +219,19 @@ class Batch:
         self._job.ledger.append([line])
         return fold_run(self._job.ledger.run_lines(self._number))
 
+    def record(self, error: Exception) -> None:
+        """Keep what ended the run unforeseen, for the log and for the report of the resumed run."""
+        if error is self._record.raised:
+            return  # it is the listener's
+        event = FaultMet(fault=fault_of(error), where="run")
+        self._tell(event)
+        if self._number:
+            line = Line(
+                entry=FaultFound(event=event), run=self._number, at_ms=self._job.clock.now_ms()
+            )
+            with suppress(LedgerError):  # it may be the ledger that fails
+                self._job.ledger.append([line])
+
     # Opening ------------------------------------------------------------------------------------
 
     def _open(self) -> int:
@@ -203,7 +249,7 @@ class Batch:
             )
             line = Line(entry=entry, run=self._number, at_ms=job.clock.now_ms())
             job.ledger.append([line])
-        job.on_event(
+        self._tell(
             RunStarted(
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
@@ -288,6 +334,7 @@ class Batch:
                 offsets=offsets.get(org, {}),
                 orphans=tuple(orphans.get(org, ())),
                 load=self._load,
+                ready=self._job.ready,
                 ledger=writer,
                 known=known.plan,
                 clock=self._job.clock,
@@ -308,12 +355,12 @@ class Batch:
 
     def _load(self, offset: int) -> BaseConnection:
         row = self._job.sheet.at(offset)
-        judged = self._job.parse(row)
+        judged = self._job.parse_again(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
                 "and is not any more",
-                hint="Do not change the sheet, or what it refers to, while a run goes on.",
+                hint="Do not change the sheet while a run goes on.",
             )
         return judged
 
@@ -342,7 +389,16 @@ class Batch:
     async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
         try:
-            await writer.write([writer.line(LaneTold(event=event)) for event in told])
+            await writer.write(
+                [
+                    writer.line(
+                        FaultFound(event=event)
+                        if isinstance(event, FaultMet)
+                        else LaneTold(event=event)
+                    )
+                    for event in told
+                ]
+            )
         except LedgerError:
             self._told = [*told, *self._told]
             raise
@@ -350,7 +406,7 @@ class Batch:
     async def _end_when_asked(self) -> None:
         reason = await self._job.stop.wait()
         in_flight = sum(work.in_flight for work in self._works)
-        self._job.on_event(Draining(reason=reason, in_flight=in_flight))
+        self._tell(Draining(reason=reason, in_flight=in_flight))
         for work in self._works:
             work.lane.halt(reason)
 
@@ -368,17 +424,23 @@ class Batch:
         if broken and len(broken) == len(self._works):
             raise broken[0]
 
+    def _told_later(
+        self, event: LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet
+    ) -> None:
+        """What the ledger hears of with the next lines, for no row waits for it."""
+        self._told.append(event)
+
     def _hear(self, event: Event) -> None:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
-                self._told.append(event)
+                self._told_later(event)
             case RowSettled(outcome=Failed()):
                 self._failures += 1
                 if self._failures >= self._failures_allowed:
                     self._job.stop.ask(MAX_FAILURES)
             case _:
                 pass
-        self._job.on_event(event)
+        self._tell(event)
 
     # Closing --------------------------------------------------------------------------------------
 
@@ -395,9 +457,9 @@ class Batch:
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
-            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
+            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s, on_fault=self._tell)
             await writer.write([writer.line(SweepDone(event=swept))])
-            self._job.on_event(swept)
+            self._tell(swept)
             beside.cancel_scope.cancel()
 
     async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
@@ -408,6 +470,7 @@ class Batch:
         await self._flush(writer)
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
+        await self._flush(writer)
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
         code = exit_code(
@@ -422,7 +485,5 @@ class Batch:
         await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))
         duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
-        self._job.on_event(
-            RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
-        )
+        self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended_state

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import LaneTold, Line, RunEnded, SweepDone
+from batchconnect.ledger.entry import FaultFound, LaneTold, Line, RunEnded, SweepDone
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState
 from batchconnect.reports.summary import Summary, summarize
@@ -55,6 +55,8 @@ def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
 def _is_of(line: Line, org: str) -> bool:
     match line.entry:
         case LaneTold(event=event):
+            return event.org == org
+        case FaultFound(event=event):
             return event.org == org
         case SweepDone():
             return False

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -21,7 +22,7 @@ from batchconnect.lane.planner import (
 )
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.options import MergedOptions
-from batchconnect.run.engine import parser, rules_of
+from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.intake import examine
 from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.selection import selector
@@ -29,6 +30,7 @@ from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.series import Warned
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class SheetPlan:
     rows: int = 0
     not_selected: int = 0
     rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
+    about_rows: list[Problem] = field(default_factory=list)
+    """What is odd about rows taken together; a run sends them all the same."""
     sandboxes: list[SandboxPlan] = field(default_factory=list)
 
     @property
@@ -101,15 +105,20 @@ async def plan_run(
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
-    parse = parser(sheet, service=service, options=options, environ=environ)
+    references = references_of(options, environ)
+    judging = partial(parser, sheet, service=service, options=options)
+    parse = judging(references=references)
+    parse_again = judging(references=references.by_form_alone())
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
-    for row, judged in examine(sheet, parse, is_selected=selected):
+    for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
         match judged:
             case None:
                 found.not_selected += 1
+            case Warned(problem=problem):
+                found.about_rows.append(problem)
             case Rejected(problems=problems):
                 found.rejected[row.number] = [
                     problem for problem in problems if problem.severity is Severity.ERROR
@@ -119,7 +128,7 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse(row)
+        judged = parse_again(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged

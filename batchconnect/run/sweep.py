@@ -6,7 +6,7 @@ then it counts as missing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +16,8 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.planner import Reads
 from batchconnect.ledger.row_state import RowState
-from batchconnect.model.event import Swept
+from batchconnect.model.event import FaultMet, Swept
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Existing
 
 _LOOKS: Final = 4
@@ -52,7 +53,11 @@ def expected(rows: Iterable[RowState]) -> dict[tuple[str, str], Expected]:
 
 
 async def sweep(
-    reads: Mapping[str, Reads], sandboxes: Mapping[tuple[str, str], Expected], *, lag_s: float
+    reads: Mapping[str, Reads],
+    sandboxes: Mapping[tuple[str, str], Expected],
+    *,
+    lag_s: float,
+    on_fault: Callable[[FaultMet], None] = lambda event: None,
 ) -> Swept:
     """
     Compare all sandboxes with what they should show.
@@ -61,11 +66,19 @@ async def sweep(
         reads: The lane of each org.
         sandboxes: By (org, sandbox).
         lag_s: L, how long a listing may lag behind the last create.
+        on_fault: Told of each error of our own; its sandbox then counts as one that could not be read.
     """
     results: list[Swept] = []
 
     async def one(org: str, sandbox: str, want: Expected) -> None:
-        results.append(await _sweep_one(reads[org], sandbox, want, lag_s=lag_s))
+        try:
+            swept = await _sweep_one(reads[org], sandbox, want, lag_s=lag_s)
+        except Exception as error:  # noqa: BLE001 - a look that fails changes nothing of what is done
+            on_fault(FaultMet(fault=fault_of(error), where="sweep", org=org, sandbox=sandbox))
+            swept = Swept(
+                expected=len(want.ids), found=0, duplicated=(), missing=(), complete=False
+            )
+        results.append(swept)
 
     async with anyio.create_task_group() as tasks:
         for (org, sandbox), want in sandboxes.items():

@@ -39,6 +39,11 @@ class Sheet(Protocol):
         """Blank rows skipped so far; complete once `rows` has come to its end."""
         ...
 
+    @property
+    def template_rows(self) -> int:
+        """Of the blank rows, those that are the template's own: nobody filled them in."""
+        ...
+
     def rows(self) -> Iterator[Row]:
         """
         Every row that is not blank, in input order; may be asked for more than once.

@@ -12,7 +12,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import MASK, Secret
-from batchconnect.sheet.header import find
+from batchconnect.sheet.header import find, is_blank
 from batchconnect.sheet.not_text import kind_and_text
 
 _HEADER_ROW = 0
@@ -34,6 +34,7 @@ class MemorySheet:
     def __init__(self, rows: Iterable[Mapping[str, object]], *, name: str = "rows") -> None:
         self.name = name
         self.blank_rows = 0
+        self.template_rows = 0
         titles, table = _table(rows)
         self._layout = find([(_HEADER_ROW, titles)], place=name, line=lambda _: f"{name}, columns")
         columns = {position: column for column, position in self._layout.header.columns.items()}
@@ -55,11 +56,12 @@ class MemorySheet:
 
     def rows(self) -> Iterator[Row]:
         """Every row that is not blank, in the order given."""
-        self.blank_rows = 0
+        self.blank_rows = self.template_rows = 0
         for offset in range(len(self._rows)):
             row = self._row(offset)
             if row is None:
                 self.blank_rows += 1
+                self.template_rows += not is_blank(self._rows[offset])
             else:
                 yield row
 

@@ -263,6 +263,7 @@ class Authorized:
                 "x-gw-ims-org-id": org.org_id,
             },
             body=request.body,
+            departure=request.departure,
         )
 
 

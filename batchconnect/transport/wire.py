@@ -22,6 +22,7 @@ from yarl import URL
 
 from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.errors import SettingsError
+from batchconnect.model.fault import fault_of
 from batchconnect.transport.body import Body
 from batchconnect.transport.interface import Request, Response, TransportError
 from batchconnect.transport.loopback import is_loopback
@@ -152,6 +153,7 @@ class Wire:
             )
         except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
             code, detail = _translate(error)
+            fault = fault_of(error) if code == _UNFORESEEN else None
         else:
             # Out here, where the deadline ends the body and not the answer: its headers are known.
             return await _read(answer)
@@ -161,6 +163,7 @@ class Wire:
             sent=trace.sent,
             detail=f"{url.host}: {detail}",
             permanent=code in _OURS and not trace.sent,
+            fault=fault,
         )
 
 
@@ -251,7 +254,8 @@ _WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 Every foreign error's word in the report, from the special to the general, as they inherit from each
 other. None says whether a byte was sent; only the trace does.
 """
-_OURS = frozenset({"bad_request", "unexpected"})
+_UNFORESEEN = "unexpected"
+_OURS = frozenset({"bad_request", _UNFORESEEN})
 """What a repetition would not mend: a request that cannot be written, and an error without a name."""
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refused",
@@ -264,7 +268,7 @@ _UNREACHABLE = {
 
 def _translate(error: Exception) -> tuple[str, str]:
     """Word and one line for a foreign error; nothing of the message itself is in the line."""
-    code = next((word for kinds, word in _WORDS if isinstance(error, kinds)), "unexpected")
+    code = next((word for kinds, word in _WORDS if isinstance(error, kinds)), _UNFORESEEN)
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     number = cause.errno if isinstance(cause, OSError) else None
     if code == "unreachable":

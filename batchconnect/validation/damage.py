@@ -22,6 +22,12 @@ _LINE_BREAK = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[Ee]\+\d{1,3}")
 _TRAILING_ZERO = re.compile(r"\d+[.,]0+")
+_FORMULA = re.compile(
+    r'\s*=\s*(?:".*"|[A-Z][A-Z.]*\(.*\)|\$?[A-Z]{1,3}\$?\d+(?:[&+*/:-].*)?)\s*',
+    re.IGNORECASE | re.DOTALL,
+)
+_APOSTROPHE = re.compile(r"'(?![a-z][ -])[^']*")
+"""Not the one of `'s-Hertogenbosch`, nor one that closes again."""
 _SPREADSHEET_ERROR = re.compile(
     r"\s*(?:#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!"
     r"|BUSY!|UNKNOWN!|EXTERNAL!|PYTHON!|GETTING_DATA)|#{3,})\s*",
@@ -117,6 +123,16 @@ def looks_rounded(text: str) -> bool:
 def is_spreadsheet_error(text: str) -> bool:
     """Whether a text is what a failed formula or a narrow column shows: `#REF!`, `########`."""
     return bool(_SPREADSHEET_ERROR.fullmatch(text))
+
+
+def is_formula_text(text: str) -> bool:
+    """Whether a text is a formula that nobody calculated: `="00123"`, `=T("x")`, `=A2&B2`."""
+    return bool(_FORMULA.fullmatch(text))
+
+
+def is_marked_as_text(text: str) -> bool:
+    """Whether a text begins with the apostrophe that a spreadsheet takes for a mark."""
+    return bool(_APOSTROPHE.fullmatch(text))
 
 
 def has_control(text: str) -> bool:

@@ -9,6 +9,7 @@ import re
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
+from batchconnect.model.secret import Secret
 from batchconnect.model.target import Target
 from batchconnect.validation.damage import (
     clean,
@@ -96,6 +97,15 @@ def same_ids() -> Problems:
     what = "tenant and servicePrincipalId hold the same id"
     fix = "Compare both with `Directory (tenant) ID` and `Application (client) ID` in Entra."
     return (warning(Column.SERVICE_PRINCIPAL_ID, "ids_equal", what, fix),)
+
+
+def judge_key(secret: Secret) -> Problems:
+    """Judge a client secret, wherever it stood."""
+    if not secret or secret.reveal().isspace():
+        what = "the reference leads to an empty secret"
+        fix = "Put the secret into the variable or file that the cell names."
+        return (error(Column.SERVICE_PRINCIPAL_KEY, "reference_empty", what, fix),)
+    return check_key(secret.reveal())
 
 
 def check_key(text: str) -> Problems:

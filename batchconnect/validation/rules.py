@@ -37,17 +37,17 @@ def _kept(check: Callable[[str], Problems]) -> Check:
 
 
 _GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_LETTERS = "\u00c0-\u017e"
+LETTERS = "\u00c0-\u017e"
 """Latin letters in one piece: NFC changes none of them while no combining character follows."""
 
 RULES: Mapping[Column, Rule] = {
     Column.NAME: Rule(
-        plain=rf"[A-Za-z{_LETTERS}](?:[ -~{_LETTERS}]{{0,253}}[!-~{_LETTERS}])?",
+        plain=rf"[A-Za-z{LETTERS}](?:[ ->@-~{LETTERS}]{{0,253}}[!-~{LETTERS}])?",
         check=_kept(check_name),
         canonical=canonical_name,
     ),
     Column.DESCRIPTION: Rule(
-        plain=rf"(?:[A-Za-z{_LETTERS}][ -~{_LETTERS}]{{0,223}})?",
+        plain=rf"(?:[A-Za-z{LETTERS}][ ->@-~{LETTERS}]{{0,223}})?",
         check=check_description,
     ),
     Column.ENDPOINT: Rule(

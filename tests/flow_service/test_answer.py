@@ -548,7 +548,7 @@ def test_no_answer_breaks_the_judge(
         "interrupted",
         "http-502",
         "proven_absent",
-        "internal_error",
+        "internal_fault",
         "odd",
     ],
 )

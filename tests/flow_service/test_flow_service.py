@@ -21,6 +21,7 @@ from batchconnect.flow_service import (
 )
 from batchconnect.flow_service.answer import NotSent, ObjectCreated, OrgLevel, StopScope, Unknown
 from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.model.fault import Fault
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
@@ -175,8 +176,23 @@ async def test_a_create_without_an_answer_is_judged_too() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("sent", "kind"), [(False, NotSent), (True, Unknown)])
+async def test_an_error_without_a_name_on_the_wire_is_a_fault_of_ours(
+    *, sent: bool, kind: type[NotSent | Unknown]
+) -> None:
+    """The wire's trace says whether it is a doubt; no lane is stopped for it."""
+    fault = Fault(type="AttributeError", place="aiohttp.client:1 _request")
+    error = TransportError("unexpected", sent=sent, permanent=not sent, fault=fault)
+
+    told = await FlowService(Script(error), ORG).create(CONNECTION)
+
+    assert told.fault == fault
+    assert told.answer == kind(code="internal_fault", detail=fault.label)
+
+
+@pytest.mark.anyio
 async def test_the_rows_key_and_the_orgs_secrets_are_redacted() -> None:
-    echo = "got fake-client-secret and " + CONNECTION.service_principal_key.reveal()
+    echo = "got fake-client-secret and " + CONNECTION.secret.reveal()
 
     sent = await FlowService(Script(answer(400, {"message": echo})), ORG).create(CONNECTION)
 

@@ -1,5 +1,6 @@
 """The life of one row: the ledger hears first, and whatever is answered becomes one outcome."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -114,13 +115,15 @@ async def test_an_outcome_that_cannot_be_written_leaves_the_intent(
     assert writer.kinds() == ["Sending", "str"]
 
 
-async def test_an_exception_is_a_doubt_and_tells_its_kind_alone() -> None:
+async def test_an_exception_is_a_doubt_and_tells_its_kind_and_place_alone() -> None:
     """Its text may repeat what was sent."""
     writer = Pen()
 
     outcome = await live(writer, RuntimeError(f"cannot send {CANARY}0001"))
 
-    assert InDoubt(code="internal_error", detail="RuntimeError") == outcome
+    assert isinstance(outcome, InDoubt)
+    assert outcome.code == "internal_fault"
+    assert re.fullmatch(r"RuntimeError at tests\.lane\.test_onboarding:\d+ \S+", outcome.detail)
 
 
 @pytest.mark.parametrize(

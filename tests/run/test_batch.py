@@ -631,7 +631,7 @@ async def test_an_unexpected_exception_is_that_rows_alone() -> None:
     state = await bench.run(rows(1, 2, 3))
 
     assert bench.statuses(state) == [Status.CREATED] * 3
-    assert [event.code for event in bench.heard(RowInDoubt)] == ["internal_error"]
+    assert [event.code for event in bench.heard(RowInDoubt)] == ["internal_fault"]
     assert bench.broken_promises(state, 3) == []
 
 

@@ -107,6 +107,7 @@ async def test_foreign_errors_end_at_the_door(
         await send(create())
 
     assert code == caught.value.code
+    assert (caught.value.fault is not None) == (code == "unexpected")
     assert TOKEN not in str(caught.value)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 

@@ -28,6 +28,7 @@ from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 from batchconnect.validation.reference import References
+from batchconnect.validation.series import Warned
 
 _NOWHERE: Final = "https://localhost"
 _MOST_KINDS: Final = 200
@@ -71,9 +72,17 @@ def run(
         is_selected = selector(options, orgs)
         fast_scan = None
         if not options.only:
-            fast_scan = FastScan(opened.header, orgs=orgs, org=options.org, sandbox=options.sandbox)
+            fast_scan = FastScan(
+                opened.header,
+                orgs=orgs,
+                org=options.org,
+                sandbox=options.sandbox,
+                strict=options.strict,
+            )
         doubled: dict[int, tuple[Problem, ...]] = {}
-        for row, judged in examine(opened, judge, is_selected=is_selected, fast_scan=fast_scan):
+        for row, judged in examine(
+            opened, judge, is_selected=is_selected, fast_scan=fast_scan, strict=options.strict
+        ):
             is_again = not row.cells
             found.add(row.number, judged, is_again=is_again)
             if is_again and isinstance(judged, Rejected):
@@ -141,8 +150,10 @@ class Findings:
         self._found: list[tuple[int, Problem]] = []
         self._kinds: dict[tuple[Severity, str | None, str], FindingKind] = {}
 
-    def add(self, number: int, judged: BaseConnection | Rejected | None, *, is_again: bool) -> None:
-        """Take one judged row in; a double is judged again."""
+    def add(
+        self, number: int, judged: BaseConnection | Rejected | Warned | None, *, is_again: bool
+    ) -> None:
+        """Take one judged row in; a double, or a row of a series, is judged again."""
         self.rows += not is_again
         problems: Iterable[Problem] = ()
         match judged:
@@ -150,6 +161,8 @@ class Findings:
                 self.rejected.add(number)
             case BaseConnection(findings=problems):
                 pass
+            case Warned(problem=problem):
+                problems = (problem,)
             case None:
                 pass
         for problem in problems:
@@ -187,6 +200,8 @@ class Findings:
         lines.append(
             f"{sheet}: {_rows(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
         )
+        if not self.rows:
+            lines.append("no rows yet: there is nothing to check below the header")
         if not self.rejected and self.rows:
             lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
         return [escape_control(line) for line in lines]

@@ -15,6 +15,7 @@ from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, LaneView, Pause, Vi
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -27,6 +28,7 @@ from batchconnect.model.event import (
     RunStarted,
     SandboxListed,
     Settling,
+    SheetWarned,
     Swept,
 )
 from batchconnect.model.outcome import Status, status_of
@@ -121,7 +123,9 @@ class ProgressState:
                 self._is_draining = True
             case RunFinished(duration_s=duration_s):
                 self._finished(duration_s)
-            case PaceChanged() | LaneCounted() | RunStarted() | Swept():
+            case (
+                PaceChanged() | LaneCounted() | RunStarted() | SheetWarned() | Swept() | FaultMet()
+            ):
                 pass
             case _:
                 assert_never(event)

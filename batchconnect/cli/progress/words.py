@@ -8,6 +8,7 @@ from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -20,6 +21,7 @@ from batchconnect.model.event import (
     RunStarted,
     SandboxListed,
     Settling,
+    SheetWarned,
     Swept,
 )
 from batchconnect.model.outcome import (
@@ -83,6 +85,7 @@ class Messages:
         self._unread: dict[tuple[str, str], str] = {}
         """Sandboxes that could not be read, and why."""
         self._outages: set[tuple[str, str]] = set()
+        self._faults: set[str] = set()
         self._is_draining = False
 
     def of(self, event: Event) -> Message | None:
@@ -95,10 +98,10 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case Planned():
-                return _planned(event)
-            case Swept():
-                return _swept(event)
+            case SheetWarned() | Planned():
+                return _taken_in(event)
+            case Swept() | FaultMet():
+                return _swept(event) if isinstance(event, Swept) else self._fault(event)
             case Settling() | RunStarted() | LaneCounted() | RunFinished():
                 return None
             case _:
@@ -120,6 +123,14 @@ class Messages:
                 return None
             case _:
                 assert_never(event)
+
+    def _fault(self, event: FaultMet) -> Message | None:
+        label = event.fault.label
+        # What ends the command is told by its own last words.
+        if label in self._faults or event.where in {"run", "report"}:
+            return None
+        self._faults.add(label)
+        return Message(f"a fault of batchconnect ({event.where}): {label}", is_error=True)
 
     def _paused(self, event: LanePaused) -> Message | None:
         if event.reason == WAITS_FOR_SETTLE:
@@ -169,6 +180,12 @@ def _row(event: RowStarted | RowSettled | RowInDoubt) -> Message | None:
 
 _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
+
+
+def _taken_in(event: SheetWarned | Planned) -> Message:
+    if isinstance(event, SheetWarned):
+        return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
+    return _planned(event)
 
 
 def _planned(event: Planned) -> Message:

@@ -12,7 +12,7 @@ import orjson
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, NotText, Row, letters
-from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, no_header, read
+from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, is_blank, no_header, read
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.process import Tab, read_tabs
 from batchconnect.sheet.workbook.unsupported import TABBED
@@ -38,6 +38,7 @@ class WorkbookSheet:
 
     def __init__(self, source: FileSource, *, path: str, worksheet: str | None = None) -> None:
         self.blank_rows = 0
+        self.template_rows = 0
         self._source = source
         tabs = read_tabs(source, path=path, worksheet=worksheet)
         source.check()
@@ -73,7 +74,7 @@ class WorkbookSheet:
         Raises:
             SheetError: The reader's answer makes no sense.
         """
-        self.blank_rows = 0
+        self.blank_rows = self.template_rows = 0
         before, header_row = 0, self._layout.header.row_number
         for offset, line in enumerate(self._lines):
             number, cells = _parse(line, self.name, after=before)
@@ -82,6 +83,7 @@ class WorkbookSheet:
                 row = self._row(number, cells, offset)
                 if row is None:
                     self.blank_rows += 1
+                    self.template_rows += not is_blank(cells)
                 else:
                     yield row
             before = number
