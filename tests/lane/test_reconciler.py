@@ -306,6 +306,20 @@ async def test_each_look_up_tells_how_many_wait_and_how_long_the_last_window_run
     assert {waiting for waiting, _ in story.told} == {2, 1, 0}
 
 
+@pytest.mark.parametrize(
+    ("stands", "on_doubt"),
+    [([found()], OnDoubt.RESEND), ([], OnDoubt.RESEND), ([], OnDoubt.HOLD)],
+)
+async def test_each_verdict_is_the_rows_own(stands: list[Found], on_doubt: OnDoubt) -> None:
+    """Found, absent or held: its line bears the row and the marker."""
+    story = Story(lambda at: listing(*stands), policy=Policy(on_doubt=on_doubt))
+
+    await story.run()
+
+    (line,) = story.bench.ledger.row_lines(1)
+    assert (line.row, line.marker) == (1, WANTED.marker)
+
+
 async def test_a_better_reason_does_not_start_the_window_again() -> None:
     story = Story(lambda at: EMPTY, policy=Policy(on_doubt=OnDoubt.HOLD))
     doubt = story.doubt()
