@@ -29,7 +29,7 @@ from batchconnect.run.engine import Listener, onboard_sheet
 from batchconnect.run.places import home_of
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings, load_settings, settings_under
-from batchconnect.sheet import Sheet, open_sheet
+from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 from batchconnect.sheet.memory import MemorySheet
 
 if TYPE_CHECKING:
@@ -193,7 +193,12 @@ def _merged(
 
 def _open(sheet: Any, options: MergedOptions) -> Sheet:
     if isinstance(sheet, str | Path):
-        return open_sheet(sheet, worksheet=options.worksheet, encoding=options.encoding)
+        return open_sheet(
+            sheet,
+            worksheet=options.worksheet,
+            encoding=options.encoding,
+            hidden=HiddenRows.of(visible_only=options.visible_only, strict=options.strict),
+        )
     return MemorySheet(sheet)
 
 

@@ -34,6 +34,7 @@ from batchconnect.flow_service.requests import (
 )
 from batchconnect.flow_service.sandbox_reader import SandboxReader
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Request, Response, Transport, TransportError
@@ -113,7 +114,7 @@ class FlowService:
         except Exception as error:  # noqa: BLE001 - the rings tell whether they had handed it on
             return unforeseen(fault_of(error), may_have_left=request.departure.may_have_left)
         try:
-            return self._judged(came, connection.secret)
+            return self._judged(came, connection)
         except Exception as error:  # noqa: BLE001 - whatever it is: the service may have answered
             return unforeseen(fault_of(error), may_have_left=True)
 
@@ -123,14 +124,14 @@ class FlowService:
         except TransportError as error:
             return error
 
-    def _judged(self, came: Response | TransportError, key: Secret) -> Sent:
-        secrets = (key, *self._secrets())
+    def _judged(self, came: Response | TransportError, connection: BaseConnection) -> Sent:
+        foreign = self._foreign(connection)
         if isinstance(came, Response):
-            answer = judge_create(came, secrets)
+            answer = judge_create(came, foreign)
         elif came.fault is not None:
             return unforeseen(came.fault, may_have_left=came.sent)
         else:
-            answer = judge_create_error(came, secrets)
+            answer = judge_create_error(came, foreign)
         return Sent(answer=answer, attempts=came.attempts, throttled=came.throttled)
 
     async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
@@ -146,27 +147,40 @@ class FlowService:
             return await self._reader.whole(sandbox)
         return await self._reader.pages(sandbox, most_pages=most_pages)
 
-    async def newest(self, sandbox: str, *, since_ms: int) -> Listing:
-        """Read what was created since a moment of the service's clock; see `SandboxReader.newest`."""
-        return await self._reader.newest(sandbox, since_ms=since_ms)
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
+        """Read what was created in the last so many seconds; see `SandboxReader.newest`."""
+        return await self._reader.newest(sandbox, age_s=age_s)
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """Read one connection by its id."""
         answer = await self._ask(get_request(self._org, sandbox, connection_id))
         if isinstance(answer, Unreadable):
             return answer
-        return read_connection(answer, self._org, sandbox, connection_id, self._secrets())
+        return read_connection(answer, self._org, sandbox, connection_id)
 
     async def spec(self, sandbox: str) -> Spec | Unreadable:
         """Read the connection spec, as far as creates depend on it."""
         answer = await self._ask(spec_request(self._org, sandbox))
-        return answer if isinstance(answer, Unreadable) else read_spec(answer, self._secrets())
+        return answer if isinstance(answer, Unreadable) else read_spec(answer)
 
     async def _ask(self, request: Request) -> Response | Unreadable:
         try:
             return await self._transport.send(request)
         except TransportError as error:
             return unanswered(error, self._secrets())
+
+    def _foreign(self, connection: BaseConnection) -> ForeignText:
+        """What the answer to a create may show: the row's values as a whole, never its key."""
+        return ForeignText(
+            (connection.secret, *self._secrets()),
+            (
+                connection.name,
+                *connection.target,
+                connection.sandbox,
+                self._org.key,
+                self._org.org_id,
+            ),
+        )
 
     def _secrets(self) -> tuple[Secret, ...]:
         # Asked when the answer is there: the token may have been fetched on the way to it.

@@ -25,6 +25,7 @@ from batchconnect.flow_service.answer import (
     is_throttled,
 )
 from batchconnect.flow_service.breaker import Breaker
+from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import Event, LaneCounted, LaneStopped
@@ -57,7 +58,7 @@ _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
 NO_REFUSAL: Final = frozenset(
-    {NO_PROGRESS, LEDGER_FAILED, "listing_failed", "sheet_changed", INTERNAL_FAULT}
+    {NO_PROGRESS, LEDGER_FAILED, "listing_failed", UNPROVEN, "sheet_changed", INTERNAL_FAULT}
 )
 """Codes of a stop that was not the service's word: trying again may well help."""
 
@@ -169,6 +170,12 @@ class Lane:
     async def list(self, sandbox: str) -> Listing:
         """Read all of a sandbox."""
         listing = await self._service.list(sandbox)
+        self._look_at_patience()
+        return listing
+
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
+        """Read what was created in a sandbox in the last so many seconds."""
+        listing = await self._service.newest(sandbox, age_s=age_s)
         self._look_at_patience()
         return listing
 

@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.planner import (
@@ -25,6 +26,7 @@ from batchconnect.lane.planner import (
     decide,
     must_wait,
     read_sandbox,
+    unproven_warning,
 )
 from batchconnect.ledger.entry import Line, Settled
 from batchconnect.ledger.row_state import RowState
@@ -119,7 +121,7 @@ class LanePlan:
             self._at_work.add(scope)
             try:
                 async with self._free:
-                    listing = await read_sandbox(self._lane, sandbox)
+                    listing = await self._read(sandbox)
                     waits = listing.complete and await must_wait(
                         listing, known=self._known, rules=self._rules
                     )
@@ -129,7 +131,7 @@ class LanePlan:
                     del listing
                     await self._wait_settled()
                     async with self._free:
-                        await self._act_upon(await read_sandbox(self._lane, sandbox), offsets)
+                        await self._act_upon(await self._read(sandbox), offsets)
             except SheetError as error:
                 self._lane.stop(sheet_changed(self._lane, error))
             except LedgerError as error:
@@ -148,14 +150,17 @@ class LanePlan:
             self._give_up(listing)
         elif not listing.items and self._known.is_blank:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
-            await self._send_all(offsets)
+            await self._send_all(offsets, unproven_warning(listing))
         else:
             await self._decide_all(offsets, listing)
 
-    async def _send_all(self, offsets: Sequence[int]) -> None:
+    async def _read(self, sandbox: str) -> Listing:
+        return await read_sandbox(self._lane, sandbox, accept_unproven=self._rules.accept_unproven)
+
+    async def _send_all(self, offsets: Sequence[int], warnings: tuple[str, ...]) -> None:
         for start in range(0, len(offsets), _CHUNK):
             for offset in offsets[start : start + _CHUNK]:
-                self._send(Waiting(offset=offset))
+                self._send(Waiting(offset=offset, warnings=warnings))
             await checkpoint()
 
     async def _decide_all(self, offsets: Sequence[int], listing: Listing) -> None:
@@ -207,12 +212,15 @@ class LanePlan:
         if listing.refusal is not None:
             self._lane.refuse(listing.refusal, sandbox)
         elif listing.fault is not None and not self._lane.is_stopped:
+            is_unproven = listing.fault.code == UNPROVEN
             self._lane.stop_sandbox(
                 LaneStopped(
                     org=self._lane.org.key,
                     sandbox=sandbox,
-                    code="listing_failed",
-                    title="The sandbox could not be read",
+                    code=UNPROVEN if is_unproven else "listing_failed",
+                    title="Nothing proves that the listing is whole"
+                    if is_unproven
+                    else "The sandbox could not be read",
                     detail=f"{listing.fault.code}: {listing.fault.detail}",
                 )
             )

@@ -54,6 +54,8 @@ class RunOpened:
     blank_rows: int = 0
     worksheet: str | None = None
     encoding: str | None = None
+    visible_only: bool = False
+    """`--visible-only`: rows that nobody sees were left out; a rerun leaves them out too."""
     org: str | None = None
     """`--org`, which filled blank cells; a rerun fills them alike."""
     sandbox: str | None = None

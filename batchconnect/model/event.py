@@ -28,6 +28,18 @@ class SheetWarned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellsWarned:
+    """One kind of warning about the sheet's cells, told before a row is sent."""
+
+    code: str
+    what: str
+    """With its column; never a value."""
+    where: str
+    """The first of the cells, and how many more there are."""
+    cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxListed:
     """One sandbox was read, or could not be."""
 
@@ -154,6 +166,15 @@ class Swept:
     """Markers that no connection bears, though the run says so."""
     complete: bool = True
     """False: a listing failed, so *missing* is not known."""
+    wrong_id: tuple[str, ...] = ()
+    """Markers that another connection bears than the one whose id was answered."""
+    org: str = ""
+    """Whose rows were compared; empty: those of all orgs."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether each marker is known to be there once, on the connection that is reported."""
+        return self.complete and not (self.duplicated or self.missing or self.wrong_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +210,7 @@ class RunFinished:
 Event = (
     RunStarted
     | SheetWarned
+    | CellsWarned
     | SandboxListed
     | Planned
     | RowStarted

@@ -209,6 +209,31 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Stopped by --max-failures",
         f"Look at the failed rows first. {_AGAIN}",
     ),
+    "unproven_listing": (
+        "Nothing proves that the listing is whole",
+        (
+            "The service offers no usable count, and two readings in two orders did not agree, so that what stands"
+            " there already could be created again. Try later; --accept-unproven-listing goes on at your own risk."
+        ),
+    ),
+    "odd_id": (
+        "A connection with an odd id",
+        (
+            "What stands there as the connection's id is none that the service makes, so it is not reported."
+            " Look at the connection in Experience Platform."
+        ),
+    ),
+    "changed_since": (
+        "The connection was changed since",
+        (
+            "The connection that an earlier run created lost its marker: somebody edited it. Put the marker back"
+            " at the end of its description, or delete it and run with --recreate."
+        ),
+    ),
+    "wrong_id": (
+        "The service answered with another connection's id",
+        "Which connection is the row's, if any, is not known yet. `batchconnect reconcile` looks for it.",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",

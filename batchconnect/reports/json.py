@@ -89,6 +89,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
             "duplicated": list(sweep.duplicated),
             # A listing failed: then nobody knows what is missing.
             "missing": list(sweep.missing) if sweep.complete else None,
+            "wrong_id": list(sweep.wrong_id),
         },
         "files": dict(summary.files),
     }

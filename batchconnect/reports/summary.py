@@ -10,8 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batchconnect.ledger.entry import FaultFound, Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.ledger.entry import FaultFound, Line, RunEnded, RunOpened, RunResumed
 from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet, LaneStopped, Swept
 from batchconnect.model.outcome import Created, Outcome, Status, status_of
@@ -112,7 +113,7 @@ def summarize(
     stops = Stops(run_lines)
     ended = _ending(run_lines)
     live = live and ended is None
-    sweep = _sweep(run_lines)
+    sweep = swept_of(run_lines)
     incidents = Incidents(hint=hint, title=title, swept=sweep, faults=_faults(run_lines))
     counting = _Counting(incidents, live=live)
     results = _Results(rows, stops=stops, live=live, hint=hint)
@@ -250,11 +251,6 @@ def _ending(run_lines: Sequence[Line]) -> tuple[Line, RunEnded] | None:
     return None
 
 
-def _sweep(run_lines: Sequence[Line]) -> Swept | None:
-    events = [line.entry.event for line in run_lines if isinstance(line.entry, SweepDone)]
-    return events[-1] if events else None
-
-
 def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
     """Each error of our own with the version that was at work."""
     version = ""
@@ -270,7 +266,7 @@ def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
 
 def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
     """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
-    if counts[Status.IN_DOUBT] or (sweep and (sweep.duplicated or sweep.missing)):
+    if counts[Status.IN_DOUBT] or (sweep and not sweep.is_clean):
         return ExitCode.IN_DOUBT
     done = counts[Status.CREATED] + counts[Status.EXISTING]
     return ExitCode.OK if done == sum(counts.values()) else ExitCode.UNFINISHED

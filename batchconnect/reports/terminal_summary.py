@@ -127,6 +127,7 @@ def _sweep(sweep: Swept | None, width: int) -> list[str]:
     text = (
         f"sweep: {sweep.expected} expected, {sweep.found} found,"
         f" {len(sweep.duplicated)} duplicated, {missing}"
+        + (f", {len(sweep.wrong_id)} with a wrong id" if sweep.wrong_id else "")
     )
     return ["", *textwrap.wrap(text, width, subsequent_indent="  ")]
 

@@ -28,13 +28,13 @@ from batchconnect.ledger.entry import (
     RunOpened,
     RunResumed,
     Settled,
-    SweepDone,
 )
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     FaultMet,
@@ -49,7 +49,7 @@ from batchconnect.model.event import (
     SheetWarned,
 )
 from batchconnect.model.fault import fault_of
-from batchconnect.model.outcome import Failed
+from batchconnect.model.outcome import Created, Failed
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
@@ -65,7 +65,8 @@ from batchconnect.run.exit_code import (
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake import Parse, take_in
 from batchconnect.run.stop import Stop
-from batchconnect.run.sweep import expected, sweep
+from batchconnect.run.sweep import SandboxSweep, expected, sweep
+from batchconnect.run.sweep_findings import write_findings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import FastScan
@@ -83,6 +84,8 @@ class Bounds:
     max_rows: int | None = None
     """At most so many creates: a canary."""
     max_failures: FailureLimit | None = None
+    sweep: bool = True
+    """Compare what was created with the service, at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +148,7 @@ class Batch:
         self._tell = self._record.tell
         self._works: list[LaneWork] = []
         self._failures = 0
+        self._created = 0
         self._failures_allowed = inf
         self._begun = 0
         self._is_over_budget = False
@@ -191,6 +195,12 @@ class Batch:
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
         await writer.write([line for row in new for line in row.lines(writer)])
+        for kind in found.warnings.sorted():
+            job.on_event(
+                CellsWarned(
+                    what=kind.what, where=kind.where, cells=kind.count, code=kind.problem.code
+                )
+            )
         if found.rejected and not job.bounds.skip_invalid:
             return await self._close(writer, REJECTED_ROWS)
         limit = job.bounds.max_failures
@@ -434,6 +444,8 @@ class Batch:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
                 self._told_later(event)
+            case RowSettled(outcome=Created()):
+                self._created += 1
             case RowSettled(outcome=Failed()):
                 self._failures += 1
                 if self._failures >= self._failures_allowed:
@@ -445,9 +457,14 @@ class Batch:
     # Closing --------------------------------------------------------------------------------------
 
     def _must_sweep(self) -> bool:
-        resumed = self._job.resumed
-        took_over = resumed is not None and resumed.ended is None
-        return took_over or any(work.had_doubts or work.broken for work in self._works)
+        """
+        Whether this run may have made something that nobody looked for yet.
+
+        One that goes on is swept as a whole: the process before may have ended before its sweep.
+        """
+        is_new = self._job.resumed is None
+        made = self._created > 0 or any(work.had_doubts or work.broken for work in self._works)
+        return self._job.bounds.sweep and (made or not is_new)
 
     async def _sweep(self, writer: RunWriter, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
@@ -455,12 +472,19 @@ class Batch:
         lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
+        found: list[SandboxSweep] | None = None
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
-            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s, on_fault=self._tell)
-            await writer.write([writer.line(SweepDone(event=swept))])
-            self._tell(swept)
+            found = await sweep(
+                lanes,
+                wanted,
+                lag_s=self._job.policy.lag_s,
+                now_ms=self._job.clock.now_ms(),
+                on_fault=self._tell,
+            )
             beside.cancel_scope.cancel()
+        if found is not None:
+            await write_findings(found, wanted, writer, on_event=self._tell)
 
     async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
         await self._job.stop.wait()

@@ -29,6 +29,7 @@ from batchconnect.run.intake import Parse
 from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
+from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
@@ -106,6 +107,7 @@ async def _onboard_sheet(
     parent: str | None,
     in_memory: bool,
 ) -> Summary:
+    screen(sheet, note=options.note)
     async with connected(
         settings, options, on_event=listener.on_event, in_memory=in_memory
     ) as service:
@@ -275,6 +277,7 @@ def _job(
             skip_invalid=options.skip_invalid,
             max_rows=options.max_rows,
             max_failures=options.failure_limit,
+            sweep=not options.no_sweep,
         ),
         on_event=listener.on_event,
         stop=listener.stop,
@@ -303,4 +306,5 @@ def rules_of(service: ConnectedService, options: MergedOptions) -> Rules:
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,
         recreate=options.recreate,
+        accept_unproven=options.accept_unproven_listing,
     )

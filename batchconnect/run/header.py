@@ -52,6 +52,7 @@ def run_header(
         columns={str(column): place for column, place in sheet.header.columns.items()},
         worksheet=options.worksheet,
         encoding=options.encoding,
+        visible_only=options.visible_only,
         org=options.org,
         sandbox=options.sandbox,
         note=options.note,

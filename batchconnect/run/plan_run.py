@@ -23,8 +23,10 @@ from batchconnect.lane.planner import (
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
+from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
 from batchconnect.run.opened_ledger import is_there, read_ledger
+from batchconnect.run.screening import screen_carried
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
@@ -68,6 +70,8 @@ class SheetPlan:
     about_rows: list[Problem] = field(default_factory=list)
     """What is odd about rows taken together; a run sends them all the same."""
     sandboxes: list[SandboxPlan] = field(default_factory=list)
+    warnings: FindingKinds = field(default_factory=FindingKinds)
+    """About cells; those about what stands in a sandbox are told with it."""
 
     @property
     def stands_in_the_way(self) -> bool:
@@ -105,6 +109,7 @@ async def plan_run(
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
+    screen_carried(sheet)
     references = references_of(options, environ)
     judging = partial(parser, sheet, service=service, options=options)
     parse = judging(references=references)
@@ -123,7 +128,9 @@ async def plan_run(
                 found.rejected[row.number] = [
                     problem for problem in problems if problem.severity is Severity.ERROR
                 ]
+                found.warnings.add_warnings(row.number, problems)
             case BaseConnection():
+                found.warnings.add_warnings(row.number, judged.findings)
                 offsets.setdefault((judged.org.key, judged.sandbox), []).append(row.offset)
 
     def load(offset: int) -> BaseConnection | None:
@@ -160,7 +167,7 @@ class _Look:
         one.rate = lane.org.rate or START_RATE
         rules = rules_of(self.service, self.options)
         # A plan_run sends nothing, so it need not wait a settle window before it looks.
-        listing = await read_sandbox(lane, one.sandbox)
+        listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:
             one.refusal = told_reason(why)

@@ -7,7 +7,7 @@ row begins and can read one row again without keeping any.
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -174,6 +174,11 @@ class CsvSheet:
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """Read some of the carried columns no more."""
+        self._layout = self._layout.without(carried)
+        self._warnings += warnings
 
     def close(self) -> None:
         """Let go of the file and of every cell."""

@@ -7,15 +7,15 @@ do not matter.
 """
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import WORKBOOK_COLUMNS
 from batchconnect.model.row import Cell, Header, Row, letters
-from batchconnect.model.secret import Secret
+from batchconnect.model.secret import Secret, is_entra_secret
 from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
 from batchconnect.sheet.loose_words import LOOSE_MEANINGS, loose_meaning
 from batchconnect.sheet.template import is_template_row
@@ -100,6 +100,19 @@ class Layout:
     is_quoted: bool
     """The sheet is a CSV report of ours that a person feeds back: what looks like a formula is quoted."""
     warnings: tuple[str, ...]
+
+    def without(self, carried: Collection[int]) -> "Layout":
+        """The same columns but for some of the carried ones, named by their places in `Header.carried`."""
+        header = self.header
+        kept = [at for at in range(len(header.carried)) if at not in carried]
+        return replace(
+            self,
+            header=replace(
+                header,
+                carried=tuple(header.carried[at] for at in kept),
+                carried_at=tuple(header.carried_at[at] for at in kept),
+            ),
+        )
 
     def row(self, number: int, cells: Sequence[Cell], offset: int) -> Row | None:
         """
@@ -228,7 +241,7 @@ def _resembling(column: Column, cells: Sequence[object], reading: Reading) -> st
         compared = reading.unknown[:_MOST_COMPARED]
         secretive = (i for i in compared if looks_secret(str(cells[i])))
         best_at = next(secretive, None)
-    if best_at is None:
+    if best_at is None or is_entra_secret(str(cells[best_at])):
         return None
     return f"If column {letters(best_at)} means `{column}`, rename it so."
 
@@ -249,7 +262,12 @@ def _layout(
     titles = _Titles()
     for position in reading.unknown:
         title = " ".join(str(cells[position]).split()).lstrip("\ufeff")
-        if looks_secret(title):
+        if is_entra_secret(title):
+            warnings.append(
+                f"{line(number)}: the header of column {letters(position)} has the shape of a client "
+                "secret; the column is not carried into the reports"
+            )
+        elif looks_secret(title):
             warnings.append(
                 f"{line(number)}: column {letters(position)} has a header of {len(title)} characters "
                 "that looks like a secret's; it is not carried into the reports"

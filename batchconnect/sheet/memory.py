@@ -6,7 +6,8 @@ The same rules hold as for a file: a value of ours is a text (or a `Secret`), or
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
@@ -76,6 +77,11 @@ class MemorySheet:
         if row is None:
             raise SheetError(f"{self.name}: row {offset + 1} is blank")
         return row
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """Read some of the carried columns no more."""
+        self._layout = self._layout.without(carried)
+        self._layout = replace(self._layout, warnings=(*self._layout.warnings, *warnings))
 
     def close(self) -> None:
         """Let go of every cell."""

@@ -18,6 +18,7 @@ from batchconnect.validation.damage import (
 )
 from batchconnect.validation.entra import judge_key
 from batchconnect.validation.finding import NOTHING, Problems, error, warning
+from batchconnect.validation.misplaced_key import is_misplaced, key_of, misplaced
 from batchconnect.validation.reference import References, is_reference
 from batchconnect.validation.rules import RULES
 
@@ -38,6 +39,21 @@ _KINDS = {
         "a text with a tab",
         "an ODS file does not give it back as it was typed",
         "Remove the tab, or save the sheet as XLSX or `CSV UTF-8`.",
+    ),
+    "text with a line break": (
+        "a text with a line break of LibreOffice's",
+        "where it was meant to stand cannot be known",
+        "Type the value again in one line, or save the sheet as XLSX or `CSV UTF-8`.",
+    ),
+    "text with marks": (
+        "a text with something inside that is no text (ruby, a field, a footnote)",
+        "which letters were meant cannot be known",
+        "Type the value again as plain text.",
+    ),
+    "unclear": (
+        "something that two readers of the file do not see alike",
+        "what was typed cannot be known",
+        "Type the value again, in a spreadsheet program, and save the sheet anew.",
     ),
     "secret": (
         "a secret",
@@ -63,11 +79,12 @@ class Cells:
         found: Grows by what is wrong, in the order in which the columns are read.
     """
 
-    __slots__ = ("_cells", "_found")
+    __slots__ = ("_cells", "_found", "_key")
 
     def __init__(self, row: Row, found: list[Problem]) -> None:
         self._cells = row.cells
         self._found = found
+        self._key = key_of(row)
 
     def text(self, column: Column) -> str | None:
         """The cell as typed, None where it is refused whatever column it stands in."""
@@ -76,6 +93,9 @@ class Cells:
             self._found.append(_not_text(column, cell))
             return None
         text = cell if isinstance(cell, str) else cell.reveal()
+        if is_misplaced(column, text, self._key):
+            self._found.append(misplaced(column, text, self._key))
+            return None
         if "#" in text and is_spreadsheet_error(text):
             what = "the cell holds a spreadsheet's error (as `#REF!` or `#####`)"
             fix = "Repair the formula, or type the value itself into a column formatted as text."

@@ -17,6 +17,7 @@ _CURLED = re.compile("[\u2018-\u201f\u2039\u203a\u00ab\u00bb]")
 _ELLIPSES = ("\u2026", "...")
 _NO_BREAK = re.compile("[\u00a0\u202f]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_ESCAPED = re.compile("_x[0-9A-Fa-f]{4}_")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LINE_BREAK = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -96,6 +97,16 @@ def secret_damage(text: str) -> list[tuple[str, str]]:
         (text.endswith(_ELLIPSES), "key_cut_off", "ends with an ellipsis, so it is cut off"),
         (is_quoted, "key_quoted", "stands in quotation marks"),
         (
+            not is_quoted and inside[:1] == "'",
+            "key_apostrophe",
+            "begins with an apostrophe, as spreadsheets mark a text",
+        ),
+        (
+            has_escape(text),
+            "key_escape",
+            "holds `_x` and four digits, which stand for another character in a workbook's own text",
+        ),
+        (
             not is_quoted and _CURLED.search(text),
             "key_typographic",
             "has typographic quotation marks",
@@ -113,6 +124,11 @@ def secret_damage(text: str) -> list[tuple[str, str]]:
         ),
     )
     return [(code, words) for is_so, code, words in cases if is_so]
+
+
+def has_escape(text: str) -> bool:
+    """Whether a text holds `_x0041_` or the like, which a workbook's own text means as a character."""
+    return "_x" in text and bool(_ESCAPED.search(text))
 
 
 def looks_rounded(text: str) -> bool:

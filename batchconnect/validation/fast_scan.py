@@ -17,8 +17,10 @@ from batchconnect.model.target import Target
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.template import NOT_SENT
+from batchconnect.validation.damage import has_escape
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
+from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 from batchconnect.validation.placement import choose_org, choose_sandbox
 from batchconnect.validation.series import HEAD, Series
 from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, may_be_garbled, pattern_of
@@ -94,7 +96,16 @@ class FastScan:
             return False
         # One by one, and a bare tuple below: whatever is made for each row, a million rows pay for.
         name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
-        if tenant == principal or name.startswith(NOT_SENT):
+        key = cells[self._key_at]
+        if (
+            tenant == principal
+            or name.startswith(NOT_SENT)
+            or key[:3] in PLACEHOLDER_STARTS
+            or ("_x" in key and has_escape(key))
+            or key in name
+            or key in text
+            or key in (database, tenant, in_org, in_sandbox)
+        ):
             return False
         where = (in_org, in_sandbox)
         try:
@@ -106,7 +117,7 @@ class FastScan:
         org, sandbox, there = chosen
         # The pattern lets pass only what is canonical already; the rest is as in `Target.compared`.
         self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
-        series, key = self.series, cells[self._key_at]
+        series = self.series
         seen = number, tenant, principal, key
         _, _, principal_before, key_before = series.last
         # As `may_go_on`: a call for each of a million rows would cost more than all that it asks.

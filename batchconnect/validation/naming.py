@@ -66,9 +66,9 @@ def check_description(text: str) -> tuple[str, Problems]:
     if marker is not None:
         what = "a marker (`bc1-…`) copied from another connection was taken off the end"
         problems.append(note(Column.DESCRIPTION, "description_marker_removed", what))
-    if has_control(own):
-        what = f"the text of {len(text)} characters has a control character or a line break"
-        fix = "Type the description again in one line."
+    if has_control(own.replace("\r\n", "").replace("\n", "")):  # it may have several lines
+        what = f"the text of {len(text)} characters has a control character"
+        fix = "Type the description again; it may have several lines, but no tab."
         problems.append(error(Column.DESCRIPTION, "description_control", what, fix))
     problems += _changed(Column.DESCRIPTION, own)
     if not fits(own):

@@ -16,8 +16,10 @@ from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import Target
+from batchconnect.validation.damage import has_escape
 from batchconnect.validation.entra import has_same_ids
 from batchconnect.validation.garbled import pairs_among
+from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 from batchconnect.validation.rules import LETTERS, RULES
 
 SEPARATOR = "\x1f"
@@ -87,8 +89,10 @@ def valid_texts(row: Row) -> Texts | None:
         return None
     if _PATTERN.fullmatch(joined) is None or may_be_garbled(joined):
         return None
-    name, text, *parts, _, org, sandbox = texts
+    name, text, *parts, key, org, sandbox = texts
     target = Target(*parts)
-    if has_same_ids(target) or MARKER in text:
+    if has_same_ids(target) or MARKER in text or has_escape(key):
+        return None
+    if key[:3] in PLACEHOLDER_STARTS or joined.count(key) > 1:
         return None
     return Texts(name, text, target, secret, org, sandbox)

@@ -254,7 +254,7 @@ async def test_a_fault_in_the_sweep_changes_nothing_of_what_is_done(
 ) -> None:
     """What was not looked at is not called missing; an incident without a row tells of it."""
     bench = Bench(service=FakeService(lambda seen: lost() if seen.marker else None))
-    monkeypatch.setattr("batchconnect.run.sweep._absent", breaking)
+    monkeypatch.setattr("batchconnect.run.sweep._Sweep._judge", breaking)
 
     state = await bench.run(rows(1))
 

@@ -516,7 +516,51 @@ async def test_a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() -> No
     async with server(proxy) as port:
         through = Wire(allowed_hosts=HOSTS, proxy=f"http://127.0.0.1:{port}", connect_timeout_s=10)
         request = post(443, scheme="https", host="no-such-host.invalid")
-        assert await fault(through, request) == ("proxy", False)
+        assert await fault(through, request) == ("http-407", False)
 
     assert seen[0].startswith(b"CONNECT no-such-host.invalid:443")
     assert b"canary" not in b"".join(seen)
+
+
+async def test_a_wrong_password_is_tried_once_however_many_lanes_begin() -> None:
+    """Ten requests at once and one later: the proxy is asked by the first, the others hear its answer."""
+    asked: list[bytes] = []
+
+    async def proxy(peer: Peer) -> None:
+        asked.append(await peer.request())
+        await peer.say(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(proxy) as port:
+        address = f"http://who:wrong@127.0.0.1:{port}"
+        async with Wire(allowed_hosts=HOSTS, proxy=address, connect_timeout_s=2) as through:
+            errors: list[TransportError] = []
+
+            async def send() -> None:
+                with pytest.raises(TransportError) as caught:
+                    await through.send(post(443, scheme="https", host="no-such-host.invalid"))
+                errors.append(caught.value)
+
+            await asyncio.gather(*(send() for _ in range(10)))
+            await send()
+
+    assert len(asked) == 1
+    assert {(one.code, one.sent, one.permanent) for one in errors} == {("http-407", False, True)}
+
+
+async def test_a_proxy_that_fails_otherwise_is_asked_again() -> None:
+    """Its own trouble may pass: 502 on CONNECT is no word about our password."""
+    asked: list[bytes] = []
+
+    async def proxy(peer: Peer) -> None:
+        asked.append(await peer.request())
+        await peer.say(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(proxy) as port:
+        address = f"http://127.0.0.1:{port}"
+        async with Wire(allowed_hosts=HOSTS, proxy=address, connect_timeout_s=2) as through:
+            for _ in range(2):
+                with pytest.raises(TransportError) as caught:
+                    await through.send(post(443, scheme="https", host="no-such-host.invalid"))
+                assert (caught.value.code, caught.value.permanent) == ("proxy", False)
+
+    assert len(asked) == 2

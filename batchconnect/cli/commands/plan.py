@@ -73,8 +73,20 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
             for problem in problems
         ],
         "warnings": [
-            {"cell": problem.cell, "code": problem.code, "what": problem.what}
-            for problem in found.about_rows
+            *(
+                {"what": problem.what, "code": problem.code, "count": 1, "cells": [problem.cell]}
+                for problem in found.about_rows
+            ),
+            *(
+                {
+                    "what": kind.problem.what,
+                    "column": kind.problem.column,
+                    "code": kind.problem.code,
+                    "count": kind.count,
+                    "cells": kind.places,
+                }
+                for kind in found.warnings.sorted()
+            ),
         ],
         "sandboxes": [
             {
@@ -130,10 +142,16 @@ def _lines(found: SheetPlan, options: MergedOptions, *, following: str | None) -
             for problem in problems
         ]
     lines += [
-        escape_control(
-            f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
-        )
-        for problem in found.about_rows
+        *(
+            escape_control(
+                f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
+            )
+            for problem in found.about_rows
+        ),
+        *(
+            escape_control(f"warning: {kind.where}: {kind.what}")
+            for kind in found.warnings.sorted()
+        ),
     ]
     if found.not_selected:
         lines.append(f"{_rows(found.not_selected)} left out by --only")

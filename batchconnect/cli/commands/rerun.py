@@ -54,6 +54,7 @@ def run(
     as_before = RunOptions(
         worksheet=opened.worksheet or None,
         encoding=opened.encoding or None,
+        visible_only=opened.visible_only or None,
         org=opened.org or None,
         sandbox=opened.sandbox or None,
     )

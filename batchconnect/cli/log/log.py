@@ -22,6 +22,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from batchconnect.cli.log.output import LogFile, LogFiles, OnTrouble, open_file
 from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     FaultMet,
@@ -165,9 +166,9 @@ def _level(event: Event) -> str:
             return "debug"
         case LaneStopped() | FaultMet():
             return "error"
-        case RowInDoubt() | LanePaused() | Draining():
+        case RowInDoubt() | LanePaused() | Draining() | CellsWarned():
             return "warning"
-        case Swept(duplicated=duplicated, missing=missing) if duplicated or missing:
+        case Swept(is_clean=False):
             return "error"
         case _:
             return "info"

@@ -13,6 +13,7 @@ from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, LaneView, Pause, View
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     FaultMet,
@@ -124,7 +125,13 @@ class ProgressState:
             case RunFinished(duration_s=duration_s):
                 self._finished(duration_s)
             case (
-                PaceChanged() | LaneCounted() | RunStarted() | SheetWarned() | Swept() | FaultMet()
+                PaceChanged()
+                | LaneCounted()
+                | RunStarted()
+                | SheetWarned()
+                | CellsWarned()
+                | Swept()
+                | FaultMet()
             ):
                 pass
             case _:

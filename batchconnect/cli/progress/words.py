@@ -6,6 +6,7 @@ from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
     FaultMet,
@@ -98,10 +99,10 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case SheetWarned() | Planned():
-                return _taken_in(event)
-            case Swept() | FaultMet():
-                return _swept(event) if isinstance(event, Swept) else self._fault(event)
+            case SheetWarned() | CellsWarned() | Planned() | Swept():
+                return _of_run(event)
+            case FaultMet():
+                return self._fault(event)
             case Settling() | RunStarted() | LaneCounted() | RunFinished():
                 return None
             case _:
@@ -182,10 +183,18 @@ _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
 
 
-def _taken_in(event: SheetWarned | Planned) -> Message:
-    if isinstance(event, SheetWarned):
-        return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
-    return _planned(event)
+def _of_run(event: Planned | Swept | CellsWarned | SheetWarned) -> Message:
+    match event:
+        case Planned():
+            return _planned(event)
+        case Swept():
+            return _swept(event)
+        case CellsWarned():
+            return Message(f"warning: {event.where}: {event.what}", is_error=True)
+        case SheetWarned():
+            return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
+        case _:
+            assert_never(event)
 
 
 def _planned(event: Planned) -> Message:
@@ -213,10 +222,11 @@ def _swept(event: Swept) -> Message:
         parts.append(f"{len(event.duplicated)} duplicated")
     if event.missing:
         parts.append(f"{len(event.missing)} missing")
+    if event.wrong_id:
+        parts.append(f"{len(event.wrong_id)} answered with the id of another connection")
     if not event.complete:
         parts.append("missing unknown, since not every sandbox could be read")
-    is_error = bool(event.duplicated or event.missing) or not event.complete
-    return Message(f"sweep: {', '.join(parts)}", is_error=is_error)
+    return Message(f"sweep: {', '.join(parts)}", is_error=not event.is_clean)
 
 
 def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome
