@@ -64,7 +64,7 @@ def cells(number: int, **changed: Any) -> dict[str, Any]:
 
 
 def many(count: int, **changed: Any) -> list[dict[str, Any]]:
-    """ValidRow rows, numbered from 1."""
+    """Healthy rows, numbered from 1."""
     return [cells(number, **changed) for number in range(1, count + 1)]
 
 
@@ -157,6 +157,11 @@ class Running:
         """Stdout so far."""
         return self._out.read_text(errors="replace")
 
+    @property
+    def told(self) -> str:
+        """Stderr so far."""
+        return self._err.read_text(errors="replace")
+
     def send(self, signum: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(signum)
@@ -168,7 +173,7 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"it hangs; stderr: {self._err.read_text()}") from None
+            raise AssertionError(f"it hangs; stderr: {self.told}") from None
         return Done(
             code=code,
             out=self._out.read_text(errors="replace"),

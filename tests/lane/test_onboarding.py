@@ -36,6 +36,8 @@ class Pen:
 
     def __init__(self, refuse: type[object] | None = None) -> None:
         self.entries: list[Entry] = []
+        self.of: list[tuple[int | None, str | None]] = []
+        """The row and the marker of each line."""
         self.refuse = refuse
 
     async def append(self, lines: Sequence[Line]) -> None:
@@ -43,6 +45,7 @@ class Pen:
             if self.refuse is not None and isinstance(line.entry, self.refuse):
                 raise LedgerError("the disk is full")
             self.entries.append(line.entry)
+            self.of.append((line.row, line.marker))
 
     def kinds(self) -> list[str]:
         return [type(entry).__name__ for entry in self.entries]
@@ -94,6 +97,22 @@ async def test_an_unknown_answer_is_written_as_a_doubt() -> None:
     assert isinstance(doubted, Doubted)
     assert (outcome, 2, 1) == (doubted.outcome, doubted.attempts, doubted.throttled)
     assert Sending(number=2) == writer.entries[0]
+
+
+@pytest.mark.parametrize("answer", [MADE, UNKNOWN])
+async def test_each_line_is_the_rows_own_and_the_row_itself_is_sent(answer: Answer) -> None:
+    """By its number and its marker: a line of no row is a row that is lost."""
+    writer, sent = Pen(), []
+
+    async def create(connection: BaseConnection) -> Sent:
+        sent.append(connection)
+        return Sent(answer=answer)
+
+    ledger = RunWriter(writer, run=1, clock=Bench().clock)
+    await onboard(Turn(connection=CONNECTION), create=create, ledger=ledger)
+
+    assert sent == [CONNECTION]
+    assert writer.of == [(CONNECTION.row, CONNECTION.marker)] * 2
 
 
 async def test_without_a_durable_intent_nothing_is_sent() -> None:

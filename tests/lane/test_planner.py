@@ -73,9 +73,11 @@ class Reads:
         self.answer = get
         self.listed: list[float] = []
         self.asked: list[str] = []
+        self.sandboxes: set[str] = set()
 
     async def list(self, sandbox: str) -> Listing:
         self.listed.append(anyio.current_time())
+        self.sandboxes.add(sandbox)
         return self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
@@ -137,6 +139,7 @@ async def test_a_listing_that_fails_is_read_three_times() -> None:
     reads = Reads(FAILED)
     assert await read_sandbox(reads, "prod") == FAILED
     assert len(reads.listed) == 3
+    assert reads.sandboxes == {"prod"}
 
 
 async def test_a_listing_that_is_refused_is_read_once() -> None:
@@ -160,6 +163,7 @@ async def states(bench: Bench, rows: Iterable[BaseConnection]) -> Known:
         ("a young marker of nobody we know", [30], [], Rules(), None, True),
         ("its age is not told", [None], [], Rules(), None, True),
         ("an old marker", [181], [], Rules(), None, False),
+        ("as old as the window", [180], [], Rules(), None, False),
         ("a young marker of our own", [30], [1], Rules(), None, False),
         ("one of ours, one of nobody's", [30, 30], [1], Rules(), None, True),
         ("an old ledger", [30], [], Rules(), Known(is_new=False), False),
