@@ -27,6 +27,7 @@ from batchconnect.transport.body import Body
 from batchconnect.transport.interface import Request, Response, TransportError
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.proxy_gate import PROXY_SIGN_IN, ProxyGate
+from batchconnect.transport.resolver import Resolver
 from batchconnect.transport.trust import Trust
 
 IDLE_S = 2.0
@@ -107,6 +108,7 @@ class Wire:
             connector=aiohttp.TCPConnector(
                 limit=self._sockets,
                 keepalive_timeout=IDLE_S,
+                resolver=Resolver(),
                 enable_cleanup_closed=_NEEDS_CLEANUP,
             ),
             timeout=self._timeout,
