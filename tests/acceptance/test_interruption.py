@@ -147,6 +147,7 @@ def test_a_command_that_reads_ends_within_seconds_whatever_it_waits_for(
         left = place.start("run", place.sheet(many(1)), *PACE)
         until(lambda: bool(practice.creates()))
         left.send(signal.SIGINT)
+        until(lambda: STOPPING in left.told)
         left.send(signal.SIGINT)
         assert left.done().code == 130
     practice.script = script
