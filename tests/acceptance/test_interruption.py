@@ -133,11 +133,12 @@ def test_a_command_that_reads_ends_within_seconds_whatever_it_waits_for(
     signals: list[signal.Signals],
 ) -> None:
     """An answer that never comes, or a pause of ten minutes that the service asks for."""
-    waits = threading.Event()
+    waits, is_created = threading.Event(), threading.Event()
 
     def script(request: Request) -> Decision | None:
-        is_first = command == "sweep" and not practice.creates()
-        if request.is_create or is_first:
+        if request.is_create:
+            is_created.set()
+        if request.is_create or (command == "sweep" and not is_created.is_set()):
             return None
         waits.set()
         return wait

@@ -24,7 +24,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.13 whatever Python this is: its default contexts insist on rules of form."""
     usual = ssl.create_default_context
 
-    def create(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **rest: Path) -> ssl.SSLContext:
+    def create(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **rest: str) -> ssl.SSLContext:
         context = usual(purpose, **rest)
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         return context
