@@ -37,7 +37,8 @@ from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch, Bounds, Job
-from batchconnect.run.history import open_run
+from batchconnect.run.intake import identify
+from batchconnect.run.same_run import goes_on, open_runs, row_key
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
@@ -456,9 +457,10 @@ class Bench:
                 )  # fmt: skip
             return self.lanes[key]
 
+        parse = parser(sheet, self.orgs)
         job = Job(
             sheet=sheet,
-            parse=parser(sheet, self.orgs),
+            parse=parse,
             lane_of=lane_of,
             ledger=self.ledger,
             writer=lambda run: RunWriter(InPlace(self.ledger), run=run, clock=clock),
@@ -468,14 +470,19 @@ class Bench:
                 sheets=(sheet.name,),
                 sheet_sha256=sheet.sha256,
             ),
-            resumed=open_run(self.ledger, sheet.sha256),
             rules=replace(self.rules, settle_s=self.policy.settle_s),
             policy=self.policy,
             on_event=self.hear,
             stop=Stop(),
             holding=lambda _secret: _nothing(),
         )
-        return replace(job, **changes)
+        now = identify(sheet, parse, job.opened)
+        going_on = (
+            state
+            for state in open_runs(self.ledger)
+            if goes_on(state, now, (row_key(row, parse(row)) for row in sheet.rows()), self.ledger)
+        )
+        return replace(job, **{"resumed": next(going_on, None), **changes})
 
     async def run(
         self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any

@@ -24,6 +24,7 @@ from batchconnect.ledger.entry import (
     Line,
     RowPlanned,
     RunEnded,
+    RunIdentified,
     RunOpened,
     RunResumed,
     Settled,
@@ -45,7 +46,7 @@ from batchconnect.model.event import (
     RunFinished,
     RunStarted,
 )
-from batchconnect.model.outcome import Failed
+from batchconnect.model.outcome import Failed, Rejected
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
@@ -59,6 +60,7 @@ from batchconnect.run.exit_code import (
     exit_code,
 )
 from batchconnect.run.intake import Parse, take_in
+from batchconnect.run.same_run import Identity, command_of
 from batchconnect.run.stop import Stop
 from batchconnect.run.sweep import expected, sweep
 from batchconnect.sheet.interface import Sheet
@@ -95,6 +97,10 @@ class Job:
     opened: RunOpened
     resumed: RunState | None = None
     """The run that this one goes on with; then *opened* is not written."""
+    identified: RunIdentified | None = None
+    """Which run the sheet's rows are, where that was looked at before; they have to be the same still."""
+    left_open: Sequence[RunState] = ()
+    """Runs over the same sheet that are open, and other ones."""
     is_selected: Callable[[Row], bool] = lambda row: True
     """What `--only` chooses."""
     fast_scan: FastScan | None = None
@@ -131,6 +137,7 @@ class Batch:
         self._failures_allowed = inf
         self._begun = 0
         self._is_over_budget = False
+        self._found = Intake()
 
     async def run(self) -> RunState:
         """
@@ -143,7 +150,8 @@ class Batch:
         job = self._job
         writer = job.writer(self._open())
         known = self._known()
-        found = await take_in(
+        identity = Identity(job.opened)
+        found = self._found = await take_in(
             job.sheet,
             job.parse,
             ledger=writer,
@@ -152,9 +160,11 @@ class Batch:
             carry_over=job.carry_over,
             is_stopped=lambda: bool(job.stop.reason),
             fast_scan=job.fast_scan,
+            identity=identity,
         )
         if job.stop.reason:
             return await self._close(writer, job.stop.reason)
+        await self._identify(identity.made(), writer)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
         await writer.write([line for row in new for line in row.lines(writer)])
@@ -208,9 +218,23 @@ class Batch:
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
                 simulated=job.opened.simulated,
+                left_open=tuple(
+                    f"{left.opened.run_id}: {command_of(left.opened)}" for left in job.left_open
+                ),
             )
         )
         return self._number
+
+    async def _identify(self, now: RunIdentified, writer: RunWriter) -> None:
+        """Have it in the ledger which rows the run is over, before one of them is sent."""
+        job = self._job
+        if job.identified is not None and job.identified != now:
+            raise SheetError(
+                f"{job.sheet.name}: the file has changed since it was opened",
+                hint="Start the command again; what is done already is not done twice.",
+            )
+        if job.resumed is None or job.resumed.identified != now:
+            await writer.write([writer.line(now)])
 
     def _known(self) -> _Known:
         ledger = self._job.ledger
@@ -223,12 +247,13 @@ class Batch:
                 # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a
                 # line before their last that is damaged is met when the report is made.)
                 #   1. An outcome that stands: nothing is left to do.
-                #   2. Never sent: its turn is to come. One that was not selected is accounted for anew.
+                #   2. Never sent: its turn is to come. One that was not selected, or rejected, is judged and
+                #      accounted for anew: the settings may know its org by now.
                 #   3. Sent, by this run or another, and not done with.
                 if last is None:
                     rows[number] = True
                 elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
-                    if not (isinstance(last.entry, Settled) and last.entry.outcome == NOT_SELECTED):
+                    if not _is_judged_anew(last.entry):
                         rows[number] = False
                 else:
                     (state,) = fold_rows(ledger.lines_of_row(self._number, number))
@@ -314,6 +339,12 @@ class Batch:
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
                 "and is not any more",
                 hint="Do not change the sheet, or what it refers to, while a run goes on.",
+            )
+        if not self._found.has(judged, offset):
+            raise SheetError(
+                f"row {row.number} of {self._job.sheet.name} asks for another connection than when "
+                "the run began",
+                hint="Do not change the sheet while a run goes on; start the command again.",
             )
         return judged
 
@@ -426,3 +457,10 @@ class Batch:
             RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
         )
         return ended_state
+
+
+def _is_judged_anew(entry: RowPlanned | Settled) -> bool:
+    """Whether the last line of a row that was never sent says what another setting may change."""
+    return isinstance(entry, Settled) and (
+        entry.outcome == NOT_SELECTED or isinstance(entry.outcome, Rejected)
+    )

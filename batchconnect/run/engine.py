@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import anyio
+
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.group_commit import GroupCommit
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event
 from batchconnect.model.exception_group import unwrap_exception_group
@@ -22,11 +26,12 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.header import run_header
-from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_of
-from batchconnect.run.intake import Parse
+from batchconnect.run.history import find_run, run_in_doubt, summary_of
+from batchconnect.run.intake import Parse, identify
 from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
+from batchconnect.run.same_run import goes_on, open_runs, row_key
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
@@ -110,7 +115,7 @@ async def _onboard_sheet(
         with opened_ledger(options, service.host, about=about, in_memory=in_memory) as ledger:
             clock = system_clock()
             async with GroupCommit(ledger) as group:
-                job = _job(
+                job = await _job(
                     sheet,
                     service=service,
                     options=options,
@@ -192,7 +197,7 @@ def parser(
     )
 
 
-def _job(
+async def _job(
     sheet: Sheet,
     *,
     service: ConnectedService,
@@ -205,18 +210,6 @@ def _job(
     parent: str | None,
 ) -> Job:
     judge = parser(sheet, service=service, options=options, environ=environ)
-    parent_run = None
-    resumed = None
-    if parent is None:
-        resumed = open_run(ledger, sheet.sha256)
-    else:
-        before = find_run(ledger, parent)
-        if before.opened.parent_run_id is not None and not before.is_closed:
-            # A rerun that was cut off goes on under its own id.
-            resumed, parent = before, before.opened.parent_run_id
-            before = find_run(ledger, parent)
-        parent_run = ParentRun(before.rows(ledger.row_lines(before.number)))
-        parent_run.look_ahead(sheet, judge)
     opened = run_header(
         sheet,
         options=options,
@@ -225,6 +218,12 @@ def _job(
         host=service.host,
         settle_s=service.settle_s,
     )
+    scanner = None if options.only else partial(_fast_scan, sheet, service, options)
+    looking = partial(
+        _look_back, ledger, sheet, judge, opened=opened, parent=parent, scanner=scanner
+    )
+    # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
+    past = await anyio.to_thread.run_sync(looking)
     job = Job(
         sheet=sheet,
         parse=judge,
@@ -232,8 +231,10 @@ def _job(
         ledger=ledger,
         writer=writer,
         clock=clock,
-        opened=opened,
-        resumed=resumed,
+        opened=replace(opened, parent_run_id=past.parent),
+        resumed=past.resumed,
+        identified=past.identified,
+        left_open=past.left_open,
         is_selected=selector(options, service.orgs),
         rules=rules_of(service, options),
         policy=Policy(
@@ -250,9 +251,73 @@ def _job(
         stop=listener.stop,
         holding=listener.redactor.holding,
     )
-    if parent_run is not None:
-        return replace(job, carry_over=parent_run.carry_over, gone=parent_run.gone)
-    return job if options.only else replace(job, fast_scan=_fast_scan(sheet, service, options))
+    if past.chain is not None:
+        return replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
+    return job if scanner is None else replace(job, fast_scan=scanner())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Past:
+    """What a command finds of runs before it."""
+
+    resumed: RunState | None = None
+    """The run that it goes on with."""
+    identified: RunIdentified | None = None
+    """Which run its rows are; None: no run is open, so that nobody had to look."""
+    left_open: tuple[RunState, ...] = ()
+    """Runs over the same sheet that are open, and not this one."""
+    parent: str | None = None
+    chain: ParentRun | None = None
+
+
+def _look_back(
+    ledger: Ledger,
+    sheet: Sheet,
+    judge: Parse,
+    *,
+    opened: RunOpened,
+    parent: str | None,
+    scanner: Callable[[], FastScan] | None,
+) -> _Past:
+    """
+    Find the run that a command goes on with, and the one that a rerun takes up the rest of.
+
+    Raises:
+        SheetError: The sheet cannot be read to its end.
+        UsageError: The parent is not known.
+    """
+    if parent is not None:
+        return _look_back_at(ledger, sheet, judge, opened=opened, parent=parent)
+    candidates = list(open_runs(ledger))
+    if not candidates:
+        return _Past()
+    now = identify(sheet, judge, opened, scanner() if scanner else None)
+    others: list[RunState] = []
+    for state in candidates:
+        keys = (row_key(row, judge(row)) for row in sheet.rows())
+        if goes_on(state, now, keys, ledger):
+            return _Past(resumed=state, identified=now)
+        if state.opened.sheet_path == opened.sheet_path is not None:
+            others.append(state)
+    return _Past(identified=now, left_open=tuple(others))
+
+
+def _look_back_at(
+    ledger: Ledger, sheet: Sheet, judge: Parse, *, opened: RunOpened, parent: str
+) -> _Past:
+    """As `_look_back`, of a rerun."""
+    before, resumed, now = find_run(ledger, parent), None, None
+    if before.opened.parent_run_id is not None and not before.is_closed:
+        now = identify(sheet, judge, opened)
+        if before.identified == now:
+            # A rerun that was cut off goes on under its own id.
+            resumed = before
+        # Over another sheet it is another rerun: of that one, where it has come to send anything.
+        if resumed is not None or before.identified is None:
+            before = find_run(ledger, before.opened.parent_run_id)
+    chain = ParentRun(before.rows(ledger.row_lines(before.number)))
+    chain.look_ahead(sheet, judge)
+    return _Past(resumed=resumed, identified=now, parent=before.opened.run_id, chain=chain)
 
 
 def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> FastScan:

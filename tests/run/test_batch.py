@@ -54,6 +54,7 @@ from tests.fake_service import (
     judged,
     lost,
     org,
+    parser,
     refused,
 )
 
@@ -1148,6 +1149,14 @@ async def test_recreate_does_not_trust_a_listing_that_lags() -> None:
 # A rerun --------------------------------------------------------------------------------------------
 
 
+def chain_of(bench: Bench, parent: RunState, today: Rows) -> ParentRun:
+    """The parent, held against today's sheet."""
+    sheet = MemorySheet(today)
+    chain = ParentRun(bench.rows(parent))
+    chain.look_ahead(sheet, parser(sheet, bench.orgs))
+    return chain
+
+
 async def test_a_rerun_settles_the_doubt_of_a_row_that_is_gone() -> None:
     """The row cannot be sent any more, and is looked for all the same."""
     bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
@@ -1156,7 +1165,7 @@ async def test_a_rerun_settles_the_doubt_of_a_row_that_is_gone() -> None:
     assert bench.statuses(parent) == [Status.IN_DOUBT, Status.CREATED]
 
     bench.policy = Policy()
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert {Status.CREATED, Status.NOT_ATTEMPTED} == set(bench.statuses(state))
@@ -1169,7 +1178,7 @@ async def test_a_rerun_inherits_what_is_done_though_its_row_is_gone() -> None:
     parent = await bench.run(rows(1, 2))
     assert bench.statuses(parent) == [Status.CREATED, Status.FAILED]
 
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert bench.statuses(state) == [Status.CREATED] * 2
@@ -1183,7 +1192,7 @@ async def test_a_rerun_finds_the_doubt_of_a_row_that_is_gone() -> None:
     parent = await bench.run(rows(1, 2), stop=stop)
     bench.on_event = lambda event: None
 
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert bench.statuses(state) == [Status.CREATED] * 2
@@ -1194,7 +1203,7 @@ async def test_a_broken_disk_under_an_orphan_ends_the_run() -> None:
     bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
     bench.policy = Policy(on_doubt=OnDoubt.HOLD)
     parent = await bench.run(rows(1, 2))
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     disk = BrokenDisk(bench.ledger, Doubted)
 
     def writer(run: int) -> RunWriter:
