@@ -8,7 +8,8 @@ One failing row is an `Outcome`; an exception means that further rows are pointl
     ├── SettingsError            2   settings, environment, references
     ├── SheetError               3   the sheet as a whole cannot be used
     └── LedgerError              5   unusable: corrupt, newer, foreign, read-only, full
-        └── LedgerInUseError     5   another run holds it
+        ├── LedgerInUseError     5   another run holds it
+        └── LedgerGoneError      5   it, or its lock, was taken away in mid-run
 """
 
 from enum import IntEnum
@@ -84,3 +85,7 @@ class LedgerError(BatchConnectError):
 
 class LedgerInUseError(LedgerError):
     """Another process holds the ledger's lock."""
+
+
+class LedgerGoneError(LedgerError):
+    """The ledger or its lock was removed, moved or replaced: another command may hold another one by now."""

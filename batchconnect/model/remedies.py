@@ -161,6 +161,16 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Put it back if it is meant to be onboarded, and run the sheet again.",
     ),
     "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
+    "somebody_else": (
+        "Somebody else is creating the rows of this sheet",
+        "Find out who runs this sheet with another ledger, and wait until that run has ended; then give"
+        " the same command again. One ledger for all of them keeps this from happening.",
+    ),
+    "ledger_gone": (
+        "The ledger, or its lock, was taken away during the run",
+        "Put the folder back as it was and give the same command again: it goes on. Where that cannot"
+        " be, wait the settle window (--settle) before a run with a new ledger.",
+    ),
     "sheet_changed": (
         "The sheet was changed during the run",
         "Run the same command again with the sheet as it is now.",

@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.lane.lane import Lane
+from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.lane.planner import Known, Rules, states_in, unknown
 from batchconnect.lane.reconciler import Policy
@@ -52,6 +52,7 @@ from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
 from batchconnect.run.exit_code import (
     INTERRUPTED,
+    LEDGER_GONE,
     MAX_FAILURES,
     MAX_ROWS,
     REJECTED_ROWS,
@@ -275,24 +276,11 @@ class Batch:
                 counted = mine or RowState(number=whole.number, marker=marker, sends=1)
                 of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
         plan = Known(
-            is_new=self._is_new(),
             open=of_all,
             sends=sends,
             states_of=states_in(ledger) if ledger.has_markers() else unknown,
         )
         return _Known(rows=rows, plan=plan)
-
-    def _is_new(self) -> bool:
-        """
-        Whether the ledger may have a lost predecessor whose requests are still on their way.
-
-        A crash and a resume do not make it older: it is new until the window has passed since its
-        first line, or as long as it never sent anything.
-        """
-        ledger, clock = self._job.ledger, self._job.clock
-        first = ledger.run_lines(1)[0]
-        age_s = (clock.now_ms() - first.at_ms) / 1000
-        return not ledger.has_sent() or age_s < self._job.policy.settle_s
 
     # Working --------------------------------------------------------------------------------------
 
@@ -395,6 +383,8 @@ class Batch:
 
     def _raise_if_all_broke(self) -> None:
         """Where no lane could write, the run ends as one whose ledger is unusable: it stays open."""
+        if self._job.stop.reason == LEDGER_GONE:
+            return  # what is held of it can be written still, and so can the report
         broken = [work.broken for work in self._works if work.broken is not None]
         if broken and len(broken) == len(self._works):
             raise broken[0]
@@ -403,6 +393,8 @@ class Batch:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
                 self._told.append(event)
+                if isinstance(event, LaneStopped) and event.code == LEDGER_GONE:
+                    self._job.stop.ask(LEDGER_GONE)
             case RowSettled(outcome=Failed()):
                 self._failures += 1
                 if self._failures >= self._failures_allowed:
@@ -445,10 +437,12 @@ class Batch:
             count_statuses(state.rows(ledger.row_lines(self._number))),
             reason=reason,
             every_lane_refused=bool(self._works) and all(w.is_refused for w in self._works),
+            somebody_else=any(stop.code == SOMEBODY_ELSE for stop in state.stops),
             swept=state.swept,
         )
         # An interrupted run stays open, so that the same command goes on with it.
-        is_closed = code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        is_cut_off = code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        is_closed = not is_cut_off and reason != LEDGER_GONE
         ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
         await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))

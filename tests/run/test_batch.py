@@ -48,6 +48,7 @@ from tests.fake_service import (
     Bomb,
     FakeService,
     Fate,
+    MortalLedger,
     Seen,
     cells,
     flow_error,
@@ -987,36 +988,156 @@ async def test_two_hundred_rows_with_lost_answers_cost_one_window_for_each_round
 # Other processes ------------------------------------------------------------------------------------
 
 
-async def test_a_new_ledger_that_meets_young_markers_waits_and_lists_again() -> None:
-    """Its predecessor may have been lost in mid-run: what it sent last may still be on its way."""
+async def test_a_new_ledger_that_meets_young_markers_of_its_rows_waits_and_lists_again() -> None:
+    """Its predecessor may have been lost in mid-run; nothing more has come, so it goes on."""
+    bench = Bench()
+    bench.service.plant(judged(cells(1)))
+
+    state = await bench.run(rows(1, 2))
+
+    assert bench.statuses(state) == [Status.EXISTING, Status.CREATED]
+    assert S <= bench.service.posts[0].at < S + 5
+    assert [event.reason for event in bench.heard(LanePaused)] == ["waits_for_settle"]
+
+
+async def test_where_more_of_its_rows_come_the_lane_stops_and_sends_nothing() -> None:
+    """
+    Somebody else is at work, or a run that died is still arriving: exit 5, and what exists is told.
+
+    The next command finds what has come, and nothing comes any more.
+    """
     bench = Bench()
     bench.service.plant(judged(cells(1)))
     bench.service.plant(judged(cells(2)), applied_at=100.0, shown_at=150.0)
 
     state = await bench.run(rows(1, 2, 3))
 
-    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
-    assert S <= bench.service.posts[0].at < S + 5
-    assert [event.reason for event in bench.heard(LanePaused)] == ["waits_for_settle"]
+    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.NOT_ATTEMPTED]
+    assert [stop.code for stop in state.stops] == ["somebody_else"]
+    assert "(1, newest 80 s ago)" in state.stops[0].detail
+    assert code_of(state) == ExitCode.LEDGER
+    assert bench.service.posts == []
+
+    again = await bench.run(rows(1, 2, 3))
+
+    assert bench.statuses(again) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
+    assert code_of(again) == ExitCode.OK
+    assert bench.service.twice() == []
 
 
-async def test_a_new_ledger_stays_new_for_a_window_whatever_it_sent_elsewhere() -> None:
-    """
-    Its first process died after it had sent to another sandbox.
-
-    What its lost predecessor sent to this one may still be on its way.
-    """
+async def test_what_others_have_made_whole_needs_no_stop() -> None:
+    """All rows exist by the second look: nothing is to be sent, by nobody."""
     bench = Bench()
-    bench.service.plant(judged(cells(1, sandbox="dev")))
-    bench.service.plant(judged(cells(2, sandbox="dev")), applied_at=100.0, shown_at=150.0)
-    sheet = rows(1, 2, sandbox="dev") + rows(3)
-    await bench.run_until_crash(sheet, Bomb(), after_s=5)
-    assert len(bench.service.posts) == 1
+    bench.service.plant(judged(cells(1)))
+    bench.service.plant(judged(cells(2)), applied_at=100.0, shown_at=150.0)
 
-    state = await bench.run(sheet)
+    state = await bench.run(rows(1, 2))
+
+    assert bench.statuses(state) == [Status.EXISTING] * 2
+    assert code_of(state) == ExitCode.OK
+
+
+async def test_a_run_with_nothing_to_create_never_waits() -> None:
+    bench = Bench(rules=Rules(settle_first=True))
+    for number in (1, 2):
+        bench.service.plant(judged(cells(number)))
+
+    state = await bench.run(rows(1, 2))
+
+    assert bench.statuses(state) == [Status.EXISTING] * 2
+    assert anyio.current_time() < 5
+
+
+async def two_at_once(
+    first: Rows, second: Rows, *, rate: float = 1
+) -> tuple[Bench, Bench, list[int]]:
+    """Two people, each with a ledger of their own, the second 8 s after the first."""
+    orgs = (org("acme", rate=rate),)
+    service = FakeService()
+    one, two = Bench(service=service, orgs=orgs), Bench(service=service, orgs=orgs)
+    codes = [-1, -1]
+
+    async def begin(at: int, bench: Bench, sheet: Rows, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        codes[at] = code_of(await bench.run(sheet))
+
+    async with anyio.create_task_group() as people:
+        people.start_soon(begin, 0, one, first, 0)
+        people.start_soon(begin, 1, two, second, 8)
+    return one, two, codes
+
+
+async def test_two_ledgers_over_one_sheet_double_nothing() -> None:
+    """The second one meets young rows of its own sheet, waits, finds more of them, and stops."""
+    sheet = rows(*range(1, 301))
+    one, two, codes = await two_at_once(sheet, sheet)
+
+    assert one.service.twice() == []
+    assert codes == [ExitCode.OK, ExitCode.LEDGER]
+    assert two.lines(Sending) == []
+
+
+async def test_two_sandboxes_of_one_lane_are_stopped_alike() -> None:
+    """Who creates the rows of the first one comes to those of the second later."""
+    sheet = rows(*range(1, 151)) + rows(*range(151, 301), sandbox="dev")
+    one, two, codes = await two_at_once(sheet, sheet)
+
+    assert one.service.twice() == []
+    assert codes == [ExitCode.OK, ExitCode.LEDGER]
+    assert two.lines(Sending) == []
+
+
+async def test_two_colleagues_with_two_sheets_in_one_sandbox_disturb_nobody() -> None:
+    one, two, codes = await two_at_once(rows(*range(1, 61)), rows(*range(61, 121)))
+
+    assert codes == [ExitCode.OK] * 2
+    assert len(one.service.posts) == 120
+    assert anyio.current_time() < 8 + 60 + 5
+    assert two.heard(LanePaused) == []
+
+
+async def test_an_old_copy_of_the_ledger_waits_as_a_new_one_does() -> None:
+    """What it never heard of was sent by its younger self, and may be arriving still."""
+    bench = Bench()
+    await bench.run(rows(1))
+    old = MortalLedger()
+    bench.ledger._db.backup(old._db)
+    await bench.run(rows(1, 2))
+    bench.service.plant(judged(cells(3)), applied_at=100.0, shown_at=150.0)
+
+    bench.ledger = old
+    began = anyio.current_time()
+    state = await bench.run(rows(1, 2, 3, 4))
+
+    assert code_of(state) == ExitCode.LEDGER
+    assert anyio.current_time() >= began + S
+    assert len(bench.service.posts) == 2
+
+
+async def test_a_plan_that_has_grown_old_is_looked_up_again() -> None:
+    """The lane is slow; somebody else begins with its last rows."""
+    bench = Bench(orgs=(org("acme", rate=1),))
+    for number in range(250, 301):
+        bench.service.plant(judged(cells(number)), applied_at=100.0, shown_at=100.0)
+
+    state = await bench.run(rows(*range(1, 301)))
 
     assert bench.service.twice() == []
-    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
+    assert code_of(state) == ExitCode.LEDGER
+    assert 240 < len(bench.service.posts) < 250
+    assert len(bench.heard(SandboxListed)) == 2
+
+
+async def test_a_sandbox_that_cannot_be_looked_up_again_is_stopped() -> None:
+    bench = Bench(orgs=(org("acme", rate=1),))
+    bench.service.choose = lambda seen: (
+        refused(502) if seen.purpose is Purpose.READ and anyio.current_time() > 5 else None
+    )
+
+    state = await bench.run(rows(*range(1, 301)))
+
+    assert [stop.code for stop in state.stops] == ["listing_failed"]
+    assert len(bench.service.posts) < 200
 
 
 async def test_old_markers_cost_a_new_ledger_nothing() -> None:
