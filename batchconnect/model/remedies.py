@@ -39,6 +39,10 @@ _NETWORK = f"Check network, proxy and the platform URL from this machine. {_LATE
 _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
 _PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
+_ONE_LEDGER = "One ledger for all who run it keeps this from happening."
+_ELSE_WAIT = (
+    "Where that cannot be, wait the settle window (--settle) before a run with a new ledger."
+)
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
 
 _TABLE: dict[str, tuple[str, str]] = {
@@ -163,13 +167,12 @@ _TABLE: dict[str, tuple[str, str]] = {
     "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
     "somebody_else": (
         "Somebody else is creating the rows of this sheet",
-        "Find out who runs this sheet with another ledger, and wait until that run has ended; then give"
-        " the same command again. One ledger for all of them keeps this from happening.",
+        "Wait until whoever runs this sheet with another ledger has ended, then give the same command"
+        f" again. {_ONE_LEDGER}",
     ),
     "ledger_gone": (
         "The ledger, or its lock, was taken away during the run",
-        "Put the folder back as it was and give the same command again: it goes on. Where that cannot"
-        " be, wait the settle window (--settle) before a run with a new ledger.",
+        f"Put the folder back as it was and give the same command again: it goes on. {_ELSE_WAIT}",
     ),
     "sheet_changed": (
         "The sheet was changed during the run",

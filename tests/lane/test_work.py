@@ -91,9 +91,7 @@ async def test_rows_that_stand_there_already_share_their_commits() -> None:
 async def test_a_sandbox_that_waits_delays_no_other_of_its_lane() -> None:
     """Its listing takes long; the other's rows are done meanwhile."""
     bench = Bench(
-        service=FakeService(
-            lambda seen: Fate(answered_s=20) if seen.sandbox == "dev" else None
-        )
+        service=FakeService(lambda seen: Fate(answered_s=20) if seen.sandbox == "dev" else None)
     )
     done: dict[str, float] = {}
 

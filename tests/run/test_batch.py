@@ -16,7 +16,7 @@ from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
-from batchconnect.model.errors import ExitCode, LedgerError
+from batchconnect.model.errors import ExitCode, LedgerError, LedgerGoneError
 from batchconnect.model.event import (
     Draining,
     Event,
@@ -471,6 +471,44 @@ class BrokenDisk:
             self.is_full = True
             raise LedgerError("the disk is full")
         await InPlace(self.ledger).append(lines)
+
+
+async def test_a_ledger_that_is_taken_away_stops_the_run_and_not_its_report() -> None:
+    """
+    Nothing more is sent, in no lane; what was answered is written to the file that is held.
+
+    The run stays open: where the folder comes back, the same command goes on with it.
+    """
+    bench = Bench(orgs=(org("acme", rate=1), org("beta", rate=1)))
+    sheet = rows(*range(1, 31)) + rows(*range(31, 61), org="beta")
+
+    @dataclass
+    class Taken:
+        intents: int = 0
+
+        async def append(self, lines: Sequence[Line]) -> None:
+            self.intents += any(isinstance(line.entry, Sending) for line in lines)
+            if self.intents > 5 and any(isinstance(line.entry, Sending) for line in lines):
+                raise LedgerGoneError("reports/ledger.sqlite3 was removed")
+            await InPlace(bench.ledger).append(lines)
+
+    taken = Taken()
+    state = await bench.run(sheet, writer=lambda run: RunWriter(taken, run=run, clock=bench.clock))
+
+    assert code_of(state) == ExitCode.LEDGER
+    assert not state.is_closed
+    sent = len(bench.service.posts)
+    assert 0 < sent <= 5
+    assert Counter(bench.statuses(state)) == {
+        Status.CREATED: sent, Status.NOT_ATTEMPTED: 60 - sent,
+    }  # fmt: skip
+    assert "was removed" in str(state.stops)
+
+    again = await bench.run(sheet)
+
+    assert again.number == state.number
+    assert bench.statuses(again) == [Status.CREATED] * 60
+    assert bench.service.twice() == []
 
 
 async def run_on_broken_disk(bench: Bench, sheet: Rows, kind: type[object]) -> None:
