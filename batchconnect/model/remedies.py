@@ -167,8 +167,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
     "somebody_else": (
         "Somebody else is creating the rows of this sheet",
-        "Wait until whoever runs this sheet with another ledger has ended, then give the same command"
-        f" again. {_ONE_LEDGER}",
+        f"Wait until that other run has ended, then give the same command again. {_ONE_LEDGER}",
     ),
     "ledger_gone": (
         "The ledger, or its lock, was taken away during the run",
