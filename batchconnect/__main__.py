@@ -9,6 +9,7 @@ import os
 import sys
 
 from batchconnect.model.errors import BatchConnectError, ExitCode
+from batchconnect.model.fault import fault_of
 
 _MISUNDERSTOOD = "the command line cannot be understood: stderr says why"
 _COLLECT_AFTER = 50_000
@@ -41,7 +42,8 @@ def _main(arguments: list[str]) -> int:
     except BrokenPipeError:
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last door: a person gets a sentence
-        message = f"unexpected error: {_kind(error)} at {_place(error)}"
+        # The text of a foreign error may repeat what it was given, so only its kind is told.
+        message = f"unexpected error: {fault_of(error).label}"
         hint = "Please report it with this line. The ledger is safe: give the same command again."
         return _told(arguments, message, hint, ExitCode.UNEXPECTED)
 
@@ -81,26 +83,6 @@ def _print_error(message: str, hint: str | None, code: ExitCode) -> None:
 
     document = {"error": message, "hint": hint, "exit_code": int(code)}
     Console(OutputOptions(json=True)).result(document, [])
-
-
-def _kind(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return ", ".join(_kind(inner) for inner in error.exceptions)
-    # The text of a foreign error may repeat what it was given, so only its kind is told.
-    return type(error).__name__
-
-
-def _place(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    trace = error.__traceback__
-    place = "an unknown place"
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        module = trace.tb_frame.f_globals.get("__name__", "?")
-        place = f"{module}:{trace.tb_lineno} ({code.co_name})"
-        trace = trace.tb_next
-    return place
 
 
 if __name__ == "__main__":

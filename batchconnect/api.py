@@ -29,7 +29,7 @@ from batchconnect.run.engine import Listener, onboard_sheet
 from batchconnect.run.places import home_of
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings, load_settings, settings_under
-from batchconnect.sheet import Sheet, open_sheet
+from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 from batchconnect.sheet.memory import MemorySheet
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def onboard(
         ledger: The ledger's path. None: `ledger.sqlite3` in *reports*, or, without those, only in
             memory: then a crash forgets what was sent, and the next run settles first.
         reports: The folder for the run's files; None: none are written.
-        on_event: Hears of everything that happens; what it raises ends the run.
+        on_event: Hears of everything that happens; what it raises ends the run in good order, then goes up.
         options: What the command line's options choose, as `RunOptions(simulate=True)`. It wins over the
             settings, as a flag does; what it leaves out they say (proxy, concurrency, …), but for their
             ledger and reports: those are *ledger* and *reports*.
@@ -193,7 +193,12 @@ def _merged(
 
 def _open(sheet: Any, options: MergedOptions) -> Sheet:
     if isinstance(sheet, str | Path):
-        return open_sheet(sheet, worksheet=options.worksheet, encoding=options.encoding)
+        return open_sheet(
+            sheet,
+            worksheet=options.worksheet,
+            encoding=options.encoding,
+            hidden=HiddenRows.of(visible_only=options.visible_only, strict=options.strict),
+        )
     return MemorySheet(sheet)
 
 

@@ -2,20 +2,49 @@
 
 import csv
 import io
+import os
+import signal
 import sys
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batchconnect.__main__ import _main
-from tests.acceptance.place import CLIENT_SECRET, COLUMNS, Done, cells, many
+from tests.acceptance.place import CLIENT_SECRET, COLUMNS, Done, cells, many, until
 
 __all__ = ["CLIENT_SECRET", "CommandLine", "Done", "cells", "many"]
 
 FAST = ("--rate", "200")
 """A lane begins at two requests per second, which no test needs."""
+
+
+@contextmanager
+def signalled(
+    signum: signal.Signals, *, when: Callable[[], object] = lambda: True
+) -> Iterator[None]:
+    """
+    Signal this process in the midst of its command: once it listens, and something has come true.
+
+    Args:
+        signum: The signal.
+        when: What is waited for besides.
+    """
+    # A command listens for both signals or none, and asyncio itself takes SIGINT before.
+    deaf = signal.getsignal(signal.SIGTERM)
+
+    def send() -> None:
+        until(lambda: signal.getsignal(signal.SIGTERM) is not deaf)
+        until(when)
+        os.kill(os.getpid(), signum)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield
+    thread.join()
 
 
 class CommandLine:

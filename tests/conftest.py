@@ -21,6 +21,24 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 
+_MANY_RUNS = {
+    "test_annotate.py",
+    "test_broken_service.py",
+    "test_readme.py",
+    "test_report_write.py",
+}
+"""Whole files in which nearly each test is a run or a report; their rooms have quick ones besides."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs a process of its own for each step, or a browser, is not in the fast lane."""
+    for item in items:
+        needs_more = any(item.iter_markers("acceptance")) or any(item.iter_markers("browser"))
+        if needs_more or item.path.name in _MANY_RUNS:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, object]]:
     """Trio under a clock of its own for each test."""

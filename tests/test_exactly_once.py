@@ -108,7 +108,7 @@ async def test_the_troubled_run_has_every_kind_of_side_effect() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("sheet", ["same", "sorted"])
+@pytest.mark.parametrize("sheet", ["same", pytest.param("sorted", marks=pytest.mark.slow)])
 async def test_a_crash_at_any_side_effect_costs_no_row_and_makes_none_twice(sheet: str) -> None:
     """
     For every N the process ends at its N-th side effect, and the next one goes on.
@@ -125,6 +125,7 @@ async def test_a_crash_at_any_side_effect_costs_no_row_and_makes_none_twice(shee
         await check(world, state, rows)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("first", [9, 20, 33, 47])
 async def test_a_crash_at_any_side_effect_of_the_recovery_changes_nothing(first: int) -> None:

@@ -178,6 +178,7 @@ def test_the_python_block_runs(batchconnect: CommandLine, tmp_path: Path) -> Non
     assert "inputs/tenants.csv" in ast.unparse(ast.parse(block))
 
 
+@pytest.mark.slow
 def test_other_commands_in_the_text_are_commands(batchconnect: CommandLine) -> None:
     """As `batchconnect template clients.csv`; a name in capitals stands for something."""
     inline = re.findall(r"`batchconnect ([^`]+)`", README)

@@ -13,8 +13,7 @@ from typing import Final
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Cell, Header, Row
-from batchconnect.model.secret import Secret, redact
-from batchconnect.model.target import TARGET_COLUMNS
+from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret, redact
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render
@@ -128,7 +127,7 @@ def _without_secrets(
         3. A refused cell of a credential column: only what cannot be a secret.
         4. Any other cell: as typed.
     """
-    refused = {p.column for p in problems if p.severity is Severity.ERROR} & set(TARGET_COLUMNS)
+    refused = {p.column for p in problems if p.severity is Severity.ERROR}
     typed = {
         column: cell
         for column, cell in row.cells.items()
@@ -140,8 +139,8 @@ def _without_secrets(
     hidden: list[Problem] = []
     cells: dict[Column, str] = {}
     for column, cell in typed.items():
-        if is_repeated and _repeats(cell, key):
-            hidden.append(_hidden(column, f"the cell of {len(cell)} characters repeats the key"))
+        if is_entra_secret(cell) or (is_repeated and _repeats(cell, key)):
+            hidden.append(_hidden(column, f"the cell of {len(cell)} characters holds a key"))
         elif column in refused and cell.strip() and not _is_harmless(cell.strip()):
             what = f"the {len(cell)} characters that stood here are not shown, lest they be a key"
             hidden.append(_hidden(column, what))
@@ -155,7 +154,7 @@ def _is_harmless(text: str) -> bool:
     """
     Whether a refused text surely is no secret: it is shown then, for it has to be corrected.
 
-    Cases: a web address that is a host alone; any address of a cluster or a portal; most of a GUID; what a
+    Cases: less than any key that is looked for; a web address that is a host alone; any address of a cluster or a portal; most of a GUID; what a
     spreadsheet made of a formula or a number.
     """
     address = _ADDRESS.fullmatch(text)
@@ -164,7 +163,10 @@ def _is_harmless(text: str) -> bool:
         if is_listed(host) or is_portal(host) or (address["scheme"] and not address["path"]):
             return True
     return (
-        bool(_MOST_OF_A_GUID.fullmatch(text)) or is_spreadsheet_error(text) or looks_rounded(text)
+        len(text) < SHORTEST_REDACTED
+        or bool(_MOST_OF_A_GUID.fullmatch(text))
+        or is_spreadsheet_error(text)
+        or looks_rounded(text)
     )
 
 

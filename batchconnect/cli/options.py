@@ -102,6 +102,7 @@ SHEET: Final = Group(
     heading="Sheet options",
     names=(
         "worksheet",
+        "visible_only",
         "encoding",
         "org",
         "sandbox",
@@ -150,6 +151,8 @@ RUN: Final = Group(
         "max_failures",
         "settle_first",
         "recreate",
+        "accept_unproven_listing",
+        "no_sweep",
         "note",
         "drain",
         "log_json",

@@ -12,6 +12,7 @@ from batchconnect.flow_service.client import (
     get_request,
     list_request,
     spec_request,
+    unforeseen,
 )
 from batchconnect.flow_service.reading import NotFound, Spec, Unreadable
 
@@ -26,4 +27,5 @@ __all__ = [
     "get_request",
     "list_request",
     "spec_request",
+    "unforeseen",
 ]

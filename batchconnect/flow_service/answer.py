@@ -6,7 +6,6 @@ row in doubt costs a look-up, and a row taken for refused may stand in the sandb
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
@@ -14,15 +13,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from batchconnect.flow_service.problem import (
+    UNGUARDED,
     ServiceProblem,
     json_object,
-    one_line,
+    problem_number,
     read_problem,
     request_id,
 )
 from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, ErrorScope, error_scope
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.remedies import title_for
-from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Response, StoppedError, TransportError
 
 
@@ -117,7 +117,7 @@ _DOUBTFUL_4XX = frozenset({407, 408, 409, 412, 425})
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
+def judge_create(response: Response, foreign: ForeignText = UNGUARDED) -> Answer:
     """
     Say what an answer to POST /connections means.
 
@@ -126,14 +126,13 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
 
     Args:
         response: What the transport's rings handed up; any status, any headers, any body.
-        secrets: What must not be kept, should the answer repeat it.
+        foreign: Knows what the answer may repeat, and what of its texts may be shown.
     Source:
         Contract, section 5, first and second table.
     """
-    secrets = tuple(secrets)
     if response.status == HTTPStatus.CREATED:
-        return _judge_created(response, secrets)
-    problem = read_problem(response, secrets)
+        return _judge_created(response, foreign)
+    problem = read_problem(response, foreign)
     if is_throttled(response):
         return Throttled(
             code=problem.code,
@@ -148,7 +147,7 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
             claimed_id = guid(json_object(response).get("id"))
             return replace(unknown, detail=detail, claimed_id=claimed_id)
         case 3:
-            to = _host(response.headers.get("location", ""), secrets)
+            to = _host(response.headers.get("location", ""), foreign)
             return replace(unknown, detail=f"a redirect{to}, not followed")
         case 4 if response.status not in _DOUBTFUL_4XX:
             return _judge_4xx(response, problem)
@@ -156,7 +155,7 @@ def judge_create(response: Response, secrets: Iterable[Secret] = ()) -> Answer:
             return unknown
 
 
-def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) -> Answer:
+def judge_create_error(error: TransportError, foreign: ForeignText = UNGUARDED) -> Answer:
     """
     Say what it means that no answer came.
 
@@ -166,7 +165,7 @@ def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) ->
     Source:
         Contract, section 5, third table; section 7, error classes.
     """
-    detail = one_line(error.detail, secrets)
+    detail = foreign.own(error.detail)
     if error.sent:
         return Unknown(code=error.code, detail=detail)
     if error.permanent and not isinstance(error, StoppedError):
@@ -184,7 +183,7 @@ def judge_create_error(error: TransportError, secrets: Iterable[Secret] = ()) ->
 def is_stale_token(response: Response) -> bool:
     """Whether a fresh token may help: 401013, under 401 or 403."""
     may_be = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    return may_be and read_problem(response).number in STALE_TOKEN
+    return may_be and problem_number(response) in STALE_TOKEN
 
 
 def is_throttled(response: Response) -> bool:
@@ -192,7 +191,7 @@ def is_throttled(response: Response) -> bool:
     if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True
     codes = PASSING.get(response.status)
-    return codes is not None and read_problem(response).number in codes
+    return codes is not None and problem_number(response) in codes
 
 
 def is_congestion(response: Response) -> bool:
@@ -204,7 +203,7 @@ def _is_5xx(status: int) -> bool:
     return status in range(500, 600)
 
 
-def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCreated | Unknown:
+def _judge_created(response: Response, foreign: ForeignText) -> ObjectCreated | Unknown:
     body = json_object(response)
     said: Any = body.get("id")
     by_body = guid(said)
@@ -216,7 +215,7 @@ def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCre
         surprise = "201 whose id and Location differ"
     connection_id = by_body or by_location
     if connection_id is None or surprise:
-        problem = read_problem(response, secrets)
+        problem = read_problem(response, foreign)
         if response.body_fault:
             return _unreadable(response, problem)
         unknown = _unknown(response, problem)
@@ -224,9 +223,9 @@ def _judge_created(response: Response, secrets: tuple[Secret, ...]) -> ObjectCre
     etag = body.get("etag")
     return ObjectCreated(
         connection_id=connection_id,
-        etag=etag if isinstance(etag, str) else None,
+        etag=foreign.etag(etag) if isinstance(etag, str) else None,
         http_status=response.status,
-        request_id=request_id(response, secrets, body),
+        request_id=request_id(response, foreign, body),
     )
 
 
@@ -289,10 +288,11 @@ def _last_segment(location: str) -> str:
     return unquote(path.rstrip("/").rpartition("/")[2])
 
 
-def _host(location: str, secrets: tuple[Secret, ...]) -> str:
+def _host(location: str, foreign: ForeignText) -> str:
     """` to HOST` for a redirect's message; its path and query may hold anything."""
     try:
         host = urlsplit(location.strip()).hostname
     except ValueError:
         host = None
-    return f" to {one_line(host, secrets)}" if host else ""
+    shown = foreign.opaque(host) if host else ""
+    return f" to {shown}" if shown else ""

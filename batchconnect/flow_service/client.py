@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import final
 
-from batchconnect.flow_service.answer import Answer, judge_create, judge_create_error
+from batchconnect.flow_service.answer import (
+    Answer,
+    NotSent,
+    Unknown,
+    judge_create,
+    judge_create_error,
+)
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.flow_service.reading import (
     NotFound,
@@ -27,6 +33,8 @@ from batchconnect.flow_service.requests import (
     spec_request,
 )
 from batchconnect.flow_service.sandbox_reader import SandboxReader
+from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Request, Response, Transport, TransportError
@@ -43,6 +51,7 @@ __all__ = [
     "get_request",
     "list_request",
     "spec_request",
+    "unforeseen",
 ]
 
 
@@ -54,6 +63,21 @@ class Sent:
     attempts: int = 1
     throttled: int = 0
     """How many of the attempts were answered by THROTTLED."""
+    fault: Fault | None = None
+    """The error of our own that is behind the answer."""
+
+
+def unforeseen(fault: Fault, *, may_have_left: bool) -> Sent:
+    """
+    What became of a create that an error of our own came in between of.
+
+    Args:
+        fault: The error.
+        may_have_left: Whether a byte of the request may be on its way; False only with proof.
+    """
+    if may_have_left:
+        return Sent(answer=Unknown(code=INTERNAL_FAULT, detail=fault.label), fault=fault)
+    return Sent(answer=NotSent(code=INTERNAL_FAULT, detail=fault.label), attempts=0, fault=fault)
 
 
 @final
@@ -81,14 +105,34 @@ class FlowService:
 
     async def create(self, connection: BaseConnection) -> Sent:
         """Send one create, and say what its answer means; whatever is answered, nothing is raised."""
-        key = connection.service_principal_key
         try:
-            response = await self._transport.send(create_request(self._org, connection))
+            request = create_request(self._org, connection)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs the row its turn, no more
+            return unforeseen(fault_of(error), may_have_left=False)
+        try:
+            came = await self._came(request)
+        except Exception as error:  # noqa: BLE001 - the rings tell whether they had handed it on
+            return unforeseen(fault_of(error), may_have_left=request.departure.may_have_left)
+        try:
+            return self._judged(came, connection)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the service may have answered
+            return unforeseen(fault_of(error), may_have_left=True)
+
+    async def _came(self, request: Request) -> Response | TransportError:
+        try:
+            return await self._transport.send(request)
         except TransportError as error:
-            answer = judge_create_error(error, (key, *self._secrets()))
-            return Sent(answer=answer, attempts=error.attempts, throttled=error.throttled)
-        answer = judge_create(response, (key, *self._secrets()))
-        return Sent(answer=answer, attempts=response.attempts, throttled=response.throttled)
+            return error
+
+    def _judged(self, came: Response | TransportError, connection: BaseConnection) -> Sent:
+        foreign = self._foreign(connection)
+        if isinstance(came, Response):
+            answer = judge_create(came, foreign)
+        elif came.fault is not None:
+            return unforeseen(came.fault, may_have_left=came.sent)
+        else:
+            answer = judge_create_error(came, foreign)
+        return Sent(answer=answer, attempts=came.attempts, throttled=came.throttled)
 
     async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
         """
@@ -103,27 +147,40 @@ class FlowService:
             return await self._reader.whole(sandbox)
         return await self._reader.pages(sandbox, most_pages=most_pages)
 
-    async def newest(self, sandbox: str, *, since_ms: int) -> Listing:
-        """Read what was created since a moment of the service's clock; see `SandboxReader.newest`."""
-        return await self._reader.newest(sandbox, since_ms=since_ms)
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
+        """Read what was created in the last so many seconds; see `SandboxReader.newest`."""
+        return await self._reader.newest(sandbox, age_s=age_s)
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """Read one connection by its id."""
         answer = await self._ask(get_request(self._org, sandbox, connection_id))
         if isinstance(answer, Unreadable):
             return answer
-        return read_connection(answer, self._org, sandbox, connection_id, self._secrets())
+        return read_connection(answer, self._org, sandbox, connection_id)
 
     async def spec(self, sandbox: str) -> Spec | Unreadable:
         """Read the connection spec, as far as creates depend on it."""
         answer = await self._ask(spec_request(self._org, sandbox))
-        return answer if isinstance(answer, Unreadable) else read_spec(answer, self._secrets())
+        return answer if isinstance(answer, Unreadable) else read_spec(answer)
 
     async def _ask(self, request: Request) -> Response | Unreadable:
         try:
             return await self._transport.send(request)
         except TransportError as error:
             return unanswered(error, self._secrets())
+
+    def _foreign(self, connection: BaseConnection) -> ForeignText:
+        """What the answer to a create may show: the row's values as a whole, never its key."""
+        return ForeignText(
+            (connection.secret, *self._secrets()),
+            (
+                connection.name,
+                *connection.target,
+                connection.sandbox,
+                self._org.key,
+                self._org.org_id,
+            ),
+        )
 
     def _secrets(self) -> tuple[Secret, ...]:
         # Asked when the answer is there: the token may have been fetched on the way to it.

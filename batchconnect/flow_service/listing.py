@@ -12,11 +12,13 @@ from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from batchconnect.flow_service.answer import OrgLevel, guid
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.identity import (
     CONNECTION_SPEC_ID,
     canonical_name,
     find_marker,
 )
+from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target, TargetParts
 from batchconnect.validation.rules import RULES
 
@@ -169,11 +171,14 @@ def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
         )
     created_at = item.get("createdAt")
     etag = item.get("etag", item.get("version"))
+    # A listing may show a connection's credentials: they are secret, whoever's they are.
+    shown_key = _text(_dict(_dict(item, "auth"), "params"), "servicePrincipalKey")
+    foreign = ForeignText([Secret(shown_key)] if shown_key else [])
     raw_id = item.get("id")
     return Found(
         id=guid(raw_id) or "",
         odd_id="" if guid(raw_id) else f"odd {raw_id!r}",
-        etag=etag if isinstance(etag, str) else None,
+        etag=foreign.etag(etag) if isinstance(etag, str) else None,
         name=canonical_name(_text(item, "name") or ""),
         marker=find_marker(_text(item, "description") or ""),
         shown=_shown(_dict(_dict(item, "auth"), "params")),

@@ -60,19 +60,20 @@ class Pages:
         """Connections that were shown so far, each once, whatever their kind."""
         return len(self._ids)
 
-    def reached(self, until_ms: int, following: str | None) -> str | ListingFault | None:
+    def reached(self, until_ms: int | None, following: str | None) -> str | ListingFault | None:
         """
         Whether a reading of the newest first may end here.
 
         Args:
-            until_ms: Nothing that was created before it is wanted.
+            until_ms: Nothing that was created before it is wanted; None: no clock tells.
             following: The next page's token.
 
         Returns:
             None at the end; else the token, or the fault `order_lost`.
         """
         times = self._created_ms
-        if any(earlier < later for earlier, later in pairwise(times)) or len(times) < self.listed:
+        is_sorted = all(earlier >= later for earlier, later in pairwise(times))
+        if until_ms is None or not is_sorted or len(times) < self.listed:
             return ListingFault(code="order_lost", detail="the newest are not listed first")
         return None if times and times[-1] < until_ms else following
 

@@ -2,31 +2,44 @@
 What the service says when it refuses: five shapes of body, one `ServiceProblem`.
 
 The gateway, Flow Service and their looser shapes each name code, text and request id elsewhere.
-An error text may repeat our request, so whatever is kept here is redacted before it is cut.
+An error text may repeat our request, so it is judged here, and only what `ForeignText` shows of it is kept.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from posixpath import commonprefix
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 import orjson
 
-from batchconnect.model.secret import MASK, SHORTEST_REDACTED, Secret, redact
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.transport.interface import Response
 
-LONGEST_MESSAGE = 200
-"""Characters (contract, section 4, parse order)."""
 _LONGEST_JUDGED = 2000
-LONGEST_WORD = 100
-"""Characters of a code or a request id."""
+"""Characters of a text that documented phrases are looked for in."""
 
 _TYPE_TAIL = re.compile(r"[A-Z]+-\d{4}-\d{3}$")
 _NUMBER = re.compile(r"(?:[A-Z]+-)?(\d{4})(?:-(\d{3}))?|(\d{6})")
-_NOT_IN_A_WORD = re.compile(r"[^A-Za-z0-9_.:{}*-]+")
 _BOM = b"\xef\xbb\xbf"
+
+
+UNGUARDED: Final = ForeignText()
+"""Of answers to requests without a secret."""
+
+
+class Phrase(Enum):
+    """What a text says that decides where its code does not; each with its pattern."""
+
+    SAME_CONSTANTS = r"valid spec id|content-type"
+    """What every row sends alike is refused."""
+    VERSION_REQUIRED = r"\bversion\b.*\bis required\b"
+    NOT_ENTITLED = "not entitled"
+    NOT_FOUND = "not found with id"
+    """Of the documented 404 without a code."""
+
+
+_PHRASES: Final = {phrase: re.compile(phrase.value, re.IGNORECASE) for phrase in Phrase}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,45 +47,50 @@ class ServiceProblem:
     """What an answer that is no success says, in whatever shape it says it."""
 
     code: str
-    """For the report: `FLOW-1308-400`, `403025`, `invalid_client`, or `http-502` without one."""
+    """For the report: `FLOW-1308-400`, `403025`, `invalid_client`, or `http-502` where it names none
+    that is of a documented form or made of known words."""
     number: str
     """For judging: the four or six digits of the code, with the status part of the HTTP status;
     `""` without a code, `other` for a code that no table can name."""
-    text: str
-    """One line, redacted, long enough to be judged by; empty where nothing is said."""
+    message: str
+    """One line for a report, at most 200 characters: what may be shown of the text; empty where that
+    is nothing."""
+    says: frozenset[Phrase]
+    """The documented phrases that the text holds."""
     request_id: str | None
     is_shaped: bool
     """Whether the body is JSON of one of the documented shapes."""
 
-    @property
-    def message(self) -> str:
-        """The text for a report, at most `LONGEST_MESSAGE` characters."""
-        return _cut(self.text)
 
-
-def read_problem(response: Response, secrets: Iterable[Secret] = ()) -> ServiceProblem:
+def read_problem(response: Response, foreign: ForeignText = UNGUARDED) -> ServiceProblem:
     """
     Read code, text and request id of an answer, in the contract's order.
 
     Args:
         response: Any answer; nothing in it is trusted.
-        secrets: What must not be kept, should the answer repeat it.
+        foreign: Knows what the answer may repeat, and what of its texts may be shown.
     Source:
         Contract, section 4: gateway answers, Flow Service answers, looser shapes, parse order.
     """
-    secrets = tuple(secrets)
     body = json_object(response)
     raw_code = _code(body)
     told = _told(body)
     # A body that was cut may end inside a secret, where no redaction finds it.
     text = told or ("" if response.body_fault else response.body.decode("utf-8", "replace"))
+    judged = text[:_LONGEST_JUDGED]
     return ServiceProblem(
-        code=_word(raw_code, secrets) or f"http-{response.status}",
+        code=foreign.code(raw_code) or f"http-{response.status}",
         number=_number(raw_code, response.status),
-        text=_line(text, secrets),
-        request_id=request_id(response, secrets, body),
+        message=foreign.shown(text),
+        says=frozenset(phrase for phrase, said in _PHRASES.items() if said.search(judged)),
+        request_id=request_id(response, foreign, body),
         is_shaped=bool(told or raw_code),
     )
+
+
+def problem_number(response: Response) -> str:
+    """As `ServiceProblem.number`, for whoever asks for nothing else of an answer."""
+    return _number(_code(json_object(response)), response.status)
 
 
 def json_object(response: Response) -> Mapping[str, Any]:
@@ -86,70 +104,10 @@ def json_object(response: Response) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def request_id(
-    response: Response, secrets: Iterable[Secret] = (), body: Mapping[str, Any] | None = None
-) -> str | None:
+def request_id(response: Response, foreign: ForeignText, body: Mapping[str, Any]) -> str | None:
     """The id under which Adobe finds the request: `report.request-id`, else `X-Request-Id`."""
-    body = json_object(response) if body is None else body
     named = _text(_report(body), "request-id") or response.headers.get("x-request-id", "")
-    return _word(named, tuple(secrets)) or None
-
-
-def one_line(text: str, secrets: Iterable[Secret] = ()) -> str:
-    """
-    Make foreign text fit to be kept: without secrets, on one line, at most 200 characters.
-
-    Control characters, text-direction marks and other invisible characters are taken out.
-    """
-    return _cut(_line(text, tuple(secrets)))
-
-
-def _line(text: str, secrets: tuple[Secret, ...]) -> str:
-    # Redacted twice: as it came, and again once no invisible character can split a secret.
-    return _masked(_visible(_masked(text, secrets)[:_LONGEST_JUDGED]), secrets)
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1].rstrip() + "…"
-
-
-def _visible(text: str) -> str:
-    kept = (
-        " " if character.isspace() else character
-        for character in text
-        if character.isspace() or not unicodedata.category(character).startswith("C")
-    )
-    return " ".join("".join(kept).split())
-
-
-def _masked(text: str, secrets: tuple[Secret, ...]) -> str:
-    if len(text) < SHORTEST_REDACTED:
-        return text  # most often there is nothing at all
-    found = [
-        spelling
-        for secret in secrets
-        if len(secret) >= SHORTEST_REDACTED
-        for spelling in secret.spelled()
-        if spelling[:SHORTEST_REDACTED] in text
-    ]
-    if found:
-        text = redact(text, secrets)
-        for spelling in found:
-            text = _without_beginnings(text, spelling)
-    return text
-
-
-def _without_beginnings(text: str, spelling: str) -> str:
-    """Mask what starts like a secret: the service, too, cuts the texts that it repeats."""
-    head = spelling[:SHORTEST_REDACTED]
-    pieces: list[str] = []
-    end = 0
-    start = text.find(head)
-    while start >= 0:
-        pieces += text[end:start], MASK
-        end = start + len(commonprefix((text[start : start + len(spelling)], spelling)))
-        start = text.find(head, end)
-    return "".join((*pieces, text[end:]))
+    return foreign.opaque(named.strip()) or None
 
 
 def _code(body: Mapping[str, Any]) -> str:
@@ -196,8 +154,3 @@ def _report(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _text(body: Mapping[str, Any], key: str) -> str:
     value = body.get(key)
     return value.strip() if isinstance(value, str) else ""
-
-
-def _word(text: str, secrets: tuple[Secret, ...]) -> str:
-    """A code or an id: redacted, without anything that a terminal or a spreadsheet would run."""
-    return _NOT_IN_A_WORD.sub("-", _masked(text, secrets)).strip("-")[:LONGEST_WORD]

@@ -3,10 +3,13 @@ What an answer to a read means: a value of ours, or why it could not be read.
 
 A read has no row of its own, so whatever refuses one (sign-in, permission, an unknown sandbox)
 refuses them all, and is told as the org-level refusal that it is.
+
+What a read answers may hold the credentials of others, its errors too: nothing of a body is told but its
+code, in words of ours.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
@@ -23,7 +26,8 @@ from batchconnect.flow_service.answer import (
     judge_create_error,
 )
 from batchconnect.flow_service.listing import Found, ListingFault, read_item
-from batchconnect.flow_service.problem import json_object, read_problem
+from batchconnect.flow_service.problem import Phrase, json_object, read_problem
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import title_for
 from batchconnect.model.secret import Secret
@@ -32,8 +36,7 @@ from batchconnect.transport.interface import Response, TransportError
 AUTH_SPEC: Final = "Service Principal Based Authentication"
 
 _GONE: Final = {("404", "1439"), ("404", "1101"), ("404", "1102"), ("400", "1439")}
-_NOT_FOUND: Final = "not found with id"
-"""Of the documented 404 without a code."""
+_MUTE: Final = ForeignText(mute=True)
 _REFUSING: Final = frozenset({401, 403, 404})
 
 
@@ -67,28 +70,31 @@ class Spec:
         return not self.auth_specs or AUTH_SPEC in self.auth_specs
 
 
-def unreadable(response: Response, secrets: Iterable[Secret] = ()) -> Unreadable:
+def unreadable(response: Response) -> Unreadable:
     """Say why a read that was not answered by a whole 200 cannot be used."""
-    return _unreadable(judge_create(response, secrets), response.status)
+    return _unreadable(judge_create(response, _MUTE), response.status)
 
 
 def unanswered(error: TransportError, secrets: Iterable[Secret] = ()) -> Unreadable:
     """Say why a read was not answered; a credential that IMS refuses is a refusal."""
-    return _unreadable(judge_create_error(error, secrets), status=0)
+    return _unreadable(judge_create_error(error, ForeignText(secrets)), status=None)
 
 
-def _unreadable(answer: Answer, status: int) -> Unreadable:
+def _unreadable(answer: Answer, status: int | None, *, is_of_object: bool = False) -> Unreadable:
     """
     Args:
         answer: What the answer would mean to a create.
-        status: Its HTTP status; 0 without one, or where it speaks of one object alone.
+        status: Its HTTP status; None: there was no answer, and the words are ours.
+        is_of_object: Whether it speaks of one object alone, so that nothing else is refused by it.
     """
+    if status is not None and not isinstance(answer, ObjectCreated):
+        answer = replace(answer, detail=title_for(answer.code))
     match answer:
         case OrgLevel():
             fault = ListingFault(code=answer.code, detail=answer.detail)
             return Unreadable(fault=fault, refusal=answer)
         case Refused():
-            refusal = _for_all(answer) if status in _REFUSING else None
+            refusal = _for_all(answer) if status in _REFUSING and not is_of_object else None
             return Unreadable(
                 fault=ListingFault(code=answer.code, detail=answer.detail), refusal=refusal
             )
@@ -113,7 +119,7 @@ def _for_all(refused: Refused) -> OrgLevel:
 
 
 def read_connection(
-    response: Response, org: Org, sandbox: str, connection_id: str, secrets: Iterable[Secret] = ()
+    response: Response, org: Org, sandbox: str, connection_id: str
 ) -> Found | NotFound | Unreadable:
     """
     Read the answer to GET /connections/{id}.
@@ -121,18 +127,17 @@ def read_connection(
     Source:
         Contract, section 3, calls by id: the envelope of a listing with one object; "not found".
     """
-    secrets = tuple(secrets)
     if response.status == HTTPStatus.OK and not response.body_fault:
         return _one(response, org, sandbox, connection_id)
-    problem = read_problem(response, secrets)
+    problem = read_problem(response, _MUTE)
     is_bare_404 = response.status == HTTPStatus.NOT_FOUND and not problem.number
     if (str(response.status), problem.number) in _GONE or (
-        is_bare_404 and problem.is_shaped and _NOT_FOUND in problem.text
+        is_bare_404 and problem.is_shaped and Phrase.NOT_FOUND in problem.says
     ):
         return NotFound(connection_id=connection_id)
-    answer = judge_create(response, secrets)
+    answer = judge_create(response, _MUTE)
     is_of_object = isinstance(answer, Refused) and response.status == HTTPStatus.NOT_FOUND
-    return _unreadable(answer, status=0 if is_of_object else response.status)
+    return _unreadable(answer, response.status, is_of_object=is_of_object)
 
 
 def _one(response: Response, org: Org, sandbox: str, connection_id: str) -> Found | Unreadable:
@@ -147,7 +152,7 @@ def _one(response: Response, org: Org, sandbox: str, connection_id: str) -> Foun
     return found
 
 
-def read_spec(response: Response, secrets: Iterable[Secret] = ()) -> Spec | Unreadable:
+def read_spec(response: Response) -> Spec | Unreadable:
     """
     Read the answer to GET /connectionSpecs/{id}.
 
@@ -155,7 +160,7 @@ def read_spec(response: Response, secrets: Iterable[Secret] = ()) -> Spec | Unre
         Contract, section 3, calls by id, last line.
     """
     if response.status != HTTPStatus.OK or response.body_fault:
-        return unreadable(response, secrets)
+        return unreadable(response)
     items = json_object(response).get("items")
     if not isinstance(items, list) or not items or not isinstance(items[0], dict):
         return _odd("no_items", "the answer holds no connection spec")

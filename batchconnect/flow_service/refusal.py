@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from http import HTTPStatus
 
-from batchconnect.flow_service.problem import ServiceProblem
+from batchconnect.flow_service.problem import Phrase, ServiceProblem
 
 
 class ErrorScope(Enum):
@@ -49,9 +49,6 @@ _SANDBOX = frozenset({"2100", "2101", "2103"})
 _ROW = frozenset({400, 401, 403, 404, 405, 406, 411, 413, 414, 415, 422, 431})
 
 _GATEWAY_403 = re.compile(r"403\d{3}")
-_SAME_CONSTANTS = re.compile(r"valid spec id|content-type", re.IGNORECASE)
-_VERSION_REQUIRED = re.compile(r"\bversion\b.*\bis required\b", re.IGNORECASE)
-_NOT_ENTITLED = re.compile(r"not entitled", re.IGNORECASE)
 
 
 def error_scope(status: int, problem: ServiceProblem) -> ErrorScope | None:
@@ -84,9 +81,9 @@ def _tells_of_lane(status: int, problem: ServiceProblem) -> bool:
             # Only a shape without a code is known by its text: a page of HTML names its content
             # type, and a connector's error may quote anything.
             is_bare = problem.is_shaped and not problem.number
-            return is_bare and _SAME_CONSTANTS.search(problem.text) is not None
+            return is_bare and Phrase.SAME_CONSTANTS in problem.says
         case HTTPStatus.UNPROCESSABLE_ENTITY:
-            return problem.is_shaped and _VERSION_REQUIRED.search(problem.text) is not None
+            return problem.is_shaped and Phrase.VERSION_REQUIRED in problem.says
         case _:
             return False
 
@@ -95,4 +92,4 @@ def _may_be_lane(status: int, problem: ServiceProblem) -> bool:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return True
     is_provider = status == HTTPStatus.BAD_REQUEST and problem.number == "1100"
-    return is_provider and _NOT_ENTITLED.search(problem.text) is not None
+    return is_provider and Phrase.NOT_ENTITLED in problem.says

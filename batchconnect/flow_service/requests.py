@@ -40,7 +40,7 @@ def create_request(org: Org, connection: BaseConnection) -> Request:
             "specName": AUTH_SPEC,
             "params": {
                 **dict(zip(_PARTS, connection.target, strict=True)),
-                Column.SERVICE_PRINCIPAL_KEY.value: connection.service_principal_key.reveal(),
+                Column.SERVICE_PRINCIPAL_KEY.value: connection.secret.reveal(),
             },
         },
         "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": SPEC_VERSION},

@@ -95,19 +95,20 @@ class SandboxReader:
             listing = replace(listing, fault=why)
         return listing
 
-    async def newest(self, sandbox: str, *, since_ms: int) -> Listing:
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
         """
-        Read the newest connections of our kind, down to a moment.
+        Read the newest connections of our kind, down to an age.
 
         Args:
             sandbox: Which.
-            since_ms: By the service's clock, in milliseconds since 1970.
+            age_s: Seconds before the first answer, by the service's own clock: ours may differ.
 
         Returns:
             A listing that shows everything that was created since then, and maybe older ones; its fault is
-            None then. `order_lost`: the service does not list the newest first, so the whole has to be read.
+            None then. `order_lost`: the service does not list the newest first, or tells no time, so the whole
+            has to be read.
         """
-        return await self.pages(sandbox, order=NEWEST_FIRST, until_ms=since_ms)
+        return await self.pages(sandbox, order=NEWEST_FIRST, age_s=age_s)
 
     async def pages(
         self,
@@ -115,7 +116,7 @@ class SandboxReader:
         *,
         order: str | None = None,
         most_pages: int | None = None,
-        until_ms: int | None = None,
+        age_s: float | None = None,
         counted: int | None = None,
     ) -> Listing:
         """
@@ -125,7 +126,7 @@ class SandboxReader:
             sandbox: Which.
             order: As `list_request` takes it.
             most_pages: Pages to read; with fewer than there are, the fault is `not_read_on`.
-            until_ms: Read no page beyond the first item that is older. Newest first only.
+            age_s: Read no page beyond the first item that is older. Newest first only.
             counted: What the service counted before; None where it counts nothing.
         """
         began_s = anyio.current_time()
@@ -147,7 +148,8 @@ class SandboxReader:
             first_ms = read_date_ms(answer) if read == 0 else first_ms
             read += 1
             following = pages.take(answer)
-            if until_ms is not None and not isinstance(following, ListingFault):
+            if age_s is not None and not isinstance(following, ListingFault):
+                until_ms = None if first_ms is None else first_ms - round(age_s * 1000)
                 following = pages.reached(until_ms, following)
             if isinstance(following, str) and read == most_pages:
                 following = ListingFault(code=NOT_READ_ON, detail="more pages follow")

@@ -1,5 +1,5 @@
 """
-The doubts of one lane: a reconciler per sandbox, beside the work.
+The doubts of one lane: a reconciler per sandbox, beside the work of a run, or all that a command does.
 
 No worker is held while they wait, and a sandbox's doubts share their listings.
 """
@@ -10,6 +10,7 @@ from dataclasses import replace
 import anyio
 from anyio.abc import TaskGroup
 
+from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import Wanted
@@ -17,7 +18,8 @@ from batchconnect.lane.reconciler import Doubt, Policy, Reconciler, take_up
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError
-from batchconnect.model.event import Event, RowInDoubt, RowSettled, Settling
+from batchconnect.model.event import Event, FaultMet, RowSettled, Settling
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Outcome
 
 
@@ -30,9 +32,10 @@ class LaneDoubts:
         ledger: The run writer.
         clock: The run's clocks.
         policy: How doubts are settled.
-        resend: Told of each row that is free to be sent again.
         on_event: Told of everything.
         on_broken: Told that the ledger cannot be written.
+        resend: Told of each row that is free to be sent again; never, where the policy sends nothing.
+        on_refused: Told that the service refuses the lane, or a sandbox, as it is looked up.
         on_change: Told when the last doubt of a sandbox is settled, or given up.
     """
 
@@ -43,10 +46,11 @@ class LaneDoubts:
         ledger: RunWriter,
         clock: Clock,
         policy: Policy,
-        resend: Callable[[Doubt], None],
         on_event: Callable[[Event], None],
         on_broken: Callable[[LedgerError], None],
-        on_change: Callable[[], None],
+        resend: Callable[[Doubt], None] = lambda doubt: None,
+        on_refused: Callable[[OrgLevel, str], None] = lambda refusal, sandbox: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.were_any = False
         """Whether anything was in doubt: then the run has to be swept."""
@@ -57,6 +61,7 @@ class LaneDoubts:
         self._resend = resend
         self._on_event = on_event
         self._on_broken = on_broken
+        self._on_refused = on_refused
         self._on_change = on_change
         self._reconcilers: dict[str, Reconciler] = {}
         self._at_work: dict[str, anyio.CancelScope] = {}
@@ -68,8 +73,10 @@ class LaneDoubts:
         return bool(self._at_work)
 
     def begin(self, tasks: TaskGroup) -> None:
-        """Settle in this group from now on."""
+        """Settle in this group from now on, what was taken in before as well."""
         self._tasks = tasks
+        for sandbox in self._reconcilers:
+            self._start(sandbox)
 
     def stop(self) -> None:
         """Look up no more; what is in doubt stays so."""
@@ -81,19 +88,11 @@ class LaneDoubts:
     def add(self, sandbox: str, doubt: Doubt) -> None:
         """Take a doubt in that stands in the ledger."""
         self.were_any = True
-        self._on_event(
-            RowInDoubt(
-                row=doubt.row, org=self._lane.org.key, sandbox=sandbox, code=doubt.outcome.code
-            )
-        )
         reconciler = self._reconcilers.get(sandbox)
         if reconciler is None:
             reconciler = self._reconcilers[sandbox] = self._reconciler(sandbox)
         reconciler.add(doubt)
-        if sandbox not in self._at_work and not self._lane.is_halted:
-            assert self._tasks is not None
-            self._at_work[sandbox] = anyio.CancelScope()
-            self._tasks.start_soon(self._run, sandbox, reconciler)
+        self._start(sandbox)
 
     async def add_again(
         self,
@@ -103,9 +102,16 @@ class LaneDoubts:
         state: RowState,
         *,
         offset: int | None = None,
-    ) -> None:
+    ) -> Doubt:
         """
         Take up a doubt of an earlier process: its window counts from the recovery, once.
+
+        Args:
+            row: Its number in the sheet.
+            sandbox: Where it was sent.
+            what: What is looked for.
+            state: What the ledger knows of it; `planned` is None where the doubt is another run's.
+            offset: Where the row stands in the sheet; None: it is not sent again.
 
         Raises:
             LedgerError: The recovery cannot be written.
@@ -125,6 +131,13 @@ class LaneDoubts:
             offset=offset,
         )
         self.add(sandbox, doubt)
+        return doubt
+
+    def _start(self, sandbox: str) -> None:
+        if self._tasks is None or sandbox in self._at_work or self._lane.is_halted:
+            return
+        self._at_work[sandbox] = anyio.CancelScope()
+        self._tasks.start_soon(self._run, sandbox, self._reconcilers[sandbox])
 
     async def _run(self, sandbox: str, reconciler: Reconciler) -> None:
         try:
@@ -132,6 +145,16 @@ class LaneDoubts:
                 await reconciler.run()
         except LedgerError as error:
             self._on_broken(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours leaves the doubts to the next command
+            self._on_event(
+                FaultMet(
+                    fault=fault_of(error),
+                    where="settle",
+                    org=self._lane.org.key,
+                    sandbox=sandbox,
+                    rows=reconciler.rows,
+                )
+            )
         finally:
             del self._at_work[sandbox]
             self._on_change()
@@ -162,7 +185,7 @@ class LaneDoubts:
         async def look() -> Listing:
             listing = await self._lane.list(sandbox)
             if listing.refusal is not None:
-                self._lane.refuse(listing.refusal, sandbox)
+                self._on_refused(listing.refusal, sandbox)
             return listing
 
         return look

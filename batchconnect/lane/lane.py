@@ -25,9 +25,11 @@ from batchconnect.flow_service.answer import (
     is_throttled,
 )
 from batchconnect.flow_service.breaker import Breaker
+from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import Event, LaneCounted, LaneStopped
+from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.transport.ims import Authorized, Token
 from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
@@ -60,7 +62,16 @@ LEDGER_GONE: Final = "ledger_gone"
 SOMEBODY_ELSE: Final = "somebody_else"
 """Code of a stop because others create the same rows."""
 NO_REFUSAL: Final = frozenset(
-    {NO_PROGRESS, LEDGER_FAILED, LEDGER_GONE, SOMEBODY_ELSE, "listing_failed", "sheet_changed"}
+    {
+        NO_PROGRESS,
+        LEDGER_FAILED,
+        LEDGER_GONE,
+        SOMEBODY_ELSE,
+        "listing_failed",
+        UNPROVEN,
+        "sheet_changed",
+        INTERNAL_FAULT,
+    }
 )
 """Codes of a stop that was not the service's word: trying again may well help."""
 
@@ -172,6 +183,12 @@ class Lane:
     async def list(self, sandbox: str) -> Listing:
         """Read all of a sandbox."""
         listing = await self._service.list(sandbox)
+        self._look_at_patience()
+        return listing
+
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
+        """Read what was created in a sandbox in the last so many seconds."""
+        listing = await self._service.newest(sandbox, age_s=age_s)
         self._look_at_patience()
         return listing
 

@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 import anyio
 
-from batchconnect.flow_service import Sent
+from batchconnect.flow_service import Sent, unforeseen
 from batchconnect.flow_service.answer import (
     Answer,
     NotSent,
@@ -24,6 +24,7 @@ from batchconnect.flow_service.answer import (
 from batchconnect.ledger.entry import Settled
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
@@ -44,7 +45,11 @@ class Turn:
 
 
 async def onboard(
-    turn: Turn, *, create: Callable[[BaseConnection], Awaitable[Sent]], ledger: RunWriter
+    turn: Turn,
+    *,
+    create: Callable[[BaseConnection], Awaitable[Sent]],
+    ledger: RunWriter,
+    on_fault: Callable[[Fault], None] = lambda fault: None,
 ) -> Outcome:
     """
     Carry one row from its intent to its outcome.
@@ -53,6 +58,7 @@ async def onboard(
         turn: The row.
         create: Sends the one POST and judges its answer; it repeats only what surely was not applied.
         ledger: Hears of everything first.
+        on_fault: Told of an error of our own that is behind the outcome, before the outcome is written.
 
     Returns:
         The outcome, durable. `InDoubt` is to be settled; `NotAttempted` may be taken up again.
@@ -66,8 +72,9 @@ async def onboard(
     try:
         sent = await create(turn.connection)
     except Exception as error:  # noqa: BLE001 - whatever it is: the request may have left
-        # Only the kind is told: a message may repeat what was sent.
-        sent = Sent(answer=Unknown(code="internal_error", detail=type(error).__name__))
+        sent = unforeseen(fault_of(error), may_have_left=True)
+    if sent.fault is not None:
+        on_fault(sent.fault)
     outcome = outcome_of(sent.answer)
 
     async def write_down() -> None:

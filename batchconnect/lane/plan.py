@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 from anyio.lowlevel import checkpoint
 
+from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.planner import (
@@ -24,13 +25,22 @@ from batchconnect.lane.planner import (
     SettleFirst,
     decide,
     read_sandbox,
+    unproven_warning,
 )
 from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_in
 from batchconnect.ledger.entry import Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
-from batchconnect.model.event import Event, LanePaused, LaneStopped, RowSettled, SandboxListed
+from batchconnect.model.event import (
+    Event,
+    FaultMet,
+    LanePaused,
+    LaneStopped,
+    RowSettled,
+    SandboxListed,
+)
+from batchconnect.model.fault import INTERNAL_FAULT, TITLE, Fault, fault_of
 from batchconnect.validation.connection import BaseConnection
 
 _AT_ONCE: Final = 4
@@ -130,7 +140,7 @@ class LanePlan:
             self._at_work.add(scope)
             try:
                 async with self._free:
-                    listing = await read_sandbox(self._lane, sandbox)
+                    listing = await self._read(sandbox)
                     waits = listing.complete and await must_wait(
                         offsets, listing, load=self._load, known=self._known, rules=self._rules
                     )
@@ -147,6 +157,11 @@ class LanePlan:
                 self._lane.stop(sheet_changed(self._lane, error))
             except LedgerError as error:
                 self._on_broken(error)
+            except Exception as error:  # noqa: BLE001 - a fault of ours costs this sandbox, no other
+                fault = fault_of(error)
+                org = self._lane.org.key
+                self._on_event(FaultMet(fault=fault, where="plan", org=org, sandbox=sandbox))
+                self._lane.stop_sandbox(stopped_by(fault, self._lane, sandbox))
             finally:
                 self._at_work.discard(scope)
 
@@ -184,7 +199,7 @@ class LanePlan:
             await self._wait_settled()
             held: list[Waiting] = []
             async with self._free:
-                listing = await read_sandbox(self._lane, sandbox)
+                listing = await self._read(sandbox)
                 await self._act_upon(listing, offsets, held.append)
                 came = None
                 if held:
@@ -210,7 +225,7 @@ class LanePlan:
         async with one.looking:
             if anyio.current_time() - one.read_at_s > self._rules.settle_s:
                 async with self._free:
-                    listing = await read_sandbox(self._lane, sandbox)
+                    listing = await self._read(sandbox)
                 self._tell_listed(listing)
                 if not listing.complete:
                     self._give_up(listing)
@@ -237,14 +252,22 @@ class LanePlan:
             self._give_up(listing)
         elif not listing.items and self._known.is_blank:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
-            await self._send_all(offsets, send)
+            await self._send_all(offsets, unproven_warning(listing), send)
         else:
             await self._decide_all(offsets, listing, send)
 
-    async def _send_all(self, offsets: Sequence[int], send: Callable[[Waiting], None]) -> None:
+    async def _read(self, sandbox: str) -> Listing:
+        return await read_sandbox(self._lane, sandbox, accept_unproven=self._rules.accept_unproven)
+
+    async def _send_all(
+        self,
+        offsets: Sequence[int],
+        warnings: tuple[str, ...],
+        send: Callable[[Waiting], None],
+    ) -> None:
         for start in range(0, len(offsets), _CHUNK):
             for offset in offsets[start : start + _CHUNK]:
-                send(Waiting(offset=offset))
+                send(Waiting(offset=offset, warnings=warnings))
             await checkpoint()
 
     async def _decide_all(
@@ -304,12 +327,15 @@ class LanePlan:
         if listing.refusal is not None:
             self._lane.refuse(listing.refusal, sandbox)
         elif listing.fault is not None and not self._lane.is_stopped:
+            is_unproven = listing.fault.code == UNPROVEN
             self._lane.stop_sandbox(
                 LaneStopped(
                     org=self._lane.org.key,
                     sandbox=sandbox,
-                    code="listing_failed",
-                    title="The sandbox could not be read",
+                    code=UNPROVEN if is_unproven else "listing_failed",
+                    title="Nothing proves that the listing is whole"
+                    if is_unproven
+                    else "The sandbox could not be read",
                     detail=f"{listing.fault.code}: {listing.fault.detail}",
                 )
             )
@@ -358,4 +384,15 @@ def somebody_else(lane: Lane, came: Arrived) -> LaneStopped:
         code=SOMEBODY_ELSE,
         title="Somebody else is creating the rows of this sheet",
         detail=came.detail,
+    )
+
+
+def stopped_by(fault: Fault, lane: Lane, sandbox: str | None = None) -> LaneStopped:
+    """Why a lane, or one sandbox of it, stops that an error of our own lets go no further."""
+    return LaneStopped(
+        org=lane.org.key,
+        sandbox=sandbox,
+        code=INTERNAL_FAULT,
+        title=TITLE,
+        detail=fault.label,
     )

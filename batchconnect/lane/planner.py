@@ -7,10 +7,11 @@ knows. Nothing is changed here, so `plan` shows exactly what `run` does.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from batchconnect.flow_service import NotFound, Unreadable
+from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.lane.matching import Create, match, match_made, wanted
 from batchconnect.ledger import LedgerReader
@@ -19,6 +20,10 @@ from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.outcome import Conflict, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
+_UNPROVEN_ACCEPTED: Final = (
+    "created although nothing proved that the listing of its sandbox is whole"
+    " (--accept-unproven-listing): it may stand there twice"
+)
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
 _ASKED_AT_ONCE: Final = 500
@@ -116,11 +121,18 @@ class Rules:
     adopt_by_name: bool = False
     recreate: bool = False
     """Make again what an earlier run made and somebody deleted since."""
+    accept_unproven: bool = False
+    """Take a listing for whole although nothing proves it; a row that is created says so."""
 
 
-async def read_sandbox(reads: Reads, sandbox: str) -> Listing:
+async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = False) -> Listing:
     """
     Read all that stands in a sandbox; a reading that fails is repeated.
+
+    Args:
+        reads: The lane.
+        sandbox: Which.
+        accept_unproven: Whether a person said that a listing which nothing proves is to be believed.
 
     Returns:
         A complete listing, or the last one that failed.
@@ -129,8 +141,17 @@ async def read_sandbox(reads: Reads, sandbox: str) -> Listing:
     for _ in range(_READINGS - 1):
         if listing.complete or listing.refusal is not None:
             break
+        if listing.fault is not None and listing.fault.code == UNPROVEN:
+            break  # it was tried three times already, in two orders
         listing = await reads.list(sandbox)
+    if accept_unproven and listing.fault is not None and listing.fault.code == UNPROVEN:
+        return replace(listing, fault=None, warnings=(*listing.warnings, _UNPROVEN_ACCEPTED))
     return listing
+
+
+def unproven_warning(listing: Listing) -> tuple[str, ...]:
+    """What every row has to say that is created by a listing which nothing proved."""
+    return (_UNPROVEN_ACCEPTED,) if _UNPROVEN_ACCEPTED in listing.warnings else ()
 
 
 async def decide(
@@ -184,7 +205,11 @@ def first_look(
     if state is not None:
         return SettleFirst(state=state)
     judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
-    return Send(warnings=judged.warnings) if isinstance(judged, Create) else Settle(outcome=judged)
+    return (
+        Send(warnings=(*judged.warnings, *unproven_warning(listing)))
+        if isinstance(judged, Create)
+        else Settle(outcome=judged)
+    )
 
 
 async def _decide_vanished(

@@ -118,6 +118,11 @@ class Reconciler:
         """Doubts that are not settled yet."""
         return len(self._open)
 
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The rows in the sheet that these doubts are about."""
+        return tuple(sorted(doubt.row for doubt in self._open.values()))
+
     def add(self, doubt: Doubt) -> None:
         """Take a doubt in; look-ups become frequent again."""
         doubt.taken_up_s = self._clock.monotonic_s()

@@ -6,7 +6,7 @@ The plan is `lane_plan`'s, the doubts are `lane_doubts`'s; both go on beside the
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -18,18 +18,29 @@ from batchconnect.lane.lane import LEDGER_FAILED, LEDGER_GONE, Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
-from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed
+from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by
 from batchconnect.lane.planner import Decided, Known, Rules
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
+from batchconnect.ledger.entry import Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
-from batchconnect.model.event import Event, LaneStopped, RowSettled, RowStarted
-from batchconnect.model.outcome import InDoubt
+from batchconnect.model.event import (
+    Event,
+    FaultMet,
+    LaneStopped,
+    RowInDoubt,
+    RowSettled,
+    RowStarted,
+)
+from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
+from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 
+Ready = Callable[[BaseConnection], Awaitable[BaseConnection | Rejected]]
+"""`Keys.ready`: a connection with its key, wherever that is kept, or why it has none."""
 Holding = Callable[[Secret], AbstractContextManager[None]]
 """`Redactor.holding`: what leaves the process meanwhile does not show the secret."""
 
@@ -43,6 +54,7 @@ class LaneWork:
         offsets: Per sandbox, where its rows stand in the sheet.
         orphans: Rows in doubt that are settled without being sent.
         load: Reads a row again.
+        ready: Looks up the key of a row whose turn has come.
         ledger: The run writer.
         known: What the ledger knew before.
         clock: The run's clocks.
@@ -59,6 +71,7 @@ class LaneWork:
         lane: Lane,
         offsets: Mapping[str, Sequence[int]],
         load: Load,
+        ready: Ready,
         ledger: RunWriter,
         known: Known,
         clock: Clock,
@@ -73,6 +86,7 @@ class LaneWork:
         self._sandboxes = offsets
         self._orphans = orphans
         self._load = load
+        self._ready = ready
         self._ledger = ledger
         self._known = known
         self._clock = clock
@@ -109,6 +123,7 @@ class LaneWork:
             resend=self._resend,
             on_event=on_event,
             on_broken=self._break,
+            on_refused=lane.refuse,
             on_change=self._wake,
         )
 
@@ -225,22 +240,65 @@ class LaneWork:
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
             elif await self._plan.is_absent_still(connection):
-                with self._holding(connection.service_principal_key):
-                    await self._onboard(connection, waiting)
+                ready = await self._with_key(connection)
+                if isinstance(ready, BaseConnection):
+                    with self._holding(ready.secret):
+                        await self._onboard(ready, waiting)
+                else:
+                    await self._settle_unsent(connection, ready)
         except SheetError as error:
             self.lane.stop(sheet_changed(self.lane, error))
         except LedgerError as error:
             self._break(error)
+        except Exception as error:  # noqa: BLE001 - what is no row's own fault is no row's end
+            fault = fault_of(error)
+            self._tell_fault(fault)
+            self.lane.stop(stopped_by(fault, self.lane))
         finally:
             self._busy -= 1
             self._wake()
+
+    def _tell_fault(self, fault: Fault, connection: BaseConnection | None = None) -> None:
+        self._on_event(
+            FaultMet(
+                fault=fault,
+                where="row",
+                org=self.lane.org.key,
+                sandbox=connection.sandbox if connection else "",
+                rows=(connection.row,) if connection else (),
+            )
+        )
+
+    async def _with_key(
+        self, connection: BaseConnection
+    ) -> BaseConnection | Rejected | NotAttempted:
+        if isinstance(connection.service_principal_key, Secret):
+            return connection
+        try:
+            return await self._ready(connection)
+        except Exception as error:  # noqa: BLE001 - nothing was sent: it costs this row its turn
+            fault = fault_of(error)
+            self._tell_fault(fault, connection)
+            return NotAttempted(code=INTERNAL_FAULT, detail=fault.label)
+
+    async def _settle_unsent(
+        self, connection: BaseConnection, outcome: Rejected | NotAttempted
+    ) -> None:
+        row, sandbox = connection.row, connection.sandbox
+        await self._ledger.settle(row, connection.marker, Settled(outcome=outcome))
+        self._on_event(RowSettled(row=row, org=self.lane.org.key, sandbox=sandbox, outcome=outcome))
 
     async def _onboard(self, connection: BaseConnection, waiting: Waiting) -> None:
         row, org, sandbox = connection.row, self.lane.org.key, connection.sandbox
         self._on_event(RowStarted(row=row, org=org, sandbox=sandbox))
         turn = Turn(connection=connection, number=waiting.number, warnings=waiting.warnings)
         began = self._clock.monotonic_s()
-        outcome = await onboard(turn, create=self.lane.create, ledger=self._ledger)
+        outcome = await onboard(
+            turn,
+            create=self.lane.create,
+            ledger=self._ledger,
+            on_fault=lambda fault: self._tell_fault(fault, connection),
+        )
         if isinstance(outcome, InDoubt):
             doubt = Doubt(
                 row=row,
@@ -250,6 +308,7 @@ class LaneWork:
                 sends=waiting.number,
                 offset=waiting.offset,
             )
+            self._tell_doubt(sandbox, doubt)
             self._doubts.add(sandbox, doubt)
         else:
             took_ms = round((self._clock.monotonic_s() - began) * 1000)
@@ -264,15 +323,23 @@ class LaneWork:
             for orphan in self._orphans:
                 of_parent = replace(orphan.state, planned=None)
                 state = self._known.open.get(orphan.wanted.marker, of_parent)
-                await self._doubts.add_again(orphan.row, orphan.sandbox, orphan.wanted, state)
+                doubt = await self._doubts.add_again(
+                    orphan.row, orphan.sandbox, orphan.wanted, state
+                )
+                self._tell_doubt(orphan.sandbox, doubt)
         except LedgerError as error:
             self._break(error)
 
     async def _settle_first(self, decided: Decided, state: RowState) -> None:
         connection = decided.connection
-        await self._doubts.add_again(
+        doubt = await self._doubts.add_again(
             connection.row, connection.sandbox, wanted(connection), state, offset=decided.offset
         )
+        self._tell_doubt(connection.sandbox, doubt)
+
+    def _tell_doubt(self, sandbox: str, doubt: Doubt) -> None:
+        org, code = self.lane.org.key, doubt.outcome.code
+        self._on_event(RowInDoubt(row=doubt.row, org=org, sandbox=sandbox, code=code))
 
     def _resend(self, doubt: Doubt) -> None:
         assert doubt.offset is not None

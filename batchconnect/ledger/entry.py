@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.event import (
+    FaultMet,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    Swept,
+)
 from batchconnect.model.outcome import InDoubt, Outcome, Problem
 from batchconnect.model.target import Target
 
@@ -47,6 +54,8 @@ class RunOpened:
     blank_rows: int = 0
     worksheet: str | None = None
     encoding: str | None = None
+    visible_only: bool = False
+    """`--visible-only`: rows that nobody sees were left out; a rerun leaves them out too."""
     org: str | None = None
     """`--org`, which filled blank cells; a rerun fills them alike."""
     sandbox: str | None = None
@@ -171,6 +180,13 @@ class SweepDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultFound:
+    """An error of our own, once for each kind of it; its rows name it in their outcome."""
+
+    event: FaultMet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
     """The process ends in good order."""
 
@@ -193,6 +209,7 @@ Entry = (
     | Settled
     | LaneTold
     | SweepDone
+    | FaultFound
     | RunEnded
 )
 

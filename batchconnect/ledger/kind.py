@@ -40,6 +40,7 @@ KINDS: Final = (
     Kind(word="settled", entry=e.Settled, member_in="outcome", of_marker=True),
     Kind(word="lane", entry=e.LaneTold, member_in="event"),
     Kind(word="sweep", entry=e.SweepDone),
+    Kind(word="fault", entry=e.FaultFound),
     Kind(word="run_ended", entry=e.RunEnded),
 )
 BY_WORD: Final = {kind.word: kind for kind in KINDS}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
 from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
+from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.outcome import (
     Created,
     Existing,
@@ -48,6 +49,8 @@ class RowState:
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     inherited: bool = False
+    fault: str = ""
+    """The error of our own that it met last, by its label, whatever became of the row since."""
 
     @property
     def is_open(self) -> bool:
@@ -102,6 +105,7 @@ class _Story:
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     inherited = False
+    fault = ""
 
     def __init__(self, number: int, marker: str | None) -> None:
         self.number = number
@@ -127,11 +131,13 @@ class _Story:
                     self._count(doubt)
                 self.is_sent = False
                 self.doubt = doubt
+                self._meet(doubt.outcome)
                 self.finished_at_ms = line.at_ms
             case ProvenAbsent():
                 self._answer(None)
             case Settled() as settled:
                 self._answer(settled.outcome)
+                self._meet(settled.outcome)
                 self._count(settled)
                 if isinstance(settled.outcome, _WITH_CONNECTION):
                     self.made = settled.outcome.connection_id
@@ -150,6 +156,10 @@ class _Story:
         self.is_sent = False
         self.doubt = None
         self.outcome = outcome
+
+    def _meet(self, outcome: Outcome) -> None:
+        if isinstance(outcome, InDoubt | NotAttempted) and outcome.code == INTERNAL_FAULT:
+            self.fault = outcome.detail
 
     def _count(self, told: Doubted | Settled) -> None:
         self.attempts += told.attempts

@@ -86,6 +86,34 @@ def planned_rows(lines: Iterable[Line]) -> Iterator[RowState]:
     return (state for state in fold_rows(lines) if state.planned is not None)
 
 
+def swept_of(lines: Iterable[Line]) -> Swept | None:
+    """
+    What the sweeps of a run found, taken together; None where there was none.
+
+    Each org has a line of its own, so that its part of the report can tell of it alone; the last one counts.
+    A ledger of the first versions has one line for all of them.
+    """
+    by_org: dict[str, Swept] = {}
+    for line in lines:
+        if isinstance(line.entry, SweepDone):
+            swept = line.entry.event
+            by_org = {swept.org: swept} if not swept.org else {**by_org, swept.org: swept}
+    return together(by_org.values()) if by_org else None
+
+
+def together(sweeps: Iterable[Swept]) -> Swept:
+    """The findings of several sweeps as those of one."""
+    sweeps = tuple(sweeps)
+    return Swept(
+        expected=sum(one.expected for one in sweeps),
+        found=sum(one.found for one in sweeps),
+        duplicated=tuple(sorted(marker for one in sweeps for marker in one.duplicated)),
+        missing=tuple(sorted(marker for one in sweeps for marker in one.missing)),
+        wrong_id=tuple(sorted(marker for one in sweeps for marker in one.wrong_id)),
+        complete=all(one.complete for one in sweeps),
+    )
+
+
 def fold_run(lines: Iterable[Line]) -> RunState:
     """
     Fold the lines of a run that are not about a row.
@@ -93,6 +121,7 @@ def fold_run(lines: Iterable[Line]) -> RunState:
     Args:
         lines: As `Ledger.run_lines` gives them, the `RunOpened` line first.
     """
+    lines = list(lines)
     state: RunState | None = None
     for line in lines:
         match line.entry:
@@ -114,12 +143,11 @@ def fold_run(lines: Iterable[Line]) -> RunState:
                 state = replace(state, identified=identified)
             case LaneTold(event=LaneStopped() as stop):
                 state = replace(state, stops=(*state.stops, stop))
-            case SweepDone(event=swept):
-                state = replace(state, swept=swept)
             case RunEnded() as ended:
                 state = replace(state, ended=ended)
             case _:
                 pass
     assert state is not None
+    state = replace(state, swept=swept_of(lines))
     by_sandbox = {(stop.org, stop.sandbox): stop for stop in state.stops}
     return replace(state, _by_sandbox=by_sandbox)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome
 
 
@@ -15,6 +16,29 @@ class RunStarted:
     simulated: bool = False
     left_open: tuple[str, ...] = ()
     """Other runs over this sheet that were not closed: of each its id, and the command that goes on with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetWarned:
+    """Rows taken together look odd; they are sent all the same."""
+
+    cells: str
+    """As a spreadsheet names them: `E2:E7`."""
+    code: str
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellsWarned:
+    """One kind of warning about the sheet's cells, told before a row is sent."""
+
+    code: str
+    what: str
+    """With its column; never a value."""
+    where: str
+    """The first of the cells, and how many more there are."""
+    cells: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +168,28 @@ class Swept:
     """Markers that no connection bears, though the run says so."""
     complete: bool = True
     """False: a listing failed, so *missing* is not known."""
+    wrong_id: tuple[str, ...] = ()
+    """Markers that another connection bears than the one whose id was answered."""
+    org: str = ""
+    """Whose rows were compared; empty: those of all orgs."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether each marker is known to be there once, on the connection that is reported."""
+        return self.complete and not (self.duplicated or self.missing or self.wrong_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultMet:
+    """An error of our own came up; what it was about goes on as far as it can."""
+
+    fault: Fault
+    where: str
+    """What was being done: `row`, `plan`, `settle`, `sweep`, `progress`, `run`, ..."""
+    org: str = ""
+    sandbox: str = ""
+    rows: tuple[int, ...] = ()
+    """Numbers of the rows that it met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +211,8 @@ class RunFinished:
 
 Event = (
     RunStarted
+    | SheetWarned
+    | CellsWarned
     | SandboxListed
     | Planned
     | RowStarted
@@ -176,6 +224,7 @@ Event = (
     | LaneStopped
     | LaneCounted
     | Swept
+    | FaultMet
     | Draining
     | RunFinished
 )

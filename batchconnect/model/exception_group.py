@@ -17,15 +17,14 @@ def unwrap_exception_group() -> Iterator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        cause = _first_of_ours(group)
+        cause = first_of_ours(group)
         if cause is None:
             raise
         raise cause from None
 
 
-def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> BatchConnectError | None:
-    for error in group.exceptions:
-        found = _first_of_ours(error) if isinstance(error, BaseExceptionGroup) else error
-        if isinstance(found, BatchConnectError):
-            return found
-    return None
+def first_of_ours(error: BaseException) -> BatchConnectError | None:
+    """The error itself, or the first in a group, that says by name what ended a command."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(first_of_ours, error.exceptions)), None)
+    return error if isinstance(error, BatchConnectError) else None

@@ -7,6 +7,7 @@ advice everywhere. A code without an entry gets the advice of its kind, at last 
 
 import re
 
+from batchconnect.model.fault import INTERNAL_FAULT, TITLE
 from batchconnect.model.outcome import Status
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
@@ -44,6 +45,12 @@ _ELSE_WAIT = (
     "Where that cannot be, wait the settle window (--settle) before a run with a new ledger."
 )
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
+
+_SEND_US = (
+    "Not the sheet's fault: please send us the version, the type, the place and the trace that the"
+    " report shows, never the sheet. Rows in doubt: `batchconnect reconcile`; the others: `batchconnect"
+    " rerun`, with a mended version if it fails again."
+)
 
 _TABLE: dict[str, tuple[str, str]] = {
     # Gateway: code -> (title, hint)
@@ -155,9 +162,9 @@ _TABLE: dict[str, tuple[str, str]] = {
         "A connection with the same target stands there",
         f"{_PEOPLE} Give it this row's name to adopt it, or delete it; then `batchconnect rerun`.",
     ),
-    "internal_error": (
-        "An error of batchconnect",
-        f"Please report it, with the run's log. The connection may exist. {_OPEN}",
+    INTERNAL_FAULT: (
+        TITLE,
+        _SEND_US,
     ),
     "proven_absent": ("Proven absent", f"It was not applied, nothing stands there. {_LATER}"),
     "row_gone": (
@@ -213,6 +220,31 @@ _TABLE: dict[str, tuple[str, str]] = {
     "max_failures": (
         "Stopped by --max-failures",
         f"Look at the failed rows first. {_AGAIN}",
+    ),
+    "unproven_listing": (
+        "Nothing proves that the listing is whole",
+        (
+            "The service offers no usable count, and two readings in two orders did not agree, so that what stands"
+            " there already could be created again. Try later; --accept-unproven-listing goes on at your own risk."
+        ),
+    ),
+    "odd_id": (
+        "A connection with an odd id",
+        (
+            "What stands there as the connection's id is none that the service makes, so it is not reported."
+            " Look at the connection in Experience Platform."
+        ),
+    ),
+    "changed_since": (
+        "The connection was changed since",
+        (
+            "The connection that an earlier run created lost its marker: somebody edited it. Put the marker back"
+            " at the end of its description, or delete it and run with --recreate."
+        ),
+    ),
+    "wrong_id": (
+        "The service answered with another connection's id",
+        "Which connection is the row's, if any, is not known yet. `batchconnect reconcile` looks for it.",
     ),
     "listing_failed": (
         "The sandbox could not be listed",

@@ -17,6 +17,11 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 SHORTEST_REDACTED = 8
 """Characters. A shorter value may be a common word: cutting it out everywhere would destroy text."""
+_ENTRA = re.compile(
+    r"(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}[0-9]Q~[A-Za-z0-9_.~-]{31,34}(?![A-Za-z0-9_.~-])",
+    re.ASCII,
+)
+"""A client secret as Entra makes them: three characters, a digit, `Q~`, and 31 to 34 more."""
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
 """What neither JSON nor a URL spells in another way."""
 
@@ -65,6 +70,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled or copied to another process")
+
+
+def is_entra_secret(text: str) -> bool:
+    """Whether a text is, or holds, what has the shape of a client secret of Entra."""
+    return "Q~" in text and _ENTRA.search(text) is not None
 
 
 def spellings(value: str) -> tuple[str, ...]:

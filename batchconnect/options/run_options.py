@@ -80,6 +80,12 @@ class RunOptions(Generic[Unset, Text]):
         shape.TEXT, help="The workbook's tab.", metavar="NAME", panel=WHICH
     )
     """None: the only tab whose headers match."""
+    visible_only: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="Leave out a workbook's hidden and filtered rows.",
+        panel=WHICH,
+    )
     encoding: str | None = option(
         shape.TEXT, help="Of a CSV not in UTF-8.", metavar="NAME", panel=WHICH
     )
@@ -226,6 +232,18 @@ class RunOptions(Generic[Unset, Text]):
         shape.SWITCH,
         default=False,
         help="Make again what was created and is gone since.",
+        panel=SAFETY,
+    )
+    accept_unproven_listing: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="Create although nothing proves that a listing is whole.",
+        panel=SAFETY,
+    )
+    no_sweep: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="Do not compare what was created with the service at the end.",
         panel=SAFETY,
     )
     note: str | Unset = option(

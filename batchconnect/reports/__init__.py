@@ -17,7 +17,14 @@ from batchconnect.reports.page import html
 from batchconnect.reports.redaction import Redact, cleaned
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook import xlsx
-from batchconnect.reports.write import ReportError, make_folder, point_latest, redacted, writing
+from batchconnect.reports.write import (
+    ReportError,
+    make_folder,
+    point_latest,
+    redacted,
+    search_packed,
+    writing,
+)
 
 __all__ = ["FORMATS", "LOG", "Render", "ReportError", "write_reports"]
 
@@ -41,7 +48,7 @@ FORMATS: Mapping[str, Render] = {
 
 _LAST = "summary.json"
 _PACKED = frozenset({"results.xlsx"})
-"""No text: all else is looked at once more, as it is about to be written."""
+"""No text: these are looked at once more as they are unpacked, all else as it is about to be written."""
 
 LOG = "run.log.jsonl"
 """Written during the run, by the log; named in `summary.json` where it is there."""
@@ -118,10 +125,14 @@ class _Files:
         # finds what was written before it, itself, and the log.
         files = ChainMap(self._log, {name: str(path)}, self.written)
         chunks = FORMATS[name](replace(self._summary, rows=rows, files=files))
-        if self._redact is not None and name not in _PACKED:
-            chunks = redacted(chunks, self._redact)
+        check = None
+        if self._redact is not None:
+            if name in _PACKED:
+                check = partial(search_packed, redact=self._redact)
+            else:
+                chunks = redacted(chunks, self._redact)
         try:
-            yield from writing(path, chunks)
+            yield from writing(path, chunks, check=check)
         except OSError as error:
             self.failed[path] = error.strerror or str(error)
         except Exception as error:  # noqa: BLE001 - the ledger is read elsewhere: it is the format's own

@@ -2,18 +2,21 @@
 Failures grouped by cause, not by row: 400 rows with one expired secret are one incident.
 
 What stopped a lane, a throttled lane, an unlistable sandbox are causes of their org; what is wrong with
-a row (its cells, its credentials, its name) is the same cause in whichever org it is met.
+a row (its cells, its credentials, its name) is the same cause in whichever org it is met. An error of
+our own is known by its type and place, and counts each row that it met, whatever became of it since.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.event import FaultMet, LaneStopped, Swept
+from batchconnect.model.fault import INTERNAL_FAULT, Fault
 from batchconnect.model.outcome import (
     Conflict,
     Created,
     Existing,
     Failed,
+    InDoubt,
     NotAttempted,
     Outcome,
     Rejected,
@@ -50,12 +53,17 @@ class Incident:
     sandbox: str | None
     """Only where the cause is the sandbox's own."""
     rows: int
-    """How many; a row with two problems counts in both."""
+    """How many; a row with two problems counts in both. 0: an error of our own that met no single row."""
     first_row: int
-    """Its number in the sheet."""
+    """Its number in the sheet; 0 where there is none."""
     hint: str
     status: Status
-    """What its rows became; `not_attempted` for what stopped a lane."""
+    """What its rows became; `not_attempted` for what stopped a lane. Of an error of our own `in_doubt`
+    where one of its rows is, and nothing else is said by it."""
+    fault: Fault | None = None
+    """Only of an error of our own: what it was and where."""
+    version: str = ""
+    """Of batchconnect, when that came up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ class _Cause:
     service_title: str = ""
     """The service's headline, where the table of hints has none."""
     hint: str = ""
+    fault: str = ""
+    """The label of an error of our own."""
 
 
 @dataclass(slots=True)
@@ -84,6 +94,18 @@ class _Met:
     rows: int = 0
 
 
+def what_to_send(incident: Incident) -> list[str]:
+    """The lines that tell us of an error of our own; [] where the incident is none."""
+    fault = incident.fault
+    if fault is None:
+        return []
+    return [
+        " ".join(filter(None, ["batchconnect", incident.version])),
+        fault.label,
+        *(f"  {frame}" for frame in fault.trace),
+    ]
+
+
 class Incidents:
     """
     Adds up rows to incidents.
@@ -92,15 +114,30 @@ class Incidents:
         hint: What to do about a code.
         title: A code's headline.
         swept: The last sweep, whose findings are incidents too.
+        faults: The errors of our own that came up, each with the version of batchconnect that it came up in.
     """
 
-    def __init__(self, *, hint: Advice, title: Title, swept: Swept | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        hint: Advice,
+        title: Title,
+        swept: Swept | None = None,
+        faults: Iterable[tuple[FaultMet, str]] = (),
+    ) -> None:
         self._hint = hint
         self._title = title
         self._duplicated = frozenset(swept.duplicated) if swept else frozenset[str]()
         self._missing = frozenset(swept.missing) if swept else frozenset[str]()
         self._found = self._duplicated | self._missing
-        self._met: dict[tuple[Status, str, str | None, str | None, str | None], _Met] = {}
+        self._met: dict[tuple[str | None, ...], _Met] = {}
+        self._faults: dict[str, tuple[Fault, str]] = {}
+        self._faults_of: dict[int, set[str]] = {}
+        """By row: what came up while it was settled."""
+        for event, version in faults:
+            self._faults.setdefault(event.fault.label, (event.fault, version))
+            for row in event.rows:
+                self._faults_of.setdefault(row, set()).add(event.fault.label)
 
     def add(
         self,
@@ -111,34 +148,53 @@ class Incidents:
         sandbox: str,
         stop: LaneStopped | None = None,
         marker: str | None = None,
+        fault: str = "",
     ) -> None:
         """Count a row, in the sheet's order, to each of its causes."""
-        if isinstance(outcome, _DONE) and marker not in self._found:
+        if isinstance(outcome, _DONE) and marker not in self._found and not (fault or self._faults):
             return
-        for cause in (*_causes(outcome, org, sandbox, stop), *self._swept(outcome, marker)):
-            key = (cause.status, cause.code, cause.org, cause.sandbox, cause.column)
+        causes = (
+            *_causes(outcome, org, sandbox, stop),
+            *self._swept(outcome, marker),
+            *self._of_ours(row, outcome, stop, fault),
+        )
+        for cause in causes:
+            # What became of a row that a fault of ours met tells nothing of the fault.
+            status = None if cause.fault else cause.status
+            key = (status, cause.code, cause.org, cause.sandbox, cause.column, cause.fault)
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
             met.rows += 1
+            if cause.fault and cause.status is Status.IN_DOUBT:
+                met.cause = cause
             met.org = met.org if met.org == org else None
 
     def found(self) -> tuple[Incident, ...]:
         """The incidents, those with the most rows first; mere consequences last."""
-        incidents = [self._incident(met) for met in self._met.values()]
+        told = {met.cause.fault for met in self._met.values()}
+        alone = [
+            _Met(_of_fault(label, Status.NOT_ATTEMPTED), first_row=0, org=None)
+            for label in self._faults
+            if label not in told
+        ]
+        incidents = [self._incident(met) for met in (*self._met.values(), *alone)]
         return tuple(
             sorted(incidents, key=lambda one: (one.code in _CONSEQUENCES, -one.rows, one.first_row))
         )
 
     def _incident(self, met: _Met) -> Incident:
         cause = met.cause
+        fault, version = self._faults.get(cause.fault, (_fault_labelled(cause.fault), ""))
         return Incident(
             code=cause.code,
             title=self._headline(cause),
-            org=met.org or None,
+            org=None if cause.fault else met.org or None,
             sandbox=cause.sandbox,
             rows=met.rows,
             first_row=met.first_row,
             hint=cause.hint or self._hint(cause.code, cause.status),
             status=cause.status,
+            fault=fault,
+            version=version,
         )
 
     def _headline(self, cause: _Cause) -> str:
@@ -158,8 +214,30 @@ class Incidents:
                 " in Experience Platform, then run the same sheet again.",
             )
 
+    def _of_ours(
+        self, row: int, outcome: Outcome, stop: LaneStopped | None, fault: str
+    ) -> Iterator[_Cause]:
+        labels = {fault, *self._faults_of.get(row, ())}
+        if stop is not None and stop.code == INTERNAL_FAULT and not fault:
+            labels.add(stop.detail)
+        for label in sorted(labels - {""}):
+            is_open = isinstance(outcome, InDoubt)
+            yield _of_fault(label, Status.IN_DOUBT if is_open else Status.NOT_ATTEMPTED)
+
+
+def _of_fault(label: str, status: Status) -> _Cause:
+    return _Cause(status, INTERNAL_FAULT, fault=label)
+
+
+def _fault_labelled(label: str) -> Fault | None:
+    """A fault whose own line was lost, by what its rows say of it."""
+    kind, _, place = label.partition(" at ")
+    return Fault(type=kind, place=place) if label else None
+
 
 def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) -> Iterator[_Cause]:
+    if stop is not None and stop.code == INTERNAL_FAULT:
+        return
     if stop is not None:
         # Not FAILED: advice about a row's cells would be wrong for a whole lane.
         yield _Cause(
@@ -186,5 +264,5 @@ def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) 
         case NotAttempted(code=code) if code in _OF_SANDBOX:
             yield _Cause(status, code, org, sandbox)
         case _:
-            if outcome.code not in WAITING:
+            if outcome.code not in WAITING and outcome.code != INTERNAL_FAULT:
                 yield _Cause(status, outcome.code)

@@ -89,6 +89,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
             "duplicated": list(sweep.duplicated),
             # A listing failed: then nobody knows what is missing.
             "missing": list(sweep.missing) if sweep.complete else None,
+            "wrong_id": list(sweep.wrong_id),
         },
         "files": dict(summary.files),
     }
@@ -120,6 +121,7 @@ def _lane(lane: LaneSummary) -> dict[str, Any]:
 
 
 def _incident(incident: Incident) -> dict[str, Any]:
+    fault = incident.fault
     return {
         "code": incident.code,
         "title": incident.title,
@@ -128,4 +130,11 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "rows": incident.rows,
         "first_row": incident.first_row,
         "hint": incident.hint,
+        "fault": fault
+        and {
+            "version": incident.version,
+            "type": fault.type,
+            "place": fault.place,
+            "trace": list(fault.trace),
+        },
     }

@@ -1,16 +1,18 @@
 """
-A run's rows without live secrets: the look at every text, before any format writes it in its own way.
+A run without live secrets: the look at every text, before any format writes it in its own way.
 
-Escaped or packed, a value may not be found any more. Hardly a row holds one, so the texts of many rows
-are looked at together, once for all formats: that took a third of the reports' time when each format
-had its own look at each row.
+Escaped or packed, a value may not be found any more. What is searched is read off the values themselves:
+each text of each field, however deep it lies, so that a field that comes tomorrow is searched as well.
+Hardly a row holds a secret, so the texts of many rows are looked at together, once for all formats: that
+took a third of the reports' time when each format had its own look at each row.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from itertools import chain
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, TypeVar, cast
 
-from batchconnect.model.target import Target
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
@@ -21,77 +23,88 @@ ROWS_PER_LOOK = 32
 Redact = Callable[[str], str]
 """Cuts live secrets out of a text."""
 
+_UNSEARCHED: Final = frozenset({"rows", "files"})
+"""Fields of a `Summary` that hold no text yet: the rows are searched as they are read, and the paths of
+the reports are known when those are written."""
+_Value = TypeVar("_Value")
+
 
 def cleaned(summary: Summary, redact: Redact) -> Summary:
-    """The same run; each text of a row, and what its sheet brought, is looked at."""
-    opened = summary.opened
+    """The same run; each text of it and of its rows is looked at."""
 
     def rows() -> Iterator[Result]:
         for batch in batches(summary.rows(), ROWS_PER_LOOK):
             yield from _cleaned(batch, redact)
 
-    return replace(
-        summary,
-        opened=replace(
-            opened,
-            sheets=tuple(map(redact, opened.sheets)),
-            carried=tuple(map(redact, opened.carried)),
-            note=redact(opened.note),
-        ),
-        rows=rows,
-    )
+    names = [one.name for one in fields(summary) if one.name not in _UNSEARCHED]
+    told = without_secrets(tuple(getattr(summary, name) for name in names), redact)
+    return replace(summary, **dict(zip(names, told, strict=True)), rows=rows)
+
+
+def without_secrets(value: _Value, redact: Redact) -> _Value:
+    """
+    The same value, with every text in it looked at: fields, items, keys.
+
+    Returns:
+        The value itself where it holds no secret.
+    """
+    texts: list[str] = []
+    _gather(value, texts)
+    return value if _is_clean(texts, redact) else _redacted(value, redact)
 
 
 def _cleaned(rows: Sequence[Result], redact: Redact) -> Sequence[Result]:
-    if _is_clean(chain.from_iterable(map(_texts, rows)), redact):
-        return rows
-    return [row if _is_clean(_texts(row), redact) else _redacted(row, redact) for row in rows]
+    texts: list[str] = []
+    for row in rows:
+        _gather(row, texts)
+    return rows if _is_clean(texts, redact) else [without_secrets(row, redact) for row in rows]
 
 
-def _is_clean(texts: Iterator[str] | Sequence[str], redact: Redact) -> bool:
+def _is_clean(texts: Sequence[str], redact: Redact) -> bool:
     joined = "\0".join(texts)
     return redact(joined) == joined
 
 
-def _texts(row: Result) -> Sequence[str]:
-    texts = (
-        row.name,
-        row.org,
-        row.sandbox,
-        *row.target,
-        row.description,
-        row.hint,
-        row.connection_id or "",
-        row.etag or "",
-        row.request_id or "",
-        row.error_code or "",
-        row.error or "",
-        *row.warnings,
-        *row.carried,
-    )
-    if not row.problems:
-        return texts
-    return (*texts, *(text for one in row.problems for text in (one.what, one.remedy)))
+def _gather(value: Any, texts: list[str]) -> None:
+    """Add every text in a value to *texts*. An enum's is a word of ours, so it is passed over."""
+    kind = cast("Hashable", type(value))
+    if kind is str:
+        texts.append(value)
+    elif isinstance(value, Mapping):
+        for pair in value.items():
+            _gather(pair, texts)
+    elif isinstance(value, tuple | list | set | frozenset):
+        for item in value:
+            _gather(item, texts)
+    elif (read := _reader(kind)) is not None:
+        for part in read(value):
+            if type(part) is str:  # most of them are: a call would cost more than all the rest
+                texts.append(part)
+            elif part:
+                _gather(part, texts)
 
 
-def _redacted(row: Result, redact: Redact) -> Result:
-    return replace(
-        row,
-        name=redact(row.name),
-        org=redact(row.org),
-        sandbox=redact(row.sandbox),
-        target=Target(*map(redact, row.target)),
-        description=redact(row.description),
-        hint=redact(row.hint),
-        connection_id=row.connection_id and redact(row.connection_id),
-        etag=row.etag and redact(row.etag),
-        request_id=row.request_id and redact(row.request_id),
-        error_code=row.error_code and redact(row.error_code),
-        error=row.error and redact(row.error),
-        warnings=tuple(map(redact, row.warnings)),
-        carried=tuple(map(redact, row.carried)),
-        problems=tuple(
-            replace(problem, what=redact(problem.what), remedy=redact(problem.remedy))
-            for problem in row.problems
-        ),
-    )
+def _redacted(value: Any, redact: Redact) -> Any:
+    kind = type(value)
+    if kind is str:
+        return redact(value)
+    if isinstance(value, Mapping):
+        pairs = value.items()
+        return {_redacted(key, redact): _redacted(item, redact) for key, item in pairs}
+    if isinstance(value, tuple | list | set | frozenset):
+        items = [_redacted(item, redact) for item in value]
+        return kind(*items) if hasattr(value, "_fields") else kind(items)
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {one.name: _redacted(getattr(value, one.name), redact) for one in fields(value)}
+        return replace(value, **parts)
+    return value
+
+
+@lru_cache(maxsize=256)
+def _reader(kind: Hashable) -> Callable[[Any], tuple[Any, ...]] | None:
+    """What gives all fields of a value of this kind at once; None where it has none."""
+    names = [one.name for one in fields(kind)] if is_dataclass(kind) else []
+    if not names:
+        return None
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda value: (read(value),)

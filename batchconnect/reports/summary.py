@@ -10,10 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from batchconnect.ledger.entry import Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.ledger.entry import FaultFound, Line, RunEnded, RunOpened, RunResumed
 from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.event import FaultMet, LaneStopped, Swept
 from batchconnect.model.outcome import Created, Outcome, Status, status_of
 from batchconnect.model.remedies import hint_for, title_for
 from batchconnect.reports.incident import Incident, Incidents, Title
@@ -112,8 +113,9 @@ def summarize(
     stops = Stops(run_lines)
     ended = _ending(run_lines)
     live = live and ended is None
-    sweep = _sweep(run_lines)
-    counting = _Counting(live=live, hint=hint, title=title, sweep=sweep)
+    sweep = swept_of(run_lines)
+    incidents = Incidents(hint=hint, title=title, swept=sweep, faults=_faults(run_lines))
+    counting = _Counting(incidents, live=live)
     results = _Results(rows, stops=stops, live=live, hint=hint)
     for state in rows():
         counting.add(state, *results.add(state))
@@ -181,17 +183,23 @@ class _Results:
 class _Counting:
     """One pass over the rows."""
 
-    def __init__(self, *, live: bool, hint: Advice, title: Title, sweep: Swept | None) -> None:
+    def __init__(self, incidents: Incidents, *, live: bool) -> None:
         self._live = live
         self.counts: Counter[Status] = Counter()
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
-        self.incidents = Incidents(hint=hint, title=title, swept=sweep)
+        self.incidents = incidents
         self.last_ms = 0
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
         org, sandbox = _where(state)
         self.incidents.add(
-            state.number, outcome, org=org, sandbox=sandbox, stop=stop, marker=state.marker
+            state.number,
+            outcome,
+            org=org,
+            sandbox=sandbox,
+            stop=stop,
+            marker=state.marker,
+            fault=state.fault,
         )
         self.counts[status_of(outcome)] += 1
         # What was copied from the parent run happened there, in time and on the wire.
@@ -243,14 +251,22 @@ def _ending(run_lines: Sequence[Line]) -> tuple[Line, RunEnded] | None:
     return None
 
 
-def _sweep(run_lines: Sequence[Line]) -> Swept | None:
-    events = [line.entry.event for line in run_lines if isinstance(line.entry, SweepDone)]
-    return events[-1] if events else None
+def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
+    """Each error of our own with the version that was at work."""
+    version = ""
+    for line in run_lines:
+        match line.entry:
+            case RunOpened(tool_version=named) | RunResumed(tool_version=named):
+                version = named
+            case FaultFound(event=event):
+                yield event, version
+            case _:
+                pass
 
 
 def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
     """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
-    if counts[Status.IN_DOUBT] or (sweep and (sweep.duplicated or sweep.missing)):
+    if counts[Status.IN_DOUBT] or (sweep and not sweep.is_clean):
         return ExitCode.IN_DOUBT
     done = counts[Status.CREATED] + counts[Status.EXISTING]
     return ExitCode.OK if done == sum(counts.values()) else ExitCode.UNFINISHED

@@ -15,7 +15,7 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Status
-from batchconnect.reports.incident import Incident
+from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW
 
@@ -49,6 +49,8 @@ def closing_lines(
     """
     incidents = summary.incidents[:_MOST_INCIDENTS]
     lines = [_headline(summary), *_counts(summary)]
+    if not summary.total:
+        lines.append("  no rows yet: there was nothing to do below the header")
     for incident in incidents:
         lines += ["", *_told(incident, width)]
     if more := len(summary.incidents) - len(incidents):
@@ -107,13 +109,14 @@ def _counts(summary: Summary) -> list[str]:
 def _told(incident: Incident, width: int) -> list[str]:
     place = "/".join(escape_control(part) for part in (incident.org, incident.sandbox) if part)
     what = f"{escape_control(incident.title).rstrip('.')} ({escape_control(incident.code)})"
-    met = f"{_rows(incident.rows)}, first row {incident.first_row}"
+    met = f"{_rows(incident.rows)}, first row {incident.first_row}" if incident.rows else ""
     text = ": ".join(part for part in (place, what, met) if part)
     return [
         *textwrap.wrap(text, width, initial_indent="! ", subsequent_indent="  "),
         *textwrap.wrap(
             escape_control(incident.hint), width, initial_indent="  -> ", subsequent_indent="     "
         ),
+        *(f"     {escape_control(line)}" for line in what_to_send(incident)),
     ]
 
 
@@ -124,6 +127,7 @@ def _sweep(sweep: Swept | None, width: int) -> list[str]:
     text = (
         f"sweep: {sweep.expected} expected, {sweep.found} found,"
         f" {len(sweep.duplicated)} duplicated, {missing}"
+        + (f", {len(sweep.wrong_id)} with a wrong id" if sweep.wrong_id else "")
     )
     return ["", *textwrap.wrap(text, width, subsequent_indent="  ")]
 

@@ -5,15 +5,21 @@ Each is written beside its place under a name of its own, made durable, then mov
 disk leaves the file before, never half a file. A link planted in the folder is replaced, not followed.
 """
 
+import codecs
 import os
 import secrets
+import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from batchconnect.model.errors import BatchConnectError
 
 LATEST = "latest"
+_PIECE = 1 << 20
+"""Bytes of an unpacked part that are looked at together."""
 
 
 class ReportError(BatchConnectError):
@@ -60,9 +66,16 @@ def write_file(path: Path, chunks: Iterable[bytes]) -> None:
         pass
 
 
-def writing(path: Path, chunks: Iterable[bytes]) -> Generator[None]:
+def writing(
+    path: Path, chunks: Iterable[bytes], *, check: Callable[[Path], None] | None = None
+) -> Generator[None]:
     """
     Write a file as `write_file` does, a chunk at each step; closed before the last, it leaves nothing.
+
+    Args:
+        path: Its place.
+        chunks: Its bytes.
+        check: Looks at the finished file before it takes its place; what it raises leaves the one before.
 
     Raises:
         OSError: The disk is full or fails; nothing of the new file is left.
@@ -75,6 +88,8 @@ def writing(path: Path, chunks: Iterable[bytes]) -> Generator[None]:
                 yield
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(aside)
     sync_folder(path.parent)
 
 
@@ -82,6 +97,25 @@ def redacted(chunks: Iterable[bytes], redact: Callable[[str], str]) -> Iterator[
     """Pass each chunk through the last line of defence; a chunk holds whole lines."""
     for chunk in chunks:
         yield redact(chunk.decode()).encode()
+
+
+def search_packed(path: Path, redact: Callable[[str], str]) -> None:
+    """
+    Look at every part of a zipped file as it is unpacked: in its bytes nothing could be found.
+
+    Raises:
+        OSError: A part holds a live secret, so that the file must not stand.
+    """
+    with zipfile.ZipFile(path) as packed:
+        for part in packed.namelist():
+            with packed.open(part) as file:
+                rest = ""
+                texts = codecs.iterdecode(iter(partial(file.read, _PIECE), b""), "utf-8")
+                for text in chain(texts, [">"]):
+                    # Texts of XML hold no `>` of their own: none is cut in two behind one.
+                    whole, end, rest = (rest + text).rpartition(">")
+                    if redact(whole + end) != whole + end:
+                        raise OSError("it would hold a secret")
 
 
 def point_latest(folder: Path) -> None:

@@ -16,9 +16,15 @@ from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.identity import describe
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
 from batchconnect.model.row import Row
-from batchconnect.model.target import TARGET_COLUMNS
+from batchconnect.run.findings import FindingKinds
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import ValidRow
+from batchconnect.validation.misplaced_key import (
+    OPTIONAL_PLACES,
+    is_misplaced,
+    key_of,
+    length_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +68,8 @@ class Intake:
     """Rows that are not blank."""
     rejected: int = 0
     not_selected: int = 0
-    warnings: int = 0
-    """Rows with at least one warning."""
+    warnings: FindingKinds = field(default_factory=FindingKinds)
+    """About the cells of valid rows."""
     to_do: int = 0
     """Rows that are valid and not settled yet."""
     offsets: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
@@ -74,6 +80,8 @@ class Intake:
     """Numbers of new rows that a rerun leaves for `run`."""
     orgs: set[str] = field(default_factory=set)
     """Settings keys of the orgs that valid rows name."""
+    about_rows: list[Problem] = field(default_factory=list)
+    """What is odd about rows taken together; they are sent all the same."""
     doubles: set[int] = field(default_factory=set)
     """Numbers of the rows that are valid by themselves, and rejected for their likeness to another."""
 
@@ -168,7 +176,7 @@ class Accounting:
     def _valid(
         self, row: Row, connection: BaseConnection, carried_over: Settled | CarriedOver | None
     ) -> Iterator[Line]:
-        self.found.warnings += any(f.severity is Severity.WARNING for f in connection.findings)
+        self.found.warnings.add_warnings(row.number, connection.findings)
         is_new = row.number not in self._known
         if is_new:
             yield _planned(self._ledger, row, connection)
@@ -245,13 +253,21 @@ def as_typed(row: Row, problems: Iterable[Problem] = ()) -> RowPlanned:
     """
     A row that is not a connection, as the reports show it.
 
-    Columns get swapped, so a refused cell of a credential column may hold the secret: it is not shown.
+    Columns get swapped and shifted, so any refused cell may hold the secret: it is told by its length. So
+    is one that surely holds a key, where nobody has judged the row.
     """
-    refused = {p.column for p in problems if p.severity is Severity.ERROR} & set(TARGET_COLUMNS)
+    refused = {p.column for p in problems if p.severity is Severity.ERROR}
+    key = key_of(row)
 
     def shown(column: Column) -> str:
         cell = row.cells.get(column, "")
-        return cell if isinstance(cell, str) and column not in refused else ""
+        if not isinstance(cell, str):
+            return ""
+        is_hidden = column in refused or is_misplaced(column, cell, key)
+        if not is_hidden:
+            return cell
+        # A blank cell here could be filled in by a default where a report is fed back; elsewhere it is refused.
+        return length_of(cell) if column in OPTIONAL_PLACES and cell else ""
 
     texts: dict[str, Any] = {column.field: shown(column) for column in SHOWN_COLUMNS}
     return RowPlanned(**texts, carried=row.carried)

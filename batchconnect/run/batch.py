@@ -17,9 +17,10 @@ from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.lane.planner import Known, Rules, states_in, unknown
 from batchconnect.lane.reconciler import Policy
-from batchconnect.lane.work import Holding, LaneWork
+from batchconnect.lane.work import Holding, LaneWork, Ready
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
+    FaultFound,
     LaneTold,
     Line,
     RowPlanned,
@@ -28,15 +29,16 @@ from batchconnect.ledger.entry import (
     RunOpened,
     RunResumed,
     Settled,
-    SweepDone,
 )
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -45,8 +47,10 @@ from batchconnect.model.event import (
     RowSettled,
     RunFinished,
     RunStarted,
+    SheetWarned,
 )
-from batchconnect.model.outcome import Failed, Rejected
+from batchconnect.model.fault import fault_of
+from batchconnect.model.outcome import Created, Failed, Rejected
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
@@ -60,10 +64,12 @@ from batchconnect.run.exit_code import (
     count_statuses,
     exit_code,
 )
+from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake import Parse, take_in
 from batchconnect.run.same_run import Identity, command_of
 from batchconnect.run.stop import Stop
-from batchconnect.run.sweep import expected, sweep
+from batchconnect.run.sweep import SandboxSweep, expected, sweep
+from batchconnect.run.sweep_findings import write_findings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import FastScan
@@ -81,6 +87,8 @@ class Bounds:
     max_rows: int | None = None
     """At most so many creates: a canary."""
     max_failures: FailureLimit | None = None
+    sweep: bool = True
+    """Compare what was created with the service, at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +97,10 @@ class Job:
 
     sheet: Sheet
     parse: Parse
+    parse_again: Parse
+    """Judges a row for a second time: by its cells alone, whatever they refer to."""
+    ready: Ready
+    """Looks up the key of a row whose turn has come."""
     lane_of: Callable[[str], Lane]
     """The lane of an org's settings key; asked once for each."""
     ledger: Ledger
@@ -104,6 +116,8 @@ class Job:
     """Runs over the same sheet that are open, and other ones."""
     is_selected: Callable[[Row], bool] = lambda row: True
     """What `--only` chooses."""
+    strict: bool = False
+    """Warnings are errors."""
     fast_scan: FastScan | None = None
     """Takes most rows at one look, where all are selected and none is carried_over."""
     carry_over: CarryOver = lambda row, judged: None
@@ -132,9 +146,16 @@ class Batch:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
-        self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged] = []
+        self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet] = []
+        self._record = FaultRecord(
+            job.on_event,
+            keep=self._told_later,
+            on_raised=lambda: job.stop.ask(INTERRUPTED),
+        )
+        self._tell = self._record.tell
         self._works: list[LaneWork] = []
         self._failures = 0
+        self._created = 0
         self._failures_allowed = inf
         self._begun = 0
         self._is_over_budget = False
@@ -145,9 +166,15 @@ class Batch:
         Return when the run has ended, in whichever way; its state says how.
 
         Raises:
+            Exception: Whatever the listener raised, once no row is on its way.
             SheetError: The sheet cannot be read to its end; nothing was sent.
             LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
         """
+        state = await self._run()
+        self._record.check()
+        return state
+
+    async def _run(self) -> RunState:
         job = self._job
         writer = job.writer(self._open())
         known = self._known()
@@ -162,19 +189,35 @@ class Batch:
             is_stopped=lambda: bool(job.stop.reason),
             fast_scan=job.fast_scan,
             identity=identity,
+            strict=job.strict,
         )
+        for problem in found.about_rows:
+            job.on_event(
+                SheetWarned(
+                    cells=problem.cell or "",
+                    code=problem.code,
+                    what=problem.what,
+                    remedy=problem.remedy,
+                )
+            )
         if job.stop.reason:
             return await self._close(writer, job.stop.reason)
         await self._identify(identity.made(), writer)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
         await writer.write([line for row in new for line in row.lines(writer)])
+        for kind in found.warnings.sorted():
+            job.on_event(
+                CellsWarned(
+                    what=kind.what, where=kind.where, cells=kind.count, code=kind.problem.code
+                )
+            )
         if found.rejected and not job.bounds.skip_invalid:
             return await self._close(writer, REJECTED_ROWS)
         limit = job.bounds.max_failures
         self._failures_allowed = inf if limit is None else limit.of(found.to_do)
         self._works = self._share_out(found, gone, known, writer)
-        job.on_event(
+        self._tell(
             Planned(
                 to_create=found.to_do,
                 settled=found.rows - found.to_do,
@@ -197,6 +240,19 @@ class Batch:
         self._job.ledger.append([line])
         return fold_run(self._job.ledger.run_lines(self._number))
 
+    def record(self, error: Exception) -> None:
+        """Keep what ended the run unforeseen, for the log and for the report of the resumed run."""
+        if error is self._record.raised:
+            return  # it is the listener's
+        event = FaultMet(fault=fault_of(error), where="run")
+        self._tell(event)
+        if self._number:
+            line = Line(
+                entry=FaultFound(event=event), run=self._number, at_ms=self._job.clock.now_ms()
+            )
+            with suppress(LedgerError):  # it may be the ledger that fails
+                self._job.ledger.append([line])
+
     # Opening ------------------------------------------------------------------------------------
 
     def _open(self) -> int:
@@ -214,7 +270,7 @@ class Batch:
             )
             line = Line(entry=entry, run=self._number, at_ms=job.clock.now_ms())
             job.ledger.append([line])
-        job.on_event(
+        self._tell(
             RunStarted(
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
@@ -301,6 +357,7 @@ class Batch:
                 offsets=offsets.get(org, {}),
                 orphans=tuple(orphans.get(org, ())),
                 load=self._load,
+                ready=self._job.ready,
                 ledger=writer,
                 known=known.plan,
                 clock=self._job.clock,
@@ -321,12 +378,12 @@ class Batch:
 
     def _load(self, offset: int) -> BaseConnection:
         row = self._job.sheet.at(offset)
-        judged = self._job.parse(row)
+        judged = self._job.parse_again(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
                 "and is not any more",
-                hint="Do not change the sheet, or what it refers to, while a run goes on.",
+                hint="Do not change the sheet while a run goes on.",
             )
         if not self._found.has(judged, offset):
             raise SheetError(
@@ -361,7 +418,16 @@ class Batch:
     async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
         try:
-            await writer.write([writer.line(LaneTold(event=event)) for event in told])
+            await writer.write(
+                [
+                    writer.line(
+                        FaultFound(event=event)
+                        if isinstance(event, FaultMet)
+                        else LaneTold(event=event)
+                    )
+                    for event in told
+                ]
+            )
         except LedgerError:
             self._told = [*told, *self._told]
             raise
@@ -369,7 +435,7 @@ class Batch:
     async def _end_when_asked(self) -> None:
         reason = await self._job.stop.wait()
         in_flight = sum(work.in_flight for work in self._works)
-        self._job.on_event(Draining(reason=reason, in_flight=in_flight))
+        self._tell(Draining(reason=reason, in_flight=in_flight))
         for work in self._works:
             work.lane.halt(reason)
 
@@ -389,26 +455,39 @@ class Batch:
         if broken and len(broken) == len(self._works):
             raise broken[0]
 
+    def _told_later(
+        self, event: LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet
+    ) -> None:
+        """What the ledger hears of with the next lines, for no row waits for it."""
+        self._told.append(event)
+
     def _hear(self, event: Event) -> None:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
-                self._told.append(event)
+                self._told_later(event)
                 if isinstance(event, LaneStopped) and event.code == LEDGER_GONE:
                     self._job.stop.ask(LEDGER_GONE)
+            case RowSettled(outcome=Created()):
+                self._created += 1
             case RowSettled(outcome=Failed()):
                 self._failures += 1
                 if self._failures >= self._failures_allowed:
                     self._job.stop.ask(MAX_FAILURES)
             case _:
                 pass
-        self._job.on_event(event)
+        self._tell(event)
 
     # Closing --------------------------------------------------------------------------------------
 
     def _must_sweep(self) -> bool:
-        resumed = self._job.resumed
-        took_over = resumed is not None and resumed.ended is None
-        return took_over or any(work.had_doubts or work.broken for work in self._works)
+        """
+        Whether this run may have made something that nobody looked for yet.
+
+        One that goes on is swept as a whole: the process before may have ended before its sweep.
+        """
+        is_new = self._job.resumed is None
+        made = self._created > 0 or any(work.had_doubts or work.broken for work in self._works)
+        return self._job.bounds.sweep and (made or not is_new)
 
     async def _sweep(self, writer: RunWriter, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
@@ -416,12 +495,19 @@ class Batch:
         lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
+        found: list[SandboxSweep] | None = None
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
-            swept = await sweep(lanes, wanted, lag_s=self._job.policy.lag_s)
-            await writer.write([writer.line(SweepDone(event=swept))])
-            self._job.on_event(swept)
+            found = await sweep(
+                lanes,
+                wanted,
+                lag_s=self._job.policy.lag_s,
+                now_ms=self._job.clock.now_ms(),
+                on_fault=self._tell,
+            )
             beside.cancel_scope.cancel()
+        if found is not None:
+            await write_findings(found, wanted, writer, on_event=self._tell)
 
     async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
         await self._job.stop.wait()
@@ -431,6 +517,7 @@ class Batch:
         await self._flush(writer)
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
+        await self._flush(writer)
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
         code = exit_code(
@@ -447,9 +534,7 @@ class Batch:
         await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))
         duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
-        self._job.on_event(
-            RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s)
-        )
+        self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended_state
 
 

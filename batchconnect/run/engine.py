@@ -19,8 +19,9 @@ from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
-from batchconnect.model.event import Event
-from batchconnect.model.exception_group import unwrap_exception_group
+from batchconnect.model.event import Event, FaultMet
+from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
+from batchconnect.model.fault import fault_of
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
@@ -32,6 +33,7 @@ from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun import ParentRun
 from batchconnect.run.same_run import goes_on, open_runs, row_key
+from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
@@ -39,6 +41,8 @@ from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.key import Keys
+from batchconnect.validation.local_resolver import LocalResolver
 from batchconnect.validation.reference import References
 
 
@@ -107,6 +111,7 @@ async def _onboard_sheet(
     parent: str | None,
     in_memory: bool,
 ) -> Summary:
+    screen(sheet, note=options.note)
     async with connected(
         settings, options, on_event=listener.on_event, in_memory=in_memory
     ) as service:
@@ -128,12 +133,29 @@ async def _onboard_sheet(
                 )
                 batch = Batch(job)
                 with listener.stop.cutting_off() as scope:
-                    state = await batch.run()
+                    state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            summary = summary_of(ledger, state)
-            report(summary)
-            return summary
+            return _report(summary_of(ledger, state), report, listener)
+
+
+async def _run(batch: Batch) -> RunState:
+    try:
+        return await batch.run()
+    except Exception as error:
+        if first_of_ours(error) is None:
+            batch.record(error)
+        raise
+
+
+def _report(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
+    try:
+        report(summary)
+    except Exception as error:
+        if first_of_ours(error) is None:
+            listener.on_event(FaultMet(fault=fault_of(error), where="report"))
+        raise
+    return summary
 
 
 async def settle(
@@ -177,13 +199,11 @@ async def settle(
                         on_event=listener.on_event,
                         stop=listener.stop,
                     )
-                summary = summary_of(ledger, state)
-                report(summary)
-                return summary
+                return _report(summary_of(ledger, state), report, listener)
 
 
 def parser(
-    sheet: Sheet, *, service: ConnectedService, options: MergedOptions, environ: Mapping[str, str]
+    sheet: Sheet, *, service: ConnectedService, options: MergedOptions, references: References
 ) -> Parse:
     """What judges a row of this sheet."""
     return partial(
@@ -192,9 +212,14 @@ def parser(
         orgs=service.orgs,
         org=options.org,
         sandbox=options.sandbox,
-        references=References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ),
+        references=references,
         strict=options.strict,
     )
+
+
+def references_of(options: MergedOptions, environ: Mapping[str, str]) -> References:
+    """What the cells of this command's sheet may refer to."""
+    return References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ)
 
 
 async def _job(
@@ -209,7 +234,10 @@ async def _job(
     writer: Callable[[int], RunWriter],
     parent: str | None,
 ) -> Job:
-    judge = parser(sheet, service=service, options=options, environ=environ)
+    references = references_of(options, environ)
+    judging = partial(parser, sheet, service=service, options=options)
+    judge = judging(references=references)
+    keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)
     opened = run_header(
         sheet,
         options=options,
@@ -227,6 +255,8 @@ async def _job(
     job = Job(
         sheet=sheet,
         parse=judge,
+        parse_again=judging(references=references.by_form_alone()),
+        ready=keys.ready,
         lane_of=service.lane_of,
         ledger=ledger,
         writer=writer,
@@ -236,6 +266,7 @@ async def _job(
         identified=past.identified,
         left_open=past.left_open,
         is_selected=selector(options, service.orgs),
+        strict=options.strict,
         rules=rules_of(service, options),
         policy=Policy(
             settle_s=service.settle_s,
@@ -246,6 +277,7 @@ async def _job(
             skip_invalid=options.skip_invalid,
             max_rows=options.max_rows,
             max_failures=options.failure_limit,
+            sweep=not options.no_sweep,
         ),
         on_event=listener.on_event,
         stop=listener.stop,
@@ -322,7 +354,12 @@ def _look_back_at(
 
 def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> FastScan:
     return FastScan(
-        sheet.header, orgs=service.orgs, org=options.org, sandbox=options.sandbox, yields_rows=True
+        sheet.header,
+        orgs=service.orgs,
+        org=options.org,
+        sandbox=options.sandbox,
+        yields_rows=True,
+        strict=options.strict,
     )
 
 
@@ -333,4 +370,5 @@ def rules_of(service: ConnectedService, options: MergedOptions) -> Rules:
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,
         recreate=options.recreate,
+        accept_unproven=options.accept_unproven_listing,
     )

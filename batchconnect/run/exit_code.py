@@ -70,7 +70,7 @@ def exit_code(
     unfinished = sum(counts.get(status, 0) for status in _UNFINISHED) - count_statuses.left_out
     # What --max-rows held back is no failure: the canary ended as it was asked to.
     held_back = count_statuses.without_turn if reason == MAX_ROWS else 0
-    unclean = swept is not None and (bool(swept.duplicated) or bool(swept.missing))
+    unclean = swept is not None and not swept.is_clean
     rules = (
         (reason == TERMINATED, ExitCode.TERMINATED),
         (reason == INTERRUPTED, ExitCode.INTERRUPTED),

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
 from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from batchconnect.ledger.entry import RunOpened
 from batchconnect.ledger.run_writer import Clock
@@ -15,6 +16,8 @@ from batchconnect.options import MergedOptions
 from batchconnect.sheet.interface import Sheet
 
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_URI: Final = "file:///"
+"""No absolute path begins so."""
 SIMULATED: Final = "sim-"
 """How the id of a simulated run begins."""
 
@@ -49,6 +52,7 @@ def run_header(
         columns={str(column): place for column, place in sheet.header.columns.items()},
         worksheet=options.worksheet,
         encoding=options.encoding,
+        visible_only=options.visible_only,
         org=options.org,
         sandbox=options.sandbox,
         note=options.note,
@@ -65,8 +69,24 @@ def _path_of(name: str) -> str | None:
     # `book.xlsx#tab` names a workbook, and a file may have a `#` in its own name.
     for path in (Path(name), Path(name.rpartition("#")[0])):
         if name != "-" and path.is_file():
-            return str(path.absolute())
+            return _kept(path.absolute())
     return None
+
+
+def _kept(path: Path) -> str:
+    """The path as the ledger keeps it: a name that is no UTF-8 as a `file:` URI, byte for byte."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.as_uri()
+    return str(path)
+
+
+def sheet_file(kept: str) -> str:
+    """The path of a sheet, as this system's calls take it, of what the ledger keeps."""
+    if not kept.startswith(_URI):
+        return kept
+    return os.fsdecode(unquote_to_bytes(urlsplit(kept).path))
 
 
 def _operator() -> str:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import LaneTold, Line, RunEnded, SweepDone
+from batchconnect.ledger.entry import FaultFound, LaneTold, Line, RunEnded, SweepDone
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_state import RunState, swept_of
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.run.exit_code import count_statuses, exit_code
 
@@ -33,7 +33,7 @@ def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
     """
     The report's content for the rows of one org alone.
 
-    Lanes, incidents and the exit code are the org's own. The sweep is left out: it names markers of all.
+    Lanes, incidents, the sweep and the exit code are the org's own.
     """
 
     def rows() -> Iterator[RowState]:
@@ -42,13 +42,14 @@ def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
                 yield row
 
     ended = state.ended
+    own = [line for line in ledger.run_lines(state.number) if _is_of(line, org)]
     code = exit_code(
         count_statuses(rows()),
         reason=ended.reason if ended is not None else "",
         every_lane_refused=any(stop.org == org and not stop.sandbox for stop in state.stops),
-        swept=None,
+        swept=swept_of(own),
     )
-    lines = [_own_end(line, code) for line in ledger.run_lines(state.number) if _is_of(line, org)]
+    lines = [_own_end(line, code) for line in own]
     return summarize(lines, rows, ledger=ledger.name)
 
 
@@ -56,8 +57,10 @@ def _is_of(line: Line, org: str) -> bool:
     match line.entry:
         case LaneTold(event=event):
             return event.org == org
-        case SweepDone():
-            return False
+        case FaultFound(event=event):
+            return event.org == org
+        case SweepDone(event=event):
+            return event.org == org
         case _:
             return True
 

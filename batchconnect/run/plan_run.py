@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -21,14 +22,17 @@ from batchconnect.lane.planner import (
 )
 from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
 from batchconnect.options import MergedOptions
-from batchconnect.run.engine import parser, rules_of
+from batchconnect.run.engine import parser, references_of, rules_of
+from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
 from batchconnect.run.opened_ledger import is_there, read_ledger
+from batchconnect.run.screening import screen_carried
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.series import Warned
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +67,11 @@ class SheetPlan:
     rows: int = 0
     not_selected: int = 0
     rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
+    about_rows: list[Problem] = field(default_factory=list)
+    """What is odd about rows taken together; a run sends them all the same."""
     sandboxes: list[SandboxPlan] = field(default_factory=list)
+    warnings: FindingKinds = field(default_factory=FindingKinds)
+    """About cells; those about what stands in a sandbox are told with it."""
 
     @property
     def stands_in_the_way(self) -> bool:
@@ -101,25 +109,33 @@ async def plan_run(
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
-    parse = parser(sheet, service=service, options=options, environ=environ)
+    screen_carried(sheet)
+    references = references_of(options, environ)
+    judging = partial(parser, sheet, service=service, options=options)
+    parse = judging(references=references)
+    parse_again = judging(references=references.by_form_alone())
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
-    for row, judged in examine(sheet, parse, is_selected=selected):
+    for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
         match judged:
             case None:
                 found.not_selected += 1
+            case Warned(problem=problem):
+                found.about_rows.append(problem)
             case Rejected(problems=problems):
                 found.rejected[row.number] = [
                     problem for problem in problems if problem.severity is Severity.ERROR
                 ]
+                found.warnings.add_warnings(row.number, problems)
             case BaseConnection():
+                found.warnings.add_warnings(row.number, judged.findings)
                 offsets.setdefault((judged.org.key, judged.sandbox), []).append(row.offset)
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse(row)
+        judged = parse_again(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
@@ -151,7 +167,7 @@ class _Look:
         one.rate = lane.org.rate or START_RATE
         rules = rules_of(self.service, self.options)
         # A plan_run sends nothing, so it need not wait a settle window before it looks.
-        listing = await read_sandbox(lane, one.sandbox)
+        listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:
             one.refusal = told_reason(why)

@@ -1,20 +1,23 @@
 """`reconcile`: settle what a run left in doubt; it asks the service, and creates nothing."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import anyio
 
-from batchconnect.lane.reconciler import PROVEN_ABSENT, Doubt, Policy, Reconciler, take_up
+from batchconnect.lane.doubts import LaneDoubts
+from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import RunEnded, Settled
+from batchconnect.ledger.entry import FaultFound, RunEnded, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
-from batchconnect.model.event import Event, RowSettled, Settling
-from batchconnect.model.outcome import Outcome
+from batchconnect.model.event import Event, FaultMet, RowSettled
+from batchconnect.model.org import Org
 from batchconnect.options import MergedOptions
-from batchconnect.run.exit_code import count_statuses, exit_code
+from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
+from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.rerun import wanted_of
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
@@ -52,114 +55,101 @@ async def settle_run(
         SettingsError: An org of the run is no longer in the settings.
         LedgerError: A verdict cannot be written.
     """
-    is_chosen = chooser(options, service.orgs)
-    open_rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
-    policy = Policy(
-        settle_s=service.settle_s,
-        on_doubt=options.on_doubt,
-        may_send=False,
-        patience_s=options.patience,
-    )
-    if not open_rows and run.ended is not None:
+    rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
+    if not rows and run.ended is not None:
         return run  # it ended as it ended: nothing was learned
+    faults: list[FaultMet] = []
+    broken: list[LedgerError] = []
+    record = FaultRecord(on_event, keep=faults.append, on_raised=lambda: stop.ask(INTERRUPTED))
+    lanes: dict[str, LaneDoubts] = {}
+    chosen = _chosen(rows, service=service, options=options)
     # What is in doubt is told by all runs together: another one may have sent or settled it since.
-    states = ledger.states_of(row.marker for row in open_rows if row.marker is not None)
-    reconcilers: dict[tuple[str, str], Reconciler] = {}
-    for row in open_rows:
+    states = ledger.states_of(row.marker for _, row in chosen if row.marker is not None)
+    for org, row in chosen:
+        if org.key not in lanes:
+            lanes[org.key] = LaneDoubts(
+                lane=service.lane_of(org.key),
+                ledger=writer,
+                clock=clock,
+                policy=Policy(
+                    settle_s=service.settle_s,
+                    on_doubt=options.on_doubt,
+                    may_send=False,
+                    patience_s=options.patience,
+                ),
+                on_event=record.tell,
+                on_broken=broken.append,
+            )
+        whole = states.get(row.marker or "", row)
+        await _take_in(row, whole, lanes[org.key], writer=writer, on_event=record.tell)
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(_stop_all, stop, lanes.values())
+        async with anyio.create_task_group() as tasks:
+            for doubts in lanes.values():
+                doubts.begin(tasks)
+        beside.cancel_scope.cancel()
+    for error in broken:
+        raise error
+    await writer.write([writer.line(FaultFound(event=event)) for event in faults])
+    state = await _end_anew(run, ledger=ledger, writer=writer)
+    record.check()
+    return state
+
+
+def _chosen(
+    rows: Iterable[RowState], *, service: ConnectedService, options: MergedOptions
+) -> list[tuple[Org, RowState]]:
+    """The rows that `--only` leaves, each with its org; all of them have one before any is asked about."""
+    is_chosen = chooser(options, service.orgs)
+    chosen: list[tuple[Org, RowState]] = []
+    for row in rows:
         assert row.planned is not None
-        place = (row.planned.org, row.planned.sandbox)
-        org = service.orgs.find(place[0])
+        org = service.orgs.find(row.planned.org)
         if org is None:
             raise SettingsError(
-                f"row {row.number} was sent for the org {place[0]}, which is not in the settings",
+                f"row {row.number} was sent for the org {row.planned.org}, which is not in the settings",
                 hint="Put it back into the settings, then give the same command again.",
             )
-        if not is_chosen(org, place[1]):
-            continue
-        if place not in reconcilers:
-            reconcilers[place] = _reconciler(
-                place, service=service, writer=writer, clock=clock, policy=policy, on_event=on_event
+        if org.org_id.casefold() != row.planned.org_id.casefold():
+            raise SettingsError(
+                f"row {row.number} was sent for the org id {row.planned.org_id}; in the settings, "
+                f"{org.key} is another one now",
+                hint="A doubt is settled where it was sent: give the org its old id again, or a key of its own.",
             )
-        assert row.marker is not None
-        whole = states.get(row.marker, row)
-        if whole.is_open:
-            reconcilers[place].add(await _doubt(row, whole, writer=writer, clock=clock))
-        else:
-            outcome = whole.outcome or PROVEN_ABSENT
-            await writer.settle(row.number, row.marker, Settled(outcome=outcome))
-            org_key, sandbox = place
-            on_event(RowSettled(row=row.number, org=org_key, sandbox=sandbox, outcome=outcome))
-    broken: list[LedgerError] = []
-    async with anyio.create_task_group() as beside:
-        beside.start_soon(_stop_all, stop, reconcilers.values())
-        async with anyio.create_task_group() as tasks:
-            for reconciler in reconcilers.values():
-                tasks.start_soon(_run, reconciler, broken)
-        beside.cancel_scope.cancel()
-    if broken:
-        raise broken[0]
-    return await _end_anew(run, ledger=ledger, writer=writer)
+        if is_chosen(org, row.planned.sandbox):
+            chosen.append((org, row))
+    return chosen
 
 
-async def _stop_all(stop: Stop, reconcilers: Iterable[Reconciler]) -> None:
-    await stop.wait()
-    for reconciler in reconcilers:
-        reconciler.stop()
-
-
-async def _run(reconciler: Reconciler, broken: list[LedgerError]) -> None:
-    """A verdict that cannot be written ends its own sandbox's look-ups; the others go on."""
-    try:
-        await reconciler.run()
-    except LedgerError as error:
-        broken.append(error)
-
-
-async def _doubt(row: RowState, whole: RowState, *, writer: RunWriter, clock: Clock) -> Doubt:
+async def _take_in(
+    row: RowState,
+    whole: RowState,
+    doubts: LaneDoubts,
+    *,
+    writer: RunWriter,
+    on_event: Callable[[Event], None],
+) -> None:
+    """Have a row settled, or settle it by what another run found out; *whole* is what all runs know."""
     assert row.marker is not None
     assert row.planned is not None
-    doubted = take_up(whole.doubt, clock)
-    if doubted != row.doubt:
-        await writer.write([writer.line(doubted, row=row.number, marker=row.marker)])
-    return Doubt(
-        row=row.number,
-        wanted=wanted_of(row.marker, row.planned),
-        outcome=doubted.outcome,
-        moment=doubted.moment,
-        sends=row.spent,
+    org, sandbox = row.planned.org, row.planned.sandbox
+    if not whole.is_open:
+        outcome = whole.outcome or PROVEN_ABSENT
+        await writer.settle(row.number, row.marker, Settled(outcome=outcome))
+        on_event(RowSettled(row=row.number, org=org, sandbox=sandbox, outcome=outcome))
+        return
+    # Sends are counted per run.
+    mine = replace(
+        whole, planned=None, sends=row.sends, cut_short=row.cut_short, is_sent=row.is_sent
     )
+    state = row if whole.doubt == row.doubt else mine
+    await doubts.add_again(row.number, sandbox, wanted_of(row.marker, row.planned), state)
 
 
-def _reconciler(
-    place: tuple[str, str],
-    *,
-    service: ConnectedService,
-    writer: RunWriter,
-    clock: Clock,
-    policy: Policy,
-    on_event: Callable[[Event], None],
-) -> Reconciler:
-    org, sandbox = place
-    lane = service.lane_of(org)
-
-    def settled(doubt: Doubt, outcome: Outcome) -> None:
-        on_event(RowSettled(row=doubt.row, org=org, sandbox=sandbox, outcome=outcome))
-
-    def looked(waiting: int, left_s: float) -> None:
-        on_event(Settling(org=org, sandbox=sandbox, waiting=waiting, left_s=left_s))
-
-    def resend(doubt: Doubt) -> None:  # pragma: no cover - `may_send=False` in the policy
-        raise AssertionError(f"row {doubt.row}: reconcile sends nothing")
-
-    return Reconciler(
-        look=lambda: lane.list(sandbox),
-        ledger=writer,
-        clock=clock,
-        policy=policy,
-        settled=settled,
-        resend=resend,
-        looked=looked,
-    )
+async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts]) -> None:
+    await stop.wait()
+    for doubts in lanes:
+        doubts.stop()
 
 
 async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunState:

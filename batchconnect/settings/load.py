@@ -22,6 +22,7 @@ from batchconnect.options import OPTIONS, RunOptions, merge
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin
 from batchconnect.settings.service_url import canonical_host
+from batchconnect.settings.shown import without_values
 from batchconnect.settings.source import (
     FILE_VARIABLE,
     FromEnvironment,
@@ -79,6 +80,21 @@ def load_settings(
     """
     given = options or RunOptions()
     file = _find_file(path, environ)
+    try:
+        return _loaded(file, environ, given, flags=flags, resolve_secrets=resolve_secrets)
+    except SettingsError as error:
+        told, hint = without_values(error.message, file, environ), error.hint
+    raise SettingsError(told, hint=hint and without_values(hint, file, environ))
+
+
+def _loaded(
+    file: FromFile,
+    environ: Mapping[str, str],
+    given: RunOptions,
+    *,
+    flags: bool,
+    resolve_secrets: bool,
+) -> Settings:
     environment = read_environment(environ, file.orgs)
     origin = Origin(given=_names(given, flags=flags), environment=environment, file=file)
     _refuse_both_ways(environment, file)

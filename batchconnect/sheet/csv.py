@@ -7,18 +7,34 @@ row begins and can read one row again without keeping any.
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, Row, letters
-from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, is_blank, read
+from batchconnect.sheet.csv_trouble import (
+    DELIMITERS,
+    hidden_columns,
+    looked_for,
+    quoted_behind_blanks,
+    swallowed,
+    too_few,
+    too_many,
+)
+from batchconnect.sheet.header import (
+    LOOK_AT,
+    MOST_COLUMNS,
+    REQUIRED,
+    Layout,
+    find,
+    is_blank,
+    read,
+)
 from batchconnect.sheet.read_ahead import ReadAhead
 from batchconnect.sheet.source import BLOCK, Source
 from batchconnect.sheet.text import Lines, utf8
 
-DELIMITERS = (",", ";", "\t", "|")
 _SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 _ONE_ROW = 1 << 13
 """Bytes to read at once where one row is wanted."""
@@ -74,6 +90,7 @@ class CsvSheet:
     def __init__(self, source: Source, *, name: str, encoding: str | None = None) -> None:
         self.name = name
         self.blank_rows = 0
+        self.template_rows = 0
         self._origin = source
         self._text, offset, warnings = utf8(source, place=name, encoding=encoding)
         start = _Start(offset=offset, line=1, number=1)
@@ -82,9 +99,10 @@ class CsvSheet:
             # Excel takes such a line as an order: it shows the header as row 1.
             delimiters, offset = said
             start = _Start(offset=offset, line=2, number=1)
+        self._warnings = [*source.warnings, *warnings]
         self._delimiter, self._layout, self._body = self._find_header(start, delimiters)
         self._ahead = ReadAhead(self._text, source.check)
-        self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
+        self._warnings += self._layout.warnings
         self._nameless = set(self._layout.nameless)
 
     @property
@@ -122,7 +140,7 @@ class CsvSheet:
             SheetError: As of `rows`.
         """
         self._origin.check()
-        self.blank_rows = 0
+        self.blank_rows = self.template_rows = 0
         make, width = self._layout.row, self._layout.named
         exact, is_typed = not self._layout.nameless, not self._layout.is_quoted
         for offset, line, number, cells in self._records(self._body, self._delimiter):
@@ -139,6 +157,7 @@ class CsvSheet:
             row = make(number, cells, place)
             if row is None:
                 self.blank_rows += 1
+                self.template_rows += not is_blank(cells)
             else:
                 yield row
         self._origin.check()
@@ -155,6 +174,11 @@ class CsvSheet:
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """Read some of the carried columns no more."""
+        self._layout = self._layout.without(carried)
+        self._warnings += warnings
 
     def close(self) -> None:
         """Let go of the file and of every cell."""
@@ -194,6 +218,8 @@ class CsvSheet:
                     cells = next(reader)
                 except csv.Error:
                     raise self._malformed(offset, line, number, delimiter) from None
+                if lines.line > line + 1:
+                    self._judge_long(cells, line, number, delimiter)
             yield offset, line, number, cells
             number += 1
             if number >> _NUMBER_BITS:
@@ -216,7 +242,7 @@ class CsvSheet:
         best: tuple[int, str, list[_Record], SheetError | None] | None = None
         for delimiter in delimiters:
             head, error = self._head(start, delimiter)
-            known = max((len(read(cells).known) for *_, cells in head), default=0)
+            known = max((len(read(cells[:MOST_COLUMNS]).known) for *_, cells in head), default=0)
             if best is None or known > best[0]:
                 best = known, delimiter, head, error
         assert best is not None
@@ -224,11 +250,26 @@ class CsvSheet:
         if error is not None and known < len(REQUIRED):
             raise error
         line_of = {number: line for _, line, number, _ in head}
-        layout = find(
-            [(number, cells) for _, _, number, cells in head],
-            place=self.name,
-            line=lambda number: f"{self.name}, line {line_of[number]}",
-        )
+        try:
+            layout = find(
+                [(number, cells) for _, _, number, cells in head],
+                place=self.name,
+                line=lambda number: f"{self.name}, line {line_of[number]}",
+            )
+        except SheetError as no_header:
+            is_wide = any(len(cells) > MOST_COLUMNS for *_, cells in head)
+            if known > 1 or is_wide or all(is_blank(cells) for *_, cells in head):
+                raise
+            rows = [(line, number, cells) for _, line, number, cells in head]
+            hidden = hidden_columns(rows, tried=delimiters, place=self.name)
+            hint = f"{looked_for(delimiters)} {no_header.hint}"
+            raise hidden or SheetError(no_header.message, hint=hint) from None
+        titles = next(cells for *_, number, cells in head if number == layout.header.row_number)
+        if quoted_behind_blanks(titles):
+            self._warnings.append(
+                f"{self.name}: blanks stand before quotes, so the quotes are part of the cells and are "
+                "sent with names and keys; remove the blanks between delimiter and quote"
+            )
         body = layout.header.row_number + 1
         for offset, line, number, _ in head:
             if number == body:
@@ -267,22 +308,25 @@ class CsvSheet:
             return
         place = f"{self.name}, line {line} (row {number})"
         if len(cells) < layout.named:
-            raise SheetError(
-                f"{place}: {len(cells)} cells, but the header has {layout.named}",
-                hint="Write a delimiter for each cell, blank ones too. Excel leaves some out at the "
-                "end of rows: save the sheet as XLSX, or move a column without blanks to the end.",
-            )
+            raise _ragged(place, cells, layout.named, too_few(cells, delimiter=self._delimiter))
         if any(cell.strip() for cell in cells[layout.width :]):
-            raise SheetError(
-                f"{place}: {len(cells)} cells, but the header has {layout.width}",
-                hint='A cell that holds the delimiter needs quotes: `"Acme, Inc."`.',
-            )
+            raise _ragged(place, cells, layout.width, too_many(cells))
         for position in self._nameless.copy():
             if position < len(cells) and cells[position].strip():
                 self._nameless.discard(position)
                 self._warnings.append(
                     f"{place}: column {letters(position)} has no header, so its cells are not read"
                 )
+
+    def _judge_long(self, cells: Sequence[str], line: int, number: int, delimiter: str) -> None:
+        """Look whether a row of several lines has swallowed others: its key would be sent as a text."""
+        for position in swallowed(cells, delimiter):
+            raise SheetError(
+                f"{self.name}, line {line} (row {number}): the quoted cell {letters(position)}{number} "
+                f"of {len(cells[position]):,} characters holds whole rows",
+                hint="A quote is too many or too few in this row, so what stands below it became one "
+                "cell. A quote inside a quoted cell is written twice.",
+            )
 
     def _malformed(self, offset: int, line: int, number: int, delimiter: str) -> SheetError:
         """Say what is wrong with the quotes of the record that begins at *offset*."""
@@ -320,3 +364,9 @@ class CsvSheet:
             f"{self.name}, line {line} (row {number}): a cell has more than {limit:,} characters",
             hint="No column of ours needs that; is a quote or a delimiter missing?",
         )
+
+
+def _ragged(place: str, cells: Sequence[str], wanted: int, why: tuple[str, str]) -> SheetError:
+    what, remedy = why
+    count = f"{len(cells)} cell{'s' * (len(cells) != 1)}, but the header has {wanted}"
+    return SheetError(f"{place}: {count}{': ' * bool(what)}{what}", hint=remedy)

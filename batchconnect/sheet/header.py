@@ -8,19 +8,22 @@ do not matter.
 
 import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import WORKBOOK_COLUMNS
 from batchconnect.model.row import Cell, Header, Row, letters
-from batchconnect.model.secret import Secret
+from batchconnect.model.secret import Secret, is_entra_secret
 from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
+from batchconnect.sheet.loose_words import LOOSE_MEANINGS, loose_meaning
 from batchconnect.sheet.template import is_template_row
 
 LOOK_AT = 20
 """Rows at the top of a sheet among which the header is looked for."""
+MOST_COLUMNS = 1 << 14
+"""Cells of a row at most: as many as Excel has."""
 REQUIRED = tuple(column for column in Column if column.info.is_required)
 
 _REPORT_SIGNS = (frozenset({"row", "status"}), frozenset({"status", "error", "hint"}))
@@ -29,6 +32,10 @@ _WORKBOOK_SIGN = frozenset(WORKBOOK_COLUMNS)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run; our reports put a `'` before it."""
 
+_MOST_COMPARED = 200
+"""Unknown headers that are compared with our words: the comparison takes long, and a person reads one hint."""
+_LONGEST_COMPARED = 60
+"""Letters of such a header."""
 _NAME, _KEY = Column.NAME, Column.SERVICE_PRINCIPAL_KEY
 """Looked up once: a member of an enum costs more than the rest of a cell."""
 
@@ -53,19 +60,28 @@ class Reading:
 def read(cells: Sequence[object]) -> Reading:
     """Read a row of cells as a header; what is not a text counts as blank."""
     plain = [letters_of(cell) if isinstance(cell, str) else "" for cell in cells]
-    known: dict[Column, tuple[int, ...]] = {}
+    known: dict[Column, list[int]] = {}
+    loose: dict[Column, list[int]] = {}
     for position, word in enumerate(plain):
         if (column := MEANINGS.get(word)) is not None:
-            known[column] = (*known.get(column, ()), position)
+            known.setdefault(column, []).append(position)
+        elif word and (column := loose_meaning(str(cells[position]))) is not None:
+            loose.setdefault(column, []).append(position)
+    known = loose | known
+    meant = {position for positions in known.values() for position in positions}
     ours = {REPORT_KEYS[word] for word in plain if word in REPORT_KEYS}
     is_report = any(sign <= ours for sign in _REPORT_SIGNS)
     reports = frozenset(i for i, word in enumerate(plain) if is_report and word in REPORT_KEYS)
     unknown = tuple(
         i
         for i, cell in enumerate(cells)
-        if isinstance(cell, str) and cell.strip() and plain[i] not in MEANINGS and i not in reports
+        if isinstance(cell, str) and cell.strip() and i not in meant and i not in reports
     )
-    return Reading(known=known, reports=reports, unknown=unknown)
+    return Reading(
+        known={column: tuple(positions) for column, positions in known.items()},
+        reports=reports,
+        unknown=unknown,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +100,19 @@ class Layout:
     is_quoted: bool
     """The sheet is a CSV report of ours that a person feeds back: what looks like a formula is quoted."""
     warnings: tuple[str, ...]
+
+    def without(self, carried: Collection[int]) -> "Layout":
+        """The same columns but for some of the carried ones, named by their places in `Header.carried`."""
+        header = self.header
+        kept = [at for at in range(len(header.carried)) if at not in carried]
+        return replace(
+            self,
+            header=replace(
+                header,
+                carried=tuple(header.carried[at] for at in kept),
+                carried_at=tuple(header.carried_at[at] for at in kept),
+            ),
+        )
 
     def row(self, number: int, cells: Sequence[Cell], offset: int) -> Row | None:
         """
@@ -138,9 +167,15 @@ def find(
         place: The sheet, for messages.
         line: Tells the place of a row, for messages.
     Raises:
-        SheetError: No row, or more than one, names every required column, or two columns mean
-            the same.
+        SheetError: No row, or more than one, names every required column, two columns mean the same,
+            or a row has more cells than any sheet of ours.
     """
+    for number, cells in rows[:LOOK_AT]:
+        if len(cells) > MOST_COLUMNS:
+            raise SheetError(
+                f"{line(number)}: {len(cells):,} cells; a sheet has at most {MOST_COLUMNS:,} columns",
+                hint="Delete the columns that nobody needs. Is it the right file?",
+            )
     head = [(number, cells, read(cells)) for number, cells in rows[:LOOK_AT]]
     found = [entry for entry in head if not entry[2].missing]
     if len(found) > 1:
@@ -192,21 +227,23 @@ def no_header(
 
 
 def _resembling(column: Column, cells: Sequence[object], reading: Reading) -> str | None:
-    """The unknown header that comes nearest to a missing column, as a sentence."""
-    words = [word for word, meaning in MEANINGS.items() if meaning is column]
+    """The unknown header that comes nearest to a missing column, as a sentence without its text."""
+    words = [word for word, meaning in {**LOOSE_MEANINGS, **MEANINGS}.items() if meaning is column]
     best, best_at = 0.7, None
-    for position in reading.unknown:
+    for position in reading.unknown[:_MOST_COMPARED]:
         plain = letters_of(str(cells[position]))
+        if len(plain) > _LONGEST_COMPARED:
+            continue
         likeness = max(difflib.SequenceMatcher(None, plain, word).ratio() for word in words)
         if likeness > best:
             best, best_at = likeness, position
     if best_at is None and column is Column.SERVICE_PRINCIPAL_KEY:
-        secretive = (i for i in reading.unknown if looks_secret(str(cells[i])))
+        compared = reading.unknown[:_MOST_COMPARED]
+        secretive = (i for i in compared if looks_secret(str(cells[i])))
         best_at = next(secretive, None)
-    if best_at is None:
+    if best_at is None or is_entra_secret(str(cells[best_at])):
         return None
-    text = " ".join(str(cells[best_at]).split())[:40]
-    return f"If column {letters(best_at)} (`{text}`) means `{column}`, rename it so."
+    return f"If column {letters(best_at)} means `{column}`, rename it so."
 
 
 def _layout(
@@ -214,22 +251,29 @@ def _layout(
 ) -> Layout:
     for column, positions in reading.known.items():
         if len(positions) > 1:
-            both = " and ".join(f"{letters(i)}{number} (`{cells[i]}`)" for i in positions)
+            first, second, *more = (f"{letters(i)}{number}{_shown(cells[i])}" for i in positions)
+            rest = f" (and {len(more)} more)" if more else ""
             raise SheetError(
-                f"{line(number)}: {both} both mean `{column}`",
+                f"{line(number)}: {first} and {second} both mean `{column}`{rest}",
                 hint="Delete or rename one of them; we cannot know which one holds.",
             )
     warnings: list[str] = []
     carried: dict[int, str] = {}
+    titles = _Titles()
     for position in reading.unknown:
         title = " ".join(str(cells[position]).split()).lstrip("\ufeff")
-        if looks_secret(title):
+        if is_entra_secret(title):
             warnings.append(
-                f"{line(number)}: column {letters(position)} (`{title}`) looks like a secret; "
-                "it is not carried into the reports"
+                f"{line(number)}: the header of column {letters(position)} has the shape of a client "
+                "secret; the column is not carried into the reports"
+            )
+        elif looks_secret(title):
+            warnings.append(
+                f"{line(number)}: column {letters(position)} has a header of {len(title)} characters "
+                "that looks like a secret's; it is not carried into the reports"
             )
         else:
-            carried[position] = _distinct(title, carried.values())
+            carried[position] = titles.distinct(title)
     named = max((i for i, cell in enumerate(cells) if not is_blank([cell])), default=-1) + 1
     ours = {REPORT_KEYS[letters_of(str(cells[i]))] for i in reading.reports}
     header = Header(
@@ -249,10 +293,25 @@ def _layout(
     )
 
 
-def _distinct(title: str, taken: Collection[str]) -> str:
-    """The title itself, or with a number where an earlier column bears it."""
-    candidate, count = title, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{title} ({count})"
-    return candidate
+def _shown(cell: object) -> str:
+    """The text of a header in brackets where it is a plain word; what else stands there may be a key."""
+    text = str(cell)
+    return f" (`{' '.join(text.split())}`)" if letters_of(text) in MEANINGS else ""
+
+
+class _Titles:
+    """The titles of carried columns: one that an earlier column bears gets a number."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
+
+    def distinct(self, title: str) -> str:
+        """The title itself, or with the next number that is free."""
+        candidate, count = title, self._counts.get(title, 1)
+        while candidate in self._taken:
+            count += 1
+            candidate = f"{title} ({count})"
+        self._counts[title] = count
+        self._taken.add(candidate)
+        return candidate

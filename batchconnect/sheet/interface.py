@@ -1,6 +1,6 @@
 """What every kind of sheet offers: rows in the input's order, and each of them again by its place."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from batchconnect.model.row import Header, Row
@@ -39,6 +39,11 @@ class Sheet(Protocol):
         """Blank rows skipped so far; complete once `rows` has come to its end."""
         ...
 
+    @property
+    def template_rows(self) -> int:
+        """Of the blank rows, those that are the template's own: nobody filled them in."""
+        ...
+
     def rows(self) -> Iterator[Row]:
         """
         Every row that is not blank, in input order; may be asked for more than once.
@@ -54,6 +59,16 @@ class Sheet(Protocol):
 
         Raises:
             SheetError: The file has changed since it was opened.
+        """
+        ...
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """
+        Read some of the carried columns no more, as if the sheet had none of them.
+
+        Args:
+            carried: Their places in `Header.carried`.
+            warnings: Why, one line each; they stand behind the sheet's other warnings.
         """
         ...
 

@@ -21,6 +21,26 @@ _STRANGERS = (
     (rb"\s*<\?xml", "XML, perhaps of Excel 2003", _AS_XLSX),
     (rb"\x09[\x00\x02\x04\x08][\x04-\x10]\x00", "an Excel file without its container", _AS_XLSX),
     (rb"\{\\rtf", "a rich text document", _AS_XLSX),
+    (
+        rb"id;p[^\r\n]*[\r\n]+(p;p|f;p|b;[yx]|c;[yx]|o;|nn;|ne;)",
+        "SYLK (a sheet saved as .slk)",
+        _AS_XLSX,
+    ),
+    (rb"table\r?\n0,1\r?\n", "DIF (Data Interchange Format)", _AS_XLSX),
+    (
+        rb"(?s:[\x02\x03\x30\x31\x43\x83\x8b\xf5].[\x01-\x0c][\x01-\x1f].{8}\x00\x00)",
+        "a dBase file",
+        _AS_XLSX,
+    ),
+    (rb"\x00\x00[\x02\x1a]\x00", "a Lotus 1-2-3 or Quattro Pro workbook", _AS_XLSX),
+    (
+        rb"(?s:.{1,4000}?)PK\x03\x04(?s:.{26})(?:xl/|\[Content_Types\]|_rels/|mimetype|docProps/)",
+        (
+            "a packed workbook behind a beginning of another kind, as in a self-extracting archive "
+            "(something stands before the workbook)"
+        ),
+        "Ask for the workbook itself, or open it and save it anew.",
+    ),
     (rb"%pdf-", "a PDF", "Ask for the table itself, as XLSX or CSV."),
     (rb"\x1f\x8b|7z\xbc\xaf|rar!|bzh|\xfd7zxz", "a packed file", "Unpack it first."),
     (rb"par1|sqlite format 3|\x89png|gif8|\xff\xd8\xff", "no table of text", "Export it as CSV."),

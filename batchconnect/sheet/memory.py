@@ -6,13 +6,14 @@ The same rules hold as for a file: a value of ours is a text (or a `Secret`), or
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import MASK, Secret
-from batchconnect.sheet.header import find
+from batchconnect.sheet.header import find, is_blank
 from batchconnect.sheet.not_text import kind_and_text
 
 _HEADER_ROW = 0
@@ -34,6 +35,7 @@ class MemorySheet:
     def __init__(self, rows: Iterable[Mapping[str, object]], *, name: str = "rows") -> None:
         self.name = name
         self.blank_rows = 0
+        self.template_rows = 0
         titles, table = _table(rows)
         self._layout = find([(_HEADER_ROW, titles)], place=name, line=lambda _: f"{name}, columns")
         columns = {position: column for column, position in self._layout.header.columns.items()}
@@ -55,11 +57,12 @@ class MemorySheet:
 
     def rows(self) -> Iterator[Row]:
         """Every row that is not blank, in the order given."""
-        self.blank_rows = 0
+        self.blank_rows = self.template_rows = 0
         for offset in range(len(self._rows)):
             row = self._row(offset)
             if row is None:
                 self.blank_rows += 1
+                self.template_rows += not is_blank(self._rows[offset])
             else:
                 yield row
 
@@ -74,6 +77,11 @@ class MemorySheet:
         if row is None:
             raise SheetError(f"{self.name}: row {offset + 1} is blank")
         return row
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """Read some of the carried columns no more."""
+        self._layout = self._layout.without(carried)
+        self._layout = replace(self._layout, warnings=(*self._layout.warnings, *warnings))
 
     def close(self) -> None:
         """Let go of every cell."""

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.sheet.likely_encoding import advice, likely_encodings, looks_written
 from batchconnect.sheet.source import BLOCK, MemorySource, Source
 
 LONGEST_LINE = 1 << 20
@@ -21,7 +22,9 @@ _MARKS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_LIKELY = "äöüßÄÖÜéèêëàâçñíóúáîïôûåæøÅÆØ€\N{EN DASH}\N{EM DASH}„“”\N{RIGHT SINGLE QUOTATION MARK}ł"
+_ENOUGH = 1 << 16
+"""Bytes that tell an encoding, as far as any do."""
+_CTRL_Z = b"\x1a"
 
 
 class Lines:
@@ -53,8 +56,9 @@ class Lines:
             try:
                 text = raw.decode()
             except UnicodeDecodeError as error:
-                raise wrong_encoding(
-                    raw, "UTF-8", place=f"{self._place}, line {self.line}", at=error.start
+                sample = self._source.read(self.end, _ENOUGH)
+                raise _wrong_encoding(
+                    sample, "UTF-8", place=f"{self._place}, line {self.line}", byte=raw[error.start]
                 ) from None
             if "\0" in text:
                 raise _nul(raw, place=f"{self._place}, line {self.line}")
@@ -76,6 +80,12 @@ class Lines:
                     f"{self._place}, line {self.line}: longer than {LONGEST_LINE:,} bytes",
                     hint="This is hardly a sheet; is it the right file?",
                 )
+        if rest.endswith(_CTRL_Z):
+            raise SheetError(
+                f"{self._place}, line {self.line}: the text ends with the end mark of old DOS programs "
+                "(Ctrl-Z)",
+                hint="Delete this last character, or save the sheet again as `CSV UTF-8`.",
+            )
         if rest:
             yield rest
 
@@ -102,13 +112,35 @@ def utf8(source: Source, *, place: str, encoding: str | None) -> tuple[Source, i
     for mark, name in _MARKS:
         if head.startswith(mark):
             data = read_all(source)[len(mark) :]
-            return _decoded(data, name, place=place), 0, []
+            warnings = []
+            if encoding is not None and codecs.lookup(encoding).name not in (name, name[:6]):
+                warnings = [_not_used(place, encoding, f"begins with the mark of {name}")]
+            return _decoded(data, name, place=place), 0, warnings
     if encoding is None or codecs.lookup(encoding).name == "utf-8":
         return source, 0, []
     data = read_all(source)
     if not data.isascii() and b"\0" not in data and _is_utf8(data):
-        return source, 0, [f"{place}: the file is UTF-8, so `--encoding {encoding}` is not used"]
-    return _decoded(data, encoding, place=place), 0, []
+        return source, 0, [_not_used(place, encoding, "is UTF-8")]
+    return _decoded(data, encoding, place=place), 0, _doubts(data, encoding, place)
+
+
+def _not_used(place: str, encoding: str, why: str) -> str:
+    return f"{place}: the file {why}, so `--encoding {encoding}` is not used"
+
+
+def _doubts(data: bytes, encoding: str, place: str) -> list[str]:
+    """A warning where another encoding than the one that was said makes better text."""
+    first = re.search(rb"[^\x00-\x7f]", data)
+    if first is None:
+        return []
+    begins = data.rfind(b"\n", 0, first.start()) + 1
+    sample = data[begins : begins + _ENOUGH]
+    if looks_written(sample.decode(encoding, "ignore")) or not (likely := likely_encodings(sample)):
+        return []
+    names = " or ".join(f"`--encoding {name}` ({region})" for name, region in likely)
+    return [
+        f"{place}: in {encoding} the names look garbled, and they are sent so; is {names} meant?"
+    ]
 
 
 def check_encoding(encoding: str) -> None:
@@ -153,25 +185,37 @@ def _decoded(data: bytes, encoding: str, *, place: str) -> MemorySource:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(encoding, "replace")
         line = 1 + len(re.findall(r"\r\n|\r|\n", before))
-        raise wrong_encoding(
-            data[max(0, error.start - 40) : error.start + 40],
+        begins = max(data.rfind(end, 0, error.start) for end in (b"\n", b"\r")) + 1
+        raise _wrong_encoding(
+            data[begins : begins + _ENOUGH],
             encoding,
             place=f"{place}, line {line}",
-            at=min(40, error.start),
+            byte=data[error.start],
         ) from None
     return MemorySource(text.removeprefix("\ufeff").encode("utf-8", "surrogatepass"))
 
 
-def wrong_encoding(raw: bytes, encoding: str, *, place: str, at: int) -> SheetError:
+def _wrong_encoding(sample: bytes, encoding: str, *, place: str, byte: int) -> SheetError:
     """Say that bytes are not in an encoding, and which one is likely; the bytes may be a key's."""
-    likely = _guess(raw)
     return SheetError(
-        f"{place}: the text is not {encoding} (byte 0x{raw[at]:02x})",
-        hint=f"Save the sheet as `CSV UTF-8`, or say `--encoding {likely}` if that is what it is.",
+        f"{place}: the text is not {encoding} (byte 0x{byte:02x})",
+        hint=advice(sample, but=encoding),
     )
 
 
 def _nul(raw: bytes, *, place: str) -> SheetError:
+    text = raw.rstrip(b"\0\r\n\x1a")
+    if b"\0" not in text:
+        return SheetError(
+            f"{place}: the line {'ends with' if text else 'holds nothing but'} NUL bytes",
+            hint="The file was not written to its end (a full disk, a crash), or it was padded: rows may "
+            "be missing. Save the sheet again, or use an earlier copy.",
+        )
+    if raw.count(0) * 4 < len(raw):
+        return SheetError(
+            f"{place}: a NUL byte stands in the text",
+            hint="The file is damaged: save the sheet again as `CSV UTF-8`.",
+        )
     # Western UTF-16 has its NULs at every second byte: the odd ones in LE, the even ones in BE.
     likely = "utf-16-be" if raw[0::2].count(0) > raw[1::2].count(0) else "utf-16-le"
     return SheetError(
@@ -179,12 +223,3 @@ def _nul(raw: bytes, *, place: str) -> SheetError:
         hint="The file is damaged, or it is UTF-16: save it as `CSV UTF-8`, "
         f"or say `--encoding {likely}`.",
     )
-
-
-def _guess(raw: bytes) -> str:
-    """The encoding that makes most letters of the bytes that are not ASCII."""
-
-    def letters(name: str) -> int:
-        return sum(char in _LIKELY for char in raw.decode(name, "replace"))
-
-    return max(("cp1252", "mac_roman", "cp850", "cp1250"), key=letters)

@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 import anyio
 import orjson
 
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
-from batchconnect.model.secret import SHORTEST_REDACTED, Secret, redact
+from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.retry_after import retry_after_s
 from batchconnect.transport.stop import StopSignal
@@ -30,9 +31,7 @@ _HOLD_S = 10.0
 """Seconds in which nobody asks IMS again after all tries of a fetch failed."""
 _KEPT = 3
 """Tokens that an answer on its way may still repeat."""
-_DETAIL_LENGTH = 200
 _NOT_TOKEN = re.compile(r"[^\x21-\x7e]")
-_NOT_CODE = re.compile(r"[^A-Za-z0-9_.-]")
 _PASSING = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 )
@@ -151,10 +150,12 @@ class Token:
 
     def _judge(self, response: Response, answer: Mapping[str, object]) -> None:
         status = response.status
-        named = answer.get("error")
-        code = _NOT_CODE.sub("", named)[:64] if isinstance(named, str) else ""
-        code = self._redacted(code) or f"ims-{status}"
-        detail = self._redacted(str(answer.get("error_description") or ""))
+        foreign = ForeignText(
+            (secret for secret in (self._org.client_secret, self._token) if secret),
+            (self._org.client_id, self._org.org_id, self._org.key),
+        )
+        code = foreign.code(_text(answer, "error")) or f"ims-{status}"
+        detail = foreign.shown(_text(answer, "error_description"))
         refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
         if refused and status not in _PASSING:
             self._refused = SignInError(code, detail)
@@ -187,13 +188,6 @@ class Token:
             },
             body=urlencode(form).encode(),
         )
-
-    def _redacted(self, text: str) -> str:
-        """One short line without the secrets that an answer of IMS may repeat."""
-        secrets = [secret for secret in (self._org.client_secret, self._token) if secret]
-        if any(len(secret) < SHORTEST_REDACTED for secret in secrets):
-            return ""  # too short to be cut out of a text, so nothing of the text is kept
-        return " ".join(redact(text, secrets).split())[:_DETAIL_LENGTH]
 
 
 class Authorized:
@@ -263,6 +257,7 @@ class Authorized:
                 "x-gw-ims-org-id": org.org_id,
             },
             body=request.body,
+            departure=request.departure,
         )
 
 
@@ -272,6 +267,11 @@ def _json(response: Response) -> Mapping[str, object]:
     except orjson.JSONDecodeError:
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _text(answer: Mapping[str, object], name: str) -> str:
+    value = answer.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _life_s(expires_in: object) -> float:

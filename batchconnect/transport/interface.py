@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from batchconnect.model.fault import Fault
+
 
 class Purpose(StrEnum):
     """What a request is for; it decides who may repeat it."""
@@ -20,6 +22,18 @@ class Purpose(StrEnum):
     """Asks IMS for an access token."""
 
 
+@dataclass(slots=True)
+class Departure:
+    """
+    Whether a byte of a request may have left, for errors that nobody foresaw: they tell nothing of it.
+
+    The rings keep it: not while they hold the request back, surely maybe as soon as one of them hands it
+    to the wire. Where no ring tells, it may have left.
+    """
+
+    may_have_left: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One HTTP message to send. Headers and body may hold secrets, so neither shows in a repr."""
@@ -30,6 +44,8 @@ class Request:
     """Absolute, already encoded."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
+    departure: Departure = field(default_factory=Departure, repr=False, compare=False)
+    """The same one for every try. A ring that makes another request of this one hands it on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +78,7 @@ class TransportError(Exception):
         attempts: Tries of this request, this one included.
         throttled: How many of the tries were answered by THROTTLED.
         permanent: The same request would fail in the same way, so no ring repeats it.
+        fault: The foreign error behind it, where that is one that nobody foresaw.
     """
 
     def __init__(
@@ -73,6 +90,7 @@ class TransportError(Exception):
         attempts: int = 1,
         throttled: int = 0,
         permanent: bool = False,
+        fault: Fault | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
         self.code = code
@@ -81,6 +99,7 @@ class TransportError(Exception):
         self.attempts = attempts
         self.throttled = throttled
         self.permanent = permanent
+        self.fault = fault
 
 
 class StoppedError(TransportError):

@@ -56,6 +56,7 @@ class RateLimited:
         """
         slot = object()
         sent_at = await self._admit(request.purpose, slot)
+        request.departure.may_have_left = True
         try:
             response = await self._inner.send(request)
         except TransportError as error:

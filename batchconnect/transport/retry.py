@@ -185,6 +185,8 @@ class Retrying:
         """
         attempts = _Attempts()
         while True:
+            # What was tried before was surely not applied, and this try waits in the rings within.
+            request.departure.may_have_left = False
             answer = await self._try(request)
             again = self._on(request, answer)
             attempts.record(

@@ -22,9 +22,11 @@ from yarl import URL
 
 from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.errors import SettingsError
+from batchconnect.model.fault import fault_of
 from batchconnect.transport.body import Body
 from batchconnect.transport.interface import Request, Response, TransportError
 from batchconnect.transport.loopback import is_loopback
+from batchconnect.transport.proxy_gate import PROXY_SIGN_IN, ProxyGate
 
 IDLE_S = 2.0
 """Seconds. An idle socket that the server closes as we write leaves a row in doubt."""
@@ -36,6 +38,8 @@ _NEEDS_CLEANUP = sys.version_info < (3, 12, 8) or sys.version_info[:3] == (3, 13
 class _Trace:
     """What aiohttp's own trace saw of one request."""
 
+    gate: ProxyGate | None = None
+    """Of a request that goes through a proxy."""
     sent: bool = False
 
 
@@ -48,7 +52,10 @@ async def _headers_sent(
     # puts the headers into a buffer after it; the buffer meets the socket with the body's first chunk.
     # So the signal is always *before* the first byte: fired and not sent is possible (a doubt too
     # many), not fired and sent is not. A proxy's CONNECT has no traces, so it does not count as sent.
-    context.trace_request_ctx.sent = True
+    trace: _Trace = context.trace_request_ctx
+    trace.sent = True
+    if trace.gate is not None:
+        trace.gate.leave(trace, let_through=True)
 
 
 class Wire:
@@ -82,6 +89,7 @@ class Wire:
         self._allowed_hosts = allowed_hosts
         self._sockets = sockets
         self._proxy = proxy
+        self._gate = ProxyGate()
         self._tls = _trust(ca_bundle)
         self._timeout = aiohttp.ClientTimeout(
             total=deadline_s, connect=connect_timeout_s, sock_read=read_timeout_s
@@ -137,7 +145,12 @@ class Wire:
 
     async def _exchange(self, request: Request, url: URL) -> Response:
         assert self._session is not None, "use the wire as a context manager"
-        trace = _Trace()
+        is_proxied = self._proxy is not None and not is_loopback(url.host)
+        trace = _Trace(gate=self._gate if is_proxied else None)
+        if is_proxied:
+            await self._gate.enter(trace)
+            if self._gate.is_refused:
+                raise _proxy_refused(url)
         try:
             # NOTE: aiohttp 3.14 sends a request again after a lost kept-alive socket, but only for
             # its IDEMPOTENT_METHODS (GET, HEAD, OPTIONS, TRACE, PUT, DELETE): never a POST.
@@ -147,21 +160,34 @@ class Wire:
                 data=request.body,
                 headers=request.headers,
                 allow_redirects=False,
-                proxy=None if is_loopback(url.host) else self._proxy,
+                proxy=self._proxy if is_proxied else None,
                 trace_request_ctx=trace,
             )
         except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
             code, detail = _translate(error)
+            fault = fault_of(error) if code == _UNFORESEEN else None
+            self._gate.is_refused |= code == PROXY_SIGN_IN
         else:
             # Out here, where the deadline ends the body and not the answer: its headers are known.
             return await _read(answer)
+        finally:
+            self._gate.leave(trace, let_through=trace.sent)
+        if self._gate.is_refused and code == PROXY_SIGN_IN:
+            raise _proxy_refused(url)
         # Raised out here, so that no foreign error with the request's headers in it hangs on as context.
         raise TransportError(
             code,
             sent=trace.sent,
             detail=f"{url.host}: {detail}",
             permanent=code in _OURS and not trace.sent,
+            fault=fault,
         )
+
+
+def _proxy_refused(url: URL) -> TransportError:
+    return TransportError(
+        PROXY_SIGN_IN, sent=False, detail=f"{url.host}: the proxy answered 407", permanent=True
+    )
 
 
 async def _read(answer: aiohttp.ClientResponse) -> Response:
@@ -251,7 +277,9 @@ _WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 Every foreign error's word in the report, from the special to the general, as they inherit from each
 other. None says whether a byte was sent; only the trace does.
 """
-_OURS = frozenset({"bad_request", "unexpected"})
+_UNFORESEEN = "unexpected"
+_SIGN_IN = 407
+_OURS = frozenset({"bad_request", _UNFORESEEN})
 """What a repetition would not mend: a request that cannot be written, and an error without a name."""
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refused",
@@ -264,7 +292,7 @@ _UNREACHABLE = {
 
 def _translate(error: Exception) -> tuple[str, str]:
     """Word and one line for a foreign error; nothing of the message itself is in the line."""
-    code = next((word for kinds, word in _WORDS if isinstance(error, kinds)), "unexpected")
+    code = next((word for kinds, word in _WORDS if isinstance(error, kinds)), _UNFORESEEN)
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     number = cause.errno if isinstance(cause, OSError) else None
     if code == "unreachable":
@@ -278,4 +306,5 @@ def _translate(error: Exception) -> tuple[str, str]:
         detail = f"certificate: {getattr(error.certificate_error, 'verify_message', 'not valid')}"
     elif isinstance(error, aiohttp.ClientHttpProxyError):
         detail = f"the proxy answered {error.status}"
+        code = PROXY_SIGN_IN if error.status == _SIGN_IN else code
     return code, detail

@@ -7,11 +7,18 @@ workbook does not hold as text, a spreadsheet's error, half a character.
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import NotText, Row
 from batchconnect.model.secret import Secret
-from batchconnect.validation.damage import has_surrogate, is_spreadsheet_error
-from batchconnect.validation.entra import check_key
-from batchconnect.validation.finding import error
+from batchconnect.validation.damage import (
+    has_surrogate,
+    is_formula_text,
+    is_marked_as_text,
+    is_spreadsheet_error,
+)
+from batchconnect.validation.entra import judge_key
+from batchconnect.validation.finding import NOTHING, Problems, error, warning
+from batchconnect.validation.misplaced_key import is_misplaced, key_of, misplaced
 from batchconnect.validation.reference import References, is_reference
 from batchconnect.validation.rules import RULES
 
@@ -33,6 +40,21 @@ _KINDS = {
         "an ODS file does not give it back as it was typed",
         "Remove the tab, or save the sheet as XLSX or `CSV UTF-8`.",
     ),
+    "text with a line break": (
+        "a text with a line break of LibreOffice's",
+        "where it was meant to stand cannot be known",
+        "Type the value again in one line, or save the sheet as XLSX or `CSV UTF-8`.",
+    ),
+    "text with marks": (
+        "a text with something inside that is no text (ruby, a field, a footnote)",
+        "which letters were meant cannot be known",
+        "Type the value again as plain text.",
+    ),
+    "unclear": (
+        "something that two readers of the file do not see alike",
+        "what was typed cannot be known",
+        "Type the value again, in a spreadsheet program, and save the sheet anew.",
+    ),
     "secret": (
         "a secret",
         "only `servicePrincipalKey` takes one",
@@ -40,6 +62,10 @@ _KINDS = {
     ),
 }
 """What the cell holds, what that means, and how to mend it."""
+_TEXT_MARKS = frozenset("=' ")
+"""What a cell begins with that a spreadsheet was to take as a text."""
+_AS_TYPED = frozenset({Column.NAME, Column.DESCRIPTION, Column.SERVICE_PRINCIPAL_KEY})
+"""Columns whose cells are sent with all that stands around them."""
 _UNKNOWN_KIND = ("something", "what was typed can no longer be known", _RETYPE)
 _NO_SECRET = Secret("")
 
@@ -53,11 +79,12 @@ class Cells:
         found: Grows by what is wrong, in the order in which the columns are read.
     """
 
-    __slots__ = ("_cells", "_found")
+    __slots__ = ("_cells", "_found", "_key")
 
     def __init__(self, row: Row, found: list[Problem]) -> None:
         self._cells = row.cells
         self._found = found
+        self._key = key_of(row)
 
     def text(self, column: Column) -> str | None:
         """The cell as typed, None where it is refused whatever column it stands in."""
@@ -66,6 +93,9 @@ class Cells:
             self._found.append(_not_text(column, cell))
             return None
         text = cell if isinstance(cell, str) else cell.reveal()
+        if is_misplaced(column, text, self._key):
+            self._found.append(misplaced(column, text, self._key))
+            return None
         if "#" in text and is_spreadsheet_error(text):
             what = "the cell holds a spreadsheet's error (as `#REF!` or `#####`)"
             fix = "Repair the formula, or type the value itself into a column formatted as text."
@@ -75,6 +105,8 @@ class Cells:
             what = f"the cell of {len(text)} characters holds half of a character (a surrogate)"
             self._found.append(error(column, "cell_surrogate", what, "Type the value again."))
             return None
+        if text[:1] in _TEXT_MARKS:
+            self._found += _marked(column, text)
         return text
 
     def required(self, column: Column) -> str:
@@ -98,26 +130,36 @@ class Cells:
         self._found += problems
         return value or ""
 
-    def key(self, references: References) -> Secret:
-        """The client secret, a reference resolved; an empty one where it is refused."""
+    def key(self, references: References) -> Secret | Reference:
+        """The client secret, or where it stands; an empty secret where it is refused."""
         text = self.required(Column.SERVICE_PRINCIPAL_KEY)
         if not text:
             return _NO_SECRET
-        secret = references.resolve(text) if is_reference(text) else Secret(text)
-        if isinstance(secret, Problem):
-            self._found.append(secret)
+        key = references.form(text) if is_reference(text) else Secret(text)
+        value = key
+        if isinstance(key, Reference):
+            if not references.are_resolved:
+                return key
+            # Only whether it can be sent is known from here on; its turn may be hours away.
+            value = references.resolve(text)
+        if isinstance(key, Problem) or isinstance(value, Problem):
+            self._found += [one for one in (key, value) if isinstance(one, Problem)][:1]
             return _NO_SECRET
-        if not secret or secret.reveal().isspace():
-            self._found.append(_empty_reference())
-            return _NO_SECRET
-        self._found += check_key(secret.reveal())
-        return secret
+        assert isinstance(value, Secret)
+        self._found += judge_key(value)
+        return key
 
 
-def _empty_reference() -> Problem:
-    what = "the reference leads to an empty secret"
-    fix = "Put the secret into the variable or file that the cell names."
-    return error(Column.SERVICE_PRINCIPAL_KEY, "reference_empty", what, fix)
+def _marked(column: Column, text: str) -> Problems:
+    """The warning for a mark that keeps a spreadsheet from changing a cell, and is no part of its value."""
+    fix = "Type the value alone, in a column formatted as text."
+    if is_formula_text(text):
+        what = 'the cell is a formula that was kept as a text, as `="00123"`; it is taken as typed'
+        return (warning(column, "cell_formula_text", what, fix),)
+    if column in _AS_TYPED and is_marked_as_text(text):
+        what = "the cell begins with an apostrophe, a spreadsheet's mark of a text; it is sent as typed"
+        return (warning(column, "cell_apostrophe", what, fix),)
+    return NOTHING
 
 
 def _not_text(column: Column, cell: NotText) -> Problem:

@@ -11,6 +11,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Header, Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
@@ -20,6 +21,7 @@ from batchconnect.validation.finding import NOTHING, has_error, located
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
 from batchconnect.validation.reference import References
+from batchconnect.validation.stray import commented_out, what_it_is
 from batchconnect.validation.valid_pattern import Texts, valid_texts
 
 
@@ -37,11 +39,19 @@ class BaseConnection:
     """The user's description as typed, without marker."""
     target: Target
     """As it is sent; `Target.compared` is what is compared."""
-    service_principal_key: Secret = field(repr=False)
+    service_principal_key: Secret | Reference = field(repr=False)
+    """As it stands in the sheet: what names a key becomes the key when the row's turn has come."""
     marker: str
     """`bc1-` and 26 characters: the identity of the row, which it bears at Adobe for good."""
     findings: tuple[Problem, ...] = ()
     """Warnings and notes."""
+
+    @property
+    def secret(self) -> Secret:
+        """The key of a row whose turn has come."""
+        key = self.service_principal_key
+        assert isinstance(key, Secret), "a reference is resolved before its row is sent"
+        return key
 
     @property
     def description(self) -> str:
@@ -68,7 +78,7 @@ def parse(
         orgs: The orgs that a row may name.
         org: `--org`; fills a blank cell only.
         sandbox: `--sandbox`; fills a blank cell only, and wins over the org's default.
-        references: Resolves what stands for a secret.
+        references: Judges what stands for a secret.
         strict: Warnings are errors.
 
     Returns:
@@ -76,11 +86,16 @@ def parse(
         columns. No finding repeats what stands in a refused cell, since columns get swapped.
     """
     found: list[Problem] = []
-    texts = valid_texts(row) or _judged(row, references, found)
+    texts = valid_texts(row)
+    if texts is None:
+        texts = _judged(row, references, found)
+        found += commented_out(row, header)
     its_org, problems = choose_org(texts.org, org, orgs)
     found += problems
     its_sandbox, problems = choose_sandbox(texts.sandbox, sandbox, its_org)
     found += problems
+    if found and has_error(found):
+        found = [*what_it_is(row, found)]
     findings = located(found, header, row.number, strict=strict) if found else NOTHING
     if its_org is None or (findings and has_error(findings)):
         return Rejected(problems=findings)

@@ -17,11 +17,18 @@ _CURLED = re.compile("[\u2018-\u201f\u2039\u203a\u00ab\u00bb]")
 _ELLIPSES = ("\u2026", "...")
 _NO_BREAK = re.compile("[\u00a0\u202f]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_ESCAPED = re.compile("_x[0-9A-Fa-f]{4}_")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LINE_BREAK = re.compile("[\n\r\x0b\x0c\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?[Ee]\+\d{1,3}")
 _TRAILING_ZERO = re.compile(r"\d+[.,]0+")
+_FORMULA = re.compile(
+    r'\s*=\s*(?:".*"|[A-Z][A-Z.]*\(.*\)|\$?[A-Z]{1,3}\$?\d+(?:[&+*/:-].*)?)\s*',
+    re.IGNORECASE | re.DOTALL,
+)
+_APOSTROPHE = re.compile(r"'(?![a-z][ -])[^']*")
+"""Not the one of `'s-Hertogenbosch`, nor one that closes again."""
 _SPREADSHEET_ERROR = re.compile(
     r"\s*(?:#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!"
     r"|BUSY!|UNKNOWN!|EXTERNAL!|PYTHON!|GETTING_DATA)|#{3,})\s*",
@@ -90,6 +97,16 @@ def secret_damage(text: str) -> list[tuple[str, str]]:
         (text.endswith(_ELLIPSES), "key_cut_off", "ends with an ellipsis, so it is cut off"),
         (is_quoted, "key_quoted", "stands in quotation marks"),
         (
+            not is_quoted and inside[:1] == "'",
+            "key_apostrophe",
+            "begins with an apostrophe, as spreadsheets mark a text",
+        ),
+        (
+            has_escape(text),
+            "key_escape",
+            "holds `_x` and four digits, which stand for another character in a workbook's own text",
+        ),
+        (
             not is_quoted and _CURLED.search(text),
             "key_typographic",
             "has typographic quotation marks",
@@ -109,6 +126,11 @@ def secret_damage(text: str) -> list[tuple[str, str]]:
     return [(code, words) for is_so, code, words in cases if is_so]
 
 
+def has_escape(text: str) -> bool:
+    """Whether a text holds `_x0041_` or the like, which a workbook's own text means as a character."""
+    return "_x" in text and bool(_ESCAPED.search(text))
+
+
 def looks_rounded(text: str) -> bool:
     """Whether a text is what a spreadsheet makes of a long number: `1.23E+15`, `123.0`."""
     return bool(_SCIENTIFIC.fullmatch(text) or _TRAILING_ZERO.fullmatch(text))
@@ -117,6 +139,16 @@ def looks_rounded(text: str) -> bool:
 def is_spreadsheet_error(text: str) -> bool:
     """Whether a text is what a failed formula or a narrow column shows: `#REF!`, `########`."""
     return bool(_SPREADSHEET_ERROR.fullmatch(text))
+
+
+def is_formula_text(text: str) -> bool:
+    """Whether a text is a formula that nobody calculated: `="00123"`, `=T("x")`, `=A2&B2`."""
+    return bool(_FORMULA.fullmatch(text))
+
+
+def is_marked_as_text(text: str) -> bool:
+    """Whether a text begins with the apostrophe that a spreadsheet takes for a mark."""
+    return bool(_APOSTROPHE.fullmatch(text))
 
 
 def has_control(text: str) -> bool:

@@ -9,6 +9,7 @@ import re
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
+from batchconnect.model.secret import SHORTEST_REDACTED, Secret
 from batchconnect.model.target import Target
 from batchconnect.validation.damage import (
     clean,
@@ -18,6 +19,7 @@ from batchconnect.validation.damage import (
     secret_damage,
 )
 from batchconnect.validation.finding import NOTHING, Problems, error, note, warning
+from batchconnect.validation.placeholder import no_key
 from batchconnect.validation.reference import PREFIXES
 
 GUID_LENGTH = 36
@@ -98,6 +100,15 @@ def same_ids() -> Problems:
     return (warning(Column.SERVICE_PRINCIPAL_ID, "ids_equal", what, fix),)
 
 
+def judge_key(secret: Secret) -> Problems:
+    """Judge a client secret, wherever it stood."""
+    if not secret or secret.reveal().isspace():
+        what = "the reference leads to an empty secret"
+        fix = "Put the secret into the variable or file that the cell names."
+        return (error(Column.SERVICE_PRINCIPAL_KEY, "reference_empty", what, fix),)
+    return check_key(secret.reveal())
+
+
 def check_key(text: str) -> Problems:
     """
     Judge the client secret, which is sent byte for byte.
@@ -107,6 +118,9 @@ def check_key(text: str) -> Problems:
     """
     column = Column.SERVICE_PRINCIPAL_KEY
     copy = "Copy the secret's `Value` again, alone and whole."
+    why = no_key(text)
+    if why is not None:
+        return (error(column, "key_placeholder", f"the secret {why}", copy),)
     problems = []
     is_broken = has_line_break(text)
     if is_broken:
@@ -137,6 +151,9 @@ def check_key(text: str) -> Problems:
         warning(column, code, f"the secret {seen}; it is sent as typed", copy)
         for code, seen in secret_damage(text)
     ]
+    if len(text) < SHORTEST_REDACTED and not problems:
+        what = f"the secret has {len(text)} characters, Entra's have about 40; it is sent as typed"
+        problems.append(warning(column, "key_short", what, copy))
     return tuple(problems)
 
 

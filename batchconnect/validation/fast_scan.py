@@ -16,11 +16,14 @@ from batchconnect.model.row import Header, Row
 from batchconnect.model.target import Target
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
-from batchconnect.sheet.template import is_template_row
+from batchconnect.sheet.template import NOT_SENT
+from batchconnect.validation.damage import has_escape
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
+from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 from batchconnect.validation.placement import choose_org, choose_sandbox
-from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, pattern_of
+from batchconnect.validation.series import HEAD, Series
+from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, may_be_garbled, pattern_of
 
 _MOST_PLACES = 4096
 """OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
@@ -50,6 +53,7 @@ class FastScan:
         org: `--org`.
         sandbox: `--sandbox`.
         yields_rows: Whether the rows that are taken are told of, or only counted.
+        strict: Warnings are errors.
     """
 
     def __init__(
@@ -60,14 +64,18 @@ class FastScan:
         org: str | None,
         sandbox: str | None,
         yields_rows: bool = False,
+        strict: bool = False,
     ) -> None:
         self.doubles = Doubles(header)
         """Knows the rows that were taken."""
+        self.series = Series(header, strict=strict)
+        """Has seen them in their order."""
         self.rows = 0
         """How many were taken."""
         present = [column for column in Column if column in header.columns]
         self._pick = itemgetter(*(header.columns[column] for column in present))
         self._match = pattern_of(present).fullmatch
+        self._key_at = header.columns[Column.SERVICE_PRINCIPAL_KEY]
         self._carried_at = header.carried_at
         self._orgs = orgs
         self._org = org
@@ -84,9 +92,20 @@ class FastScan:
         found = self._match(joined)
         if found is None or MARKER in joined:
             return False
+        if not joined.isascii() and may_be_garbled(joined):
+            return False
         # One by one, and a bare tuple below: whatever is made for each row, a million rows pay for.
         name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
-        if tenant == principal or is_template_row(name):
+        key = cells[self._key_at]
+        if (
+            tenant == principal
+            or name.startswith(NOT_SENT)
+            or key[:3] in PLACEHOLDER_STARTS
+            or ("_x" in key and has_escape(key))
+            or key in name
+            or key in text
+            or key in (database, tenant, in_org, in_sandbox)
+        ):
             return False
         where = (in_org, in_sandbox)
         try:
@@ -98,6 +117,13 @@ class FastScan:
         org, sandbox, there = chosen
         # The pattern lets pass only what is canonical already; the rest is as in `Target.compared`.
         self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
+        series = self.series
+        seen = number, tenant, principal, key
+        _, _, principal_before, key_before = series.last
+        # As `may_go_on`: a call for each of a million rows would cost more than all that it asks.
+        if principal_before[:HEAD] == principal[:HEAD] or key_before == key:
+            series.look(seen)
+        series.last = seen
         self.rows += 1
         if not self._yields_rows:
             return True

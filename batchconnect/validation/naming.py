@@ -1,6 +1,7 @@
 """What people call things: the connection's name, its description, the sandbox."""
 
 import re
+from collections.abc import Iterator
 from unicodedata import is_normalized
 
 from batchconnect.model.column import Column
@@ -8,11 +9,12 @@ from batchconnect.model.identity import DESCRIPTION_LIMIT, MARKER_LENGTH, fits, 
 from batchconnect.model.outcome import Problem
 from batchconnect.validation.damage import has_control, has_misleading, looks_rounded
 from batchconnect.validation.finding import NOTHING, Problems, error, note, warning
+from batchconnect.validation.garbled import has_lost_letter, is_garbled
 
 LONGEST_NAME = 255
 """Characters; the service names no limit, so a longer name is a warning only."""
 
-_HEALTHY_NAME = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+_HEALTHY_NAME = re.compile(r"[!-~](?:[ ->@-~]{0,253}[!-~])?")
 _SANDBOX = re.compile(r"[a-z0-9][a-z0-9-]*")
 _RETYPE = "Type the name again in one line."
 
@@ -40,6 +42,7 @@ def check_name(text: str) -> Problems:
         what = "the name begins or ends with white space; it is sent as typed"
         fix = "Remove it; two names that differ in outer white space count as the same."
         problems.append(warning(Column.NAME, "name_outer_space", what, fix))
+    problems += _changed(Column.NAME, text)
     if not is_normalized("NFC", text):
         what = "the name has letters made of parts (not NFC); it is sent as typed, compared in NFC"
         problems.append(note(Column.NAME, "name_not_nfc", what))
@@ -63,10 +66,11 @@ def check_description(text: str) -> tuple[str, Problems]:
     if marker is not None:
         what = "a marker (`bc1-…`) copied from another connection was taken off the end"
         problems.append(note(Column.DESCRIPTION, "description_marker_removed", what))
-    if has_control(own):
-        what = f"the text of {len(text)} characters has a control character or a line break"
-        fix = "Type the description again in one line."
+    if has_control(own.replace("\r\n", "").replace("\n", "")):  # it may have several lines
+        what = f"the text of {len(text)} characters has a control character"
+        fix = "Type the description again; it may have several lines, but no tab."
         problems.append(error(Column.DESCRIPTION, "description_control", what, fix))
+    problems += _changed(Column.DESCRIPTION, own)
     if not fits(own):
         what = f"with its marker the text grows beyond {DESCRIPTION_LIMIT} characters and is cut"
         fix = f"Shorten the text; the marker needs {MARKER_LENGTH + 1} of the characters."
@@ -93,6 +97,19 @@ def check_sandbox(text: str) -> Problems:
     what = f"this is not a sandbox's name: {' and '.join(seen)}"
     fix = "Use the sandbox's `Name` (not its title): lower-case letters, digits and hyphens."
     return (error(Column.SANDBOX, "sandbox_invalid", what, fix),)
+
+
+def _changed(column: Column, text: str) -> Iterator[Problem]:
+    """What a wrong encoding did to a text that people read."""
+    fix = "Export the sheet again as `CSV UTF-8`, or type the text again."
+    if is_garbled(text):
+        what = "letters look converted once too often, as in `SÃ¼d`; they are sent as typed"
+        yield warning(column, "text_garbled", what, fix)
+    if has_lost_letter(text):
+        what = (
+            "a letter was lost in a conversion, it seems (U+FFFD, or `?` in a word); it is sent so"
+        )
+        yield warning(column, "text_letter_lost", what, fix)
 
 
 def _rounded() -> Problem:

@@ -3,7 +3,8 @@ Where a secret stands when it does not stand in the cell: `env:NAME`, `file:PATH
 
 A foreign sheet could read the operator's secrets that way and have them sent, so in a sheet a
 reference works only when it was allowed, and a file only below one folder. In the settings, which
-are the operator's own, both always work. Other stores (a vault) would be further prefixes here.
+are the operator's own, both always work. Here is the grammar, and what this machine itself holds; the
+values of a run's rows are looked up through a `Resolver`, as those of other stores will be.
 """
 
 import os
@@ -17,6 +18,7 @@ from typing import Final
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.outcome import Problem
+from batchconnect.model.reference import Reference
 from batchconnect.model.secret import Secret
 from batchconnect.validation.finding import error
 
@@ -50,18 +52,54 @@ def is_reference(text: str) -> bool:
 
 class References:
     """
-    Resolves the references of a sheet.
+    What the references of a sheet mean, and whether they are allowed.
 
     Args:
         allow: Whether `--allow-refs` was given.
         refs_dir: The folder of `--refs-dir`, below which files may lie; None: no file may be read.
         environ: The variables that `env:` reads.
+        are_resolved: Whether a row is judged by what its reference leads to as well.
     """
 
-    def __init__(self, *, allow: bool, refs_dir: Path | None, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        allow: bool,
+        refs_dir: Path | None,
+        environ: Mapping[str, str],
+        are_resolved: bool = True,
+    ) -> None:
+        self.are_resolved = are_resolved
         self._allow = allow
         self._refs_dir = refs_dir
         self._environ = environ
+
+    def by_form_alone(self) -> "References":
+        """The same, for rows that were judged before: nothing is read."""
+        return References(
+            allow=self._allow,
+            refs_dir=self._refs_dir,
+            environ=self._environ,
+            are_resolved=False,
+        )
+
+    def form(self, text: str) -> Secret | Reference | Problem:
+        """
+        What a cell is by its form; nothing is read.
+
+        Args:
+            text: The cell as typed; what is no reference is the secret itself.
+
+        Returns:
+            The secret where it stands in the cell, else what names it, or why that may not be used; a
+            refused cell's text is not repeated.
+        """
+        if text.startswith(LITERAL):
+            return Secret(text.removeprefix(LITERAL))
+        if not is_reference(text):
+            return Secret(text)
+        refused = self._refused_by_form(text)
+        return Reference(text) if refused is None else refused
 
     def resolve(self, text: str) -> Secret | Problem:
         """
@@ -73,10 +111,15 @@ class References:
         Returns:
             The secret, or why there is none; a refused cell's text is not repeated.
         """
-        if text.startswith(LITERAL):
-            return Secret(text.removeprefix(LITERAL))
-        if not is_reference(text):
-            return Secret(text)
+        found = self.form(text)
+        if not isinstance(found, Reference):
+            return found
+        if text.startswith(ENV):
+            return self._variable(text.removeprefix(ENV))
+        assert self._refs_dir is not None
+        return self._file(self._refs_dir, text.removeprefix(FILE))
+
+    def _refused_by_form(self, text: str) -> Problem | None:
         if not self._allow:
             return _refused(
                 "reference_not_allowed",
@@ -84,11 +127,12 @@ class References:
                 "and references are off",
                 "Trust this sheet with `--allow-refs`, or put `literal:` before a real secret.",
             )
-        if text.startswith(ENV):
-            return self._variable(text.removeprefix(ENV))
-        return self._file(text.removeprefix(FILE))
-
-    def _variable(self, name: str) -> Secret | Problem:
+        if text.startswith(FILE):
+            if self._refs_dir is not None:
+                return None
+            what = "a `file:` reference needs the folder below which files may be read"
+            return _refused("reference_no_folder", what, "Name it with `--refs-dir DIR`.")
+        name = text.removeprefix(ENV)
         if not _VARIABLE.fullmatch(name):
             what = "what follows `env:` is not the name of a variable"
             fix = "Write `env:NAME`, or put `literal:` before a real secret."
@@ -96,18 +140,18 @@ class References:
         if name.upper().startswith(OWN_VARIABLES):
             what = f"the variable `{name}` belongs to our own settings, no sheet may read it"
             return _refused("reference_forbidden", what, "Use a variable with another name.")
+        return None
+
+    def _variable(self, name: str) -> Secret | Problem:
         value = self._environ.get(name)
         if value is None:
             what = f"the environment variable `{name}` is not set"
             return _refused("reference_unset", what, f"Set `{name}`, or correct the cell.")
         return Secret(value)
 
-    def _file(self, path: str) -> Secret | Problem:
-        if self._refs_dir is None:
-            what = "a `file:` reference needs the folder below which files may be read"
-            return _refused("reference_no_folder", what, "Name it with `--refs-dir DIR`.")
+    def _file(self, folder: Path, path: str) -> Secret | Problem:
         try:
-            return _read_below(self._refs_dir, path)
+            return _read_below(folder, path)
         except ReferenceFileError as refusal:
             what = f"the file of the reference {refusal}"
             fix = "Name a file below the folder of `--refs-dir`, as `file:acme/key.txt`."

@@ -12,11 +12,15 @@ from itertools import repeat
 from typing import NamedTuple, cast
 
 from batchconnect.model.column import Column
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import Target
+from batchconnect.validation.damage import has_escape
 from batchconnect.validation.entra import has_same_ids
-from batchconnect.validation.rules import RULES
+from batchconnect.validation.garbled import pairs_among
+from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
+from batchconnect.validation.rules import LETTERS, RULES
 
 SEPARATOR = "\x1f"
 """A control character that no part of the pattern matches, so no cell runs into the next."""
@@ -45,13 +49,21 @@ def pattern_of(columns: Container[Column]) -> re.Pattern[str]:
     return re.compile("".join(parts).removeprefix(SEPARATOR))
 
 
+_MAYBE_GARBLED = pairs_among(LETTERS)
+
+
+def may_be_garbled(joined: str) -> bool:
+    """Whether the rules have to look at a row's letters, though the pattern lets each of them pass."""
+    return _MAYBE_GARBLED.search(joined) is not None
+
+
 class Texts(NamedTuple):
     """The cells of a row in the order of the columns, judged; "" where there is none."""
 
     name: str
     text: str
     target: Target
-    service_principal_key: Secret
+    service_principal_key: Secret | Reference
     org: str | None
     """None: refused, so that nothing takes its place."""
     sandbox: str | None
@@ -75,10 +87,12 @@ def valid_texts(row: Row) -> Texts | None:
         joined = SEPARATOR.join(texts)
     except TypeError:
         return None
-    if _PATTERN.fullmatch(joined) is None:
+    if _PATTERN.fullmatch(joined) is None or may_be_garbled(joined):
         return None
-    name, text, *parts, _, org, sandbox = texts
+    name, text, *parts, key, org, sandbox = texts
     target = Target(*parts)
-    if has_same_ids(target) or MARKER in text:
+    if has_same_ids(target) or MARKER in text or has_escape(key):
+        return None
+    if key[:3] in PLACEHOLDER_STARTS or joined.count(key) > 1:
         return None
     return Texts(name, text, target, secret, org, sandbox)

@@ -157,6 +157,11 @@ class Running:
         """Stdout so far."""
         return self._out.read_text(errors="replace")
 
+    @property
+    def told(self) -> str:
+        """Stderr so far."""
+        return self._err.read_text(errors="replace")
+
     def send(self, signum: signal.Signals) -> None:
         """Send it a signal."""
         self.process.send_signal(signum)
@@ -168,7 +173,7 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"it hangs; stderr: {self._err.read_text()}") from None
+            raise AssertionError(f"it hangs; stderr: {self.told}") from None
         return Done(
             code=code,
             out=self._out.read_text(errors="replace"),

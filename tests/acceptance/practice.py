@@ -6,8 +6,10 @@ of the command is held to the description of the service.
 """
 
 import asyncio
+import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,7 +17,7 @@ from batchconnect.simulator import Simulator
 from batchconnect.simulator.decision import Decision
 from batchconnect.simulator.exchange import Request
 from batchconnect.simulator.records import Connection, JournalEntry
-from tests.acceptance.place import CLIENT_SECRET, Place
+from tests.acceptance.place import CLIENT_SECRET, PATIENCE_S, Place, Running, until
 from tests.contract.description import ours
 from tests.contract.messages import of_arrived
 
@@ -138,6 +140,64 @@ class Practice:
         self.script = lambda request: (
             wanted.pop(request.json["name"], None) if request.is_create else None
         )
+
+    @contextmanager
+    def silent(self) -> Iterator[threading.Event]:
+        """
+        From its next create on the service does nothing at all, until the block ends.
+
+        The event tells that the create has arrived. Nothing may be asked of the service meanwhile.
+        """
+        arrived, is_over = threading.Event(), threading.Event()
+        before = self.script
+
+        def script(request: Request) -> Decision | None:
+            if request.is_create and not is_over.is_set():
+                arrived.set()
+                is_over.wait(PATIENCE_S)
+            return before(request)
+
+        self.script = script
+        try:
+            yield arrived
+        finally:
+            is_over.set()
+            self.script = before
+
+    def send_at_create(
+        self,
+        number: int,
+        signum: signal.Signals,
+        running: Running,
+        *,
+        after_s: float | None = None,
+        fate: Decision | None = None,
+    ) -> None:
+        """
+        Signal a command as its *number*-th create from now on arrives, however quick the machine is.
+
+        Args:
+            number: From 1.
+            signum: The signal.
+            running: The command.
+            after_s: Seconds from there; None is before the service does anything.
+            fate: Of each create meanwhile.
+        """
+        arrived = 0
+
+        def script(request: Request) -> Decision | None:
+            nonlocal arrived
+            if not request.is_create:
+                return None
+            arrived += 1
+            if arrived == number and after_s is None:
+                running.send(signum)
+            elif arrived == number:
+                self._loop.call_later(after_s or 0.0, running.send, signum)
+            return fate
+
+        self.script = script
+        until(lambda: arrived >= number or running.process.poll() is not None)
 
     def _decide(self, request: Request) -> Decision | None:
         self.departures += ours().request_problems(of_arrived(request))

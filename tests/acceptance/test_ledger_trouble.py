@@ -21,17 +21,14 @@ def test_a_second_process_ends_at_once_and_says_who_holds_the_ledger(
     place: Place, practice: Practice
 ) -> None:
     """Exit 5; `status`, `runs` and `report` can be asked meanwhile, and the first run is not disturbed."""
-    slow = Decision(delay_s=8)
-    practice.script = lambda request: slow if request.is_create else None
     sheet = place.sheet(many(3))
-    first = place.start("run", sheet, "--rate", "20")
-    until(lambda: len(practice.creates()) >= 2)
-    begun = [
-        place.start(*command)
-        for command in (("run", sheet), ("reconcile",), ("status", "--json"), ("report",))
-    ]
-    second, also, status, shown = (one.done() for one in begun)
-    assert first.process.poll() is None
+    with practice.silent() as arrived:
+        first = place.start("run", sheet, "--rate", "20", "--timeout", "600")
+        until(arrived.is_set)
+        second, also, status, shown = place.run_each(
+            ("run", sheet), ("reconcile",), ("status", "--json"), ("report",)
+        )
+        assert first.process.poll() is None
     done = first.done()
 
     assert (second.code, also.code) == (5, 5), (second, also)

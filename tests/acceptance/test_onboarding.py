@@ -79,7 +79,7 @@ PROBLEMS = {
     "sandbox is blank": "I26",
     "sandbox in upper case": "I27",
     "sandbox is a title": "I28",
-    "description with a line break": "B29",
+    "description with a control character": "B29",
     "same row twice": "row 31",
     "same name, two targets": "A33",
 }

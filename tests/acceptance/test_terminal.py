@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.place import Place, cells, until
+from tests.acceptance.place import PATIENCE_S, Place, cells, until
 from tests.acceptance.practice import Practice, assert_exactly_once
 
 pytestmark = pytest.mark.acceptance
@@ -62,7 +62,7 @@ def test_a_reader_that_goes_away_ends_no_run(place: Place, practice: Practice) -
     for stream in (running.process.stdout, running.process.stderr):
         assert stream is not None
         stream.close()
-    assert running.process.wait(60) == 0
+    assert running.process.wait(PATIENCE_S) == 0
     assert_exactly_once(practice, place, NAMES)
 
 

@@ -211,8 +211,8 @@ def test_a_cell_that_repeats_the_key_is_not_shown() -> None:
 
     assert KEY not in everything(Path("out.xlsx"))
     tab = openpyxl.load_workbook("out.xlsx")["rows"]
-    assert (tab["B2"].value, tab["J2"].value) == (None, None)
-    assert "repeats the key" in comments(tab)["B2"]
+    assert (tab["B2"].value, tab["J2"].value) == (None, "rejected")
+    assert "holds a key" in comments(tab)["B2"]
 
 
 def test_rows_that_are_not_chosen_are_shown_without_a_judgement() -> None:

@@ -135,6 +135,7 @@ def test_the_shell_completes(
     assert expected == set(batchconnect().out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["--help", "--version"])
 def test_help_and_version_load_no_engine(question: str) -> None:
     """They answer at once: aiohttp, pandas and the like are not imported for them."""
@@ -150,6 +151,7 @@ def test_help_and_version_load_no_engine(question: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["status", "runs", "validate", "plan", "orgs", "template"])
 def test_whoever_draws_no_report_loads_nothing_to_draw_with(command: str) -> None:
     """Nor do they wait for it."""

@@ -136,13 +136,13 @@ def test_an_unexpected_error_is_one_sentence_with_its_place(
     assert "Traceback" not in done.err
 
 
-def test_of_a_group_of_errors_each_kind_is_told(
+def test_of_a_group_of_errors_the_cause_is_told(
     batchconnect: CommandLine, failing: Callable[[BaseException], None]
 ) -> None:
-    """And the first one's place; one that was never raised has none."""
+    """The first, since what else is in the group followed from it; one never raised has no place."""
     failing(ExceptionGroup("several", [KeyError("a"), ExceptionGroup("more", [OSError("b")])]))
 
-    assert "KeyError, OSError at an unknown place" in batchconnect("runs").err
+    assert "unexpected error: KeyError at an unknown place" in batchconnect("runs").err
 
 
 def test_ctrl_c_is_no_error(

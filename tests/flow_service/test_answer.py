@@ -24,6 +24,7 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.problem import read_problem
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, title_for
 from batchconnect.model.secret import Secret
@@ -41,7 +42,7 @@ def answer(status: int, body: Any = None, *, fault: str | None = None, **headers
     return Response(status=status, headers=names, body=raw, body_fault=fault)
 
 
-def flow(number: str, text: str = "words") -> dict[str, Any]:
+def flow(number: str, text: str = "a value") -> dict[str, Any]:
     return {
         "type": f"https://ns.adobe.com/aep/errors/FLOW-{number}",
         "title": "Title",
@@ -52,11 +53,11 @@ def flow(number: str, text: str = "words") -> dict[str, Any]:
 
 
 def gateway(code: str | int) -> dict[str, Any]:
-    return {"error_code": code, "message": "words"}
+    return {"error_code": code, "message": "a value"}
 
 
 HTML = b"<html><head><meta http-equiv='Content-Type'></head><body>version is required</body></html>"
-BARE = {"message": "words"}
+BARE = {"message": "a value"}
 
 
 @pytest.mark.parametrize("status", [201])
@@ -195,7 +196,7 @@ SAME_CONSTANTS += ["2112", "2113", "2114", "2115"]
         answer(404, flow("2106-404")),
         answer(404),
         answer(404, HTML),
-        answer(404, {"errorMessage": "words"}),
+        answer(404, {"errorMessage": "a value"}),
         answer(422, {"message": "connectionSpec: version of the spec is required"}),
     ],
 )
@@ -343,7 +344,7 @@ def test_a_permanent_fault_before_the_wire_is_org_level() -> None:
     error = TransportError(
         "invalid_client", sent=False, detail=f"no {KEY.reveal()}", permanent=True
     )
-    judged = judge_create_error(error, [KEY])
+    judged = judge_create_error(error, ForeignText([KEY]))
 
     assert isinstance(judged, OrgLevel)
     assert judged.detail == "no ***"
@@ -405,23 +406,33 @@ RAW_ODD = '{"error_code": true, "message": 4}'
             "Forbidden to you",
             "r-1",
         ),
-        (answer(401, gateway("401013"), x_request_id="r-2"), "401013", "words", "r-2"),
-        (answer(401, gateway(401013)), "401013", "words", None),
-        (answer(404, {"errorMessage": "a", "errorDetails": "b"}), "http-404", "a", None),
+        (answer(401, gateway("401013"), x_request_id="r-2"), "401013", "a value", "r-2"),
+        (answer(401, gateway(401013)), "401013", "a value", None),
+        (answer(404, {"errorMessage": "one", "errorDetails": "b"}), "http-404", "one", None),
         (answer(400, {"message": "Please"}), "http-400", "Please", None),
-        (answer(400, {"type": "/placeholder", "title": "T", "detail": "D"}), "http-400", "D", None),
-        (answer(400, {"title": "T"}), "http-400", "T", None),
         (
-            answer(400, {"error": "invalid_client", "error_description": "d"}),
-            "invalid_client",
-            '{"error": "invalid_client", "error_description": "d"}',
+            answer(400, {"type": "/placeholder", "title": "One", "detail": "Two"}),
+            "http-400",
+            "Two",
             None,
         ),
-        (answer(502, b"<h1>Bad\n Gateway</h1>"), "http-502", "<h1>Bad Gateway</h1>", None),
+        (answer(400, {"title": "One"}), "http-400", "One", None),
+        (
+            answer(400, {"error": "invalid_client", "error_description": "none"}),
+            "invalid_client",
+            '{"error": "invalid_client", "error_description": "none"}',
+            None,
+        ),
+        (answer(502, b"<h1>Bad\n Gateway</h1>"), "http-502", "Bad Gateway", None),
         (answer(502), "http-502", "", None),
         (answer(502, b"half a secr", fault="cut"), "http-502", "", None),
         (answer(400, {"error_code": True, "message": 4}), "http-400", RAW_ODD, None),
-        (answer(400, {"error_code": "a b=c\n", "report": [], "title": "T"}), "a-b-c", "T", None),
+        (
+            answer(400, {"error_code": "a b=c\n", "report": [], "title": "One"}),
+            "http-400",
+            "One",
+            None,
+        ),
         (answer(400, [1]), "http-400", "[1]", None),
     ],
 )
@@ -433,12 +444,12 @@ def test_parse_order(response: Response, code: str, message: str, request_id: st
 
 
 def test_a_message_is_one_line_of_200_visible_characters() -> None:
-    hostile = "\x1b[31mred\u202e\u200b\r\n\tnext " + "x" * 500
+    hostile = "\x1b[31mred\u202e\u200b\r\n\tnext " + "again " * 100
 
     problem = read_problem(answer(400, {"message": hostile}))
 
-    assert problem.message.startswith("[31mred next xxx")
-    assert len(problem.message) == 200
+    assert problem.message.startswith("… next again again")
+    assert len(problem.message) in range(195, 201)
     assert problem.message.endswith("…")
 
 
@@ -462,14 +473,38 @@ def test_an_echoed_secret_is_gone_before_anything_is_cut(status: int, echo: str)
         echo.encode(),
     ]
     for body in bodies:
-        kept = repr(asdict(judge_create(answer(status, body, x_request_id=echo), [KEY])))
+        kept = repr(
+            asdict(judge_create(answer(status, body, x_request_id=echo), ForeignText([KEY])))
+        )
         assert KEY.reveal()[:8] not in kept
 
 
-def test_a_secret_that_may_be_a_common_word_does_not_destroy_the_text() -> None:
-    problem = read_problem(answer(400, {"message": "a word"}), [Secret("word")])
+def test_beside_a_secret_that_may_be_a_common_word_no_text_is_shown() -> None:
+    problem = read_problem(answer(400, gateway("403025")), ForeignText([Secret("value")]))
 
-    assert problem.message == "a word"
+    assert (problem.code, problem.message) == ("403025", "")
+
+
+def test_what_a_text_says_is_judged_even_where_it_is_not_shown() -> None:
+    """A short key hides every text, and yet the lane stops for what every row would meet."""
+    refused = answer(400, {"message": "Please provide a valid spec id"})
+
+    judged = judge_create(refused, ForeignText([Secret("short")]))
+
+    assert isinstance(judged, OrgLevel)
+    assert judged.detail == "HTTP 400"
+
+
+@pytest.mark.parametrize(
+    ("etag", "kept"),
+    [(ETAG, ETAG), ('W/"17"', 'W/"17"'), (f'"{KEY.reveal()}"', None), ("a b", None)],
+)
+def test_an_etag_is_kept_unless_it_may_hold_a_secret(etag: str, kept: str | None) -> None:
+    """Opaque, byte for byte; one that the service made of the key is worth nothing."""
+    judged = judge_create(answer(201, {"id": ID, "etag": etag}), ForeignText([KEY]))
+
+    assert isinstance(judged, ObjectCreated)
+    assert judged.etag == kept
 
 
 # Whatever may come ------------------------------------------------------------------------------
@@ -509,7 +544,7 @@ def test_no_answer_breaks_the_judge(
         body_fault=fault,
     )
 
-    judged = judge_create(response, [KEY])
+    judged = judge_create(response, ForeignText([KEY]))
 
     if isinstance(judged, ObjectCreated):
         assert status == 201
@@ -548,7 +583,7 @@ def test_no_answer_breaks_the_judge(
         "interrupted",
         "http-502",
         "proven_absent",
-        "internal_error",
+        "internal_fault",
         "odd",
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,6 +22,7 @@ from batchconnect.flow_service import (
 )
 from batchconnect.flow_service.answer import NotSent, ObjectCreated, OrgLevel, StopScope, Unknown
 from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.model.fault import Fault
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
@@ -175,12 +177,27 @@ async def test_a_create_without_an_answer_is_judged_too() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(("sent", "kind"), [(False, NotSent), (True, Unknown)])
+async def test_an_error_without_a_name_on_the_wire_is_a_fault_of_ours(
+    *, sent: bool, kind: type[NotSent | Unknown]
+) -> None:
+    """The wire's trace says whether it is a doubt; no lane is stopped for it."""
+    fault = Fault(type="AttributeError", place="aiohttp.client:1 _request")
+    error = TransportError("unexpected", sent=sent, permanent=not sent, fault=fault)
+
+    told = await FlowService(Script(error), ORG).create(CONNECTION)
+
+    assert told.fault == fault
+    assert told.answer == kind(code="internal_fault", detail=fault.label)
+
+
+@pytest.mark.anyio
 async def test_the_rows_key_and_the_orgs_secrets_are_redacted() -> None:
-    echo = "got fake-client-secret and " + CONNECTION.service_principal_key.reveal()
+    echo = "got fake-client-secret and " + CONNECTION.secret.reveal()
 
     sent = await FlowService(Script(answer(400, {"message": echo})), ORG).create(CONNECTION)
 
-    assert "got *** and ***" in repr(sent)
+    assert "'… and …'" in repr(sent)
 
 
 # Listing ------------------------------------------------------------------------------------------
@@ -426,18 +443,26 @@ async def test_a_count_below_what_was_there_before_it_proves_nothing() -> None:
 
 @pytest.mark.anyio
 async def test_the_newest_are_read_down_to_a_moment_and_no_further() -> None:
-    script = Script(page(item(9), item(8), token="a"), page(item(7), item(3), token="b"))
-    listing = await FlowService(script, ORG).newest("prod", since_ms=5)
+    """By the service's own clock: ten seconds before its first answer."""
+    now = {"date": "Thu, 01 Jan 1970 00:01:00 GMT"}
+    first = page(item(59_000), item(58_000), token="a")
+    script = Script(replace(first, headers=now), page(item(57_000), item(49_000), token="b"))
+    listing = await FlowService(script, ORG).newest("prod", age_s=10)
 
     assert listing.complete
-    assert [found.created_at_ms for found in listing.items] == [9, 8, 7, 3]
+    assert [found.created_at_ms for found in listing.items] == [59_000, 58_000, 57_000, 49_000]
     assert [query["orderby"] for query in script.queries()] == ["-createdAt", "-createdAt"]
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("lost", [page(item(8), item(9)), page({"id": ID}, item(1))])
-async def test_newest_first_is_not_believed_where_the_order_does_not_hold(lost: Response) -> None:
-    listing = await FlowService(Script(lost), ORG).newest("prod", since_ms=5)
+@pytest.mark.parametrize("date", ["Thu, 01 Jan 1970 00:01:00 GMT", ""])
+async def test_newest_first_is_not_believed_where_the_order_does_not_hold(
+    lost: Response, date: str
+) -> None:
+    """Nor where no clock tells how far to read."""
+    dated = replace(lost, headers={"date": date})
+    listing = await FlowService(Script(dated), ORG).newest("prod", age_s=5)
 
     assert listing.fault is not None
     assert listing.fault.code == "order_lost"

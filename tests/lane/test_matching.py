@@ -1,11 +1,20 @@
 """The table "What stands in the sandbox already", line by line."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
-from batchconnect.lane.matching import Create, Wanted, match, match_absent, match_marker, wanted
+from batchconnect.lane.matching import (
+    Create,
+    Wanted,
+    match,
+    match_absent,
+    match_made,
+    match_marker,
+    wanted,
+)
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
 from batchconnect.model.secret import Secret
@@ -127,6 +136,39 @@ def test_the_plan(sentence: str, stands: list[Found], becomes: object) -> None:
     assert becomes == told(match(WANTED, listing(*stands))), sentence
 
 
+@pytest.mark.parametrize(
+    ("ages", "first"),
+    [([5, 5], "id-1"), ([5, 4], "id-2"), ([None, 4], "id-1"), ([4, None], "id-2")],
+)
+def test_of_several_equals_every_run_names_the_same_one(ages: list[int | None], first: str) -> None:
+    """The oldest, where no age counts as the oldest of all; of one age the first by its id."""
+    items = [replace(found(n), created_at_ms=age) for n, age in enumerate(ages, start=1)]
+
+    for stands in (items, items[::-1]):
+        judged = match(WANTED, listing(*stands))
+        assert isinstance(judged, Existing)
+        assert judged.connection_id == first
+
+
+@pytest.mark.parametrize(
+    ("stands", "words"),
+    [
+        (
+            [found(marker=OURS, shown=DIFFERENT._replace(tenant="contoso.com"), is_our_kind=False)],
+            "has another connection spec, database, tenant",
+        ),
+        ([found(n, marker=OURS) for n in (1, 2, 3)], "3 connections bear the row's marker"),
+        ([found(shown=DIFFERENT)], "a connection with this name points elsewhere"),
+        ([found(shown=HIDDEN)], "does not show its whole target"),
+    ],
+)
+def test_a_conflict_says_what_is_in_the_way(stands: list[Found], words: str) -> None:
+    judged = match(WANTED, listing(*stands))
+
+    assert isinstance(judged, Conflict)
+    assert words in judged.detail
+
+
 def test_what_is_wanted_is_canonical() -> None:
     connection = BaseConnection(
         row=2,
@@ -241,3 +283,46 @@ def test_an_odd_id_blocks_no_other_row() -> None:
     odd = replace(found(name="Other", shown=DIFFERENT), id="", odd_id="odd 7")
 
     assert match(WANTED, listing(odd)) == Create()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "lost its marker"),
+        ({"name": "Other"}, "lost its marker, and its name changed"),
+        ({"shown": DIFFERENT}, "lost its marker, and its database changed"),
+        ({"name": "Other", "shown": DIFFERENT}, "lost its marker, and its name, database changed"),
+    ],
+)
+def test_what_was_made_and_lost_its_marker_is_told_with_what_changed(
+    changes: dict[str, Any], words: str
+) -> None:
+    judged = match_made(WANTED, found(**changes), "id-made")
+
+    assert isinstance(judged, Conflict)
+    assert (judged.code, judged.connection_ids) == ("changed_since", ("id-made",))
+    assert judged.detail.endswith(words)
+
+
+@pytest.mark.parametrize(("marker", "words"), [(OURS, "the row's marker"), (None, "this name")])
+def test_a_connection_with_an_odd_id_is_told_by_what_it_bears(
+    marker: str | None, words: str
+) -> None:
+    odd = replace(found(marker=marker), id="", odd_id="odd 7")
+
+    judged = match(WANTED, listing(odd))
+
+    assert isinstance(judged, Conflict)
+    assert judged.detail.startswith(f"a connection bears {words}, ")
+    assert "7" not in judged.detail
+
+
+def test_near_matches_are_named_one_by_one() -> None:
+    """In the plan's warning and in a doubt's reason; a person looks each of them up."""
+    near = listing(found(1, name="Other"), found(2, name="Another"))
+    planned, absent = match(WANTED, near), match_absent(WANTED, near)
+
+    assert isinstance(planned, Create)
+    assert planned.warnings[0].endswith(": id-1, id-2")
+    assert isinstance(absent, InDoubt)
+    assert absent.detail.endswith(": id-1, id-2")

@@ -1,5 +1,6 @@
 """The life of one row: the ledger hears first, and whatever is answered becomes one outcome."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -35,6 +36,8 @@ class Pen:
 
     def __init__(self, refuse: type[object] | None = None) -> None:
         self.entries: list[Entry] = []
+        self.of: list[tuple[int | None, str | None]] = []
+        """The row and the marker of each line."""
         self.refuse = refuse
 
     async def append(self, lines: Sequence[Line]) -> None:
@@ -42,6 +45,7 @@ class Pen:
             if self.refuse is not None and isinstance(line.entry, self.refuse):
                 raise LedgerError("the disk is full")
             self.entries.append(line.entry)
+            self.of.append((line.row, line.marker))
 
     def kinds(self) -> list[str]:
         return [type(entry).__name__ for entry in self.entries]
@@ -93,6 +97,22 @@ async def test_an_unknown_answer_is_written_as_a_doubt() -> None:
     assert Sending(number=2) == writer.entries[0]
 
 
+@pytest.mark.parametrize("answer", [MADE, UNKNOWN])
+async def test_each_line_is_the_rows_own_and_the_row_itself_is_sent(answer: Answer) -> None:
+    """By its number and its marker: a line of no row is a row that is lost."""
+    writer, sent = Pen(), []
+
+    async def create(connection: BaseConnection) -> Sent:
+        sent.append(connection)
+        return Sent(answer=answer)
+
+    ledger = RunWriter(writer, run=1, clock=Bench().clock)
+    await onboard(Turn(connection=CONNECTION), create=create, ledger=ledger)
+
+    assert sent == [CONNECTION]
+    assert writer.of == [(CONNECTION.row, CONNECTION.marker)] * 2
+
+
 async def test_without_a_durable_intent_nothing_is_sent() -> None:
     writer = Pen(refuse=Sending)
 
@@ -114,13 +134,15 @@ async def test_an_outcome_that_cannot_be_written_leaves_the_intent(
     assert writer.kinds() == ["Sending", "str"]
 
 
-async def test_an_exception_is_a_doubt_and_tells_its_kind_alone() -> None:
+async def test_an_exception_is_a_doubt_and_tells_its_kind_and_place_alone() -> None:
     """Its text may repeat what was sent."""
     writer = Pen()
 
     outcome = await live(writer, RuntimeError(f"cannot send {CANARY}0001"))
 
-    assert InDoubt(code="internal_error", detail="RuntimeError") == outcome
+    assert isinstance(outcome, InDoubt)
+    assert outcome.code == "internal_fault"
+    assert re.fullmatch(r"RuntimeError at tests\.lane\.test_onboarding:\d+ \S+", outcome.detail)
 
 
 @pytest.mark.parametrize(

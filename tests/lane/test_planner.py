@@ -71,9 +71,11 @@ class Reads:
         self.answer = get
         self.listed: list[float] = []
         self.asked: list[str] = []
+        self.sandboxes: set[str] = set()
 
     async def list(self, sandbox: str) -> Listing:
         self.listed.append(anyio.current_time())
+        self.sandboxes.add(sandbox)
         return self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
@@ -135,6 +137,7 @@ async def test_a_listing_that_fails_is_read_three_times() -> None:
     reads = Reads(FAILED)
     assert await read_sandbox(reads, "prod") == FAILED
     assert len(reads.listed) == 3
+    assert reads.sandboxes == {"prod"}
 
 
 async def test_a_listing_that_is_refused_is_read_once() -> None:

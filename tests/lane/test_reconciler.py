@@ -278,6 +278,48 @@ async def test_what_follows_proven_absence(
     assert settled == written.outcome
 
 
+async def test_what_the_service_had_said_is_told_once_absence_is_proven() -> None:
+    """A row that is refused names the answer that refused it: its code, status and request."""
+    said: dict[str, Any] = {
+        "code": "http-409",
+        "detail": "taken",
+        "http_status": 409,
+        "request_id": "req-7",
+    }
+    story = Story(lambda at: EMPTY)
+
+    await story.run(story.doubt(outcome=InDoubt(**said, refused_if_absent=True)))
+
+    assert [Failed(**said)] == story.settled
+
+
+async def test_each_look_up_tells_how_many_wait_and_how_long_the_last_window_runs() -> None:
+    """The longest of the windows that are open, and no time below zero."""
+    story = Story(lambda at: EMPTY, policy=Policy(on_doubt=OnDoubt.HOLD))
+    older = story.doubt(1)
+    await anyio.sleep(60)
+
+    await story.run(older, story.doubt(2))
+
+    assert story.told[0] == (2, 177.0)
+    assert story.told[-1] == (0, 0.0)
+    assert {waiting for waiting, _ in story.told} == {2, 1, 0}
+
+
+@pytest.mark.parametrize(
+    ("stands", "on_doubt"),
+    [([found()], OnDoubt.RESEND), ([], OnDoubt.RESEND), ([], OnDoubt.HOLD)],
+)
+async def test_each_verdict_is_the_rows_own(stands: list[Found], on_doubt: OnDoubt) -> None:
+    """Found, absent or held: its line bears the row and the marker."""
+    story = Story(lambda at: listing(*stands), policy=Policy(on_doubt=on_doubt))
+
+    await story.run()
+
+    (line,) = story.bench.ledger.row_lines(1)
+    assert (line.row, line.marker) == (1, WANTED.marker)
+
+
 async def test_a_better_reason_does_not_start_the_window_again() -> None:
     story = Story(lambda at: EMPTY, policy=Policy(on_doubt=OnDoubt.HOLD))
     doubt = story.doubt()
@@ -324,7 +366,7 @@ async def test_a_stored_moment_counts_on_within_its_boot_only(
     await anyio.sleep(20)
     clock = Bench().clock
 
-    doubted = Doubted(outcome=InDoubt(code="timeout"), moment=stored, attempts=2)
+    doubted = Doubted(outcome=InDoubt(code="timeout"), moment=stored, attempts=2, throttled=1)
 
     anew = Doubted(outcome=InDoubt(code="timeout"), moment=clock.moment(), attempts=0)
     assert (doubted if counts_on else anew) == take_up(doubted, clock), sentence

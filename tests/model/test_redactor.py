@@ -185,12 +185,13 @@ def test_a_block_that_fails_lets_go_of_its_secret() -> None:
 def test_a_hostile_echo_costs_no_more_than_its_length(value: str) -> None:
     """Thousands of backslashes around pieces of the secret."""
     run = "\\" * 20_000
-    started = time.perf_counter()
+    started = time.process_time()
     redactor(value).text(f"{run}abcdefx abcdefg efgh abcd{run}abcd{run}")
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
+@pytest.mark.slow
 def test_a_long_secret_is_found() -> None:
     """Ten thousand characters."""
     value = "key-" * 2_500

@@ -26,6 +26,7 @@ CHOSEN: Mapping[str, tuple[Any, Any]] = {
     "ledger": ("here.sqlite3", "there.sqlite3"),
     "simulate": (True, False),
     "worksheet": ("Tab", "Other"),
+    "visible_only": (True, False),
     "encoding": ("cp1252", "utf-16"),
     "org": ("acme", "beta"),
     "sandbox": ("dev", "prod"),
@@ -50,6 +51,8 @@ CHOSEN: Mapping[str, tuple[Any, Any]] = {
     "max_failures": ("20", "5%"),
     "settle_first": (True, False),
     "recreate": (True, False),
+    "accept_unproven_listing": (True, False),
+    "no_sweep": (True, False),
     "note": ("CHG-1", "CHG-2"),
 }
 """For each option a value that is given nearer, and another that is given farther away."""
@@ -62,6 +65,7 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "ledger": ("", True),
     "simulate": ("true", 1),
     "worksheet": ("", 5),
+    "visible_only": ("no",),
     "encoding": ("",),
     "org": ("", ["acme"]),
     "sandbox": ("",),
@@ -96,6 +100,8 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "max_failures": ("x", "", "-1", 0, "0%", "101%", "2.5", "5 %", "%", 0.05, True, FailureLimit()),
     "settle_first": ("true",),
     "recreate": (0,),
+    "accept_unproven_listing": ("yes",),
+    "no_sweep": (1,),
     "note": (5,),
 }
 """For each option what cannot be meant."""

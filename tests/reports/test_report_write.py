@@ -3,8 +3,9 @@
 import html
 import json
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -15,10 +16,15 @@ from batchconnect import reports
 from batchconnect.ledger.entry import Line, RowPlanned, RunEnded, RunOpened, Settled
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
-from batchconnect.model.outcome import Failed, Problem
+from batchconnect.model.event import Swept
+from batchconnect.model.outcome import Failed, Problem, Status
+from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret, redact
 from batchconnect.model.target import Target
 from batchconnect.reports import FORMATS, ReportError, write_reports
+from batchconnect.reports.incident import Incident
+from batchconnect.reports.redaction import without_secrets
+from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary, summarize
 
 RUN = "20251124-160000000-k3f9"
@@ -308,25 +314,102 @@ def test_a_workbook_is_redacted_before_it_is_packed(tmp_path: Path) -> None:
     assert "remedy ***" in text
 
 
-def test_every_text_of_a_row_is_looked_at(tmp_path: Path) -> None:
-    """The files of rows have no other look: a text that is added to a row must be looked at, too."""
+def planted(value: Any, key: str) -> Any:
+    """The same value with a secret in place of every text, read off the fields' types, not their names."""
+    kind = type(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        filled = {one.name: planted(getattr(value, one.name), key) for one in fields(value)}
+        return replace(value, **filled)
+    if isinstance(value, tuple):
+        items = [planted(item, key) for item in value]
+        return kind(*items) if hasattr(value, "_fields") else kind(items)
+    return key if kind is str else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nested:
+    """A value that some day lies in a row."""
+
+    told: str
+    by_name: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WiderResult(Result):
+    """A row with fields that nobody has thought of yet."""
+
+    remark: str
+    inner: Nested
+    several: tuple[str, ...]
+
+
+def test_a_text_field_that_is_added_to_a_row_is_searched_without_a_word() -> None:
+    """What is searched is read off the row, however deep a text lies: no list of names to forget."""
+    key = "planted-secret"
+    clean = partial(redact, secrets=[Secret(key)])
+    (row,) = summary_of().rows()
+    values = {one.name: getattr(row, one.name) for one in fields(row)}
+    wider = WiderResult(
+        **values, remark=key, inner=Nested(told=key, by_name={key: f"a {key}"}), several=("b", key)
+    )
+
+    cleaned = without_secrets(wider, clean)
+
+    assert isinstance(cleaned, WiderResult)
+    assert (cleaned.remark, cleaned.several) == ("***", ("b", "***"))
+    assert cleaned.inner == Nested(told="***", by_name={"***": "a ***"})
+    assert (
+        without_secrets(
+            replace(wider, remark="", inner=Nested(told="", by_name={}), several=()), clean
+        ).name
+        == row.name
+    )
+
+
+def test_every_text_of_a_run_and_of_its_rows_is_looked_at(tmp_path: Path) -> None:
+    """Rows, header, incidents, sweep, lanes and lines: a secret in all of them is in no file."""
     key = "planted-secret"
     summary = summary_of()
     (row,) = summary.rows()
-    own = {"row", "status", "error_column", "matched_by", "problems"}
-    texts: dict[str, Any] = {
-        field.name: (key,) if "tuple" in str(field.type) else key
-        for field in fields(row)
-        if field.name not in own and "str" in str(field.type)
-    }
-    texts["target"] = Target(*[key] * len(Target._fields))
-    planted = replace(row, **texts)
-
-    written = write_reports(
-        replace(summary, rows=lambda: iter([planted])),
-        tmp_path / RUN,
-        redact=lambda text: redact(text, [Secret(key)]),
+    swept = Swept(expected=1, found=1, duplicated=(key,), missing=(key,))
+    incident = Incident(
+        code=key,
+        title=key,
+        org=key,
+        sandbox=key,
+        rows=1,
+        first_row=1,
+        hint=key,
+        status=Status.FAILED,
+    )
+    problem = Problem(code=key, column="name", what=f"what {key}", remedy=f"remedy {key}")
+    opened = replace(planted(summary.opened, key), run_id=RUN)
+    filled = replace(
+        summary,
+        opened=opened,
+        sweep=swept,
+        incidents=(incident,),
+        ledger=key,
+        rows=lambda: iter([replace(planted(row, key), error_column="name", problems=(problem,))]),
     )
 
-    assert len(texts) == 13
+    written = write_reports(filled, tmp_path / RUN, redact=partial(redact, secrets=[Secret(key)]))
+
+    assert len(written) == 6
     assert not any(key in text_of(path) for path in written.values())
+
+
+def test_a_workbook_that_would_hold_a_secret_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parts are searched as they are unpacked, whatever a format wrote past the first look."""
+    monkeypatch.setattr("batchconnect.reports.cleaned", lambda summary, _redact: summary)
+    key = "planted-secret & more"
+    redactor = Redactor()
+    redactor.hold(Secret(key))
+
+    with pytest.raises(ReportError, match=r"results\.xlsx.*it would hold a secret"):
+        write_reports(summary_of(name=f"n {key}"), tmp_path / RUN, redact=redactor.text)
+
+    assert not (tmp_path / RUN / "results.xlsx").exists()
+    assert (tmp_path / RUN / "results.csv").exists()

@@ -671,7 +671,7 @@ async def test_an_unexpected_exception_is_that_rows_alone() -> None:
     state = await bench.run(rows(1, 2, 3))
 
     assert bench.statuses(state) == [Status.CREATED] * 3
-    assert [event.code for event in bench.heard(RowInDoubt)] == ["internal_error"]
+    assert [event.code for event in bench.heard(RowInDoubt)] == ["internal_fault"]
     assert bench.broken_promises(state, 3) == []
 
 
@@ -784,7 +784,7 @@ async def test_a_lost_answer_is_found_by_its_marker() -> None:
     assert isinstance(row.shown, Created)
     assert row.shown.reconciled
     assert len(bench.service.posts) == 1
-    assert 20 < anyio.current_time() < 60, "long before the window ends"
+    assert 20 < anyio.current_time() < 65, "long before the window ends"
     assert code_of(state) == ExitCode.OK
 
 
@@ -908,7 +908,7 @@ async def test_a_409_whose_marker_stands_there_is_adopted() -> None:
 
 
 async def test_hold_leaves_it_to_a_person_and_a_rerun_sends_it() -> None:
-    """It stays in doubt, exit 6; the window is not waited out again."""
+    """It stays in doubt, exit 6; the window is not waited out again, only what a listing may lag."""
     bench = Bench(service=first_sends(lost(applied_s=None)))
     bench.policy = Policy(on_doubt=OnDoubt.HOLD)
 
@@ -925,7 +925,7 @@ async def test_hold_leaves_it_to_a_person_and_a_rerun_sends_it() -> None:
     bench.policy, began = Policy(), anyio.current_time()
     second = await bench.run(rows(1))
     assert bench.statuses(second) == [Status.CREATED]
-    assert anyio.current_time() - began < 20
+    assert anyio.current_time() - began < 80
 
 
 async def test_duplicates_by_marker_are_reported_and_kept() -> None:
@@ -1219,12 +1219,23 @@ async def test_a_doubt_is_counted_from_the_last_send_of_any_run() -> None:
 # The sweep ------------------------------------------------------------------------------------------
 
 
-async def test_a_run_without_doubts_needs_no_sweep() -> None:
+async def test_a_run_that_created_something_is_swept_and_waits_for_nothing() -> None:
+    """Nothing was in doubt, and the first look shows all."""
     bench = Bench()
 
-    state = await bench.run(rows(1))
+    state = await bench.run(rows(1, 2))
 
-    assert state.swept is None
+    assert state.swept is not None
+    assert (state.swept.expected, state.swept.found, state.swept.is_clean) == (2, 2, True)
+    assert anyio.current_time() < 5
+
+
+async def test_a_run_that_created_nothing_is_not_swept() -> None:
+    """Given again, it reads what the plan reads, and no more."""
+    bench = Bench()
+    await bench.run(rows(1))
+
+    assert (await bench.run(rows(1))).swept is None
 
 
 async def test_a_run_with_doubts_is_swept() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def connection(
     )
 
 
-def planned(name: str, **where: str) -> RowPlanned:
+def planned(name: str, **where: Any) -> RowPlanned:
     asked = connection(name, **where)
     return RowPlanned(
         name=name,
@@ -77,7 +78,7 @@ def planned(name: str, **where: str) -> RowPlanned:
     )
 
 
-def before(number: int, name: str, outcome: Outcome | None = FAILED, **where: str) -> RowState:
+def before(number: int, name: str, outcome: Outcome | None = FAILED, **where: Any) -> RowState:
     """A row of the parent run; None: it is in doubt."""
     state = RowState(
         number=number,

@@ -11,7 +11,7 @@ from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.column import Column
 from batchconnect.model.event import RunStarted
 from batchconnect.model.outcome import Rejected, Status
-from batchconnect.model.row import Row
+from batchconnect.model.row import Cell, Row
 from batchconnect.model.secret import Secret
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.same_run import Identity, command_of, tab_of
@@ -62,7 +62,10 @@ def test_no_refused_cell_enters_the_identity() -> None:
 
     def of(endpoint: str) -> RunIdentified:
         made = Identity(OPENED)
-        cells = {Column.ENDPOINT: endpoint, Column.SERVICE_PRINCIPAL_KEY: Secret(endpoint)}
+        cells: dict[Column, Cell] = {
+            Column.ENDPOINT: endpoint,
+            Column.SERVICE_PRINCIPAL_KEY: Secret(endpoint),
+        }
         row = Row(number=2, cells={Column.NAME: "One", **cells})
         made.add(row, Rejected(problems=problems))
         return made.made()

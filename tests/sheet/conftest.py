@@ -80,7 +80,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @contextmanager
     def started(command: list[str], stdin: int) -> Iterator[SimpleNamespace]:
-        worksheet = command[7] if len(command) > 7 else None
+        worksheet = command[6] if len(command) > 6 else None
         with open(stdin, "rb", closefd=False) as file:
             told = b"".join(orjson.dumps(a) + b"\n" for a in answers(file, worksheet))
         yield SimpleNamespace(stdout=io.BytesIO(told), kill=lambda: None)

@@ -133,13 +133,15 @@ def test_a_sep_line_orders_the_delimiter(write: Write) -> None:
     sheet = opened(path)
 
     assert sheet.header.row_number == 1
-    with pytest.raises(SheetError, match=re.escape("line 4 (row 3): 1 cells")):
+    with pytest.raises(SheetError, match=re.escape("line 4 (row 3): 1 cell,")):
         list(sheet.rows())
 
 
 def test_an_unknown_delimiter_is_no_header(write: Write) -> None:
-    """The message names the columns."""
-    assert "no header row" in refused(write(f"{HEADER}\n{ROW}\n".replace(",", "^"))).message
+    """The message says what stands between the cells, and what may."""
+    error = refused(write(f"{HEADER}\n{ROW}\n".replace(",", "^")))
+
+    assert "the columns seem to be separated by `^`" in error.message
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])

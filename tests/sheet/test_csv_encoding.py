@@ -112,3 +112,69 @@ def test_a_nul_byte_in_a_late_line_is_refused(write: Write) -> None:
     assert (
         "line 3: a NUL byte" in refused(write(f"{HEADER}\n{ROW}\n{named('A' + chr(0))}\n")).message
     )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("cp932", "顧客"), ("gbk", "北京科技有限公司"), ("cp949", "삼성전자")]
+)
+def test_an_east_asian_sheet_is_never_advised_a_western_encoding(
+    write: Write, encoding: str, name: str
+) -> None:
+    """The option that is named gives the names as they were meant."""
+    path = write(f"{HEADER}\n{ROW}\n{named(name)}\n".encode(encoding))
+
+    hint = str(refused(path).hint)
+
+    assert f"--encoding {encoding}" in hint
+    assert "cp850" not in hint
+    assert names(read(path, encoding)) == ["Acme", name]
+
+
+def test_the_whole_sheet_is_asked_not_the_first_odd_line_alone(write: Write) -> None:
+    """One letter fits many encodings, more letters fewer."""
+    path = write(f"{HEADER}\n{named('Kučera')}\n{named('Škoda Plzeň')}\n".encode("cp1250"))
+
+    assert "say `--encoding cp1250` if" in str(refused(path).hint)
+
+
+def test_an_encoding_that_garbles_is_warned_of(write: Write) -> None:
+    """It decodes every byte, so nothing else would say so."""
+    path = write(f"{HEADER}\n{named('顧客')}\n".encode("cp932"))
+    sheet = opened(path, "cp850")
+
+    assert "in cp850 the names look garbled" in sheet.warnings[0]
+    assert "`--encoding cp932` (Japan, Shift-JIS)" in sheet.warnings[0]
+    assert opened(path, "cp932").warnings == ()
+
+
+def test_an_option_that_a_byte_order_mark_overrules_is_said(write: Write) -> None:
+    """The file itself says what it is."""
+    path = write(f"{HEADER}\n{named('Süd')}\n".encode("utf-16"))
+
+    (warning,) = opened(path, "cp1252").warnings
+    assert "begins with the mark of utf-16-le, so `--encoding cp1252` is not used" in warning
+    assert opened(path, "utf-16").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("end", "what"), [("\0\0\0", "holds nothing but"), (f"{ROW}\0\0\0\n", "ends with")]
+)
+def test_nul_bytes_at_the_end_are_a_file_that_was_not_written_whole(
+    write: Write, end: str, what: str
+) -> None:
+    """And no UTF-16: rows may be missing."""
+    error = refused(write(f"{HEADER}\n{ROW}\n{end}"))
+
+    assert f"line 3: the line {what} NUL bytes" in error.message
+    assert "rows may be missing" in str(error.hint)
+    assert "utf-16" not in str(error.hint)
+
+
+@pytest.mark.parametrize("end", ["\x1a", f"{ROW}\x1a", "\x1a\r\n"])
+def test_the_end_mark_of_dos_is_named(write: Write, end: str) -> None:
+    """A Ctrl-Z is no row, and no part of the last cell."""
+    error = refused(write(f"{HEADER}\n{ROW}\n{end}"))
+
+    assert "line 3" in error.message
+    assert "Ctrl-Z" in error.message
+    assert "Delete" in str(error.hint)

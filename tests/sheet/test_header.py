@@ -9,7 +9,7 @@ from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import REPORT_COLUMNS
 from batchconnect.model.row import NotText
 from batchconnect.model.secret import Secret
-from batchconnect.sheet.header import LOOK_AT, REQUIRED, Layout, find, read
+from batchconnect.sheet.header import LOOK_AT, MOST_COLUMNS, REQUIRED, Layout, find, read
 from batchconnect.sheet.header_words import MEANINGS, letters_of, looks_secret
 
 COLUMNS = [str(column) for column in Column]
@@ -36,6 +36,7 @@ def refused(*rows: Sequence[object]) -> SheetError:
         ("Client Secret", Column.SERVICE_PRINCIPAL_KEY),
         ("secret value", Column.SERVICE_PRINCIPAL_KEY),
         ("Application key", Column.SERVICE_PRINCIPAL_KEY),
+        ("Name *", Column.NAME),
         ("Cluster URI", Column.ENDPOINT),
         ("ADX endpoint", Column.ENDPOINT),
         ("Directory (tenant) ID", Column.TENANT),
@@ -69,6 +70,96 @@ def test_two_columns_that_mean_the_same_are_an_error() -> None:
     assert "G1 (`servicePrincipalKey`) and J1 (`Client Secret`) both mean" in error.message
 
 
+def test_two_customers_that_could_be_the_name_are_an_error() -> None:
+    """Neither is the plainer word."""
+    header = [c for c in COLUMNS if c != "name"]
+
+    error = refused([*header, "Customer", "Display name"])
+
+    assert error.message == "s.csv, line 1: I1 and J1 both mean `name`"
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("Display name", Column.NAME),
+        ("Client name", Column.NAME),
+        ("Customer", Column.NAME),
+        ("Name des Mandanten", Column.NAME),
+        ("name (required)", Column.NAME),
+        ("Name [mandatory]", Column.NAME),
+        ("Customer (required)", Column.NAME),
+        ("Name (Pflichtfeld)", Column.NAME),
+        ("Beschreibung (optional)", Column.DESCRIPTION),
+        ("Cluster URI (required)", Column.ENDPOINT),
+        ("Endpoint - required", Column.ENDPOINT),
+        ("Datenbank", Column.DATABASE),
+        ("database name (case-sensitive)", Column.DATABASE),
+        ("Tenant ID (GUID)", Column.TENANT),
+        ("Tenant ID (GUID or domain)", Column.TENANT),
+        ("Mandant", Column.TENANT),
+        ("Verzeichnis-ID (Mandant)", Column.TENANT),
+        ("client_id_required", Column.SERVICE_PRINCIPAL_ID),
+        ("Anwendungs-ID (Client)", Column.SERVICE_PRINCIPAL_ID),
+        ("Geheimer Clientschlüssel", Column.SERVICE_PRINCIPAL_KEY),
+        ("Geheimer Clientschluessel", Column.SERVICE_PRINCIPAL_KEY),
+        ("Client secret (required, text)", Column.SERVICE_PRINCIPAL_KEY),
+        ("Organisation (optional)", Column.ORG),
+    ],
+)
+def test_a_looser_word_is_a_column_that_no_plainer_one_names(header: str, column: Column) -> None:
+    """What is said about a column beside its name does not matter, nor its German name."""
+    assert {column: (0,)} == dict(read([header]).known)
+    assert {column: (0,)} == dict(read([str(column), header]).known)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["secret (ID)", "client secret (GUID)", "required", "name of the contact", "tenant (customer)"],
+)
+def test_a_remark_that_changes_the_meaning_is_none(header: str) -> None:
+    """A secret that is a GUID is the secret's id."""
+    assert dict(read([header]).known) == {}
+
+
+def test_a_looser_word_beside_a_plain_one_is_carried_as_ever() -> None:
+    """`Customer` is a note where there is a `name`."""
+    layout = located([*COLUMNS, "Customer", "name (old)", "Mandant"])
+
+    assert layout.header.carried == ("Customer", "name (old)", "Mandant")
+
+
+@pytest.mark.parametrize("title", ["name", "x", "Customer", "password", ""])
+def test_a_hundred_thousand_columns_are_refused_with_the_limit(title: str) -> None:
+    """All alike, known, unknown or blank: no look at one column looks at all the others."""
+    error = refused(["name", *[title] * 99_999])
+
+    assert error.message == "s.csv, line 1: 100,000 cells; a sheet has at most 16,384 columns"
+
+
+@pytest.mark.parametrize("title", ["x", "x (2)", "Customer", "databse of the client"])
+def test_as_many_columns_as_excel_has_are_judged_in_linear_work(title: str) -> None:
+    """Like titles get their numbers, and resemblance is looked for in few of them."""
+    titles = [title] * (MOST_COLUMNS - len(COLUMNS))
+
+    assert len(located([*COLUMNS, *titles]).header.carried) == len(titles)
+    assert "missing" in refused(["endpoint", "tenant", *titles]).message
+
+
+def test_no_text_of_a_header_is_shown_that_is_not_a_word_of_ours() -> None:
+    """A key may stand there: columns get shifted."""
+    key = "FAKE~secret-of-acme"
+    errors = [
+        refused(["name", "endpoint", f"{key} password"]),
+        refused([*COLUMNS[1:], "Customer", "Name (required)"]),
+        refused([*COLUMNS, f"client secret {key}", "client secret", "client secret"]),
+    ]
+    layout = located([*COLUMNS, f"password {key}"])
+
+    assert key not in "".join(f"{error.message}{error.hint}" for error in errors)
+    assert key not in "".join(layout.warnings)
+
+
 def test_an_unknown_column_is_carried() -> None:
     """As typed, white space put in order; a second one of the same name gets a number."""
     layout = located([*COLUMNS, "Account\n manager", "Account manager", "status"])
@@ -81,11 +172,12 @@ def test_an_unknown_column_is_carried() -> None:
     ["Password", "API-Key", "apiKey", "access token", "secret id", "key", "SAS", "Kennwort"],
 )
 def test_a_column_that_looks_like_a_secret_is_dropped_aloud(header: str) -> None:
-    """It is not carried, and a warning names it."""
+    """It is not carried, and a warning names its column, not its text: that may be the secret."""
     layout = located([*COLUMNS, header])
 
     assert layout.header.carried == ()
-    assert f"column J (`{header}`) looks like a secret" in layout.warnings[0]
+    assert "column J has a header of" in layout.warnings[0]
+    assert "looks like a secret's; it is not carried" in layout.warnings[0]
 
 
 @pytest.mark.parametrize("header", ["Key account manager", "keywords", "monkey", "Author", "notes"])
@@ -95,20 +187,20 @@ def test_a_harmless_column_does_not_look_like_a_secret(header: str) -> None:
 
 
 def test_a_missing_column_is_named_with_what_resembles_it() -> None:
-    """The hint names the unknown header that comes nearest."""
+    """The hint names the column of the unknown header that comes nearest."""
     header = [c for c in COLUMNS if c != "database"] + ["data base nme"]
 
     error = refused(header)
 
     assert error.message == "s.csv, line 1: the column is missing: `database`"
-    assert error.hint == "If column I (`data base nme`) means `database`, rename it so."
+    assert error.hint == "If column I means `database`, rename it so."
 
 
 def test_a_missing_key_column_is_sought_among_the_secretive_ones() -> None:
     """`password`, as `az ad sp create-for-rbac` calls it, is no alias, but a good guess."""
     error = refused(["name", "endpoint", "database", "tenant", "app id", "password"])
 
-    assert error.hint == "If column F (`password`) means `servicePrincipalKey`, rename it so."
+    assert error.hint == "If column F means `servicePrincipalKey`, rename it so."
 
 
 def test_a_sheet_without_header_shows_none_of_its_cells() -> None:

@@ -116,7 +116,9 @@ class Engine:
         raise AssertionError("unreachable")
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+)
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_can_be_survived(profile: str, seed: int) -> None:
     """Settling by marker and sending at most twice again brings every row home, once."""
@@ -135,6 +137,7 @@ def test_every_profile_can_be_survived(profile: str, seed: int) -> None:
     assert sim.pending == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "doubts", "refused", "tokens"),
     [

@@ -241,7 +241,7 @@ async def test_closing_waits_for_nobody() -> None:
         with pytest.raises(aiohttp.ClientError):
             await waiting
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30, "not the minute of the handler"
 
 
 @pytest.mark.asyncio

@@ -150,7 +150,7 @@ async def test_a_ready_token_is_never_fetched_or_refreshed() -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 async def test_a_refused_credential_is_asked_for_once(status: int) -> None:
     """The error is permanent: every further row hears it without a request."""
-    ims = Ims(refused(status, {"error": "invalid_client", "error_description": "invalid secret"}))
+    ims = Ims(refused(status, {"error": "invalid_client", "error_description": "invalid value"}))
     token = Token(ORG, ims)
     for _ in range(3):
         with pytest.raises(SignInError) as caught:
@@ -160,7 +160,7 @@ async def test_a_refused_credential_is_asked_for_once(status: int) -> None:
             caught.value.detail,
             caught.value.sent,
             caught.value.permanent,
-        ) == ("invalid_client", "invalid secret", False, True)
+        ) == ("invalid_client", "invalid value", False, True)
 
     assert len(ims.requests) == 1
 
@@ -173,14 +173,14 @@ async def test_a_refusal_without_a_shape_has_its_status_as_code() -> None:
 
 async def test_no_secret_comes_back_out_of_an_error() -> None:
     """IMS repeats the secret, as typed and encoded: the detail shows neither, and is short."""
-    echoed = f"{CLIENT_SECRET}\n p8e-canary%26secret%3Dwith%2520signs {'x' * 500}"
+    echoed = f"{CLIENT_SECRET}\n p8e-canary%26secret%3Dwith%2520signs {'again ' * 100}"
     ims = Ims(refused(400, {"error": "invalid_client", "error_description": echoed}))
     with pytest.raises(SignInError) as caught:
         await Token(ORG, ims).current()
 
     assert "canary" not in str(caught.value)
-    assert caught.value.detail.startswith("*** *** xxx")
-    assert len(caught.value.detail) == 200
+    assert caught.value.detail.startswith("… again again")
+    assert len(caught.value.detail) <= 200
 
 
 async def test_a_secret_too_short_to_be_cut_out_silences_the_detail() -> None:

@@ -39,6 +39,7 @@ class Platform:
             return Response(
                 status=200, body=b'{"access_token":"t%d","expires_in":86399}' % self.tokens
             )
+        assert request.departure.may_have_left, "whoever holds it no more says so"
         self.seen.append(anyio.current_time())
         number = len(self.seen)
         if number >= 50 and request.headers["Authorization"] == "Bearer t1":
@@ -85,3 +86,44 @@ async def test_every_try_pays_the_toll_and_every_row_is_created_once() -> None:
     assert sum(answer.attempts for answer in answers) == len(platform.seen) == limiter.counted.sent
     assert sum(answer.throttled for answer in answers) == limiter.counted.throttled
     assert (slots.borrowed_tokens, limiter.in_flight) == (0, 0)
+
+
+class Breaking(RateLimiter):
+    """A pace that fails at its N-th grant in a way that nobody foresaw."""
+
+    breaks_at = 0
+
+    def take(self, now: float) -> None:
+        """As `RateLimiter.take`, until it breaks."""
+        self.breaks_at -= 1
+        if self.breaks_at == 0:
+            raise KeyError
+        super().take(now)
+
+
+@pytest.mark.parametrize("breaks_at", [1, 2])
+async def test_what_was_surely_not_applied_and_waits_again_has_not_left(breaks_at: int) -> None:
+    """A fault in a ring tells nothing; the request itself does, through a stamped copy of it too."""
+    answers = iter([Response(status=429), Response(status=201)])
+
+    class Gateway:
+        async def send(self, request: Request) -> Response:
+            assert request.departure.may_have_left
+            return next(answers)
+
+    stop, rng = StopSignal(), Random(3)
+    org = Org(key="acme", org_id="ABC@AdobeOrg", client_id="c", access_token=Secret("ready-token"))
+    limiter = Breaking(org=org.key, host="h", rng=rng, rate=10)
+    limiter.breaks_at = breaks_at
+    paced = RateLimited(Gateway(), limiter, slots=anyio.CapacityLimiter(1), judge=judge, stop=stop)
+    signed = Authorized(paced, Token(org, Gateway()), is_stale=lambda answer: False, stop=stop)
+    ring = Retrying(
+        signed, RetryPolicy(), on=not_applied(judge), rng=rng, patience=Patience(), stop=stop
+    )
+    request = Request(purpose=Purpose.CREATE, method="POST", url="https://h/connections")
+
+    assert request.departure.may_have_left, "where no ring tells"
+    with pytest.raises(KeyError):
+        await ring.send(request)
+
+    assert not request.departure.may_have_left

@@ -77,7 +77,8 @@ def info() -> aiohttp.RequestInfo:
         (aiohttp.ClientConnectorError(KEY, OSError(110, "timed out")), "connect_timeout"),
         (aiohttp.ClientConnectorError(KEY, OSError(104, "reset")), "connection_lost"),
         (aiohttp.ClientProxyConnectionError(KEY, OSError(111, "refused")), "proxy"),
-        (aiohttp.ClientHttpProxyError(info(), (), status=407), "proxy"),
+        (aiohttp.ClientHttpProxyError(info(), (), status=407), "http-407"),
+        (aiohttp.ClientHttpProxyError(info(), (), status=403), "proxy"),
         (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "handshake")), "tls"),
         (aiohttp.ClientConnectorCertificateError(KEY, ssl.CertificateError("bad")), "tls"),
         (aiohttp.ServerFingerprintMismatch(b"a", b"b", HOST, 443), "tls"),
@@ -107,6 +108,7 @@ async def test_foreign_errors_end_at_the_door(
         await send(create())
 
     assert code == caught.value.code
+    assert (caught.value.fault is not None) == (code == "unexpected")
     assert TOKEN not in str(caught.value)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 

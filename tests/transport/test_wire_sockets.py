@@ -6,7 +6,6 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,11 +84,11 @@ def post(port: int, *, scheme: str = "http", host: str = "127.0.0.1") -> Request
 
 
 def wire(
-    *, deadline_s: float = 5, read_timeout_s: float = 5, ca_bundle: Path | None = None
+    *, deadline_s: float = 60, read_timeout_s: float = 60, ca_bundle: Path | None = None
 ) -> Wire:
     return Wire(
         allowed_hosts=HOSTS,
-        connect_timeout_s=2,
+        connect_timeout_s=10,
         read_timeout_s=read_timeout_s,
         deadline_s=deadline_s,
         ca_bundle=ca_bundle,
@@ -206,8 +205,8 @@ async def test_no_answer_is_a_doubt() -> None:
         await peer.reader.read()
 
     async with server(script) as port:
-        assert await fault(wire(read_timeout_s=0.05), post(port)) == ("timeout", True)
-        assert await fault(wire(deadline_s=0.05), post(port)) == ("timeout", True)
+        assert await fault(wire(read_timeout_s=0.5), post(port)) == ("timeout", True)
+        assert await fault(wire(deadline_s=0.5), post(port)) == ("timeout", True)
 
 
 @pytest.mark.parametrize("data", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 100])
@@ -260,7 +259,7 @@ async def test_location_survives_a_body_that_stalls() -> None:
         await peer.say(CREATED + b"Content-Length: 99\r\n\r\n{")
         await peer.reader.read()
 
-    got = await answer(script, wire(read_timeout_s=0.05))
+    got = await answer(script, wire(read_timeout_s=0.5))
     assert (
         got.status,
         got.headers["location"],
@@ -279,10 +278,9 @@ async def test_a_body_that_drips_ends_at_the_deadline() -> None:
             await peer.say(b".")
             await asyncio.sleep(0.02)
 
-    start = time.monotonic()
-    got = await answer(script, wire(deadline_s=0.3, read_timeout_s=0.2))
+    async with asyncio.timeout(60):
+        got = await answer(script, wire(deadline_s=1, read_timeout_s=0.5))
     assert (got.status, got.body_fault) == (201, "timeout")
-    assert time.monotonic() - start < 2
 
 
 async def test_headers_that_drip_end_at_the_deadline() -> None:
@@ -295,7 +293,7 @@ async def test_headers_that_drip_end_at_the_deadline() -> None:
             await asyncio.sleep(0.02)
 
     async with server(script) as port:
-        assert await fault(wire(deadline_s=0.3), post(port)) == ("timeout", True)
+        assert await fault(wire(deadline_s=1), post(port)) == ("timeout", True)
 
 
 async def test_an_endless_body_is_cut_at_the_limit() -> None:
@@ -391,7 +389,7 @@ async def test_an_idle_socket_that_the_server_closed_is_not_used_again() -> None
 
     async with server(once) as port, wire() as ready:
         await ready.send(post(port))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         assert (await ready.send(post(port))).status == 201
 
     assert len(sockets) == 2
@@ -460,11 +458,11 @@ async def test_more_requests_than_sockets_wait_their_turn() -> None:
             await peer.request()
             now += 1
             most = max(most, now)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
             now -= 1
             await peer.say(CREATED + b"Content-Length: 2\r\n\r\n{}")
 
-    few = Wire(allowed_hosts=HOSTS, connect_timeout_s=0.04, sockets=2)
+    few = Wire(allowed_hosts=HOSTS, connect_timeout_s=0.5, sockets=2)
     async with server(slow) as port, few as ready:
         answers = await asyncio.gather(*(ready.send(post(port)) for _ in range(8)))
 
@@ -516,9 +514,53 @@ async def test_a_proxy_that_refuses_the_tunnel_leaves_the_request_unsent() -> No
         await peer.say(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
 
     async with server(proxy) as port:
-        through = Wire(allowed_hosts=HOSTS, proxy=f"http://127.0.0.1:{port}", connect_timeout_s=2)
+        through = Wire(allowed_hosts=HOSTS, proxy=f"http://127.0.0.1:{port}", connect_timeout_s=10)
         request = post(443, scheme="https", host="no-such-host.invalid")
-        assert await fault(through, request) == ("proxy", False)
+        assert await fault(through, request) == ("http-407", False)
 
     assert seen[0].startswith(b"CONNECT no-such-host.invalid:443")
     assert b"canary" not in b"".join(seen)
+
+
+async def test_a_wrong_password_is_tried_once_however_many_lanes_begin() -> None:
+    """Ten requests at once and one later: the proxy is asked by the first, the others hear its answer."""
+    asked: list[bytes] = []
+
+    async def proxy(peer: Peer) -> None:
+        asked.append(await peer.request())
+        await peer.say(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(proxy) as port:
+        address = f"http://who:wrong@127.0.0.1:{port}"
+        async with Wire(allowed_hosts=HOSTS, proxy=address, connect_timeout_s=2) as through:
+            errors: list[TransportError] = []
+
+            async def send() -> None:
+                with pytest.raises(TransportError) as caught:
+                    await through.send(post(443, scheme="https", host="no-such-host.invalid"))
+                errors.append(caught.value)
+
+            await asyncio.gather(*(send() for _ in range(10)))
+            await send()
+
+    assert len(asked) == 1
+    assert {(one.code, one.sent, one.permanent) for one in errors} == {("http-407", False, True)}
+
+
+async def test_a_proxy_that_fails_otherwise_is_asked_again() -> None:
+    """Its own trouble may pass: 502 on CONNECT is no word about our password."""
+    asked: list[bytes] = []
+
+    async def proxy(peer: Peer) -> None:
+        asked.append(await peer.request())
+        await peer.say(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(proxy) as port:
+        address = f"http://127.0.0.1:{port}"
+        async with Wire(allowed_hosts=HOSTS, proxy=address, connect_timeout_s=2) as through:
+            for _ in range(2):
+                with pytest.raises(TransportError) as caught:
+                    await through.send(post(443, scheme="https", host="no-such-host.invalid"))
+                assert (caught.value.code, caught.value.permanent) == ("proxy", False)
+
+    assert len(asked) == 2

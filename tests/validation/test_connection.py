@@ -8,6 +8,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.identity import find_marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Rejected, Severity
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import Target
@@ -112,11 +113,11 @@ def test_a_healthy_row_becomes_a_connection() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["00123", "1e5", "NA", "null", "12345678901234567890", " x ", 'a"b,c;d', "=1+1", "a" * 10_000],
+    ["00123", "1e5", "12345678901234567890", " xy ", 'a"b,c;d', "=1+1", "a" * 10_000],
 )
 def test_a_key_arrives_byte_for_byte(key: str) -> None:
     """Warned about perhaps, never changed."""
-    assert accepted({"servicePrincipalKey": key}).service_principal_key.reveal() == key
+    assert accepted({"servicePrincipalKey": key}).secret.reveal() == key
 
 
 def test_a_name_is_sent_as_typed_and_compared_in_nfc() -> None:
@@ -157,7 +158,7 @@ def test_every_problem_of_a_row_comes_at_once_in_the_order_of_columns() -> None:
     rejected = refused(
         {
             "name": "a\0b",
-            "description": "x\ny",
+            "description": "x\x07y",
             "endpoint": "http://acme",
             "database": " d",
             "tenant": "common",
@@ -284,8 +285,8 @@ def test_a_reference_is_refused_unless_allowed(key: str) -> None:
     assert "lanted" not in repr(rejected)
 
 
-def test_an_allowed_reference_is_resolved_and_judged() -> None:
-    """What it leads to obeys the rules of a typed key."""
+def test_an_allowed_reference_is_judged_by_what_it_leads_to_and_stays_a_reference() -> None:
+    """That obeys the rules of a typed key; the value is looked up anew when the row's turn has come."""
     allowed = References(
         allow=True, refs_dir=None, environ={"A": "value", "B": "a\nb", "C": "", "D": "  "}
     )
@@ -293,16 +294,29 @@ def test_an_allowed_reference_is_resolved_and_judged() -> None:
     def key(text: str) -> BaseConnection | Rejected:
         return judge({"servicePrincipalKey": text}, references=allowed)
 
-    def secret(text: str) -> Secret:
+    def kept(text: str) -> Secret | Reference:
         connection = key(text)
         assert isinstance(connection, BaseConnection)
         return connection.service_principal_key
 
-    assert secret("env:A") == Secret("value")
+    assert kept("env:A") == Reference("env:A")
     assert findings(key("env:B")) == [("key_line_break", "G12")]
     assert findings(key("env:C")) == findings(key("env:D")) == [("reference_empty", "G12")]
     assert findings(key("env:E")) == [("reference_unset", "G12")]
-    assert secret("literal:env:A") == Secret("env:A")
+    assert kept("literal:env:A") == Secret("env:A")
+
+
+def test_by_its_form_alone_nothing_is_looked_up() -> None:
+    """A row that was judged before is read again without asking anybody; what is not allowed stays so."""
+    nothing: dict[str, str] = {}
+    by_form = References(allow=True, refs_dir=None, environ=nothing).by_form_alone()
+
+    unset = judge({"servicePrincipalKey": "env:UNSET"}, references=by_form)
+    nameless = judge({"servicePrincipalKey": "env:no name"}, references=by_form)
+
+    assert isinstance(unset, BaseConnection)
+    assert unset.service_principal_key == Reference("env:UNSET")
+    assert findings(nameless) == [("reference_invalid", "G12")]
 
 
 def test_a_target_is_canonical() -> None:

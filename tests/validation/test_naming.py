@@ -71,7 +71,10 @@ def test_an_odd_name_is_named(text: str, severity: Severity, expected: list[str]
         ("\U0001f600" * 113, "\U0001f600" * 113, ["description_cut"]),
         (f"Acme {MARKER}", "Acme", ["description_marker_removed"]),
         (MARKER, "", ["description_marker_removed"]),
-        ("a\nb", "a\nb", ["description_control"]),
+        ("a\nb", "a\nb", []),
+        ("a\r\nb", "a\r\nb", []),
+        ("a\rb", "a\rb", ["description_control"]),
+        ("a\tb", "a\tb", ["description_control"]),
         ("a\0" + "b" * 300, "a\0" + "b" * 300, ["description_control", "description_cut"]),
     ],
 )

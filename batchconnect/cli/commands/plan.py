@@ -72,6 +72,22 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
             for row, problems in sorted(found.rejected.items())
             for problem in problems
         ],
+        "warnings": [
+            *(
+                {"what": problem.what, "code": problem.code, "count": 1, "cells": [problem.cell]}
+                for problem in found.about_rows
+            ),
+            *(
+                {
+                    "what": kind.problem.what,
+                    "column": kind.problem.column,
+                    "code": kind.problem.code,
+                    "count": kind.count,
+                    "cells": kind.places,
+                }
+                for kind in found.warnings.sorted()
+            ),
+        ],
         "sandboxes": [
             {
                 "org": one.org,
@@ -125,6 +141,18 @@ def _lines(found: SheetPlan, options: MergedOptions, *, following: str | None) -
             escape_control(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
             for problem in problems
         ]
+    lines += [
+        *(
+            escape_control(
+                f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
+            )
+            for problem in found.about_rows
+        ),
+        *(
+            escape_control(f"warning: {kind.where}: {kind.what}")
+            for kind in found.warnings.sorted()
+        ),
+    ]
     if found.not_selected:
         lines.append(f"{_rows(found.not_selected)} left out by --only")
     create = sum(one.create for one in found.sandboxes)
@@ -134,6 +162,8 @@ def _lines(found: SheetPlan, options: MergedOptions, *, following: str | None) -
     lines.append(
         f"{_rows(found.rows)}: {create} to create{canary}, {rejected} rejected; nothing was sent"
     )
+    if not found.rows:
+        lines.append("no rows yet: there is nothing to do below the header")
     return lines if following is None else [*lines, f"next:   {escape_control(following)}"]
 
 

@@ -12,6 +12,7 @@ from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.outcome import Status
 from batchconnect.options import RunOptions, merge
 from batchconnect.reports.json import summary_document
+from batchconnect.run.header import sheet_file
 from batchconnect.run.history import find_run, summary_of
 
 
@@ -30,7 +31,7 @@ def run(
         parent = find_run(ledger, run_id)
         summary = summary_of(ledger, parent)
     opened = parent.opened
-    path = sheet or opened.sheet_path
+    path = sheet or (opened.sheet_path and sheet_file(opened.sheet_path))
     if path is None:
         raise UsageError(
             f"the sheet of run {opened.run_id} was no file ({', '.join(opened.sheets)})",
@@ -53,6 +54,7 @@ def run(
     as_before = RunOptions(
         worksheet=opened.worksheet or None,
         encoding=opened.encoding or None,
+        visible_only=opened.visible_only or None,
         org=opened.org or None,
         sandbox=opened.sandbox or None,
     )

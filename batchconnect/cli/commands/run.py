@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -24,15 +24,16 @@ from batchconnect.cli.commands.start import (
 )
 from batchconnect.cli.log import Log, open_log
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.progress import open_progress
+from batchconnect.cli.progress import Progress, open_progress
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, RowSettled, RunStarted
+from batchconnect.model.event import Event, FaultMet, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
-from batchconnect.reports import LOG, write_reports
+from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
@@ -120,7 +121,7 @@ class RunObserver:
         self._console = console
         self._stack = ExitStack()
         self._log: Log | None = None
-        self._progress = self._stack.enter_context(
+        self._progress: Progress | None = self._stack.enter_context(
             open_progress(
                 sys.stderr,
                 # The log's lines on stderr tell it all: a bar would be written across them.
@@ -145,9 +146,30 @@ class RunObserver:
         if isinstance(event, RunStarted):
             self._open_log(event)
         self.settled += isinstance(event, RowSettled)
+        for tell in (self._tell_log, self._tell_progress):
+            try:
+                tell(event)
+            except Exception as error:  # noqa: BLE001 - what is shown and logged is no part of the run
+                self._drop(tell, error)
+
+    def _tell_log(self, event: Event) -> None:
         if self._log is not None:
             self._log.event(event)
-        self._progress.event(event)
+
+    def _tell_progress(self, event: Event) -> None:
+        if self._progress is not None:
+            self._progress.event(event)
+
+    def _drop(self, broken: Callable[[Event], None], error: Exception) -> None:
+        """Give up the display or the log, and say in the other one why."""
+        fault = FaultMet(fault=fault_of(error), where="log")
+        if broken == self._tell_log:
+            self._log = None
+        else:
+            self._progress = None
+            fault = replace(fault, where="progress")
+        self._console.say(f"warning: the {fault.where} is given up: {fault.fault.label}")
+        self.hear(fault)
 
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
@@ -164,19 +186,24 @@ class RunObserver:
         folder = home_of(self._options) / event.run_id
         what = "goes on" if event.resumed else "begins"
         simulated = ", simulated" if event.simulated else ""
-        self._progress.message(
-            f"run {event.run_id} {what}{simulated}; ledger: {ledger_path_of(self._options)}"
-        )
-        make_folder(folder)
+        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_path_of(self._options)}")
+        try:
+            make_folder(folder)
+        except OSError as error:
+            raise ReportError({folder: error.strerror or str(error)}, {}) from None
         self._log = self._stack.enter_context(
             open_log(
                 folder / LOG,
                 redactor=self.redactor,
                 json_stderr=self._log_json,
                 verbose=self._verbose,
-                on_trouble=lambda text: self._progress.message(f"warning: {text}", is_error=True),
+                on_trouble=lambda text: self._say(f"warning: {text}", is_error=True),
             )
         )
+
+    def _say(self, text: str, *, is_error: bool = False) -> None:
+        if self._progress is not None:
+            self._progress.message(text, is_error=is_error)
 
 
 def _problems(summary: Summary) -> list[str]:

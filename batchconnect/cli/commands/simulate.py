@@ -48,8 +48,9 @@ def run(
                 *(f"export {name}={value}" for name, value in environment.items()),
                 f"# doubts settle within --settle {simulator.settle_s:g}",
             ]
-            console.result(document, lines)
+            # Whoever reads the lines may end it at once.
             with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                console.result(document, lines)
                 await anext(aiter(signals))
 
     try:

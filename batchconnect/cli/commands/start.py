@@ -13,7 +13,7 @@ from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, wit
 from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
 from batchconnect.run.places import ledger_path_of
 from batchconnect.settings import Settings, load_settings
-from batchconnect.sheet import Sheet, open_sheet
+from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 
 _PLACES: Final = ("reports", "ledger", "simulate")
 
@@ -77,7 +77,12 @@ def sheet_of(path: str, options: MergedOptions, console: Console) -> Iterator[Sh
     Raises:
         SheetError: It cannot be used.
     """
-    sheet = open_sheet(path, worksheet=options.worksheet, encoding=options.encoding)
+    sheet = open_sheet(
+        path,
+        worksheet=options.worksheet,
+        encoding=options.encoding,
+        hidden=HiddenRows.of(visible_only=options.visible_only, strict=options.strict),
+    )
     told = len(sheet.warnings)
     try:
         console.warn(sheet.warnings)

@@ -4,7 +4,7 @@ import os
 import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,17 +22,18 @@ from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.run.findings import FindingKind, FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.screening import screen_carried
 from batchconnect.run.selection import selector
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 from batchconnect.validation.reference import References
+from batchconnect.validation.series import Warned
 
 _NOWHERE: Final = "https://localhost"
 _MOST_KINDS: Final = 200
-_MOST_PLACES: Final = 12
-_WEIGHT: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
 def run(
@@ -56,6 +57,7 @@ def run(
         if not options.simulate:
             console.warn(["no org is set, so the org cells are not checked"])
     with sheet_of(sheet, options, console) as opened:
+        screen_carried(opened)
         judge = partial(
             parse,
             header=opened.header,
@@ -71,9 +73,17 @@ def run(
         is_selected = selector(options, orgs)
         fast_scan = None
         if not options.only:
-            fast_scan = FastScan(opened.header, orgs=orgs, org=options.org, sandbox=options.sandbox)
+            fast_scan = FastScan(
+                opened.header,
+                orgs=orgs,
+                org=options.org,
+                sandbox=options.sandbox,
+                strict=options.strict,
+            )
         doubled: dict[int, tuple[Problem, ...]] = {}
-        for row, judged in examine(opened, judge, is_selected=is_selected, fast_scan=fast_scan):
+        for row, judged in examine(
+            opened, judge, is_selected=is_selected, fast_scan=fast_scan, strict=options.strict
+        ):
             is_again = not row.cells
             found.add(row.number, judged, is_again=is_again)
             if is_again and isinstance(judged, Rejected):
@@ -120,17 +130,6 @@ def _next_steps(path: Path) -> list[str]:
     ]
 
 
-@dataclass(slots=True)
-class FindingKind:
-    """One kind of finding: what is wrong, and where it is."""
-
-    problem: Problem
-    """The first of its kind."""
-    count: int = 0
-    places: list[str] = field(default_factory=list)
-    """Cells, as far as a person reads them."""
-
-
 class Findings:
     """What was found, grouped by kind for a person, and one by one for programs."""
 
@@ -139,10 +138,12 @@ class Findings:
         self.rejected: set[int] = set()
         self._each = each
         self._found: list[tuple[int, Problem]] = []
-        self._kinds: dict[tuple[Severity, str | None, str], FindingKind] = {}
+        self._kinds = FindingKinds()
 
-    def add(self, number: int, judged: BaseConnection | Rejected | None, *, is_again: bool) -> None:
-        """Take one judged row in; a double is judged again."""
+    def add(
+        self, number: int, judged: BaseConnection | Rejected | Warned | None, *, is_again: bool
+    ) -> None:
+        """Take one judged row in; a double, or a row of a series, is judged again."""
         self.rows += not is_again
         problems: Iterable[Problem] = ()
         match judged:
@@ -150,18 +151,14 @@ class Findings:
                 self.rejected.add(number)
             case BaseConnection(findings=problems):
                 pass
+            case Warned(problem=problem):
+                problems = (problem,)
             case None:
                 pass
         for problem in problems:
             if self._each:
                 self._found.append((number, problem))
-            key = (problem.severity, problem.column, problem.what)
-            kind = self._kinds.get(key)
-            if kind is None:
-                kind = self._kinds[key] = FindingKind(problem)
-            kind.count += 1
-            if len(kind.places) < _MOST_PLACES:
-                kind.places.append(problem.cell or f"row {number}")
+            self._kinds.add(number, problem)
 
     def document(self, sheet: str, blank: int) -> dict[str, object]:
         """The result for programs: every finding."""
@@ -176,9 +173,7 @@ class Findings:
 
     def lines(self, sheet: str, blank: int, *, again: Sequence[str] = ()) -> list[str]:
         """The result for a person: errors first, the most frequent first, each with its cells."""
-        kinds = sorted(
-            self._kinds.values(), key=lambda kind: (_WEIGHT[kind.problem.severity], -kind.count)
-        )
+        kinds = self._kinds.sorted()
         lines = [line for kind in kinds[:_MOST_KINDS] for line in _told(kind)]
         if len(kinds) > _MOST_KINDS:
             lines.append(f"and {len(kinds) - _MOST_KINDS} more kinds: --json shows all of them")
@@ -187,6 +182,8 @@ class Findings:
         lines.append(
             f"{sheet}: {_rows(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
         )
+        if not self.rows:
+            lines.append("no rows yet: there is nothing to check below the header")
         if not self.rejected and self.rows:
             lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
         return [escape_control(line) for line in lines]
@@ -198,11 +195,8 @@ def _rows(count: int, word: str) -> str:
 
 def _told(kind: FindingKind) -> list[str]:
     problem = kind.problem
-    places = ", ".join(kind.places)
-    if kind.count > len(kind.places):
-        places += f" and {kind.count - len(kind.places)} more"
-    what = f"{problem.column}: {problem.what}" if problem.column else problem.what
-    lines = textwrap.wrap(f"{problem.severity}: {places}: {what}", 80, subsequent_indent="    ")
+    told = f"{problem.severity}: {kind.where}: {kind.what}"
+    lines = textwrap.wrap(told, 80, subsequent_indent="    ")
     if problem.severity is not Severity.NOTE:
         lines += textwrap.wrap(
             problem.remedy, 80, initial_indent="    -> ", subsequent_indent="       "

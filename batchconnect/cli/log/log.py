@@ -17,15 +17,15 @@ from typing import Any, BinaryIO, Self, final
 import orjson
 import structlog
 from structlog import make_filtering_bound_logger
-from structlog.processors import ExceptionRenderer
-from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from batchconnect.cli.log.output import LogFile, LogFiles, OnTrouble, open_file
 from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
+    FaultMet,
     LanePaused,
     LaneStopped,
     RowInDoubt,
@@ -62,13 +62,9 @@ class Log:
     ) -> None:
         self._redactor = redactor
         self._outputs = LogFiles(file, stderr, on_trouble)
-        frames = ExceptionRenderer(ExceptionDictTransformer(show_locals=False, use_rich=False))
         # What nobody asked for is not even made.
         level = DEBUG if verbose > 0 else INFO
         self._events = _logger(self._outputs, level, _begin, self._render)
-        self._errors = _logger(
-            self._outputs, level, _begin, frames, _withhold_foreign_values, self._render
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -91,17 +87,6 @@ class Log:
         if self.is_written:
             log = getattr(self._events, _level(event))
             log(snake_case(type(event).__name__), fields=fields_of(event))
-
-    def exception(self, error: BaseException, where: str) -> None:
-        """
-        Write an error with its frames, without what stood in their variables.
-
-        Args:
-            error: What was caught.
-            where: What was being done, as `row 12`.
-        """
-        if self.is_written:
-            self._errors.error("exception", fields={"where": where}, exc_info=error)
 
     def _render(self, _logger: object, _method: str, event_dict: EventDict) -> str:
         """The last step: one line of JSON without a secret."""
@@ -179,11 +164,11 @@ def _level(event: Event) -> str:
         case RowStarted():
             # Half of all lines, and the ledger has it: its intent is what `status` reads.
             return "debug"
-        case LaneStopped():
+        case LaneStopped() | FaultMet():
             return "error"
-        case RowInDoubt() | LanePaused() | Draining():
+        case RowInDoubt() | LanePaused() | Draining() | CellsWarned():
             return "warning"
-        case Swept(duplicated=duplicated, missing=missing) if duplicated or missing:
+        case Swept(is_clean=False):
             return "error"
         case _:
             return "info"
@@ -194,22 +179,6 @@ def _begin(_logger: object, method: str, event_dict: EventDict) -> EventDict:
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     name, fields = event_dict.pop("event"), event_dict.pop("fields")
     return {"timestamp": f"{now[:-6]}Z", "level": method, "event": name, **fields, **event_dict}
-
-
-def _withhold_foreign_values(_logger: object, _method: str, event_dict: EventDict) -> EventDict:
-    """The text of a pydantic error repeats its input, a whole row: only its type is told."""
-    for stack in event_dict.get("exception", ()):
-        _withhold(stack)
-    return event_dict
-
-
-def _withhold(stack: dict[str, Any]) -> None:
-    if stack["exc_type"] == "ValidationError":
-        stack["exc_value"] = "(values withheld)"
-        stack["exc_notes"] = []
-    for group in stack.get("exceptions") or ():
-        for inner in group:
-            _withhold(inner)
 
 
 def _inert(line: str) -> str:

@@ -13,8 +13,10 @@ from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, LaneView, Pause, View
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -27,6 +29,7 @@ from batchconnect.model.event import (
     RunStarted,
     SandboxListed,
     Settling,
+    SheetWarned,
     Swept,
 )
 from batchconnect.model.outcome import Status, status_of
@@ -121,7 +124,15 @@ class ProgressState:
                 self._is_draining = True
             case RunFinished(duration_s=duration_s):
                 self._finished(duration_s)
-            case PaceChanged() | LaneCounted() | RunStarted() | Swept():
+            case (
+                PaceChanged()
+                | LaneCounted()
+                | RunStarted()
+                | SheetWarned()
+                | CellsWarned()
+                | Swept()
+                | FaultMet()
+            ):
                 pass
             case _:
                 assert_never(event)

@@ -6,8 +6,10 @@ from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
 from batchconnect.model.event import (
+    CellsWarned,
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -20,6 +22,7 @@ from batchconnect.model.event import (
     RunStarted,
     SandboxListed,
     Settling,
+    SheetWarned,
     Swept,
 )
 from batchconnect.model.outcome import (
@@ -85,6 +88,7 @@ class Messages:
         self._unread: dict[tuple[str, str], str] = {}
         """Sandboxes that could not be read, and why."""
         self._outages: set[tuple[str, str]] = set()
+        self._faults: set[str] = set()
         self._is_draining = False
 
     def of(self, event: Event) -> Message | None:
@@ -97,8 +101,10 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case Planned() | Swept() | RunStarted():
+            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted():
                 return _of_run(event)
+            case FaultMet():
+                return self._fault(event)
             case Settling() | LaneCounted() | RunFinished():
                 return None
             case _:
@@ -120,6 +126,14 @@ class Messages:
                 return None
             case _:
                 assert_never(event)
+
+    def _fault(self, event: FaultMet) -> Message | None:
+        label = event.fault.label
+        # What ends the command is told by its own last words.
+        if label in self._faults or event.where in {"run", "report"}:
+            return None
+        self._faults.add(label)
+        return Message(f"a fault of batchconnect ({event.where}): {label}", is_error=True)
 
     def _paused(self, event: LanePaused) -> Message | None:
         if event.reason == WAITS_FOR_SETTLE:
@@ -171,6 +185,22 @@ _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
 
 
+def _of_run(event: RunStarted | Planned | Swept | CellsWarned | SheetWarned) -> Message | None:
+    match event:
+        case RunStarted(left_open=left):
+            return _left_open(left) if left else None
+        case Planned():
+            return _planned(event)
+        case Swept():
+            return _swept(event)
+        case CellsWarned():
+            return Message(f"warning: {event.where}: {event.what}", is_error=True)
+        case SheetWarned():
+            return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
+        case _:
+            assert_never(event)
+
+
 def _planned(event: Planned) -> Message:
     parts = [f"{rows(event.to_create)} to do"]
     if event.settled:
@@ -196,10 +226,11 @@ def _swept(event: Swept) -> Message:
         parts.append(f"{len(event.duplicated)} duplicated")
     if event.missing:
         parts.append(f"{len(event.missing)} missing")
+    if event.wrong_id:
+        parts.append(f"{len(event.wrong_id)} answered with the id of another connection")
     if not event.complete:
         parts.append("missing unknown, since not every sandbox could be read")
-    is_error = bool(event.duplicated or event.missing) or not event.complete
-    return Message(f"sweep: {', '.join(parts)}", is_error=is_error)
+    return Message(f"sweep: {', '.join(parts)}", is_error=not event.is_clean)
 
 
 def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome
@@ -305,16 +336,6 @@ def duration(seconds: float, *, seconds_up_to: float = _SECONDS_UP_TO) -> str:
         return f"{seconds:.0f} s"
     hours, rest = divmod(round(seconds), _HOUR_S)
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
-
-
-def _of_run(event: Planned | Swept | RunStarted) -> Message | None:
-    match event:
-        case Planned():
-            return _planned(event)
-        case Swept():
-            return _swept(event)
-        case RunStarted(left_open=left):  # pragma: no branch - the last of a closed set
-            return _left_open(left) if left else None
 
 
 def _left_open(runs: Sequence[str]) -> Message:

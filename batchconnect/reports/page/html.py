@@ -17,7 +17,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.event import LaneStopped
 from batchconnect.model.outcome import Status
 from batchconnect.reports.fan_out import batches
-from batchconnect.reports.incident import Incident
+from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.page import words
 from batchconnect.reports.page.chart import latency_bars, request_bars, strip
 from batchconnect.reports.page.latency import Latencies
@@ -141,6 +141,7 @@ def _environment() -> "Environment":
     )
     page.filters |= {
         "escape_control": escape_control,
+        "what_to_send": what_to_send,
         "number": words.number,
         "counted": words.counted,
         "span": words.span,

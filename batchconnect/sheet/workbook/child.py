@@ -1,14 +1,15 @@
 """
 Reads one workbook in a process of its own, so that a hostile file can only end this process.
 
-Calamine reads it while a thread of ours looks at the same bytes for what calamine does not show; it needs
-no interpreter for that, so a second processor takes the look's time away. A far cell may make it abort
-before the look has found that cell: whoever wants to know asks again, `in-turn`.
+Calamine reads it, and a look of ours at the same bytes says what calamine does not show, how far out the
+cells lie and which rows nobody sees. Calamine gets no tab before the look has found that it can be held.
 
 The file is standard input, the answer goes to standard output, one JSON value per line:
 
     ["tab", name, is_visible]            each tab, in order, followed by its rows
     ["row", number, cells]               a cell is its text, or [kind, text] where it is not text
+    ["hidden", numbers]                  the rows above that nobody sees
+    ["note", what, places]               row number and position of cells that are not as they were written
     ["end"]                              all is said
     ["error", code, detail]              instead of the end
 
@@ -19,34 +20,43 @@ import contextlib
 import gc
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, Any
 
 import orjson
 
 from batchconnect.sheet.background_call import BackgroundCall
-from batchconnect.sheet.workbook.form import Form, NotAWorkbookError, form_of
-from batchconnect.sheet.workbook.inspect_ods import inspect_ods
-from batchconnect.sheet.workbook.inspect_xls import inspect_xls
-from batchconnect.sheet.workbook.inspect_xlsb import inspect_xlsb
+from batchconnect.sheet.workbook.damage import reason_of
+from batchconnect.sheet.workbook.form import Form, NotAWorkbookError, ProtectedError, form_of
+from batchconnect.sheet.workbook.inspect_xls import XlsWorkbook
+from batchconnect.sheet.workbook.inspect_xlsb import inspect_xlsb, with_full_records
 from batchconnect.sheet.workbook.inspect_xlsx import inspect_xlsx
-from batchconnect.sheet.workbook.rows import ChildLine, rows
-from batchconnect.sheet.workbook.unsupported import FarCellError, UnsupportedCells
+from batchconnect.sheet.workbook.inspected import (
+    FarCellError,
+    InspectedTab,
+    NotInspectedError,
+    check,
+)
+from batchconnect.sheet.workbook.ods import read_ods
+from batchconnect.sheet.workbook.rows import ChildLine, cells_of, own_cells, rows
 from batchconnect.sheet.workbook.zip_limits import UnsafeZipError, check_zip
 
 MOST_MEMORY = 2 << 30
 """Bytes of address space; 100,000 rows of nine cells need a tenth of it."""
 MOST_CPU_S = 120
 
+_Find = Callable[[int, str], InspectedTab | None]
+"""What the look has found in a tab, by its place or its name."""
+
 
 def main() -> None:
-    """Read standard input, answer on standard output: `workbook_child at-once|in-turn [TAB]`."""
+    """Read standard input, answer on standard output: `workbook_child [TAB]`."""
     limit_resources()
-    _, order, *tabs = sys.argv
+    tabs = sys.argv[1:]
     out = sys.stdout.buffer
     with open(0, "rb", closefd=False) as file:
-        for answer in answers(file, tabs[0] if tabs else None, at_once=order == "at-once"):
+        for answer in answers(file, tabs[0] if tabs else None):
             out.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
     out.flush()
 
@@ -66,71 +76,101 @@ def limit_resources() -> None:
                 resource.setrlimit(kind, (limit, limit))
 
 
-def answers(
-    file: IO[bytes], worksheet: str | None, *, at_once: bool = False
-) -> Iterator[ChildLine]:
+def answers(file: IO[bytes], worksheet: str | None) -> Iterator[ChildLine]:
     """
     Everything that there is to say about a workbook.
 
     Args:
         file: The workbook, open for reading and seekable.
         worksheet: The one tab that is asked for; None: all whose headers match.
-        at_once: Let calamine read before the look has found nothing that would make it abort.
     """
     try:
-        yield from _tabs(file, worksheet, at_once=at_once)
-    except (UnsafeZipError, FarCellError, NotAWorkbookError) as error:
+        yield from _tabs(file.read(), worksheet)
+    except (
+        UnsafeZipError,
+        FarCellError,
+        NotAWorkbookError,
+        NotInspectedError,
+        ProtectedError,
+    ) as error:
         yield ["error", type(error).__name__, str(error)]
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is an error message
-        yield ["error", type(error).__name__, ""]
+        yield ["error", type(error).__name__, reason_of(error)]
     else:
         yield ["end"]
 
 
-def _tabs(file: IO[bytes], worksheet: str | None, *, at_once: bool) -> Iterator[ChildLine]:
-    data = file.read()
-    look = BackgroundCall(partial(_inspect, data, _form(data)))
-    if not at_once:
-        look.result()
-    try:
-        for name, is_visible, tab in _read(data, worksheet):
-            yield ["tab", name, is_visible]
-            if tab is not None:
-                unsupported = look.result().get(name, UnsupportedCells())
-                yield from rows(tab, unsupported, is_asked=bool(worksheet))
-    finally:
-        look.result()  # what it finds is the better explanation for whatever calamine ran into
+def _tabs(data: bytes, worksheet: str | None) -> Iterator[ChildLine]:
+    match _form(data):
+        case "ods":
+            for tab in read_ods(io.BytesIO(data)):
+                yield ["tab", tab.name, tab.is_visible]
+                if _is_wanted(tab.name, worksheet):
+                    yield from rows(own_cells(tab.rows()), tab.look, is_asked=bool(worksheet))
+        case "xls":
+            workbook = XlsWorkbook(data)
+            looks = list(workbook.tabs())
+            check(*looks)  # calamine holds all tabs of such a file together
+            by_place = dict(enumerate(looks))
+            yield from _told(_load(workbook.plain()), lambda at, _: by_place.get(at), worksheet)
+        case "xlsb":
+            data = with_full_records(data)
+            found = _by_name(inspect_xlsb(io.BytesIO(data)))
+            yield from _told(_load(data), found, worksheet)
+        case "xlsx":
+            # Calamine needs no interpreter: it reads the shared texts while the look is under way.
+            look = BackgroundCall(partial(_inspect_xlsx, data))
+            try:
+                book = _load(data)
+            finally:
+                found = look.result()  # if it fails, that explains best what calamine ran into
+            yield from _told(book, found, worksheet)
 
 
-def _read(data: bytes, worksheet: str | None) -> Iterator[tuple[str, bool, Any]]:
-    """Name of each tab, whether it is visible, and the tab itself where its rows are wanted."""
+def _inspect_xlsx(data: bytes) -> _Find:
+    return _by_name(inspect_xlsx(io.BytesIO(data)))
+
+
+def _by_name(tabs: Iterator[tuple[str, InspectedTab]]) -> _Find:
+    looks: dict[str, InspectedTab] = {}
+    for name, look in tabs:
+        check(look)
+        if name in looks:
+            raise NotInspectedError(name)
+        looks[name] = look
+    return lambda _, name: looks.get(name)
+
+
+def _load(data: bytes) -> Any:
     import python_calamine as calamine  # noqa: PLC0415 - behind the limits, never in the parent
 
-    book = calamine.load_workbook(io.BytesIO(data))
-    for tab in book.sheets_metadata:
-        if tab.typ == calamine.SheetTypeEnum.WorkSheet:
-            is_wanted = worksheet is None or worksheet.casefold() == tab.name.casefold()
-            content = book.get_sheet_by_name(tab.name) if is_wanted else None
-            yield tab.name, tab.visible == calamine.SheetVisibleEnum.Visible, content
+    return calamine.load_workbook(io.BytesIO(data))
+
+
+def _told(book: Any, find: _Find, worksheet: str | None) -> Iterator[ChildLine]:
+    """Each tab, and the rows of those that are wanted."""
+    import python_calamine as calamine  # noqa: PLC0415 - as above
+
+    for place, tab in enumerate(book.sheets_metadata):
+        if tab.typ != calamine.SheetTypeEnum.WorkSheet:
+            continue
+        yield ["tab", tab.name, tab.visible == calamine.SheetVisibleEnum.Visible]
+        if _is_wanted(tab.name, worksheet):
+            look = find(place, tab.name)
+            if look is None:
+                raise NotInspectedError(tab.name)
+            cells = cells_of(book.get_sheet_by_index(place), look)
+            yield from rows(cells, look, is_asked=bool(worksheet))
+
+
+def _is_wanted(name: str, worksheet: str | None) -> bool:
+    return worksheet is None or worksheet.casefold() == name.casefold()
 
 
 def _form(data: bytes) -> Form:
     if data.startswith(b"PK"):
         check_zip(io.BytesIO(data))
     return form_of(io.BytesIO(data))
-
-
-def _inspect(data: bytes, form: Form) -> dict[str, UnsupportedCells]:
-    file = io.BytesIO(data)
-    match form:
-        case "xlsx":
-            return dict(inspect_xlsx(file))
-        case "ods":
-            return inspect_ods(file)
-        case "xlsb":
-            return dict(inspect_xlsb(file))
-        case "xls":
-            return dict(inspect_xls(file))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ class NotAWorkbookError(Exception):
     """A container of something else; the text says of what, for a person."""
 
 
-class PasswordError(Exception):
-    """The workbook is encrypted."""
+class ProtectedError(Exception):
+    """The workbook is encrypted; the text is `password` or `rights`."""
+
+
+PASSWORD, RIGHTS = "password", "rights"
 
 
 def form_of(file: IO[bytes]) -> Form:
@@ -20,7 +23,7 @@ def form_of(file: IO[bytes]) -> Form:
 
     Raises:
         NotAWorkbookError: None that we read.
-        PasswordError: It is encrypted, so nobody can say.
+        ProtectedError: It is encrypted, so nobody can say.
     """
     if file.read(2) != b"PK":
         return _of_ole(file)
@@ -30,7 +33,7 @@ def form_of(file: IO[bytes]) -> Form:
         manifest = members.get("meta-inf/manifest.xml")
         manifest_text = b"" if manifest is None else archive.read(manifest)[: 1 << 20]
     if any(info.flag_bits & 1 for info in members.values()) or b"encryption-data" in manifest_text:
-        raise PasswordError
+        raise ProtectedError(PASSWORD)
     if "xl/workbook.bin" in members:
         return "xlsb"
     if any(name.startswith("xl/") for name in members):
@@ -39,24 +42,27 @@ def form_of(file: IO[bytes]) -> Form:
         return "ods"
     for start, what in (
         ("index/", "a Numbers document; in Numbers choose File, Export To, CSV"),
+        ("index.zip", "a Numbers document; in Numbers choose File, Export To, CSV"),
         ("word/", "a Word document"),
         ("ppt/", "a presentation"),
     ):
         if any(name.startswith(start) for name in members):
             raise NotAWorkbookError(what)
+    if not mime and b"opendocument.spreadsheet" in manifest_text:
+        return "ods"
     raise NotAWorkbookError("a zip archive without a workbook; unpack it first")
 
 
 def _of_ole(file: IO[bytes]) -> Form:
     file.seek(0)
     data = file.read()
-    streams = {
-        name
-        for name in ("EncryptedPackage", "Workbook", "Book", "WordDocument")
-        if name.encode("utf-16-le") in data
-    }
-    if "EncryptedPackage" in streams:
-        raise PasswordError
-    if streams & {"Workbook", "Book"}:
-        return "xls"
-    raise NotAWorkbookError("a document of another Office program")
+    # The names stand in the container's directory, whatever state that is in.
+    if _utf_16("DRMEncrypted") in data or _utf_16("\tDRMContent") in data:
+        raise ProtectedError(RIGHTS)
+    if _utf_16("EncryptedPackage") in data:
+        raise ProtectedError(PASSWORD)
+    return "xls"
+
+
+def _utf_16(name: str) -> bytes:
+    return name.encode("utf-16-le")

@@ -1,59 +1,177 @@
 """
 The second look at XLS: the BIFF records of each tab, in a stream of an OLE2 container.
 
-Source: [MS-XLS], section 2.4 (BoundSheet8, BoolErr, Formula, MergeCells); [MS-CFB], section 2.
+Source: [MS-XLS], section 2.4 (BoundSheet8, BoolErr, Formula, MergeCells, Row, SST); the same of BIFF5 (Excel
+95) in OpenOffice's description of the format, chapter 5.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
-from typing import IO
+from collections.abc import Iterator
 
-from batchconnect.sheet.workbook.unsupported import UnsupportedCells
+from batchconnect.sheet.workbook.form import PASSWORD, NotAWorkbookError, ProtectedError
+from batchconnect.sheet.workbook.inspected import InspectedTab
+from batchconnect.sheet.workbook.ole import LARGEST_STREAM, container_of, root_streams
 
-_BOF, _EOF, _TAB, _ERROR, _FORMULAS, _MERGES = 0x809, 0x0A, 0x85, 0x205, (6, 0x206, 0x406), 0xE5
-_LABELS_AND_NUMBERS = frozenset({0xFD, 0x203, 0x204, 0x27E, 0xBD, 0xD6})
-_END_OF_CHAIN = 0xFFFFFFFA
-"""This and larger numbers name no sector."""
+_BOF, _EOF, _TAB, _MERGES, _ROW, _DEFAULT_HEIGHT = 0x809, 0x0A, 0x85, 0xE5, 0x208, 0x225
+_CODE_PAGE, _DIMENSIONS, _FILE_PASS, _SST, _CONTINUE = 0x42, 0x200, 0x2F, 0xFC, 0x3C
+_BOOL_OR_ERROR, _FORMULAS, _RESULT = 0x205, frozenset({6, 0x206, 0x406}), 0x207
+_LABEL, _RICH_LABEL, _SHARED_LABEL = 0x204, 0xD6, 0xFD
+_NUMBERS, _MANY_NUMBERS = frozenset({0x203, 0x27E}), 0xBD
+_BIFF8, _UNICODE = 0x600, 1200
+_NOT_A_NUMBER = 0xFFFF
+"""Ends the result of a formula that is a text, a boolean or an error."""
+_TEXT_FOLLOWS, _ERROR_RESULT, _NO_TEXT = 0, 2, 3
+_HIDDEN, _HIDDEN_BY_DEFAULT = 0x20, 0x02
 
 
-def inspect_xls(file: IO[bytes]) -> Iterator[tuple[str, UnsupportedCells]]:
+class XlsWorkbook:
     """
-    Look at every tab of a workbook.
+    The workbook of a container, which may hold others besides.
 
+    Args:
+        container: The file.
     Raises:
-        FarCellError: A cell lies too far out.
-        ValueError, struct.error: The container or a record is cut.
+        NotAWorkbookError: There is no workbook in it, but of another Office program.
+        ProtectedError: It is encrypted.
+        ValueError, struct.error: The container is cut.
     """
-    stream = workbook_stream(file.read())
-    for kind, data in _records(stream, 0):
-        if kind == _TAB:
-            (start,) = struct.unpack_from("<I", data)
-            yield _name(data), _inspect(stream, start)
+
+    def __init__(self, container: bytes) -> None:
+        streams = root_streams(container)
+        stream = streams.get("workbook") or streams.get("book")
+        if stream is None:
+            raise NotAWorkbookError("a document of another Office program")
+        if len(stream) > LARGEST_STREAM:
+            raise MemoryError
+        self._stream = bytearray(stream)
+        self._is_biff8 = struct.unpack_from("<2H", stream)[0] == _BOF and (
+            struct.unpack_from("<H", stream, 4)[0] >= _BIFF8
+        )
+        self._globals = list(_records(stream, 0))
+        if any(kind == _FILE_PASS for kind, _, _ in self._globals):
+            raise ProtectedError(PASSWORD)
+
+    def tabs(self) -> Iterator[InspectedTab]:
+        """
+        Look at every tab, in order; charts and macros are tabs too.
+
+        Raises:
+            ValueError, struct.error: A record is cut.
+        """
+        blank = set(_blank_texts(self._globals)) if self._is_biff8 else set[int]()
+        for kind, _, data in self._globals:
+            if kind == _TAB:
+                (start,) = struct.unpack_from("<I", data)
+                yield _Inspection(blank, is_biff8=self._is_biff8).of(bytes(self._stream), start)
+
+    def plain(self) -> bytes:
+        """
+        The workbook in a container of its own, as every program writes it.
+
+        Its texts are Unicode whatever its code page says, if it is of Excel 97 or later.
+        """
+        for kind, at, _ in self._globals:
+            if kind == _CODE_PAGE and self._is_biff8:
+                struct.pack_into("<H", self._stream, at + 4, _UNICODE)
+        return container_of("Workbook" if self._is_biff8 else "Book", bytes(self._stream))
 
 
-def _inspect(stream: bytes, start: int) -> UnsupportedCells:
-    unsupported = UnsupportedCells()
-    merged: list[tuple[int, ...]] = []
-    for kind, data in _records(stream, start):
-        if kind == _ERROR:
-            row, column, _, _, is_error = struct.unpack_from("<3H2B", data)
-            unsupported.saw(row, column, "error" if is_error else None)
-        elif kind in _FORMULAS:
-            row, column, _, what, _, _, _, _, _, mark = struct.unpack_from("<3H6BH", data)
-            unsupported.saw(row, column, "error" if (mark, what) == (0xFFFF, 2) else None)
-        elif kind in _LABELS_AND_NUMBERS:
+class _Inspection:
+    """Follows the records of one tab."""
+
+    def __init__(self, blank: set[int], *, is_biff8: bool) -> None:
+        self._tab = InspectedTab()
+        self._blank = blank
+        self._is_biff8 = is_biff8
+        self._merged: list[tuple[int, ...]] = []
+        self._awaited: tuple[int, int] | None = None
+        self._described: set[int] = set()
+        self._hides_others = False
+
+    def of(self, stream: bytes, start: int) -> InspectedTab:
+        for kind, _, data in _records(stream, start):
+            self._note(kind, data)
+        self._no_result()
+        for top, bottom, left, right in self._merged:
+            self._tab.merge(top, left, bottom, right)
+        if self._hides_others:
+            self._tab.hidden.update(self._tab.filled.keys() - self._described)
+        return self._tab
+
+    def _note(self, kind: int, data: bytes) -> None:
+        if kind == _SHARED_LABEL:
+            row, column, _, index = struct.unpack_from("<3HI", data)
+            if index not in self._blank:
+                self._tab.saw(row, column, None)
+        elif kind in _NUMBERS:
             row, column = struct.unpack_from("<2H", data)
-            unsupported.saw(row, column, None)
+            self._tab.saw(row, column, None)
+        elif kind in (_LABEL, _RICH_LABEL):
+            row, column, _, length = struct.unpack_from("<4H", data)
+            text = data[9:] if self._is_biff8 else data[8:]
+            if length and text.strip(b" \t\r\n\0"):
+                self._tab.saw(row, column, None)
+        elif kind in _FORMULAS:
+            self._formula(data)
+        elif kind == _RESULT:
+            self._result(data)
+        else:
+            self._note_other(kind, data)
+
+    def _note_other(self, kind: int, data: bytes) -> None:
+        if kind == _MANY_NUMBERS:
+            row, first = struct.unpack_from("<2H", data)
+            (last,) = struct.unpack_from("<H", data, len(data) - 2)
+            for column in range(first, last + 1):
+                self._tab.saw(row, column, None)
+        elif kind == _BOOL_OR_ERROR:
+            row, column, _, _, is_error = struct.unpack_from("<3H2B", data)
+            self._tab.saw(row, column, "error" if is_error else None)
+        elif kind == _ROW:
+            (row,) = struct.unpack_from("<H", data)
+            self._described.add(row)
+            if struct.unpack_from("<H", data, 12)[0] & _HIDDEN:
+                self._tab.hidden.add(row)
         elif kind == _MERGES:
             (count,) = struct.unpack_from("<H", data)
-            merged += [struct.unpack_from("<4H", data, 2 + 8 * i) for i in range(count)]
-    for top, bottom, left, right in merged:
-        unsupported.merge(top, left, bottom, right)
-    return unsupported
+            self._merged += [struct.unpack_from("<4H", data, 2 + 8 * i) for i in range(count)]
+        elif kind == _DEFAULT_HEIGHT:
+            self._hides_others = bool(struct.unpack_from("<H", data)[0] & _HIDDEN_BY_DEFAULT)
+
+    def _formula(self, data: bytes) -> None:
+        self._no_result()
+        row, column, _, what, _, _, _, _, _, mark = struct.unpack_from("<3H6BH", data)
+        if mark != _NOT_A_NUMBER:
+            self._tab.saw(row, column, None)
+        elif what == _ERROR_RESULT:
+            self._tab.saw(row, column, "error")
+        elif what == _NO_TEXT:
+            # NOTE: of the empty text Excel says the same as a program that does not calculate.
+            self._tab.saw(row, column, "formula")
+        elif what == _TEXT_FOLLOWS:
+            self._awaited = (row, column)
+        else:
+            self._tab.saw(row, column, None)
+
+    def _result(self, data: bytes) -> None:
+        if self._awaited is not None:
+            (length,) = struct.unpack_from("<H", data)
+            self._tab.saw(*self._awaited, None if length else "formula")
+            self._awaited = None
+
+    def _no_result(self) -> None:
+        """A formula whose text never came."""
+        if self._awaited is not None:
+            self._tab.saw(*self._awaited, "formula")
+            self._awaited = None
 
 
-def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """Kind and content of each record up to the end of this part; inner parts (charts) are left out."""
+def _records(stream: bytes, at: int) -> Iterator[tuple[int, int, bytes]]:
+    """
+    Kind, place and content of each record up to the end of this part.
+
+    Inner parts (charts) are left out.
+    """
     depth = 0
     while at + 4 <= len(stream):
         kind, size = struct.unpack_from("<2H", stream, at)
@@ -64,71 +182,64 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
             if depth <= 0:
                 return
         elif depth == 1:
-            yield kind, stream[at + 4 : at + 4 + size]
+            yield kind, at, stream[at + 4 : at + 4 + size]
         at += 4 + size
 
 
-def _name(data: bytes) -> str:
-    """The name of a tab: one byte a character, or two where the flag says so."""
-    length, is_wide = data[6], data[7] & 1
-    return data[8 : 8 + length * (1 + is_wide)].decode("utf-16-le" if is_wide else "latin-1")
-
-
-def workbook_stream(container: bytes) -> bytes:
-    """
-    The stream `Workbook` (or `Book`) of an OLE2 container.
-
-    Raises:
-        ValueError: There is none, or its chain of sectors has no end.
-    """
-    shift, mini_shift = struct.unpack_from("<2H", container, 30)
-    (directory_start,) = struct.unpack_from("<I", container, 48)
-    cutoff, mini_fat_start = struct.unpack_from("<2I", container, 56)
-    size = 1 << shift
-
-    def sector(number: int) -> bytes:
-        return container[(number + 1) * size : (number + 2) * size]
-
-    fat_sectors = [n for n in struct.unpack_from("<109I", container, 76) if n < _END_OF_CHAIN]
-    (more,) = struct.unpack_from("<I", container, 68)
-    for _ in range(len(container) // size):
-        if more >= _END_OF_CHAIN:
+def _blank_texts(records: list[tuple[int, int, bytes]]) -> Iterator[int]:
+    """Numbers of the shared texts that are white space or nothing."""
+    position = next((i for i, (kind, _, _) in enumerate(records) if kind == _SST), None)
+    if position is None:
+        return
+    parts = [records[position][2][8:]]
+    (count,) = struct.unpack_from("<I", records[position][2], 4)
+    for kind, _, data in records[position + 1 :]:
+        if kind != _CONTINUE:
             break
-        *listed, more = _numbers(sector(more))
-        fat_sectors += [number for number in listed if number < _END_OF_CHAIN]
-    fat = [entry for number in fat_sectors for entry in _numbers(sector(number))]
-
-    def stream(start: int) -> bytes:
-        return b"".join(sector(number) for number in _chain(start, fat))
-
-    entries = stream(directory_start)
-    found = [entries[at : at + 128] for at in range(0, len(entries) - 127, 128)]
-    by_name = {entry[: max(0, entry[64] - 2)].decode("utf-16-le"): entry for entry in found}
-    entry = by_name.get("Workbook") or by_name.get("Book")
-    if entry is None:
-        raise ValueError("no workbook in the container")
-    start, length = struct.unpack_from("<2I", entry, 116)
-    if length >= cutoff:
-        return stream(start)[:length]
-    (root_start,) = struct.unpack_from("<I", found[0], 116)
-    mini, mini_size = stream(root_start), 1 << mini_shift
-    mini_fat = _numbers(stream(mini_fat_start))
-    parts = (mini[n * mini_size : (n + 1) * mini_size] for n in _chain(start, mini_fat))
-    return b"".join(parts)[:length]
+        parts.append(data)
+    texts = _SharedTexts(parts)
+    for number in range(count):
+        if not texts.next().strip(b" \t\r\n\0"):
+            yield number
 
 
-def _numbers(data: bytes) -> tuple[int, ...]:
-    return struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])
+class _SharedTexts:
+    """The texts of a table that goes on over several records, each of which may cut a text in two."""
 
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+        self._part = self._at = 0
 
-def _chain(start: int, fat: Sequence[int]) -> Iterator[int]:
-    number = start
-    for _ in fat:
-        if number >= _END_OF_CHAIN:
-            return
-        if number >= len(fat):
-            raise ValueError("a sector is missing")
-        yield number
-        number = fat[number]
-    if number < _END_OF_CHAIN:
-        raise ValueError("a chain of sectors has no end")
+    def next(self) -> bytes:
+        """The letters of the next text, one or two bytes each."""
+        length, flags = struct.unpack("<HB", self._take(3))
+        runs = struct.unpack("<H", self._take(2))[0] if flags & 8 else 0
+        extra = struct.unpack("<I", self._take(4))[0] if flags & 4 else 0
+        text = self._letters(length, 1 + (flags & 1))
+        self._take(4 * runs + extra)
+        return text
+
+    def _letters(self, length: int, width: int) -> bytes:
+        text = b""
+        while length:
+            if self._at >= len(self._parts[self._part]):
+                self._part, self._at = self._part + 1, 1
+                width = 1 + (self._parts[self._part][0] & 1)  # each part says its width anew
+            here = min(length, (len(self._parts[self._part]) - self._at) // width)
+            if not here:
+                raise ValueError("a shared text is cut")
+            text += self._parts[self._part][self._at : self._at + here * width]
+            self._at += here * width
+            length -= here
+        return text
+
+    def _take(self, size: int) -> bytes:
+        taken = b""
+        while len(taken) < size:
+            part = self._parts[self._part]
+            if self._at >= len(part):
+                self._part, self._at = self._part + 1, 0
+                continue
+            here = part[self._at : self._at + size - len(taken)]
+            taken, self._at = taken + here, self._at + len(here)
+        return taken

@@ -1,9 +1,13 @@
 """
-The second look at XLSB: the binary records of each tab.
+The second look at XLSB: the binary records of each tab; and its short records, written in full.
 
-Source: [MS-XLSB], sections 2.1.4 (records), 2.4 (BrtCell..., BrtFmla..., BrtMergeCell, BrtBundleSh).
+SheetJS leaves the column out of a cell that follows its neighbour. Excel reads that, calamine does not.
+
+Source: [MS-XLSB], sections 2.1.4 (records), 2.4 (BrtCell..., BrtFmla..., BrtRowHdr, BrtMergeCell, BrtBundleSh,
+BrtSSTItem); for the short ones SheetJS's own, `BrtShort...`.
 """
 
+import io
 import posixpath
 import struct
 import zipfile
@@ -11,47 +15,133 @@ from collections.abc import Iterator
 from typing import IO
 
 from batchconnect.sheet.workbook.inspect_xlsx import relations
-from batchconnect.sheet.workbook.unsupported import UnsupportedCells
+from batchconnect.sheet.workbook.inspected import InspectedTab
 
 _WORKBOOK = "xl/workbook.bin"
-_ROW, _BLANK, _ERROR, _FORMULA_ERROR, _LAST_CELL, _MERGE, _TAB = 0, 1, 3, 11, 11, 176, 156
+_ROW, _BLANK, _ERROR, _TEXT, _SHARED = 0, 1, 3, 6, 7
+_FORMULA_TEXT, _FORMULA_ERROR, _LAST_CELL, _RICH_TEXT = 8, 11, 11, 62
+_SHORT_BLANK, _SHORT_SHARED, _SHORT = 12, 18, 11
+"""The short records, and how far their numbers are from those in full."""
+_SHARED_TEXT, _MERGE, _TAB = 19, 176, 156
+_HIDDEN = 0x10
 
 
-def inspect_xlsb(file: IO[bytes]) -> Iterator[tuple[str, UnsupportedCells]]:
+def inspect_xlsb(file: IO[bytes]) -> Iterator[tuple[str, InspectedTab]]:
     """
     Look at every tab of a workbook.
 
     Raises:
-        FarCellError: A cell lies too far out.
         ValueError, struct.error: A record is cut.
     """
     with zipfile.ZipFile(file) as archive:
-        targets = relations(archive, "xl/_rels/workbook.bin.rels")
-        members = set(archive.namelist())
-        for kind, data in _records(archive.read(_WORKBOOK)):
-            if kind == _TAB:
-                relation, rest = _text(data[8:])
-                name, _ = _text(rest)
-                what, target = targets.get(relation, ("", ""))
-                part = posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
-                if what == "worksheet" and part in members:
-                    yield name, _inspect(archive.read(part))
+        blank = _blank_texts(archive)
+        for name, part in _tabs(archive):
+            yield name, _inspect(archive.read(part), blank)
 
 
-def _inspect(part: bytes) -> UnsupportedCells:
-    unsupported, row = UnsupportedCells(), -1
+def with_full_records(data: bytes) -> bytes:
+    """The same workbook, with no short record in its tabs."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        written = {
+            part: b"".join(_in_full(raw))
+            for _, part in _tabs(archive)
+            if _has_short(raw := archive.read(part))
+        }
+        if not written:
+            return data
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as copy:
+            for name in archive.namelist():
+                copy.writestr(name, written.get(name) or archive.read(name))
+        return file.getvalue()
+
+
+def _tabs(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
+    """The name of each tab and the part that holds it."""
+    targets = relations(archive, "xl/_rels/workbook.bin.rels")
+    members = set(archive.namelist())
+    for kind, data in _records(archive.read(_WORKBOOK)):
+        if kind == _TAB:
+            relation, rest = _text(data[8:])
+            name, _ = _text(rest)
+            what, target = targets.get(relation, ("", ""))
+            part = posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
+            if what == "worksheet" and part in members:
+                yield name, part
+
+
+def _blank_texts(archive: zipfile.ZipFile) -> set[int]:
+    """Numbers of the shared texts that are white space or nothing."""
+    blank: set[int] = set()
+    for what, target in relations(archive, "xl/_rels/workbook.bin.rels").values():
+        part = posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
+        if what == "sharedStrings" and part in archive.namelist():
+            items = (data for kind, data in _records(archive.read(part)) if kind == _SHARED_TEXT)
+            blank |= {number for number, data in enumerate(items) if _is_blank(data[1:])}
+    return blank
+
+
+def _inspect(part: bytes, blank: set[int]) -> InspectedTab:
+    tab, row, column = InspectedTab(), -1, -1
     merged: list[tuple[int, ...]] = []
-    for kind, data in _records(part):
-        if kind == _ROW:
-            (row,) = struct.unpack_from("<I", data)
-        elif _BLANK < kind <= _LAST_CELL:
+    for number, data in _records(part):
+        kind = number
+        if _SHORT_BLANK <= kind <= _SHORT_SHARED:
+            kind, column = kind - _SHORT, column + 1
+            data = struct.pack("<I", column) + data  # noqa: PLW2901 - the same record, in full
+        elif _BLANK <= kind <= _LAST_CELL or kind == _RICH_TEXT:
             (column,) = struct.unpack_from("<I", data)
-            unsupported.saw(row, column, "error" if kind in (_ERROR, _FORMULA_ERROR) else None)
+        if kind == _ROW:
+            row, column = struct.unpack_from("<I", data)[0], -1
+            if data[11] & _HIDDEN:
+                tab.hidden.add(row)
+        elif _BLANK < kind <= _LAST_CELL or kind == _RICH_TEXT:
+            if _holds_something(kind, data[8:], blank):
+                tab.saw(row, column, "error" if kind in (_ERROR, _FORMULA_ERROR) else None)
         elif kind == _MERGE:
             merged.append(struct.unpack_from("<4I", data))
     for top, bottom, left, right in merged:
-        unsupported.merge(top, left, bottom, right)
-    return unsupported
+        tab.merge(top, left, bottom, right)
+    return tab
+
+
+def _holds_something(kind: int, value: bytes, blank: set[int]) -> bool:
+    if kind == _SHARED:
+        return struct.unpack_from("<I", value)[0] not in blank
+    if kind in (_TEXT, _FORMULA_TEXT):
+        return not _is_blank(value)
+    return not (kind == _RICH_TEXT and _is_blank(value[1:]))
+
+
+def _is_blank(text: bytes) -> bool:
+    return not _text(text)[0].strip()
+
+
+def _has_short(part: bytes) -> bool:
+    return any(_SHORT_BLANK <= kind <= _SHORT_SHARED for kind, _ in _records(part))
+
+
+def _in_full(part: bytes) -> Iterator[bytes]:
+    column = -1
+    for kind, data in _records(part):
+        if _SHORT_BLANK <= kind <= _SHORT_SHARED:
+            column += 1
+            yield _record(kind - _SHORT, struct.pack("<I", column) + data)
+        else:
+            if kind == _ROW:
+                column = -1
+            elif _BLANK <= kind <= _LAST_CELL or kind == _RICH_TEXT:
+                (column,) = struct.unpack_from("<I", data)
+            yield _record(kind, data)
+
+
+def _record(kind: int, data: bytes) -> bytes:
+    head = bytes([kind]) if kind < 0x80 else bytes([kind & 0x7F | 0x80, kind >> 7])  # noqa: PLR2004 - see `_number`
+    size = len(data)
+    while size > 0x7F:  # noqa: PLR2004 - see `_number`
+        head += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return head + bytes([size]) + data
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -78,4 +168,4 @@ def _text(data: bytes) -> tuple[str, bytes]:
     """A text with its length before it, and what stands behind it."""
     (length,) = struct.unpack_from("<I", data)
     end = 4 + 2 * length
-    return data[4:end].decode("utf-16-le"), data[end:]
+    return data[4:end].decode("utf-16-le", "replace"), data[end:]

@@ -8,37 +8,44 @@ the time.
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any
 from xml.parsers import expat
 
 from defusedxml.ElementTree import fromstring
 
+from batchconnect.sheet.workbook.inspected import ForbiddenXmlError, InspectedTab
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
-from batchconnect.sheet.workbook.unsupported import (
-    FarCellError,
-    ForbiddenXmlError,
-    UnsupportedCells,
-)
+from batchconnect.sheet.workbook.shared_texts import BLANK, odd_texts, oddity
 
 _ADDRESS = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _LARGEST_INDEX_PART = 16 << 20
 _BEGINNING = 1 << 16
+_TWICE = -1
 
 
-def inspect_xlsx(file: IO[bytes]) -> Iterator[tuple[str, UnsupportedCells]]:
+def inspect_xlsx(file: IO[bytes]) -> Iterator[tuple[str, InspectedTab]]:
     """
     Look at every tab of a workbook.
 
     Raises:
-        FarCellError: A cell lies too far out.
         ForbiddenXmlError: A part has a document type.
     """
     with zipfile.ZipFile(file) as archive:
         _forbid_doctypes(archive)
+        odd = _odd_texts(archive)
         for name, part in _tabs(archive):
             with archive.open(part) as xml:
-                yield name, _Inspection().of(xml)
+                yield name, _Inspection(odd).of(xml)
+
+
+def _odd_texts(archive: zipfile.ZipFile) -> Mapping[int, str]:
+    for kind, part in _related(archive):
+        if kind == "sharedStrings":
+            with archive.open(part) as xml:
+                return odd_texts(xml)
+    return {}
 
 
 def _forbid_doctypes(archive: zipfile.ZipFile) -> None:
@@ -63,6 +70,17 @@ def _tabs(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
             part = posixpath.normpath(posixpath.join(folder, target)).lstrip("/")
             if kind == "worksheet" and part.casefold() in members:
                 yield element.attrib.get("name", ""), members[part.casefold()]
+
+
+def _related(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
+    """Kind and name of each part that the workbook is related to."""
+    folder, file_name = posixpath.split(_workbook_part(archive))
+    members = {name.casefold(): name for name in archive.namelist()}
+    targets = relations(archive, posixpath.join(folder, "_rels", f"{file_name}.rels"))
+    for kind, target in targets.values():
+        part = posixpath.normpath(posixpath.join(folder, target)).lstrip("/").casefold()
+        if part in members:
+            yield kind, members[part]
 
 
 def _workbook_part(archive: zipfile.ZipFile) -> str:
@@ -96,20 +114,26 @@ def _local(tag: str) -> str:
 class _Inspection:
     """Follows the elements of one tab: rows, cells, formulas, values, merged ranges."""
 
-    def __init__(self) -> None:
-        self._odd = UnsupportedCells()
+    def __init__(self, odd: Mapping[int, str] = MappingProxyType({})) -> None:
+        self._tab = InspectedTab()
+        self._odd = odd
         self._merged: list[str] = []
+        self._masks: dict[bytes, int] = {}
         self._row = -1
         self._column = -1
         self._kind = ""
-        self._has_formula = self._has_value = self._has_result = self._in_value = False
+        self._value = self._text = self._run = ""
+        self._has_formula = self._has_result = False
+        self._place: str | None = None
+        self._is_kept = False
+        self._oddity: str | None = None
 
-    def of(self, xml: IO[bytes]) -> UnsupportedCells:
+    def of(self, xml: IO[bytes]) -> InspectedTab:
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
+        parser.CharacterDataHandler = self._characters
         parser.StartDoctypeDeclHandler = _forbid
         for part in split(xml):
             if isinstance(part, bytes):
@@ -121,17 +145,27 @@ class _Inspection:
             corners = [_position(corner) for corner in reference.split(":")]
             if len(corners) == 2 and None not in corners:  # noqa: PLR2004 - two corners
                 (top, left), (bottom, right) = corners  # type: ignore[misc] # not None: see above
-                self._odd.merge(top, left, bottom, right)
-        return self._odd
+                self._tab.merge(top, left, bottom, right)
+        return self._tab
 
     def _note(self, rows: PlainRows) -> bool:
-        """Note plain rows; False where they reach too far out, so that the very cell is found."""
-        columns = [_column(letters.decode()) for letters in rows.filled_columns()]
-        try:
-            if columns:
-                self._odd.saw(max(rows.filled_rows()) - 1, max(columns), None)
-        except FarCellError:
+        """Note plain rows; False where a cell among them is to be looked at by itself."""
+        if self._odd and (odd := rows.texts() & self._odd.keys()):
+            if any(self._odd[number] != BLANK for number in odd):
+                return False
+            rows = rows.without(odd)
+        found = rows.filled()
+        for columns in {columns for _, columns in found} - self._masks.keys():
+            self._masks[columns] = _mask(columns.split())
+        filled = {int(number) - 1: self._masks[columns] for number, columns in found}
+        if len(filled) < len(found) or _TWICE in self._masks.values():
             return False
+        if 0 in self._masks.values():
+            filled = {row: mask for row, mask in filled.items() if mask}
+        if not filled.keys().isdisjoint(self._tab.filled):
+            return False
+        self._tab.filled.update(filled)
+        self._tab.hidden.update(number - 1 for number in rows.hidden())
         return True
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -140,43 +174,83 @@ class _Inspection:
                 at = _position(attributes.get("r", ""))
                 self._row, self._column = at or (self._row, self._column + 1)
                 self._kind = attributes.get("t", "n")
-                self._has_formula = self._has_value = self._has_result = False
+                self._value = self._text = ""
+                self._has_formula = self._has_result = False
+                self._oddity = None
             case "f":
                 self._has_formula = True
-            case "v" | "is":
-                self._in_value = self._has_result = True
+            case "v":
+                self._has_result, self._place = True, "v"
+            case "is":
+                self._has_result = True
+            case "t" if self._place is None:
+                self._place, self._run = "t", ""
+                self._is_kept = attributes.get("xml:space") == "preserve"
+            case "rPh":
+                self._place = "rPh"
             case "row":
                 given = attributes.get("r", "")
                 self._row = int(given) - 1 if given.isdecimal() else self._row + 1
                 self._column = -1
+                if _is_hidden(attributes):
+                    self._tab.hidden.add(self._row)
             case "mergeCell":
                 self._merged.append(attributes.get("ref", ""))
             case _:
                 pass
 
-    def _text(self, text: str) -> None:
-        if self._in_value and text:
-            self._has_value = True
+    def _characters(self, text: str) -> None:
+        if self._place == "v":
+            self._value += text
+        elif self._place == "t":
+            self._run += text
 
     def _end(self, tag: str) -> None:
         match tag.rpartition(":")[2]:
-            case "v" | "is":
-                self._in_value = False
+            case "v":
+                self._place = None
+            case "t" if self._place == "t":
+                self._place = None
+                self._text += self._run
+                self._oddity = oddity(self._run, is_kept=self._is_kept) or self._oddity
+            case "rPh":
+                self._place = None
             case "c":
-                # 1. An error is an error, with or without a formula.
-                # 2. A formula whose result was never stored. An empty <v> of t="str" is one: the
-                #    empty text; any other comes from a program that does not calculate.
-                # 3. Whatever else holds a value, the reader shows.
-                if self._kind == "e":
-                    self._odd.saw(self._row, self._column, "error")
-                elif self._has_formula and not (
-                    self._has_value or (self._kind == "str" and self._has_result)
-                ):
-                    self._odd.saw(self._row, self._column, "formula")
-                elif self._has_value:
-                    self._odd.saw(self._row, self._column, None)
+                self._cell()
             case _:
                 pass
+
+    def _cell(self) -> None:
+        # 1. An error is an error, with or without a formula.
+        # 2. A formula whose result was never stored. An empty <v> of t="str" is one: the empty text;
+        #    any other comes from a program that does not calculate.
+        # 3. A date in ISO 8601, which calamine shows as a text.
+        # 4. A shared text, of which only the number stands here.
+        # 5. Whatever else holds a value, the reader shows.
+        text = self._value or self._text
+        odd = self._oddity
+        if self._kind == "s" and self._value.isdecimal():
+            odd = self._odd.get(int(self._value))
+        if self._kind == "e":
+            self._tab.saw(self._row, self._column, "error")
+        elif self._has_formula and not (text or (self._kind == "str" and self._has_result)):
+            self._tab.saw(self._row, self._column, "formula")
+        elif text.strip() and odd != BLANK:
+            self._tab.saw(self._row, self._column, "date" if self._kind == "d" else None)
+            if odd is not None:
+                self._tab.note(self._row, self._column, odd)
+
+
+def _is_hidden(attributes: Mapping[str, str]) -> bool:
+    if attributes.get("hidden") in ("1", "true"):
+        return True
+    return re.fullmatch(r"0+(\.0*)?", attributes.get("ht", "-")) is not None
+
+
+def _mask(columns: Sequence[bytes]) -> int:
+    """A bit for each of the columns; `_TWICE` where one comes twice."""
+    positions = {_column(letters.decode()) for letters in columns}
+    return _TWICE if len(positions) < len(columns) else sum(1 << at for at in positions)
 
 
 def _position(address: str) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ calls us for each cell takes nine times as long for them: 45 us for nine cells i
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 from itertools import chain
 from typing import IO, NamedTuple
@@ -19,15 +19,25 @@ _START, _END = b"<row ", b"</row>"
 # XML has no control characters, and neither U+FFFE (EF BF BE) nor U+FFFF.
 _CHARS = rb"[^<>&\x00-\x08\x0b\x0c\x0e-\x1f\xef]*+"
 _ENTITY = rb"&(?:amp|lt|gt|quot|apos);"
-_TEXT = rb"(?!<)" + _CHARS + rb"(?:(?:" + _ENTITY + rb"|\xef(?!\xbf[\xbe\xbf]))" + _CHARS + rb")*+"
+_TEXT = _CHARS + rb"(?:(?:" + _ENTITY + rb"|\xef(?!\xbf[\xbe\xbf]))" + _CHARS + rb")*+"
+TEXT = rb"(?![ \t\r\n]*+<)" + _TEXT
+"""More than white space."""
+TRIMMED = rb"(?![ \t\r\n<])" + _TEXT + rb"(?<![ \t\r\n])"
+"""No white space at its ends."""
+ESCAPE = re.compile(rb"_x([0-9A-Fa-f]{4})_")
+"""How a workbook writes a character by its number."""
 _FORMULA = (
     rb'<f(?: aca="[a-z]+")?(?: t="[a-z]+")?(?: ref="[A-Z0-9:]+")?(?: si="[0-9]+")?'
-    rb"(?:/>|>" + _TEXT + rb"</f>)"
+    rb"(?:/>|>(?!<)" + _TEXT + rb"</f>)"
 )
 _CELL = (
     rb'<c r="[A-Z]{1,3}\1"(?: s="[0-9]+")?'
-    rb'(?: t="inlineStr"><is><t(?: xml:space="preserve")?>' + _TEXT + rb"</t></is></c>"
-    rb'|(?: t="(?:s|str|n|b|d)")?(?:/>|>(?:' + _FORMULA + rb")?<v>" + _TEXT + rb"</v></c>))"
+    rb'(?: t="inlineStr"><is><t(?: xml:space="preserve">'
+    + TEXT
+    + rb"|>"
+    + TRIMMED
+    + rb")</t></is></c>"
+    rb'|(?: t="(?:s|str|n|b)")?(?:/>|>(?:' + _FORMULA + rb")?<v>" + TEXT + rb"</v></c>))"
 )
 _LOOK = (
     rb"(spans|s|customFormat|ht|customHeight|hidden|outlineLevel|collapsed|thickTop|thickBot|ph"
@@ -39,8 +49,13 @@ _ROW = (
 _ROWS = re.compile(rb"(?:" + _ROW + rb"[ \t\r\n]*+)++")
 
 # In a plain row a cell that ends in its own tag is blank, and any other is not.
-_FILLED_COLUMN = re.compile(rb'<c r="([A-Z]+)[^>]*[^/]>')
-_FILLED_ROW = re.compile(rb'<row r="([0-9]+)[^>]*>(?:<c [^>]*/>)*+<c ')
+_ROW_OR_FILLED = re.compile(rb'<(?:c|row) r="([A-Z]+(?=[0-9][^>]*[^/]>)|[0-9]+)')
+_COLUMNS_OF_ROW = re.compile(rb"([0-9]+)((?: [A-Z]+)*)")
+_SHARED = re.compile(rb' t="s"><v>([0-9]+)</v>')
+_SHARED_CELL = re.compile(rb'<c [^>]* t="s"><v>([0-9]+)</v></c>')
+_NUMBER = re.compile(rb'\s*<row r="([0-9]+)"([^>]*)>')
+_SIGNS_OF_HIDDEN = (b' hidden="', b' ht="0')
+_HIDDEN = re.compile(rb' (?:hidden="(?:1|true)"|ht="0+(?:\.0*)?")')
 
 
 class PlainRows(NamedTuple):
@@ -55,13 +70,25 @@ class PlainRows(NamedTuple):
         """A row for the parser, so that it counts on from here, and refuses one where none may stand."""
         return b'<row r="%d"/>' % self.last
 
-    def filled_columns(self) -> set[bytes]:
-        """Letters of the columns that have a value in these rows."""
-        return set(_FILLED_COLUMN.findall(self.xml))
+    def texts(self) -> set[int]:
+        """Numbers of the shared texts that stand in these rows."""
+        return set(map(int, _SHARED.findall(self.xml)))
 
-    def filled_rows(self) -> Iterator[int]:
-        """Numbers of the rows that have a value."""
-        return map(int, _FILLED_ROW.findall(self.xml))
+    def without(self, texts: Container[int]) -> "PlainRows":
+        """The same rows, with no cell that holds one of these shared texts."""
+        xml = _SHARED_CELL.sub(lambda cell: b"" if int(cell[1]) in texts else cell[0], self.xml)
+        return PlainRows(xml, self.last)
+
+    def filled(self) -> list[tuple[bytes, bytes]]:
+        """The number of each row, with the letters of the columns that have a value in it."""
+        return _COLUMNS_OF_ROW.findall(b" ".join(_ROW_OR_FILLED.findall(self.xml)))
+
+    def hidden(self) -> Iterator[int]:
+        """Numbers of the rows that nobody sees."""
+        if any(sign in self.xml for sign in _SIGNS_OF_HIDDEN):
+            for row in self.xml.split(_END):
+                if (found := _NUMBER.match(row)) and _HIDDEN.search(found[2]):
+                    yield int(found[1])
 
 
 def split(xml: IO[bytes]) -> Iterator[PlainRows | bytes]:
@@ -89,7 +116,7 @@ def _parts(block: bytes) -> Iterator[PlainRows | bytes]:
     while at < len(block):
         if found := _ROWS.match(block, at):
             end = found.end()
-            yield PlainRows(found[0], int(found[1])) if _is_utf8(found[0]) else found[0]
+            yield PlainRows(found[0], int(found[1])) if _is_readable(found[0]) else found[0]
         else:
             following = block.find(_START, at + 1)
             end = len(block) if following < 0 else following
@@ -97,9 +124,10 @@ def _parts(block: bytes) -> Iterator[PlainRows | bytes]:
         at = end
 
 
-def _is_utf8(text: bytes) -> bool:
+def _is_readable(text: bytes) -> bool:
+    """Whether it is UTF-8 without a character that is written by its number."""
     try:
         text.decode()
     except UnicodeDecodeError:
         return False
-    return True
+    return b"_x" not in text or not ESCAPE.search(text)

@@ -7,7 +7,6 @@ it is checked before it is used.
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import orjson
 
 from batchconnect.model.errors import SheetError
 from batchconnect.sheet.source import FileSource
+from batchconnect.sheet.workbook.form import RIGHTS
 
 LONGEST_WAIT_S = 180.0
 MOST_ANSWER = 160 << 20
@@ -47,6 +47,10 @@ class Tab:
     is_visible: bool
     rows: list[bytes] = field(default_factory=list)
     """One JSON array for each row that is not blank: `["row", number, cells]`."""
+    hidden: frozenset[int] = frozenset()
+    """Numbers of those rows that nobody sees."""
+    notes: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """Row number and position of cells that are read as the spreadsheet shows them, by what they are."""
 
 
 class _TooMuchError(Exception):
@@ -64,20 +68,8 @@ def read_tabs(source: FileSource, *, path: str, worksheet: str | None) -> list[T
     Raises:
         SheetError: The file is damaged or hostile, or too large for the child's limits.
     """
-    tabs = _ask(source, "at-once", path=path, worksheet=worksheet)
-    if tabs is None:
-        # The child ended without a word: calamine aborts where a cell lies too far out, say. In turn, it
-        # can name that cell first.
-        tabs = _ask(source, "in-turn", path=path, worksheet=worksheet)
-    if tabs is None:
-        raise _too_large(path)
-    return tabs
-
-
-def _ask(source: FileSource, order: str, *, path: str, worksheet: str | None) -> list[Tab] | None:
-    """One child's answer; None where it broke off."""
     package = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-I", "-B", "-c", _START, str(package), order]
+    command = [sys.executable, "-I", "-B", "-c", _START, str(package)]
     command += [] if worksheet is None else [worksheet]
     timed_out = threading.Event()
     with source.as_stdin() as stdin, _started(command, stdin) as process:
@@ -97,12 +89,14 @@ def _ask(source: FileSource, order: str, *, path: str, worksheet: str | None) ->
         finally:
             timer.cancel()
             process.kill()
-    if tabs is None and timed_out.is_set():
+    if tabs is not None:
+        return tabs
+    if timed_out.is_set():
         raise SheetError(
             f"{path}: reading it took more than {LONGEST_WAIT_S:.0f} s, so it was stopped",
             hint=_AS_CSV,
         )
-    return tabs
+    raise _too_large(path)
 
 
 @contextlib.contextmanager
@@ -142,6 +136,10 @@ def _tabs(lines: Iterator[bytes], path: str) -> list[Tab] | None:
         match _json(line):
             case ["tab", str(name), bool(is_visible)] if len(tabs) < MOST_TABS:
                 tabs.append(Tab(name=name, is_visible=is_visible))
+            case ["hidden", list(numbers)] if tabs:
+                tabs[-1].hidden = frozenset(n for n in numbers if type(n) is int)
+            case ["note", str(what), list(places)] if tabs:
+                tabs[-1].notes[what] = [place for found in places for place in _place(found)]
             case ["error", str(code), str(detail)]:
                 raise _error(path, code, detail)
             case ["end"]:
@@ -149,6 +147,14 @@ def _tabs(lines: Iterator[bytes], path: str) -> list[Tab] | None:
             case _:
                 return None
     return None
+
+
+def _place(found: object) -> Iterator[tuple[int, int]]:
+    match found:
+        case [int(row), int(position)]:
+            yield row, position
+        case _:
+            pass
 
 
 def _json(line: bytes) -> Any:
@@ -175,20 +181,35 @@ def _error(path: str, code: str, detail: str) -> SheetError:
         case "FarCellError":
             what = f"the cell {detail} lies too far out; no table of ours is that large"
             remedy = "Delete all rows and columns behind the table: Ctrl+End shows the last cell."
+        case "NotInspectedError":
+            what = f"the tab `{detail}` cannot be looked at for errors and hidden rows, so it is not read"
+            remedy = f"Open it in a spreadsheet program and save it anew as XLSX. {_AS_CSV}"
         case "ForbiddenXmlError" | "DTDForbidden" | "EntitiesForbidden":
             what = (
                 "its XML declares a document type, as no spreadsheet program does; it is not read"
             )
             remedy = "Open it in a spreadsheet program and save it anew, if you trust it."
-        case "PasswordError":
+        case "ProtectedError" if detail == RIGHTS:
+            what = (
+                "the workbook is encrypted by a sensitivity label or by rights management; "
+                "there is no password to it"
+            )
+            remedy = (
+                "In Excel, as somebody who may: Home > Sensitivity, choose a label without encryption, "
+                "or File > Info > Protect Workbook > Restrict Access > Unrestricted Access; save it again."
+            )
+        case "ProtectedError":
             what = "the workbook is protected by a password"
-            remedy = "In Excel: File > Info > Protect Workbook takes it off; then save it again."
+            remedy = (
+                "In Excel: File > Info > Protect Workbook > Encrypt with Password, delete it; "
+                "then save it again."
+            )
         case "NotAWorkbookError":
             what, remedy = f"this is {detail}", _AS_CSV
         case "MemoryError":
             return _too_large(path)
         case _:
-            word = code if re.fullmatch(r"[A-Za-z]{1,40}", code) else "unknown"
-            what = f"the workbook is damaged, or of a kind that we do not know ({word})"
+            what = "the workbook is damaged, or of a kind that we do not know"
+            what += f": {detail}" if detail else ""
             remedy = f"Open it in a spreadsheet program and save it anew. {_AS_CSV}"
     return SheetError(f"{path}: {what}", hint=remedy)

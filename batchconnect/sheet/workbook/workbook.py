@@ -5,23 +5,33 @@ What comes back is kept as bytes, a line for each row, and becomes a `Row` only 
 """
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, NotText, Row, letters
-from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, no_header, read
+from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, is_blank, no_header, read
 from batchconnect.sheet.source import FileSource
+from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
+from batchconnect.sheet.workbook.inspected import BROKEN, MARKED, TABBED, UNCLEAR
 from batchconnect.sheet.workbook.process import Tab, read_tabs
-from batchconnect.sheet.workbook.unsupported import TABBED
 
-_KINDS = frozenset({"number", "date", "boolean", "error", "formula", "merged", TABBED})
+_KINDS = frozenset(
+    {"number", "date", "boolean", "error", "formula", "merged", TABBED, BROKEN, MARKED, UNCLEAR}
+)
+_NOTES = {
+    "escaped": "holds `_x` and a number, which a workbook takes for a letter; it is read as Excel shows it",
+    "cut": "has blanks at an end that the file does not say to keep; it is read without, as in Excel",
+}
+"""What a cell is like that is not read as it was written."""
 _LAST_ROW, _MOST_COLUMNS = 1 << 20, 1 << 14
 _ONLY_TEXT = frozenset({str})
 _Told = str | tuple[str, str]
 """A cell: its text, or kind and text where it is not text."""
+_SHOWN = 5
+"""Cells that a warning names."""
 
 
 class WorkbookSheet:
@@ -32,12 +42,21 @@ class WorkbookSheet:
         source: The workbook's bytes.
         path: As given, for messages.
         worksheet: What `--worksheet` says.
+        hidden: What becomes of rows that nobody sees.
     Raises:
         SheetError: The workbook cannot be read, or no tab, or more than one, has our columns.
     """
 
-    def __init__(self, source: FileSource, *, path: str, worksheet: str | None = None) -> None:
+    def __init__(
+        self,
+        source: FileSource,
+        *,
+        path: str,
+        worksheet: str | None = None,
+        hidden: HiddenRows = HiddenRows.READ,
+    ) -> None:
         self.blank_rows = 0
+        self.template_rows = 0
         self._source = source
         tabs = read_tabs(source, path=path, worksheet=worksheet)
         source.check()
@@ -50,6 +69,8 @@ class WorkbookSheet:
         self._named_or_told = set(range(self._layout.named)) - set(self._layout.nameless)
         self._all_named = 0 if self._layout.nameless else self._layout.named
         """Cells from the first on that all have a header."""
+        self._left_out = self._judge(self._hidden(tab.hidden), hidden)
+        self._warnings += self._noted(tab.notes)
 
     @property
     def sha256(self) -> str:
@@ -73,7 +94,7 @@ class WorkbookSheet:
         Raises:
             SheetError: The reader's answer makes no sense.
         """
-        self.blank_rows = 0
+        self.blank_rows = self.template_rows = 0
         before, header_row = 0, self._layout.header.row_number
         for offset, line in enumerate(self._lines):
             number, cells = _parse(line, self.name, after=before)
@@ -82,7 +103,8 @@ class WorkbookSheet:
                 row = self._row(number, cells, offset)
                 if row is None:
                     self.blank_rows += 1
-                else:
+                    self.template_rows += not is_blank(cells)
+                elif number not in self._left_out:
                     yield row
             before = number
 
@@ -100,10 +122,67 @@ class WorkbookSheet:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
 
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """Read some of the carried columns no more."""
+        self._layout = self._layout.without(carried)
+        self._warnings += warnings
+
     def close(self) -> None:
         """Let go of the file and of every cell."""
         self._lines = []
         self._source.close()
+
+    def _hidden(self, told: frozenset[int]) -> list[int]:
+        """Numbers of the rows below the header that hold a row of ours and that nobody sees."""
+        if not told:
+            return []
+        header_row = self._layout.header.row_number
+        found = (
+            (*_parse(line, self.name, after=0), offset) for offset, line in enumerate(self._lines)
+        )
+        return [
+            number
+            for number, cells, offset in found
+            if number in told and number > header_row and self._row(number, cells, offset)
+        ]
+
+    def _judge(self, hidden: Sequence[int], policy: HiddenRows) -> frozenset[int]:
+        """The rows to leave out; what is done with them is said."""
+        if not hidden:
+            return frozenset()
+        many = len(hidden) > 1
+        which = f"{len(hidden)} rows are hidden" if many else "1 row is hidden"
+        which += f" or filtered out, so that nobody sees {'them' if many else 'it'}"
+        if policy is HiddenRows.REFUSE:
+            raise SheetError(
+                f"{self.name}: {which}: {listed(hidden)}",
+                hint="Show them (Home > Format > Unhide Rows; Data > Clear), delete them, or leave "
+                "them out with --visible-only.",
+            )
+        if policy is HiddenRows.LEAVE_OUT:
+            done = "are left out" if many else "is left out"
+            self._warnings.append(
+                f"{self.name}: {len(hidden)} hidden or filtered {'rows' if many else 'row'} {done} "
+                f"(--visible-only): {listed(hidden)}"
+            )
+            return frozenset(hidden)
+        self._warnings.append(
+            f"{self.name}: {which}, yet {'they are' if many else 'it is'} read like all others: "
+            f"{listed(hidden)}; --visible-only leaves {'them' if many else 'it'} out"
+        )
+        return frozenset()
+
+    def _noted(self, notes: Mapping[str, Sequence[tuple[int, int]]]) -> Iterator[str]:
+        """What there is to say of cells of ours that are not read as they were written."""
+        for what, meaning in _NOTES.items():
+            cells = [
+                f"{letters(position)}{row}"
+                for row, position in notes.get(what, ())
+                if position in self._known and row > self._layout.header.row_number
+            ]
+            if cells:
+                more = f" and {len(cells) - _SHOWN} more" if len(cells) > _SHOWN else ""
+                yield f"{self.name}: {', '.join(cells[:_SHOWN])}{more} {meaning}"
 
     def _row(self, number: int, cells: list[_Told], offset: int) -> Row | None:
         if len(cells) > self._all_named:

@@ -1,34 +1,15 @@
 """`simulate`: IMS and Flow Service on loopback, until a signal."""
 
-import os
 import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.command_line import CommandLine
-
-
-@contextmanager
-def ended_by(signum: signal.Signals) -> Iterator[None]:
-    """The signal comes a little later."""
-
-    def send() -> None:
-        time.sleep(0.7)
-        os.kill(os.getpid(), signum)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    yield
-    thread.join()
+from tests.command_line import CommandLine, signalled
 
 
 def test_it_says_what_other_clients_need(batchconnect: CommandLine) -> None:
     """Lines for a shell; Ctrl-C ends it with exit 0."""
-    with ended_by(signal.SIGINT):
+    with signalled(signal.SIGINT):
         done = batchconnect("simulate", "--fault", "flaky", "--seed", "7", "--rate", "5")
 
     assert done.code == 0
@@ -39,7 +20,7 @@ def test_it_says_what_other_clients_need(batchconnect: CommandLine) -> None:
 
 def test_programs_get_the_same_as_a_document(batchconnect: CommandLine) -> None:
     """SIGTERM ends it as well; the state is kept where it was asked for."""
-    with ended_by(signal.SIGTERM):
+    with signalled(signal.SIGTERM):
         done = batchconnect("simulate", "--json", "--state", "state.sqlite3")
 
     assert done.code == 0

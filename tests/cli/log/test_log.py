@@ -5,7 +5,6 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any, BinaryIO
 
 import pytest
 import structlog
-from pydantic import BaseModel, ValidationError
 from typing_extensions import override
 
 from batchconnect.cli.log import open_log
 from batchconnect.cli.log.value import json_line, json_value, snake_case
 from batchconnect.model.event import (
     Draining,
+    FaultMet,
     LanePaused,
     LaneStopped,
     PaceChanged,
@@ -30,6 +29,7 @@ from batchconnect.model.event import (
     RunStarted,
     Swept,
 )
+from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Problem, Rejected
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
@@ -121,62 +121,29 @@ def test_a_level_says_how_much_an_event_weighs(path: Path, redactor: Redactor) -
     assert expected.split() == [line["level"] for line in written(path)]
 
 
-def test_an_error_three_frames_deep_is_logged_without_what_the_frames_held(path: Path) -> None:
-    """The redactor holds nothing here: the frames themselves are without their variables."""
+def test_a_fault_is_logged_with_its_frames_and_without_what_they_held(path: Path) -> None:
+    """The redactor holds nothing here: neither the error's text nor a variable comes to the log."""
 
     def outer() -> None:
         cells = {"servicePrincipalKey": CANARY}
         inner(cells)
 
     def inner(cells: dict[str, str]) -> None:
-        secret = cells["servicePrincipalKey"]
-        innermost(secret)
-
-    def innermost(secret: str) -> None:
-        held = [secret] * 3
-        raise RuntimeError(f"it broke with {len(held)} of them")
+        held = [cells["servicePrincipalKey"]] * 3
+        raise RuntimeError(f"it broke with {held}")
 
     with open_log(path, redactor=Redactor()) as journal:
         try:
             outer()
         except RuntimeError as error:
-            journal.exception(error, "row 12")
+            journal.event(FaultMet(fault=fault_of(error), where="row", org="acme", rows=(12,)))
 
     (line,) = written(path)
-    (stack,) = line["exception"]
-    assert (line["level"], line["event"], line["where"]) == ("error", "exception", "row 12")
-    assert (stack["exc_type"], stack["exc_value"]) == ("RuntimeError", "it broke with 3 of them")
-    assert [frame["name"] for frame in stack["frames"]][1:] == ["outer", "inner", "innermost"]
-    assert "canary" not in path.read_text()
-    assert "locals" not in path.read_text()
-
-
-def test_a_pydantic_error_is_logged_without_its_input(path: Path) -> None:
-    """Its text repeats a whole row; as a cause and in a group as well."""
-
-    class Model(BaseModel):
-        number: int
-
-    def errors() -> Iterator[Exception]:
-        try:
-            Model(number=CANARY)  # type: ignore[arg-type]  # that is the error
-        except ValidationError as error:
-            error.add_note(CANARY)
-            yield error
-            chained = RuntimeError("because of it")
-            chained.__cause__ = error
-            yield chained
-            yield ExceptionGroup("several", [error, ValueError("another")])
-        hidden = RuntimeError("by itself")
-        hidden.__context__, hidden.__suppress_context__ = ValueError(CANARY), True
-        yield hidden
-
-    with open_log(path, redactor=Redactor()) as journal:
-        for error in errors():
-            journal.exception(error, "here")
-
-    assert len(written(path)) == 4
-    assert path.read_text().count("(values withheld)") == 3
+    assert (line["level"], line["event"], line["where"]) == ("error", "fault_met", "row")
+    assert line["rows"] == [12]
+    assert line["fault"]["type"] == "RuntimeError"
+    assert line["fault"]["place"].startswith("tests.cli.log.test_log:")
+    assert [frame.rpartition(".")[2] for frame in line["fault"]["trace"]][1:] == ["outer", "inner"]
     assert "canary" not in path.read_text()
 
 
@@ -185,10 +152,14 @@ def test_a_live_secret_in_any_text_is_cut_out_of_the_final_line(
 ) -> None:
     """Also where it was escaped before."""
     with open_log(path, redactor=redactor) as journal:
-        journal.exception(ValueError(f"refused: {json.dumps({'key': CANARY})}"), CANARY)
+        journal.event(
+            LaneStopped(
+                org="a", sandbox=None, code="c", title=json.dumps({"key": CANARY}), detail=""
+            )
+        )
         journal.event(Draining(reason=repr(CANARY), in_flight=0))
 
-    assert [line["event"] for line in written(path)] == ["exception", "draining"]
+    assert [line["event"] for line in written(path)] == ["lane_stopped", "draining"]
     assert "canary" not in path.read_text()
     assert "***" in path.read_text()
 
@@ -330,7 +301,7 @@ def test_a_link_a_folder_or_a_missing_folder_gives_no_log_and_a_message(
     for name in ("link", "", "no/folder", "fifo"):
         with open_log(tmp_path / name, redactor=redactor, on_trouble=told.append) as journal:
             journal.event(STARTED)
-            journal.exception(ValueError("x"), "here")
+            journal.event(Draining(reason="here", in_flight=0))
 
             assert not journal.is_written
 

@@ -7,6 +7,7 @@ from batchconnect.cli.progress.words import Messages, duration, rate_word, state
 from batchconnect.model.event import (
     Draining,
     Event,
+    FaultMet,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -20,6 +21,7 @@ from batchconnect.model.event import (
     Settling,
     Swept,
 )
+from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import (
     Conflict,
     Created,
@@ -229,3 +231,14 @@ def test_numbers_are_short() -> None:
     ]
     assert duration(150, seconds_up_to=120) == "2 min"
     assert [rate_word(rate) for rate in (0.24, 99.94, 1234.5)] == ["0.2/s", "99.9/s", "1234/s"]
+
+
+def test_a_fault_of_ours_is_said_once_with_its_place() -> None:
+    """With --quiet too; one that ends the command is told by the command's last words."""
+    fault = Fault(type="KeyError", place="batchconnect.lane.plan:1 LanePlan.carry_out")
+    met = FaultMet(fault=fault, where="plan", org="acme", sandbox="prod")
+    last = FaultMet(fault=fault, where="run")
+
+    assert said(met, met) == [f"a fault of batchconnect (plan): {fault.label}"]
+    assert is_error(met)
+    assert said(last) == []

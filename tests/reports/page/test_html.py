@@ -210,7 +210,7 @@ def test_a_run_without_rows_has_a_page() -> None:
 
     assert "The sheet has no rows" in page
     assert 'class="chart' not in page
-    assert "No sweep was needed" in page
+    assert "No sweep was made: this run created nothing" in page
     assert data_of(page)["rows"] == []
 
 
@@ -458,7 +458,7 @@ def test_a_run_still_at_work_has_no_end() -> None:
 
     assert "Nothing so far." in page
     assert "still at work</dd>" in page
-    assert "If an answer is lost, a sweep at the end" in page
+    assert "A sweep at the end compares every marker" in page
 
 
 def test_unknown_facts_are_called_so() -> None:

@@ -30,7 +30,7 @@ HOSTILE = (
 )
 
 pytestmark = [
-    pytest.mark.acceptance,
+    pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
 ]
 

@@ -101,7 +101,7 @@ def test_the_child_answers_on_standard_output(
     """One JSON value per line, the end last; in-process, its limits are left alone."""
     path = workbook({"T": [NAMES, ROW]})
     monkeypatch.setattr(child, "limit_resources", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["child", "in-turn"])
+    monkeypatch.setattr(sys, "argv", ["child"])
     with path.open("rb") as file:
         kept = os.dup(0)
         os.dup2(file.fileno(), 0)

@@ -8,8 +8,8 @@ from hypothesis import given, settings, strategies as st
 
 from batchconnect.sheet.workbook import inspect_xlsx, plain_rows
 from batchconnect.sheet.workbook.inspect_xlsx import _Inspection
+from batchconnect.sheet.workbook.inspected import FarCellError, InspectedTab, check
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
-from batchconnect.sheet.workbook.unsupported import FarCellError, UnsupportedCells
 
 PLAIN = [
     '<row r="7"></row>',
@@ -38,6 +38,12 @@ NOT_PLAIN = [
     '<row r="7"><c r="A7" t="inlineStr"><is><r><t>a</t></r><r><t>b</t></r></is></c></row>',
     '<row r="7"><c r="A8"><v>1</v></c></row>',
     '<row r="7"><c r="A7"><v><!-- --></v></c></row>',
+    '<row r="7"><c r="A7" t="d"><v>2026-01-02</v></c></row>',
+    '<row r="7"><c r="A7" t="str"><v> </v></c></row>',
+    '<row r="7"><c r="A7" t="inlineStr"><is><t xml:space="preserve">  </t></is></c></row>',
+    '<row r="7"><c r="A7" t="inlineStr"><is><t>a </t></is></c></row>',
+    '<row r="7"><c r="A7" t="inlineStr"><is><t> a</t></is></c></row>',
+    '<row r="7"><c r="A7" t="inlineStr"><is><t>a_x0041_</t></is></c></row>',
     '<row r="7"><c r="A7"><v><![CDATA[1]]></v></c></row>',
     '<x:row r="7"><x:c r="A7" t="e"><x:v>#N/A</x:v></x:c></x:row>',
 ]
@@ -58,7 +64,7 @@ def tab(*rows: str, merged: str = "") -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def by_cells(xml: bytes) -> UnsupportedCells:
+def by_cells(xml: bytes) -> InspectedTab:
     """What the parser sees if it gets everything."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inspect_xlsx, "split", lambda file: [file.read()])
@@ -133,7 +139,33 @@ def test_a_far_cell_among_plain_rows_is_named() -> None:
     assert _Inspection().of(io.BytesIO(tab(PLAIN[4], blank))).last_row == 6
     rows = [far.format(7, "A"), far.format(30_000, "XFD"), far.format(40_000, "B")]
     with pytest.raises(FarCellError, match=r"^XFD30000$"):
-        _Inspection().of(io.BytesIO(tab(*rows)))
+        check(_Inspection().of(io.BytesIO(tab(*rows))))
+
+
+def test_the_rows_that_nobody_sees_are_known_in_plain_rows_too() -> None:
+    """Hidden, or without height; a height of zero and a bit is one."""
+    looks = ['hidden="1"', 'hidden="0"', 'ht="0" customHeight="1"', 'ht="0.75"', 'hidden="true"']
+    rows = [
+        f'<row r="{n}" {look}><c r="A{n}"><v>1</v></c></row>' for n, look in enumerate(looks, 1)
+    ]
+
+    assert _Inspection().of(io.BytesIO(tab(*rows))).hidden == {0, 2, 4}
+    assert by_cells(tab(*rows)).hidden == {0, 2, 4}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [PLAIN[4], PLAIN[4]],
+        ['<row r="7"><c r="A7"><v>1</v></c><c r="A7"><v>2</v></c></row>'],
+        [PLAIN[4], "<x/>", PLAIN[4]],
+    ],
+)
+def test_an_address_that_comes_twice_is_unclear(rows: list[str]) -> None:
+    """Which of the two is meant, nobody can know."""
+    (kinds,) = _Inspection().of(io.BytesIO(tab(*rows))).kinds.values()
+
+    assert set(kinds.values()) == {"unclear"}
 
 
 def test_nothing_is_plain_in_utf_16() -> None:

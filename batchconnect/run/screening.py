@@ -1,0 +1,115 @@
+"""
+Looks for keys where nobody would: in the columns that reports carry, in headers, a file's name, a note.
+
+They would go into the ledger with the run's first line, so the sheet is looked through before that is
+written. A carried column that holds one key is taken for a column of keys, whatever its header says.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from batchconnect.model.column import Column
+from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.row import Row, letters
+from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
+from batchconnect.sheet.csv import CsvSheet
+from batchconnect.sheet.interface import Sheet
+from batchconnect.validation.misplaced_key import holds_key, key_of
+
+_RENAME: Final = "Give it another name: ledger, log and reports would show it."
+_NOTE: Final = "Give the number of the change alone: ledger and reports show it."
+
+
+def screen(sheet: Sheet, *, note: str = "") -> None:
+    """
+    Leave out the carried columns that hold keys; the sheet's warnings name them.
+
+    Args:
+        sheet: An open sheet; it is read once.
+        note: `--note`.
+
+    Raises:
+        UsageError: The note holds a key.
+        SheetError: The sheet's name does; or it cannot be read to its end.
+    """
+    look = _Look(sheet, note)
+    if is_entra_secret(note):
+        raise look.in_note()
+    if is_entra_secret(sheet.name) or is_entra_secret(Path(sheet.name).stem):
+        raise look.in_name()
+    for row in sheet.others(look.take) if isinstance(sheet, CsvSheet) else sheet.rows():
+        if isinstance(row, Row):
+            look.row(row)
+    if look.in_columns:
+        sheet.leave_out(look.in_columns, warnings=look.warnings())
+
+
+def screen_carried(sheet: Sheet) -> None:
+    """As `screen`, for commands that keep neither name nor note: without carried columns there is nothing to do."""
+    if sheet.header.carried:
+        screen(sheet)
+
+
+class _Look:
+    """One look at every row."""
+
+    def __init__(self, sheet: Sheet, note: str) -> None:
+        self.in_columns: set[int] = set()
+        """Places in `Header.carried` of the columns that hold a key, or are called like one."""
+        self._sheet = sheet
+        self._header = sheet.header
+        self._note = note
+        self._titles = self._header.carried
+        self._bare_titles: set[int] = set()
+        """Of those, the ones whose title may be a key itself."""
+        self._key_at = self._header.columns[Column.SERVICE_PRINCIPAL_KEY]
+        self._texts = "\0".join((note, sheet.name, *self._titles))
+        """All that is looked through for each row's key at once."""
+
+    def take(self, _number: int, cells: Sequence[str], _offset: int) -> bool:
+        """The bare cells of a row; nothing is made of them."""
+        self._judge(cells[self._key_at], [cells[at] for at in self._header.carried_at])
+        return True
+
+    def row(self, row: Row) -> None:
+        """A row whose bare cells could not be had."""
+        self._judge(key_of(row), row.carried)
+
+    def warnings(self) -> list[str]:
+        """One line for each column that is left out."""
+        return [
+            f"{self._sheet.name}: column {letters(self._header.carried_at[at])}{self._title(at)} "
+            "holds a key; it is not carried into the reports"
+            for at in sorted(self.in_columns)
+        ]
+
+    def in_note(self) -> UsageError:
+        """The note cannot be kept."""
+        return UsageError("--note holds a key", hint=_NOTE)
+
+    def in_name(self) -> SheetError:
+        """The sheet's name cannot be kept, and is not told here either."""
+        return SheetError("the name of the sheet's file holds a key", hint=_RENAME)
+
+    def _judge(self, key: str, carried: Sequence[str]) -> None:
+        bare = key.strip()
+        if len(bare) >= SHORTEST_REDACTED and bare in self._texts:
+            self._judge_texts(bare)
+        for at, text in enumerate(carried):
+            if at not in self.in_columns and text and holds_key(text, bare):
+                self.in_columns.add(at)
+
+    def _judge_texts(self, key: str) -> None:
+        """The cases that are no chance: the whole of a note or title, or a long key within one."""
+        if holds_key(self._note, key):
+            raise self.in_note()
+        if holds_key(self._sheet.name, key) or key in self._sheet.name.split("/")[-1].split("."):
+            raise self.in_name()
+        named = {at for at, title in enumerate(self._titles) if holds_key(title, key)}
+        self.in_columns |= named
+        self._bare_titles |= named
+
+    def _title(self, at: int) -> str:
+        is_harmless = at not in self._bare_titles and not is_entra_secret(self._titles[at])
+        return f" (`{self._titles[at]}`)" if is_harmless else ""

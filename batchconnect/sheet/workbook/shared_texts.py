@@ -1,0 +1,127 @@
+"""
+The texts of an XLSX that its cells share, looked at for what a cell does not show of them.
+
+Most are plain, and known as a whole by one pattern, as rows are (`plain_rows`); a parser gets the others.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import IO
+from xml.parsers import expat
+
+from batchconnect.sheet.workbook.plain_rows import ESCAPE, TEXT, TRIMMED
+
+BLANK = "blank"
+"""Of a shared text: it is white space or nothing."""
+ESCAPED, CUT = "escaped", "cut"
+"""Of a text: `_x0041_` stands in it for a letter; blanks at an end are not kept."""
+
+_BLOCK = 1 << 20
+_END = b"</si>"
+_ITEMS = re.compile(
+    rb"(?:<si><t(?: xml:space=\"preserve\">" + TEXT + rb"|>" + TRIMMED + rb")</t></si>\s*+)++"
+)
+_START = b"<si>"
+
+
+def odd_texts(xml: IO[bytes]) -> dict[int, str]:
+    """Of each shared text that is blank, escaped or cut, its number and which."""
+    return _Texts().of(xml)
+
+
+def oddity(text: str, *, is_kept: bool) -> str | None:
+    """What a cell does not show of a text; *is_kept*: `xml:space` keeps the blanks at its ends."""
+    if any(_stands_for_a_letter(found[1]) for found in ESCAPE.finditer(text.encode())):
+        return ESCAPED
+    return CUT if not is_kept and text != text.strip(" \t\r\n") else None
+
+
+def _stands_for_a_letter(code: bytes) -> bool:
+    # `_x000D_` and its like, and `_x005F_` for `_` itself, are how Excel writes them.
+    number = int(code, 16)
+    return number >= ord(" ") and number != ord("_")
+
+
+class _Texts:
+    """Follows the texts; numbers count on over the plain ones."""
+
+    def __init__(self) -> None:
+        self._odd: dict[int, str] = {}
+        self._number = -1
+        self._text = ""
+        self._is_kept = self._in_text = self._in_reading = self._holds = False
+
+    def of(self, xml: IO[bytes]) -> dict[int, str]:
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        for part, count in _split(xml):
+            if count:
+                self._number += count
+            else:
+                parser.Parse(part)
+        return self._odd
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        match tag.rpartition(":")[2]:
+            case "si":
+                self._number += 1
+                self._holds = False
+            case "t":
+                self._in_text, self._text = not self._in_reading, ""
+                self._is_kept = attributes.get("xml:space") == "preserve"
+            case "rPh":
+                self._in_reading = True
+            case _:
+                pass
+
+    def _characters(self, text: str) -> None:
+        if self._in_text:
+            self._text += text
+
+    def _end(self, tag: str) -> None:
+        match tag.rpartition(":")[2]:
+            case "t" if self._in_text:
+                self._in_text = False
+                self._holds = self._holds or bool(self._text.strip())
+                odd = oddity(self._text, is_kept=self._is_kept)
+                if odd is not None:
+                    self._odd[self._number] = odd
+            case "rPh":
+                self._in_reading = False
+            case "si" if not self._holds:
+                self._odd[self._number] = BLANK
+            case _:
+                pass
+
+
+def _split(xml: IO[bytes]) -> Iterator[tuple[bytes, int]]:
+    """The XML in parts, each with the number of plain texts in it; 0: not plain."""
+    blocks = iter(partial(xml.read, _BLOCK), b"")
+    rest = next(blocks, b"")
+    if b"\0" in rest[:4]:  # UTF-16
+        yield from ((block, 0) for block in chain([rest], blocks))
+        return
+    for block in chain([b""], blocks):
+        rest += block
+        end = rest.rfind(_END) + len(_END) if _END in rest else len(rest)
+        yield from _parts(rest[:end])
+        rest = rest[end:]
+    yield rest, 0
+
+
+def _parts(block: bytes) -> Iterator[tuple[bytes, int]]:
+    at = 0
+    while at < len(block):
+        found = _ITEMS.match(block, at)
+        if found and not (b"_x" in found[0] and ESCAPE.search(found[0])):
+            end, count = found.end(), found[0].count(_START)
+        else:
+            following = block.find(_START, at + 1)
+            end, count = (len(block) if following < 0 else following), 0
+        yield block[at:end], count
+        at = end

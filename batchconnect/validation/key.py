@@ -1,0 +1,43 @@
+"""
+The key of a row: judged as far as it stands in the cell, and resolved when the row's turn has come.
+
+What a reference leads to is judged by the same rules as what was typed.
+"""
+
+from dataclasses import replace
+
+from batchconnect.model.outcome import Problem, Rejected
+from batchconnect.model.reference import Resolver
+from batchconnect.model.row import Header
+from batchconnect.model.secret import Secret
+from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.entra import judge_key
+from batchconnect.validation.finding import has_error, located
+
+
+class Keys:
+    """
+    Makes connections ready to be sent.
+
+    Args:
+        resolver: Looks the secrets up.
+        header: For the addresses of cells.
+        strict: Warnings are errors.
+    """
+
+    def __init__(self, resolver: Resolver, *, header: Header, strict: bool = False) -> None:
+        self._resolver = resolver
+        self._header = header
+        self._strict = strict
+
+    async def ready(self, connection: BaseConnection) -> BaseConnection | Rejected:
+        """The connection with its key, or why it has none; what holds its key already is ready."""
+        reference = connection.service_principal_key
+        if isinstance(reference, Secret):
+            return connection
+        found = (await self._resolver.resolve([reference]))[reference]
+        problems = (found,) if isinstance(found, Problem) else judge_key(found)
+        findings = located(problems, self._header, connection.row, strict=self._strict)
+        if isinstance(found, Problem) or has_error(findings):
+            return Rejected(problems=findings)
+        return replace(connection, service_principal_key=found)

@@ -1,0 +1,162 @@
+"""
+Rows that a spreadsheet filled in, not a person: ids that count up from row to row, one key for many principals.
+
+Whoever drags a cell down gets `…47`, `…48`, `…49`: each a well-formed id of nobody. No row shows that by
+itself, so the rows are looked at one after the other. Nothing but the row before and what is found is kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from batchconnect.model.column import Column
+from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.model.row import Header, letters
+from batchconnect.model.secret import Secret
+from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.finding import located
+
+LEAST_ROWS = 3
+"""Fewer rows may be alike by chance."""
+MOST_FOUND = 1000
+"""Findings that are kept of one sheet; who has more has read enough."""
+
+_TENANT, _PRINCIPAL, _KEY = (
+    Column.TENANT,
+    Column.SERVICE_PRINCIPAL_ID,
+    Column.SERVICE_PRINCIPAL_KEY,
+)
+_DIGITS = "0123456789"
+_MOST_DIGITS = 15
+HEAD = 24
+"""Characters at which two ids of one series are alike in any case: only their ends count up."""
+_LONG = 16
+"""Characters of a key that is no practice key, as `key-1` is one."""
+
+Seen = tuple[int, str, str, str]
+"""Number, tenant, principal and key of a row. A tuple: there may be a million."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """What is odd about rows taken together; they are sent all the same."""
+
+    problem: Problem
+
+
+@dataclass(slots=True)
+class _Run:
+    """Rows that follow each other and go on alike."""
+
+    first: int
+    last: int
+    rows: int
+    step: int
+
+
+class Series:
+    """
+    Sees the valid rows of a sheet in their order.
+
+    Args:
+        header: For the addresses of cells.
+        strict: Warnings are errors.
+    """
+
+    def __init__(self, header: Header, *, strict: bool = False) -> None:
+        self.last: Seen = (0, "", "", "")
+        """The row before; whoever calls `look` himself sets it."""
+        self._header = header
+        self._strict = strict
+        self._open: dict[Column | None, _Run] = {}
+        self._found: list[tuple[Column | None, _Run]] = []
+
+    def add(self, connection: BaseConnection) -> None:
+        """Look at one row."""
+        key = connection.service_principal_key
+        # References may count up, as `env:KEY_1` and `env:KEY_2` do: they end with a sign that is no digit.
+        text = key.reveal() if isinstance(key, Secret) else f"{key.text}\0"
+        seen = (
+            connection.row,
+            connection.target.tenant,
+            connection.target.service_principal_id,
+            text,
+        )
+        if may_go_on(self.last, seen):
+            self.look(seen)
+        self.last = seen
+
+    def look(self, seen: Seen) -> None:
+        """Compare a row with the row before, after which it may go on."""
+        before = self.last
+        for column, old, new in zip((_TENANT, _PRINCIPAL, _KEY), before[1:], seen[1:], strict=True):
+            if old != new and (column is not _KEY or len(new) >= _LONG):
+                self._goes_on(column, before[0], seen[0], _step(old, new))
+        if before[3] == seen[3] and before[2] != seen[2]:
+            self._goes_on(None, before[0], seen[0], 1)
+
+    def _goes_on(self, column: Column | None, before: int, row: int, step: int) -> None:
+        run = self._open.get(column)
+        if run is not None and run.last == before and run.step == step:
+            run.last = row
+            run.rows += 1
+        elif step:
+            run = self._open[column] = _Run(before, row, 2, step)
+        else:
+            return
+        if run.rows == LEAST_ROWS and len(self._found) < MOST_FOUND:
+            self._found.append((column, run))
+
+    def findings(self) -> Iterator[tuple[int, Warned | Rejected]]:
+        """Row number and finding: one for each series, or one for each of its rows where they are refused."""
+        self.last = (0, "", "", "")
+        for column, run in self._found:
+            problem = _shared(run) if column is None else _counted(column, run)
+            place = Column(problem.column or _KEY)
+            if not self._strict:
+                at = letters(self._header.columns[place])
+                cells = f"{at}{run.first}:{at}{run.last}"
+                yield run.first, Warned(problem=replace(problem, cell=cells))
+                continue
+            for row in range(run.first, run.last + 1):
+                yield row, Rejected(problems=located((problem,), self._header, row, strict=True))
+
+
+def may_go_on(before: Seen, seen: Seen) -> bool:
+    """Whether a row may go on what the row before began: a quick look that passes hardly any row."""
+    return before[2][:HEAD] == seen[2][:HEAD] or before[3] == seen[3]
+
+
+def _step(old: str, new: str) -> int:
+    """By how much the number at the end of a text grew; 0 where the texts differ otherwise."""
+    before, behind = old.rstrip(_DIGITS), new.rstrip(_DIGITS)
+    if before != behind or old == before or new == behind:
+        return 0
+    at = max(len(before), len(old) - _MOST_DIGITS, len(new) - _MOST_DIGITS)
+    return int(new[at:]) - int(old[at:]) if old[:at] == new[:at] else 0
+
+
+def _counted(column: Column, run: _Run) -> Problem:
+    grows = (
+        "one higher"
+        if run.step == 1
+        else f"{abs(run.step)} {'higher' if run.step > 0 else 'lower'}"
+    )
+    return Problem(
+        code="filled_down",
+        severity=Severity.WARNING,
+        column=column.value,
+        what=f"in rows {run.first} to {run.last} each value is {grows} than the one above, as where a "
+        "spreadsheet fills cells down",
+        remedy="Take each value from Entra. To copy a cell down as it is, use Ctrl-D, or hold Ctrl while "
+        "you drag.",
+    )
+
+
+def _shared(run: _Run) -> Problem:
+    return Problem(
+        code="key_shared",
+        severity=Severity.WARNING,
+        column=_KEY.value,
+        what=f"rows {run.first} to {run.last} have one key for {run.rows} different principals",
+        remedy="Each app registration has a key of its own: take each from Entra.",
+    )

@@ -1,0 +1,90 @@
+"""Sheets that are no fault and no work, and what is odd about rows taken together: said by every command."""
+
+import os
+import sys
+
+import pytest
+
+from tests.command_line import FAST, CommandLine, cells, many
+
+HERE = ("--simulate", "--org", "acme", "--sandbox", "prod")
+COMMANDS = ["validate", "plan", "run"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_sheet_with_a_header_only_has_no_rows_yet(
+    batchconnect: CommandLine, command: str
+) -> None:
+    """An honest nightly job: exit 0, and it says so."""
+    done = batchconnect(command, batchconnect.sheet([]), *HERE)
+
+    assert done.code == 0
+    assert "no rows yet" in done.out
+
+
+@pytest.mark.parametrize("name", ["clients.csv", "clients.xlsx"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_template_that_nobody_filled_in_is_refused(
+    batchconnect: CommandLine, command: str, name: str
+) -> None:
+    """It is not two blank rows and a good end."""
+    batchconnect("template", name)
+
+    done = batchconnect(command, name, *HERE)
+
+    assert done.code == 3
+    assert "this is still the template" in done.err
+
+
+def test_a_template_with_one_row_is_a_sheet(batchconnect: CommandLine) -> None:
+    """Its own rows may stay."""
+    note = cells(1, name="NOT SENT - notes")
+
+    done = batchconnect("validate", batchconnect.sheet([note, cells(2)]), *HERE)
+
+    assert done.code == 0
+    assert "1 row, 1 fine" in done.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ids_that_count_up_are_warned_of_before_anything_is_sent(
+    batchconnect: CommandLine, command: str
+) -> None:
+    """With their cells, by every command; the rows are sent all the same."""
+    rows = [
+        cells(n, servicePrincipalId=f"0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a{n}") for n in (11, 12, 13)
+    ]
+    flags = FAST if command != "validate" else ()
+
+    done = batchconnect(command, batchconnect.sheet(rows), *HERE, *flags)
+
+    assert done.code == 0
+    said = " ".join(f"{done.out} {done.err}".split())
+    assert "warning: F2:F4" in said
+    assert "each value is one higher than the one above" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_strict_refuses_ids_that_count_up(batchconnect: CommandLine, command: str) -> None:
+    """Nothing is sent."""
+    rows = [
+        cells(n, servicePrincipalId=f"0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a{n}") for n in (11, 12, 13)
+    ]
+
+    done = batchconnect(command, batchconnect.sheet(rows), *HERE, "--strict")
+
+    assert done.code == 3
+    assert "3 rejected" in done.out
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names")
+def test_rerun_finds_a_sheet_whose_name_is_no_utf8(batchconnect: CommandLine) -> None:
+    """An old share may hold names in cp1252."""
+    sheet = batchconnect.sheet(many(3))
+    name = os.fsdecode(b"cl\xfcents.csv")
+    (batchconnect.folder / sheet).rename(batchconnect.folder / name)
+    first = batchconnect("run", name, *HERE, *FAST, "--max-rows", "1")
+
+    again = batchconnect("rerun", "--simulate", *FAST)
+
+    assert (first.code, again.code) == (8, 0)

@@ -1,0 +1,287 @@
+"""Each odd cell, in each of our columns, in each of the five formats: refused, or as typed to the byte."""
+
+import csv
+import io
+import struct
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+
+from batchconnect.model.column import Column
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import NotText, letters
+from batchconnect.model.secret import Secret
+from batchconnect.sheet import open_sheet
+from tests.sheet.workbook.records import (
+    ERROR,
+    FORMULA_ERROR,
+    biff,
+    brt,
+    container,
+    wide,
+    xls_stream,
+    xlsb,
+)
+
+pytestmark = pytest.mark.usefixtures("in_process")
+NAMES = [str(column) for column in Column]
+ROW = ["Acme", "Süd", "https://a", "db", "t", "i", "FAKE~k", "acme", "prod"]
+Write = Callable[..., Path]
+Make = Callable[[Sequence[Sequence[object]]], bytes]
+
+TEXTS = [
+    "00123",
+    "1e5",
+    "TRUE",
+    "NA",
+    "null",
+    "2026-01-02",
+    "9" * 20,
+    " x ",
+    "a  b",
+    'a "b", c; d',
+    "'=x",
+    "=A1",
+    "#x",
+    "a\nb",
+    "<a>&amp;",
+    "Süd 😀 客户",
+    "e\u0301",
+    "\u00a0x\u200b",
+]
+
+
+def csv_of(rows: Sequence[Sequence[object]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def xlsx_of(rows: Sequence[Sequence[object]]) -> bytes:
+    """Texts are shared; what is none is XML with a place for the address."""
+    shared: list[str] = []
+    tab = ""
+    for number, row in enumerate(rows, start=1):
+        tab += f'<row r="{number}">'
+        for position, value in enumerate(row):
+            at = f"{letters(position)}{number}"
+            if isinstance(value, Raw):
+                tab += value.xml.replace("@", at)
+            elif value:
+                tab += f'<c r="{at}" t="s"><v>{len(shared)}</v></c>'
+                shared.append(f'<si><t xml:space="preserve">{escape(str(value))}</t></si>')
+        tab += "</row>"
+    schema = "http://schemas.openxmlformats.org"
+    main = f'xmlns="{schema}/spreadsheetml/2006/main"'
+    relation = f"{schema}/officeDocument/2006/relationships"
+    office = f"{schema}/package/2006/relationships"
+    shared += ['<si><t xml:space="preserve"></t></si>'] * (Raw.EMPTY + 1 - len(shared))
+    return packed(
+        {
+            "_rels/.rels": f'<Relationships xmlns="{office}"><Relationship Id="r" '
+            f'Type="{relation}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+            "xl/workbook.xml": f'<workbook {main} xmlns:r="{relation}"><sheets>'
+            '<sheet name="T" sheetId="1" r:id="r1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{office}"><Relationship Id="r1" '
+            f'Type="{relation}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="r2" '
+            f'Type="{relation}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+            "xl/sharedStrings.xml": f"<sst {main}>{''.join(shared)}</sst>",
+            "xl/worksheets/sheet1.xml": f"<worksheet {main}><sheetData>{tab}</sheetData></worksheet>",
+        }
+    )
+
+
+class Raw(str):
+    """XML of a cell as it is."""
+
+    __slots__ = ()
+    EMPTY = 40
+    """Number of a shared text that is empty."""
+
+    @property
+    def xml(self) -> str:
+        return str(self)
+
+
+def packed(members: Mapping[str, str]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def ods_of(rows: Sequence[Sequence[object]]) -> bytes:
+    urn = "urn:oasis:names:tc:opendocument:xmlns"
+    spaces = " ".join(f'xmlns:{word}="{urn}:{word}:1.0"' for word in ("office", "table", "text"))
+    calc = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"
+    table = "".join(
+        f"<table:table-row>{''.join(map(_ods_cell, row))}</table:table-row>" for row in rows
+    )
+    return packed(
+        {
+            "mimetype": "application/vnd.oasis.opendocument.spreadsheet",
+            "content.xml": f'<office:document-content {spaces} xmlns:calcext="{calc}"><office:body>'
+            f'<office:spreadsheet><table:table table:name="T">{table}</table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        }
+    )
+
+
+def _ods_cell(value: object) -> str:
+    if isinstance(value, Raw):
+        return value.xml
+    lines = "".join(f"<text:p>{escape(line)}</text:p>" for line in str(value).split("\n"))
+    return f'<table:table-cell office:value-type="string">{lines}</table:table-cell>'
+
+
+def xls_of(rows: Sequence[Sequence[object]]) -> bytes:
+    return container(xls_stream(rows))
+
+
+MAKERS: Mapping[str, Make] = {
+    "csv": csv_of,
+    "xlsx": xlsx_of,
+    "xls": xls_of,
+    "xlsb": xlsb,
+    "ods": ods_of,
+}
+
+
+def read(write: Write, form: str, column: int, value: object) -> object:
+    """The cell that became of a value in a column, as a text where it is one."""
+    row: list[object] = list(ROW)
+    row[column] = value
+    (found,) = open_sheet(write(MAKERS[form]([NAMES, row]), f"clients.{form}")).rows()
+    cell = found.cells[list(Column)[column]]
+    return cell.reveal() if isinstance(cell, Secret) else cell
+
+
+@pytest.mark.parametrize("form", MAKERS)
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_is_as_typed_in_every_column(write: Write, form: str, text: str) -> None:
+    """Byte for byte."""
+    for column in range(len(NAMES)):
+        assert read(write, form, column, text) == text
+
+
+def formula_without_text(at: bytes) -> bytes:
+    return biff(6, at + b"\x00" + b"\0" * 5 + b"\xff\xff" + b"\0" * 8)
+
+
+def formula_with_text(at: bytes) -> bytes:
+    return formula_without_text(at) + biff(0x207, b"\x02\x00\x00db")
+
+
+def formula_not_calculated(at: bytes) -> bytes:
+    return biff(6, at + b"\x03" + b"\0" * 5 + b"\xff\xff" + b"\0" * 8)
+
+
+def two_of_one_address(at: bytes) -> bytes:
+    return biff(0x204, at + b"\x01\x00\x00a") + biff(0x204, at + b"\x01\x00\x00b")
+
+
+def rich(at: bytes) -> bytes:
+    return brt(62, at + b"\0" + wide("db"))
+
+
+INLINE = '<c r="@" t="inlineStr">'
+STRING = '<table:table-cell office:value-type="string">'
+ODD: list[tuple[str, object, str | None]] = [
+    ("xlsx", Raw('<c r="@" t="e"><v>#N/A</v></c>'), None),
+    ("xlsx", Raw('<c r="@" t="e"><f>A1</f><v>#REF!</v></c>'), None),
+    ("xlsx", Raw('<c r="@"><v>7</v></c>'), None),
+    ("xlsx", Raw('<c r="@" t="b"><v>1</v></c>'), None),
+    ("xlsx", Raw('<c r="@" t="d"><v>2026-01-02</v></c>'), None),
+    ("xlsx", Raw('<c r="@" t="d"><v>2026-01-02T00:00:00Z</v></c>'), None),
+    ("xlsx", Raw('<c r="@"><f>A1</f></c>'), None),
+    ("xlsx", Raw('<c r="@" t="str"><f>A1</f></c>'), None),
+    ("xlsx", Raw('<c r="@" t="str"><f>A1</f><v>db</v></c>'), "db"),
+    ("xlsx", Raw('<c r="@" t="str"><v>db</v><f>A1</f></c>'), "db"),
+    ("xlsx", Raw(f"{INLINE}<is><t>db</t></is></c>"), "db"),
+    ("xlsx", Raw(f"{INLINE}<v>db</v></c>"), "db"),
+    ("xlsx", Raw(f"{INLINE}<is><t>db</t></is><v>x</v></c>"), "db"),
+    ("xlsx", Raw(f"{INLINE}<v>x</v><is><t>db</t></is></c>"), "db"),
+    ("xlsx", Raw(f"{INLINE}<is><r><t>d</t></r><r><t>b</t></r></is></c>"), "db"),
+    ("xlsx", Raw('<c r="@" t="str"><v>a</v></c><c r="@" t="str"><v>b</v></c>'), None),
+    ("xls", 7, None),
+    ("xls", ERROR, None),
+    ("xls", FORMULA_ERROR, None),
+    ("xls", formula_without_text, None),
+    ("xls", formula_with_text, "db"),
+    ("xls", formula_not_calculated, None),
+    ("xls", two_of_one_address, None),
+    ("xlsb", 7, None),
+    ("xlsb", ERROR, None),
+    ("xlsb", FORMULA_ERROR, None),
+    ("xlsb", lambda at: brt(4, at + b"\x01"), None),
+    ("xlsb", rich, "db"),
+    ("xlsb", lambda at: brt(8, at + wide("db") + struct.pack("<HII", 0, 0, 0)), "db"),
+    ("ods", Raw('<table:table-cell office:value-type="float" office:value="7"/>'), None),
+    (
+        "ods",
+        Raw('<table:table-cell office:value-type="boolean" office:boolean-value="true"/>'),
+        None,
+    ),
+    (
+        "ods",
+        Raw('<table:table-cell office:value-type="date" office:date-value="2026-01-02"/>'),
+        None,
+    ),
+    ("ods", Raw('<table:table-cell table:formula="of:=1"/>'), None),
+    (
+        "ods",
+        Raw(f'{STRING[:-1]} calcext:value-type="error"><text:p>#N/A</text:p></table:table-cell>'),
+        None,
+    ),
+    ("ods", Raw(f"{STRING}<text:p>a<text:tab/>b</text:p></table:table-cell>"), None),
+    ("ods", Raw(f"{STRING}<text:p>a<text:line-break/>b</text:p></table:table-cell>"), None),
+    ("ods", Raw(f"{STRING}<text:p>a<text:ruby/></text:p></table:table-cell>"), None),
+    ("ods", Raw(f"{STRING}<text:list><text:p>a</text:p></text:list></table:table-cell>"), None),
+    ("ods", Raw("<table:table-cell><text:p>db</text:p></table:table-cell>"), "db"),
+    ("ods", Raw("<table:covered-table-cell/>"), None),
+]
+
+
+@pytest.mark.parametrize(("form", "value", "text"), ODD)
+def test_what_is_no_plain_text_is_refused_or_is_that_text(
+    write: Write, form: str, value: object, text: str | None
+) -> None:
+    """Never blank, so that no default speaks for it; never another text."""
+    for column in range(len(NAMES)):
+        cell = read(write, form, column, value)
+
+        assert isinstance(cell, NotText) or (text is not None and cell == text)
+
+
+BLANK: list[tuple[str, object]] = [
+    ("xlsx", Raw('<c r="@" s="0"/>')),
+    ("xlsx", Raw(f'<c r="@" t="s"><v>{Raw.EMPTY}</v></c>')),
+    ("xlsx", Raw(f"{INLINE}<is><t></t></is></c>")),
+    ("xlsx", Raw('<c r="@" t="str"><f>A1</f><v></v></c>')),
+    ("xls", lambda at: biff(0x201, at)),
+    ("xls", lambda at: biff(0x204, at + b"\0\0\0")),
+    ("xlsb", lambda at: brt(1, at)),
+    ("xlsb", lambda at: brt(6, at + wide(""))),
+    ("ods", Raw("<table:table-cell/>")),
+    ("ods", Raw(f"{STRING}<text:p></text:p></table:table-cell>")),
+]
+
+
+@pytest.mark.parametrize(("form", "value"), BLANK)
+def test_a_cell_without_a_text_is_blank(write: Write, form: str, value: object) -> None:
+    """However a program writes nothing."""
+    for column in (1, 7, 8):
+        assert read(write, form, column, value) == ""
+
+
+@pytest.mark.parametrize(
+    "xml", ['<c r="@" t="s"><v>999</v></c>', '<c r="@" t="other"><v>x</v></c>']
+)
+def test_a_cell_that_no_reader_understands_refuses_the_sheet(write: Write, xml: str) -> None:
+    """A shared text that is not there; a kind of cell that nobody has heard of."""
+    with pytest.raises(SheetError, match="damaged, or of a kind that we do not know"):
+        read(write, "xlsx", 8, Raw(xml))
