@@ -37,8 +37,7 @@ from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch, Bounds, Job
-from batchconnect.run.intake import identify
-from batchconnect.run.same_run import goes_on, open_runs, row_key
+from batchconnect.run.past import look_back
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
@@ -447,8 +446,8 @@ class Bench:
         self.events.append(event)
         self.on_event(event)
 
-    def job(self, sheet: MemorySheet, **changes: Any) -> Job:
-        """The same command again: it goes on with a run that was not closed."""
+    def job(self, sheet: MemorySheet, *, parent: str | None = None, **changes: Any) -> Job:
+        """The same command again: it goes on with a run that was not closed; or a rerun of *parent*."""
         clock = self.clock
         slots = anyio.CapacityLimiter(self.limits.concurrency)
         self.lanes = {}
@@ -483,13 +482,15 @@ class Bench:
             stop=Stop(),
             holding=lambda _secret: _nothing(),
         )
-        now = identify(sheet, parse, job.opened)
-        going_on = (
-            state
-            for state in open_runs(self.ledger)
-            if goes_on(state, now, (row_key(row, parse(row)) for row in sheet.rows()), self.ledger)
-        )
-        return replace(job, **{"resumed": next(going_on, None), **changes})
+        past = look_back(self.ledger, sheet, parse, opened=job.opened, parent=parent, scanner=None)
+        if past.chain is not None:
+            job = replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
+        found = {
+            "opened": replace(job.opened, parent_run_id=past.parent),
+            "resumed": past.resumed,
+            "identified": past.identified,
+        }
+        return replace(job, **{**found, **changes})
 
     async def run(
         self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any

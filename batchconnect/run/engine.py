@@ -15,7 +15,6 @@ import anyio
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
@@ -27,12 +26,11 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.header import run_header
-from batchconnect.run.history import find_run, run_in_doubt, summary_of
-from batchconnect.run.intake import Parse, identify
+from batchconnect.run.history import run_in_doubt, summary_of
+from batchconnect.run.intake import Parse
 from batchconnect.run.opened_ledger import opened_ledger
+from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run
-from batchconnect.run.rerun import ParentRun
-from batchconnect.run.same_run import goes_on, open_runs, row_key
 from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
@@ -248,7 +246,7 @@ async def _job(
     )
     scanner = None if options.only else partial(_fast_scan, sheet, service, options)
     looking = partial(
-        _look_back, ledger, sheet, judge, opened=opened, parent=parent, scanner=scanner
+        look_back, ledger, sheet, judge, opened=opened, parent=parent, scanner=scanner
     )
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
@@ -286,70 +284,6 @@ async def _job(
     if past.chain is not None:
         return replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
     return job if scanner is None else replace(job, fast_scan=scanner())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Past:
-    """What a command finds of runs before it."""
-
-    resumed: RunState | None = None
-    """The run that it goes on with."""
-    identified: RunIdentified | None = None
-    """Which run its rows are; None: no run is open, so that nobody had to look."""
-    left_open: tuple[RunState, ...] = ()
-    """Runs over the same sheet that are open, and not this one."""
-    parent: str | None = None
-    chain: ParentRun | None = None
-
-
-def _look_back(
-    ledger: Ledger,
-    sheet: Sheet,
-    judge: Parse,
-    *,
-    opened: RunOpened,
-    parent: str | None,
-    scanner: Callable[[], FastScan] | None,
-) -> _Past:
-    """
-    Find the run that a command goes on with, and the one that a rerun takes up the rest of.
-
-    Raises:
-        SheetError: The sheet cannot be read to its end.
-        UsageError: The parent is not known.
-    """
-    if parent is not None:
-        return _look_back_at(ledger, sheet, judge, opened=opened, parent=parent)
-    candidates = list(open_runs(ledger))
-    if not candidates:
-        return _Past()
-    now = identify(sheet, judge, opened, scanner() if scanner else None)
-    others: list[RunState] = []
-    for state in candidates:
-        keys = (row_key(row, judge(row)) for row in sheet.rows())
-        if goes_on(state, now, keys, ledger):
-            return _Past(resumed=state, identified=now)
-        if state.opened.sheet_path == opened.sheet_path is not None:
-            others.append(state)
-    return _Past(identified=now, left_open=tuple(others))
-
-
-def _look_back_at(
-    ledger: Ledger, sheet: Sheet, judge: Parse, *, opened: RunOpened, parent: str
-) -> _Past:
-    """As `_look_back`, of a rerun."""
-    before, resumed, now = find_run(ledger, parent), None, None
-    if before.opened.parent_run_id is not None and not before.is_closed:
-        now = identify(sheet, judge, opened)
-        if before.identified == now:
-            # A rerun that was cut off goes on under its own id.
-            resumed = before
-        # Over another sheet it is another rerun: of that one, where it has come to send anything.
-        if resumed is not None or before.identified is None:
-            before = find_run(ledger, before.opened.parent_run_id)
-    chain = ParentRun(before.rows(ledger.row_lines(before.number)))
-    chain.look_ahead(sheet, judge)
-    return _Past(resumed=resumed, identified=now, parent=before.opened.run_id, chain=chain)
 
 
 def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> FastScan:

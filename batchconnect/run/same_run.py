@@ -22,6 +22,7 @@ from batchconnect.model.row import Row
 from batchconnect.run.accounting import as_typed
 from batchconnect.run.history import run_states
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.misplaced_key import length_of
 
 _AT_ONCE: Final = 4096
 """Rows that are hashed at one time."""
@@ -140,9 +141,9 @@ def _is_same(before: RowState, key: RowKey) -> bool:
 
 
 def is_typed_alike(before: RowPlanned, now: RowPlanned) -> bool:
-    """Whether two rows that have no key show the same cells; one that was not shown may be anything."""
+    """Whether two rows that have no key show the same cells; one that was not shown may be any of its length."""
     cells = [(getattr(before, one.field), getattr(now, one.field)) for one in SHOWN_COLUMNS]
-    return all(then in {"", cell} for then, cell in cells)
+    return all(then in {"", cell, length_of(cell)} for then, cell in cells)
 
 
 def command_of(opened: RunOpened) -> str:
