@@ -567,19 +567,22 @@ class Bench:
         """Every doubt that was written."""
         return [line.entry for line in self.lines(Doubted) if isinstance(line.entry, Doubted)]
 
-    def broken_promises(self, state: RunState, rows: int) -> list[str]:
+    def broken_promises(self, state: RunState, rows: int | None) -> list[str]:
         """What of "no row twice, no row lost" does not hold; [] is well."""
         broken = [f"twice: {marker}" for marker in self.service.twice()]
         shown = self.rows(state)
         ids = {stored.id for stored in self.service.existing()}
+        bearers = {stored.id: stored.marker for stored in self.service.existing()}
         for row in shown:
             match row.shown:
                 case Created(connection_id=made) | Existing(connection_id=made):
                     if made not in ids:
                         broken.append(f"row {row.number}: {made} does not exist")
+                    elif row.marker not in {bearers[made], None}:
+                        broken.append(f"row {row.number}: {made} is another row's")
                 case _:
                     pass
-        if len({row.number for row in shown}) != rows:
+        if rows is not None and len({row.number for row in shown}) != rows:
             broken.append(f"{len(shown)} rows in the report, {rows} in the sheet")
         broken += [f"no intent: {marker}" for marker in self.service.unheard]
         if CANARY in self.dump():
