@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
     UNFINISHED = 4
     """Finished; some rows have no connection."""
     LEDGER = 5
-    """The ledger is in use or unusable."""
+    """The ledger is in use, unusable or taken away, or somebody else is creating the same rows."""
     IN_DOUBT = 6
     """Finished; some rows are in doubt, or the sweep found duplicates or gaps."""
     STOPPED = 7
