@@ -393,12 +393,35 @@ class Operators(RuleBasedStateMachine):
     def a_sheet(self) -> None:
         self.rows = [cells(1), cells(2), cells(3, "beta"), cells(4, sandbox="dev")]
 
-    @rule(fates=FATES, at=st.integers(1, 60))
-    def a_run_that_dies(self, fates: list[Fate], at: int) -> None:
+    @rule(fates=FATES, at=st.integers(1, 60), flags=st.sampled_from([{}, *OTHER_FLAGS]))
+    def a_run_that_dies(self, fates: list[Fate], at: int, flags: Mapping[str, Any]) -> None:
         self.fates = fates
 
         async def story() -> None:
-            await self.bench.run_until_crash(self.rows, Bomb(at))
+            await self.bench.run_until_crash(self.rows, Bomb(at), **flags)
+
+        self.live(story)
+
+    @property
+    def newest(self) -> str | None:
+        """Id of the last run of the ledger."""
+        for _, opened, _ in self.bench.ledger.runs():
+            assert isinstance(opened.entry, RunOpened)
+            return opened.entry.run_id
+        return None
+
+    @precondition(lambda self: self.newest is not None)
+    @rule(fates=FATES, at=st.one_of(st.none(), st.integers(1, 60)))
+    def a_rerun(self, fates: list[Fate], at: int | None) -> None:
+        """Of the last run, over whatever the sheet is by now; it may be cut off as well."""
+        self.fates = fates
+
+        async def story() -> None:
+            if at is not None:
+                await self.bench.run_until_crash(self.rows, Bomb(at), parent=self.newest)
+                return
+            state = await self.bench.run(self.rows, parent=self.newest)
+            assert self.bench.broken_promises(state, None) == []
 
         self.live(story)
 
