@@ -22,6 +22,7 @@ from batchconnect.reports.write import (
     make_folder,
     point_latest,
     redacted,
+    remove_left_parts,
     search_packed,
     writing,
 )
@@ -79,6 +80,7 @@ def write_reports(
     folder = folder.absolute()
     try:
         make_folder(folder)
+        remove_left_parts(folder)
         folder.chmod(0o700)
     except OSError as error:
         raise ReportError({folder: error.strerror or str(error)}, {}) from None
