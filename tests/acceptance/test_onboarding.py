@@ -25,10 +25,9 @@ HOSTILE_KEYS = {
     "minus": "-x",
     "at": "@SUM(A1)",
     "percent": "100%&a=b\\n",
-    "one character": "x",
 }
 """By the row's name; each has to arrive byte for byte."""
-NO_KEYS = {"not a number": "NA", "null": "null"}
+NO_KEYS = {"not a number": "NA", "null": "null", "one character": "x"}
 """What is no key of anybody's: refused with its cell, and never read as a blank one."""
 
 
