@@ -18,7 +18,7 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.event import BANNED_UNTIL, LaneStopped, Swept
 from batchconnect.model.outcome import NotAttempted
 
 REASONS = {
@@ -67,10 +67,7 @@ class RunState:
             (planned.org, planned.sandbox)
         )
         if stop is not None:
-            scope = "sandbox" if stop.sandbox else "lane"
-            outcome = NotAttempted(
-                code=f"{scope}_stopped", detail=f"{stop.code}: {stop.title}. {stop.detail}".strip()
-            )
+            outcome = _stopped(stop)
         else:
             reason = (self.ended.reason if self.ended else "") or "interrupted"
             outcome = NotAttempted(code=reason, detail=REASONS.get(reason, ""))
@@ -79,6 +76,14 @@ class RunState:
     def rows(self, lines: Iterable[Line]) -> Iterator[RowState]:
         """Every row of the run with what a report shows of it."""
         return (self.filled(state) for state in planned_rows(lines))
+
+
+def _stopped(stop: LaneStopped) -> NotAttempted:
+    if stop.code == BANNED_UNTIL:
+        return NotAttempted(code=BANNED_UNTIL, detail=stop.detail)
+    scope = "sandbox" if stop.sandbox else "lane"
+    detail = f"{stop.code}: {stop.title}. {stop.detail}".strip()
+    return NotAttempted(code=f"{scope}_stopped", detail=detail)
 
 
 def planned_rows(lines: Iterable[Line]) -> Iterator[RowState]:

@@ -1,6 +1,7 @@
 """What just happened in a run, as frozen values: for progress, the log, and whoever calls from Python."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome
@@ -127,6 +128,10 @@ class PaceChanged:
     """Requests per second from now on."""
     reason: str
     """`congestion`, `growth`."""
+
+
+BANNED_UNTIL: Final = "banned_until"
+"""Code of a stop because the service asks to stay away for longer than the lane's patience."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from batchconnect.model.file_mode import set_mode
 from batchconnect.reports import csv, json
 from batchconnect.reports.fan_out import ReadRows, Steps, fan_out
 from batchconnect.reports.page import html
@@ -81,7 +82,7 @@ def write_reports(
     try:
         make_folder(folder)
         remove_left_parts(folder)
-        folder.chmod(0o700)
+        set_mode(folder, 0o700)
     except OSError as error:
         raise ReportError({folder: error.strerror or str(error)}, {}) from None
     files = _Files(folder, summary if redact is None else cleaned(summary, redact), redact)

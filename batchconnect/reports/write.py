@@ -6,6 +6,7 @@ disk leaves the file before, never half a file. A link planted in the folder is 
 """
 
 import codecs
+import errno
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from batchconnect.model.errors import BatchConnectError
+from batchconnect.model.file_mode import set_mode
 
 if sys.platform != "win32":  # pragma: no branch - there a part is known to be left by its age alone
     import fcntl
@@ -31,6 +33,8 @@ _LONGEST_WRITE_S = 3600.0
 """Seconds after which nobody is still writing a part."""
 _UNTIL_HELD_S = 1.0
 """Seconds within which a part is surely held by whoever made it."""
+FULL = frozenset({os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)})
+"""What the system says of a full disk, or of a quota that is used up."""
 _PIECE = 1 << 20
 """Bytes of an unpacked part that are looked at together."""
 
@@ -45,13 +49,41 @@ class ReportError(BatchConnectError):
     """
 
     def __init__(self, failed: Mapping[Path, str], written: Mapping[str, Path]) -> None:
+        is_full = not FULL.isdisjoint(failed.values())
+        first = "Free disk space or name" if is_full else "Name"
         super().__init__(
             "; ".join(f"{path} could not be written: {why}" for path, why in failed.items()),
-            hint="Free disk space or name another folder with --reports, then run"
-            " `batchconnect report`: the ledger has everything.",
+            hint=f"{first} another folder with --reports, then run `batchconnect report`:"
+            " the ledger has everything.",
         )
         self.failed = dict(failed)
         self.written = dict(written)
+
+
+def try_folder(folder: Path) -> str | None:
+    """
+    Do all that a report does in a folder, before anything depends on it: make, write, sync, move.
+
+    Returns:
+        A warning where the volume keeps no modes, so that others may read what is written there.
+
+    Raises:
+        OSError: One of it cannot be done.
+    """
+    make_folder(folder)
+    probe = folder / f".try.{secrets.token_hex(8)}"
+    try:
+        write_file(probe, [b"batchconnect tries whether it can write here\n"])
+        is_private = set_mode(probe, 0o600) and not probe.stat().st_mode & 0o077
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    if is_private or os.name != "posix":
+        return None
+    return (
+        f"{folder}: the volume keeps no modes of files, so whoever may read the volume may read what is"
+        " written there; for a private place name another with --reports, or --ledger"
+    )
 
 
 def make_folder(folder: Path) -> None:
@@ -204,6 +236,10 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some shares sync files alone.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}:
+            raise
     finally:
         os.close(descriptor)
 

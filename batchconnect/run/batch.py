@@ -533,7 +533,8 @@ class Batch:
         ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
         await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))
-        duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
+        # The time of day may have been set back meanwhile.
+        duration_s = max(0, ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
         self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended_state
 

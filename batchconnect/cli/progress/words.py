@@ -64,6 +64,8 @@ _MOST_NAMED: Final = 3
 _SECONDS_UP_TO: Final = 600
 _ESTIMATE_IN_SECONDS_UP_TO: Final = 120
 _HOUR_S: Final = 3600
+_LONG_PAUSE_S: Final = 60
+"""Seconds from which on a pause that the service asks for has a message of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,9 @@ class Messages:
                 f"{event.org}: waits {wait} before it sends to one sandbox:"
                 " what was sent to it lately may still show up"
             )
+        if event.reason == "retry_after" and event.pause_s >= _LONG_PAUSE_S:
+            wait = duration(event.pause_s)
+            return Message(f"{event.org}: the service asks to be left alone for {wait}")
         key = (event.org, event.reason)
         if event.reason not in _OUTAGES or key in self._outages:
             return None

@@ -17,6 +17,7 @@ from pathlib import Path
 import orjson
 
 from batchconnect.model.errors import LedgerError, LedgerGoneError, LedgerInUseError
+from batchconnect.model.file_mode import set_mode
 
 if sys.platform != "win32":  # pragma: no branch - there SQLite's own lock has to do
     import fcntl
@@ -213,7 +214,7 @@ def make_private(path: Path) -> None:
     # NOTE: by path. Closing a descriptor of the file would end the locks that SQLite holds on it.
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).chmod(0o600)
+            set_mode(path.with_name(path.name + suffix), 0o600)
 
 
 def place_warning(path: Path, mounts: str | None = None) -> str | None:

@@ -5,6 +5,8 @@ SQLite, WAL, `synchronous=FULL`: when `append` returns, the lines survive a powe
 changed or removed (triggers see to it), so every state, and every report, is a fold over them.
 """
 
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -340,7 +342,12 @@ class SqliteLedger:
         if self.name != MEMORY:
             # SQLite gives its companions (-wal, -shm) the mode of the file itself.
             make_private(Path(self.name))
-            self._db.execute("PRAGMA journal_mode = WAL")
+            (journal,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+            if journal != "wal":
+                raise LedgerError(
+                    f"the ledger {self.name} cannot keep a write-ahead log where it lies",
+                    hint=f"{_NOT_LOCAL} Name a local path with --ledger.",
+                )
             self._db.execute("PRAGMA synchronous = FULL")
         with _transaction(self._db):
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -370,6 +377,10 @@ def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
     )
 
 
+_NOT_LOCAL = "The place has no memory that processes share, as some network shares have none."
+_FULL = frozenset({os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)})
+
+
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
@@ -389,15 +400,25 @@ def _translated(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise LedgerError(f"the ledger {path}: {error}", hint=_hint(str(error))) from None
+        hint = _hint(str(error), getattr(error, "sqlite_errorname", ""))
+        raise LedgerError(f"the ledger {path}: {error}", hint=hint) from None
     except OSError as error:
         # NOTE: str(error) ends with the path, which may hold any word that `_hint` looks for.
         text = error.strerror or type(error).__name__
         raise LedgerError(f"the ledger {path}: {text}", hint=_hint(text)) from None
 
 
-def _hint(text: str) -> str:
-    if "full" in text or "No space" in text:
+def _hint(text: str, name: str = "") -> str:
+    """
+    What to do.
+
+    Args:
+        text: What SQLite or the system says.
+        name: SQLite's own name of the error, which says more.
+    """
+    if name.startswith("SQLITE_IOERR_SHM") or name == "SQLITE_PROTOCOL":
+        return f"{_NOT_LOCAL} Name a local path with --ledger."
+    if "is full" in text or text in _FULL:
         return "Free disk space, then give the same command again: it goes on where it stopped."
     if "malformed" in text or "not a database" in text:
         return "The file is kept as it is. Restore it from a backup, or name another --ledger."
