@@ -60,11 +60,17 @@ _LEAST_AHEAD: Final = 2
 _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
+LEDGER_GONE: Final = "ledger_gone"
+"""Likewise, because the ledger or its lock is no longer where it was: somebody else may hold another one."""
+SOMEBODY_ELSE: Final = "somebody_else"
+"""Code of a stop because others create the same rows."""
 NO_REFUSAL: Final = frozenset(
     {
         NO_PROGRESS,
         BANNED_UNTIL,
         LEDGER_FAILED,
+        LEDGER_GONE,
+        SOMEBODY_ELSE,
         "listing_failed",
         UNPROVEN,
         "sheet_changed",

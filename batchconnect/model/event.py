@@ -15,6 +15,8 @@ class RunStarted:
     resumed: bool
     """True: an earlier process left this run open, and it goes on."""
     simulated: bool = False
+    left_open: tuple[str, ...] = ()
+    """Other runs over this sheet that were not closed: of each its id, and the command that goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,10 @@ _NO_CERTIFICATE = "batchconnect has no client certificate to show."
 _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
 _PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
+_ONE_LEDGER = "One ledger for all who run it keeps this from happening."
+_ELSE_WAIT = (
+    "Where that cannot be, wait the settle window (--settle) before a run with a new ledger."
+)
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
 
 _SEND_US = (
@@ -187,6 +191,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Put it back if it is meant to be onboarded, and run the sheet again.",
     ),
     "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
+    "somebody_else": (
+        "Somebody else is creating the rows of this sheet",
+        f"Wait until that other run has ended, then give the same command again. {_ONE_LEDGER}",
+    ),
+    "ledger_gone": (
+        "The ledger, or its lock, was taken away during the run",
+        f"Put the folder back as it was and give the same command again: it goes on. {_ELSE_WAIT}",
+    ),
     "sheet_changed": (
         "The sheet was changed during the run",
         "Run the same command again with the sheet as it is now.",

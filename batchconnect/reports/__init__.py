@@ -23,6 +23,7 @@ from batchconnect.reports.write import (
     make_folder,
     point_latest,
     redacted,
+    remove_left_parts,
     search_packed,
     writing,
 )
@@ -80,6 +81,7 @@ def write_reports(
     folder = folder.absolute()
     try:
         make_folder(folder)
+        remove_left_parts(folder)
         set_mode(folder, 0o700)
     except OSError as error:
         raise ReportError({folder: error.strerror or str(error)}, {}) from None

@@ -8,7 +8,11 @@ disk leaves the file before, never half a file. A link planted in the folder is 
 import codecs
 import errno
 import os
+import re
 import secrets
+import stat
+import sys
+import time
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,7 +23,16 @@ from pathlib import Path
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.file_mode import set_mode
 
+if sys.platform != "win32":  # pragma: no branch - there a part is known to be left by its age alone
+    import fcntl
+
 LATEST = "latest"
+_PART = re.compile(r"\..+\.[0-9a-f]{16}")
+"""The name of a part: a file's own, hidden, and what `_aside` puts behind it."""
+_LONGEST_WRITE_S = 3600.0
+"""Seconds after which nobody is still writing a part."""
+_UNTIL_HELD_S = 1.0
+"""Seconds within which a part is surely held by whoever made it."""
 FULL = frozenset({os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)})
 """What the system says of a full disk, or of a quota that is used up."""
 _PIECE = 1 << 20
@@ -87,6 +100,50 @@ def make_folder(folder: Path) -> None:
         raise OSError("it is a symbolic link")
 
 
+def remove_left_parts(folder: Path) -> None:
+    """
+    Remove what a process that was killed left half written, in a run's folder and of `latest` beside it.
+
+    A part is known by its name. Who writes one holds its lock, which dies with its process; of a link, and
+    where files have no locks, its age says that nobody is at work on it any more.
+    """
+    with suppress(OSError):
+        beside = [one for one in folder.parent.iterdir() if one.name.startswith(f".{LATEST}.")]
+        for part in (*folder.iterdir(), *beside):
+            if _PART.fullmatch(part.name) and _is_left(part):
+                with suppress(OSError):
+                    part.unlink()
+
+
+def _is_left(part: Path) -> bool:
+    try:
+        status = part.lstat()
+        age_s = time.time() - status.st_mtime
+        if sys.platform == "win32" or not stat.S_ISREG(status.st_mode):
+            return age_s > _LONGEST_WRITE_S
+        if age_s < _UNTIL_HELD_S:
+            return False
+        descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return age_s > _LONGEST_WRITE_S
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _hold(descriptor: int) -> None:
+    """Show others that the file is being written; not every file system has locks."""
+    if sys.platform != "win32":  # pragma: no branch
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
 def write_file(path: Path, chunks: Iterable[bytes]) -> None:
     """
     Write a file whole, mode 0600; the one before stands until then.
@@ -115,6 +172,7 @@ def writing(
     with _aside(path) as aside:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(aside, flags | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:  # noqa: PTH123 - a descriptor has no Path
+            _hold(file.fileno())
             for chunk in chunks:
                 file.write(chunk)
                 yield

@@ -1,6 +1,6 @@
 """What progress says in plain words: the messages of a run, and its state in one line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -38,6 +38,8 @@ from batchconnect.model.outcome import (
     Status,
 )
 
+_MOST_LEFT_OPEN: Final = 3
+"""Open runs that are named; the newest come first."""
 _PAUSES: Final = {
     "retry_after": "asked by the service",
     "throttled": "too many requests",
@@ -101,11 +103,11 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case SheetWarned() | CellsWarned() | Planned() | Swept():
+            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted():
                 return _of_run(event)
             case FaultMet():
                 return self._fault(event)
-            case Settling() | RunStarted() | LaneCounted() | RunFinished():
+            case Settling() | LaneCounted() | RunFinished():
                 return None
             case _:
                 assert_never(event)
@@ -188,8 +190,10 @@ _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
 
 
-def _of_run(event: Planned | Swept | CellsWarned | SheetWarned) -> Message:
+def _of_run(event: RunStarted | Planned | Swept | CellsWarned | SheetWarned) -> Message | None:
     match event:
+        case RunStarted(left_open=left):
+            return _left_open(left) if left else None
         case Planned():
             return _planned(event)
         case Swept():
@@ -337,3 +341,12 @@ def duration(seconds: float, *, seconds_up_to: float = _SECONDS_UP_TO) -> str:
         return f"{seconds:.0f} s"
     hours, rest = divmod(round(seconds), _HOUR_S)
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
+
+
+def _left_open(runs: Sequence[str]) -> Message:
+    """Runs of the same sheet that are still to be gone on with; this command is none of them."""
+    listed = "".join(f"\n  {run}" for run in runs[:_MOST_LEFT_OPEN])
+    return Message(
+        "the rows of this command are other ones than those of an open run over the same sheet, so "
+        f"this is a new run; what goes on with the open one:{listed}"
+    )

@@ -10,18 +10,19 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from uuid import uuid4
 
 from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
 from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
 from batchconnect.ledger.row_state import RowState, fold
-from batchconnect.ledger.sqlite.file import make_or_check, make_private
+from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
 from batchconnect.ledger.sqlite.migrations import VERSION, migrate
 from batchconnect.model.errors import LedgerError
 
@@ -61,6 +62,7 @@ class SqliteLedger:
         host: Platform host whose connections it accounts for; another one is refused.
         simulated: Whether it belongs to the simulator; the other mode is refused.
         read_only: For `runs`, `status`, `report`: needs no lock, and creates nothing.
+        lock: The lock that its holder relies on, and looks at again before each intent.
 
     Raises:
         LedgerError: The file is corrupt, of a newer version, foreign, a symlink, or not writable.
@@ -73,8 +75,10 @@ class SqliteLedger:
         host: str | None = None,
         simulated: bool = False,
         read_only: bool = False,
+        lock: HeldFile | None = None,
     ) -> None:
         self.name = str(path)
+        self._held: list[HeldFile] = [] if lock is None else [lock]
         self._read_only = read_only
         self._mutex = threading.RLock()
         self._noted: set[str] = set()
@@ -93,6 +97,8 @@ class SqliteLedger:
                 # Only now: what is not ours, or of a newer version, is kept byte for byte.
                 if not read_only:
                     self._make_ours(belongs)
+                    if self.name != MEMORY:
+                        self._held.append(HeldFile(Path(path), self._is_at_its_path))
             except BaseException:
                 self._db.close()
                 raise
@@ -121,10 +127,15 @@ class SqliteLedger:
             Number of the last line. A `RunOpened` line gets its own number as its run.
 
         Raises:
-            LedgerError: The disk is full, or the file is gone; nothing of it is written.
+            LedgerGoneError: There is an intent among them, and the ledger or its lock is no longer where it
+                was; nothing of it is written. Without an intent, lines go into the file that is held.
+            LedgerError: The disk is full; nothing of it is written.
         """
         if not lines:
             return 0
+        if any(isinstance(line.entry, Sending) for line in lines):
+            for held in self._held:
+                held.check()
         with self._mutex, _translated(self.name), _transaction(self._db):
             last = self._insert([self._values(line) for line in lines])
             new = {word_of(line.entry) for line in lines} - self._noted
@@ -226,6 +237,19 @@ class SqliteLedger:
         with self._mutex, _translated(self.name):
             found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_INTENT} LIMIT 1").fetchone()
         return found is not None
+
+    def _is_at_its_path(self) -> bool:
+        """Whether its path leads to the ledger that is open, by its own id and its last line."""
+        try:
+            with closing(_connect(self.name, read_only=True)) as there, self._mutex:
+                return self._names_itself(there) == self._names_itself(self._db)
+        except sqlite3.Error:
+            return False
+
+    def _names_itself(self, db: sqlite3.Connection) -> tuple[object, ...]:
+        about = db.execute("SELECT value FROM about WHERE word = 'id'").fetchone()
+        last = db.execute("SELECT max(seq) FROM entry").fetchone()
+        return (about, last)
 
     def _insert(self, rows: Sequence[tuple[object, ...]]) -> int:
         last = 0
@@ -330,7 +354,8 @@ class SqliteLedger:
             if version == 0:
                 self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             migrate(self._db, version=version)
-            self._db.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", belongs.items())
+            words = [*belongs.items(), ("id", str(uuid4()))]
+            self._db.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", words)
 
     def _newer(self, what: str) -> LedgerError:
         return LedgerError(
