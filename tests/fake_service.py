@@ -36,7 +36,8 @@ from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
-from batchconnect.run.batch import Batch, Bounds, Job
+from batchconnect.run.batch import Batch
+from batchconnect.run.job import Bounds, Job
 from batchconnect.run.past import look_back
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet

@@ -2,44 +2,34 @@
 One run over one sheet: account for every row, give each lane its rows, stop when asked, close.
 
 All it needs is passed in. It sees lanes and rows, never a ring; the life of one row is `onboarding`'s,
-the work of one lane `lane_work`'s.
+the work of one lane `lane/work`'s.
 """
 
-from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Sequence, Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from math import inf
-from typing import Final
 
 import anyio
 
-from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
+from batchconnect.lane.lane import SOMEBODY_ELSE
 from batchconnect.lane.orphan import MissingRow, Orphan
-from batchconnect.lane.planner import Known, Rules, states_in, unknown
-from batchconnect.lane.reconciler import Policy
-from batchconnect.lane.work import Holding, LaneWork, Ready
-from batchconnect.ledger import Ledger
+from batchconnect.lane.work import LaneWork
 from batchconnect.ledger.entry import (
     FaultFound,
-    LaneTold,
     Line,
-    RowPlanned,
     RunEnded,
     RunIdentified,
-    RunOpened,
     RunResumed,
-    Settled,
 )
-from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
-from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import (
     CellsWarned,
     Draining,
     Event,
     FaultMet,
-    LaneCounted,
     LanePaused,
     LaneStopped,
     PaceChanged,
@@ -50,10 +40,8 @@ from batchconnect.model.event import (
     SheetWarned,
 )
 from batchconnect.model.fault import fault_of
-from batchconnect.model.outcome import Created, Failed, Rejected
-from batchconnect.model.precaution import FailureLimit
-from batchconnect.model.row import Row
-from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
+from batchconnect.model.outcome import Created, Failed
+from batchconnect.run.accounting import Intake
 from batchconnect.run.exit_code import (
     INTERRUPTED,
     LEDGER_GONE,
@@ -65,79 +53,14 @@ from batchconnect.run.exit_code import (
     exit_code,
 )
 from batchconnect.run.fault_record import FaultRecord
-from batchconnect.run.intake import Parse, take_in
+from batchconnect.run.intake import take_in
+from batchconnect.run.job import Job
+from batchconnect.run.known_rows import KnownRun, known_of
+from batchconnect.run.lane_lines import LaneLines
 from batchconnect.run.same_run import Identity, command_of
-from batchconnect.run.stop import Stop
 from batchconnect.run.sweep import SandboxSweep, expected, sweep
 from batchconnect.run.sweep_findings import write_findings
-from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
-from batchconnect.validation.fast_scan import FastScan
-
-_TELL_EVERY_S: Final = 0.5
-"""How often what the lanes told is written to the ledger; rows never wait for it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """Where a run ends before its sheet does."""
-
-    skip_invalid: bool = False
-    """Run the valid rows although others are rejected."""
-    max_rows: int | None = None
-    """At most so many creates: a canary."""
-    max_failures: FailureLimit | None = None
-    sweep: bool = True
-    """Compare what was created with the service, at the end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """All that one run is made of."""
-
-    sheet: Sheet
-    parse: Parse
-    parse_again: Parse
-    """Judges a row for a second time: by its cells alone, whatever they refer to."""
-    ready: Ready
-    """Looks up the key of a row whose turn has come."""
-    lane_of: Callable[[str], Lane]
-    """The lane of an org's settings key; asked once for each."""
-    ledger: Ledger
-    writer: Callable[[int], RunWriter]
-    """The run writer, once its number is known."""
-    clock: Clock
-    opened: RunOpened
-    resumed: RunState | None = None
-    """The run that this one goes on with; then *opened* is not written."""
-    identified: RunIdentified | None = None
-    """Which run the sheet's rows are, where that was looked at before; they have to be the same still."""
-    left_open: Sequence[RunState] = ()
-    """Runs over the same sheet that are open, and other ones."""
-    is_selected: Callable[[Row], bool] = lambda row: True
-    """What `--only` chooses."""
-    strict: bool = False
-    """Warnings are errors."""
-    fast_scan: FastScan | None = None
-    """Takes most rows at one look, where all are selected and none is carried_over."""
-    carry_over: CarryOver = lambda row, judged: None
-    """What a rerun inherits from its parent, or leaves for `run`."""
-    gone: Callable[[], Sequence[MissingRow]] = tuple
-    """Rows of the parent that the sheet no longer has, asked when the sheet was read."""
-    rules: Rules
-    policy: Policy
-    bounds: Bounds = Bounds()
-    on_event: Callable[[Event], None] = lambda event: None
-    stop: Stop
-    holding: Holding
-    """Keeps a row's secret out of every text while it is in flight."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    rows: Mapping[int, bool]
-    """Of a resumed run: the rows that it accounts for, and whether they are settled."""
-    plan: Known
 
 
 class Batch:
@@ -146,10 +69,10 @@ class Batch:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
-        self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet] = []
+        self._lane_lines = LaneLines()
         self._record = FaultRecord(
             job.on_event,
-            keep=self._told_later,
+            keep=self._lane_lines.keep,
             on_raised=lambda: job.stop.ask(INTERRUPTED),
         )
         self._tell = self._record.tell
@@ -177,7 +100,8 @@ class Batch:
     async def _run(self) -> RunState:
         job = self._job
         writer = job.writer(self._open())
-        known = self._known()
+        known = known_of(job.ledger, self._number if job.resumed is not None else None)
+        self._begun = known.begun
         identity = Identity(job.opened)
         found = self._found = await take_in(
             job.sheet,
@@ -293,55 +217,10 @@ class Batch:
         if job.resumed is None or job.resumed.identified != now:
             await writer.write([writer.line(now)])
 
-    def _known(self) -> _Known:
-        ledger = self._job.ledger
-        own: dict[str, RowState] = {}
-        rows: dict[int, bool] = {}
-        sends: dict[str, int] = {}
-        if self._job.resumed is not None:
-            for number, intents, last in ledger.last_lines(self._number):
-                self._begun += intents > 0
-                # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a
-                # line before their last that is damaged is met when the report is made.)
-                #   1. An outcome that stands: nothing is left to do.
-                #   2. Never sent: its turn is to come. One that was not selected, or rejected, is judged and
-                #      accounted for anew: the settings may know its org by now.
-                #   3. Sent, by this run or another, and not done with.
-                if last is None:
-                    rows[number] = True
-                elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
-                    if not _is_judged_anew(last.entry):
-                        rows[number] = False
-                else:
-                    (state,) = fold_rows(ledger.lines_of_row(self._number, number))
-                    rows[number] = False
-                    if state.marker is not None:
-                        own[state.marker] = state
-                        if state.sends:
-                            sends[state.marker] = state.spent
-        of_all: dict[str, RowState] = {}
-        # Whether, and since when, an identity is in doubt is told by all runs together: another one may
-        # have sent it since.
-        states = ledger.states_of(ledger.open_markers())
-        for marker, whole in states.items():
-            mine = own.get(marker)
-            if mine is not None and mine.doubt == whole.doubt:
-                of_all[marker] = mine
-            else:
-                # Sends are counted per run: a rerun brings home what another run gave up.
-                counted = mine or RowState(number=whole.number, marker=marker, sends=1)
-                of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
-        plan = Known(
-            open=of_all,
-            sends=sends,
-            states_of=states_in(ledger) if ledger.has_markers() else unknown,
-        )
-        return _Known(rows=rows, plan=plan)
-
     # Working --------------------------------------------------------------------------------------
 
     def _share_out(
-        self, found: Intake, gone: Sequence[MissingRow], known: _Known, writer: RunWriter
+        self, found: Intake, gone: Sequence[MissingRow], known: KnownRun, writer: RunWriter
     ) -> list[LaneWork]:
         """Give each lane its rows; this is the one place that does."""
         offsets: dict[str, dict[str, Sequence[int]]] = {}
@@ -395,42 +274,15 @@ class Batch:
 
     async def _work(self, writer: RunWriter) -> None:
         async with anyio.create_task_group() as beside:
-            beside.start_soon(self._write_what_lanes_tell, writer)
+            beside.start_soon(self._lane_lines.write_now_and_then, writer)
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as lanes:
                 for work in self._works:
                     lanes.start_soon(work.run)
             beside.cancel_scope.cancel()
         for work in self._works:
-            self._told.append(work.lane.counted())
-        await self._try_to_flush(writer)
-
-    async def _write_what_lanes_tell(self, writer: RunWriter) -> None:
-        while True:
-            await anyio.sleep(_TELL_EVERY_S)
-            await self._try_to_flush(writer)
-
-    async def _try_to_flush(self, writer: RunWriter) -> None:
-        # What is not durable now is written later, before the run's last line at the latest.
-        with suppress(LedgerError):
-            await self._flush(writer)
-
-    async def _flush(self, writer: RunWriter) -> None:
-        told, self._told = self._told, []
-        try:
-            await writer.write(
-                [
-                    writer.line(
-                        FaultFound(event=event)
-                        if isinstance(event, FaultMet)
-                        else LaneTold(event=event)
-                    )
-                    for event in told
-                ]
-            )
-        except LedgerError:
-            self._told = [*told, *self._told]
-            raise
+            self._lane_lines.keep(work.lane.counted())
+        await self._lane_lines.try_to_write(writer)
 
     async def _end_when_asked(self) -> None:
         reason = await self._job.stop.wait()
@@ -455,16 +307,10 @@ class Batch:
         if broken and len(broken) == len(self._works):
             raise broken[0]
 
-    def _told_later(
-        self, event: LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet
-    ) -> None:
-        """What the ledger hears of with the next lines, for no row waits for it."""
-        self._told.append(event)
-
     def _hear(self, event: Event) -> None:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
-                self._told_later(event)
+                self._lane_lines.keep(event)
                 if isinstance(event, LaneStopped) and event.code == LEDGER_GONE:
                     self._job.stop.ask(LEDGER_GONE)
             case RowSettled(outcome=Created()):
@@ -514,10 +360,9 @@ class Batch:
         scope.cancel()
 
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
-        await self._flush(writer)
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
-        await self._flush(writer)
+        await self._lane_lines.write(writer)
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
         code = exit_code(
@@ -537,10 +382,3 @@ class Batch:
         duration_s = max(0, ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
         self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended_state
-
-
-def _is_judged_anew(entry: RowPlanned | Settled) -> bool:
-    """Whether the last line of a row that was never sent says what another setting may change."""
-    return isinstance(entry, Settled) and (
-        entry.outcome == NOT_SELECTED or isinstance(entry.outcome, Rejected)
-    )

@@ -24,10 +24,11 @@ from batchconnect.model.fault import fault_of
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
-from batchconnect.run.batch import Batch, Bounds, Job
+from batchconnect.run.batch import Batch
 from batchconnect.run.header import run_header
 from batchconnect.run.history import run_in_doubt, summary_of
 from batchconnect.run.intake import Parse
+from batchconnect.run.job import Bounds, Job
 from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run

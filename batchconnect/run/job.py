@@ -1,0 +1,82 @@
+"""All that one run is made of, handed in: its sheet, its ledger, its lanes, its bounds, and who listens."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from batchconnect.lane.lane import Lane
+from batchconnect.lane.orphan import MissingRow
+from batchconnect.lane.planner import Rules
+from batchconnect.lane.reconciler import Policy
+from batchconnect.lane.work import Holding, Ready
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import (
+    RunIdentified,
+    RunOpened,
+)
+from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.event import (
+    Event,
+)
+from batchconnect.model.precaution import FailureLimit
+from batchconnect.model.row import Row
+from batchconnect.run.accounting import CarryOver
+from batchconnect.run.intake import Parse
+from batchconnect.run.stop import Stop
+from batchconnect.sheet.interface import Sheet
+from batchconnect.validation.fast_scan import FastScan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Where a run ends before its sheet does."""
+
+    skip_invalid: bool = False
+    """Run the valid rows although others are rejected."""
+    max_rows: int | None = None
+    """At most so many creates: a canary."""
+    max_failures: FailureLimit | None = None
+    sweep: bool = True
+    """Compare what was created with the service, at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """All that one run is made of."""
+
+    sheet: Sheet
+    parse: Parse
+    parse_again: Parse
+    """Judges a row for a second time: by its cells alone, whatever they refer to."""
+    ready: Ready
+    """Looks up the key of a row whose turn has come."""
+    lane_of: Callable[[str], Lane]
+    """The lane of an org's settings key; asked once for each."""
+    ledger: Ledger
+    writer: Callable[[int], RunWriter]
+    """The run writer, once its number is known."""
+    clock: Clock
+    opened: RunOpened
+    resumed: RunState | None = None
+    """The run that this one goes on with; then *opened* is not written."""
+    identified: RunIdentified | None = None
+    """Which run the sheet's rows are, where that was looked at before; they have to be the same still."""
+    left_open: Sequence[RunState] = ()
+    """Runs over the same sheet that are open, and other ones."""
+    is_selected: Callable[[Row], bool] = lambda row: True
+    """What `--only` chooses."""
+    strict: bool = False
+    """Warnings are errors."""
+    fast_scan: FastScan | None = None
+    """Takes most rows at one look, where all are selected and none is carried_over."""
+    carry_over: CarryOver = lambda row, judged: None
+    """What a rerun inherits from its parent, or leaves for `run`."""
+    gone: Callable[[], Sequence[MissingRow]] = tuple
+    """Rows of the parent that the sheet no longer has, asked when the sheet was read."""
+    rules: Rules
+    policy: Policy
+    bounds: Bounds = Bounds()
+    on_event: Callable[[Event], None] = lambda event: None
+    stop: Stop
+    holding: Holding
+    """Keeps a row's secret out of every text while it is in flight."""

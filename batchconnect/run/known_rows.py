@@ -1,0 +1,91 @@
+"""What the ledger knew before a run begins: of its own rows, if it goes on, and of all doubts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from batchconnect.lane.planner import Known, states_in, unknown
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import (
+    RowPlanned,
+    Settled,
+)
+from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.model.outcome import Rejected
+from batchconnect.run.accounting import NOT_SELECTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRun:
+    """What was known before."""
+
+    rows: Mapping[int, bool]
+    """Of a resumed run: the rows that it accounts for, and whether they are settled."""
+    begun: int
+    """Of a resumed run: rows of which an intent was written."""
+    plan: Known
+    """For the plan of each lane."""
+
+
+def known_of(ledger: Ledger, number: int | None) -> KnownRun:
+    """
+    Look back.
+
+    Args:
+        ledger: Of all runs.
+        number: The run that goes on; None: a new one.
+    """
+    own: dict[str, RowState] = {}
+    rows: dict[int, bool] = {}
+    sends: dict[str, int] = {}
+    begun = 0
+    for row, intents, last in ledger.last_lines(number) if number is not None else ():
+        begun += intents > 0
+        # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a line before
+        # their last that is damaged is met when the report is made.)
+        #   1. An outcome that stands: nothing is left to do.
+        #   2. Never sent: its turn is to come. One that was not selected, or rejected, is judged and accounted
+        #      for anew: the settings may know its org by now.
+        #   3. Sent, by this run or another, and not done with.
+        if last is None:
+            rows[row] = True
+        elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
+            if not _is_judged_anew(last.entry):
+                rows[row] = False
+        else:
+            (state,) = fold_rows(ledger.lines_of_row(number or 0, row))
+            rows[row] = False
+            if state.marker is not None:
+                own[state.marker] = state
+                if state.sends:
+                    sends[state.marker] = state.spent
+    plan = Known(
+        open=_in_doubt(ledger, own),
+        sends=sends,
+        states_of=states_in(ledger) if ledger.has_markers() else unknown,
+    )
+    return KnownRun(rows=rows, begun=begun, plan=plan)
+
+
+def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState]:
+    """
+    By marker, what any run left in doubt.
+
+    Whether, and since when, an identity is in doubt is told by all runs together: another one may have sent it
+    since. Sends are counted per run: a rerun brings home what another run gave up.
+    """
+    of_all: dict[str, RowState] = {}
+    for marker, whole in ledger.states_of(ledger.open_markers()).items():
+        mine = own.get(marker)
+        if mine is not None and mine.doubt == whole.doubt:
+            of_all[marker] = mine
+        else:
+            counted = mine or RowState(number=whole.number, marker=marker, sends=1)
+            of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
+    return of_all
+
+
+def _is_judged_anew(entry: RowPlanned | Settled) -> bool:
+    """Whether the last line of a row that was never sent says what another setting may change."""
+    return isinstance(entry, Settled) and (
+        entry.outcome == NOT_SELECTED or isinstance(entry.outcome, Rejected)
+    )
