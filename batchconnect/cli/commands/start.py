@@ -12,6 +12,7 @@ from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
 from batchconnect.run.places import ledger_path_of
+from batchconnect.run.screening import check_name
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 
@@ -77,6 +78,7 @@ def sheet_of(path: str, options: MergedOptions, console: Console) -> Iterator[Sh
     Raises:
         SheetError: It cannot be used.
     """
+    check_name(path)
     sheet = open_sheet(
         path,
         worksheet=options.worksheet,
