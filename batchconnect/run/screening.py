@@ -44,6 +44,17 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
         sheet.leave_out(look.in_columns, warnings=look.warnings())
 
 
+def screen_shown(sheet: Sheet, *, note: str = "") -> None:
+    """
+    As `screen`, for commands that keep nothing: without carried columns and note, the rows are seldom read.
+
+    They show the sheet's name as it was typed, so only one that looks like no name is held against each key.
+    """
+    kinds = (str.isdigit, str.isupper, str.islower)
+    if sheet.header.carried or note or all(any(map(kind, sheet.name)) for kind in kinds):
+        screen(sheet, note=note)
+
+
 def check_name(path: str) -> None:
     """
     Refuse the path of a sheet before any message can name it.

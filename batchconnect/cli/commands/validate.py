@@ -24,7 +24,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.run.findings import FindingKind, FindingKinds
 from batchconnect.run.intake import examine
-from batchconnect.run.screening import screen
+from batchconnect.run.screening import screen_shown
 from batchconnect.run.selection import selector
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
@@ -57,7 +57,7 @@ def run(
         if not options.simulate:
             console.warn(["no org is set, so the org cells are not checked"])
     with sheet_of(sheet, options, console) as opened:
-        screen(opened)
+        screen_shown(opened)
         judge = partial(
             parse,
             header=opened.header,
