@@ -147,6 +147,7 @@ def test_an_outage_is_told_once_and_a_pause_of_the_pace_never() -> None:
     assert said(*(pause("acme", reason) for reason in reasons)) == [
         "acme: the service is not reached; nothing is lost, it is tried again",
         "acme: many answers in a row got lost; it goes on with one row at a time",
+        "acme: the service asks to be left alone for 180 s",
     ]
     assert "".join(said(pause("acme", "waits_for_settle"))) == (
         "acme: waits 180 s before it sends to one sandbox:"
