@@ -41,7 +41,7 @@ A folder is one name: what stands in it is its own matter, and the tests below s
 """
 
 DOORS: Final[Mapping[str, tuple[str, ...]]] = {
-    "aiohttp": ("transport.wire", "simulator.*"),
+    "aiohttp": ("transport.resolver", "transport.wire", "simulator.*"),
     "yarl": ("transport.wire", "simulator.*"),
     "pandas": ("sheet.*", "reports.*", "api"),
     "python_calamine": ("sheet.workbook.*",),

@@ -14,7 +14,7 @@ from batchconnect.lane.reconciler import MOST_SENDS, Policy
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_state import RunState
-from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import ExitCode, LedgerError, LedgerGoneError
 from batchconnect.model.event import (
@@ -558,6 +558,24 @@ async def test_what_lanes_tell_stands_in_the_ledger() -> None:
     (counted,) = [event for event in told if isinstance(event, LaneCounted)]
     assert (counted.org, counted.created, counted.throttled) == ("acme", 1, 0)
     assert isinstance(bench.events[-1], RunFinished)
+
+
+async def test_a_clock_that_is_set_back_makes_no_negative_duration() -> None:
+    """An hour back in mid-run: nobody waits less than nothing."""
+
+    class SetBack(Bench):
+        @property
+        def clock(self) -> Clock:
+            right = super().clock
+            return replace(
+                right, now_ms=lambda: right.now_ms() - 3_600_000 * (right.monotonic_s() > 1)
+            )
+
+    bench = SetBack(service=creates(lambda seen: Fate(answered_s=5)))
+    await bench.run(rows(1))
+
+    (finished,) = bench.heard(RunFinished)
+    assert finished.duration_s == 0
 
 
 @dataclass
