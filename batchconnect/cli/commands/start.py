@@ -16,6 +16,7 @@ from batchconnect.run.screening import check_name
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 
+_OF_ONE_FILE: Final = {"worksheet", "visible_only", "encoding"}
 _PLACES: Final = ("reports", "ledger", "simulate")
 
 
@@ -140,6 +141,11 @@ def place_flags(given: Given) -> list[str]:
 def sheet_flags(given: Given) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
     return _flags(given.options, SHEET.names)
+
+
+def judging_flags(given: Given) -> list[str]:
+    """What the next command needs to judge rows in the same way that stand in another file now."""
+    return _flags(given.options, (name for name in SHEET.names if name not in _OF_ONE_FILE))
 
 
 def _flags(options: RunOptions, names: Iterable[str]) -> list[str]:

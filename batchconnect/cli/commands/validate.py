@@ -12,6 +12,7 @@ from typing import Final
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.start import (
+    judging_flags,
     options_of,
     place_flags,
     settings_of,
@@ -108,7 +109,7 @@ def run(
     )
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())
-        lines += _next_steps(annotate)
+        lines += _next_steps(annotate, [*place_flags(given), *judging_flags(given)])
     console.result(document, lines)
     return ExitCode.SHEET if found.rejected else ExitCode.OK
 
@@ -122,8 +123,8 @@ def _check_new(path: Path) -> None:
     refuse_existing(path)
 
 
-def _next_steps(path: Path) -> list[str]:
-    again = shlex.join(["batchconnect", "validate", str(path)])
+def _next_steps(path: Path, flags: Sequence[str]) -> list[str]:
+    again = shlex.join(["batchconnect", "validate", str(path), *flags])
     return [
         escape_control(f"{path}: the sheet with its problems in colour, without keys"),
         escape_control(f"        correct it, fill in the keys again, then: {again}"),
