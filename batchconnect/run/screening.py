@@ -36,8 +36,7 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
     look = _Look(sheet, note)
     if is_entra_secret(note):
         raise look.in_note()
-    if is_entra_secret(sheet.name) or is_entra_secret(Path(sheet.name).stem):
-        raise look.in_name()
+    check_name(sheet.name)
     for row in sheet.others(look.take) if isinstance(sheet, CsvSheet) else sheet.rows():
         if isinstance(row, Row):
             look.row(row)
@@ -45,10 +44,26 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
         sheet.leave_out(look.in_columns, warnings=look.warnings())
 
 
-def screen_carried(sheet: Sheet) -> None:
-    """As `screen`, for commands that keep neither name nor note: without carried columns there is nothing to do."""
-    if sheet.header.carried:
-        screen(sheet)
+def screen_shown(sheet: Sheet, *, note: str = "") -> None:
+    """
+    As `screen`, for commands that keep nothing: without carried columns and note, the rows are seldom read.
+
+    They show the sheet's name as it was typed, so only one that looks like no name is held against each key.
+    """
+    kinds = (str.isdigit, str.isupper, str.islower)
+    if sheet.header.carried or note or all(any(map(kind, sheet.name)) for kind in kinds):
+        screen(sheet, note=note)
+
+
+def check_name(path: str) -> None:
+    """
+    Refuse the path of a sheet before any message can name it.
+
+    Raises:
+        SheetError: It has the shape of a client secret; whether it is a row's key `screen` tells.
+    """
+    if is_entra_secret(path) or is_entra_secret(Path(path).stem):
+        raise _in_name()
 
 
 class _Look:
@@ -88,10 +103,6 @@ class _Look:
         """The note cannot be kept."""
         return UsageError("--note holds a key", hint=_NOTE)
 
-    def in_name(self) -> SheetError:
-        """The sheet's name cannot be kept, and is not told here either."""
-        return SheetError("the name of the sheet's file holds a key", hint=_RENAME)
-
     def _judge(self, key: str, carried: Sequence[str]) -> None:
         bare = key.strip()
         if len(bare) >= SHORTEST_REDACTED and bare in self._texts:
@@ -105,7 +116,7 @@ class _Look:
         if holds_key(self._note, key):
             raise self.in_note()
         if holds_key(self._sheet.name, key) or key in self._sheet.name.split("/")[-1].split("."):
-            raise self.in_name()
+            raise _in_name()
         named = {at for at, title in enumerate(self._titles) if holds_key(title, key)}
         self.in_columns |= named
         self._bare_titles |= named
@@ -113,3 +124,8 @@ class _Look:
     def _title(self, at: int) -> str:
         is_harmless = at not in self._bare_titles and not is_entra_secret(self._titles[at])
         return f" (`{self._titles[at]}`)" if is_harmless else ""
+
+
+def _in_name() -> SheetError:
+    """The sheet's name cannot be kept, and is not told here either."""
+    return SheetError("the name of the sheet's file holds a key", hint=_RENAME)

@@ -81,7 +81,9 @@ def load_settings(
     given = options or RunOptions()
     file = _find_file(path, environ)
     try:
-        return _loaded(file, environ, given, flags=flags, resolve_secrets=resolve_secrets)
+        found = _loaded(file, environ, given, flags=flags, resolve_secrets=resolve_secrets)
+        told_of = (without_values(warning, file, environ) for warning in found.warnings)
+        return replace(found, warnings=tuple(told_of))
     except SettingsError as error:
         told, hint = without_values(error.message, file, environ), error.hint
     raise SettingsError(told, hint=hint and without_values(hint, file, environ))

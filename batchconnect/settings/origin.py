@@ -62,7 +62,7 @@ class Origin:
                 f"{setting} is missing: set {PREFIX}{setting.upper()}{also}, or write a section "
                 f"[orgs.NAME] into {self._file()} in place of the variables"
             )
-        variable = f"{ORGS_PREFIX}{_spelled(key)}__{setting.upper()}"
+        variable = f"{ORGS_PREFIX}{spelled(key)}__{setting.upper()}"
         known = ", ".join(f"[orgs.{name}]" for name in self.file.orgs)
         stray = f"; the file has {known}" if known and key not in self.file.orgs else ""
         return (
@@ -110,6 +110,6 @@ NO_ORG = (
 """What to do where no org is set at all."""
 
 
-def _spelled(key: str) -> str:
+def spelled(key: str) -> str:
     """A settings key as the variables spell it."""
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in key.upper())

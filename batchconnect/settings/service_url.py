@@ -12,6 +12,7 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from batchconnect.model.errors import SettingsError
+from batchconnect.model.likely_name import is_likely_name
 from batchconnect.transport.loopback import is_loopback
 
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -70,9 +71,12 @@ def service_url(text: str, service: ServiceHost, *, setting: str, allowed: Colle
             f"{setting} must use port 443", hint="Other ports are for this machine alone."
         )
     if service.value.fullmatch(host) is None and host not in allowed:
+        # As it was typed: in lower case even a key might be a host.
+        is_told = "." in host and is_likely_name(urlsplit(text).netloc.partition(":")[0])
+        named, meant = (f"the host {host}", host) if is_told else ("a host", "HOST")
         raise SettingsError(
-            f"{setting} names the host {host}, which is not Adobe's: credentials would go there",
-            hint=f"If that is meant, say so with --allow-host {host}.",
+            f"{setting} names {named}, which is not Adobe's: credentials would go there",
+            hint=f"If that is meant, say so with --allow-host {meant}.",
         )
     return f"https://{shown}"
 

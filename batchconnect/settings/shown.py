@@ -9,13 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret
-from batchconnect.settings.source import PREFIX, FromFile
+from batchconnect.model.likely_name import is_likely_name
+from batchconnect.model.secret import SHORTEST_REDACTED, Secret
+from batchconnect.settings.origin import spelled
+from batchconnect.settings.source import ORGS_PREFIX, PREFIX, FromFile
 
-_LONGEST_NAME: Final = 60
-_LONGEST_JUMBLE: Final = 20
-"""Characters; a longer name with digits, capitals and small letters in it is nobody's name."""
-_NAME: Final = re.compile(r"[\w .,&@()/-]+")
 _ORG_ID: Final = re.compile(r"[0-9A-Fa-f]{24}@AdobeOrg")
 
 
@@ -37,7 +35,9 @@ def without_values(text: str, file: FromFile, environ: Mapping[str, str]) -> str
     hidden = {secret for secret in secrets if len(secret) >= SHORTEST_REDACTED} | {
         name for name in names if not is_likely(name)
     }
-    hidden |= {name.removeprefix(PREFIX) for name in hidden}
+    hidden |= {part for name in hidden for part in _parts(name)}
+    forms = {form for name in hidden for form in (name.lower(), spelled(name))}
+    hidden |= {form for form in forms if len(form) >= SHORTEST_REDACTED}
     for one in sorted(filter(None, hidden), key=len, reverse=True):
         text = text.replace(one, f"({len(one)} characters)")
     return text
@@ -46,12 +46,7 @@ def without_values(text: str, file: FromFile, environ: Mapping[str, str]) -> str
 def is_likely(name: str) -> bool:
     """Whether a section, a setting or a variable may well be called so."""
     bare = name.removeprefix(PREFIX)
-    if _ORG_ID.fullmatch(bare):
-        return True
-    kinds = (str.isdigit, str.isupper, str.islower)
-    is_jumble = len(bare) > _LONGEST_JUMBLE and all(any(map(kind, bare)) for kind in kinds)
-    is_name = len(bare) <= _LONGEST_NAME and _NAME.fullmatch(bare) is not None
-    return is_name and not is_jumble and not is_entra_secret(bare)
+    return _ORG_ID.fullmatch(bare) is not None or is_likely_name(bare)
 
 
 def _names(table: Mapping[str, Any]) -> Iterator[str]:
@@ -69,6 +64,14 @@ def _secrets(table: Mapping[str, Any]) -> Iterator[str]:
             yield value.reveal()
         elif isinstance(value, str) and not is_likely(value) and "/" not in value:
             yield value
+
+
+def _parts(variable: str) -> Iterator[str]:
+    """What follows the prefix of a variable, and which of org and setting is the unlikely name in it."""
+    yield variable.removeprefix(PREFIX)
+    if variable.startswith(ORGS_PREFIX):
+        org, _, setting = variable.removeprefix(ORGS_PREFIX).rpartition("__")
+        yield from (part for part in (org, setting) if not is_likely(part))
 
 
 def _is_secret(variable: str) -> bool:

@@ -64,8 +64,8 @@ _KINDS = {
 """What the cell holds, what that means, and how to mend it."""
 _TEXT_MARKS = frozenset("=' ")
 """What a cell begins with that a spreadsheet was to take as a text."""
-_AS_TYPED = frozenset({Column.NAME, Column.DESCRIPTION, Column.SERVICE_PRINCIPAL_KEY})
-"""Columns whose cells are sent with all that stands around them."""
+_AS_TYPED = frozenset({Column.NAME, Column.DESCRIPTION})
+"""Columns whose texts are sent with all that stands around them; of a key `damage` says what its mark is."""
 _UNKNOWN_KIND = ("something", "what was typed can no longer be known", _RETYPE)
 _NO_SECRET = Secret("")
 

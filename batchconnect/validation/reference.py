@@ -17,6 +17,7 @@ from typing import Final
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SettingsError
+from batchconnect.model.likely_name import is_likely_path, is_likely_variable
 from batchconnect.model.outcome import Problem
 from batchconnect.model.reference import Reference
 from batchconnect.model.secret import Secret
@@ -178,6 +179,11 @@ def resolve_setting(
         value = environ.get(name)
         if not value:
             state = "is not set" if value is None else "is empty"
+            if not is_likely_variable(name):
+                raise SettingsError(
+                    f"{setting}: the environment variable that it names {state}",
+                    hint="Behind `env:` stands the name of a variable, not its value.",
+                )
             raise SettingsError(
                 f"{setting}: the environment variable `{name}` {state}",
                 hint=f"Set `{name}`, or correct {setting}.",
@@ -202,14 +208,16 @@ def read_secret_file(path: Path, *, setting: str) -> Secret:
     Raises:
         SettingsError: The file cannot be used.
     """
+    is_told = is_likely_path(path)
     try:
         # A broken link or a loop fails in `open` below with the system's own reason.
         with suppress(OSError, RuntimeError, ValueError):
             path = path.resolve()
         secret = _read(_open(path))
     except ReferenceFileError as refusal:
+        told = f"the file {path}" if is_told else "the file that it names"
         raise SettingsError(
-            f"{setting}: the file {path} {refusal}",
+            f"{setting}: {told} {refusal}",
             hint="Name a text file in UTF-8 with the secret alone in it.",
         ) from None
     if not secret:

@@ -33,7 +33,10 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = ("#", "//")
-_DELETE = "Delete the row."
+_COUNT = re.compile(r"\s*[\d.,]{1,10}\s*|number|formula")
+"""What stands below a column that somebody counted or summed up; as a text, or a workbook's own."""
+_BELOW_A_HEADER = "Delete the row; what stands below it is read by the sheet's first header."
+_ANOTHER_TABLE = "Give each table a sheet of its own: what stands below this row is read by the sheet's first header."
 
 
 def what_it_is(row: Row, problems: Sequence[Problem]) -> Sequence[Problem]:
@@ -45,14 +48,13 @@ def what_it_is(row: Row, problems: Sequence[Problem]) -> Sequence[Problem]:
         problems: What its cells are refused for.
     """
     texts = {column: text for column, cell in row.cells.items() if (text := _text(cell)).strip()}
-    if _repeats_header(texts):
-        what = f"row {row.number} repeats the header"
-        return (Problem(code="row_repeats_header", what=what, remedy=_DELETE),)
+    if _is_header(texts):
+        return (_header(texts, row.number),)
     what = _remark(texts, row.number)
     if not what:
         return problems
     remedy = "Delete the row, or fill in its cells if it is to become a connection."
-    others = (one for one in problems if one.code not in _OF_A_BLANK_CELL)
+    others = (one for one in problems if _matters(one, texts))
     return (Problem(code="row_not_filled_in", what=what, remedy=remedy), *others)
 
 
@@ -82,9 +84,18 @@ def _text(cell: Cell) -> str:
     return cell.reveal() if isinstance(cell, Secret) else cell
 
 
-def _repeats_header(texts: Mapping[Column, str]) -> bool:
-    own = sum(_names(text) is column for column, text in texts.items())
-    return own >= _SURE and own >= len(texts) - 1
+def _is_header(texts: Mapping[Column, str]) -> bool:
+    named = {_names(text) for text in texts.values()} - {None}
+    return len(named) >= _SURE and len(named) >= len(texts) - 1
+
+
+def _header(texts: Mapping[Column, str], number: int) -> Problem:
+    """The first header once more, or that of a table whose columns stand elsewhere."""
+    if all(_names(text) in {column, None} for column, text in texts.items()):
+        what, remedy = f"row {number} repeats the header", _BELOW_A_HEADER
+        return Problem(code="row_repeats_header", what=what, remedy=remedy)
+    what = f"row {number} is the header of a second table, with its columns in another order"
+    return Problem(code="row_repeats_header", what=what, remedy=_ANOTHER_TABLE)
 
 
 def _names(text: str) -> Column | None:
@@ -93,12 +104,20 @@ def _names(text: str) -> Column | None:
     return MEANINGS.get(letters_of(text)) or loose_meaning(text)
 
 
+def _matters(problem: Problem, texts: Mapping[Column, str]) -> bool:
+    """Whether it is worth saying of a row that is none; reports hide only the cells that are named."""
+    column = problem.column
+    is_count = any(_COUNT.fullmatch(text) for its, text in texts.items() if its == column)
+    return problem.code not in _OF_A_BLANK_CELL and not is_count
+
+
 def _remark(texts: Mapping[Column, str], number: int) -> str:
     """What a row is that has hardly a cell; "" where it may be a row that was begun."""
+    words = [text for text in texts.values() if not _COUNT.fullmatch(text)]
+    if len(words) <= _FEW and any(map(_TOTAL.match, words)):
+        return f"row {number} holds totals, it seems, and no connection"
     if len(texts) > _FEW:
         return ""
-    if any(map(_TOTAL.match, texts.values())):
-        return f"row {number} holds totals, it seems, and no connection"
     if any(map(_REMARK.match, texts.values())):
         return f"row {number} is a footer or a remark, it seems, and no connection"
     if not texts:

@@ -1,22 +1,18 @@
 """A text of others is shown as far as its words are known, and a secret in it in no spelling at all."""
 
-import base64
-import codecs
-import html
 import json
 import re
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given, strategies as st
 
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.secret import Secret
+from tests.spellings import SPELLINGS
 
 KEYS = {
     "Entra": "Zx48Q~vR9mK2pLw7TnYc5BdFhJs0QeUiOaGt6xZ.",
@@ -30,43 +26,6 @@ NAME, DATABASE = "Acme, Inc. Süd", "sales data"
 ENDPOINT = "https://acme.westeurope.kusto.windows.net"
 TENANT, APP = "72f988bf-86f1-41af-91ab-2d7cd011db47", "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11"
 VALUES = (NAME, DATABASE, ENDPOINT, TENANT, APP, "prod", "acme-org", "5C13@AdobeOrg")
-
-SPELLINGS: dict[str, Callable[[str], str]] = {
-    "java_url": lambda key: quote(key, safe="*-._").replace("%20", "+"),
-    "html": html.escape,
-    "html_dec": lambda key: "".join(f"&#{ord(char)};" for char in key),
-    "gson": lambda key: "".join(
-        f"\\u{ord(char):04x}" if char in "<>&='" else char for char in json.dumps(key)[1:-1]
-    ),
-    "u_all": lambda key: "".join(f"\\u{ord(char):04X}" for char in key),
-    "json2": lambda key: json.dumps(json.dumps(key)),
-    "hex": lambda key: key.encode().hex(),
-    "reversed": lambda key: key[::-1],
-    "b64_shift1": lambda key: base64.b64encode(b"x" + key.encode()).decode()[2:],
-    "b64_utf16": lambda key: base64.b64encode(key.encode("utf-16-le")).decode(),
-    "b64_wrapped": lambda key: "\n".join(
-        re.findall(".{1,16}", base64.b64encode(key.encode()).decode())
-    ),
-    "b64_twice": lambda key: base64.b64encode(base64.b64encode(key.encode())).decode(),
-    "pct_every": lambda key: "".join(f"%{byte:02X}" for byte in key.encode()),
-    "pct2": lambda key: quote(quote(key, safe=""), safe=""),
-    "spaced": " ".join,
-    "quoted_list": lambda key: ", ".join(f'"{char}"' for char in key),
-    "upper": str.upper,
-    "lower": str.lower,
-    "head7": lambda key: key[:7],
-    "tail": lambda key: key[8:],
-    "middle": lambda key: key[4:-4],
-    "rot13": lambda key: codecs.encode(key, "rot13"),
-    "nfd": lambda key: unicodedata.normalize("NFD", key),
-    "linewrap": lambda key: "\n".join(re.findall(".{1,9}", key)),
-    # Five that nobody listed.
-    "code points": lambda key: " and ".join(str(ord(char)) for char in key),
-    "octal": lambda key: "".join(f"\\{byte:03o}" for byte in key.encode()),
-    "base32": lambda key: base64.b32encode(key.encode()).decode(),
-    "dotted": ".".join,
-    "words the other way round": lambda key: " ".join(reversed(re.split(r"[ ~.-]", key))),
-}
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)

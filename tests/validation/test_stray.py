@@ -65,6 +65,25 @@ def test_a_row_that_repeats_the_header_is_called_so(cells: dict[Column, str | No
     assert problem.severity is Severity.ERROR
 
 
+def test_a_second_table_with_other_columns_is_called_so() -> None:
+    """Its rows would be read by the first header, so deleting its header is no remedy."""
+    swapped = {Column.NAME: "description", Column.DESCRIPTION: "name"}
+    (problem,) = problems({column: str(column) for column in Column} | swapped)
+
+    assert "second table" in problem.what
+    assert "sheet of its own" in problem.remedy
+
+
+@pytest.mark.parametrize("count", ["3", " 12.50", "1,204", NotText("number"), NotText("formula")])
+def test_totals_are_one_message(count: str | NotText) -> None:
+    """However many columns were counted, that of the keys too: none of them wants another value."""
+    counted = [column for column in Column if column is not Column.DESCRIPTION]
+    for columns in ([Column.SERVICE_PRINCIPAL_KEY], counted[1:], counted[1:4]):
+        (problem,) = problems({Column.NAME: "Total", **dict.fromkeys(columns, count)})
+
+        assert "totals" in problem.what
+
+
 @pytest.mark.parametrize(
     ("cells", "what"),
     [
@@ -136,6 +155,13 @@ def test_a_formula_that_was_kept_as_a_text_is_warned_of(column: Column, text: st
     assert found["cell_formula_text"].cell == HEADER.address(column, 26)
     assert found["cell_formula_text"].severity is Severity.WARNING
     assert text not in str(found)
+
+
+def test_the_apostrophe_of_a_key_is_said_once() -> None:
+    """By the rule for keys, which says what to copy again."""
+    found = problems({**GOOD, Column.SERVICE_PRINCIPAL_KEY: "'abc8Q~x_y.z-0123"})
+
+    assert [one.code for one in found] == ["key_apostrophe"]
 
 
 @pytest.mark.parametrize("column", [Column.TENANT, Column.SANDBOX, Column.ORG, Column.ENDPOINT])

@@ -13,6 +13,7 @@ from batchconnect.cli.commands.start import (
     options_of,
     place_flags,
     settings_of,
+    sheet_flags,
     sheet_of,
     warn_of_places,
 )
@@ -114,15 +115,16 @@ def _next(
     found: SheetPlan, options: MergedOptions, settings: Settings, sheet: str, given: Given
 ) -> str | None:
     """The run that was planned; where the sheet has to be corrected first, what tells how."""
+    again = [*place_flags(given), *sheet_flags(given)]
     if found.rejected and not options.skip_invalid:
-        return shlex.join(["batchconnect", "validate", sheet, *place_flags(given)])
+        return shlex.join(["batchconnect", "validate", sheet, *again])
     if found.is_refused:
         return shlex.join(["batchconnect", "orgs", *place_flags(given)])
     words = sys.argv[1:]
     if "plan" in words:
         words[words.index("plan")] = "run"
     else:
-        words = ["run", sheet, *place_flags(given)]
+        words = ["run", sheet, *again]
     redactor = Redactor()
     redactor.hold(*settings.secrets)
     return redactor.text(shlex.join(["batchconnect", *words]))

@@ -12,9 +12,11 @@ from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
 from batchconnect.run.places import ledger_path_of
+from batchconnect.run.screening import check_name
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 
+_OF_ONE_FILE: Final = {"worksheet", "visible_only", "encoding"}
 _PLACES: Final = ("reports", "ledger", "simulate")
 
 
@@ -77,6 +79,7 @@ def sheet_of(path: str, options: MergedOptions, console: Console) -> Iterator[Sh
     Raises:
         SheetError: It cannot be used.
     """
+    check_name(path)
     sheet = open_sheet(
         path,
         worksheet=options.worksheet,
@@ -138,6 +141,11 @@ def place_flags(given: Given) -> list[str]:
 def sheet_flags(given: Given) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
     return _flags(given.options, SHEET.names)
+
+
+def judging_flags(given: Given) -> list[str]:
+    """What the next command needs to judge rows in the same way that stand in another file now."""
+    return _flags(given.options, (name for name in SHEET.names if name not in _OF_ONE_FILE))
 
 
 def _flags(options: RunOptions, names: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Final
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.start import (
+    judging_flags,
     options_of,
     place_flags,
     settings_of,
@@ -24,7 +25,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.run.findings import FindingKind, FindingKinds
 from batchconnect.run.intake import examine
-from batchconnect.run.screening import screen_carried
+from batchconnect.run.screening import screen_shown
 from batchconnect.run.selection import selector
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
@@ -57,7 +58,7 @@ def run(
         if not options.simulate:
             console.warn(["no org is set, so the org cells are not checked"])
     with sheet_of(sheet, options, console) as opened:
-        screen_carried(opened)
+        screen_shown(opened)
         judge = partial(
             parse,
             header=opened.header,
@@ -108,7 +109,7 @@ def run(
     )
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())
-        lines += _next_steps(annotate)
+        lines += _next_steps(annotate, [*place_flags(given), *judging_flags(given)])
     console.result(document, lines)
     return ExitCode.SHEET if found.rejected else ExitCode.OK
 
@@ -122,8 +123,8 @@ def _check_new(path: Path) -> None:
     refuse_existing(path)
 
 
-def _next_steps(path: Path) -> list[str]:
-    again = shlex.join(["batchconnect", "validate", str(path)])
+def _next_steps(path: Path, flags: Sequence[str]) -> list[str]:
+    again = shlex.join(["batchconnect", "validate", str(path), *flags])
     return [
         escape_control(f"{path}: the sheet with its problems in colour, without keys"),
         escape_control(f"        correct it, fill in the keys again, then: {again}"),

@@ -89,6 +89,16 @@ def test_rejected_rows_lead_to_validate(batchconnect: CommandLine) -> None:
     assert f"next:   batchconnect validate {INPUTS / 'with-problems.csv'} --simulate" in done.out
 
 
+def test_validate_is_told_what_the_plan_judged_the_rows_by(batchconnect: CommandLine) -> None:
+    """Without the org and the sandbox that were typed, it would refuse other rows than the plan did."""
+    sheet = batchconnect.sheet([cells(1, sandbox=""), cells(2, sandbox="", tenant="")])
+    typed = ("--simulate", "--org", "acme", "--sandbox", "dev")
+
+    done = batchconnect("plan", sheet, *typed)
+
+    assert f"next:   batchconnect validate clients.csv {' '.join(typed)}\n" in done.out
+
+
 def test_with_skip_invalid_the_valid_rows_are_planned(batchconnect: CommandLine) -> None:
     """Something stands in the way, but the run goes on: exit 4, as the run itself would end."""
     done = batchconnect("plan", INPUTS / "with-problems.csv", *SIMULATED, "--skip-invalid")

@@ -120,6 +120,18 @@ def test_the_problems_can_be_had_in_the_sheet_itself(batchconnect: CommandLine) 
     assert cells(1)["servicePrincipalKey"].encode() not in Path("out.xlsx").read_bytes()
 
 
+def test_the_annotated_sheet_is_judged_as_the_first_was(batchconnect: CommandLine) -> None:
+    """By the same org, sandbox and strictness; what names a place in the first file is left out."""
+    batchconnect.sheet([cells(1, sandbox="", tenant="")])
+    by = ("--simulate", "--org", "acme", "--sandbox", "dev", "--strict")
+
+    done = batchconnect(
+        "validate", "clients.csv", *by, "--encoding", "utf-8", "--annotate", "out.xlsx"
+    )
+
+    assert f"then: batchconnect validate out.xlsx {' '.join(by)}\n" in done.out
+
+
 def test_an_annotated_sheet_is_a_workbook(batchconnect: CommandLine) -> None:
     """The hint names it right."""
     done = batchconnect("validate", batchconnect.sheet(many(1)), "--annotate", "out.csv")
