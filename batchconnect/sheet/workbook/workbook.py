@@ -117,7 +117,7 @@ class WorkbookSheet:
             self.blank_rows += blank
             cells = self._cells(number, told)
             is_left_out = number in self._left_out
-            if is_typed and not is_left_out and _ONLY_TEXT.issuperset(map(type, cells)):
+            if cells is told and is_typed and not is_left_out:  # the very list: all are texts
                 taken = takes(number, cells, offset)
                 if taken is True:
                     continue
