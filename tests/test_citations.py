@@ -37,7 +37,8 @@ _SECTIONS = re.compile(
 )
 _NUMBER = re.compile(r"(?<![\w.(])\d+(?:\.\d+)*")
 _SOURCE = re.compile(
-    r"\bRFC \d+|\[MS-\w+\]|\bOpenDocument 1\.3\b|(?P<page>[\w./-]+\.md)\b|(?P<contract>\bcontract\b)", re.IGNORECASE
+    r"\bRFC \d+|\[MS-\w+\]|\bOpenDocument 1\.3\b|(?P<page>[\w./-]+\.md)\b|(?P<contract>\bcontract\b)",
+    re.IGNORECASE,
 )
 _BACK = 160
 """Characters before a number in which its document is named."""
