@@ -15,6 +15,7 @@ from batchconnect.model.row import Row, letters
 from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.workbook.workbook import WorkbookSheet
 from batchconnect.validation.misplaced_key import holds_key, key_of
 
 _RENAME: Final = "Give it another name: ledger, log and reports would show it."
@@ -37,7 +38,9 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
     if is_entra_secret(note):
         raise look.in_note()
     check_name(sheet.name)
-    for row in sheet.others(look.take) if isinstance(sheet, CsvSheet) else sheet.rows():
+    for row in (
+        sheet.others(look.take) if isinstance(sheet, CsvSheet | WorkbookSheet) else sheet.rows()
+    ):
         if isinstance(row, Row):
             look.row(row)
     if look.in_columns:

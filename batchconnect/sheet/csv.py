@@ -7,9 +7,8 @@ row begins and can read one row again without keeping any.
 
 import csv
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, Row, letters
@@ -31,6 +30,7 @@ from batchconnect.sheet.header import (
     is_blank,
     read,
 )
+from batchconnect.sheet.interface import Take, Taken
 from batchconnect.sheet.read_ahead import ReadAhead
 from batchconnect.sheet.source import BLOCK, Source
 from batchconnect.sheet.text import Lines, utf8
@@ -41,12 +41,6 @@ _ONE_ROW = 1 << 13
 _NUMBER_BITS = 24
 """`place` holds the row's number in its low bits and the row's offset above them."""
 
-Taken = TypeVar("Taken")
-Take = Callable[[int, Sequence[str], int], Taken | bool]
-"""
-What somebody makes of the cells of a row, given its number and its place: False, it is not taken; True,
-it is, and nobody is to hear of it; else what is handed on in its place.
-"""
 _Record = tuple[int, int, int, list[str]]
 """Offset, line and row number of a record, and its cells. A tuple: there may be millions."""
 

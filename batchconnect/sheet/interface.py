@@ -1,9 +1,16 @@
 """What every kind of sheet offers: rows in the input's order, and each of them again by its place."""
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from batchconnect.model.row import Header, Row
+
+Taken = TypeVar("Taken")
+Take = Callable[[int, Sequence[str], int], Taken | bool]
+"""
+What somebody makes of the cells of a row, given its number and its place: False, it is not taken; True,
+it is, and nobody is to hear of it; else what is handed on in its place.
+"""
 
 
 class Sheet(Protocol):

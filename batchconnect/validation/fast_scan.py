@@ -1,12 +1,12 @@
 """
-Takes the rows of a CSV that have no finding before anything is made of them.
+Takes the rows of a file that have no finding before anything is made of them.
 
 A sheet may have a million rows, and nearly all of them are healthy: a `Row` and a `BaseConnection` for
 each would take three times as long as all the rest. A check only counts them; a run is told of each what
 it has to account for, and reads it again when its turn comes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from batchconnect.model.target import Target
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.template import NOT_SENT
+from batchconnect.sheet.workbook.workbook import WorkbookSheet
 from batchconnect.validation.damage import has_escape
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
@@ -73,7 +74,7 @@ class FastScan:
         self.rows = 0
         """How many were taken."""
         present = [column for column in Column if column in header.columns]
-        self._pick = itemgetter(*(header.columns[column] for column in present))
+        self._pick = _picks([header.columns[column] for column in present])
         self._match = pattern_of(present).fullmatch
         self._key_at = header.columns[Column.SERVICE_PRINCIPAL_KEY]
         self._carried_at = header.carried_at
@@ -85,7 +86,11 @@ class FastScan:
 
     def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
         """The rows in input order: those that have to be judged, and those that are told of."""
-        return sheet.others(self._take) if isinstance(sheet, CsvSheet) else sheet.rows()
+        return (
+            sheet.others(self._take)
+            if isinstance(sheet, CsvSheet | WorkbookSheet)
+            else sheet.rows()
+        )
 
     def _take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
         joined = SEPARATOR.join(self._pick(cells))
@@ -102,9 +107,7 @@ class FastScan:
             or name.startswith(NOT_SENT)
             or key[:3] in PLACEHOLDER_STARTS
             or ("_x" in key and has_escape(key))
-            or key in name
-            or key in text
-            or key in (database, tenant, in_org, in_sandbox)
+            or joined.count(key) > 1
         ):
             return False
         where = (in_org, in_sandbox)
@@ -144,3 +147,11 @@ class FastScan:
         if its_org is None or problems or more:
             return None
         return its_org, its_sandbox, name_scope(its_org.org_id, its_sandbox)
+
+
+def _picks(positions: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
+    """Takes the cells at these positions; at once where they stand side by side, as in our template."""
+    first, behind = positions[0], positions[-1] + 1
+    if list(positions) == list(range(first, behind)):
+        return itemgetter(slice(first, behind))
+    return itemgetter(*positions)

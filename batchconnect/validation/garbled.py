@@ -6,7 +6,6 @@ would be if that step were taken back. It is sent as typed: what was meant only 
 """
 
 import re
-from itertools import product
 
 REPLACEMENT = "\ufffd"
 """What a decoder puts in place of a byte that it cannot read."""
@@ -54,13 +53,16 @@ def _was_utf8(run: str, *, is_latin: bool) -> bool:
 def _pairs() -> dict[str, set[str]]:
     """By the letter that a first byte becomes: the letters that a second one becomes."""
     pairs: dict[str, set[str]] = {}
-    for codec, first, second in product(_CODECS, range(0xC2, 0xF5), range(0x80, 0xC0)):
-        try:
-            one, two = tuple(bytes((first, second)).decode(codec))
-        except UnicodeDecodeError:
-            continue
-        pairs.setdefault(one, set()).add(two)
+    for codec in _CODECS:
+        seconds = _letters(codec, range(0x80, 0xC0))
+        for one in _letters(codec, range(0xC2, 0xF5)):
+            pairs.setdefault(one, set()).update(seconds)
     return pairs
+
+
+def _letters(codec: str, numbers: range) -> str:
+    """What bytes become, each by itself."""
+    return bytes(numbers).decode(codec, "ignore")
 
 
 def pairs_among(letters: str) -> re.Pattern[str]:

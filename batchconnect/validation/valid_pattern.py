@@ -8,6 +8,7 @@ finding, and no rule would change a cell. `tests/validation/test_valid_pattern.p
 
 import re
 from collections.abc import Container
+from functools import cache, partial
 from itertools import repeat
 from typing import NamedTuple, cast
 
@@ -49,12 +50,13 @@ def pattern_of(columns: Container[Column]) -> re.Pattern[str]:
     return re.compile("".join(parts).removeprefix(SEPARATOR))
 
 
-_MAYBE_GARBLED = pairs_among(LETTERS)
+_garbled_pattern = cache(partial(pairs_among, LETTERS))
+"""Made when it is first asked for: a sheet in English never does, and it takes as long as a thousand rows."""
 
 
 def may_be_garbled(joined: str) -> bool:
     """Whether the rules have to look at a row's letters, though the pattern lets each of them pass."""
-    return _MAYBE_GARBLED.search(joined) is not None
+    return not joined.isascii() and _garbled_pattern().search(joined) is not None
 
 
 class Texts(NamedTuple):

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import openpyxl
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -19,7 +20,7 @@ from batchconnect.model.row import Row
 from batchconnect.run.accounting import Intake
 from batchconnect.run.intake import Parse, examine, take_in
 from batchconnect.run.same_run import Identity
-from batchconnect.sheet import MemorySheet, Sheet, open_sheet
+from batchconnect.sheet import HiddenRows, MemorySheet, Sheet, open_sheet
 from batchconnect.sheet.template import is_template_row, render_csv
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
@@ -251,3 +252,30 @@ def test_few_of_many_sandboxes_are_remembered(
     assert list(fast_scan.of(sheet)) == []
     assert len(fast_scan._places) <= 3
     assert sorted(fast_scan.doubles.groups()) == list(range(2, 12))
+
+
+def test_a_workbook_is_scanned_as_a_csv_is(tmp_path: Path) -> None:
+    """Rows of texts are taken; what is no text, is the template's or is said to be hidden stays what it was."""
+    book = openpyxl.Workbook()
+    tab = book.worksheets[0]
+    others: list[dict[str, object]] = [
+        {Column.NAME: "NOT SENT - x"},
+        {Column.SERVICE_PRINCIPAL_KEY: 12345678},
+        {Column.TENANT: PRINCIPAL},
+        {Column.DATABASE: None},
+        {Column.NAME: "hidden"},
+        {Column.NAME: "Globex"},
+        {},
+    ]
+    tab.append([str(column) for column in Column])
+    for change in [{}, *others]:
+        tab.append([change.get(column, HEALTHY[column]) for column in Column])
+    tab.row_dimensions[7].hidden = True
+    book.save(path := tmp_path / "clients.xlsx")
+    sheet = open_sheet(path, hidden=HiddenRows.LEAVE_OUT)
+    judge, fast_scan = judge_of(sheet, "acme", None), glance_at(sheet)
+
+    assert [row.number for row in fast_scan.of(sheet) if isinstance(row, Row)] == [4, 5, 6]
+    assert (fast_scan.rows, sheet.template_rows) == (3, 1)
+    assert findings(sheet, judge, glance_at(sheet)) == findings(sheet, judge, None)
+    sheet.close()

@@ -154,14 +154,19 @@ class _Inspection:
             if any(self._odd[number] != BLANK for number in odd):
                 return False
             rows = rows.without(odd)
-        found = rows.filled()
-        for columns in {columns for _, columns in found} - self._masks.keys():
-            self._masks[columns] = _mask(columns.split())
-        filled = {int(number) - 1: self._masks[columns] for number, columns in found}
-        if len(filled) < len(found) or _TWICE in self._masks.values():
+        filled: dict[int, int] = {}
+        count = 0
+        for numbers, columns in rows.filled():
+            mask = self._masks.get(columns)
+            if mask is None:
+                mask = self._masks[columns] = _mask(columns.split())
+            if mask == _TWICE:
+                return False
+            if mask:
+                count += len(numbers)
+                filled.update(dict.fromkeys([int(number) - 1 for number in numbers], mask))
+        if len(filled) < count:
             return False
-        if 0 in self._masks.values():
-            filled = {row: mask for row, mask in filled.items() if mask}
         if not filled.keys().isdisjoint(self._tab.filled):
             return False
         self._tab.filled.update(filled)

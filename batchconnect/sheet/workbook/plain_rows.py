@@ -79,9 +79,23 @@ class PlainRows(NamedTuple):
         xml = _SHARED_CELL.sub(lambda cell: b"" if int(cell[1]) in texts else cell[0], self.xml)
         return PlainRows(xml, self.last)
 
-    def filled(self) -> list[tuple[bytes, bytes]]:
-        """The number of each row, with the letters of the columns that have a value in it."""
-        return _COLUMNS_OF_ROW.findall(b" ".join(_ROW_OR_FILLED.findall(self.xml)))
+    def filled(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """
+        The numbers of the rows, with the letters of the columns that have a value in them.
+
+        Most often all rows are of one shape, and come together; else each comes by itself.
+        """
+        found = _ROW_OR_FILLED.findall(self.xml)
+        size = next((at for at, word in enumerate(found) if at and word.isdigit()), len(found))
+        numbers, columns = found[::size], found[1:size]
+        if b"".join(numbers).isdigit() and all(
+            found[at::size].count(letters) == len(numbers)
+            for at, letters in enumerate(columns, start=1)
+        ):
+            yield numbers, b" ".join(columns)
+        else:
+            for number, letters in _COLUMNS_OF_ROW.findall(b" ".join(found)):
+                yield [number], letters
 
     def hidden(self) -> Iterator[int]:
         """Numbers of the rows that nobody sees."""

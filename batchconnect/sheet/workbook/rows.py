@@ -58,9 +58,10 @@ def cells_of(tab: "CalamineSheet", look: InspectedTab) -> Iterator[list[_Cell]]:
         seen = look.filled.get(index, 0)
         odd = look.kinds.get(index)
         if odd is None and _ONLY_TEXT.issuperset(map(type, row)):  # nearly every row
-            if "" not in row:
-                mask = (1 << len(row)) - 1
-            elif (mask := shapes.get(shape := tuple(map(bool, row)), -1)) < 0:
+            if "" not in row and (1 << len(row)) - 1 == seen:
+                yield row
+                continue
+            if (mask := shapes.get(shape := tuple(map(bool, row)), -1)) < 0:
                 mask = shapes[shape] = _mask(shape)
             if mask == seen:
                 yield _without_end(row)

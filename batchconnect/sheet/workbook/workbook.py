@@ -13,6 +13,7 @@ import orjson
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, NotText, Row, letters
 from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, is_blank, no_header, read
+from batchconnect.sheet.interface import Take, Taken
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
 from batchconnect.sheet.workbook.inspected import BROKEN, MARKED, TABBED, UNCLEAR
@@ -94,19 +95,41 @@ class WorkbookSheet:
         Raises:
             SheetError: The reader's answer makes no sense.
         """
+        return self.others(lambda _number, _cells, _offset: False)
+
+    def others(self, takes: Take[Taken]) -> Iterator[Row | Taken]:
+        """
+        Every row that is not blank, or what somebody makes of its bare cells.
+
+        Args:
+            takes: Is given each row whose cells all hold texts; where it takes it, no `Row` is made.
+        Raises:
+            SheetError: As of `rows`.
+        """
         self.blank_rows = self.template_rows = 0
         before, header_row = 0, self._layout.header.row_number
+        is_typed = not self._layout.is_quoted
         for offset, line in enumerate(self._lines):
-            number, cells = _parse(line, self.name, after=before)
-            if number > header_row:
-                self.blank_rows += number - max(before, header_row) - 1
-                row = self._row(number, cells, offset)
-                if row is None:
-                    self.blank_rows += 1
-                    self.template_rows += not is_blank(cells)
-                elif number not in self._left_out:
-                    yield row
-            before = number
+            number, told = _parse(line, self.name, after=before)
+            blank, before = number - max(before, header_row) - 1, number
+            if number <= header_row:
+                continue
+            self.blank_rows += blank
+            cells = self._cells(number, told)
+            is_left_out = number in self._left_out
+            if cells is told and is_typed and not is_left_out:  # the very list: all are texts
+                taken = takes(number, cells, offset)
+                if taken is True:
+                    continue
+                if taken is not False:
+                    yield taken
+                    continue
+            row = self._layout.row(number, cells, offset)
+            if row is None:
+                self.blank_rows += 1
+                self.template_rows += not is_blank(cells)
+            elif not is_left_out:
+                yield row
 
     def at(self, offset: int) -> Row:
         """
@@ -117,7 +140,7 @@ class WorkbookSheet:
         """
         self._source.check()
         number, cells = _parse(self._lines[offset], self.name, after=0)
-        row = self._row(number, cells, offset)
+        row = self._layout.row(number, self._cells(number, cells), offset)
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
         return row
@@ -143,7 +166,9 @@ class WorkbookSheet:
         return [
             number
             for number, cells, offset in found
-            if number in told and number > header_row and self._row(number, cells, offset)
+            if number in told
+            and number > header_row
+            and self._layout.row(number, self._cells(number, cells), offset)
         ]
 
     def _judge(self, hidden: Sequence[int], policy: HiddenRows) -> frozenset[int]:
@@ -184,7 +209,8 @@ class WorkbookSheet:
                 more = f" and {len(cells) - _SHOWN} more" if len(cells) > _SHOWN else ""
                 yield f"{self.name}: {', '.join(cells[:_SHOWN])}{more} {meaning}"
 
-    def _row(self, number: int, cells: list[_Told], offset: int) -> Row | None:
+    def _cells(self, number: int, cells: list[_Told]) -> list[Any]:
+        """The cells of a row, one for each column at least."""
         if len(cells) > self._all_named:
             self._tell_nameless(number, cells)
         row: list[Any] = cells
@@ -197,7 +223,7 @@ class WorkbookSheet:
             ]
         if len(row) < self._layout.named:
             row += [""] * (self._layout.named - len(row))
-        return self._layout.row(number, row, offset)
+        return row
 
     def _tell_nameless(self, number: int, cells: Sequence[_Told]) -> None:
         for position, text in enumerate(_texts(cells)):
