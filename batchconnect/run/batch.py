@@ -72,7 +72,7 @@ from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import FastScan
 
 _TELL_EVERY_S: Final = 0.5
-"""How often what the lanes told is written to the ledger; rows never wait for it."""
+"""How long what the lanes told is gathered before it is written to the ledger; no row waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +140,8 @@ class Batch:
         self._job = job
         self._number = job.resumed.number if job.resumed else 0
         self._told: list[LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet] = []
+        self._has_told = anyio.Event()
+        """Set while something is told and not written."""
         self._record = FaultRecord(
             job.on_event,
             keep=self._told_later,
@@ -388,6 +390,7 @@ class Batch:
 
     async def _write_what_lanes_tell(self, writer: RunWriter) -> None:
         while True:
+            await self._has_told.wait()
             await anyio.sleep(_TELL_EVERY_S)
             await self._try_to_flush(writer)
 
@@ -398,6 +401,7 @@ class Batch:
 
     async def _flush(self, writer: RunWriter) -> None:
         told, self._told = self._told, []
+        self._has_told = anyio.Event()
         try:
             await writer.write(
                 [
@@ -411,6 +415,7 @@ class Batch:
             )
         except LedgerError:
             self._told = [*told, *self._told]
+            self._has_told.set()
             raise
 
     async def _end_when_asked(self) -> None:
@@ -439,6 +444,7 @@ class Batch:
     ) -> None:
         """What the ledger hears of with the next lines, for no row waits for it."""
         self._told.append(event)
+        self._has_told.set()
 
     def _hear(self, event: Event) -> None:
         match event:
