@@ -75,15 +75,16 @@ NOTED: Final = replace(ODD, severity=Severity.NOTE, column="endpoint")
 def told(
     *rows: tuple[int, RowPlanned, Outcome], opened: RunOpened = OPENED, live: bool = False
 ) -> Summary:
-    ledger = SqliteLedger(":memory:")
-    run = ledger.append([Line(entry=opened, at_ms=1_764_000_000_000)])
     entries: list[tuple[int | None, Entry]] = []
     for number, planned, outcome in rows:
         entries += [(number, planned), (number, Settled(outcome=outcome))]
     entries.append((None, RunEnded(exit_code=4)))
-    for row, entry in entries:
-        ledger.append([Line(entry=entry, run=run, row=row, at_ms=1_764_000_001_000)])
-    return summarize(ledger.run_lines(run), lambda: fold_rows(ledger.row_lines(run)), live=live)
+    with SqliteLedger(":memory:") as ledger:
+        run = ledger.append([Line(entry=opened, at_ms=1_764_000_000_000)])
+        for row, entry in entries:
+            ledger.append([Line(entry=entry, run=run, row=row, at_ms=1_764_000_001_000)])
+        of_run, of_rows = list(ledger.run_lines(run)), list(ledger.row_lines(run))
+    return summarize(of_run, lambda: fold_rows(of_rows), live=live)
 
 
 def one_of_each() -> Summary:
