@@ -7,6 +7,7 @@ The one place that turns errors into text and exit codes.
 import gc
 import os
 import sys
+from contextlib import suppress
 
 from batchconnect.model.errors import BatchConnectError, ExitCode
 from batchconnect.model.fault import fault_of
@@ -82,7 +83,9 @@ def _print_error(message: str, hint: str | None, code: ExitCode) -> None:
     from batchconnect.cli.options import OutputOptions  # noqa: PLC0415
 
     document = {"error": message, "hint": hint, "exit_code": int(code)}
-    Console(OutputOptions(json=True)).result(document, [])
+    # A device that takes no result takes no error either: stderr has said it.
+    with suppress(BatchConnectError):
+        Console(OutputOptions(json=True)).result(document, [])
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch, Bounds, Job
-from batchconnect.run.history import open_run
+from batchconnect.run.past import look_back
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
@@ -449,8 +449,8 @@ class Bench:
         self.events.append(event)
         self.on_event(event)
 
-    def job(self, sheet: MemorySheet, **changes: Any) -> Job:
-        """The same command again: it goes on with a run that was not closed."""
+    def job(self, sheet: MemorySheet, *, parent: str | None = None, **changes: Any) -> Job:
+        """The same command again: it goes on with a run that was not closed; or a rerun of *parent*."""
         clock = self.clock
         slots = anyio.CapacityLimiter(self.limits.concurrency)
         self.lanes = {}
@@ -464,10 +464,11 @@ class Bench:
                 )  # fmt: skip
             return self.lanes[key]
 
+        parse = parser(sheet, self.orgs)
         job = Job(
             sheet=sheet,
-            parse=parser(sheet, self.orgs),
-            parse_again=parser(sheet, self.orgs),
+            parse=parse,
+            parse_again=parse,
             ready=nothing_to_look_up,
             lane_of=lane_of,
             ledger=self.ledger,
@@ -478,14 +479,21 @@ class Bench:
                 sheets=(sheet.name,),
                 sheet_sha256=sheet.sha256,
             ),
-            resumed=open_run(self.ledger, sheet.sha256),
             rules=replace(self.rules, settle_s=self.policy.settle_s),
             policy=self.policy,
             on_event=self.hear,
             stop=Stop(),
             holding=lambda _secret: _nothing(),
         )
-        return replace(job, **changes)
+        past = look_back(self.ledger, sheet, parse, opened=job.opened, parent=parent, scanner=None)
+        if past.chain is not None:
+            job = replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
+        found = {
+            "opened": replace(job.opened, parent_run_id=past.parent),
+            "resumed": past.resumed,
+            "identified": past.identified,
+        }
+        return replace(job, **{**found, **changes})
 
     async def run(
         self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any
@@ -562,19 +570,22 @@ class Bench:
         """Every doubt that was written."""
         return [line.entry for line in self.lines(Doubted) if isinstance(line.entry, Doubted)]
 
-    def broken_promises(self, state: RunState, rows: int) -> list[str]:
+    def broken_promises(self, state: RunState, rows: int | None) -> list[str]:
         """What of "no row twice, no row lost" does not hold; [] is well."""
         broken = [f"twice: {marker}" for marker in self.service.twice()]
         shown = self.rows(state)
         ids = {stored.id for stored in self.service.existing()}
+        bearers = {stored.id: stored.marker for stored in self.service.existing()}
         for row in shown:
             match row.shown:
                 case Created(connection_id=made) | Existing(connection_id=made):
                     if made not in ids:
                         broken.append(f"row {row.number}: {made} does not exist")
+                    elif row.marker not in {bearers[made], None}:
+                        broken.append(f"row {row.number}: {made} is another row's")
                 case _:
                     pass
-        if len({row.number for row in shown}) != rows:
+        if rows is not None and len({row.number for row in shown}) != rows:
             broken.append(f"{len(shown)} rows in the report, {rows} in the sheet")
         broken += [f"no intent: {marker}" for marker in self.service.unheard]
         if CANARY in self.dump():

@@ -23,7 +23,7 @@ FLOORS: Final = (
     ("the same job from a terminal and from Python", "cli api"),
     ("one run over one sheet", "run"),
     ("one lane, and one row", "lane"),
-    ("the service: a connection becomes a request, a response an outcome", "flow_service settings"),
+    ("the service: a connection becomes a request, a response an answer", "flow_service settings"),
     ("a row becomes a connection; entries become files", "validation reports"),
     (
         "cells as typed; one HTTP message; what happened, kept; what a person may choose",
@@ -41,7 +41,7 @@ A folder is one name: what stands in it is its own matter, and the tests below s
 """
 
 DOORS: Final[Mapping[str, tuple[str, ...]]] = {
-    "aiohttp": ("transport.wire", "simulator.*"),
+    "aiohttp": ("transport.resolver", "transport.wire", "simulator.*"),
     "yarl": ("transport.wire", "simulator.*"),
     "pandas": ("sheet.*", "reports.*", "api"),
     "python_calamine": ("sheet.workbook.*",),

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -24,10 +25,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from batchconnect.lane.reconciler import MOST_SENDS
-from batchconnect.ledger.entry import Sending
+from batchconnect.lane.planner import Rules
+from batchconnect.lane.reconciler import MOST_SENDS, Policy
+from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.run_state import RunState
+from batchconnect.model.column import Column
+from batchconnect.model.errors import ExitCode, LedgerGoneError
 from batchconnect.model.outcome import Failed, InDoubt, Status, has_connection
+from batchconnect.model.precaution import OnDoubt
 from tests.fake_service import (
     CANARY,
     OK,
@@ -40,6 +45,7 @@ from tests.fake_service import (
     cells,
     judged,
     lost,
+    org,
 )
 
 DEEP = 10 if os.environ.get("BATCHCONNECT_DEEP") else 1
@@ -73,6 +79,11 @@ def troubled() -> Bench:
         return TROUBLE.get(number, OK) if sends[number] == 1 else OK
 
     return Bench(service=FakeService(choose))
+
+
+def code_of(state: RunState) -> int:
+    assert state.ended is not None
+    return state.ended.exit_code
 
 
 async def check(world: Bench, state: RunState, rows: Rows) -> None:
@@ -204,10 +215,139 @@ async def test_a_lost_ledger_costs_a_window_and_no_row(second: int) -> None:
         world.ledger = MortalLedger()
         await world.run_until_crash(ROWS, Bomb(second))
         state = await world.run(ROWS)
+        if code_of(state) == ExitCode.LEDGER:
+            # What was sent by the one before arrived while the new one waited: a person comes later.
+            assert world.service.twice() == []
+            state = await world.run(ROWS)
 
         await check(world, state, ROWS)
         tried += 1
     assert tried > 2
+
+
+class TakenAway(MortalLedger):
+    """A ledger that is no longer where it was from its N-th intent on."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def append(self, lines: Sequence[Line]) -> int:
+        self.at -= sum(isinstance(line.entry, Sending) for line in lines)
+        if self.at < 0 and any(isinstance(line.entry, Sending) for line in lines):
+            raise LedgerGoneError("it was moved")
+        return super().append(lines)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("at", range(len(ROWS)))
+async def test_a_ledger_that_vanishes_costs_a_window_and_no_row(at: int) -> None:
+    """The run stops by itself; the next command has a new ledger, since nobody finds the old one."""
+    world = troubled()
+    world.ledger = TakenAway(at)
+    state = await world.run(ROWS)
+    assert code_of(state) == ExitCode.LEDGER
+    assert len(world.service.posts) <= at
+    await anyio.sleep(S)
+
+    world.ledger = MortalLedger()
+    state = await world.run(ROWS)
+
+    await check(world, state, ROWS)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("after_s", [2, 8, 25, 60, 200])
+async def test_two_ledgers_over_one_sheet_make_no_row_twice(after_s: float) -> None:
+    """Whenever the second one begins: one of them does the work, the other stops, or finds it done."""
+    rows = [cells(number) for number in range(1, 251)]
+    service, orgs = FakeService(), (org("acme", rate=1),)
+    benches = [Bench(service=service, orgs=orgs), Bench(service=service, orgs=orgs)]
+    codes: list[int] = []
+
+    async def begin(bench: Bench, delay_s: float) -> None:
+        await anyio.sleep(delay_s)
+        state = await bench.run(rows)
+        assert len(bench.rows(state)) == len(rows)
+        codes.append(code_of(state))
+
+    async with anyio.create_task_group() as people:
+        people.start_soon(begin, benches[0], 0)
+        people.start_soon(begin, benches[1], after_s)
+
+    assert service.twice() == []
+    assert len(service.posts) == len(rows)
+    assert set(codes) <= {ExitCode.OK, ExitCode.LEDGER}
+    assert ExitCode.OK in codes
+
+
+OTHER_FLAGS: Sequence[Mapping[str, Any]] = (
+    {"max_rows": 1},
+    {"skip_invalid": True},
+    {"is_selected": lambda row: row.cells[Column.ORG] == "beta"},
+    {"rules": Rules(adopt_by_name=True)},
+    {"rules": Rules(recreate=True)},
+    {"policy": Policy(on_doubt=OnDoubt.HOLD)},
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("flags", OTHER_FLAGS)
+async def test_other_flags_between_two_lives_change_no_row(flags: Mapping[str, Any]) -> None:
+    """The command was given with others first; after the crash it goes on, under the same run."""
+    for at in range(9, len(await side_effects()) + 1, 13):
+        world = troubled()
+        if not await world.run_until_crash(ROWS, Bomb(at), **flags):
+            state = await world.run(ROWS)
+
+            assert state.resumes == 1
+            await check(world, state, ROWS)
+
+
+SHEETS: Mapping[str, Callable[[Rows], Rows]] = {
+    "same": lambda rows: rows,
+    "sorted": lambda rows: rows[::-1],
+    "shortened": lambda rows: rows[2:],
+    "replaced": lambda rows: [cells(number) for number in range(11, 17)],
+    "with another row first": lambda rows: [cells(20), *rows],
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("same", "sorted"),
+        ("same", "shortened"),
+        ("same", "replaced"),
+        ("sorted", "same"),
+        ("shortened", "sorted"),
+        ("replaced", "same"),
+        ("with another row first", "same"),
+    ],
+)
+async def test_a_rerun_over_another_sheet_loses_no_row_and_shows_no_other_s_id(
+    first: str, second: str
+) -> None:
+    """The run was cut off, its rerun too, and each was given another sheet."""
+    for at in range(9, len(await side_effects()) + 1, 17):
+        world = troubled()
+        if await world.run_until_crash(ROWS, Bomb(at)):
+            continue
+        await world.run_until_crash(SHEETS[first](ROWS), Bomb(30), parent="run-1")
+        await anyio.sleep(S)
+        today = SHEETS[second](ROWS)
+        newest = next(world.ledger.runs())[1].entry
+        assert isinstance(newest, RunOpened)
+        state = await world.run(today, parent=newest.run_id)
+
+        assert world.broken_promises(state, None) == []
+        told = {row.marker: row.shown for row in world.rows(state)}
+        markers = {judged(row).marker for row in ROWS}
+        assert markers <= told.keys(), "a row of the run is in no report any more"
+        for row in today:
+            if (marker := judged(row).marker) in markers:
+                assert has_connection(told[marker]), told[marker]
 
 
 # Whatever may come ----------------------------------------------------------------------------------
@@ -261,12 +401,35 @@ class Operators(RuleBasedStateMachine):
     def a_sheet(self) -> None:
         self.rows = [cells(1), cells(2), cells(3, "beta"), cells(4, sandbox="dev")]
 
-    @rule(fates=FATES, at=st.integers(1, 60))
-    def a_run_that_dies(self, fates: list[Fate], at: int) -> None:
+    @rule(fates=FATES, at=st.integers(1, 60), flags=st.sampled_from([{}, *OTHER_FLAGS]))
+    def a_run_that_dies(self, fates: list[Fate], at: int, flags: Mapping[str, Any]) -> None:
         self.fates = fates
 
         async def story() -> None:
-            await self.bench.run_until_crash(self.rows, Bomb(at))
+            await self.bench.run_until_crash(self.rows, Bomb(at), **flags)
+
+        self.live(story)
+
+    @property
+    def newest(self) -> str | None:
+        """Id of the last run of the ledger."""
+        for _, opened, _ in self.bench.ledger.runs():
+            assert isinstance(opened.entry, RunOpened)
+            return opened.entry.run_id
+        return None
+
+    @precondition(lambda self: self.newest is not None)
+    @rule(fates=FATES, at=st.one_of(st.none(), st.integers(1, 60)))
+    def a_rerun(self, fates: list[Fate], at: int | None) -> None:
+        """Of the last run, over whatever the sheet is by now; it may be cut off as well."""
+        self.fates = fates
+
+        async def story() -> None:
+            if at is not None:
+                await self.bench.run_until_crash(self.rows, Bomb(at), parent=self.newest)
+                return
+            state = await self.bench.run(self.rows, parent=self.newest)
+            assert self.bench.broken_promises(state, None) == []
 
         self.live(story)
 

@@ -101,7 +101,7 @@ class Unknown:
     congestion: bool = False
     """The lane slows down."""
     stops_lane: bool = False
-    """What answers is not the service that we know (a redirect, a proxy): no further row goes out."""
+    """What answers is not Adobe's (a redirect, a proxy, a page of HTML): no further row goes out."""
     refused_if_absent: bool = False
     """409 and 412: proven absence means that the service refused the row."""
     claimed_id: str | None = None
@@ -111,9 +111,13 @@ class Unknown:
 Answer = ObjectCreated | NotSent | Throttled | Refused | OrgLevel | Unknown
 
 PROTOCOL_SURPRISE = "protocol_surprise"
+FOREIGN_ANSWER = "foreign_answer"
+"""Code of a refusal in words that are not Adobe's: a proxy's page, a portal's, another server's."""
 
 _DOUBTFUL_4XX = frozenset({407, 408, 409, 412, 425})
 """Statuses that leave open whether the request was applied, whatever the body says."""
+_PASSING_4XX = frozenset({407, 408, 425})
+"""Of these, statuses that say enough, whoever says them."""
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -149,7 +153,7 @@ def judge_create(response: Response, foreign: ForeignText = UNGUARDED) -> Answer
         case 3:
             to = _host(response.headers.get("location", ""), foreign)
             return replace(unknown, detail=f"a redirect{to}, not followed")
-        case 4 if response.status not in _DOUBTFUL_4XX:
+        case 4:
             return _judge_4xx(response, problem)
         case _:
             return unknown
@@ -229,7 +233,24 @@ def _judge_created(response: Response, foreign: ForeignText) -> ObjectCreated | 
     )
 
 
+def _is_foreign(response: Response, problem: ServiceProblem) -> bool:
+    """Whether somebody else refused it: who answers in Adobe's place may have let it through as well."""
+    if response.status in _PASSING_4XX or response.body_fault or problem.is_shaped:
+        return False
+    return bool(response.body.strip())
+
+
 def _judge_4xx(response: Response, problem: ServiceProblem) -> Refused | OrgLevel | Unknown:
+    if _is_foreign(response, problem):
+        return replace(
+            _unknown(response, problem),
+            code=FOREIGN_ANSWER,
+            detail=f"HTTP {response.status} with a body that has no form of Adobe's",
+            stops_lane=True,
+            refused_if_absent=False,
+        )
+    if response.status in _DOUBTFUL_4XX:
+        return _unknown(response, problem)
     if response.body_fault:
         return _unreadable(response, problem)
     detail = problem.message or f"HTTP {response.status}"

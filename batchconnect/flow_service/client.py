@@ -63,6 +63,8 @@ class Sent:
     attempts: int = 1
     throttled: int = 0
     """How many of the attempts were answered by THROTTLED."""
+    token_refused: bool = False
+    """Whether one of the attempts was refused for its token: such a create was seen to be applied."""
     fault: Fault | None = None
     """The error of our own that is behind the answer."""
 
@@ -132,7 +134,12 @@ class FlowService:
             return unforeseen(came.fault, may_have_left=came.sent)
         else:
             answer = judge_create_error(came, foreign)
-        return Sent(answer=answer, attempts=came.attempts, throttled=came.throttled)
+        return Sent(
+            answer=answer,
+            attempts=came.attempts,
+            throttled=came.throttled,
+            token_refused=came.token_refused,
+        )
 
     async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
         """

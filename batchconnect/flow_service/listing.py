@@ -127,13 +127,14 @@ class Listing:
         return [
             found.marker
             for found in self.items
-            if found.marker is not None and self._age_ms(found.created_at_ms) < age_ms
+            if found.marker is not None and self.age_ms(found) < age_ms
         ]
 
-    def _age_ms(self, created_at_ms: int | None) -> int:
-        if self.served_at_ms is None or created_at_ms is None:
+    def age_ms(self, found: Found) -> int:
+        """Milliseconds since it was created, by the service's own clock; 0 where that is not told."""
+        if self.served_at_ms is None or found.created_at_ms is None:
             return 0
-        return max(self.served_at_ms - created_at_ms, 0)
+        return max(self.served_at_ms - found.created_at_ms, 0)
 
 
 def target_key(shown: Shown | Target) -> TargetKey | None:

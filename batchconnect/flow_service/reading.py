@@ -29,7 +29,7 @@ from batchconnect.flow_service.listing import Found, ListingFault, read_item
 from batchconnect.flow_service.problem import Phrase, json_object, read_problem
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
-from batchconnect.model.remedies import title_for
+from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Response, TransportError
 
@@ -98,6 +98,9 @@ def _unreadable(answer: Answer, status: int | None, *, is_of_object: bool = Fals
             return Unreadable(
                 fault=ListingFault(code=answer.code, detail=answer.detail), refusal=refusal
             )
+        case Unknown(stops_lane=True):
+            fault = ListingFault(code=answer.code, detail=answer.detail)
+            return Unreadable(fault=fault, refusal=_foreign(answer))
         case Unknown() | Throttled() | NotSent():
             return Unreadable(fault=ListingFault(code=answer.code, detail=answer.detail))
         case ObjectCreated():
@@ -105,6 +108,17 @@ def _unreadable(answer: Answer, status: int | None, *, is_of_object: bool = Fals
             return Unreadable(fault=ListingFault(code=f"http-{status}", detail=detail))
         case _:
             assert_never(answer)
+
+
+def _foreign(unknown: Unknown) -> OrgLevel:
+    return OrgLevel(
+        code=unknown.code,
+        title=NOT_ADOBES,
+        detail=unknown.detail,
+        scope=StopScope.LANE,
+        http_status=unknown.http_status,
+        request_id=unknown.request_id,
+    )
 
 
 def _for_all(refused: Refused) -> OrgLevel:

@@ -2,11 +2,13 @@
 One lane: everything that shares one limit and one token, as one stack of rings and one breaker.
 
 The order of the rings is behaviour. From the outside in: retry (waits without holding a slot),
-authorize (a second try after a 401 pays too), pace (every attempt pays the toll), wire.
+authorize (a second try after a 401 pays too), pace (every attempt pays the toll), sign (a token is as
+fresh as its request), wire.
 """
 
 from collections.abc import Callable, Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from math import ceil, inf
 from random import Random
 from typing import Final
@@ -28,10 +30,11 @@ from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
-from batchconnect.model.event import Event, LaneCounted, LaneStopped
+from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
-from batchconnect.transport.ims import Authorized, Token
+from batchconnect.model.remedies import NOT_ADOBES, title_for
+from batchconnect.transport.ims import Authorized, Signed, Token
 from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
@@ -57,8 +60,22 @@ _LEAST_AHEAD: Final = 2
 _LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
+LEDGER_GONE: Final = "ledger_gone"
+"""Likewise, because the ledger or its lock is no longer where it was: somebody else may hold another one."""
+SOMEBODY_ELSE: Final = "somebody_else"
+"""Code of a stop because others create the same rows."""
 NO_REFUSAL: Final = frozenset(
-    {NO_PROGRESS, LEDGER_FAILED, "listing_failed", UNPROVEN, "sheet_changed", INTERNAL_FAULT}
+    {
+        NO_PROGRESS,
+        BANNED_UNTIL,
+        LEDGER_FAILED,
+        LEDGER_GONE,
+        SOMEBODY_ELSE,
+        "listing_failed",
+        UNPROVEN,
+        "sheet_changed",
+        INTERNAL_FAULT,
+    }
 )
 """Codes of a stop that was not the service's word: trying again may well help."""
 
@@ -85,6 +102,7 @@ class Lane:
         slots: Requests in flight, shared by all lanes.
         rng: Draws the jitter.
         on_event: Told of pauses, changes of pace, and the stop.
+        now: The time of day, to say until when the service is to be left alone.
     """
 
     def __init__(
@@ -96,7 +114,9 @@ class Lane:
         slots: anyio.CapacityLimiter,
         rng: Random,
         on_event: Callable[[Event], None] = lambda event: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self.org = org
         self.host = urlsplit(org.platform_url).hostname or ""
         self.on_change: Callable[[], None] = lambda: None
@@ -130,11 +150,13 @@ class Lane:
                 rng=rng,
                 patience=Patience(limits.patience_s) if is_token else patience,
                 stop=self._signal,
+                banned=self._banned,
+                asked=self._wait_for_ims if is_token else lambda _seconds: None,
             )
 
         token = Token(org, retrying(wire, is_token=True))
         self._limited = RateLimited(
-            wire,
+            Signed(wire, token, stop=self._signal),
             self._pace,
             slots=slots,
             judge=judge_load,
@@ -165,7 +187,7 @@ class Lane:
                 self._answered()
         if answer is sent.answer:
             return sent
-        return Sent(answer=answer, attempts=sent.attempts, throttled=sent.throttled)
+        return replace(sent, answer=answer)
 
     async def list(self, sandbox: str) -> Listing:
         """Read all of a sandbox."""
@@ -302,6 +324,28 @@ class Lane:
         # Late bound: a lane may be there before the run that it belongs to.
         self.on_event(event)
 
+    def _wait_for_ims(self, seconds: float) -> None:
+        # The lane's own pauses are told by its pace, which token requests do not pass.
+        host = urlsplit(self.org.ims_url).hostname or ""
+        self._tell(LanePaused(org=self.org.key, host=host, pause_s=seconds, reason="retry_after"))
+
+    def _banned(self, seconds: float) -> None:
+        """The service, or IMS, asks to stay away for longer than the lane's patience: it ends at once."""
+        until = self._now() + timedelta(seconds=seconds)
+        asked = f"{seconds:.0f} s, until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        detail = f"The service asks to be left alone for {asked}."
+        self._signal.set(BANNED_UNTIL, detail=detail)
+        self.stop(
+            LaneStopped(
+                org=self.org.key,
+                sandbox=None,
+                code=BANNED_UNTIL,
+                title=title_for(BANNED_UNTIL),
+                detail=f"{detail} The patience of this run is {self._limits.patience_s:g} s.",
+            )
+        )
+        self.halt(BANNED_UNTIL)
+
     def _look_at_patience(self) -> None:
         if self._signal.code(Purpose.READ) == NO_PROGRESS and not self.is_halted:
             self.halt(NO_PROGRESS)
@@ -323,7 +367,7 @@ class Lane:
                     org=self.org.key,
                     sandbox=None,
                     code=answer.code,
-                    title="The answer did not come from the service",
+                    title=NOT_ADOBES,
                     detail=answer.detail,
                 )
             )

@@ -28,6 +28,8 @@ from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 
+TOKEN_REFUSED: Final = "token_refused"  # noqa: S105 - a code, not a token
+"""Code of a doubt that stands only because a token was refused on the way."""
 _AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0)
 """Seconds after which an answer that could not be written down is tried again, each time: a disk that is full
 for a moment need not cost a look-up."""
@@ -76,6 +78,8 @@ async def onboard(
     if sent.fault is not None:
         on_fault(sent.fault)
     outcome = outcome_of(sent.answer)
+    if sent.token_refused:
+        outcome = doubted(outcome)
 
     async def write_down() -> None:
         if isinstance(outcome, InDoubt):
@@ -110,6 +114,40 @@ async def _persistently(write: Callable[[], Awaitable[object]]) -> None:
         else:
             return
     await write()
+
+
+def doubted(outcome: Outcome) -> InDoubt:
+    """
+    What a row is whose token was refused on the way, until its marker was looked for.
+
+    Such a refusal (401013) was seen to come after the create had been applied. So whatever the try after
+    it said, there may be one connection, two, or none: found once, the row is created; found twice, it is
+    a conflict; proven absent, it ends as the service had said where that was a refusal.
+
+    Source:
+        The contract, section 5, the line with 401013.
+    """
+    match outcome:
+        case InDoubt():
+            return outcome
+        case Failed():
+            return InDoubt(
+                code=outcome.code,
+                detail=outcome.detail,
+                http_status=outcome.http_status,
+                request_id=outcome.request_id,
+                refused_if_absent=True,
+            )
+        case Created(http_status=http_status, request_id=request_id):
+            return InDoubt(
+                code=TOKEN_REFUSED,
+                detail=f"Created, after a try whose token was refused: {outcome.connection_id}",
+                http_status=http_status,
+                request_id=request_id,
+            )
+        case _:
+            detail = "Its token was refused, and no other try went out."
+            return InDoubt(code=TOKEN_REFUSED, detail=detail)
 
 
 def outcome_of(answer: Answer) -> Outcome:

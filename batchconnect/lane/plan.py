@@ -5,9 +5,9 @@ Nothing is held back until the plan is whole: a row that is to be sent may go wh
 rows are still being decided.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set as AbstractSet
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
-from batchconnect.lane.lane import Lane
+from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.planner import (
     Decided,
     Known,
@@ -24,10 +24,10 @@ from batchconnect.lane.planner import (
     Settle,
     SettleFirst,
     decide,
-    must_wait,
     read_sandbox,
     unproven_warning,
 )
+from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_in
 from batchconnect.ledger.entry import Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
@@ -46,6 +46,8 @@ from batchconnect.validation.connection import BaseConnection
 _AT_ONCE: Final = 4
 """Sandboxes of a lane that are planned side by side. What stands in them is held in memory meanwhile;
 more of them are not sooner read, for they share the lane's pace."""
+_FIRST_LOOKS_S: Final = 5.0
+"""Seconds for which a lane's first row waits at most until the first sandboxes of its lane were read."""
 _CHUNK: Final = 500
 """Rows decided between two commits, and between two turns of the other tasks."""
 
@@ -61,6 +63,18 @@ class Waiting:
     number: int = 1
     """Which send of the row it will be."""
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Planned:
+    """A sandbox that was read."""
+
+    offsets: Sequence[int]
+    read_at_s: float
+    """When that began, by the running loop's clock."""
+    strangers: Listing
+    """Of the last reading again: what stood there that this ledger never sent."""
+    looking: anyio.Lock = field(default_factory=anyio.Lock)
 
 
 class LanePlan:
@@ -103,6 +117,11 @@ class LanePlan:
         self._on_broken = on_broken
         self._free = anyio.Semaphore(_AT_ONCE)
         self._at_work: set[anyio.CancelScope] = set()
+        self._on_hold = 0
+        self._looks = 0
+        self._are_looked_at = False
+        self._looked = anyio.Event()
+        self._planned: dict[str, _Planned] = {}
 
     def stop(self) -> None:
         """Plan no further: what would be found would not be acted upon."""
@@ -123,15 +142,17 @@ class LanePlan:
                 async with self._free:
                     listing = await self._read(sandbox)
                     waits = listing.complete and await must_wait(
-                        listing, known=self._known, rules=self._rules
+                        offsets, listing, load=self._load, known=self._known, rules=self._rules
                     )
+                    # Before the others may send: they would be too early by then.
+                    self._on_hold += waits
+                    self._is_looked_at()
                     if not waits:
-                        await self._act_upon(listing, offsets)
+                        await self._act_upon(listing, offsets, self._send)
                 if waits:
+                    before = frozenset(listing.by_marker)
                     del listing
-                    await self._wait_settled()
-                    async with self._free:
-                        await self._act_upon(await self._read(sandbox), offsets)
+                    await self._look_later(sandbox, offsets, before)
             except SheetError as error:
                 self._lane.stop(sheet_changed(self._lane, error))
             except LedgerError as error:
@@ -144,26 +165,114 @@ class LanePlan:
             finally:
                 self._at_work.discard(scope)
 
-    async def _act_upon(self, listing: Listing, offsets: Sequence[int]) -> None:
+    @property
+    def is_on_hold(self) -> bool:
+        """Whether the lane sends nothing for now, in no sandbox: others may be creating its rows."""
+        return bool(self._on_hold) or not self._are_looked_at
+
+    async def until_looked_at(self, sandboxes: int) -> None:
+        """
+        Wait until the first sandboxes were read; whether others are at work may show in any of them.
+
+        Args:
+            sandboxes: How many there are. One that is slow to read holds up the lane for some seconds only.
+        """
+        with anyio.CancelScope() as scope:
+            self._at_work.add(scope)
+            with anyio.move_on_after(_FIRST_LOOKS_S):
+                while self._looks < min(sandboxes, _AT_ONCE):
+                    self._looked = anyio.Event()
+                    await self._looked.wait()
+        self._at_work.discard(scope)
+        self._are_looked_at = True
+
+    def _is_looked_at(self) -> None:
+        self._looks += 1
+        self._looked.set()
+
+    async def _look_later(
+        self, sandbox: str, offsets: Sequence[int], before: AbstractSet[str]
+    ) -> None:
+        """Read the sandbox a settle window later; where rows of ours have come, nothing is sent."""
+        # The other sandboxes' rows wait too: who creates these may come to those next.
+        try:
+            await self._wait_settled()
+            held: list[Waiting] = []
+            async with self._free:
+                listing = await self._read(sandbox)
+                await self._act_upon(listing, offsets, held.append)
+                came = None
+                if held:
+                    came = await arrived(
+                        offsets, listing, load=self._load, known=self._known, before=before
+                    )
+        finally:
+            self._on_hold -= 1
+        if came is not None:
+            self._lane.stop(somebody_else(self._lane, came))
+        for waiting in held:
+            self._send(waiting)
+
+    async def is_absent_still(self, connection: BaseConnection) -> bool:
+        """
+        Whether a row may be sent whose plan may have grown old meanwhile.
+
+        A plan tells nothing of what others did since. Older than the settle window, its sandbox is read
+        again before another row of it goes; a row that others made by then stops the lane.
+        """
+        sandbox = connection.sandbox
+        one = self._planned[sandbox]
+        async with one.looking:
+            if anyio.current_time() - one.read_at_s > self._rules.settle_s:
+                async with self._free:
+                    listing = await self._read(sandbox)
+                self._tell_listed(listing)
+                if not listing.complete:
+                    self._give_up(listing)
+                    return False
+                one.read_at_s = listing.began_s
+                one.strangers = await strangers_in(listing, self._known)
+        if connection.marker not in one.strangers.by_marker:
+            return True
+        came = await arrived(one.offsets, one.strangers, load=self._load, known=self._known)
+        if came is not None:
+            self._lane.stop(somebody_else(self._lane, came))
+        return False
+
+    async def _act_upon(
+        self, listing: Listing, offsets: Sequence[int], send: Callable[[Waiting], None]
+    ) -> None:
         self._tell_listed(listing)
+        self._planned[listing.sandbox] = _Planned(
+            offsets=offsets,
+            read_at_s=listing.began_s,
+            strangers=Listing(sandbox=listing.sandbox),
+        )
         if not listing.complete:
             self._give_up(listing)
         elif not listing.items and self._known.is_blank:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
-            await self._send_all(offsets, unproven_warning(listing))
+            await self._send_all(offsets, unproven_warning(listing), send)
         else:
-            await self._decide_all(offsets, listing)
+            await self._decide_all(offsets, listing, send)
 
     async def _read(self, sandbox: str) -> Listing:
         return await read_sandbox(self._lane, sandbox, accept_unproven=self._rules.accept_unproven)
 
-    async def _send_all(self, offsets: Sequence[int], warnings: tuple[str, ...]) -> None:
+    async def _send_all(
+        self,
+        offsets: Sequence[int],
+        warnings: tuple[str, ...],
+        send: Callable[[Waiting], None],
+    ) -> None:
         for start in range(0, len(offsets), _CHUNK):
             for offset in offsets[start : start + _CHUNK]:
-                self._send(Waiting(offset=offset, warnings=warnings))
+                send(Waiting(offset=offset, warnings=warnings))
             await checkpoint()
 
-    async def _decide_all(self, offsets: Sequence[int], listing: Listing) -> None:
+    async def _decide_all(
+        self, offsets: Sequence[int], listing: Listing, send: Callable[[Waiting], None]
+    ) -> None:
         rows = 0
         lines: list[Line] = []
         told: list[Event] = []
@@ -177,19 +286,25 @@ class LanePlan:
         )
         async with aclosing(decisions):
             async for decided in decisions:
-                await self._act(decided, lines, told)
+                await self._act(decided, lines, told, send)
                 rows += 1
                 if rows % _CHUNK == 0:
                     await self._write(lines, told)
         await self._write(lines, told)
 
-    async def _act(self, decided: Decided, lines: list[Line], told: list[Event]) -> None:
+    async def _act(
+        self,
+        decided: Decided,
+        lines: list[Line],
+        told: list[Event],
+        send: Callable[[Waiting], None],
+    ) -> None:
         connection = decided.connection
         row, marker = connection.row, connection.marker
         match decided.decision:
             case Send(warnings=warnings):
                 number = self._known.sends.get(marker, 0) + 1
-                self._send(Waiting(offset=decided.offset, number=number, warnings=warnings))
+                send(Waiting(offset=decided.offset, number=number, warnings=warnings))
             case Settle(outcome=outcome, warnings=warnings):
                 settled = Settled(outcome=outcome, warnings=warnings)
                 lines.append(self._ledger.line(settled, row=row, marker=marker))
@@ -258,6 +373,17 @@ def sheet_changed(lane: Lane, error: SheetError) -> LaneStopped:
         code="sheet_changed",
         title="The sheet changed during the run",
         detail=error.message,
+    )
+
+
+def somebody_else(lane: Lane, came: Arrived) -> LaneStopped:
+    """Why a lane stops whose rows others create as well."""
+    return LaneStopped(
+        org=lane.org.key,
+        sandbox=None,
+        code=SOMEBODY_ELSE,
+        title="Somebody else is creating the rows of this sheet",
+        detail=came.detail,
     )
 
 

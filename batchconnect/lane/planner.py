@@ -98,9 +98,6 @@ def states_in(ledger: LedgerReader) -> StatesOf:
 class Known:
     """What the ledger knew before this process began."""
 
-    is_new: bool = True
-    """No intent was written yet, or the first run began within the settle window: the ledger may be
-    the successor of one that was lost."""
     open: Mapping[str, RowState] = field(default_factory=dict)
     """By marker: rows of any run that were sent and never answered."""
     sends: Mapping[str, int] = field(default_factory=dict)
@@ -152,26 +149,6 @@ async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = Fa
     return listing
 
 
-async def must_wait(listing: Listing, *, known: Known, rules: Rules) -> bool:
-    """
-    Whether a sandbox has to be read again, a settle window later, before its first POST.
-
-    A new ledger may be the successor of one that was lost in mid-run. If the sandbox bears markers
-    younger than the settle window that are not its own, more of them may still be on their way.
-
-    Args:
-        listing: A complete one.
-        known: What the ledger knows.
-        rules: The settle window, and whether to wait in any case.
-
-    Source:
-        docs/exactly-once.md, "What breaks it".
-    """
-    return rules.settle_first or (
-        known.is_new and await _has_young_strangers(listing, known, rules)
-    )
-
-
 def unproven_warning(listing: Listing) -> tuple[str, ...]:
     """What every row has to say that is created by a listing which nothing proved."""
     return (_UNPROVEN_ACCEPTED,) if _UNPROVEN_ACCEPTED in listing.warnings else ()
@@ -206,7 +183,7 @@ async def decide(
         for offset in offsets[start : start + _ASKED_AT_ONCE]:
             connection = load(offset)
             if connection is not None:
-                part.append((offset, connection, _first_look(connection, listing, known, rules)))
+                part.append((offset, connection, first_look(connection, listing, known, rules)))
         to_ask = [one.marker for _, one, decision in part if isinstance(decision, Send)]
         states = await known.states_of(to_ask) if to_ask else {}
         for offset, connection, decision in part:
@@ -220,7 +197,7 @@ async def decide(
             yield decided
 
 
-def _first_look(
+def first_look(
     connection: BaseConnection, listing: Listing, known: Known, rules: Rules
 ) -> Decision:
     """What is to be done by the listing, and by what is known to be in doubt."""
@@ -233,17 +210,6 @@ def _first_look(
         if isinstance(judged, Create)
         else Settle(outcome=judged)
     )
-
-
-async def _has_young_strangers(listing: Listing, known: Known, rules: Rules) -> bool:
-    """Whether a marker that this ledger never sent is younger than the settle window."""
-    young = listing.markers_younger_than(rules.settle_s * 1000)
-    for start in range(0, len(young), _ASKED_AT_ONCE):
-        part = young[start : start + _ASKED_AT_ONCE]
-        states = await known.states_of(part)
-        if any(marker not in states or states[marker].sends == 0 for marker in part):
-            return True
-    return False
 
 
 async def _decide_vanished(

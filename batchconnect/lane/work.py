@@ -14,7 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from batchconnect.lane.doubts import LaneDoubts
-from batchconnect.lane.lane import LEDGER_FAILED, Lane
+from batchconnect.lane.lane import LEDGER_FAILED, LEDGER_GONE, Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
@@ -25,7 +25,7 @@ from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.entry import Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
-from batchconnect.model.errors import LedgerError, SheetError
+from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
 from batchconnect.model.event import (
     Event,
     FaultMet,
@@ -154,6 +154,7 @@ class LaneWork:
             for sandbox, offsets in self._sandboxes.items():
                 self._busy += 1
                 tasks.start_soon(self._plan_one, sandbox, offsets)
+            tasks.start_soon(self._hold_until_looked_at)
             await self._pool.run()
             self._plan.stop()
             self._doubts.stop()
@@ -161,16 +162,18 @@ class LaneWork:
     def _break(self, error: LedgerError) -> None:
         """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
         self.broken = self.broken or error
+        is_gone = isinstance(error, LedgerGoneError)
+        code = LEDGER_GONE if is_gone else LEDGER_FAILED
         self.lane.stop(
             LaneStopped(
                 org=self.lane.org.key,
                 sandbox=None,
-                code=LEDGER_FAILED,
-                title="The ledger could not be written",
+                code=code,
+                title="The ledger is gone" if is_gone else "The ledger could not be written",
                 detail=error.message,
             )
         )
-        self.lane.halt(LEDGER_FAILED)
+        self.lane.halt(code)
 
     def _lane_changed(self) -> None:
         # A refused lane plans no further, yet it settles its doubts as far as it is let.
@@ -182,6 +185,10 @@ class LaneWork:
     def _wake(self) -> None:
         self._changed.set()
         self._pool.recheck()
+
+    async def _hold_until_looked_at(self) -> None:
+        await self._plan.until_looked_at(len(self._sandboxes))
+        self._wake()
 
     async def _plan_one(self, sandbox: str, offsets: Sequence[int]) -> None:
         try:
@@ -203,6 +210,8 @@ class LaneWork:
         return bool(self._queue or self._places)
 
     def _take(self) -> Waiting | None:
+        if self._plan.is_on_hold:
+            return None
         while self._has_waiting() and not (self.lane.is_stopped or self.lane.is_halted):
             if self._queue:
                 waiting = self._queue.popleft()
@@ -216,9 +225,10 @@ class LaneWork:
 
     async def _more(self) -> bool:
         while not self.lane.is_halted:
-            if self._has_waiting() and not self.lane.is_stopped:
+            is_due = self._has_waiting() and not self.lane.is_stopped
+            if is_due and not self._plan.is_on_hold:
                 return True
-            if not self._busy and not self._doubts.are_open:
+            if not (is_due or self._busy or self._doubts.are_open):
                 return False
             self._changed = anyio.Event()
             await self._changed.wait()
@@ -229,7 +239,7 @@ class LaneWork:
             connection = self._load(waiting.offset)
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
-            else:
+            elif await self._plan.is_absent_still(connection):
                 ready = await self._with_key(connection)
                 if isinstance(ready, BaseConnection):
                     with self._holding(ready.secret):

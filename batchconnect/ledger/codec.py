@@ -15,11 +15,11 @@ import orjson
 
 from batchconnect.ledger import entry as e
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD
-from batchconnect.model.outcome import NotAttempted
+from batchconnect.model.outcome import NotAttempted, Rejected
 
 _SETTLED = BY_ENTRY[e.Settled].word
-_PROVISIONAL = orjson.dumps(NotAttempted.__name__) + b"}"
-"""How a settled line ends that a resume takes up again: `is` is its last word."""
+_PROVISIONAL = tuple(orjson.dumps(kind.__name__) + b"}" for kind in (NotAttempted, Rejected))
+"""How a settled line ends that a resume takes up, or judges, again: `is` is its last word."""
 
 _typed_dict: Any = TypedDict
 """For dictionaries whose keys are known only when it runs, which a type checker refuses."""

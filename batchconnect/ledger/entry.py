@@ -81,6 +81,18 @@ class RunResumed:
     """False: the process before said that it was interrupted."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunIdentified:
+    """Which rows the run is over, written when all of them are accounted for and none is sent."""
+
+    identity: str
+    """Hex digest of host, mode, tab, and of each row's number and key in the sheet's order."""
+    rows: int
+    """How many it is made of."""
+    keyless: int = 0
+    """Of these, the rejected ones: they have no key, and stand in it with their cells."""
+
+
 _target_of = attrgetter(*Target._fields)
 
 
@@ -189,6 +201,7 @@ class RunEnded:
 Entry = (
     RunOpened
     | RunResumed
+    | RunIdentified
     | RowPlanned
     | Sending
     | Doubted

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.interface import LedgerWriter
-from batchconnect.model.errors import LedgerError
+from batchconnect.model.errors import LedgerError, LedgerGoneError
 
 GATHER_S: Final = 0.003
 """Seconds; less than any answer of the service takes."""
@@ -130,15 +130,20 @@ class GroupCommit:
     async def _write(self, group: _Group) -> None:
         try:
             await self._commit([line for part in group.parts for line in part])
+        except LedgerGoneError:
+            await self._write_apart(group)  # an intent is refused; an answer is kept all the same
         except LedgerError as error:
             group.errors = dict.fromkeys(range(len(group.parts)), error)
         except Exception:  # noqa: BLE001 - a line that cannot be written is one row's matter
-            for place, part in enumerate(group.parts):
-                try:
-                    await self._commit(part)
-                except Exception as error:  # noqa: BLE001 - told to whom it belongs
-                    group.errors[place] = error
+            await self._write_apart(group)
         group.done.set()
+
+    async def _write_apart(self, group: _Group) -> None:
+        for place, part in enumerate(group.parts):
+            try:
+                await self._commit(part)
+            except Exception as error:  # noqa: BLE001 - told to whom it belongs
+                group.errors[place] = error
 
     async def _commit(self, lines: Sequence[Line]) -> None:
         await anyio.to_thread.run_sync(self._ledger.append, lines)

@@ -32,6 +32,7 @@ class Kind:
 KINDS: Final = (
     Kind(word="run_opened", entry=e.RunOpened),
     Kind(word="run_resumed", entry=e.RunResumed),
+    Kind(word="run_identified", entry=e.RunIdentified),
     Kind(word="row", entry=e.RowPlanned),
     Kind(word="sending", entry=e.Sending, is_alike=True, of_marker=True, is_open=True),
     Kind(word="in_doubt", entry=e.Doubted, of_marker=True, is_open=True),

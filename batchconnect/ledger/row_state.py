@@ -5,7 +5,14 @@ from dataclasses import dataclass, fields
 
 from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
 from batchconnect.model.fault import INTERNAL_FAULT
-from batchconnect.model.outcome import Created, Existing, InDoubt, NotAttempted, Outcome
+from batchconnect.model.outcome import (
+    Created,
+    Existing,
+    InDoubt,
+    NotAttempted,
+    Outcome,
+    Rejected,
+)
 
 _WITH_CONNECTION = (Created, Existing)
 UNANSWERED = InDoubt(
@@ -62,11 +69,11 @@ class RowState:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left to do for the row in this run."""
+        """Whether nothing is left to do for the row in this run; one that is rejected is judged again."""
         return (
             not self.is_open
             and self.outcome is not None
-            and not isinstance(self.outcome, NotAttempted)
+            and not isinstance(self.outcome, NotAttempted | Rejected)
         )
 
     @property

@@ -8,9 +8,17 @@ it and a stop does not cost a line per row.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from batchconnect.ledger.entry import LaneTold, Line, RunEnded, RunOpened, RunResumed, SweepDone
+from batchconnect.ledger.entry import (
+    LaneTold,
+    Line,
+    RunEnded,
+    RunIdentified,
+    RunOpened,
+    RunResumed,
+    SweepDone,
+)
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.model.event import LaneStopped, Swept
+from batchconnect.model.event import BANNED_UNTIL, LaneStopped, Swept
 from batchconnect.model.outcome import NotAttempted
 
 REASONS = {
@@ -20,6 +28,7 @@ REASONS = {
     "max_failures": "Left out: --max-failures was reached.",
     "rejected_rows": "Nothing was sent, since rows of the sheet are rejected.",
     "ledger": "The ledger could not be written.",
+    "ledger_gone": "The ledger, or its lock, was taken away during the run.",
 }
 """For each reason of an end: what the rows say that never had their turn."""
 
@@ -34,6 +43,8 @@ class RunState:
     opened_at_ms: int
     last_at_ms: int
     """When its last line was written."""
+    identified: RunIdentified | None = None
+    """None: its intake was cut short, so that nothing was sent; or a version before this wrote it."""
     resumes: int = 0
     stops: tuple[LaneStopped, ...] = ()
     """Lanes and sandboxes that were stopped, since the last resume."""
@@ -56,10 +67,7 @@ class RunState:
             (planned.org, planned.sandbox)
         )
         if stop is not None:
-            scope = "sandbox" if stop.sandbox else "lane"
-            outcome = NotAttempted(
-                code=f"{scope}_stopped", detail=f"{stop.code}: {stop.title}. {stop.detail}".strip()
-            )
+            outcome = _stopped(stop)
         else:
             reason = (self.ended.reason if self.ended else "") or "interrupted"
             outcome = NotAttempted(code=reason, detail=REASONS.get(reason, ""))
@@ -68,6 +76,14 @@ class RunState:
     def rows(self, lines: Iterable[Line]) -> Iterator[RowState]:
         """Every row of the run with what a report shows of it."""
         return (self.filled(state) for state in planned_rows(lines))
+
+
+def _stopped(stop: LaneStopped) -> NotAttempted:
+    if stop.code == BANNED_UNTIL:
+        return NotAttempted(code=BANNED_UNTIL, detail=stop.detail)
+    scope = "sandbox" if stop.sandbox else "lane"
+    detail = f"{stop.code}: {stop.title}. {stop.detail}".strip()
+    return NotAttempted(code=f"{scope}_stopped", detail=detail)
 
 
 def planned_rows(lines: Iterable[Line]) -> Iterator[RowState]:
@@ -128,6 +144,8 @@ def fold_run(lines: Iterable[Line]) -> RunState:
         match line.entry:
             case RunResumed():
                 state = replace(state, resumes=state.resumes + 1, stops=(), ended=None)
+            case RunIdentified() as identified:
+                state = replace(state, identified=identified)
             case LaneTold(event=LaneStopped() as stop):
                 state = replace(state, stops=(*state.stops, stop))
             case RunEnded() as ended:

@@ -8,7 +8,8 @@ One failing row is an `Outcome`; an exception means that further rows are pointl
     ├── SettingsError            2   settings, environment, references
     ├── SheetError               3   the sheet as a whole cannot be used
     └── LedgerError              5   unusable: corrupt, newer, foreign, read-only, full
-        └── LedgerInUseError     5   another run holds it
+        ├── LedgerInUseError     5   another run holds it
+        └── LedgerGoneError      5   it, or its lock, was taken away in mid-run
 """
 
 from enum import IntEnum
@@ -28,7 +29,7 @@ class ExitCode(IntEnum):
     UNFINISHED = 4
     """Finished; some rows have no connection."""
     LEDGER = 5
-    """The ledger is in use or unusable."""
+    """The ledger is in use, unusable or taken away, or somebody else is creating the same rows."""
     IN_DOUBT = 6
     """Finished; some rows are in doubt, or the sweep found duplicates or gaps."""
     STOPPED = 7
@@ -84,3 +85,7 @@ class LedgerError(BatchConnectError):
 
 class LedgerInUseError(LedgerError):
     """Another process holds the ledger's lock."""
+
+
+class LedgerGoneError(LedgerError):
+    """The ledger or its lock was removed, moved or replaced: another command may hold another one by now."""

@@ -1,6 +1,7 @@
 """What just happened in a run, as frozen values: for progress, the log, and whoever calls from Python."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome
@@ -14,6 +15,8 @@ class RunStarted:
     resumed: bool
     """True: an earlier process left this run open, and it goes on."""
     simulated: bool = False
+    left_open: tuple[str, ...] = ()
+    """Other runs over this sheet that were not closed: of each its id, and the command that goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,10 @@ class PaceChanged:
     """Requests per second from now on."""
     reason: str
     """`congestion`, `growth`."""
+
+
+BANNED_UNTIL: Final = "banned_until"
+"""Code of a stop because the service asks to stay away for longer than the lane's patience."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

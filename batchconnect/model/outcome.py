@@ -137,7 +137,7 @@ class NotAttempted:
     """Stopped before its turn; nothing of it is applied."""
 
     code: str
-    """`lane_stopped`, `sandbox_stopped`, `interrupted`, `max_rows`, `max_failures`, `no_progress`,
+    """`lane_stopped`, `sandbox_stopped`, `banned_until`, `interrupted`, `max_rows`, `max_failures`, `no_progress`,
     `listing_failed`, `rejected_rows`, ..."""
     detail: str = ""
     """Why, for a person: for a stopped lane, the refusal that stopped it."""

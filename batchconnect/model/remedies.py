@@ -37,9 +37,16 @@ _AZURE = (
     f" {_AGAIN}"
 )
 _NETWORK = f"Check network, proxy and the platform URL from this machine. {_LATER}"
+NOT_ADOBES = "Not an answer of Adobe's"
+"""Title of what stops a lane because something else answers in Adobe's place."""
+_NO_CERTIFICATE = "batchconnect has no client certificate to show."
 _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
 _PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
+_ONE_LEDGER = "One ledger for all who run it keeps this from happening."
+_ELSE_WAIT = (
+    "Where that cannot be, wait the settle window (--settle) before a run with a new ledger."
+)
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
 
 _SEND_US = (
@@ -125,6 +132,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         f"IMS gave no token: check the network and the status. {_LATER}",
     ),
     "no_client_secret": ("The client secret is missing", _CLIENT),
+    "foreign_answer": (
+        NOT_ADOBES,
+        f"Something else answered in Adobe's place: check --proxy, the platform URL and what is between. {_LATER}",
+    ),
     # Network, nothing sent
     "host_not_allowed": (
         "The host is not allowed",
@@ -139,16 +150,28 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The host's certificate is not trusted",
         f"Behind a company proxy name its certificate with --ca-bundle. {_AGAIN}",
     ),
+    "client_certificate": (
+        "The server demands a client certificate",
+        f"{_NO_CERTIFICATE} A gateway of your own has to let this machine through. {_AGAIN}",
+    ),
+    "tls_refused": (
+        "The server refuses the TLS handshake",
+        f"It may demand a client certificate, or ciphers that are not ours. {_NO_CERTIFICATE} {_NETWORK}",
+    ),
     "proxy": ("The proxy refuses the tunnel", f"Check --proxy and its credentials. {_AGAIN}"),
     # Sent, the answer unknown
     "timeout": ("No answer in time", _DOUBT),
     "connection_lost": ("The answer was lost", _DOUBT),
+    "token_refused": (
+        "The access token was refused on the way",
+        f"A request that was refused so may have been applied all the same. {_OPEN}",
+    ),
     "bad_answer": ("The answer was no HTTP", _DOUBT),
     "interrupted": ("Interrupted", "Run the same command again: it goes on where it stopped."),
     "terminated": ("Terminated", "Run the same command again: it goes on where it stopped."),
     "ledger": (
         "The ledger could not be written",
-        "Free disk space, then run the same command again: it goes on where it stopped.",
+        "The message names the cause. When it is mended, run the same command again: it goes on.",
     ),
     "protocol_surprise": (
         "The service answered out of its contract",
@@ -168,6 +191,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Put it back if it is meant to be onboarded, and run the sheet again.",
     ),
     "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
+    "somebody_else": (
+        "Somebody else is creating the rows of this sheet",
+        f"Wait until that other run has ended, then give the same command again. {_ONE_LEDGER}",
+    ),
+    "ledger_gone": (
+        "The ledger, or its lock, was taken away during the run",
+        f"Put the folder back as it was and give the same command again: it goes on. {_ELSE_WAIT}",
+    ),
     "sheet_changed": (
         "The sheet was changed during the run",
         "Run the same command again with the sheet as it is now.",
@@ -201,6 +232,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "no_progress": (
         "The lane made no progress",
         f"The service throttled or was not reachable beyond --patience. {_LATER}",
+    ),
+    "banned_until": (
+        "The service asks to be left alone for longer than --patience",
+        "Run `batchconnect rerun` after the time that it names, or with a longer --patience.",
     ),
     "lane_stopped": ("Stopped with its lane", f"See the incident that stopped the lane. {_AGAIN}"),
     "sandbox_stopped": ("Stopped with its sandbox", f"See the incident of this sandbox. {_AGAIN}"),

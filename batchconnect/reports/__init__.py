@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from batchconnect.model.file_mode import set_mode
 from batchconnect.reports import csv, json
 from batchconnect.reports.fan_out import ReadRows, Steps, fan_out
 from batchconnect.reports.page import html
@@ -22,6 +23,7 @@ from batchconnect.reports.write import (
     make_folder,
     point_latest,
     redacted,
+    remove_left_parts,
     search_packed,
     writing,
 )
@@ -79,7 +81,8 @@ def write_reports(
     folder = folder.absolute()
     try:
         make_folder(folder)
-        folder.chmod(0o700)
+        remove_left_parts(folder)
+        set_mode(folder, 0o700)
     except OSError as error:
         raise ReportError({folder: error.strerror or str(error)}, {}) from None
     files = _Files(folder, summary if redact is None else cleaned(summary, redact), redact)

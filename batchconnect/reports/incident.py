@@ -9,7 +9,7 @@ our own is known by its type and place, and counts each row that it met, whateve
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from batchconnect.model.event import FaultMet, LaneStopped, Swept
+from batchconnect.model.event import BANNED_UNTIL, FaultMet, LaneStopped, Swept
 from batchconnect.model.fault import INTERNAL_FAULT, Fault
 from batchconnect.model.outcome import (
     Conflict,
@@ -28,7 +28,7 @@ from batchconnect.reports.result import WAITING, Advice, errors_of
 Title = Callable[[str], str]
 """A code's headline."""
 
-_OF_ORG = frozenset({"lane_stopped", "no_progress"})
+_OF_ORG = frozenset({"lane_stopped", "no_progress", BANNED_UNTIL})
 _OF_SANDBOX = frozenset({"sandbox_stopped", "listing_failed"})
 _SIGN_IN = frozenset({401, 403})
 """HTTP statuses that speak of the org's credential, not of the row."""

@@ -8,7 +8,7 @@ brought together here, through the `LaneStopped` events that the ledger keeps.
 from collections.abc import Iterable
 
 from batchconnect.ledger.entry import LaneTold, Line
-from batchconnect.model.event import LaneStopped
+from batchconnect.model.event import BANNED_UNTIL, LaneStopped
 from batchconnect.model.outcome import Failed, InDoubt, NotAttempted, Outcome
 
 
@@ -37,7 +37,7 @@ class Stops:
         box = self._stops.get((org, sandbox), [])
         match outcome:
             # A resumed run may be stopped again, by something else: the last refusal is why.
-            case NotAttempted(code="lane_stopped") if lane:
+            case NotAttempted(code=code) if lane and code in {"lane_stopped", BANNED_UNTIL}:
                 return lane[-1]
             case NotAttempted(code="sandbox_stopped") if box:
                 return box[-1]

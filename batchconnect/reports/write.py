@@ -6,8 +6,13 @@ disk leaves the file before, never half a file. A link planted in the folder is 
 """
 
 import codecs
+import errno
 import os
+import re
 import secrets
+import stat
+import sys
+import time
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,8 +21,20 @@ from itertools import chain
 from pathlib import Path
 
 from batchconnect.model.errors import BatchConnectError
+from batchconnect.model.file_mode import set_mode
+
+if sys.platform != "win32":  # pragma: no branch - there a part is known to be left by its age alone
+    import fcntl
 
 LATEST = "latest"
+_PART = re.compile(r"\..+\.[0-9a-f]{16}")
+"""The name of a part: a file's own, hidden, and what `_aside` puts behind it."""
+_LONGEST_WRITE_S = 3600.0
+"""Seconds after which nobody is still writing a part."""
+_UNTIL_HELD_S = 1.0
+"""Seconds within which a part is surely held by whoever made it."""
+FULL = frozenset({os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)})
+"""What the system says of a full disk, or of a quota that is used up."""
 _PIECE = 1 << 20
 """Bytes of an unpacked part that are looked at together."""
 
@@ -32,13 +49,41 @@ class ReportError(BatchConnectError):
     """
 
     def __init__(self, failed: Mapping[Path, str], written: Mapping[str, Path]) -> None:
+        is_full = not FULL.isdisjoint(failed.values())
+        first = "Free disk space or name" if is_full else "Name"
         super().__init__(
             "; ".join(f"{path} could not be written: {why}" for path, why in failed.items()),
-            hint="Free disk space or name another folder with --reports, then run"
-            " `batchconnect report`: the ledger has everything.",
+            hint=f"{first} another folder with --reports, then run `batchconnect report`:"
+            " the ledger has everything.",
         )
         self.failed = dict(failed)
         self.written = dict(written)
+
+
+def try_folder(folder: Path) -> str | None:
+    """
+    Do all that a report does in a folder, before anything depends on it: make, write, sync, move.
+
+    Returns:
+        A warning where the volume keeps no modes, so that others may read what is written there.
+
+    Raises:
+        OSError: One of it cannot be done.
+    """
+    make_folder(folder)
+    probe = folder / f".try.{secrets.token_hex(8)}"
+    try:
+        write_file(probe, [b"batchconnect tries whether it can write here\n"])
+        is_private = set_mode(probe, 0o600) and not probe.stat().st_mode & 0o077
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    if is_private or os.name != "posix":
+        return None
+    return (
+        f"{folder}: the volume keeps no modes of files, so whoever may read the volume may read what is"
+        " written there; for a private place name another with --reports, or --ledger"
+    )
 
 
 def make_folder(folder: Path) -> None:
@@ -53,6 +98,50 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink():
         raise OSError("it is a symbolic link")
+
+
+def remove_left_parts(folder: Path) -> None:
+    """
+    Remove what a process that was killed left half written, in a run's folder and of `latest` beside it.
+
+    A part is known by its name. Who writes one holds its lock, which dies with its process; of a link, and
+    where files have no locks, its age says that nobody is at work on it any more.
+    """
+    with suppress(OSError):
+        beside = [one for one in folder.parent.iterdir() if one.name.startswith(f".{LATEST}.")]
+        for part in (*folder.iterdir(), *beside):
+            if _PART.fullmatch(part.name) and _is_left(part):
+                with suppress(OSError):
+                    part.unlink()
+
+
+def _is_left(part: Path) -> bool:
+    try:
+        status = part.lstat()
+        age_s = time.time() - status.st_mtime
+        if sys.platform == "win32" or not stat.S_ISREG(status.st_mode):
+            return age_s > _LONGEST_WRITE_S
+        if age_s < _UNTIL_HELD_S:
+            return False
+        descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return age_s > _LONGEST_WRITE_S
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _hold(descriptor: int) -> None:
+    """Show others that the file is being written; not every file system has locks."""
+    if sys.platform != "win32":  # pragma: no branch
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def write_file(path: Path, chunks: Iterable[bytes]) -> None:
@@ -83,6 +172,7 @@ def writing(
     with _aside(path) as aside:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(aside, flags | getattr(os, "O_BINARY", 0), 0o600), "wb") as file:  # noqa: PTH123 - a descriptor has no Path
+            _hold(file.fileno())
             for chunk in chunks:
                 file.write(chunk)
                 yield
@@ -146,6 +236,10 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some shares sync files alone.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}:
+            raise
     finally:
         os.close(descriptor)
 

@@ -5,6 +5,7 @@ Only numbers and places are kept of the good rows; their secrets are read again 
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.column import SHOWN_COLUMNS, Column
-from batchconnect.model.identity import describe, marker
+from batchconnect.model.identity import describe
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
 from batchconnect.model.row import Row
 from batchconnect.run.findings import FindingKinds
@@ -73,7 +74,8 @@ class Intake:
     """Rows that are valid and not settled yet."""
     offsets: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
     """Per (org key, sandbox): where its rows stand in the sheet, in the sheet's order."""
-
+    prints: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
+    """Per (org key, sandbox): a hash of each of these rows' markers, in the same order."""
     left_out: list[int] = field(default_factory=list)
     """Numbers of new rows that a rerun leaves for `run`."""
     orgs: set[str] = field(default_factory=set)
@@ -82,6 +84,17 @@ class Intake:
     """What is odd about rows taken together; they are sent all the same."""
     doubles: set[int] = field(default_factory=set)
     """Numbers of the rows that are valid by themselves, and rejected for their likeness to another."""
+
+    def has(self, connection: BaseConnection, offset: int) -> bool:
+        """Whether this is the row that was accounted for, as its key has it, at this place."""
+        place = (connection.org.key, connection.sandbox)
+        offsets = self.offsets.get(place, ())
+        at = bisect_left(offsets, offset)
+        return (
+            at < len(offsets)
+            and offsets[at] == offset
+            and self.prints[place][at] == hash(connection.marker)
+        )
 
 
 class Accounting:
@@ -118,16 +131,16 @@ class Accounting:
             return self._rejected(row, judged)
         return self._valid(row, judged, carried_over)
 
-    def valid_row(self, row: ValidRow, lines: list[Line]) -> None:
+    def valid_row(self, row: ValidRow, marker: str, lines: list[Line]) -> None:
         """A row that one look was enough for; what the ledger has to hear is added to *lines*."""
         found, key = self.found, row.org.key
         found.rows += 1
         found.orgs.add(key)
         is_settled = self._known.get(row.number)
         if is_settled is None:
-            lines.append(_planned_by_scan(self._ledger, row))
+            lines.append(_planned_by_scan(self._ledger, row, marker))
         if not is_settled:
-            self._to_do(key, row.sandbox, row.offset)
+            self._to_do(key, row.sandbox, row.offset, marker)
 
     def double(self, number: int, judged: Rejected) -> Iterable[Line]:
         """
@@ -152,13 +165,13 @@ class Accounting:
             return ()
         if isinstance(carried_over, CarriedOver):
             return carried_over.lines(self._ledger, row.number)
-        return _accounted(self._ledger, row, _as_typed(row, ()), NOT_SELECTED)
+        return _accounted(self._ledger, row, as_typed(row), NOT_SELECTED)
 
     def _rejected(self, row: Row, judged: Rejected) -> Iterable[Line]:
         self.found.rejected += 1
         if row.number in self._known:
             return ()
-        return _accounted(self._ledger, row, _as_typed(row, judged.problems), judged)
+        return _accounted(self._ledger, row, as_typed(row, judged.problems), judged)
 
     def _valid(
         self, row: Row, connection: BaseConnection, carried_over: Settled | CarriedOver | None
@@ -172,11 +185,12 @@ class Accounting:
             if is_new:
                 yield self._ledger.line(carried_over, row=row.number, marker=connection.marker)
         elif not self._known.get(row.number, False):
-            self._to_do(connection.org.key, connection.sandbox, row.offset)
+            self._to_do(connection.org.key, connection.sandbox, row.offset, connection.marker)
 
-    def _to_do(self, org: str, sandbox: str, offset: int) -> None:
+    def _to_do(self, org: str, sandbox: str, offset: int, marker: str) -> None:
         self.found.to_do += 1
         self.found.offsets.setdefault((org, sandbox), array("q")).append(offset)
+        self.found.prints.setdefault((org, sandbox), array("q")).append(hash(marker))
 
 
 def _planned(ledger: RunWriter, row: Row, connection: BaseConnection) -> Line:
@@ -191,20 +205,14 @@ def _planned(ledger: RunWriter, row: Row, connection: BaseConnection) -> Line:
     )
 
 
-def _planned_by_scan(ledger: RunWriter, row: ValidRow) -> Line:
+def _planned_by_scan(ledger: RunWriter, row: ValidRow, marker: str) -> Line:
     """As `_planned`, of the connection that was not made."""
-    its_marker = marker(
-        org_id=row.org.org_id,
-        sandbox=row.sandbox,
-        name=row.name,
-        target=row.target,
-    )
     return _line_of(
         ledger,
         row,
         number=row.number,
-        marker=its_marker,
-        description=describe(row.text, its_marker)[0],
+        marker=marker,
+        description=describe(row.text, marker)[0],
         carried=row.carried,
     )
 
@@ -241,7 +249,7 @@ def _accounted(
     )
 
 
-def _as_typed(row: Row, problems: Iterable[Problem]) -> RowPlanned:
+def as_typed(row: Row, problems: Iterable[Problem] = ()) -> RowPlanned:
     """
     A row that is not a connection, as the reports show it.
 

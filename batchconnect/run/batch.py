@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.lane.lane import Lane
+from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.lane.planner import Known, Rules, states_in, unknown
 from batchconnect.lane.reconciler import Policy
@@ -25,6 +25,7 @@ from batchconnect.ledger.entry import (
     Line,
     RowPlanned,
     RunEnded,
+    RunIdentified,
     RunOpened,
     RunResumed,
     Settled,
@@ -49,12 +50,13 @@ from batchconnect.model.event import (
     SheetWarned,
 )
 from batchconnect.model.fault import fault_of
-from batchconnect.model.outcome import Created, Failed
+from batchconnect.model.outcome import Created, Failed, Rejected
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarryOver, Intake
 from batchconnect.run.exit_code import (
     INTERRUPTED,
+    LEDGER_GONE,
     MAX_FAILURES,
     MAX_ROWS,
     REJECTED_ROWS,
@@ -64,6 +66,7 @@ from batchconnect.run.exit_code import (
 )
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake import Parse, take_in
+from batchconnect.run.same_run import Identity, command_of
 from batchconnect.run.stop import Stop
 from batchconnect.run.sweep import SandboxSweep, expected, sweep
 from batchconnect.run.sweep_findings import write_findings
@@ -107,6 +110,10 @@ class Job:
     opened: RunOpened
     resumed: RunState | None = None
     """The run that this one goes on with; then *opened* is not written."""
+    identified: RunIdentified | None = None
+    """Which run the sheet's rows are, where that was looked at before; they have to be the same still."""
+    left_open: Sequence[RunState] = ()
+    """Runs over the same sheet that are open, and other ones."""
     is_selected: Callable[[Row], bool] = lambda row: True
     """What `--only` chooses."""
     strict: bool = False
@@ -154,6 +161,7 @@ class Batch:
         self._failures_allowed = inf
         self._begun = 0
         self._is_over_budget = False
+        self._found = Intake()
 
     async def run(self) -> RunState:
         """
@@ -172,7 +180,8 @@ class Batch:
         job = self._job
         writer = job.writer(self._open())
         known = self._known()
-        found = await take_in(
+        identity = Identity(job.opened)
+        found = self._found = await take_in(
             job.sheet,
             job.parse,
             ledger=writer,
@@ -181,6 +190,7 @@ class Batch:
             carry_over=job.carry_over,
             is_stopped=lambda: bool(job.stop.reason),
             fast_scan=job.fast_scan,
+            identity=identity,
             strict=job.strict,
         )
         for problem in found.about_rows:
@@ -194,6 +204,7 @@ class Batch:
             )
         if job.stop.reason:
             return await self._close(writer, job.stop.reason)
+        await self._identify(identity.made(), writer)
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
         new = [row for row in gone if row.number not in known.rows]
         await writer.write([line for row in new for line in row.lines(writer)])
@@ -266,9 +277,23 @@ class Batch:
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
                 simulated=job.opened.simulated,
+                left_open=tuple(
+                    f"{left.opened.run_id}: {command_of(left.opened)}" for left in job.left_open
+                ),
             )
         )
         return self._number
+
+    async def _identify(self, now: RunIdentified, writer: RunWriter) -> None:
+        """Have it in the ledger which rows the run is over, before one of them is sent."""
+        job = self._job
+        if job.identified is not None and job.identified != now:
+            raise SheetError(
+                f"{job.sheet.name}: the file has changed since it was opened",
+                hint="Start the command again; what is done already is not done twice.",
+            )
+        if job.resumed is None or job.resumed.identified != now:
+            await writer.write([writer.line(now)])
 
     def _known(self) -> _Known:
         ledger = self._job.ledger
@@ -281,12 +306,13 @@ class Batch:
                 # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a
                 # line before their last that is damaged is met when the report is made.)
                 #   1. An outcome that stands: nothing is left to do.
-                #   2. Never sent: its turn is to come. One that was not selected is accounted for anew.
+                #   2. Never sent: its turn is to come. One that was not selected, or rejected, is judged and
+                #      accounted for anew: the settings may know its org by now.
                 #   3. Sent, by this run or another, and not done with.
                 if last is None:
                     rows[number] = True
                 elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
-                    if not (isinstance(last.entry, Settled) and last.entry.outcome == NOT_SELECTED):
+                    if not _is_judged_anew(last.entry):
                         rows[number] = False
                 else:
                     (state,) = fold_rows(ledger.lines_of_row(self._number, number))
@@ -308,24 +334,11 @@ class Batch:
                 counted = mine or RowState(number=whole.number, marker=marker, sends=1)
                 of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
         plan = Known(
-            is_new=self._is_new(),
             open=of_all,
             sends=sends,
             states_of=states_in(ledger) if ledger.has_markers() else unknown,
         )
         return _Known(rows=rows, plan=plan)
-
-    def _is_new(self) -> bool:
-        """
-        Whether the ledger may have a lost predecessor whose requests are still on their way.
-
-        A crash and a resume do not make it older: it is new until the window has passed since its
-        first line, or as long as it never sent anything.
-        """
-        ledger, clock = self._job.ledger, self._job.clock
-        first = ledger.run_lines(1)[0]
-        age_s = (clock.now_ms() - first.at_ms) / 1000
-        return not ledger.has_sent() or age_s < self._job.policy.settle_s
 
     # Working --------------------------------------------------------------------------------------
 
@@ -373,6 +386,12 @@ class Batch:
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
                 "and is not any more",
                 hint="Do not change the sheet while a run goes on.",
+            )
+        if not self._found.has(judged, offset):
+            raise SheetError(
+                f"row {row.number} of {self._job.sheet.name} asks for another connection than when "
+                "the run began",
+                hint="Do not change the sheet while a run goes on; start the command again.",
             )
         return judged
 
@@ -435,6 +454,8 @@ class Batch:
 
     def _raise_if_all_broke(self) -> None:
         """Where no lane could write, the run ends as one whose ledger is unusable: it stays open."""
+        if self._job.stop.reason == LEDGER_GONE:
+            return  # what is held of it can be written still, and so can the report
         broken = [work.broken for work in self._works if work.broken is not None]
         if broken and len(broken) == len(self._works):
             raise broken[0]
@@ -450,6 +471,8 @@ class Batch:
         match event:
             case LanePaused() | PaceChanged() | LaneStopped():
                 self._told_later(event)
+                if isinstance(event, LaneStopped) and event.code == LEDGER_GONE:
+                    self._job.stop.ask(LEDGER_GONE)
             case RowSettled(outcome=Created()):
                 self._created += 1
             case RowSettled(outcome=Failed()):
@@ -507,13 +530,23 @@ class Batch:
             count_statuses(state.rows(ledger.row_lines(self._number))),
             reason=reason,
             every_lane_refused=bool(self._works) and all(w.is_refused for w in self._works),
+            somebody_else=any(stop.code == SOMEBODY_ELSE for stop in state.stops),
             swept=state.swept,
         )
         # An interrupted run stays open, so that the same command goes on with it.
-        is_closed = code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        is_cut_off = code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        is_closed = not is_cut_off and reason != LEDGER_GONE
         ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
         await writer.write([writer.line(ended)])
         ended_state = fold_run(ledger.run_lines(self._number))
-        duration_s = (ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
+        # The time of day may have been set back meanwhile.
+        duration_s = max(0, ended_state.last_at_ms - ended_state.opened_at_ms) / 1000
         self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended_state
+
+
+def _is_judged_anew(entry: RowPlanned | Settled) -> bool:
+    """Whether the last line of a row that was never sent says what another setting may change."""
+    return isinstance(entry, Settled) and (
+        entry.outcome == NOT_SELECTED or isinstance(entry.outcome, Rejected)
+    )

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import anyio
+
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
@@ -24,11 +26,11 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch, Bounds, Job
 from batchconnect.run.header import run_header
-from batchconnect.run.history import find_run, open_run, run_in_doubt, summary_of
+from batchconnect.run.history import run_in_doubt, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.opened_ledger import opened_ledger
+from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run
-from batchconnect.run.rerun import ParentRun
 from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
@@ -116,7 +118,7 @@ async def _onboard_sheet(
         with opened_ledger(options, service.host, about=about, in_memory=in_memory) as ledger:
             clock = system_clock()
             async with GroupCommit(ledger) as group:
-                job = _job(
+                job = await _job(
                     sheet,
                     service=service,
                     options=options,
@@ -218,7 +220,7 @@ def references_of(options: MergedOptions, environ: Mapping[str, str]) -> Referen
     return References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ)
 
 
-def _job(
+async def _job(
     sheet: Sheet,
     *,
     service: ConnectedService,
@@ -234,18 +236,6 @@ def _job(
     judging = partial(parser, sheet, service=service, options=options)
     judge = judging(references=references)
     keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)
-    parent_run = None
-    resumed = None
-    if parent is None:
-        resumed = open_run(ledger, sheet.sha256)
-    else:
-        before = find_run(ledger, parent)
-        if before.opened.parent_run_id is not None and not before.is_closed:
-            # A rerun that was cut off goes on under its own id.
-            resumed, parent = before, before.opened.parent_run_id
-            before = find_run(ledger, parent)
-        parent_run = ParentRun(before.rows(ledger.row_lines(before.number)))
-        parent_run.look_ahead(sheet, judge)
     opened = run_header(
         sheet,
         options=options,
@@ -254,6 +244,12 @@ def _job(
         host=service.host,
         settle_s=service.settle_s,
     )
+    scanner = None if options.only else partial(_fast_scan, sheet, service, options)
+    looking = partial(
+        look_back, ledger, sheet, judge, opened=opened, parent=parent, scanner=scanner
+    )
+    # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
+    past = await anyio.to_thread.run_sync(looking)
     job = Job(
         sheet=sheet,
         parse=judge,
@@ -263,8 +259,10 @@ def _job(
         ledger=ledger,
         writer=writer,
         clock=clock,
-        opened=opened,
-        resumed=resumed,
+        opened=replace(opened, parent_run_id=past.parent),
+        resumed=past.resumed,
+        identified=past.identified,
+        left_open=past.left_open,
         is_selected=selector(options, service.orgs),
         strict=options.strict,
         rules=rules_of(service, options),
@@ -283,9 +281,9 @@ def _job(
         stop=listener.stop,
         holding=listener.redactor.holding,
     )
-    if parent_run is not None:
-        return replace(job, carry_over=parent_run.carry_over, gone=parent_run.gone)
-    return job if options.only else replace(job, fast_scan=_fast_scan(sheet, service, options))
+    if past.chain is not None:
+        return replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
+    return job if scanner is None else replace(job, fast_scan=scanner())
 
 
 def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> FastScan:

@@ -16,6 +16,7 @@ MAX_ROWS: Final = "max_rows"
 MAX_FAILURES: Final = "max_failures"
 REJECTED_ROWS: Final = "rejected_rows"
 NOT_SELECTED: Final = "not_selected"
+LEDGER_GONE: Final = "ledger_gone"
 
 _UNFINISHED: Final = (Status.FAILED, Status.REJECTED, Status.CONFLICT, Status.NOT_ATTEMPTED)
 
@@ -49,6 +50,7 @@ def exit_code(
     *,
     reason: str,
     every_lane_refused: bool,
+    somebody_else: bool = False,
     swept: Swept | None,
 ) -> ExitCode:
     """
@@ -58,6 +60,7 @@ def exit_code(
         count_statuses: The rows, counted.
         reason: Why the run was stopped, "" where it was not.
         every_lane_refused: Whether each lane that had rows was stopped by a refusal.
+        somebody_else: Whether a lane was stopped because others create its rows.
         swept: What the sweep found.
 
     Source:
@@ -72,6 +75,7 @@ def exit_code(
         (reason == TERMINATED, ExitCode.TERMINATED),
         (reason == INTERRUPTED, ExitCode.INTERRUPTED),
         (reason == REJECTED_ROWS, ExitCode.SHEET),
+        (reason == LEDGER_GONE or somebody_else, ExitCode.LEDGER),
         (reason == MAX_FAILURES or (every_lane_refused and unfinished > 0), ExitCode.STOPPED),
         (counts.get(Status.IN_DOUBT, 0) > 0 or unclean, ExitCode.IN_DOUBT),
         (unfinished > held_back, ExitCode.UNFINISHED),

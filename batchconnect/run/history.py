@@ -15,14 +15,6 @@ def run_states(ledger: LedgerReader) -> Iterator[RunState]:
         yield fold_run(lines)
 
 
-def open_run(ledger: LedgerReader, sheet_sha256: str) -> RunState | None:
-    """The newest run over the same sheet that was not closed; reruns go on by themselves."""
-    for state in run_states(ledger):
-        if state.opened.sheet_sha256 == sheet_sha256 and state.opened.parent_run_id is None:
-            return None if state.is_closed else state
-    return None
-
-
 def find_run(ledger: LedgerReader, run_id: str | None) -> RunState:
     """
     A run by its id, or by the beginning of it; None: the newest.

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from anyio.lowlevel import checkpoint
 
-from batchconnect.ledger.entry import Line
+from batchconnect.ledger.entry import Line, RunIdentified, RunOpened
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import SheetError
+from batchconnect.model.identity import marker
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import Accounting, CarryOver, Intake
+from batchconnect.run.same_run import Identity
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.doubles import Doubles
@@ -95,6 +97,34 @@ def _look_through(
             refused.add(number)
 
 
+def identify(
+    sheet: Sheet, parse: Parse, opened: RunOpened, fast_scan: FastScan | None = None
+) -> RunIdentified:
+    """
+    Which run a sheet is, told before anything of it is written.
+
+    Args:
+        sheet: An open sheet.
+        parse: Judges one row.
+        opened: What the run's first line would be.
+        fast_scan: As of `take_in`; one of its own, for it remembers the rows.
+
+    Raises:
+        SheetError: The sheet cannot be read to its end.
+    """
+    identity = Identity(opened)
+    for row in sheet.rows() if fast_scan is None else fast_scan.of(sheet):
+        if isinstance(row, ValidRow):
+            identity.add_valid(row.number, _marker_of(row))
+        else:
+            identity.add(row, parse(row))
+    return identity.made()
+
+
+def _marker_of(row: ValidRow) -> str:
+    return marker(org_id=row.org.org_id, sandbox=row.sandbox, name=row.name, target=row.target)
+
+
 async def take_in(
     sheet: Sheet,
     parse: Parse,
@@ -105,6 +135,7 @@ async def take_in(
     carry_over: CarryOver = lambda _row, _judged: None,
     is_stopped: Callable[[], bool] = lambda: False,
     fast_scan: FastScan | None = None,
+    identity: Identity,
     strict: bool = False,
 ) -> Intake:
     """
@@ -120,6 +151,7 @@ async def take_in(
         is_stopped: Asked now and then; True: the intake is cut short, to be gone on with later.
         fast_scan: Takes rows that have no finding by themselves, and tells of them. They are neither asked
             for by *is_selected* nor carried_over, so it is for runs that have neither.
+        identity: Is told the key of every row, of those too that are not selected.
         strict: As of `examine`.
 
     Raises:
@@ -131,7 +163,9 @@ async def take_in(
     rows = _look_through(sheet, parse, is_selected, fast_scan, strict=strict)
     for count, seen in enumerate(rows, start=1):
         if isinstance(seen, ValidRow):
-            account.valid_row(seen, lines)
+            its_marker = _marker_of(seen)
+            identity.add_valid(seen.number, its_marker)
+            account.valid_row(seen, its_marker, lines)
         else:
             row, judged = seen
             if isinstance(judged, Warned):
@@ -139,6 +173,7 @@ async def take_in(
             elif isinstance(judged, Rejected) and not row.cells:
                 lines += account.double(row.number, judged)
             else:
+                identity.add(row, parse(row) if judged is None else judged)
                 lines += account.row(row, judged, carry_over(row, judged))
         if count % _CHUNK == 0:
             # A run that goes on has next to no lines to write: others get their turn all the same.

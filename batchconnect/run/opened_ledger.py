@@ -33,10 +33,12 @@ def opened_ledger(
     """
     with ExitStack() as stack:
         path: str | Path = MEMORY
+        lock = None
         if not in_memory:
             path = ledger_path_of(options)
-            stack.enter_context(locked(ledger_path_of(options), about=about))
-        yield stack.enter_context(SqliteLedger(path, host=host, simulated=options.simulate))
+            lock = stack.enter_context(locked(ledger_path_of(options), about=about))
+        ledger = SqliteLedger(path, host=host, simulated=options.simulate, lock=lock)
+        yield stack.enter_context(ledger)
 
 
 @contextmanager

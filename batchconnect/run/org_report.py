@@ -7,6 +7,7 @@ An agency hands each client theirs, and nobody else's.
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import FaultFound, LaneTold, Line, RunEnded, SweepDone
@@ -15,18 +16,45 @@ from batchconnect.ledger.run_state import RunState, swept_of
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.run.exit_code import count_statuses, exit_code
 
-_NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.@-]+")
+_LONGEST_NAME = 60
+_UNKNOWN, _WITHOUT = "unknown-org", "without-org"
 
 
-def orgs_of(ledger: LedgerReader, state: RunState) -> list[str]:
-    """The orgs of a run's rows, in the sheet's order; a rejected row's as it was typed."""
-    rows = state.rows(ledger.row_lines(state.number))
-    return list(dict.fromkeys(row.planned.org for row in rows if row.planned is not None))
+def folders_of(ledger: LedgerReader, state: RunState) -> dict[str, str]:
+    """
+    A name for the folder of each org of a run's rows, in the sheet's order.
+
+    A rejected row's org is whatever was typed into its cell: as long as a cell may be, a path, a key in the
+    wrong column. Such a text names no folder; it gets a number.
+
+    Returns:
+        By org as it stands in the rows; `""` where a row names none. No two names are alike, not even where
+        letter case does not count.
+    """
+    known: dict[str, bool] = {}
+    for row in state.rows(ledger.row_lines(state.number)):
+        if row.planned is not None:
+            of_settings = row.marker is not None
+            known[row.planned.org] = known.get(row.planned.org, False) or of_settings
+    taken: set[str] = set()
+    names: dict[str, str] = {}
+    for org, of_settings in known.items():
+        wanted = _short(org) if of_settings else (_UNKNOWN if org else _WITHOUT)
+        name = next(name for name in _numbered(wanted) if name.casefold() not in taken)
+        taken.add(name.casefold())
+        names[org] = name
+    return names
 
 
-def folder_name(org: str) -> str:
-    """A name for the org's folder, whatever was typed into the cell."""
-    return _NOT_IN_A_NAME.sub("_", org).strip("._") or "without-org"
+def _short(org: str) -> str:
+    return _NOT_IN_A_NAME.sub("_", org)[:_LONGEST_NAME].strip("._") or _UNKNOWN
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in count(2):
+        yield f"{name}-{number}"
 
 
 def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:

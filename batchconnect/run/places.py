@@ -1,8 +1,11 @@
 """Where a run keeps what it writes; what is simulated never mixes with what is real."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions
+from batchconnect.reports.write import try_folder
 
 
 def home_of(options: MergedOptions) -> Path:
@@ -15,3 +18,29 @@ def ledger_path_of(options: MergedOptions) -> Path:
     if options.ledger is None or options.simulate:
         return (home_of(options) / "ledger.sqlite3").absolute()
     return options.ledger.absolute()
+
+
+def try_places(options: MergedOptions) -> Iterator[str]:
+    """
+    Try the folders of reports and ledger before anything is sent: what cannot be written is known now.
+
+    Yields:
+        Warnings, each folder's once.
+
+    Raises:
+        UsageError: A report could not be written.
+    """
+    home = home_of(options).absolute()
+    for folder in dict.fromkeys((home, ledger_path_of(options).parent)):
+        try:
+            warning = try_folder(folder)
+        except OSError as error:
+            # Whether the ledger can be written is told where it is opened.
+            if folder == home:
+                raise UsageError(
+                    f"no report could be written to {folder}: {error.strerror or error}; nothing was sent",
+                    hint="Name a folder that you may write, with --reports.",
+                ) from None
+        else:
+            if warning is not None:
+                yield warning

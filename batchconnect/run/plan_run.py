@@ -200,11 +200,10 @@ def _count(one: SandboxPlan, decided: Decided) -> None:
 
 def _known(options: MergedOptions, stack: ExitStack) -> Known:
     if not is_there(options):
-        return Known(is_new=False)
+        return Known()
     ledger = stack.enter_context(read_ledger(options))
     states = ledger.states_of(ledger.open_markers())
     return Known(
-        is_new=False,
         open={marker: state for marker, state in states.items() if state.is_open},
         states_of=states_in(ledger),
     )

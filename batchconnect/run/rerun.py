@@ -5,8 +5,9 @@ The rerun's own run accounts for every row of the chain, so its report stands fo
 finished is inherited, line by line.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set as AbstractSet
 from dataclasses import replace
+from functools import cached_property
 
 from batchconnect.lane.matching import Wanted
 from batchconnect.lane.orphan import MissingRow, Orphan
@@ -19,6 +20,13 @@ from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.accounting import CarriedOver, Skipped
+from batchconnect.run.corrected import (
+    Kin,
+    Stranger,
+    shared_target,
+    stranger_of,
+    typed_target,
+)
 from batchconnect.run.intake import Parse
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
@@ -34,101 +42,105 @@ class ParentRun:
     """
 
     def __init__(self, rows: Iterable[RowState]) -> None:
-        self._by_number: dict[int, RowState] = {}
-        self._by_marker: dict[str, RowState] = {}
+        self._rows: list[RowState] = []
+        self._by_marker: dict[str, list[RowState]] = {}
         self._met: set[int] = set()
-        self._present: set[str] = set()
         self._numbers: set[int] = set()
-        self._by_name: dict[str, list[RowState]] = {}
+        self._now: dict[int, RowState] = {}
+        """By number in today's sheet: the parent's row that it is, or stands for."""
         for row in rows:
-            self._by_number[row.number] = row
+            self._rows.append(row)
             if row.marker is not None:
-                self._by_marker[row.marker] = row
-            if row.planned is not None and row.planned.name and not _is_done(row):
-                self._by_name.setdefault(canonical_name(row.planned.name), []).append(row)
+                self._by_marker.setdefault(row.marker, []).append(row)
 
     def look_ahead(self, sheet: Sheet, parse: Parse) -> None:
         """
-        See which of the parent's keys the sheet still has, wherever they stand.
+        Find the parent's rows in today's sheet, wherever they stand in it, before one is judged.
 
-        A row that was inserted or sorted to another number is told from a corrected one only by that.
+        By their keys first. What is left on both sides is brought together by `corrected`.
 
         Raises:
             SheetError: The sheet cannot be read to its end.
         """
+        kin = Kin(row for row in self._rows if row.planned is not None and not _is_done(row))
+        strangers: list[Stranger] = []
+        taken: set[int] = set()
         for row in sheet.rows():
             judged = parse(row)
-            if isinstance(judged, BaseConnection) and judged.marker in self._by_marker:
-                self._present.add(judged.marker)
+            same = self._same(row, judged, taken)
+            if same is not None:
+                taken.add(same.number)
+                self._now[row.number] = same
+            elif kin.has_any(stranger := stranger_of(row, judged)):
+                strangers.append(stranger)
+        self._now |= kin.corrected(strangers, taken)
+
+    def _same(
+        self, row: Row, judged: BaseConnection | Rejected, taken: AbstractSet[int]
+    ) -> RowState | None:
+        """The parent's row with this row's key; of several (they were doubles) the one at its number."""
+        if not isinstance(judged, BaseConnection):
+            return None
+        found = [
+            one for one in self._by_marker.get(judged.marker, ()) if one.number not in taken
+        ] or self._by_marker.get(judged.marker, [])
+        at_number = [one for one in found if one.number == row.number]
+        return next(iter([*at_number, *found]), None)
 
     @property
     def unfinished(self) -> int:
         """Rows that have no connection yet."""
-        return sum(not _is_done(row) for row in self._by_number.values())
+        return sum(not _is_done(row) for row in self._rows)
 
     def carry_over(
         self, row: Row, judged: BaseConnection | Rejected | None
     ) -> Settled | CarriedOver | Skipped | None:
         """
-        Say what becomes of a row of today's sheet.
+        Say what becomes of a row of today's sheet; to be asked when `look_ahead` was.
 
         Cases, in order:
-            1. It is not selected, so its key is not known: inherited by its number, whatever it was.
-            2. Its key is the parent's: inherited if it is done, else taken up.
-            3. It is done and its secret is blank, as in our reports: inherited by its number and cells.
-            4. Its cells were corrected: the parent has its name (a corrected failed.csv has other
-               numbers), or else its number, unfinished, under a key that the sheet has nowhere any
-               more.
-            5. It is new: left for `run`.
+            1. It is done and its secret is blank, as in our reports: inherited by its cells.
+            2. The parent knows neither its key nor one that it stands for: it is new, left for `run`.
+            3. It is not selected: inherited, whatever it was.
+            4. It is done: inherited. Else taken up, under its own key. A doubt about another key is
+               still to be settled: it stays behind, as one whose row is gone.
         """
         self._numbers.add(row.number)
-        if judged is None:
-            return self._not_selected(row.number)
-        if isinstance(judged, BaseConnection):
-            same = self._by_marker.get(judged.marker)
-            if same is not None:
-                self._met.add(same.number)
-                return inherited(same) if _is_done(same) else None
-        before = self._by_number.get(row.number)
-        if before is not None and (kept := _returned_report_row(row, before)) is not None:
-            self._met.add(before.number)
-            return kept
-        corrected = self._corrected(row)
-        if corrected is None:
-            return Skipped()
-        self._met.add(corrected.number)
-        return None
-
-    def _corrected(self, row: Row) -> RowState | None:
-        """The parent's row that this one stands for now, if there is one."""
-        name = row.cells.get(Column.NAME)
-        named = self._by_name.get(canonical_name(name), []) if isinstance(name, str) else []
-        found = [state for state in named if self._is_free(state)]
-        numbered = self._by_number.get(row.number)
-        if numbered is not None and self._is_free(numbered) and (numbered in found or not found):
-            return numbered
-        return found[0] if len(found) == 1 else None
-
-    def _is_free(self, state: RowState) -> bool:
-        """Whether the parent's row is unfinished, and no other row of the sheet stands for it."""
-        return (
-            not _is_done(state)
-            and state.marker not in self._present
-            and state.number not in self._met
-        )
-
-    def _not_selected(self, number: int) -> CarriedOver | Skipped:
-        before = self._by_number.get(number)
+        before = self._now.get(row.number)
+        if before is None and not isinstance(judged, BaseConnection):
+            return self._returned(row)
         if before is None or before.planned is None:
             return Skipped()
-        self._met.add(number)
-        return CarriedOver(planned=before.planned, marker=before.marker, settled=inherited(before))
+        if isinstance(judged, BaseConnection) and before.is_open and before.marker != judged.marker:
+            return None
+        self._met.add(before.number)
+        if judged is None:
+            return CarriedOver(
+                planned=before.planned, marker=before.marker, settled=inherited(before)
+            )
+        return inherited(before) if _is_done(before) else None
+
+    def _returned(self, row: Row) -> CarriedOver | Skipped:
+        """What is kept of a row that our reports gave back, without its secret."""
+        for before in self._by_target.get(shared_target(typed_target(row)), ()):
+            if before.number not in self._met and (kept := _returned_report_row(row, before)):
+                self._met.add(before.number)
+                return kept
+        return Skipped()
+
+    @cached_property
+    def _by_target(self) -> Mapping[tuple[str, ...] | None, list[RowState]]:
+        index: dict[tuple[str, ...] | None, list[RowState]] = {}
+        for row in self._rows:
+            if row.planned is not None and _is_done(row):
+                index.setdefault(shared_target(row.planned.target), []).append(row)
+        return index
 
     def gone(self) -> list[MissingRow]:
         """What of the parent's rows the sheet no longer has; to be asked when the sheet was read."""
-        next_number = max([0, *self._numbers, *self._by_number]) + 1
+        next_number = max([0, *self._numbers, *(row.number for row in self._rows)]) + 1
         found: list[MissingRow] = []
-        for row in self._by_number.values():
+        for row in self._rows:
             if row.number in self._met or row.planned is None:
                 continue
             number = row.number

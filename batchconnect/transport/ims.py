@@ -1,6 +1,6 @@
 """
-Signs a lane in: one access token per credential, kept in memory only, and the ring that puts it on
-every request and gets a fresh one when the gateway calls it stale.
+Signs a lane in: one access token per credential, kept in memory only; the ring that tries again when
+the gateway calls it stale, and the one that puts it on every request as it leaves.
 """
 
 import re
@@ -65,8 +65,9 @@ class Token:
         self._transport = transport
         self._lock = anyio.Lock()
         self._token: Secret | None = None
+        self._number = 0
         self._fetched: deque[Secret] = deque(maxlen=_KEPT)
-        self._renew_at = 0.0
+        self._renew_at = self._dead_at = 0.0
         self._refused: SignInError | None = None
         self._held_until = 0.0
         self._failure = ""
@@ -80,6 +81,31 @@ class Token:
     def fetched(self) -> tuple[Secret, ...]:
         """The last tokens of IMS, which an answer may repeat although a newer one is in use."""
         return tuple(self._fetched)
+
+    @property
+    def number(self) -> int:
+        """Of the token that was fetched last; 0: none was."""
+        return self._number
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether another token can be had; a ready one is all there is."""
+        return self._org.access_token is None
+
+    def drop(self, number: int) -> None:
+        """
+        Forget a token that the gateway refused, so that whoever needs one next fetches another.
+
+        However many requests met it, it is dropped once: a newer one stands.
+        """
+        if number == self._number:
+            self._token = None
+
+    def alive(self) -> Secret | None:
+        """The token, if its life is not over, though it may be time to renew it; nobody is asked."""
+        if self._org.access_token is None and anyio.current_time() >= self._dead_at:
+            return None
+        return self._org.access_token or self._token
 
     def ready(self) -> Secret | None:
         """The token, if there is one that is valid for a while yet; nobody is asked."""
@@ -104,27 +130,6 @@ class Token:
             assert self._token is not None
             return self._token
 
-    async def refresh(self, stale: Secret) -> Secret:
-        """
-        Another token than this one, which the gateway refused.
-
-        However many requests met the stale token, IMS is asked once.
-
-        Returns:
-            The fresh token; the stale one itself where it is a ready one that cannot be refreshed.
-
-        Raises:
-            TransportError: As of `current`.
-        """
-        if self._org.access_token is not None:
-            return self._org.access_token
-        async with self._lock:
-            if self._token is None or self._token == stale:
-                self._token = None
-                await self._fetch()
-            assert self._token is not None
-            return self._token
-
     async def _fetch(self) -> None:
         if self._refused is not None:
             raise SignInError(self._refused.code, self._refused.detail)
@@ -142,9 +147,11 @@ class Token:
             token = answer.get("access_token")
             if isinstance(token, str) and token and not _NOT_TOKEN.search(token):
                 self._token = Secret(token)
+                self._number += 1
                 self._fetched.append(self._token)
                 life_s = _life_s(answer.get("expires_in"))
-                self._renew_at = asked_at + life_s - min(_EARLY_S, life_s * _EARLY_SHARE)
+                self._dead_at = asked_at + life_s
+                self._renew_at = self._dead_at - min(_EARLY_S, life_s * _EARLY_SHARE)
                 return
         self._judge(response, answer)
 
@@ -192,7 +199,9 @@ class Token:
 
 class Authorized:
     """
-    Puts token, client and org on every request; after a stale token one refresh and one more try.
+    Sees to it that a request has a token; after a stale one it tries again with one that is fresh.
+
+    The token itself is put on by `Signed`, further in: the wait for the pace lies between the two.
 
     Args:
         inner: The ring within.
@@ -200,10 +209,6 @@ class Authorized:
         is_stale: Whether an answer says that the token, and only the token, is no longer valid.
         stop: Ends the waiting for a token.
     """
-
-    # The token is stamped before the wait for the pace, and a pause lasts up to 300 s. A usual token
-    # lives a day and is renewed 5 minutes early, so it outlives every pause. One with a shorter life
-    # may not: its request is answered as stale and costs one refresh, which is what this ring is for.
 
     def __init__(
         self,
@@ -222,26 +227,66 @@ class Authorized:
         """
         Send with a token.
 
+        A second refusal stands only if its token was fetched after the first one came: another request
+        may have fetched it long before, and a service that keeps tokens for seconds refuses it as well.
+
         Raises:
             TransportError: No token, nothing sent; or as of the ring within.
         """
-        token = self._token.ready()
+        # Before the queue, so that IMS is waited for without holding a place in flight.
+        if self._token.ready() is None:
+            with self._stop.guard(request.purpose):
+                await self._token.current()
+        response = await self._inner.send(request)
+        if not self._is_stale(response):
+            return response
+        newest, tries = self._token.number, response.attempts
+        while self._token.is_renewable:
+            self._token.drop(response.token_number)
+            try:
+                response = await self._inner.send(request)
+            except TransportError as error:
+                error.attempts += tries
+                error.token_refused = True
+                raise
+            tries += response.attempts
+            if not self._is_stale(response) or response.token_number > newest:
+                break
+        return replace(response, attempts=tries, token_refused=True)
+
+
+class Signed:
+    """
+    Puts token, client and org on a request as it leaves: the last ring before the wire.
+
+    Nothing is waited for beyond it but the answer. A token that was put on before the wait for the pace
+    would be as old as the pause when it arrives.
+
+    Args:
+        inner: The ring within.
+        token: Of the lane's org.
+        stop: Ends the waiting for a token.
+    """
+
+    def __init__(self, inner: Transport, token: Token, *, stop: StopSignal) -> None:
+        self._inner = inner
+        self._token = token
+        self._stop = stop
+
+    async def send(self, request: Request) -> Response:
+        """
+        Send with the token of now; one that lived out its life during the wait is replaced first.
+
+        Raises:
+            TransportError: No token, nothing sent; or as of the ring within.
+        """
+        token = self._token.alive()
         if token is None:
             with self._stop.guard(request.purpose):
                 token = await self._token.current()
+        number = self._token.number
         response = await self._inner.send(self._stamped(request, token))
-        if not self._is_stale(response):
-            return response
-        with self._stop.guard(request.purpose):
-            fresh = await self._token.refresh(token)
-        if fresh == token:
-            return response
-        try:
-            second = await self._inner.send(self._stamped(request, fresh))
-        except TransportError as error:
-            error.attempts += response.attempts
-            raise
-        return replace(second, attempts=second.attempts + response.attempts)
+        return replace(response, token_number=number)
 
     def _stamped(self, request: Request, token: Secret) -> Request:
         org = self._token.org

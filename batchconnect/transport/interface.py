@@ -63,6 +63,10 @@ class Response:
     """Tries of this request, this one included."""
     throttled: int = 0
     """How many of the tries were answered by THROTTLED."""
+    token_number: int = 0
+    """Which token of its lane the request bore, counted as they were fetched; 0: one that nobody fetches."""
+    token_refused: bool = False
+    """Whether one of the tries was answered by a refusal of its token, this one included."""
 
 
 class TransportError(Exception):
@@ -78,6 +82,7 @@ class TransportError(Exception):
         attempts: Tries of this request, this one included.
         throttled: How many of the tries were answered by THROTTLED.
         permanent: The same request would fail in the same way, so no ring repeats it.
+        token_refused: Whether one of the tries was answered by a refusal of its token.
         fault: The foreign error behind it, where that is one that nobody foresaw.
     """
 
@@ -90,6 +95,7 @@ class TransportError(Exception):
         attempts: int = 1,
         throttled: int = 0,
         permanent: bool = False,
+        token_refused: bool = False,
         fault: Fault | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -99,6 +105,7 @@ class TransportError(Exception):
         self.attempts = attempts
         self.throttled = throttled
         self.permanent = permanent
+        self.token_refused = token_refused
         self.fault = fault
 
 
@@ -108,10 +115,10 @@ class StoppedError(TransportError):
 
     Args:
         code: Why: `interrupted`, `no_progress`, `lane_stopped`, ...
+        detail: The same for a person.
     """
 
-    def __init__(self, code: str) -> None:
-        detail = "stopped before it was sent"
+    def __init__(self, code: str, detail: str = "stopped before it was sent") -> None:
         super().__init__(code, sent=False, detail=detail, attempts=0, permanent=True)
 
 

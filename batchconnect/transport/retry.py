@@ -14,6 +14,7 @@ from random import Random
 import anyio
 
 from batchconnect.model.defaults import PATIENCE_S
+from batchconnect.model.event import BANNED_UNTIL
 from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.load import Judge, Signal
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S, retry_after_s
@@ -85,7 +86,8 @@ class RetryPolicy:
     cap_s: float = 30.0
     """Seconds: no backoff is longer."""
     total_s: float = 300.0
-    """Seconds from the first counted failure until no further wait begins."""
+    """Seconds from the first counted failure until no further wait begins; what the service asked for is
+    waited for whole, and does not count."""
 
     def next_wait(self, attempt: int, retry_after_s: float | None, jitter: float) -> float | None:
         """
@@ -129,6 +131,10 @@ class Patience:
         self._limit_s = limit_s
         self._since: float | None = None
 
+    def bears(self, seconds: float) -> bool:
+        """Whether a wait that the service asks for is no longer than this."""
+        return seconds <= self._limit_s
+
     def progress(self) -> None:
         """A normal answer came."""
         self._since = None
@@ -149,8 +155,11 @@ class Retrying:
         policy: The bounds of counted tries, and the backoff of all.
         on: What is tried again; always named, there is no default.
         rng: Draws the jitter.
-        patience: The bound of free tries. When it is out, the lane is stopped as `no_progress`.
+        patience: The bound of all tries. When it is out, the lane is stopped as `no_progress`.
         stop: Ends waiting.
+        banned: Told that the service asks to stay away for so many seconds, longer than the patience; it
+            is to set the stop, as `BANNED_UNTIL`.
+        asked: Told of every wait that the service asks for, and that is borne.
     """
 
     def __init__(
@@ -162,7 +171,11 @@ class Retrying:
         rng: Random,
         patience: Patience,
         stop: StopSignal,
+        banned: Callable[[float], None] | None = None,
+        asked: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
+        self._banned = banned or (lambda _seconds: stop.set(BANNED_UNTIL))
+        self._asked = asked
         self._inner = inner
         self._policy = policy
         self._on = on
@@ -185,14 +198,15 @@ class Retrying:
         """
         attempts = _Attempts()
         while True:
-            # What was tried before was surely not applied, and this try waits in the rings within.
-            request.departure.may_have_left = False
+            # What was tried before was surely not applied, unless its token was refused; and this try waits
+            # in the rings within.
+            request.departure.may_have_left = attempts.token_refused
             answer = await self._try(request)
             again = self._on(request, answer)
             attempts.record(
                 answer, throttled=isinstance(answer, Response) and again is Again.UNBUDGETED
             )
-            wait_s = self._next_wait(attempts, answer, again)
+            wait_s = self._wait_s(attempts, answer, again)
             if wait_s is None:
                 return attempts.result(answer)
             try:
@@ -207,16 +221,32 @@ class Retrying:
         except TransportError as error:
             return error
 
-    def _next_wait(
+    def _wait_s(
         self, attempts: "_Attempts", answer: Response | TransportError, again: Again
     ) -> float | None:
         """Seconds until the next try, None where the answer stands."""
+        asked_s = _asked_s(answer, again)
+        if asked_s is None or self._patience.bears(asked_s):
+            wait_s = self._next_wait(attempts, answer, again, asked_s)
+            if asked_s is not None and wait_s is not None:
+                self._asked(asked_s)
+            return wait_s
+        # Told by whatever answer, it goes for the whole lane; what may be tried again ends unsent, by the stop.
+        self._banned(asked_s)
+        return None if again is Again.NO else 0.0
+
+    def _next_wait(
+        self,
+        attempts: "_Attempts",
+        answer: Response | TransportError,
+        again: Again,
+        asked_s: float | None,
+    ) -> float | None:
         if again is Again.NO:
             if isinstance(answer, Response) and not is_server_fault(answer):
                 self._patience.progress()
             return None
         now, jitter = anyio.current_time(), self._rng.random()
-        asked_s = retry_after_s(answer.headers) if isinstance(answer, Response) else None
         match again:
             case Again.UNBUDGETED:
                 if self._patience.is_out(now):
@@ -225,14 +255,28 @@ class Retrying:
                 attempts.free += 1
                 return self._policy.wait(attempts.free, asked_s, jitter)
             case Again.COUNTED:  # pragma: no branch - the last of a closed set
+                if self._patience.is_out(now):
+                    self._stop.set(NO_PROGRESS)
+                    return None
                 attempts.counted += 1
                 if attempts.counted_since is None:
                     attempts.counted_since = now
                 wait_s = self._policy.next_wait(attempts.counted, asked_s, jitter)
+                if asked_s is not None:
+                    attempts.counted_since += asked_s
+                    return wait_s
                 late = wait_s is not None and (
                     now + wait_s - attempts.counted_since > self._policy.total_s
                 )
                 return None if late else wait_s
+
+
+def _asked_s(answer: Response | TransportError, again: Again) -> float | None:
+    """Seconds that the service asks to stay away, where the answer is one by which it may."""
+    if isinstance(answer, TransportError):
+        return None
+    may_ask = again is not Again.NO or is_server_fault(answer)
+    return retry_after_s(answer.headers) if may_ask else None
 
 
 @dataclass(slots=True)
@@ -244,16 +288,24 @@ class _Attempts:
     counted: int = 0
     counted_since: float | None = None
     free: int = 0
+    token_refused: bool = False
 
     def record(self, answer: Response | TransportError, *, throttled: bool = False) -> "_Attempts":
         self.tries += answer.attempts
         self.throttled += throttled
+        self.token_refused = self.token_refused or answer.token_refused
         return self
 
     def result(self, answer: Response | TransportError) -> Response:
         if isinstance(answer, Response):
             if (answer.attempts, answer.throttled) == (self.tries, self.throttled):
                 return answer
-            return replace(answer, attempts=self.tries, throttled=self.throttled)
+            return replace(
+                answer,
+                attempts=self.tries,
+                throttled=self.throttled,
+                token_refused=self.token_refused,
+            )
         answer.attempts, answer.throttled = self.tries, self.throttled
+        answer.token_refused = self.token_refused
         raise answer

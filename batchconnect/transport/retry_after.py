@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_S = 300.0
-"""Seconds; a longer demand is cut to this (contract, section 6)."""
+LONGEST_S = 86_400.0
+"""Seconds; a demand that is longer than a day is a mistake, and counts as none (contract, section 6)."""
 RETRY_AFTER_JITTER_S = 0.3
 """Seconds at most on top of what was asked for, so that lanes and rows do not come back together."""
 _SECONDS = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -24,8 +24,8 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             `Date`, for our clock may be wrong; without a usable `Date` it says nothing.
 
     Returns:
-        Seconds above 0 and up to `LONGEST_S`, or None where the header is absent, past, negative or
-        malformed.
+        Seconds above 0 and up to `LONGEST_S`, or None where the header is absent, past, negative,
+        malformed or longer than that.
     Source:
         RFC 9110, section 10.2.3.
     """
@@ -39,7 +39,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         if until is None or sent is None:
             return None
         seconds = (until - sent).total_seconds()
-    return min(seconds, LONGEST_S) if seconds > 0 else None
+    return seconds if 0 < seconds <= LONGEST_S else None
 
 
 def _date(value: str) -> datetime | None:

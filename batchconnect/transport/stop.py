@@ -19,10 +19,11 @@ class StopSignal:
     """
 
     def __init__(self) -> None:
-        self._codes: dict[Purpose, str] = {}
+        self._why: dict[Purpose, tuple[str, str]] = {}
+        """Code and detail."""
         self._waiting: dict[anyio.CancelScope, Purpose] = {}
 
-    def set(self, code: str, *purposes: Purpose) -> None:
+    def set(self, code: str, *purposes: Purpose, detail: str = "") -> None:
         """
         Stop, and wake up all who wait. A second stop does not change the first one's code.
 
@@ -30,16 +31,18 @@ class StopSignal:
             code: Why, as the code of the `TransportError` that goes up: `interrupted`, `no_progress`, ...
             purposes: What is stopped; all of it where none is named. A lane that may not create any
                 more can still look up its doubts.
+            detail: The same for a person; it stands in the row that gave up.
         """
         for purpose in purposes or tuple(Purpose):
-            self._codes.setdefault(purpose, code)
+            self._why.setdefault(purpose, (code, detail))
         for scope, purpose in self._waiting.items():
-            if purpose in self._codes:
+            if purpose in self._why:
                 scope.cancel()
 
     def code(self, purpose: Purpose) -> str | None:
         """Why requests of this kind are stopped, None while they are not."""
-        return self._codes.get(purpose)
+        why = self._why.get(purpose)
+        return why and why[0]
 
     def check(self, purpose: Purpose) -> None:
         """
@@ -48,9 +51,10 @@ class StopSignal:
         Raises:
             StoppedError: Stopped; nothing was sent.
         """
-        code = self.code(purpose)
-        if code is not None:
-            raise StoppedError(code)
+        why = self._why.get(purpose)
+        if why is not None:
+            code, detail = why
+            raise StoppedError(code, detail) if detail else StoppedError(code)
 
     @contextmanager
     def guard(self, purpose: Purpose) -> Iterator[None]:

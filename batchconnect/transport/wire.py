@@ -8,6 +8,7 @@ it knows as a fact whether a byte of the request may have left.
 import asyncio
 import errno
 import os
+import re
 import ssl
 import sys
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ import aiohttp
 from yarl import URL
 
 from batchconnect.model.defaults import TIMEOUT_S
-from batchconnect.model.errors import SettingsError
 from batchconnect.model.fault import fault_of
 from batchconnect.transport.body import Body
 from batchconnect.transport.interface import Request, Response, TransportError
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.proxy_gate import PROXY_SIGN_IN, ProxyGate
+from batchconnect.transport.resolver import Resolver
+from batchconnect.transport.trust import Trust
 
 IDLE_S = 2.0
 """Seconds. An idle socket that the server closes as we write leaves a row in doubt."""
@@ -69,7 +71,7 @@ class Wire:
         deadline_s: Seconds for the whole message, the last byte of the answer included.
         sockets: How many at most; more than about 100 make aiohttp slower.
         proxy: URL of a proxy for all but loopback; the environment's is never used.
-        ca_bundle: PEM file of the authorities to trust instead of the system's.
+        ca_bundle: PEM file of authorities to trust beside the system's; see `Trust`.
 
     Raises:
         SettingsError: *ca_bundle* cannot be used.
@@ -90,7 +92,7 @@ class Wire:
         self._sockets = sockets
         self._proxy = proxy
         self._gate = ProxyGate()
-        self._tls = _trust(ca_bundle)
+        self._trust = Trust(ca_bundle)
         self._timeout = aiohttp.ClientTimeout(
             total=deadline_s, connect=connect_timeout_s, sock_read=read_timeout_s
         )
@@ -106,7 +108,7 @@ class Wire:
             connector=aiohttp.TCPConnector(
                 limit=self._sockets,
                 keepalive_timeout=IDLE_S,
-                ssl=self._tls,
+                resolver=Resolver(),
                 enable_cleanup_closed=_NEEDS_CLEANUP,
             ),
             timeout=self._timeout,
@@ -144,7 +146,6 @@ class Wire:
             return await self._exchange(request, url)
 
     async def _exchange(self, request: Request, url: URL) -> Response:
-        assert self._session is not None, "use the wire as a context manager"
         is_proxied = self._proxy is not None and not is_loopback(url.host)
         trace = _Trace(gate=self._gate if is_proxied else None)
         if is_proxied:
@@ -154,14 +155,8 @@ class Wire:
         try:
             # NOTE: aiohttp 3.14 sends a request again after a lost kept-alive socket, but only for
             # its IDEMPOTENT_METHODS (GET, HEAD, OPTIONS, TRACE, PUT, DELETE): never a POST.
-            answer = await self._session.request(
-                request.method,
-                url,
-                data=request.body,
-                headers=request.headers,
-                allow_redirects=False,
-                proxy=self._proxy if is_proxied else None,
-                trace_request_ctx=trace,
+            answer = await self._request(
+                request, url, trace, proxy=self._proxy if is_proxied else None
             )
         except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
             code, detail = _translate(error)
@@ -182,6 +177,28 @@ class Wire:
             permanent=code in _OURS and not trace.sent,
             fault=fault,
         )
+
+    async def _request(
+        self, request: Request, url: URL, trace: _Trace, *, proxy: str | None
+    ) -> aiohttp.ClientResponse:
+        assert self._session is not None, "use the wire as a context manager"
+        host = url.host or ""
+        while True:
+            try:
+                return await self._session.request(
+                    request.method,
+                    url,
+                    data=request.body,
+                    headers=request.headers,
+                    allow_redirects=False,
+                    ssl=self._trust.of(host),
+                    proxy=proxy,
+                    trace_request_ctx=trace,
+                )
+            except aiohttp.ClientConnectorCertificateError as error:
+                # Before the handshake is through nothing is sent; the trace has the last word all the same.
+                if trace.sent or not self._trust.has_another(host, error.certificate_error):
+                    raise
 
 
 def _proxy_refused(url: URL) -> TransportError:
@@ -246,18 +263,6 @@ def _version() -> str:
         return "0"
 
 
-def _trust(ca_bundle: Path | None) -> ssl.SSLContext | bool:
-    if ca_bundle is None:
-        return True  # aiohttp's own: the system's authorities, which it has read already
-    try:
-        return ssl.create_default_context(cafile=ca_bundle)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"--ca-bundle {ca_bundle}: {getattr(error, 'strerror', None) or 'not a PEM file'}",
-            hint="Name a readable file of PEM certificates.",
-        ) from None
-
-
 _WORDS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((aiohttp.ClientConnectorDNSError,), "dns"),
     ((aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError), "proxy"),
@@ -281,6 +286,17 @@ _UNFORESEEN = "unexpected"
 _SIGN_IN = 407
 _OURS = frozenset({"bad_request", _UNFORESEEN})
 """What a repetition would not mend: a request that cannot be written, and an error without a name."""
+_TLS_WORD = re.compile(r"\[(?:SSL|X509): ([A-Z0-9_]+)\]")
+_WANTS_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
+"""The alert of RFC 8446, section 6.2, that says so. It comes after our own part of the handshake is done."""
+_REFUSES_HANDSHAKE = frozenset(
+    {
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "SSL/TLS_ALERT_HANDSHAKE_FAILURE",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+    }
+)
+"""What a server says before TLS 1.3 that demands a client certificate, or knows no cipher of ours."""
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "connection_lost",
@@ -295,6 +311,7 @@ def _translate(error: Exception) -> tuple[str, str]:
     code = next((word for kinds, word in _WORDS if isinstance(error, kinds)), _UNFORESEEN)
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     number = cause.errno if isinstance(cause, OSError) else None
+    alert = _tls_word(error)
     if code == "unreachable":
         code = _UNREACHABLE.get(number or 0, code)
     detail = os.strerror(number) if number is not None and number > 0 else type(error).__name__
@@ -302,9 +319,28 @@ def _translate(error: Exception) -> tuple[str, str]:
         type(error) is TimeoutError
     ):  # aiohttp's own, for a socket or its connecting, inherit from it
         detail = "the deadline of the request passed"
+    if alert in _WANTS_CERTIFICATE:
+        return "client_certificate", "the server demands a client certificate"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         detail = f"certificate: {getattr(error.certificate_error, 'verify_message', 'not valid')}"
     elif isinstance(error, aiohttp.ClientHttpProxyError):
         detail = f"the proxy answered {error.status}"
         code = PROXY_SIGN_IN if error.status == _SIGN_IN else code
+    elif alert:
+        # Its errno is OpenSSL's, and would be told as another error of the system.
+        detail = f"TLS: {alert.lower().replace('_', ' ')}"
+        code = "tls_refused" if alert in _REFUSES_HANDSHAKE else code
     return code, detail
+
+
+def _tls_word(error: BaseException) -> str:
+    """OpenSSL's word for what went wrong, `TLSV13_ALERT_CERTIFICATE_REQUIRED`; "" where TLS is no cause."""
+    seen: BaseException | None = error
+    while seen is not None:
+        # aiohttp's own errors inherit from those of `ssl`, and know no reason.
+        if isinstance(seen, ssl.SSLError) and (reason := getattr(seen, "reason", None)):
+            return str(reason)
+        if isinstance(seen, OSError) and (found := _TLS_WORD.search(str(seen.strerror))):
+            return found[1]
+        seen = seen.__cause__ or seen.__context__
+    return ""

@@ -64,7 +64,7 @@ def cells(number: int, **changed: Any) -> dict[str, Any]:
 
 
 def many(count: int, **changed: Any) -> list[dict[str, Any]]:
-    """ValidRow rows, numbered from 1."""
+    """Healthy rows, numbered from 1."""
     return [cells(number, **changed) for number in range(1, count + 1)]
 
 

@@ -78,6 +78,10 @@ class Practice:
 
         return asyncio.run_coroutine_threadsafe(asked(), self._loop).result()
 
+    def soon(self, change: Callable[[Simulator], object]) -> None:
+        """Turn a knob from within a script, as soon as its request is dealt with."""
+        self._loop.call_soon(change, self.simulator)
+
     @property
     def url(self) -> str:
         """Of IMS and platform."""

@@ -262,7 +262,9 @@ def test_wrong_variables_and_options_are_named(place: Place) -> None:
     assert "[orgs.NAME]" in none.err
     assert [done.code for done in wrong] == [2] * 5, wrong
     for word, done in zip(
-        ("planet", "many", "--simulate", "missing.toml", "missing.toml"), wrong, strict=True
+        ("--only", "--max-failures", "--simulate", "missing.toml", "missing.toml"),
+        wrong,
+        strict=True,
     ):
         assert word in done.err, done
     assert beside.code == 2, beside

@@ -223,7 +223,7 @@ def test_a_refused_socket_is_tried_again_without_a_window(place: Place) -> None:
     with Practice(port=port) as practice:
         done = running.done()
         assert done.code == 0, done
-        assert place.summary()["sweep"] is None
+        assert place.summary()["sweep"]["missing"] == []
         assert place.summary()["requests"]["in_doubt"] == 0
         assert_exactly_once(practice, place, {row["name"] for row in many(3)})
 
@@ -276,13 +276,13 @@ def test_a_token_that_dies_in_mid_run_is_refreshed_once(place: Place, practice: 
 
 
 def test_a_second_401_stops_the_lane(place: Place, practice: Practice) -> None:
-    """Fault 11: with a fresh token in hand it is the org's trouble; exit 7."""
+    """Fault 11: with a fresh token in hand it is the org's trouble; looked up before it is failed; exit 7."""
     refusal = Decision(
         apply_after_s=None,
         reply=Instead(answer=answers.gateway(401, "401013", "Oauth token is not valid")),
     )
     practice.script = lambda request: refusal if request.is_create else None
-    done = place.run("run", place.sheet(many(8)), "--concurrency", "2")
+    done = place.run("run", place.sheet(many(8)), "--settle", "2", "--concurrency", "2")
     statuses = [row["status"] for row in place.results().values()]
 
     assert done.code == 7, done
@@ -290,6 +290,35 @@ def test_a_second_401_stops_the_lane(place: Place, practice: Practice) -> None:
     assert len(practice.creates()) <= 5
     assert {"failed", "not_attempted"} == set(statuses)
     assert [one["code"] for one in place.summary()["incidents"]] == ["401013"]
+
+
+@pytest.mark.parametrize("is_applied_again", [False, True])
+def test_a_row_whose_token_was_refused_though_it_was_applied_is_looked_up(
+    place: Place, practice: Practice, *, is_applied_again: bool
+) -> None:
+    """Found once it is created, whatever the second answer said; found twice it is exit 6."""
+    stale = Instead(answer=answers.gateway(401, "401013", "Oauth token is not valid"))
+    wrong = Instead(answer=answers.gateway(400, "1308-400", "Refused"))
+    met: list[str] = []
+
+    def script(request: Request) -> Decision | None:
+        if not request.is_create:
+            return None
+        met.append(request.headers.get("authorization", ""))
+        if len(met) == 1:
+            return Decision(reply=stale)
+        if len(met) == 2 and not is_applied_again:
+            return Decision(apply_after_s=None, reply=wrong)
+        return None
+
+    practice.script = script
+    done = place.run("run", place.sheet(many(1)), "--settle", "2")
+    (row,) = place.results().values()
+
+    assert len(practice.connections()) == 1 + is_applied_again
+    assert done.code == (6 if is_applied_again else 0), done
+    assert row["status"] == ("conflict" if is_applied_again else "created")
+    assert row["reconciled"] is not is_applied_again
 
 
 @pytest.fixture

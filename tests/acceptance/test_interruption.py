@@ -2,11 +2,14 @@
 
 import shlex
 import signal
+import threading
 import time
 
 import pytest
 
-from batchconnect.simulator.decision import Decision, Hang
+from batchconnect.simulator import answers
+from batchconnect.simulator.decision import Decision, Hang, Instead
+from batchconnect.simulator.exchange import Request
 from tests.acceptance.place import Place, Running, many, until
 from tests.acceptance.practice import ACME, Practice, assert_exactly_once
 
@@ -112,3 +115,59 @@ def test_reconcile_settles_what_ctrl_c_left_and_creates_nothing(
     again = place.run("run", "clients.csv", "--rate", "20", "--settle", "1")
     assert again.code == 0, again
     assert_exactly_once(practice, place, NAMES)
+
+
+UNHEARD = Decision(apply_after_s=None, reply=Hang(seconds=600))
+"""Neither applied nor answered: whoever reads waits."""
+BUSY = Instead(answer=answers.gateway(429, "429050", "Too many requests", ("Retry-After", "600")))
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+@pytest.mark.parametrize("wait", [UNHEARD, Decision(apply_after_s=None, reply=BUSY)])
+@pytest.mark.parametrize("command", ["plan", "orgs", "reconcile", "sweep"])
+def test_a_command_that_reads_ends_within_seconds_whatever_it_waits_for(
+    place: Place,
+    practice: Practice,
+    command: str,
+    wait: Decision,
+    signals: list[signal.Signals],
+) -> None:
+    """An answer that never comes, or a pause of ten minutes that the service asks for."""
+    waits, is_created = threading.Event(), threading.Event()
+
+    def script(request: Request) -> Decision | None:
+        if request.is_create:
+            is_created.set()
+        if request.is_create or (command == "sweep" and not is_created.is_set()):
+            return None
+        waits.set()
+        return wait
+
+    if command == "reconcile":
+        practice.script = lambda request: HANGS if request.is_create else None
+        left = place.start("run", place.sheet(many(1)), *PACE)
+        until(lambda: bool(practice.creates()))
+        left.send(signal.SIGINT)
+        until(lambda: STOPPING in left.told)
+        left.send(signal.SIGINT)
+        assert left.done().code == 130
+    practice.script = script
+    words = {
+        "plan": ("plan", place.sheet(many(1)), "--timeout", "600"),
+        "orgs": ("orgs", "--sandbox", "prod", "--timeout", "600"),
+        "reconcile": ("reconcile", "--settle", "1", "--timeout", "600"),
+        "sweep": ("run", place.sheet(many(1)), *PACE),
+    }
+    running = place.start(*words[command])
+    until(lambda: waits.is_set() or running.process.poll() is not None)
+    time.sleep(0.5)
+    assert running.process.poll() is None, running.told
+    began = time.monotonic()
+    for signum in signals:
+        running.send(signum)
+        time.sleep(0.2)
+    done = running.done()
+
+    assert time.monotonic() - began < 3 + 0.2 * len(signals), done
+    assert done.code != 0, done
+    assert "Traceback" not in done.err

@@ -1,7 +1,7 @@
 """
 What each constant of the pace does: `python -m tests.benchmarks.sensitivity [--seeds N] [NAME ...]`.
 
-Each is made a half larger and a third smaller, one at a time, and all hidden limits are met again in virtual
+Each is made a half larger and a third smaller, one at a time, and five hidden limits are met again in virtual
 time. A row of the table says what it cost or brought at the worst: in points of the limit's use, in points
 of requests refused. Where nothing moves, the constant guards something that these servers do not do.
 """
@@ -17,6 +17,14 @@ from tests.benchmarks.virtual import OURS, Met, middle
 
 MODULES: Final[tuple[ModuleType, ...]] = (pace, growth, throughput, faults, retry_after)
 FACTORS: Final = (2 / 3, 3 / 2)
+TELLING: Final = (
+    "8/s burst 8, no header",
+    "8/s burst 8, as 500",
+    "60/min, no header",
+    "no limit, 14 % of 500",
+    "8/s burst 8, as 500, 14 % of 500",
+)
+"""The limits that are met unless others are named: between them they ask for every rule."""
 _SHARES: Final = frozenset(
     {"_USED", "_EXCESS", "_HALF", "_OUTAGE", "_LOWER", "_RARE", "_NO_SHARE", "_IDLE"}
 ) | {"CUT", "PROVEN", "_TO_TEST", "_NEAR"}
@@ -52,7 +60,8 @@ def _put(name: str, value: float) -> None:
 
 
 def _all(seeds: int) -> dict[str, Met]:
-    return {case.name: middle(case, OURS, seeds) for case in CASES + MORE_CASES}
+    cases = [case for case in CASES + MORE_CASES if case.name in TELLING]
+    return {case.name: middle(case, OURS, seeds) for case in cases}
 
 
 def _row(name: str, value: float, factor: float, base: dict[str, Met], seeds: int) -> str:

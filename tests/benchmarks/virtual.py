@@ -1,8 +1,9 @@
 """
 The pace of a lane in virtual time, beside what others do, on the same hidden limits.
 
-Hours pass in seconds, and the same seed gives the same figures: they decide whether a change of the
-pace is one for the better.
+Hours pass in seconds, and the same seed gives the same figures, but for the order in which trio wakes tasks of
+one moment, which it shuffles: half a point here and there. They decide whether a change of the pace is one for
+the better.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -24,6 +24,7 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.problem import read_problem
+from batchconnect.flow_service.reading import unreadable
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, title_for
@@ -178,7 +179,6 @@ SAME_CONSTANTS += ["2112", "2113", "2114", "2115"]
         ),
         *(answer(401, flow(f"{number}-401")) for number in ("2000", "2001", "2002", "1008")),
         answer(401),
-        answer(401, HTML),
         answer(401, BARE),
         answer(401, gateway("401013")),
         answer(403, gateway(401013)),
@@ -192,10 +192,8 @@ SAME_CONSTANTS += ["2112", "2113", "2114", "2115"]
             for number in ("1009", "2111", "2118", "2120", "2121")
         ),
         answer(403),
-        answer(403, HTML),
         answer(404, flow("2106-404")),
         answer(404),
-        answer(404, HTML),
         answer(404, {"errorMessage": "a value"}),
         answer(422, {"message": "connectionSpec: version of the spec is required"}),
     ],
@@ -227,12 +225,11 @@ def test_an_unknown_sandbox_stops_that_sandbox_alone(number: str) -> None:
         answer(400, flow("2100-404")),
         answer(400, flow("1413-404")),
         answer(400),
-        answer(400, HTML),
         answer(400, BARE),
         answer(404, flow("1101-404")),
         answer(404, flow("1439-400")),
         answer(404, flow("2100-400")),
-        *(answer(status, HTML) for status in (405, 406, 411, 413, 414, 415, 422, 431)),
+        *(answer(status) for status in (405, 406, 411, 413, 414, 415, 422, 431)),
         answer(422, BARE),
         answer(418, BARE),
         answer(451, flow("1000-451")),
@@ -272,7 +269,8 @@ def test_statuses_that_leave_a_doubt_whatever_the_body_says(body: Any) -> None:
         return found
 
     assert all(judged(status).congestion for status in (500, 502, 503, 504, 507, 599))
-    assert all(judged(status).refused_if_absent for status in (409, 412))
+    is_adobes = body in (None, BARE, flow("1006-408"))
+    assert all(judged(status).refused_if_absent is is_adobes for status in (409, 412))
     assert not judged(408).refused_if_absent
     assert not judged(425).congestion
     assert judged(407).stops_lane
@@ -281,9 +279,29 @@ def test_statuses_that_leave_a_doubt_whatever_the_body_says(body: Any) -> None:
     assert not judged(600).congestion
 
 
-def test_another_4xx_without_a_documented_shape_is_a_doubt() -> None:
-    assert isinstance(judge_create(answer(418, HTML)), Unknown)
-    assert isinstance(judge_create(answer(418, {"teapot": True})), Unknown)
+@pytest.mark.parametrize(
+    "body", [HTML, {"teapot": True}, b"Forbidden by policy 7", b"\xff\x00", []]
+)
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 405, 406, 409, 411, 412, 413, 414, 415, 418, 422, 431, 451, 499]
+)
+def test_a_refusal_without_a_form_of_adobes_is_no_refusal_of_adobes(status: int, body: Any) -> None:
+    """Who answers in Adobe's place may have let the request through: a doubt, and the lane stops."""
+    judged = judge_create(answer(status, body))
+    read = unreadable(answer(status, body))
+
+    assert isinstance(judged, Unknown)
+    assert (judged.code, judged.stops_lane, judged.refused_if_absent) == (
+        "foreign_answer",
+        True,
+        False,
+    )
+    assert read.refusal is not None
+    assert (read.refusal.code, read.refusal.title) == ("foreign_answer", "Not an answer of Adobe's")
+
+
+def test_another_4xx_without_a_body_is_a_doubt() -> None:
+    assert isinstance(judge_create(answer(418)), Unknown)
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,6 @@ async def test_a_next_link_may_be_relative_or_of_our_own_host(href: str) -> None
         ("http-204", [answer(204)]),
         ("http-429", [answer(429)]),
         ("http-201", [answer(201, {"id": ID})]),
-        ("http-307", [answer(307)]),
         ("FLOW-1440-400", [answer(400, {"type": "x/FLOW-1440-400", "title": "t"})]),
         ("timeout", [page(item(2), token="t"), TransportError("timeout", sent=True)]),
         ("interrupted", [StoppedError("interrupted")]),

@@ -1,5 +1,6 @@
 """One lane: what it lets through, when it stops, and how it bears a dead gateway."""
 
+import re
 from random import Random
 
 import anyio
@@ -20,6 +21,7 @@ from batchconnect.lane.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
 from batchconnect.model.event import Event, LanePaused, LaneStopped
 from batchconnect.transport.interface import Response, TransportError
 from batchconnect.transport.load import Signal
+from batchconnect.transport.pace import LONGEST_UNSENT_PAUSE_S
 from tests.fake_service import (
     ACME,
     DENIED,
@@ -93,6 +95,33 @@ async def test_an_org_level_refusal_stops_the_lane_once() -> None:
     assert not lane.is_halted
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_lane_that_is_to_stay_away_beyond_its_patience_stops_and_says_until_when(
+    status: int,
+) -> None:
+    """At once, and for look-ups too: whoever waits gives up unsent, with the time."""
+    lane, bench = served(refused(status, None, **{"retry-after": "2400"}))
+    start = anyio.current_time()
+
+    sent = await lane.create(ROW)
+    after = await lane.create(judged(cells(2)))
+    listing = await lane.list("prod")
+
+    (stopped,) = bench.heard(LaneStopped)
+    assert (stopped.code, stopped.sandbox) == ("banned_until", None)
+    assert re.search(r"2400 s, until \d{4}-\d\d-\d\d \d\d:\d\d UTC", stopped.detail)
+    assert anyio.current_time() - start < 1
+    assert lane.is_halted
+    assert not lane.is_refused({"prod"})
+    assert isinstance(sent.answer, NotSent if status == 429 else Unknown)
+    assert isinstance(after.answer, NotSent)
+    assert after.answer.code == "banned_until"
+    assert "2400 s, until " in after.answer.detail
+    assert listing.fault is not None
+    assert listing.fault.code == "banned_until"
+    assert len(bench.service.posts) == 1
+
+
 async def test_a_stopped_lane_still_looks_up_its_doubts() -> None:
     lane, _ = served(DENIED)
     await lane.create(ROW)
@@ -162,14 +191,19 @@ async def test_patience_ends_a_lane_that_gets_nowhere(fate: Fate) -> None:
     assert 100 <= anyio.current_time() < 300
 
 
-async def test_patience_ends_a_lane_that_cannot_read() -> None:
-    bench = Bench(service=FakeService(lambda seen: refused(429)), limits=Limits(patience_s=100))
+@pytest.mark.parametrize(
+    "fate", [refused(429), Fate(applied_s=None, answer=TransportError("tls_refused", sent=False))]
+)
+async def test_patience_ends_a_lane_that_cannot_read(fate: Fate) -> None:
+    """Whether it is throttled, or the first read reaches nobody: the pauses between do not add up beyond it."""
+    bench = Bench(service=FakeService(lambda seen: fate), limits=Limits(patience_s=20))
     lane = bench.lane()
 
     assert not (await lane.list("prod")).complete
     assert lane.is_halted
     assert not (await lane.list("prod")).complete
-    assert len(bench.heard(LaneStopped)) == 1
+    assert [stop.code for stop in bench.heard(LaneStopped)] == ["no_progress"]
+    assert anyio.current_time() <= 20 + LONGEST_UNSENT_PAUSE_S
 
 
 async def test_nine_doubts_are_nine_doubts() -> None:

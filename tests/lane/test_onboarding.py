@@ -52,7 +52,7 @@ class Pen:
 
 
 def answered(
-    writer: Pen, answer: Answer | Exception, *, attempts: int = 1
+    writer: Pen, answer: Answer | Sent | Exception, *, attempts: int = 1
 ) -> Callable[[BaseConnection], Awaitable[Sent]]:
     """A service that notes in the writer's story when it is called."""
 
@@ -60,12 +60,14 @@ def answered(
         writer.entries.append("the wire")  # type: ignore[arg-type]
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, Sent):
+            return answer
         return Sent(answer=answer, attempts=attempts, throttled=attempts - 1)
 
     return create
 
 
-async def live(writer: Pen, answer: Answer | Exception, *, number: int = 1) -> Outcome:
+async def live(writer: Pen, answer: Answer | Sent | Exception, *, number: int = 1) -> Outcome:
     bench = Bench()
     ledger = RunWriter(writer, run=1, clock=bench.clock)
     turn = Turn(connection=CONNECTION, number=number, warnings=("a twin stands there",))
@@ -132,6 +134,33 @@ async def test_an_outcome_that_cannot_be_written_leaves_the_intent(
         await live(writer, answer)
 
     assert writer.kinds() == ["Sending", "str"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "doubt"),
+    [
+        (MADE, {"code": "token_refused", "refused_if_absent": False}),
+        (
+            Refused(
+                code="FLOW-1308-400", detail="bad", http_status=400, request_id="r",
+                may_be_org_level=False,
+            ),
+            {"code": "FLOW-1308-400", "http_status": 400, "refused_if_absent": True},
+        ),
+        (NotSent(code="lane_stopped", detail="why"), {"code": "token_refused"}),
+        (UNKNOWN, {"code": UNKNOWN.code}),
+    ],
+)  # fmt: skip
+async def test_a_row_whose_token_was_refused_on_the_way_is_in_doubt_whatever_came_then(
+    answer: Answer, doubt: dict[str, object]
+) -> None:
+    """401013 was seen after creates that were applied: the marker is looked for before the row ends."""
+    writer = Pen()
+    outcome = await live(writer, Sent(answer=answer, token_refused=True))
+
+    assert isinstance(outcome, InDoubt)
+    assert doubt == {name: getattr(outcome, name) for name in doubt}
+    assert isinstance(writer.entries[-1], Doubted)
 
 
 async def test_an_exception_is_a_doubt_and_tells_its_kind_and_place_alone() -> None:

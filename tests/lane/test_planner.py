@@ -1,6 +1,6 @@
 """What a run would do for each row: held against the sandbox, and against what the ledger knows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import anyio
@@ -19,15 +19,13 @@ from batchconnect.lane.planner import (
     SettleFirst,
     StatesOf,
     decide,
-    must_wait,
     read_sandbox,
-    states_in,
 )
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, MatchedBy, NotAttempted
 from batchconnect.validation.connection import BaseConnection
-from tests.fake_service import Bench, cells, judged
+from tests.fake_service import cells, judged
 
 pytestmark = pytest.mark.anyio
 
@@ -126,7 +124,7 @@ def made(connection: BaseConnection, connection_id: str = "id-made") -> Known:
         outcome=Created(connection_id=connection_id),
         made=connection_id,
     )
-    return Known(is_new=False, states_of=knowing({connection.marker: state}))
+    return Known(states_of=knowing({connection.marker: state}))
 
 
 # Reading the sandbox --------------------------------------------------------------------------------
@@ -147,42 +145,6 @@ async def test_a_listing_that_is_refused_is_read_once() -> None:
 
     assert await read_sandbox(reads, "prod") == REFUSED
     assert len(reads.listed) == 1
-
-
-async def states(bench: Bench, rows: Iterable[BaseConnection]) -> Known:
-    """A young ledger that sent these rows itself."""
-    for row in rows:
-        await bench.writer().begin(row.row, row.marker, number=1)
-    return Known(is_new=True, states_of=states_in(bench.ledger))
-
-
-@pytest.mark.parametrize(
-    ("sentence", "ages", "own", "rules", "known", "waits"),
-    [
-        ("nothing stands there", [], [], Rules(), None, False),
-        ("a young marker of nobody we know", [30], [], Rules(), None, True),
-        ("its age is not told", [None], [], Rules(), None, True),
-        ("an old marker", [181], [], Rules(), None, False),
-        ("as old as the window", [180], [], Rules(), None, False),
-        ("a young marker of our own", [30], [1], Rules(), None, False),
-        ("one of ours, one of nobody's", [30, 30], [1], Rules(), None, True),
-        ("an old ledger", [30], [], Rules(), Known(is_new=False), False),
-        ("always", [], [], Rules(settle_first=True), Known(is_new=False), True),
-    ],
-)
-async def test_a_new_ledger_waits_where_strangers_are_young(
-    sentence: str,
-    ages: list[float | None],
-    own: list[int],
-    rules: Rules,
-    known: Known | None,
-    *,
-    waits: bool,
-) -> None:
-    items = [found(judged(cells(n)), age_s=age) for n, age in enumerate(ages, start=1)]
-    known = known or await states(Bench(), (judged(cells(number)) for number in own))
-
-    assert waits == await must_wait(listing(*items), known=known, rules=rules), sentence
 
 
 # Deciding -------------------------------------------------------------------------------------------
@@ -222,7 +184,7 @@ async def test_by_name_alone_only_if_that_is_asked() -> None:
 async def test_what_was_sent_and_never_answered_is_settled_first() -> None:
     """Even where its marker stands there: the ledger hears how it ended from the look-up."""
     state = RowState(number=1, marker=ROWS[0].marker, sends=1, is_sent=True)
-    known = Known(is_new=False, open={ROWS[0].marker: state})
+    known = Known(open={ROWS[0].marker: state})
 
     assert SettleFirst(state=state) == await decision(EMPTY, known=known)
 
@@ -352,7 +314,6 @@ async def test_many_that_are_gone_share_one_listing_and_come_last() -> None:
     state = RowState(number=1, marker="m", outcome=Created(connection_id="a"), made="a")
     reads = Reads(EMPTY, get=GONE)
     known = Known(
-        is_new=False,
         states_of=knowing({row.marker: state for row in ROWS if row is not ROWS[3]}),
     )
 
@@ -372,29 +333,10 @@ async def test_the_ledger_is_asked_for_many_rows_at_once() -> None:
         return {}
 
     in_doubt = RowState(number=2, marker=rows[1].marker, is_sent=True)
-    known = Known(is_new=False, open={rows[1].marker: in_doubt}, states_of=states_of)
+    known = Known(open={rows[1].marker: in_doubt}, states_of=states_of)
 
     decisions = await decided(listing(found(rows[0])), known=known, rows=rows)
 
     assert [len(markers) for markers in asked] == [498, 500, 203]
     assert [marker for markers in asked for marker in markers] == [row.marker for row in rows[2:]]
     assert [each.offset for each in decisions] == list(range(1203))
-
-
-async def test_young_markers_are_asked_about_at_once_until_a_stranger_is_found() -> None:
-    """A sandbox may bear a hundred thousand of ours."""
-    asked: list[int] = []
-
-    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
-        asked.append(len(markers))
-        return {marker: RowState(number=1, marker=marker, sends=1) for marker in markers}
-
-    rows = [judged(cells(number)) for number in range(1, 702)]
-    items = [found(row, age_s=30) for row in rows[:-1]]
-    known = Known(is_new=True, states_of=states_of)
-
-    assert not await must_wait(listing(*items), known=known, rules=Rules())
-    assert asked == [500, 200]
-
-    settled = Known(is_new=True, states_of=knowing({rows[0].marker: RowState(number=1, marker="")}))
-    assert await must_wait(listing(items[0]), known=settled, rules=Rules())

@@ -89,9 +89,10 @@ async def test_rows_that_stand_there_already_share_their_commits() -> None:
 
 
 async def test_a_sandbox_that_waits_delays_no_other_of_its_lane() -> None:
-    """One sandbox bears young markers of nobody we know; the other's rows are done meanwhile."""
-    bench = Bench()
-    bench.service.plant(judged(cells(9, sandbox="dev")))
+    """Its listing takes long; the other's rows are done meanwhile."""
+    bench = Bench(
+        service=FakeService(lambda seen: Fate(answered_s=20) if seen.sandbox == "dev" else None)
+    )
     done: dict[str, float] = {}
 
     def hear(event: Event) -> None:
@@ -103,8 +104,23 @@ async def test_a_sandbox_that_waits_delays_no_other_of_its_lane() -> None:
     state = await bench.run([cells(1), cells(2, sandbox="dev")])
 
     assert bench.statuses(state) == [Status.CREATED] * 2
-    assert done["prod"] < 1
-    assert done["dev"] > 180
+    assert done["prod"] < 6
+    assert done["dev"] > 20
+
+
+async def test_where_others_create_rows_of_one_sandbox_the_lane_s_other_rows_wait_too() -> None:
+    """Who creates these may come to those next, so both are looked at again."""
+    bench = Bench()
+    bench.service.plant(judged(cells(2, sandbox="dev")))
+
+    state = await bench.run(
+        [cells(1), cells(2, sandbox="dev"), cells(3, sandbox="dev"), *map(cells, range(4, 30))]
+    )
+
+    created, existing = Status.CREATED, Status.EXISTING
+    assert bench.statuses(state) == [created, existing, *[created] * 27]
+    assert all(seen.at > 180 for seen in bench.service.posts[2:])
+    assert [event.sandbox for event in bench.heard(SandboxListed)].count("prod") == 2
 
 
 async def test_a_full_disk_in_the_plan_ends_the_run() -> None:

@@ -16,7 +16,7 @@ import pytest
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending
 from batchconnect.ledger.group_commit import GroupCommit, InPlace
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
-from batchconnect.model.errors import LedgerError
+from batchconnect.model.errors import LedgerError, LedgerGoneError
 from batchconnect.model.secret import Secret
 
 pytestmark = pytest.mark.asyncio
@@ -214,3 +214,27 @@ async def test_in_place_writes_at_once() -> None:
     await InPlace(ledger).append([line(2), line(3)])
 
     assert ledger.rows == [2, 3]
+
+
+async def test_where_the_ledger_is_gone_answers_of_the_same_group_are_kept() -> None:
+    """They go into the file that is held; who waits for an intent hears why there is none."""
+
+    class Gone(SqliteLedger):
+        def append(self, lines: Sequence[Line]) -> int:
+            if any(isinstance(line.entry, Sending) for line in lines):
+                raise LedgerGoneError("moved")
+            return super().append(lines)
+
+    with Gone(MEMORY) as ledger:
+        opened = RunOpened(run_id="r", sheets=("s",), sheet_sha256="ab")
+        ledger.append([Line(entry=opened)])
+        async with GroupCommit(ledger) as group:
+            answer = Line(entry=RowPlanned(name="n"), run=1, row=3)
+            intent = Line(entry=Sending(number=1), run=1, row=2, marker="m")
+            refused, kept = await asyncio.gather(
+                group.append([intent]), group.append([answer]), return_exceptions=True
+            )
+
+        assert isinstance(refused, LedgerGoneError)
+        assert kept is None
+        assert [line.row for line in ledger.row_lines(1)] == [3]

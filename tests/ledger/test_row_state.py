@@ -123,10 +123,10 @@ def test_an_answer_settles_the_row() -> None:
 def test_a_row_can_be_settled_without_being_sent(
     outcome: Existing | Failed | Rejected,
 ) -> None:
-    """Then nothing was started."""
+    """Then nothing was started; what was rejected is judged again."""
     state = told(PLANNED, Settled(outcome=outcome))
 
-    assert facts(state) == (False, True, 0, 0)
+    assert facts(state) == (False, not isinstance(outcome, Rejected), 0, 0)
     assert (state.shown, state.started_at_ms) == (outcome, None)
 
 

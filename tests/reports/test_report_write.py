@@ -2,7 +2,10 @@
 
 import html
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
@@ -414,3 +417,51 @@ def test_a_workbook_that_would_hold_a_secret_is_not_left(
 
     assert not (tmp_path / RUN / "results.xlsx").exists()
     assert (tmp_path / RUN / "results.csv").exists()
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from batchconnect.reports.write import writing
+steps = writing(Path(sys.argv[1]), [b"half", b"of it"])
+next(steps)
+print("begun", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_parts_of_a_killed_process_go_and_those_at_work_stay(tmp_path: Path) -> None:
+    """`kill -9` leaves them; whoever writes the folder next takes them away, and nothing of others."""
+    folder = tmp_path / RUN
+    folder.mkdir()
+    theirs = folder / ".notes.txt"
+    theirs.write_text("mine")
+    command = [sys.executable, "-c", KILLED]
+    with (
+        subprocess.Popen(
+            [*command, str(folder / "results.csv")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as killed,
+        subprocess.Popen(
+            [*command, str(folder / "failed.csv")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as at_work,
+    ):
+        for process in (killed, at_work):
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"begun\n"
+        killed.kill()
+        killed.wait()
+        left = sorted(path.name[:11] for path in folder.glob(".*.????????????????"))
+        assert left == [".failed.csv", ".results.cs"]
+        for part in folder.glob(".*.????????????????"):
+            os.utime(part, (part.stat().st_atime, part.stat().st_mtime - 10))
+        old = tmp_path / ".latest.0123456789abcdef"
+        old.symlink_to("nowhere")
+        os.utime(old, (1, 1), follow_symlinks=False)
+
+        write_reports(summary_of(), folder)
+
+        now = [path.name[:11] for path in folder.glob(".*.????????????????")]
+        assert now == [".failed.csv"]
+        at_work.kill()
+    assert theirs.read_text() == "mine"
+    assert not old.is_symlink()

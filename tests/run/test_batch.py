@@ -14,9 +14,9 @@ from batchconnect.lane.reconciler import MOST_SENDS, Policy
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_state import RunState
-from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
-from batchconnect.model.errors import ExitCode, LedgerError
+from batchconnect.model.errors import ExitCode, LedgerError, LedgerGoneError
 from batchconnect.model.event import (
     Draining,
     Event,
@@ -48,12 +48,14 @@ from tests.fake_service import (
     Bomb,
     FakeService,
     Fate,
+    MortalLedger,
     Seen,
     cells,
     flow_error,
     judged,
     lost,
     org,
+    parser,
     refused,
 )
 
@@ -471,6 +473,44 @@ class BrokenDisk:
         await InPlace(self.ledger).append(lines)
 
 
+async def test_a_ledger_that_is_taken_away_stops_the_run_and_not_its_report() -> None:
+    """
+    Nothing more is sent, in no lane; what was answered is written to the file that is held.
+
+    The run stays open: where the folder comes back, the same command goes on with it.
+    """
+    bench = Bench(orgs=(org("acme", rate=1), org("beta", rate=1)))
+    sheet = rows(*range(1, 31)) + rows(*range(31, 61), org="beta")
+
+    @dataclass
+    class Taken:
+        intents: int = 0
+
+        async def append(self, lines: Sequence[Line]) -> None:
+            self.intents += any(isinstance(line.entry, Sending) for line in lines)
+            if self.intents > 5 and any(isinstance(line.entry, Sending) for line in lines):
+                raise LedgerGoneError("reports/ledger.sqlite3 was removed")
+            await InPlace(bench.ledger).append(lines)
+
+    taken = Taken()
+    state = await bench.run(sheet, writer=lambda run: RunWriter(taken, run=run, clock=bench.clock))
+
+    assert code_of(state) == ExitCode.LEDGER
+    assert not state.is_closed
+    sent = len(bench.service.posts)
+    assert 0 < sent <= 5
+    assert Counter(bench.statuses(state)) == {
+        Status.CREATED: sent, Status.NOT_ATTEMPTED: 60 - sent,
+    }  # fmt: skip
+    assert "was removed" in str(state.stops)
+
+    again = await bench.run(sheet)
+
+    assert again.number == state.number
+    assert bench.statuses(again) == [Status.CREATED] * 60
+    assert bench.service.twice() == []
+
+
 async def run_on_broken_disk(bench: Bench, sheet: Rows, kind: type[object]) -> None:
     disk = BrokenDisk(bench.ledger, kind)
 
@@ -518,6 +558,24 @@ async def test_what_lanes_tell_stands_in_the_ledger() -> None:
     (counted,) = [event for event in told if isinstance(event, LaneCounted)]
     assert (counted.org, counted.created, counted.throttled) == ("acme", 1, 0)
     assert isinstance(bench.events[-1], RunFinished)
+
+
+async def test_a_clock_that_is_set_back_makes_no_negative_duration() -> None:
+    """An hour back in mid-run: nobody waits less than nothing."""
+
+    class SetBack(Bench):
+        @property
+        def clock(self) -> Clock:
+            right = super().clock
+            return replace(
+                right, now_ms=lambda: right.now_ms() - 3_600_000 * (right.monotonic_s() > 1)
+            )
+
+    bench = SetBack(service=creates(lambda seen: Fate(answered_s=5)))
+    await bench.run(rows(1))
+
+    (finished,) = bench.heard(RunFinished)
+    assert finished.duration_s == 0
 
 
 @dataclass
@@ -986,36 +1044,156 @@ async def test_two_hundred_rows_with_lost_answers_cost_one_window_for_each_round
 # Other processes ------------------------------------------------------------------------------------
 
 
-async def test_a_new_ledger_that_meets_young_markers_waits_and_lists_again() -> None:
-    """Its predecessor may have been lost in mid-run: what it sent last may still be on its way."""
+async def test_a_new_ledger_that_meets_young_markers_of_its_rows_waits_and_lists_again() -> None:
+    """Its predecessor may have been lost in mid-run; nothing more has come, so it goes on."""
+    bench = Bench()
+    bench.service.plant(judged(cells(1)))
+
+    state = await bench.run(rows(1, 2))
+
+    assert bench.statuses(state) == [Status.EXISTING, Status.CREATED]
+    assert S <= bench.service.posts[0].at < S + 5
+    assert [event.reason for event in bench.heard(LanePaused)] == ["waits_for_settle"]
+
+
+async def test_where_more_of_its_rows_come_the_lane_stops_and_sends_nothing() -> None:
+    """
+    Somebody else is at work, or a run that died is still arriving: exit 5, and what exists is told.
+
+    The next command finds what has come, and nothing comes any more.
+    """
     bench = Bench()
     bench.service.plant(judged(cells(1)))
     bench.service.plant(judged(cells(2)), applied_at=100.0, shown_at=150.0)
 
     state = await bench.run(rows(1, 2, 3))
 
-    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
-    assert S <= bench.service.posts[0].at < S + 5
-    assert [event.reason for event in bench.heard(LanePaused)] == ["waits_for_settle"]
+    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.NOT_ATTEMPTED]
+    assert [stop.code for stop in state.stops] == ["somebody_else"]
+    assert "(1, newest 80 s ago)" in state.stops[0].detail
+    assert code_of(state) == ExitCode.LEDGER
+    assert bench.service.posts == []
+
+    again = await bench.run(rows(1, 2, 3))
+
+    assert bench.statuses(again) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
+    assert code_of(again) == ExitCode.OK
+    assert bench.service.twice() == []
 
 
-async def test_a_new_ledger_stays_new_for_a_window_whatever_it_sent_elsewhere() -> None:
-    """
-    Its first process died after it had sent to another sandbox.
-
-    What its lost predecessor sent to this one may still be on its way.
-    """
+async def test_what_others_have_made_whole_needs_no_stop() -> None:
+    """All rows exist by the second look: nothing is to be sent, by nobody."""
     bench = Bench()
-    bench.service.plant(judged(cells(1, sandbox="dev")))
-    bench.service.plant(judged(cells(2, sandbox="dev")), applied_at=100.0, shown_at=150.0)
-    sheet = rows(1, 2, sandbox="dev") + rows(3)
-    await bench.run_until_crash(sheet, Bomb(), after_s=5)
-    assert len(bench.service.posts) == 1
+    bench.service.plant(judged(cells(1)))
+    bench.service.plant(judged(cells(2)), applied_at=100.0, shown_at=150.0)
 
-    state = await bench.run(sheet)
+    state = await bench.run(rows(1, 2))
+
+    assert bench.statuses(state) == [Status.EXISTING] * 2
+    assert code_of(state) == ExitCode.OK
+
+
+async def test_a_run_with_nothing_to_create_never_waits() -> None:
+    bench = Bench(rules=Rules(settle_first=True))
+    for number in (1, 2):
+        bench.service.plant(judged(cells(number)))
+
+    state = await bench.run(rows(1, 2))
+
+    assert bench.statuses(state) == [Status.EXISTING] * 2
+    assert anyio.current_time() < 5
+
+
+async def two_at_once(
+    first: Rows, second: Rows, *, rate: float = 1
+) -> tuple[Bench, Bench, list[int]]:
+    """Two people, each with a ledger of their own, the second 8 s after the first."""
+    orgs = (org("acme", rate=rate),)
+    service = FakeService()
+    one, two = Bench(service=service, orgs=orgs), Bench(service=service, orgs=orgs)
+    codes = [-1, -1]
+
+    async def begin(at: int, bench: Bench, sheet: Rows, after_s: float) -> None:
+        await anyio.sleep(after_s)
+        codes[at] = code_of(await bench.run(sheet))
+
+    async with anyio.create_task_group() as people:
+        people.start_soon(begin, 0, one, first, 0)
+        people.start_soon(begin, 1, two, second, 8)
+    return one, two, codes
+
+
+async def test_two_ledgers_over_one_sheet_double_nothing() -> None:
+    """The second one meets young rows of its own sheet, waits, finds more of them, and stops."""
+    sheet = rows(*range(1, 301))
+    one, two, codes = await two_at_once(sheet, sheet)
+
+    assert one.service.twice() == []
+    assert codes == [ExitCode.OK, ExitCode.LEDGER]
+    assert two.lines(Sending) == []
+
+
+async def test_two_sandboxes_of_one_lane_are_stopped_alike() -> None:
+    """Who creates the rows of the first one comes to those of the second later."""
+    sheet = rows(*range(1, 151)) + rows(*range(151, 301), sandbox="dev")
+    one, two, codes = await two_at_once(sheet, sheet)
+
+    assert one.service.twice() == []
+    assert codes == [ExitCode.OK, ExitCode.LEDGER]
+    assert two.lines(Sending) == []
+
+
+async def test_two_colleagues_with_two_sheets_in_one_sandbox_disturb_nobody() -> None:
+    one, two, codes = await two_at_once(rows(*range(1, 61)), rows(*range(61, 121)))
+
+    assert codes == [ExitCode.OK] * 2
+    assert len(one.service.posts) == 120
+    assert anyio.current_time() < 8 + 60 + 5
+    assert two.heard(LanePaused) == []
+
+
+async def test_an_old_copy_of_the_ledger_waits_as_a_new_one_does() -> None:
+    """What it never heard of was sent by its younger self, and may be arriving still."""
+    bench = Bench()
+    await bench.run(rows(1))
+    old = MortalLedger()
+    bench.ledger._db.backup(old._db)
+    await bench.run(rows(1, 2))
+    bench.service.plant(judged(cells(3)), applied_at=100.0, shown_at=150.0)
+
+    bench.ledger = old
+    began = anyio.current_time()
+    state = await bench.run(rows(1, 2, 3, 4))
+
+    assert code_of(state) == ExitCode.LEDGER
+    assert anyio.current_time() >= began + S
+    assert len(bench.service.posts) == 2
+
+
+async def test_a_plan_that_has_grown_old_is_looked_up_again() -> None:
+    """The lane is slow; somebody else begins with its last rows."""
+    bench = Bench(orgs=(org("acme", rate=1),))
+    for number in range(250, 301):
+        bench.service.plant(judged(cells(number)), applied_at=100.0, shown_at=100.0)
+
+    state = await bench.run(rows(*range(1, 301)))
 
     assert bench.service.twice() == []
-    assert bench.statuses(state) == [Status.EXISTING, Status.EXISTING, Status.CREATED]
+    assert code_of(state) == ExitCode.LEDGER
+    assert 240 < len(bench.service.posts) < 250
+    assert len(bench.heard(SandboxListed)) == 2
+
+
+async def test_a_sandbox_that_cannot_be_looked_up_again_is_stopped() -> None:
+    bench = Bench(orgs=(org("acme", rate=1),))
+    bench.service.choose = lambda seen: (
+        refused(502) if seen.purpose is Purpose.READ and anyio.current_time() > 5 else None
+    )
+
+    state = await bench.run(rows(*range(1, 301)))
+
+    assert [stop.code for stop in state.stops] == ["listing_failed"]
+    assert len(bench.service.posts) < 200
 
 
 async def test_old_markers_cost_a_new_ledger_nothing() -> None:
@@ -1159,6 +1337,14 @@ async def test_recreate_does_not_trust_a_listing_that_lags() -> None:
 # A rerun --------------------------------------------------------------------------------------------
 
 
+def chain_of(bench: Bench, parent: RunState, today: Rows) -> ParentRun:
+    """The parent, held against today's sheet."""
+    sheet = MemorySheet(today)
+    chain = ParentRun(bench.rows(parent))
+    chain.look_ahead(sheet, parser(sheet, bench.orgs))
+    return chain
+
+
 async def test_a_rerun_settles_the_doubt_of_a_row_that_is_gone() -> None:
     """The row cannot be sent any more, and is looked for all the same."""
     bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
@@ -1167,7 +1353,7 @@ async def test_a_rerun_settles_the_doubt_of_a_row_that_is_gone() -> None:
     assert bench.statuses(parent) == [Status.IN_DOUBT, Status.CREATED]
 
     bench.policy = Policy()
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert {Status.CREATED, Status.NOT_ATTEMPTED} == set(bench.statuses(state))
@@ -1180,7 +1366,7 @@ async def test_a_rerun_inherits_what_is_done_though_its_row_is_gone() -> None:
     parent = await bench.run(rows(1, 2))
     assert bench.statuses(parent) == [Status.CREATED, Status.FAILED]
 
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert bench.statuses(state) == [Status.CREATED] * 2
@@ -1194,7 +1380,7 @@ async def test_a_rerun_finds_the_doubt_of_a_row_that_is_gone() -> None:
     parent = await bench.run(rows(1, 2), stop=stop)
     bench.on_event = lambda event: None
 
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     state = await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, resumed=None)
 
     assert bench.statuses(state) == [Status.CREATED] * 2
@@ -1205,7 +1391,7 @@ async def test_a_broken_disk_under_an_orphan_ends_the_run() -> None:
     bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
     bench.policy = Policy(on_doubt=OnDoubt.HOLD)
     parent = await bench.run(rows(1, 2))
-    chain = ParentRun(bench.rows(parent))
+    chain = chain_of(bench, parent, rows(2))
     disk = BrokenDisk(bench.ledger, Doubted)
 
     def writer(run: int) -> RunWriter:

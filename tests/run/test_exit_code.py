@@ -1,4 +1,4 @@
-"""One exit code for a run; where several hold, 130/143, 7, 6, 4, 8 in that order."""
+"""One exit code for a run; where several hold, 130/143, 3, 5, 7, 6, 4, 8 in that order."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Status
 from batchconnect.run.exit_code import (
     INTERRUPTED,
+    LEDGER_GONE,
     MAX_FAILURES,
     MAX_ROWS,
     REJECTED_ROWS,
@@ -29,6 +30,7 @@ def judge(
     without_turn: int = 0,
     reason: str = "",
     refused: bool = False,
+    somebody_else: bool = False,
     swept: Swept | None = None,
 ) -> ExitCode:
     return exit_code(
@@ -39,6 +41,7 @@ def judge(
         ),
         reason=reason,
         every_lane_refused=refused,
+        somebody_else=somebody_else,
         swept=swept,
     )
 
@@ -117,3 +120,10 @@ def test_an_interruption_wins_over_all(reason: str, code: ExitCode) -> None:
 
     assert judge(*everything, reason=reason, refused=True, swept=DUPLICATED) == code
     assert judge(reason=reason) == code
+
+
+def test_a_run_that_is_not_alone_or_lost_its_ledger_is_exit_5() -> None:
+    """Before all but an interruption: who reads the code has to look at the ledger first."""
+    assert judge(CREATED, NOT_ATTEMPTED, somebody_else=True, refused=True) == ExitCode.LEDGER
+    assert judge(CREATED, IN_DOUBT, reason=LEDGER_GONE) == ExitCode.LEDGER
+    assert judge(NOT_ATTEMPTED, reason=INTERRUPTED, somebody_else=True) == ExitCode.INTERRUPTED

@@ -7,7 +7,7 @@ import pytest
 from batchconnect.ledger.entry import Line, RunEnded, RunOpened
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.errors import UsageError
-from batchconnect.run.history import find_run, open_run, run_in_doubt, run_states, summary_of
+from batchconnect.run.history import find_run, run_in_doubt, run_states, summary_of
 
 
 def opened(run_id: str, sheet: str = "sha", parent: str | None = None) -> RunOpened:
@@ -80,29 +80,6 @@ def test_what_is_not_there_is_told(ledger: SqliteLedger) -> None:
         find_run(ledger, None)
     with pytest.raises(UsageError, match="no run is called x"):
         find_run(ledger, "x")
-
-
-def test_an_open_run_over_the_same_sheet_goes_on(ledger: SqliteLedger) -> None:
-    """Only the newest, only if it was not closed, and only of the same content."""
-    first = begin(ledger, "20260101-a", sheet="one")
-    end(ledger, first, closed=False)
-    second = begin(ledger, "20260102-b", sheet="two")
-    end(ledger, second)
-
-    found = open_run(ledger, "one")
-
-    assert found is not None
-    assert found.opened.run_id == "20260101-a"
-    assert open_run(ledger, "two") is None
-    assert open_run(ledger, "three") is None
-
-
-def test_a_rerun_is_no_run_to_go_on_with(ledger: SqliteLedger) -> None:
-    """It goes on by itself, under `rerun`."""
-    end(ledger, begin(ledger, "20260101-a"))
-    end(ledger, begin(ledger, "20260102-b", parent="20260101-a"), closed=False)
-
-    assert open_run(ledger, "sha") is None
 
 
 def test_without_doubts_the_newest_run_is_meant(ledger: SqliteLedger) -> None:

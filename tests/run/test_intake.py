@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from batchconnect.ledger.codec import encode
-from batchconnect.ledger.entry import Line, RowPlanned, Settled
+from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Settled
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.column import Column
@@ -17,6 +17,7 @@ from batchconnect.model.outcome import Created, InDoubt, Outcome, Rejected
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import NOT_SELECTED, CarriedOver, CarryOver, Intake, Skipped
 from batchconnect.run.intake import examine, take_in
+from batchconnect.run.same_run import Identity
 from batchconnect.sheet import MemorySheet, Sheet
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.source import MemorySource
@@ -83,6 +84,9 @@ def parser(sheet: Sheet) -> Callable[[Row], BaseConnection | Rejected]:
     )
 
 
+OPENED = RunOpened(run_id="r", sheets=("clients.csv",), sheet_sha256="")
+
+
 async def surveyed(
     sheet: Sheet,
     *,
@@ -101,6 +105,7 @@ async def surveyed(
             is_selected=is_selected,
             carry_over=carry_over,
             is_stopped=is_stopped,
+            identity=Identity(OPENED),
         )
     return found, pages
 

@@ -9,8 +9,14 @@ import pytest
 
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
-from batchconnect.transport.ims import Authorized, SignInError, Token
-from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.ims import Authorized, Signed, SignInError, Token
+from batchconnect.transport.interface import (
+    Purpose,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+)
 from batchconnect.transport.retry import Patience, Retrying, RetryPolicy, passing
 from batchconnect.transport.stop import StopSignal
 
@@ -124,11 +130,12 @@ async def test_a_stale_token_is_refreshed_once_however_many_met_it() -> None:
     """Twenty rows hear that token 1 is stale; IMS gives token 2, once."""
     ims = Ims(latency_s=1)
     token = Token(ORG, ims)
-    stale = await token.current()
+    await token.current()
     fresh: list[Secret] = []
 
     async def row() -> None:
-        fresh.append(await token.refresh(stale))
+        token.drop(1)
+        fresh.append(await token.current())
 
     async with anyio.create_task_group() as group:
         for _ in range(20):
@@ -142,8 +149,9 @@ async def test_a_ready_token_is_never_fetched_or_refreshed() -> None:
     """What was handed in is all there is: its 401013 goes up."""
     ims, ready = Ims(), Secret("ready-made")
     token = Token(Org(key="a", org_id="A@AdobeOrg", client_id="c", access_token=ready), ims)
+    token.drop(token.number)
 
-    assert (ready, ready) == (await token.current(), await token.refresh(ready))
+    assert (ready, ready, False) == (await token.current(), token.alive(), token.is_renewable)
     assert not ims.requests
 
 
@@ -288,12 +296,15 @@ class Gateway:
         return Response(status=201 if good else 401)
 
 
-def authorized(gateway: Gateway, ims: Ims, stop: StopSignal | None = None) -> Authorized:
+def authorized(
+    gateway: Transport, ims: Ims, stop: StopSignal | None = None, *, org: Org = ORG
+) -> Authorized:
+    token, stop = Token(org, ims), stop or StopSignal()
     return Authorized(
-        gateway,
-        Token(ORG, ims),
+        Signed(gateway, token, stop=stop),
+        token,
         is_stale=lambda response: response.status == 401,
-        stop=stop or StopSignal(),
+        stop=stop,
     )
 
 
@@ -317,6 +328,7 @@ async def test_a_stale_token_costs_one_refresh_and_one_more_try() -> None:
     answer = await authorized(gateway, ims).send(CREATE)
 
     assert (answer.status, answer.attempts, len(ims.requests)) == (201, 2, 2)
+    assert answer.token_refused
 
 
 async def test_a_fresh_token_that_is_stale_again_goes_up() -> None:
@@ -328,23 +340,46 @@ async def test_a_fresh_token_that_is_stale_again_goes_up() -> None:
 
 
 async def test_a_second_try_that_gets_no_answer_says_what_its_own_trace_saw() -> None:
-    """The first was refused, so only the second decides whether it is in doubt."""
+    """And that a token was refused on the way."""
     gateway = Gateway(error=TransportError("timeout", sent=True))
     with pytest.raises(TransportError) as caught:
         await authorized(gateway, Ims()).send(CREATE)
 
     assert (caught.value.sent, caught.value.attempts) == (True, 2)
+    assert caught.value.token_refused
 
 
 async def test_a_ready_token_that_is_stale_goes_up_at_once() -> None:
     """There is nothing to refresh, so nothing is tried twice."""
     gateway = Gateway()
     org = Org(key="a", org_id="A@AdobeOrg", client_id="c", access_token=Secret("ready"))
-    ring = Authorized(
-        gateway, Token(org, Ims()), is_stale=lambda r: r.status == 401, stop=StopSignal()
-    )
+    answer = await authorized(gateway, Ims(), org=org).send(CREATE)
 
-    assert ((await ring.send(CREATE)).status, len(gateway.requests)) == (401, 1)
+    assert (answer.status, answer.token_refused, len(gateway.requests)) == (401, True, 1)
+
+
+async def test_a_second_refusal_stands_only_if_its_token_was_fetched_after_the_first() -> None:
+    """Another request fetched token 2 before our first refusal came: old as well, it gives way to token 3."""
+    ims = Ims()
+    token = Token(ORG, ims)
+    seen: list[str] = []
+
+    class Slow:
+        async def send(self, request: Request) -> Response:
+            seen.append(bearer := request.headers["Authorization"])
+            if len(seen) == 1:
+                token.drop(1)  # what another request met
+                await token.current()
+            return Response(status=201 if bearer == "Bearer token-3" else 401)
+
+    stop = StopSignal()
+    ring = Authorized(
+        Signed(Slow(), token, stop=stop), token, is_stale=lambda r: r.status == 401, stop=stop
+    )
+    answer = await ring.send(CREATE)
+
+    assert seen == ["Bearer token-1", "Bearer token-2", "Bearer token-3"]
+    assert (answer.status, answer.attempts, answer.token_refused) == (201, 3, True)
 
 
 async def test_without_a_token_nothing_is_sent() -> None:

@@ -8,7 +8,13 @@ from random import Random
 import anyio
 import pytest
 
-from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.interface import (
+    Purpose,
+    Request,
+    Response,
+    StoppedError,
+    TransportError,
+)
 from batchconnect.transport.load import Signal
 from batchconnect.transport.retry import (
     Again,
@@ -185,11 +191,49 @@ async def test_a_read_has_five_attempts() -> None:
 
 @pytest.mark.anyio
 async def test_a_read_is_tried_no_longer_than_the_policy_says() -> None:
-    """Attempts and total time are both bounded."""
-    service = Scripted(Response(status=503, headers={"retry-after": "60"}))
-    answer = await retrying(service, policy=RetryPolicy(total_s=100)).send(READ)
+    """Attempts and total time are both bounded; what the service asks for is waited for whole."""
+    service = Scripted(Response(status=503))
+    answer = await retrying(service, policy=RetryPolicy(base_s=40, total_s=100)).send(READ)
+    assert (answer.status, answer.attempts) == (503, 4)
 
-    assert (answer.status, answer.attempts) == (503, 2)
+    asking = Scripted(Response(status=503, headers={"retry-after": "60"}))
+    answer = await retrying(asking, policy=RetryPolicy(total_s=100)).send(READ)
+    assert (answer.status, answer.attempts) == (503, 5)
+
+
+@pytest.mark.anyio
+async def test_a_wait_up_to_the_patience_is_waited_for_whole() -> None:
+    """Forty minutes asked, forty minutes waited, then the row is created."""
+    service = Scripted(Response(status=429, headers={"retry-after": "2400"}), OK)
+    answer = await retrying(service, patience_s=2400).send(CREATE)
+
+    assert (answer.status, answer.throttled) == (OK.status, 1)
+    assert 2400 <= waits(service.seen)[0] <= 2401
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("request_", [CREATE, READ])
+async def test_a_wait_beyond_the_patience_stops_the_lane_at_once(request_: Request) -> None:
+    """Nobody sits it out: what was refused, and what waits, gives up unsent."""
+    stop, start = StopSignal(), anyio.current_time()
+    service = Scripted(Response(status=429, headers={"retry-after": "2400"}))
+    ring = retrying(service, patience_s=2399, stop=stop)
+    with pytest.raises(StoppedError) as caught:
+        await ring.send(request_)
+
+    assert (caught.value.code, caught.value.sent) == ("banned_until", False)
+    assert (anyio.current_time() - start, len(service.seen)) == (0, 1)
+    assert {stop.code(purpose) for purpose in Purpose} == {"banned_until"}
+
+
+@pytest.mark.anyio
+async def test_a_create_in_doubt_stays_so_where_its_answer_stops_the_lane() -> None:
+    """A 503 may have been applied, whatever else it asks."""
+    stop = StopSignal()
+    service = Scripted(Response(status=503, headers={"retry-after": "2400"}))
+    answer = await retrying(service, patience_s=900, stop=stop).send(CREATE)
+
+    assert (answer.status, stop.code(Purpose.CREATE)) == (503, "banned_until")
 
 
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""The four rings together: retry > authorize > pace > wire. The order is behaviour."""
+"""The five rings together: retry > authorize > pace > sign > wire. The order is behaviour."""
 
 from itertools import pairwise
 from random import Random
@@ -8,7 +8,7 @@ import pytest
 
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
-from batchconnect.transport.ims import Authorized, Token
+from batchconnect.transport.ims import Authorized, Signed, Token
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
@@ -59,12 +59,12 @@ async def test_every_try_pays_the_toll_and_every_row_is_created_once() -> None:
     limiter = RateLimiter(org=ORG.key, host="h", rng=rng, rate=10)
     patience = Patience()
     sign_in = Retrying(platform, RetryPolicy(), on=passing, rng=rng, patience=patience, stop=stop)
-    paced = RateLimited(platform, limiter, slots=slots, judge=judge, stop=stop)
-    signed = Authorized(
-        paced, Token(ORG, sign_in), is_stale=lambda answer: answer.status == 401, stop=stop
-    )
+    token = Token(ORG, sign_in)
+    signed = Signed(platform, token, stop=stop)
+    paced = RateLimited(signed, limiter, slots=slots, judge=judge, stop=stop)
+    authorized = Authorized(paced, token, is_stale=lambda answer: answer.status == 401, stop=stop)
     ring = Retrying(
-        signed, RetryPolicy(), on=not_applied(judge), rng=rng, patience=patience, stop=stop
+        authorized, RetryPolicy(), on=not_applied(judge), rng=rng, patience=patience, stop=stop
     )
     answers: list[Response] = []
 
@@ -86,6 +86,73 @@ async def test_every_try_pays_the_toll_and_every_row_is_created_once() -> None:
     assert sum(answer.attempts for answer in answers) == len(platform.seen) == limiter.counted.sent
     assert sum(answer.throttled for answer in answers) == limiter.counted.throttled
     assert (slots.borrowed_tokens, limiter.in_flight) == (0, 0)
+
+
+class ShortLived:
+    """Gives out tokens that it takes for four seconds, says what it likes of it, and pauses everybody once."""
+
+    def __init__(self, *, said_s: float) -> None:
+        self.said_s = said_s
+        self.given: dict[str, float] = {}
+        self.refused = self.created = 0
+        self.is_paused = False
+
+    async def send(self, request: Request) -> Response:
+        now = anyio.current_time()
+        if request.purpose is Purpose.TOKEN:
+            name = f"t{len(self.given)}"
+            self.given[name] = now
+            body = f'{{"access_token":"{name}","expires_in":{self.said_s}}}'
+            return Response(status=200, body=body.encode())
+        await anyio.sleep(0.1)
+        if not self.is_paused and self.created == 3:
+            self.is_paused = True
+            return Response(status=429, headers={"retry-after": "6"})
+        if now - self.given[request.headers["Authorization"].removeprefix("Bearer ")] > 4:
+            self.refused += 1
+            return Response(status=401)
+        self.created += 1
+        return Response(status=201)
+
+
+@pytest.mark.parametrize("said_s", [4, 86399])
+async def test_a_pause_longer_than_a_tokens_life_stops_nobody(said_s: float) -> None:
+    """Retry-After 6, tokens of 4 s: each request bears a token of now, so none is refused twice."""
+    platform, stop, rng = ShortLived(said_s=said_s), StopSignal(), Random(3)
+    token = Token(ORG, platform)
+    limiter = RateLimiter(org=ORG.key, host="h", rng=rng, rate=2)
+    paced = RateLimited(
+        Signed(platform, token, stop=stop),
+        limiter,
+        slots=anyio.CapacityLimiter(8),
+        judge=judge,
+        stop=stop,
+    )
+    ring = Retrying(
+        Authorized(paced, token, is_stale=lambda answer: answer.status == 401, stop=stop),
+        RetryPolicy(),
+        on=not_applied(judge),
+        rng=rng,
+        patience=Patience(),
+        stop=stop,
+    )
+    answers: list[Response] = []
+
+    async def row() -> None:
+        answers.append(
+            await ring.send(
+                Request(purpose=Purpose.CREATE, method="POST", url="https://h/connections")
+            )
+        )
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(row)
+
+    assert [answer.status for answer in answers] == [201] * 20
+    assert platform.is_paused
+    assert sum(answer.token_refused for answer in answers) == platform.refused
+    assert (platform.refused == 0) == (said_s == 4)
 
 
 class Breaking(RateLimiter):
@@ -115,10 +182,12 @@ async def test_what_was_surely_not_applied_and_waits_again_has_not_left(breaks_a
     org = Org(key="acme", org_id="ABC@AdobeOrg", client_id="c", access_token=Secret("ready-token"))
     limiter = Breaking(org=org.key, host="h", rng=rng, rate=10)
     limiter.breaks_at = breaks_at
-    paced = RateLimited(Gateway(), limiter, slots=anyio.CapacityLimiter(1), judge=judge, stop=stop)
-    signed = Authorized(paced, Token(org, Gateway()), is_stale=lambda answer: False, stop=stop)
+    token = Token(org, Gateway())
+    signed = Signed(Gateway(), token, stop=stop)
+    paced = RateLimited(signed, limiter, slots=anyio.CapacityLimiter(1), judge=judge, stop=stop)
+    authorized = Authorized(paced, token, is_stale=lambda answer: False, stop=stop)
     ring = Retrying(
-        signed, RetryPolicy(), on=not_applied(judge), rng=rng, patience=Patience(), stop=stop
+        authorized, RetryPolicy(), on=not_applied(judge), rng=rng, patience=Patience(), stop=stop
     )
     request = Request(purpose=Purpose.CREATE, method="POST", url="https://h/connections")
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from batchconnect.ledger.entry import Line
+from batchconnect.ledger.entry import Line, RunOpened
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.column import Column
 from batchconnect.model.org import Org
@@ -18,6 +18,7 @@ from batchconnect.model.outcome import Problem, Rejected
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import Intake
 from batchconnect.run.intake import Parse, examine, take_in
+from batchconnect.run.same_run import Identity
 from batchconnect.sheet import MemorySheet, Sheet, open_sheet
 from batchconnect.sheet.template import is_template_row, render_csv
 from batchconnect.validation.connection import BaseConnection, parse
@@ -118,6 +119,7 @@ def accounted(
             judge,
             ledger=RunWriter(lines, run=1, clock=CLOCK),
             known=known,
+            identity=Identity(RunOpened(run_id="r", sheets=("rows",), sheet_sha256="")),
             fast_scan=fast_scan,
         )
     )

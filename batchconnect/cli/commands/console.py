@@ -1,9 +1,11 @@
 """
 What a command says, and where: results on stdout, messages on stderr.
 
-A closed stdout or stderr never ends a command: the work goes on, and the ledger and the report tell it.
+A closed stdout or stderr never ends a command: the work goes on, and the ledger and the report tell it. A
+result that could not be written whole (a full device) is said on stderr, and no such command ends with 0.
 """
 
+import errno
 import json
 import os
 import sys
@@ -14,7 +16,27 @@ from typing import Any, TextIO
 import orjson
 
 from batchconnect.cli.options import OutputOptions
+from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
+
+_READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
+"""Of a pipe, a descriptor or a terminal that was closed."""
+
+
+class ResultError(BatchConnectError):
+    """
+    The result could not be written; the work itself is done.
+
+    Args:
+        why: What the system says.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the result could not be written to stdout: {why}",
+            hint="The work is done, and what was sent stands in the ledger: `batchconnect status` and"
+            " `batchconnect report` tell it.",
+        )
 
 
 class Console:
@@ -41,11 +63,19 @@ class Console:
             self.say(f"warning: {escape_control(text)}")
 
     def result(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:
-        """The result: the document with `--json`, else the lines for a person."""
+        """
+        The result: the document with `--json`, else the lines for a person.
+
+        Raises:
+            ResultError: It could not be written whole. A reader who has gone away is no such case.
+        """
         if self.json:
-            _write(sys.stdout, _json(document, sys.stdout.encoding or "utf-8"))
+            text = _json(document, sys.stdout.encoding or "utf-8")
         else:
-            _write(sys.stdout, "".join(f"{line}\n" for line in lines))
+            text = "".join(f"{line}\n" for line in lines)
+        why = _write(sys.stdout, text)
+        if why is not None:
+            raise ResultError(why)
 
 
 def _json(document: Mapping[str, Any], encoding: str) -> str:
@@ -64,14 +94,18 @@ def _json(document: Mapping[str, Any], encoding: str) -> str:
     return text
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO, text: str) -> str | None:
+    """Why it could not be written, if it could not and somebody should know."""
     try:
         stream.write(text)
         stream.flush()
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
-        _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
-    except (OSError, ValueError):
-        # The reader is gone. What Python flushes at its end must not fail either.
+        return _write(stream, text.encode(encoding, "backslashreplace").decode(encoding))
+    except (OSError, ValueError) as error:
+        # What Python flushes at its end must not fail either.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if isinstance(error, OSError) and error.errno not in _READER_IS_GONE:
+            return error.strerror or type(error).__name__
+    return None

@@ -9,6 +9,7 @@ from functools import partial
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.flow_service import Spec, Unreadable
@@ -44,10 +45,11 @@ def run(output: OutputOptions, given: Given) -> int:
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
-    found = anyio.run(
-        partial(_check_all, settings, options, given.options.sandbox),
-        backend_options={"use_uvloop": sys.platform != "win32"},
-    )
+    with ending_at_once():
+        found = anyio.run(
+            partial(_check_all, settings, options, given.options.sandbox),
+            backend_options={"use_uvloop": sys.platform != "win32"},
+        )
     console.result(
         {"orgs": [_document(checked) for checked in found]},
         [line for checked in found for line in _lines(checked)] or [_none(options)],

@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     options_of,
     place_flags,
@@ -40,10 +41,11 @@ def run(
     options = options_of(settings, given)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
-        found = anyio.run(
-            partial(_look, opened, settings, options),
-            backend_options={"use_uvloop": sys.platform != "win32"},
-        )
+        with ending_at_once():
+            found = anyio.run(
+                partial(_look, opened, settings, options),
+                backend_options={"use_uvloop": sys.platform != "win32"},
+            )
     console.result(
         _document(found, options),
         _lines(found, options, following=_next(found, options, settings, sheet, given)),

@@ -25,7 +25,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.engine import settle
-from batchconnect.run.places import home_of
+from batchconnect.run.places import home_of, try_places
 from batchconnect.settings import Settings
 
 
@@ -41,6 +41,7 @@ def run(
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     warn_of_places(options, settings, console)
+    console.warn(try_places(options))
     observer = RunObserver(options=options, output=output, log_json=False, console=console)
     summary = anyio.run(
         partial(_carry_out, run_id, settings, options, observer),

@@ -9,11 +9,11 @@ from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.escape import escape_control
-from batchconnect.reports import write_reports
+from batchconnect.reports import ReportError, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history import find_run, summary_of
 from batchconnect.run.opened_ledger import is_in_use
-from batchconnect.run.org_report import folder_name, orgs_of, summary_of_org
+from batchconnect.run.org_report import folders_of, summary_of_org
 from batchconnect.run.places import home_of
 
 BY_ORG = "by-org"
@@ -46,15 +46,20 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None, by_org: bool
 
 
 def _write_by_org(ledger: LedgerReader, state: RunState, home: Path) -> dict[str, Path]:
-    """One folder per org; two orgs whose names make one folder name get a number."""
+    """
+    One folder per org; one that cannot be written keeps none of the others back.
+
+    Raises:
+        ReportError: Files of some could not be written.
+    """
     folders: dict[str, Path] = {}
-    for org in orgs_of(ledger, state):
-        name = folder_name(org)
-        folder = home / state.opened.run_id / BY_ORG / name
-        number = 1
-        while folder in folders.values():
-            number += 1
-            folder = folder.with_name(f"{name}-{number}")
-        write_reports(summary_of_org(ledger, state, org), folder, is_run=False)
-        folders[org] = folder
+    failed: dict[Path, str] = {}
+    for org, name in folders_of(ledger, state).items():
+        folders[org] = home / state.opened.run_id / BY_ORG / name
+        try:
+            write_reports(summary_of_org(ledger, state, org), folders[org], is_run=False)
+        except ReportError as error:
+            failed |= error.failed
+    if failed:
+        raise ReportError(failed, {})
     return folders

@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, ResultError
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     options_of,
@@ -40,7 +40,7 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of, ledger_path_of
+from batchconnect.run.places import home_of, ledger_path_of, try_places
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
@@ -63,6 +63,7 @@ def run(
     options = options_of(settings, given)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
+        console.warn(try_places(options))
         observer = RunObserver(
             options=options, output=output, log_json=given.log_json, console=console
         )
@@ -90,8 +91,14 @@ def run(
     lines = closing_lines(
         summary, folder=home_of(options) / summary.opened.run_id, next_command=again
     )
-    console.result(observer.document, [*observer.problems, *lines])
-    return int(summary.exit_code or 0)
+    code = int(summary.exit_code or 0)
+    try:
+        console.result(observer.document, [*observer.problems, *lines])
+    except ResultError as error:
+        if not code:
+            raise
+        console.say(f"error: {error.message}")
+    return code
 
 
 class RunObserver:

@@ -1,9 +1,18 @@
-"""Ctrl-C and SIGTERM: the first asks the run to end in good order, the second ends it at once."""
+"""
+Ctrl-C and SIGTERM: the first asks a run to end in good order, the second ends it at once.
 
+A command that only reads has nothing to put in order, so it ends at the first.
+"""
+
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import anyio
 
+from batchconnect.model.errors import ExitCode
 from batchconnect.run.exit_code import INTERRUPTED, TERMINATED
 from batchconnect.run.stop import Stop
 
@@ -12,6 +21,26 @@ _SIGNALS = [
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if (signum := getattr(signal, name, None)) is not None
 ]
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """
+    Let a signal end the process where it is, whatever it waits for: for commands that only read.
+
+    Not left to the system's default, which the first process of a container does not have.
+    """
+    before = {signum: signal.signal(signum, _end) for signum in _SIGNALS}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _end(signum: int, _frame: FrameType | None) -> None:
+    # No exception, which a loop in between might take for its own, and no thread is waited for.
+    os._exit(ExitCode.INTERRUPTED if signum == signal.SIGINT else ExitCode.TERMINATED)
 
 
 async def watch_signals(stop: Stop, *, drain_s: float) -> None:

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, final
 
+from batchconnect.model.file_mode import set_mode
+
 MODE = 0o600
 
 OnTrouble = Callable[[str], None]
@@ -36,7 +38,7 @@ def open_file(path: Path) -> BinaryIO:
         if not stat.S_ISREG(status.st_mode):
             raise OSError("it is not a plain file")  # noqa: TRY301  # told as the system's own are
         if os.name == "posix":  # pragma: no branch - Windows has no modes to set
-            os.fchmod(handle, MODE)
+            set_mode(handle, MODE)
         # A process that was killed in mid-line must not spoil the first line of the next one.
         if status.st_size:
             os.lseek(handle, -1, os.SEEK_END)

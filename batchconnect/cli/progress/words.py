@@ -1,6 +1,6 @@
 """What progress says in plain words: the messages of a run, and its state in one line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -38,6 +38,8 @@ from batchconnect.model.outcome import (
     Status,
 )
 
+_MOST_LEFT_OPEN: Final = 3
+"""Open runs that are named; the newest come first."""
 _PAUSES: Final = {
     "retry_after": "asked by the service",
     "throttled": "too many requests",
@@ -62,6 +64,8 @@ _MOST_NAMED: Final = 3
 _SECONDS_UP_TO: Final = 600
 _ESTIMATE_IN_SECONDS_UP_TO: Final = 120
 _HOUR_S: Final = 3600
+_LONG_PAUSE_S: Final = 60
+"""Seconds from which on a pause that the service asks for has a message of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,11 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case SheetWarned() | CellsWarned() | Planned() | Swept():
+            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted():
                 return _of_run(event)
             case FaultMet():
                 return self._fault(event)
-            case Settling() | RunStarted() | LaneCounted() | RunFinished():
+            case Settling() | LaneCounted() | RunFinished():
                 return None
             case _:
                 assert_never(event)
@@ -140,6 +144,9 @@ class Messages:
                 f"{event.org}: waits {wait} before it sends to one sandbox:"
                 " what was sent to it lately may still show up"
             )
+        if event.reason == "retry_after" and event.pause_s >= _LONG_PAUSE_S:
+            wait = duration(event.pause_s)
+            return Message(f"{event.org}: the service asks to be left alone for {wait}")
         key = (event.org, event.reason)
         if event.reason not in _OUTAGES or key in self._outages:
             return None
@@ -183,8 +190,10 @@ _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
 
 
-def _of_run(event: Planned | Swept | CellsWarned | SheetWarned) -> Message:
+def _of_run(event: RunStarted | Planned | Swept | CellsWarned | SheetWarned) -> Message | None:
     match event:
+        case RunStarted(left_open=left):
+            return _left_open(left) if left else None
         case Planned():
             return _planned(event)
         case Swept():
@@ -332,3 +341,12 @@ def duration(seconds: float, *, seconds_up_to: float = _SECONDS_UP_TO) -> str:
         return f"{seconds:.0f} s"
     hours, rest = divmod(round(seconds), _HOUR_S)
     return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min"
+
+
+def _left_open(runs: Sequence[str]) -> Message:
+    """Runs of the same sheet that are still to be gone on with; this command is none of them."""
+    listed = "".join(f"\n  {run}" for run in runs[:_MOST_LEFT_OPEN])
+    return Message(
+        "the rows of this command are other ones than those of an open run over the same sheet, so "
+        f"this is a new run; what goes on with the open one:{listed}"
+    )

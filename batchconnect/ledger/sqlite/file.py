@@ -10,13 +10,14 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import orjson
 
-from batchconnect.model.errors import LedgerError, LedgerInUseError
+from batchconnect.model.errors import LedgerError, LedgerGoneError, LedgerInUseError
+from batchconnect.model.file_mode import set_mode
 
 if sys.platform != "win32":  # pragma: no branch - there SQLite's own lock has to do
     import fcntl
@@ -25,6 +26,8 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "9p", "afs"}
 )
 _AN_INSTANT_S = 0.05
+_LONGEST_TOLD = 4096
+"""Bytes of the lock's file that are read: who holds it."""
 _SYNCED_FOLDERS = (
     "dropbox",
     "onedrive",
@@ -39,10 +42,54 @@ _SYNCED_FOLDERS = (
 )
 
 
+class HeldFile:
+    """
+    A file that this process relies on, and whether it is still what its path leads to.
+
+    Args:
+        path: Where it is.
+        is_same: Where the path leads to another device or inode: whether that is the same file all the
+            same, by what is read from it. Some mounts number their files anew.
+    """
+
+    def __init__(self, path: Path, is_same: Callable[[], bool]) -> None:
+        self._path = os.fspath(path)
+        self._is_same = is_same
+        self._identity = _identity(path.stat())
+
+    def check(self) -> None:
+        """
+        Look again.
+
+        Raises:
+            LedgerGoneError: It was removed, moved, or replaced.
+        """
+        try:
+            now = _identity(os.stat(self._path))  # noqa: PTH116 - asked before every group of intents
+        except OSError as error:
+            raise self._gone(error.strerror or "it cannot be looked at") from None
+        if now != self._identity and not self._is_same():
+            raise self._gone("another file is there")
+
+    def _gone(self, why: str) -> LedgerGoneError:
+        return LedgerGoneError(
+            f"{self._path} was removed, moved or replaced during the run ({why})",
+            hint="Nothing more was sent. Put the folder back as it was, then give the same command again; "
+            "where that cannot be, wait the settle window before a new ledger begins.",
+        )
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
 @contextmanager
-def locked(ledger: Path, *, about: dict[str, str]) -> Iterator[None]:
+def locked(ledger: Path, *, about: dict[str, str]) -> Iterator[HeldFile]:
     """
     Hold the ledger's lock.
+
+    Yields:
+        The lock's file, to be looked at again while it is relied on.
 
     Args:
         ledger: The ledger's path; the lock is a file of the same name plus `.lock`.
@@ -69,9 +116,17 @@ def locked(ledger: Path, *, about: dict[str, str]) -> Iterator[None]:
             os.ftruncate(descriptor, 0)
             # A file's name may hold what is no text: then a `?` stands for it.
             os.pwrite(descriptor, told.encode(errors="replace"), 0)
-        yield
+        yield HeldFile(path, lambda: _reads_alike(path, descriptor))
     finally:
         os.close(descriptor)
+
+
+def _reads_alike(path: Path, descriptor: int) -> bool:
+    """Whether a path leads to what a descriptor has; who holds the lock stands in it."""
+    try:
+        return path.read_bytes() == os.pread(descriptor, _LONGEST_TOLD, 0) != b""
+    except OSError:
+        return False
 
 
 def _take(descriptor: int, ledger: Path) -> None:
@@ -117,7 +172,7 @@ def is_held(ledger: Path) -> bool:
 
 def _holder(descriptor: int) -> str:
     try:
-        told = orjson.loads(os.pread(descriptor, 4096, 0))
+        told = orjson.loads(os.pread(descriptor, _LONGEST_TOLD, 0))
         return ", ".join(f"{word} {value}" for word, value in told.items())
     except (OSError, ValueError, AttributeError):
         return "another process"
@@ -159,7 +214,7 @@ def make_private(path: Path) -> None:
     # NOTE: by path. Closing a descriptor of the file would end the locks that SQLite holds on it.
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).chmod(0o600)
+            set_mode(path.with_name(path.name + suffix), 0o600)
 
 
 def place_warning(path: Path, mounts: str | None = None) -> str | None:

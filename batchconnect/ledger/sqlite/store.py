@@ -5,21 +5,24 @@ SQLite, WAL, `synchronous=FULL`: when `append` returns, the lines survive a powe
 changed or removed (triggers see to it), so every state, and every report, is a fold over them.
 """
 
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from uuid import uuid4
 
 from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
 from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
 from batchconnect.ledger.row_state import RowState, fold
-from batchconnect.ledger.sqlite.file import make_or_check, make_private
+from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
 from batchconnect.ledger.sqlite.migrations import VERSION, migrate
 from batchconnect.model.errors import LedgerError
 
@@ -59,6 +62,7 @@ class SqliteLedger:
         host: Platform host whose connections it accounts for; another one is refused.
         simulated: Whether it belongs to the simulator; the other mode is refused.
         read_only: For `runs`, `status`, `report`: needs no lock, and creates nothing.
+        lock: The lock that its holder relies on, and looks at again before each intent.
 
     Raises:
         LedgerError: The file is corrupt, of a newer version, foreign, a symlink, or not writable.
@@ -71,8 +75,10 @@ class SqliteLedger:
         host: str | None = None,
         simulated: bool = False,
         read_only: bool = False,
+        lock: HeldFile | None = None,
     ) -> None:
         self.name = str(path)
+        self._held: list[HeldFile] = [] if lock is None else [lock]
         self._read_only = read_only
         self._mutex = threading.RLock()
         self._noted: set[str] = set()
@@ -91,6 +97,8 @@ class SqliteLedger:
                 # Only now: what is not ours, or of a newer version, is kept byte for byte.
                 if not read_only:
                     self._make_ours(belongs)
+                    if self.name != MEMORY:
+                        self._held.append(HeldFile(Path(path), self._is_at_its_path))
             except BaseException:
                 self._db.close()
                 raise
@@ -119,10 +127,15 @@ class SqliteLedger:
             Number of the last line. A `RunOpened` line gets its own number as its run.
 
         Raises:
-            LedgerError: The disk is full, or the file is gone; nothing of it is written.
+            LedgerGoneError: There is an intent among them, and the ledger or its lock is no longer where it
+                was; nothing of it is written. Without an intent, lines go into the file that is held.
+            LedgerError: The disk is full; nothing of it is written.
         """
         if not lines:
             return 0
+        if any(isinstance(line.entry, Sending) for line in lines):
+            for held in self._held:
+                held.check()
         with self._mutex, _translated(self.name), _transaction(self._db):
             last = self._insert([self._values(line) for line in lines])
             new = {word_of(line.entry) for line in lines} - self._noted
@@ -225,6 +238,19 @@ class SqliteLedger:
             found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_INTENT} LIMIT 1").fetchone()
         return found is not None
 
+    def _is_at_its_path(self) -> bool:
+        """Whether its path leads to the ledger that is open, by its own id and its last line."""
+        try:
+            with closing(_connect(self.name, read_only=True)) as there, self._mutex:
+                return self._names_itself(there) == self._names_itself(self._db)
+        except sqlite3.Error:
+            return False
+
+    def _names_itself(self, db: sqlite3.Connection) -> tuple[object, ...]:
+        about = db.execute("SELECT value FROM about WHERE word = 'id'").fetchone()
+        last = db.execute("SELECT max(seq) FROM entry").fetchone()
+        return (about, last)
+
     def _insert(self, rows: Sequence[tuple[object, ...]]) -> int:
         last = 0
         for start in range(0, len(rows), _AT_ONCE):
@@ -316,14 +342,20 @@ class SqliteLedger:
         if self.name != MEMORY:
             # SQLite gives its companions (-wal, -shm) the mode of the file itself.
             make_private(Path(self.name))
-            self._db.execute("PRAGMA journal_mode = WAL")
+            (journal,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+            if journal != "wal":
+                raise LedgerError(
+                    f"the ledger {self.name} cannot keep a write-ahead log where it lies",
+                    hint=f"{_NOT_LOCAL} Name a local path with --ledger.",
+                )
             self._db.execute("PRAGMA synchronous = FULL")
         with _transaction(self._db):
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             migrate(self._db, version=version)
-            self._db.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", belongs.items())
+            words = [*belongs.items(), ("id", str(uuid4()))]
+            self._db.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", words)
 
     def _newer(self, what: str) -> LedgerError:
         return LedgerError(
@@ -345,6 +377,10 @@ def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
     )
 
 
+_NOT_LOCAL = "The place has no memory that processes share, as some network shares have none."
+_FULL = frozenset({os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)})
+
+
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
@@ -364,15 +400,25 @@ def _translated(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise LedgerError(f"the ledger {path}: {error}", hint=_hint(str(error))) from None
+        hint = _hint(str(error), getattr(error, "sqlite_errorname", ""))
+        raise LedgerError(f"the ledger {path}: {error}", hint=hint) from None
     except OSError as error:
         # NOTE: str(error) ends with the path, which may hold any word that `_hint` looks for.
         text = error.strerror or type(error).__name__
         raise LedgerError(f"the ledger {path}: {text}", hint=_hint(text)) from None
 
 
-def _hint(text: str) -> str:
-    if "full" in text or "No space" in text:
+def _hint(text: str, name: str = "") -> str:
+    """
+    What to do.
+
+    Args:
+        text: What SQLite or the system says.
+        name: SQLite's own name of the error, which says more.
+    """
+    if name.startswith("SQLITE_IOERR_SHM") or name == "SQLITE_PROTOCOL":
+        return f"{_NOT_LOCAL} Name a local path with --ledger."
+    if "is full" in text or text in _FULL:
         return "Free disk space, then give the same command again: it goes on where it stopped."
     if "malformed" in text or "not a database" in text:
         return "The file is kept as it is. Restore it from a backup, or name another --ledger."

@@ -2,11 +2,9 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
-import pytest
-
-from batchconnect.run.org_report import folder_name
 from tests.command_line import FAST, CommandLine, cells, many
 
 
@@ -39,15 +37,46 @@ def test_latest_still_points_to_the_run(batchconnect: CommandLine) -> None:
     assert not (before / "by-org" / "latest").exists()
 
 
-@pytest.mark.parametrize(
-    ("org", "name"),
-    [
-        ("acme", "acme"),
-        ("Acme, Inc. / EU", "Acme_Inc._EU"),
-        ("../..", "without-org"),
-        ("", "without-org"),
-    ],
-)
-def test_whatever_is_typed_names_a_folder(org: str, name: str) -> None:
-    """It never leads out of the run's own."""
-    assert name == folder_name(org)
+ODD_ORGS = [
+    "acme", "ACME", "Acme, Inc. / EU", "Acme Inc. EU", "x" * 300, "x" * 300 + "y", "..", "../..", ".",
+    "/etc", "C:\\orgs", "тенант", "租户", "a~b", "abc8Q~" + "k" * 34, "unknown-org", "without-org",
+]  # fmt: skip
+
+
+def test_every_org_has_a_short_safe_folder_whatever_is_typed(batchconnect: CommandLine) -> None:
+    """None is skipped, none leads out of the run's own, and none is another one's in other letters."""
+    sheet = batchconnect.sheet([cells(number + 2, org=org) for number, org in enumerate(ODD_ORGS)])
+    batchconnect("run", sheet, "--simulate", "--skip-invalid", *FAST)
+
+    done = batchconnect("report", "--simulate", "--by", "org", "--json")
+
+    assert done.code == 0, done
+    by_org = Path("reports/simulated/latest").resolve() / "by-org"
+    folders = [Path(folder).resolve() for folder in done.json["orgs"].values()]
+    rows = sum(json.loads((folder / "summary.json").read_bytes())["rows"] for folder in folders)
+    assert rows == len(ODD_ORGS)
+    assert {folder.parent for folder in folders} == {by_org}
+    assert sorted(folders) == sorted(by_org.iterdir())
+    assert len({folder.name.casefold() for folder in folders}) == len(folders)
+    assert all(
+        re.fullmatch(r"[A-Za-z0-9@_-][A-Za-z0-9@_.-]{0,69}", folder.name) for folder in folders
+    )
+    assert not any("kkkk" in folder.name for folder in folders)
+
+
+def test_a_folder_that_cannot_be_written_keeps_none_of_the_others_back(
+    batchconnect: CommandLine,
+) -> None:
+    rows = [cells(number, org=org) for number, org in enumerate(("acme", "globex", "initech"), 2)]
+    batchconnect("run", batchconnect.sheet(rows), "--simulate", *FAST)
+    by_org = Path("reports/simulated/latest").resolve() / "by-org"
+    by_org.mkdir(mode=0o700)
+    (by_org / "globex").write_text("a file stands where the folder belongs")
+
+    done = batchconnect("report", "--simulate", "--by", "org")
+
+    assert done.code == 1
+    assert "globex" in done.err
+    assert "Free disk space" not in done.err
+    assert {"acme", "globex", "initech"} == {folder.name for folder in by_org.iterdir()}
+    assert (by_org / "initech" / "results.csv").is_file()

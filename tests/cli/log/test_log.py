@@ -77,7 +77,9 @@ def test_an_event_becomes_one_line_with_time_level_name_and_fields(
         journal.event(STARTED)
 
     (line,) = written(path)
-    assert list(line) == ["timestamp", "level", "event", "run_id", "resumed", "simulated"]
+    assert list(line) == [
+        "timestamp", "level", "event", "run_id", "resumed", "simulated", "left_open",
+    ]  # fmt: skip
     assert (line["level"], line["event"], line["resumed"]) == ("info", "run_started", False)
     assert str(line["timestamp"]).endswith("Z")
 

@@ -147,6 +147,7 @@ def test_an_outage_is_told_once_and_a_pause_of_the_pace_never() -> None:
     assert said(*(pause("acme", reason) for reason in reasons)) == [
         "acme: the service is not reached; nothing is lost, it is tried again",
         "acme: many answers in a row got lost; it goes on with one row at a time",
+        "acme: the service asks to be left alone for 180 s",
     ]
     assert "".join(said(pause("acme", "waits_for_settle"))) == (
         "acme: waits 180 s before it sends to one sandbox:"
@@ -242,3 +243,12 @@ def test_a_fault_of_ours_is_said_once_with_its_place() -> None:
     assert said(met, met) == [f"a fault of batchconnect (plan): {fault.label}"]
     assert is_error(met)
     assert said(last) == []
+
+
+def test_open_runs_over_the_sheet_are_named_the_newest_three() -> None:
+    """Each with the command that goes on with it."""
+    left = tuple(f"r{number}: batchconnect run s.csv --sandbox s{number}" for number in range(5))
+    (text,) = said(RunStarted(run_id="r9", resumed=False, left_open=left))
+
+    assert [line.strip() for line in text.splitlines()[1:]] == list(left[:3])
+    assert said(RunStarted(run_id="r9", resumed=False)) == []

@@ -3,21 +3,25 @@
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from batchconnect.ledger.entry import Line, RunOpened, Sending, Settled
 from batchconnect.ledger.sqlite.file import is_held, locked, make_or_check, place_warning
 from batchconnect.ledger.sqlite.store import SqliteLedger
-from batchconnect.model.errors import ExitCode, LedgerError, LedgerInUseError
+from batchconnect.model.errors import ExitCode, LedgerError, LedgerGoneError, LedgerInUseError
+from batchconnect.model.outcome import Created
 
 HOLDER = """
 import sys
 from pathlib import Path
+from batchconnect.ledger.entry import Line, RunOpened, Sending, Settled
 from batchconnect.ledger.sqlite.file import locked
 with locked(Path(sys.argv[1]), about={"host": "workstation", "sheet": sys.argv[2]}):
     print("held", flush=True)
@@ -248,3 +252,118 @@ def test_the_machine_is_asked_where_no_mounts_are_given(
 def test_no_mount_holds_a_path_outside_all_of_them() -> None:
     """As in a container that hides its root."""
     assert place_warning(Path("/srv/ledger"), "tmpfs /run tmpfs rw 0 0") is None
+
+
+# Whether it is still there --------------------------------------------------------------------------
+
+OPENED = Line(entry=RunOpened(run_id="r", sheets=("s",), sheet_sha256="ab"))
+INTENT = Line(entry=Sending(number=1), run=1, row=2, marker="m")
+ANSWER = Line(
+    entry=Settled(outcome=Created(connection_id="c")), run=1, row=2, marker="m"
+)  # fmt: skip
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+def moved(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+
+
+def replaced(path: Path) -> None:
+    moved(path)
+    path.touch()
+
+
+def folder_moved(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def folder_removed(path: Path) -> None:
+    for each in path.parent.iterdir():
+        each.unlink()
+    path.parent.rmdir()
+
+
+def another_ledger(path: Path) -> None:
+    folder_moved(path)
+    path.parent.mkdir()
+    if path.suffix == ".lock":
+        path.write_text("{}")
+    else:
+        with SqliteLedger(path, host="platform.test") as other:
+            other.append([OPENED])
+
+
+@contextmanager
+def open_ledger(path: Path) -> Iterator[SqliteLedger]:
+    path.parent.mkdir()
+    with (
+        locked(path, about={"sheet": "clients.csv"}) as lock,
+        SqliteLedger(path, host="platform.test", lock=lock) as ledger,
+    ):
+        ledger.append([OPENED])
+        yield ledger
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        removed,
+        moved,
+        replaced,
+        folder_moved,
+        folder_removed,
+        another_ledger,
+    ],
+)
+@pytest.mark.parametrize("of", ["ledger.sqlite3", "ledger.sqlite3.lock"])
+def test_no_intent_is_written_to_a_ledger_that_was_taken_away(
+    tmp_path: Path, of: str, happens: Callable[[Path], None]
+) -> None:
+    """Ledger or lock, or the folder of both: answers are kept in what is held, intents are refused."""
+    path = tmp_path / "reports" / "ledger.sqlite3"
+    with open_ledger(path) as ledger:
+        ledger.append([INTENT])
+        happens(path.with_name(of))
+
+        with pytest.raises(LedgerGoneError) as caught:
+            ledger.append([ANSWER, INTENT])
+        ledger.append([ANSWER])
+
+        assert of in str(caught.value)
+        assert caught.value.exit_code == ExitCode.LEDGER
+        assert [type(line.entry) for line in ledger.row_lines(1)] == [Sending, Settled]
+
+
+def test_a_mount_that_numbers_its_files_anew_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Device and inode are others now; the ledger's id and last line, and the lock's words, are the same."""
+    path = tmp_path / "reports" / "ledger.sqlite3"
+    with open_ledger(path) as ledger:
+        for held in ledger._held:
+            monkeypatch.setattr(held, "_identity", (0, 0))
+        ledger.append([INTENT])
+        ledger.append([ANSWER])
+        ledger.append([INTENT])
+
+        assert [line.entry for line in ledger.row_lines(1)] == [
+            INTENT.entry, ANSWER.entry, INTENT.entry,
+        ]  # fmt: skip
+
+
+def test_a_copy_of_the_folder_in_its_place_is_found_out_by_what_it_does_not_hear(
+    tmp_path: Path,
+) -> None:
+    """At first it reads alike; the first line that goes into the held ledger alone tells them apart."""
+    path = tmp_path / "reports" / "ledger.sqlite3"
+    with open_ledger(path) as ledger:
+        folder_moved(path)
+        shutil.copytree(tmp_path / "elsewhere", tmp_path / "reports")
+        ledger.append([INTENT])
+        ledger.append([ANSWER])
+
+        with pytest.raises(LedgerGoneError):
+            ledger.append([INTENT])

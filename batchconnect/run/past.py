@@ -1,0 +1,82 @@
+"""
+What a command finds of runs before it: the one that it goes on with, or the one that it takes up the rest of.
+
+It is looked for before anything is written, so that the ledger's lines are of the right run from the first on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import RunIdentified, RunOpened
+from batchconnect.ledger.run_state import RunState
+from batchconnect.run.history import find_run
+from batchconnect.run.intake import Parse, identify
+from batchconnect.run.rerun import ParentRun
+from batchconnect.run.same_run import goes_on, open_runs, row_key
+from batchconnect.sheet.interface import Sheet
+from batchconnect.validation.fast_scan import FastScan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a command finds of runs before it."""
+
+    resumed: RunState | None = None
+    """The run that it goes on with."""
+    identified: RunIdentified | None = None
+    """Which run its rows are; None: no run is open, so that nobody had to look."""
+    left_open: tuple[RunState, ...] = ()
+    """Runs over the same sheet that are open, and not this one."""
+    parent: str | None = None
+    chain: ParentRun | None = None
+
+
+def look_back(
+    ledger: Ledger,
+    sheet: Sheet,
+    judge: Parse,
+    *,
+    opened: RunOpened,
+    parent: str | None,
+    scanner: Callable[[], FastScan] | None,
+) -> Past:
+    """
+    Find the run that a command goes on with, and the one that a rerun takes up the rest of.
+
+    Raises:
+        SheetError: The sheet cannot be read to its end.
+        UsageError: The parent is not known.
+    """
+    if parent is not None:
+        return _look_back_at(ledger, sheet, judge, opened=opened, parent=parent)
+    candidates = list(open_runs(ledger))
+    if not candidates:
+        return Past()
+    now = identify(sheet, judge, opened, scanner() if scanner else None)
+    others: list[RunState] = []
+    for state in candidates:
+        keys = (row_key(row, judge(row)) for row in sheet.rows())
+        if goes_on(state, now, keys, ledger):
+            return Past(resumed=state, identified=now)
+        if state.opened.sheet_path == opened.sheet_path is not None:
+            others.append(state)
+    return Past(identified=now, left_open=tuple(others))
+
+
+def _look_back_at(
+    ledger: Ledger, sheet: Sheet, judge: Parse, *, opened: RunOpened, parent: str
+) -> Past:
+    """As `look_back`, of a rerun."""
+    before, resumed, now = find_run(ledger, parent), None, None
+    if before.opened.parent_run_id is not None and not before.is_closed:
+        now = identify(sheet, judge, opened)
+        if before.identified == now:
+            # A rerun that was cut off goes on under its own id.
+            resumed = before
+        # Over another sheet it is another rerun: of that one, where it has come to send anything.
+        if resumed is not None or before.identified is None:
+            before = find_run(ledger, before.opened.parent_run_id)
+    chain = ParentRun(before.rows(ledger.row_lines(before.number)))
+    chain.look_ahead(sheet, judge)
+    return Past(resumed=resumed, identified=now, parent=before.opened.run_id, chain=chain)

@@ -1,0 +1,68 @@
+"""
+Whom a lane trusts: the system's authorities, and beside them those of the company's own bundle.
+
+Boxes that inspect TLS make certificates that break rules of form which Python 3.13 began to insist on.
+Such a box is trusted through the bundle or not at all: where the strict handshake fails by a rule of form
+alone, a second one trusts nothing but the bundle, and asks for everything but the form.
+"""
+
+import ssl
+from pathlib import Path
+from typing import Final, final
+
+from batchconnect.model.errors import SettingsError
+
+_RULES_OF_FORM: Final = frozenset({78, *range(80, 95)})
+"""Codes of OpenSSL's errors that are looked for only under `X509_V_FLAG_X509_STRICT`, from a signature
+algorithm that is named in two ways (78) to the parameters of a curve (94): `x509_vfy.h`."""
+
+
+@final
+class Trust:
+    """
+    The authorities of one wire.
+
+    Args:
+        ca_bundle: PEM file of authorities to trust beside the system's.
+
+    Raises:
+        SettingsError: *ca_bundle* cannot be used.
+    """
+
+    def __init__(self, ca_bundle: Path | None) -> None:
+        self._usual: ssl.SSLContext | bool = True  # aiohttp's own, which is read already
+        self._bundle_only: ssl.SSLContext | None = None
+        self._lax_hosts: set[str] = set()
+        if ca_bundle is None:
+            return
+        try:
+            self._usual = ssl.create_default_context()
+            self._usual.load_verify_locations(cafile=ca_bundle)
+            self._bundle_only = ssl.create_default_context(cafile=ca_bundle)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"--ca-bundle {ca_bundle}: {getattr(error, 'strerror', None) or 'not a PEM file'}",
+                hint="Name a readable file of PEM certificates.",
+            ) from None
+        self._bundle_only.verify_flags &= ~ssl.VERIFY_X509_STRICT
+
+    def of(self, host: str) -> ssl.SSLContext | bool:
+        """Whom to trust in a handshake with this host."""
+        if host in self._lax_hosts and self._bundle_only is not None:
+            return self._bundle_only
+        return self._usual
+
+    def has_another(self, host: str, error: Exception) -> bool:
+        """
+        Whether a second handshake with this host may succeed; from now on `of` tells whom it trusts.
+
+        Args:
+            host: Whose certificate was refused.
+            error: Why.
+        """
+        if self._bundle_only is None or host in self._lax_hosts:
+            return False
+        if getattr(error, "verify_code", 0) not in _RULES_OF_FORM:
+            return False
+        self._lax_hosts.add(host)
+        return True

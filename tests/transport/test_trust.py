@@ -1,0 +1,140 @@
+"""Whom a wire trusts: the system, the bundle beside it, and a box that breaks rules of form by the bundle alone."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from batchconnect.transport.interface import TransportError
+from tests.transport.test_wire_sockets import PEM, Peer, fault, post, server, tls, whole, wire
+
+pytestmark = pytest.mark.asyncio
+
+BOX = Path(__file__).parent / "inspection_box.pem"
+"""Key and certificate of a box: vouched for by the one below, and without an authority key identifier."""
+BOX_CA = Path(__file__).parent / "inspection_box_ca.pem"
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.13 whatever Python this is: its default contexts insist on rules of form."""
+    usual = ssl.create_default_context
+
+    def create(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **rest: str) -> ssl.SSLContext:
+        context = usual(purpose, **rest)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", create)
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Sets what the system itself trusts."""
+    return lambda path: monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+
+def box() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(BOX)
+    return context
+
+
+async def test_a_bundle_adds_to_the_systems_authorities(system: Callable[[Path], None]) -> None:
+    """A host that the system vouches for, and one that the bundle does, through one wire."""
+    system(PEM)
+    async with (
+        server(whole, tls=tls()) as known,
+        server(whole, tls=box()) as inspected,
+        wire(ca_bundle=BOX_CA) as ready,
+    ):
+        for port in (known, inspected):
+            assert (await ready.send(post(port, scheme="https"))).status == 201
+
+
+@pytest.mark.usefixtures("strict")
+async def test_a_box_that_breaks_a_rule_of_form_is_trusted_by_the_bundle() -> None:
+    """The first handshake fails before a byte of a request; the second one is the last for this host."""
+    handshakes, requests = 0, 0
+
+    async def counted(peer: Peer) -> None:
+        nonlocal handshakes, requests
+        handshakes += 1
+        while True:
+            await peer.request()
+            requests += 1
+            await peer.say(
+                b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+            )
+            return
+
+    async with server(counted, tls=box()) as port, wire(ca_bundle=BOX_CA) as ready:
+        for _ in range(2):
+            assert (await ready.send(post(port, scheme="https"))).status == 201
+
+    assert (handshakes, requests) == (2, 2)
+
+
+@pytest.mark.usefixtures("strict")
+async def test_a_box_that_breaks_a_rule_of_form_is_not_trusted_by_the_system(
+    system: Callable[[Path], None],
+) -> None:
+    """The system's authorities vouch under all of the rules, or not at all; nothing is sent."""
+    system(BOX_CA)
+    async with server(whole, tls=box()) as port:
+        for bundle in (None, PEM):
+            assert await fault(wire(ca_bundle=bundle), post(port, scheme="https")) == ("tls", False)
+
+
+@pytest.mark.usefixtures("strict")
+async def test_a_bundle_does_not_vouch_for_strangers() -> None:
+    """What fails for another reason than form fails once."""
+    async with server(whole, tls=tls()) as port:
+        assert await fault(wire(ca_bundle=BOX_CA), post(port, scheme="https")) == ("tls", False)
+
+
+@contextmanager
+def demanding(version: ssl.TLSVersion) -> Iterator[int]:
+    """
+    A server that demands a client certificate; its port.
+
+    A thread with plain sockets: servers of asyncio close before their alert has left.
+    """
+    context = tls()
+    context.minimum_version = context.maximum_version = version
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(PEM)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                with suppress(ssl.SSLError), listening.accept()[0] as one:
+                    context.wrap_socket(one, server_side=True).recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "words"),
+    [
+        (ssl.TLSVersion.TLSv1_3, "client_certificate", "demands a client certificate"),
+        (ssl.TLSVersion.TLSv1_2, "tls_refused", "alert handshake failure"),
+    ],
+)
+async def test_a_server_that_demands_a_client_certificate_is_named(
+    version: ssl.TLSVersion, code: str, words: str
+) -> None:
+    """Not "Operation not permitted", which is what the system calls OpenSSL's number."""
+    with demanding(version) as port:
+        async with wire(ca_bundle=PEM) as ready:
+            with pytest.raises(TransportError) as caught:
+                await ready.send(post(port, scheme="https"))
+
+    assert (caught.value.code, caught.value.permanent) == (code, False)
+    assert words in caught.value.detail
