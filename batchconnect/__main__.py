@@ -50,11 +50,11 @@ def _main(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from batchconnect.cli.app import app  # noqa: PLC0415 - so that its import errors are told, too
+    from batchconnect.cli.app import command  # noqa: PLC0415 - so that its import errors are told, too
 
     # Typer ends the process itself for --help, usage errors (2) and `typer.Exit`.
     try:
-        app(arguments, prog_name="batchconnect")
+        command()(arguments, prog_name="batchconnect")
     except SystemExit as exited:
         code = exited.code if isinstance(exited.code, int) else int(exited.code is not None)
         # No command returns 2: Typer did not understand the options, and has said so on stderr.

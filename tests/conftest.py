@@ -17,8 +17,13 @@ from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class th
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says something of the machine, which is shared, and nothing of the code.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared")
+settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast lane", settings.get_profile("whole"), max_examples=25)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The fast lane tries a quarter of the examples; the whole suite all."""
+    settings.load_profile("fast lane" if config.option.markexpr == "not slow" else "whole")
 
 
 _MANY_RUNS = {

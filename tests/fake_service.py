@@ -7,6 +7,7 @@ than whether the request was applied. Every request is held to the description o
 ends a process hard at any of its side effects.
 """
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -392,6 +393,8 @@ class MortalLedger(SqliteLedger):
 
     def __init__(self, path: str = MEMORY) -> None:
         super().__init__(path, host=HOST)
+        # The operating system closes what a dead process held.
+        weakref.finalize(self, self._db.close)
         self.on_effect: Callable[[str], None] = lambda _point: None
 
     def append(self, lines: Sequence[Line]) -> int:

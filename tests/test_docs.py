@@ -26,11 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 from anyio.from_thread import start_blocking_portal
 
 from batchconnect.cli import options
-from batchconnect.cli.app import app
+from batchconnect.cli.app import command
 from batchconnect.model import remedies
 from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import ExitCode
@@ -287,14 +286,14 @@ def test_every_block_has_a_kind_that_somebody_looks_at() -> None:
 # What pages mention exists --------------------------------------------------------------------------------
 
 
-COMMANDS: dict[str, Any] = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = dict(command().commands)
 
 
 def options_of(command: Any) -> set[str]:
     return {name for option in command.params for name in option.opts if name.startswith("-")}
 
 
-ROOT_OPTIONS = options_of(typer.main.get_command(app)) | {"--help", "-h"}
+ROOT_OPTIONS = options_of(command()) | {"--help", "-h"}
 ALL_OPTIONS = ROOT_OPTIONS | set(chain.from_iterable(map(options_of, COMMANDS.values())))
 
 

@@ -222,14 +222,21 @@ FATES = (
 
 
 SECOND = FATES if os.environ.get("BATCHCONNECT_DEEP") else (Fate(), FATES[1], FATES[-1])
-"""ThroughputEstimate well, never applied, applied as late as may be; with BATCHCONNECT_DEEP all of them."""
+"""Well, never applied, applied as late as may be; with BATCHCONNECT_DEEP all of them."""
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("dies_at", [None, "before create", "after create", "answer create"])
-async def test_the_code_never_makes_two_whatever_becomes_of_its_sends(dies_at: str | None) -> None:
+@pytest.mark.parametrize(
+    "second",
+    [*(pytest.param(fate, marks=pytest.mark.slow) for fate in SECOND[:-1]), SECOND[-1]],
+    ids=range(len(SECOND)),
+)
+async def test_the_code_never_makes_two_whatever_becomes_of_its_sends(
+    second: Fate, dies_at: str | None
+) -> None:
     """Every fate of the first send with every fate of the second; the process may die at the first."""
-    for first, second in product(FATES, SECOND):
+    for first in FATES:
         fates = [first, second]
 
         def choose(seen: Seen, fates: list[Fate] = fates) -> Fate | None:

@@ -5,8 +5,9 @@ Nothing heavy is imported here, for `--help` and `--version` answer at once: a c
 when it is given.
 """
 
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -33,6 +34,13 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@cache
+def command() -> Any:
+    """What Typer makes of all that is declared here: put together once, whoever calls."""
+    return typer.main.get_command(app)
+
 
 SheetArgument = Annotated[
     str,

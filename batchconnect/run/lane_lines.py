@@ -17,7 +17,7 @@ from batchconnect.model.event import (
 )
 
 _EVERY_S: Final = 0.5
-"""How often it is written to the ledger."""
+"""How long it is gathered before it is written."""
 
 Told = LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet
 
@@ -27,14 +27,18 @@ class LaneLines:
 
     def __init__(self) -> None:
         self._told: list[Told] = []
+        self._has_told = anyio.Event()
+        """Set while something is told and not written."""
 
     def keep(self, event: Told) -> None:
         """Have the ledger hear of it with the next lines."""
         self._told.append(event)
+        self._has_told.set()
 
     async def write_now_and_then(self, writer: RunWriter) -> None:
         """Write for as long as nobody cancels."""
         while True:
+            await self._has_told.wait()
             await anyio.sleep(_EVERY_S)
             await self.try_to_write(writer)
 
@@ -51,6 +55,7 @@ class LaneLines:
             LedgerError: It cannot be written, and is kept.
         """
         told, self._told = self._told, []
+        self._has_told = anyio.Event()
         lines = [
             writer.line(
                 FaultFound(event=event) if isinstance(event, FaultMet) else LaneTold(event=event)
@@ -61,4 +66,5 @@ class LaneLines:
             await writer.write(lines)
         except LedgerError:
             self._told = [*told, *self._told]
+            self._has_told.set()
             raise

@@ -184,8 +184,7 @@ class Description:
         problems = [f"query {name}: not described" for name in given.keys() - described.keys()]
         for name, one in described.items():
             if name in given:
-                value = _typed(self.resolved(one["schema"]), given[name])
-                problems += [f"query {name}: {x}" for x in self._problems(one["schema"], value)]
+                problems += [f"query {name}: {text}" for text in self._query(one, given[name])]
             elif one.get("required"):
                 problems.append(f"query {name}: missing")
         apart = operation.said.get("x-never-together", [])
@@ -210,15 +209,20 @@ class Description:
             return ["missing"] if said.get("required") else []
         if "schema" not in said:
             return []
-        # Most headers of a test's requests are alike, and a validator is slow.
-        if (id(said), value) in self._good:
+        if self._is_good(said, value):
             return []
-        if self._problems(said["schema"], value):
-            return [
-                "not as described"
-            ]  # not the validator's words, which repeat what may be a token
-        self._good.add((id(said), value))
-        return []
+        return ["not as described"]  # not the validator's words, which repeat what may be a token
+
+    def _query(self, said: Mapping[str, Any], values: list[str]) -> list[str]:
+        value = _typed(self.resolved(said["schema"]), values)
+        return [] if self._is_good(said, value) else self._problems(said["schema"], value)
+
+    def _is_good(self, said: Mapping[str, Any], value: Any) -> bool:
+        # Most headers and queries of a test's requests are alike, and a validator is slow.
+        seen = (id(said), repr(value))
+        if seen not in self._good and not self._problems(said["schema"], value):
+            self._good.add(seen)
+        return seen in self._good
 
     def _in_body(self, operation: Operation, message: Message) -> list[str]:
         said = operation.said.get("requestBody")

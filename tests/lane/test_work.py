@@ -303,6 +303,7 @@ async def test_each_sandbox_is_told_when_it_was_read() -> None:
     assert told == {"prod": 1, "dev": 0}
 
 
+@pytest.mark.slow
 async def test_a_lane_that_was_cut_down_to_one_request_gets_up_again() -> None:
     """A minute of refusals, each by itself, cuts the requests in flight to one; then answers are slow."""
     creates = itertools.count()

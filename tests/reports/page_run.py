@@ -67,14 +67,15 @@ Told = tuple[int, Entry] | tuple[int, int, Entry]
 
 def summed_up(*told: Told, opened: RunOpened = OPENED, **options: Any) -> Summary:
     """Write entries to a ledger and sum them up."""
-    ledger = SqliteLedger(":memory:")
-    run = ledger.append([Line(entry=opened, at_ms=START_MS)])
-    ledger.append([_line(run, *one) for one in told])
+    with SqliteLedger(":memory:") as ledger:
+        run = ledger.append([Line(entry=opened, at_ms=START_MS)])
+        ledger.append([_line(run, *one) for one in told])
+        of_run, of_rows = list(ledger.run_lines(run)), list(ledger.row_lines(run))
     # A run at work has no reason yet for rows that wait for their turn.
-    rows = fold_rows if options.get("live") else fold_run(ledger.run_lines(run)).rows
+    rows = fold_rows if options.get("live") else fold_run(of_run).rows
     return summarize(
-        ledger.run_lines(run),
-        lambda: rows(ledger.row_lines(run)),
+        of_run,
+        lambda: rows(of_rows),
         ledger="/home/maria/reports/ledger.sqlite3",
         **options,
     )

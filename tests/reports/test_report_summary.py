@@ -38,14 +38,15 @@ def told(
     *entries: Entry | tuple[int, Entry], opened: RunOpened = OPENED, **options: Any
 ) -> Summary:
     """Write entries to a ledger, one a second, those of a row with its number, and sum them up."""
-    ledger = SqliteLedger(":memory:")
-    run = ledger.append([Line(entry=opened, at_ms=START_MS)])
-    for number, told in enumerate(entries, 1):
-        row, entry = told if isinstance(told, tuple) else (None, told)
-        marker = None if row is None else f"bc1-{row:026}"
-        at_ms = START_MS + number * 1000
-        ledger.append([Line(entry=entry, run=run, row=row, marker=marker, at_ms=at_ms)])
-    return summarize(ledger.run_lines(run), lambda: fold_rows(ledger.row_lines(run)), **options)
+    with SqliteLedger(":memory:") as ledger:
+        run = ledger.append([Line(entry=opened, at_ms=START_MS)])
+        for number, told in enumerate(entries, 1):
+            row, entry = told if isinstance(told, tuple) else (None, told)
+            marker = None if row is None else f"bc1-{row:026}"
+            at_ms = START_MS + number * 1000
+            ledger.append([Line(entry=entry, run=run, row=row, marker=marker, at_ms=at_ms)])
+        of_run, of_rows = list(ledger.run_lines(run)), list(ledger.row_lines(run))
+    return summarize(of_run, lambda: fold_rows(of_rows), **options)
 
 
 ACME = RowPlanned(name="Acme", org="acme", sandbox="prod")

@@ -34,19 +34,20 @@ RUN = "20251124-160000000-k3f9"
 
 
 def summary_of(name: str = "Acme", detail: str = "No.") -> Summary:
-    ledger = SqliteLedger(":memory:")
     opened = RunOpened(run_id=RUN, sheets=("s.csv",), sheet_sha256="0", carried=("Ref",))
-    run = ledger.append([Line(entry=opened, at_ms=1)])
     planned = RowPlanned(name=name, carried=(detail,))
     settled = Settled(outcome=Failed(code="c", detail=detail))
-    ledger.append(
-        [
-            Line(entry=planned, run=run, row=2, at_ms=2),
-            Line(entry=settled, run=run, row=2, at_ms=3),
-            Line(entry=RunEnded(exit_code=4), run=run, at_ms=4),
-        ]
-    )
-    return summarize(ledger.run_lines(run), lambda: fold_rows(ledger.row_lines(run)))
+    with SqliteLedger(":memory:") as ledger:
+        run = ledger.append([Line(entry=opened, at_ms=1)])
+        ledger.append(
+            [
+                Line(entry=planned, run=run, row=2, at_ms=2),
+                Line(entry=settled, run=run, row=2, at_ms=3),
+                Line(entry=RunEnded(exit_code=4), run=run, at_ms=4),
+            ]
+        )
+        of_run, of_rows = list(ledger.run_lines(run)), list(ledger.row_lines(run))
+    return summarize(of_run, lambda: fold_rows(of_rows))
 
 
 def text_of(path: Path) -> str:

@@ -319,6 +319,7 @@ async def test_a_rerun_keeps_a_row_that_is_done_though_its_secret_is_blank(
     assert pages.outcomes == ({} if known else {2: Created(connection_id="c-1")})
 
 
+@pytest.mark.slow
 async def test_many_rows_are_written_in_few_commits() -> None:
     """Eight thousand lines each, the rest in one more."""
     found, pages = await surveyed(opened(*[text(f"Name {count}") for count in range(16_500)]))
@@ -327,7 +328,7 @@ async def test_many_rows_are_written_in_few_commits() -> None:
     assert [len(page) for page in pages.pages] == [8000, 8000, 500]
 
 
-@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize("is_known", [False, pytest.param(True, marks=pytest.mark.slow)])
 async def test_a_survey_can_be_cut_short(is_known: bool) -> None:
     """After Ctrl-C; what it wrote, the next process goes on from, and may be cut short in turn."""
     rows = [text(f"Name {count}") for count in range(8500)]

@@ -79,7 +79,7 @@ cell = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(
     rows=st.lists(st.lists(cell, min_size=9, max_size=9), min_size=1, max_size=6),
     delimiter=st.sampled_from(",;\t|"),

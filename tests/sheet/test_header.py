@@ -137,7 +137,16 @@ def test_a_hundred_thousand_columns_are_refused_with_the_limit(title: str) -> No
     assert error.message == "s.csv, line 1: 100,000 cells; a sheet has at most 16,384 columns"
 
 
-@pytest.mark.parametrize("title", ["x", "x (2)", "Customer", "databse of the client"])
+@pytest.mark.parametrize(
+    "title",
+    [
+        "x",
+        *(
+            pytest.param(t, marks=pytest.mark.slow)
+            for t in ("x (2)", "Customer", "databse of the client")
+        ),
+    ],
+)
 def test_as_many_columns_as_excel_has_are_judged_in_linear_work(title: str) -> None:
     """Like titles get their numbers, and resemblance is looked for in few of them."""
     titles = [title] * (MOST_COLUMNS - len(COLUMNS))

@@ -194,6 +194,7 @@ def test_a_fate_does_not_hang_on_the_order_of_requests() -> None:
     assert fates[0] == fates[1]
 
 
+@pytest.mark.slow
 def test_a_body_is_lost_without_a_trace_once_at_the_most() -> None:
     """Whatever the seed: the next tries take effect, late at the latest."""
     for seed in range(300):

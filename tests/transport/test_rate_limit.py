@@ -335,6 +335,7 @@ async def test_a_hidden_limit_is_found_with_few_refusals(
     assert took_s <= most_s
 
 
+@pytest.mark.slow
 async def test_a_limit_that_changes_is_found_again() -> None:
     """8/s, 2/s, 12/s: forty seconds after each change the lane is at the new limit."""
     bucket = Bucket(8, 8, NAMED)

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger.entry import LaneTold
@@ -127,7 +128,9 @@ class _Seen:
         )
 
 
+@cache
 def _environment() -> "Environment":
+    # Its templates are compiled once, however many pages are drawn: one for each org, where that is asked.
     # Whoever draws no page, as `status` and `plan`, does not wait 45 ms for it.
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
 

@@ -75,15 +75,16 @@ NOTED: Final = replace(ODD, severity=Severity.NOTE, column="endpoint")
 def told(
     *rows: tuple[int, RowPlanned, Outcome], opened: RunOpened = OPENED, live: bool = False
 ) -> Summary:
-    ledger = SqliteLedger(":memory:")
-    run = ledger.append([Line(entry=opened, at_ms=1_764_000_000_000)])
     entries: list[tuple[int | None, Entry]] = []
     for number, planned, outcome in rows:
         entries += [(number, planned), (number, Settled(outcome=outcome))]
     entries.append((None, RunEnded(exit_code=4)))
-    for row, entry in entries:
-        ledger.append([Line(entry=entry, run=run, row=row, at_ms=1_764_000_001_000)])
-    return summarize(ledger.run_lines(run), lambda: fold_rows(ledger.row_lines(run)), live=live)
+    with SqliteLedger(":memory:") as ledger:
+        run = ledger.append([Line(entry=opened, at_ms=1_764_000_000_000)])
+        for row, entry in entries:
+            ledger.append([Line(entry=entry, run=run, row=row, at_ms=1_764_000_001_000)])
+        of_run, of_rows = list(ledger.run_lines(run)), list(ledger.row_lines(run))
+    return summarize(of_run, lambda: fold_rows(of_rows), live=live)
 
 
 def one_of_each() -> Summary:
@@ -284,7 +285,7 @@ def test_it_is_a_sheet_when_the_keys_are_filled_in_again(tmp_path: Path) -> None
         assert row.cells[Column.DATABASE] == "007"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=settings().max_examples * 2 // 5)
 @given(st.lists(st.one_of(st.sampled_from(EXACT), st.text(min_size=1, max_size=9)), max_size=4))
 def test_what_the_workbook_holds_is_what_was_given(names: list[str]) -> None:
     """Or it is left out and said, never changed."""
@@ -303,7 +304,7 @@ def test_what_the_workbook_holds_is_what_was_given(names: list[str]) -> None:
     assert [row[2] for row in read[1:]] == [name if fits(name) else "" for name in names]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=settings().max_examples * 2 // 5)
 @given(st.lists(st.one_of(st.sampled_from(EXACT), st.text(max_size=9)), min_size=1, max_size=4))
 def test_a_plain_row_has_the_bytes_that_the_library_writes(names: list[str]) -> None:
     """Put together at once, or cell by cell."""

@@ -66,6 +66,7 @@ def test_a_tab_is_asked_for_across_the_processes(workbook: Workbook) -> None:
     assert row.cells[Column.NAME] == "Acme"
 
 
+@pytest.mark.slow
 def test_a_large_workbook_leaves_the_parent_small(workbook: Workbook) -> None:
     """The child needs much; the parent holds lines."""
     path = workbook({"T": [NAMES, *([f"Acme {n}", *ROW[1:]] for n in range(5_000))]})

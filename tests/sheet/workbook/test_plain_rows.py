@@ -105,7 +105,7 @@ def test_a_row_where_none_may_stand_is_refused() -> None:
         _Inspection().of(io.BytesIO(tab('<row r="><row r="7"></row>0"></row>')))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(
     rows=st.lists(st.tuples(st.sampled_from(PLAIN + NOT_PLAIN), st.integers(1, 40)), max_size=12),
     merged=st.sampled_from(["", "A1:C9", "B7:ZZ900", "$A$7:$B$30"]),

@@ -51,7 +51,7 @@ cell = st.text(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples * 3 // 5)
 @given(rows=st.lists(st.lists(cell, min_size=9, max_size=9), min_size=1, max_size=5))
 def test_any_text_arrives_byte_for_byte(rows: list[list[str]]) -> None:
     """In-process, for the sake of many examples."""
