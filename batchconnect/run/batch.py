@@ -12,7 +12,7 @@ from math import inf
 import anyio
 
 from batchconnect.lane.lane import SOMEBODY_ELSE
-from batchconnect.lane.orphan import MissingRow, Orphan
+from batchconnect.lane.orphan import MissingRow, Orphan, sent_elsewhere
 from batchconnect.lane.work import LaneWork
 from batchconnect.ledger.entry import (
     FaultFound,
@@ -58,7 +58,7 @@ from batchconnect.run.job import Job
 from batchconnect.run.known_rows import KnownRun, known_of
 from batchconnect.run.lane_lines import LaneLines
 from batchconnect.run.same_run import Identity, command_of
-from batchconnect.run.sweep import SandboxSweep, expected, sweep
+from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
 from batchconnect.validation.connection import BaseConnection
 
@@ -229,6 +229,9 @@ class Batch:
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
+                elsewhere = sent_elsewhere(row.number, row.planned, self._job.lane_of(row.org).org)
+                if elsewhere is not None:
+                    raise elsewhere
                 orphans.setdefault(row.org, []).append(row.orphan)
         return [
             LaneWork(
@@ -341,23 +344,16 @@ class Batch:
         lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
-        found: list[SandboxSweep] | None = None
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(self._cut_off_when_asked, beside.cancel_scope)
-            found = await sweep(
-                lanes,
-                wanted,
-                lag_s=self._job.policy.lag_s,
-                now_ms=self._job.clock.now_ms(),
-                on_fault=self._tell,
-            )
-            beside.cancel_scope.cancel()
+        found = await sweep_until(
+            self._job.stop,
+            lanes,
+            wanted,
+            lag_s=self._job.policy.lag_s,
+            now_ms=self._job.clock.now_ms(),
+            on_fault=self._tell,
+        )
         if found is not None:
             await write_findings(found, wanted, writer, on_event=self._tell)
-
-    async def _cut_off_when_asked(self, scope: anyio.CancelScope) -> None:
-        await self._job.stop.wait()
-        scope.cancel()
 
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         if not reason and self._is_over_budget:

@@ -6,10 +6,11 @@ from dataclasses import replace
 import anyio
 
 from batchconnect.lane.doubts import LaneDoubts
+from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import FaultFound, RunEnded, Settled
-from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
@@ -22,6 +23,8 @@ from batchconnect.run.rerun import wanted_of
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
+from batchconnect.run.sweep import expected, sweep_until
+from batchconnect.run.sweep_findings import write_findings
 
 
 async def settle_run(
@@ -56,7 +59,8 @@ async def settle_run(
         LedgerError: A verdict cannot be written.
     """
     rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
-    if not rows and run.ended is not None:
+    is_swept = run.swept is None or run.swept.complete
+    if not rows and run.ended is not None and is_swept:
         return run  # it ended as it ended: nothing was learned
     faults: list[FaultMet] = []
     broken: list[LedgerError] = []
@@ -71,12 +75,7 @@ async def settle_run(
                 lane=service.lane_of(org.key),
                 ledger=writer,
                 clock=clock,
-                policy=Policy(
-                    settle_s=service.settle_s,
-                    on_doubt=options.on_doubt,
-                    may_send=False,
-                    patience_s=options.patience,
-                ),
+                policy=_policy(service, options),
                 on_event=record.tell,
                 on_broken=broken.append,
             )
@@ -91,9 +90,33 @@ async def settle_run(
     for error in broken:
         raise error
     await writer.write([writer.line(FaultFound(event=event)) for event in faults])
+    if not stop.reason:
+        # Only where something was settled; all of it, where the last sweep could not look everywhere.
+        wanted = {
+            (org, sandbox): want
+            for (org, sandbox), want in expected(fold_rows(ledger.row_lines(run.number))).items()
+            if (org in lanes or not is_swept) and service.orgs.find(org) is not None
+        }
+        reads = {org: service.lane_of(org) for org, _sandbox in wanted}
+        # One look: whoever waits for doubts has waited, and the next run looks again.
+        findings = await sweep_until(
+            stop, reads, wanted, lag_s=0.0, now_ms=clock.now_ms(), on_fault=record.tell
+        )
+        if findings:
+            await write_findings(findings, wanted, writer, on_event=record.tell)
+            run = fold_run(ledger.run_lines(run.number))
     state = await _end_anew(run, ledger=ledger, writer=writer)
     record.check()
     return state
+
+
+def _policy(service: ConnectedService, options: MergedOptions) -> Policy:
+    return Policy(
+        settle_s=service.settle_s,
+        on_doubt=options.on_doubt,
+        may_send=False,
+        patience_s=options.patience,
+    )
 
 
 def _chosen(
@@ -110,12 +133,9 @@ def _chosen(
                 f"row {row.number} was sent for the org {row.planned.org}, which is not in the settings",
                 hint="Put it back into the settings, then give the same command again.",
             )
-        if org.org_id.casefold() != row.planned.org_id.casefold():
-            raise SettingsError(
-                f"row {row.number} was sent for the org id {row.planned.org_id}; in the settings, "
-                f"{org.key} is another one now",
-                hint="A doubt is settled where it was sent: give the org its old id again, or a key of its own.",
-            )
+        elsewhere = sent_elsewhere(row.number, row.planned, org)
+        if elsewhere is not None:
+            raise elsewhere
         if is_chosen(org, row.planned.sandbox):
             chosen.append((org, row))
     return chosen

@@ -21,6 +21,7 @@ from batchconnect.ledger.run_state import together
 from batchconnect.model.event import FaultMet, Swept
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Existing
+from batchconnect.run.stop import Stop
 
 _AT_ONCE: Final = 4
 """Sandboxes of a lane that are read side by side: what stands in them is held in memory meanwhile."""
@@ -149,6 +150,29 @@ async def sweep(
         for (org, sandbox), want in sandboxes.items():
             tasks.start_soon(one, org, sandbox, want)
     return results
+
+
+async def sweep_until(
+    stop: Stop,
+    reads: Mapping[str, Reads],
+    sandboxes: Mapping[tuple[str, str], Expected],
+    *,
+    lag_s: float,
+    now_ms: int,
+    on_fault: Callable[[FaultMet], None] = lambda event: None,
+) -> list[SandboxSweep] | None:
+    """As `sweep`, cut off when the stop is asked for: None then, for what was seen is not the whole."""
+    found: list[SandboxSweep] | None = None
+
+    async def cut_off(scope: anyio.CancelScope) -> None:
+        await stop.wait()
+        scope.cancel()
+
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(cut_off, beside.cancel_scope)
+        found = await sweep(reads, sandboxes, lag_s=lag_s, now_ms=now_ms, on_fault=on_fault)
+        beside.cancel_scope.cancel()
+    return found
 
 
 def by_org(results: Iterable[SandboxSweep]) -> list[Swept]:

@@ -14,7 +14,7 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import LedgerError
 from batchconnect.simulator.decision import Decision, Reset
-from tests.acceptance.practice import ACME, Practice
+from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
 from tests.command_line import FAST, CommandLine, many, signalled
 
 NEVER = Decision(apply_after_s=None, reply=Reset())
@@ -56,6 +56,17 @@ def test_all_doubts_of_a_sandbox_are_settled_together(
     assert done.code == 0, done
     assert "3 created" in done.out
     assert len(practice.creates()) == 3
+
+
+def test_what_was_settled_is_swept(batchconnect: CommandLine, practice: Practice) -> None:
+    """A doubt that is found once may stand there twice: the report says what the last look saw."""
+    left_in_doubt(batchconnect, practice, Client_002=LATER)
+
+    done = batchconnect("reconcile", "--settle", "30", "--json")
+
+    assert done.code == 0, done
+    swept = done.json["sweep"]
+    assert (swept["expected"], swept["found"], swept["duplicated"]) == (3, 3, [])
 
 
 def test_an_intent_without_an_answer_is_a_doubt_too(
@@ -157,3 +168,21 @@ def test_a_verdict_that_cannot_be_written_leaves_the_other_sandboxes_theirs(
     assert "the disk is full" in broken.err
     assert (counts["created"], counts["in_doubt"]) == (1, 1)
     assert len(practice.creates()) == 2
+
+
+def test_a_doubt_is_settled_where_it_was_sent_or_not_at_all(batchconnect: CommandLine) -> None:
+    """Its org key means another org id now: there it would be "proven absent", while it stands here."""
+    with Practice() as practice:
+        batchconnect.write("batchconnect.toml", practice.two_orgs())
+        batchconnect.setenv(**SECRETS_OF_TWO)
+        practice.by_name(Client_002=LATER)
+        sheet = batchconnect.sheet(many(3, org="acme"))
+        left = batchconnect("run", sheet, *FAST, "--settle", "0.3", "--on-doubt", "hold")
+        swapped = practice.two_orgs().replace(ACME, "X").replace(BETA, ACME).replace("X", BETA)
+        batchconnect.write("batchconnect.toml", swapped)
+
+        done = batchconnect("reconcile", "--settle", "1")
+
+    assert left.code == 6, left
+    assert done.code == 2, done
+    assert "settled where it was sent" in done.err
