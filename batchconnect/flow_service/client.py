@@ -34,7 +34,7 @@ from batchconnect.flow_service.requests import (
 )
 from batchconnect.flow_service.sandbox_reader import SandboxReader
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
-from batchconnect.model.foreign_text import ForeignText
+from batchconnect.model.foreign_text import ForeignText, KnownSecrets
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Request, Response, Transport, TransportError
@@ -104,6 +104,7 @@ class FlowService:
         self._org = org
         self._tokens = tokens
         self._reader = SandboxReader(self._ask, org)
+        self._known = KnownSecrets()
 
     async def create(self, connection: BaseConnection) -> Sent:
         """Send one create, and say what its answer means; whatever is answered, nothing is raised."""
@@ -178,8 +179,10 @@ class FlowService:
 
     def _foreign(self, connection: BaseConnection) -> ForeignText:
         """What the answer to a create may show: the row's values as a whole, never its key."""
+        lasting = self._secrets()
+        self._known.keep(lasting)
         return ForeignText(
-            (connection.secret, *self._secrets()),
+            (connection.secret, *lasting),
             (
                 connection.name,
                 *connection.target,
@@ -187,6 +190,7 @@ class FlowService:
                 self._org.key,
                 self._org.org_id,
             ),
+            known=self._known,
         )
 
     def _secrets(self) -> tuple[Secret, ...]:

@@ -131,6 +131,28 @@ class _Known:
 
 
 @final
+class KnownSecrets:
+    """What is known of secrets that outlive a row, made once: a token has thousands of spellings."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Secret, _Known]] = {}
+
+    def keep(self, secrets: Iterable[Secret]) -> None:
+        """Have these, and no others: a token that was replaced is forgotten."""
+        kept = {id(secret): secret for secret in secrets}
+        if kept.keys() != self._known.keys():
+            self._known = {
+                key: self._known.get(key) or (secret, _Known(secret.reveal()))
+                for key, secret in kept.items()
+            }
+
+    def of(self, secret: Secret) -> _Known:
+        """What is known of one, kept or not."""
+        kept = self._known.get(id(secret))
+        return kept[1] if kept is not None else _Known(secret.reveal())
+
+
+@final
 class ForeignText:
     """
     What may be shown of texts that were written by others.
@@ -141,6 +163,7 @@ class ForeignText:
         values: Whole values that are known to the reader anyway, as the row's name and database; those
             that hold a secret are not shown.
         mute: The texts are secret as a whole, as those of listings: codes and GUIDs are all that is shown.
+        known: What is known already of those that outlive this text.
     """
 
     def __init__(
@@ -149,17 +172,19 @@ class ForeignText:
         values: Iterable[str] = (),
         *,
         mute: bool = False,
+        known: KnownSecrets | None = None,
     ) -> None:
         secrets = tuple(secret for secret in secrets if secret)
         self._is_mute = mute or any(len(secret) < SHORTEST_REDACTED for secret in secrets)
         self._secrets = secrets
         self._given = values
+        self._kept = known or KnownSecrets()
 
     # Made when they are first asked for: most answers are no errors, and have nothing to be taken apart.
 
     @cached_property
     def _known(self) -> list[_Known]:
-        return [_Known(secret.reveal()) for secret in self._secrets]
+        return [self._kept.of(secret) for secret in self._secrets]
 
     @cached_property
     def _values(self) -> list[str]:
