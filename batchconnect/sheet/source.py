@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -74,6 +75,8 @@ class FileSource:
         self._path = path
         self._name = os.fspath(path)
         self._descriptor = descriptor
+        # A program that keeps no sheet open keeps no file open either, whether it closed it or not.
+        self._closing = weakref.finalize(self, _close, descriptor)
         opened = os.fstat(descriptor)
         self._identity = _identity(opened)
         self._sha256: str | None = None
@@ -122,10 +125,13 @@ class FileSource:
 
     def close(self) -> None:
         """Close the descriptor."""
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._descriptor)
-            self._descriptor = -1
+        self._closing()
+        self._descriptor = -1
+
+
+def _close(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def open_source(path: Path | None) -> Source:

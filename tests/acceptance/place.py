@@ -9,7 +9,7 @@ import base64
 import csv
 import io
 import os
-import select
+import selectors
 import signal
 import subprocess
 import sys
@@ -119,8 +119,9 @@ class Nursery:
     def _line(self, patience_s: float) -> int | None:
         out = self._process.stdout
         assert out is not None
-        ready, _, _ = select.select([out], [], [], patience_s)
-        return int(out.readline()) if ready else None
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(out, selectors.EVENT_READ)
+            return int(out.readline()) if waiting.select(patience_s) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

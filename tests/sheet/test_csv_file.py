@@ -1,5 +1,6 @@
 """CSV as a file: changed, piped, read by others (faults 39, 53)."""
 
+import gc
 import hashlib
 import io
 import os
@@ -13,6 +14,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Row
 from batchconnect.sheet import Sheet, open_sheet
+from batchconnect.sheet.source import open_source
 
 HEADER = "name,endpoint,database,tenant,servicePrincipalId,servicePrincipalKey,org,sandbox"
 ROW = (
@@ -128,3 +130,17 @@ def test_a_file_that_others_may_read_is_a_warning(write: Write) -> None:
 
     (warning,) = opened(path).warnings
     assert "`chmod 600`" in warning
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists them")
+def test_a_sheet_that_nobody_closed_gives_its_file_back(write: Callable[..., Path]) -> None:
+    """As from a program that opens one sheet after the other."""
+    path = write("a\n1\n")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        source = open_source(path)
+        assert source.read(0, 1) == b"a"
+    del source
+    gc.collect()
+
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
