@@ -169,8 +169,8 @@ async def test_a_line_that_cannot_be_written_is_its_own_rows_matter() -> None:
     async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
         rows.start_soon(group.append, [line(2)])
         await anyio.to_thread.run_sync(ledger.entered.wait)
-        rows.start_soon(row)
         rows.start_soon(group.append, [line(4)])
+        rows.start_soon(row)
         await until_waiting(group, 2)
         ledger.gate.set()
 
