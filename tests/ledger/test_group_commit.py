@@ -98,6 +98,24 @@ async def test_after_a_group_of_several_the_next_one_gathers_for_a_moment() -> N
     assert ledger.groups == [1, 2, 5]
 
 
+async def test_nobody_waits_for_more_when_the_run_is_over() -> None:
+    """Nothing gathers any more once the ledger is being closed."""
+    ledger = Gated()
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with anyio.create_task_group() as rows, GroupCommit(ledger, sleep=sleep) as group:
+        rows.start_soon(group.append, [line(2)])
+        rows.start_soon(group.append, [line(3)])
+        await anyio.to_thread.run_sync(ledger.entered.wait)
+        asyncio.get_running_loop().call_soon(ledger.gate.set)  # when the closing has begun
+
+    assert ledger.groups == [2]
+    assert slept == []
+
+
 async def test_nobody_goes_on_before_the_lines_are_durable() -> None:
     """An intent first, the request after it."""
     ledger = Gated()
@@ -151,8 +169,8 @@ async def test_a_line_that_cannot_be_written_is_its_own_rows_matter() -> None:
     async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
         rows.start_soon(group.append, [line(2)])
         await anyio.to_thread.run_sync(ledger.entered.wait)
-        rows.start_soon(row)
         rows.start_soon(group.append, [line(4)])
+        rows.start_soon(row)
         await until_waiting(group, 2)
         ledger.gate.set()
 

@@ -42,7 +42,7 @@ async def test_the_story_of_a_row_is_written_line_by_line() -> None:
     writer = RunWriter(pages, run=7, clock=clock())
     doubt = InDoubt(code="timeout")
     settled = Settled(outcome=Created(connection_id="c"))
-    await writer.begin(2, "m", number=1)
+    await writer.begin(2, "m", number=3)
     moment = await writer.doubt(2, "m", doubt, attempts=3, throttled=1)
     await writer.absent(2, "m")
     await writer.settle(2, "m", settled)
@@ -52,7 +52,7 @@ async def test_the_story_of_a_row_is_written_line_by_line() -> None:
 
     assert moment == Moment(boot_id="boot-1", clock_s=100.0)
     assert pages.pages == [
-        [line(Sending(number=1))],
+        [line(Sending(number=3))],
         [line(Doubted(outcome=doubt, moment=moment, attempts=3, throttled=1))],
         [line(ProvenAbsent())],
         [line(settled)],
