@@ -565,7 +565,7 @@ WITH_TITLES = (
     "A fault of batchconnect",
 )
 SERVER_FAULTS = {"1102-500", "1103-503", "1104-504", "http-500", "http-502", "http-504"}
-"""Of the contract's class "any other 5xx", which the hints carry_over by their status."""
+"""Of the contract's class "any other 5xx", which the hints cover by their status."""
 
 
 def _bare(code: str) -> str:

@@ -68,7 +68,7 @@ class Job:
     strict: bool = False
     """Warnings are errors."""
     fast_scan: FastScan | None = None
-    """Takes most rows at one look, where all are selected and none is carried_over."""
+    """Takes most rows at one look, where all are selected and none is carried over."""
     carry_over: CarryOver = lambda row, judged: None
     """What a rerun inherits from its parent, or leaves for `run`."""
     gone: Callable[[], Sequence[MissingRow]] = tuple

@@ -166,7 +166,7 @@ class _Look:
         lane = self.service.lane_of(one.org)
         one.rate = lane.org.rate or START_RATE
         rules = rules_of(self.service, self.options)
-        # A plan_run sends nothing, so it need not wait a settle window before it looks.
+        # A plan sends nothing, so it need not wait a settle window before it looks.
         listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:

@@ -36,7 +36,7 @@ def result(number: int, name: str = "n") -> Result:
 
 
 def watched(alive: set[int], most: list[int]) -> Iterator[Result]:
-    """ReadRows, and how many of them are held at most."""
+    """Rows, and how many of them are held at most."""
     for number in range(1, ROWS + 1):
         name = Name("n")
         weakref.finalize(name, alive.discard, number)

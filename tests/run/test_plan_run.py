@@ -37,7 +37,7 @@ def practice(batchconnect: CommandLine) -> Iterator[Practice]:
 
 
 def looked(rows: Iterable[Mapping[str, Any]], **chosen: Any) -> SheetPlan:
-    """A plan_run of rows, with the settings of the environment."""
+    """A plan of rows, with the settings of the environment."""
     options = with_defaults(RunOptions(**chosen))
     settings = load_settings(path=None, environ=os.environ)
 
