@@ -105,16 +105,13 @@ def match_marker(wanted: Wanted, listing: Listing) -> Created | Conflict | None:
     return Created(connection_id=hits[0].id, etag=hits[0].etag, reconciled=True)
 
 
-def match_absent(
-    wanted: Wanted, listing: Listing, *, adopt_by_name: bool = False
-) -> Existing | Conflict | InDoubt | None:
+def match_absent(wanted: Wanted, listing: Listing) -> Existing | Conflict | InDoubt | None:
     """
     Say what else may be the row's, once its marker is proven absent.
 
     Args:
         wanted: What the row asks for; no connection of the listing bears its marker.
         listing: A complete one, made after the settle window.
-        adopt_by_name: Whether a connection of the same name whose target is hidden is the row's.
 
     Returns:
         None: proven absent, nothing is in the way of sending it again.
@@ -126,7 +123,7 @@ def match_absent(
         docs/exactly-once.md, "What stands in the sandbox already"; contract, section 9, "possible match".
     """
     _raise_if_incomplete(listing)
-    by_name = _match_name(wanted, listing, adopt_by_name=adopt_by_name)
+    by_name = _match_name(wanted, listing, adopt_by_name=False)
     if by_name is not None:
         return by_name
     # The tenant may be hidden here: what may be ours is not sent again.
