@@ -18,11 +18,13 @@ from typing import Any, Final
 
 import pytest
 
-from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.entry import Line, RunOpened, Sending, Settled
+from batchconnect.ledger.interface import SharedIdError
 from batchconnect.ledger.kind import KINDS
 from batchconnect.ledger.sqlite.migrations import MIGRATIONS, VERSION
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.outcome import Created
 from tests.command_line import CommandLine
 
 MADE: Final = Path(__file__).parent / "data" / "made_by_c7f5d88"
@@ -44,7 +46,16 @@ def of_the_first_commits(path: Path) -> None:
     old.close()
 
 
-EARLIER: Final = [of_the_first_commits, of_the_last_commit]
+def of_version_2(path: Path) -> None:
+    """Without the index of the connections' ids."""
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[2]:
+            old.execute(statement)
+        old.execute("PRAGMA user_version = 2")
+    old.close()
+
+
+EARLIER: Final = [of_the_first_commits, of_the_last_commit, of_version_2]
 Make = Callable[[Path], None]
 
 
@@ -102,13 +113,14 @@ def test_it_is_reported_as_the_old_commit_did(
     earlier: Path, batchconnect: CommandLine, run_id: str, *, is_upgraded: bool
 ) -> None:
     """Every cell and every figure, beside what reports say since; only paths and advice may differ."""
+    version = version_of(earlier)
     if is_upgraded:
         upgraded(earlier)
     done = batchconnect("report", run_id, "--simulate")
     written = batchconnect.folder / "reports" / "simulated" / run_id
 
     assert done.code == 0, done
-    assert version_of(earlier) == (VERSION if is_upgraded else 1)
+    assert version_of(earlier) == (VERSION if is_upgraded else version)
     results, results_before = _rows(written), _rows(MADE / run_id)
     assert [
         {word: now[word] for word in row} for now, row in zip(results, results_before, strict=True)
@@ -186,6 +198,26 @@ def test_an_identity_is_found_by_its_index_in_a_file_of_every_version(earlier: P
         upgraded(earlier)
 
 
+def test_an_id_of_an_old_line_is_another_rows_too(earlier: Path) -> None:
+    """The index of version 3 covers what was settled before there was one."""
+    db = sqlite3.connect(earlier)
+    (body,) = db.execute(
+        'SELECT CAST(body AS TEXT) AS told FROM entry WHERE told LIKE \'%,"is":"Created"}\''
+    ).fetchone()
+    db.close()
+    connection_id = json.loads(body)["outcome"]["connection_id"]
+    with SqliteLedger(earlier, host="simulator", simulated=True) as ledger:
+        run = ledger.append([Line(entry=RunOpened(run_id="r", sheets=(), sheet_sha256=""))])
+        settled = Settled(outcome=Created(connection_id=connection_id.upper()))
+        with pytest.raises(SharedIdError) as shared:
+            ledger.append([Line(entry=settled, run=run, row=2, marker="bc1-new")])
+
+    (other,) = shared.value.others
+    assert isinstance(other.entry, Settled)
+    assert isinstance(other.entry.outcome, Created)
+    assert other.entry.outcome.connection_id == connection_id
+
+
 def test_a_step_that_fails_leaves_the_ledger_as_it_was(
     earlier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,14 +225,14 @@ def test_a_step_that_fails_leaves_the_ledger_as_it_was(
     broken = {**MIGRATIONS, VERSION + 1: ("CREATE TABLE x (y)", "CREATE TABLE entry (z)")}
     monkeypatch.setattr("batchconnect.ledger.sqlite.migrations.MIGRATIONS", broken)
     with sqlite3.connect(earlier) as db:
-        before = form_of(db)
+        before = form_of(db), version_of(earlier)
     db.close()
 
     with pytest.raises(LedgerError, match="already exists"):
         upgraded(earlier)
 
     with sqlite3.connect(earlier) as db:
-        assert (form_of(db), version_of(earlier)) == (before, 1)
+        assert (form_of(db), version_of(earlier)) == before
     db.close()
 
 
