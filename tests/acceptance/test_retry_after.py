@@ -67,7 +67,7 @@ def test_a_wait_that_the_service_asks_for_is_said_with_its_time(
     if command == ("reconcile",):
         in_doubt(place, practice)
     practice.script = away(700, which)
-    words = [*command, *([sheet] if command[0] in {"run", "plan"} else [])]
+    words = [*command, *([str(sheet)] if command[0] in {"run", "plan"} else [])]
     running = place.start(*words, python=("-m", "batchconnect"))
     until(lambda: "asks to be left alone for 11 min" in running.told, why="it is not said")
     running.send(signal.SIGINT)
