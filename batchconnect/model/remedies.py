@@ -8,7 +8,7 @@ advice everywhere. A code without an entry gets the advice of its kind, at last 
 import re
 
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
 
@@ -287,6 +287,10 @@ _BY_STATUS: dict[Status, str] = {
     Status.CONFLICT: _PEOPLE,
     Status.IN_DOUBT: _DOUBT,
     Status.NOT_ATTEMPTED: _LATER,
+    Status.UPDATED: "Nothing to do.",
+    Status.UNCHANGED: "Nothing to do.",
+    Status.DELETED: "Nothing to do.",
+    Status.KEPT: _PEOPLE,
 }
 
 
@@ -306,7 +310,7 @@ def hint_for(code: str, status: Status) -> str:
         code: The outcome's code, as `FLOW-1308-400`, `403025`, `http-502`, `name_taken`; may be `""`.
         status: What the row became; it decides where the code is not in the table.
     """
-    if status in {Status.CREATED, Status.EXISTING}:
+    if status in DONE:
         return _BY_STATUS[status]
     entry = _entry(code)
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
