@@ -178,16 +178,7 @@ class _Story:
             case ProvenAbsent():
                 self._answer(None)
             case Settled() as settled:
-                self._answer(settled.outcome)
-                self.change_outcome = None
-                self._meet(settled.outcome)
-                self._count(settled)
-                if isinstance(settled.outcome, _WITH_CONNECTION):
-                    self._have(settled.outcome.connection_id, settled.outcome.etag)
-                self.warnings = settled.warnings
-                self.started_at_ms = self.started_at_ms or settled.started_at_ms
-                self.finished_at_ms = settled.finished_at_ms or line.at_ms
-                self.inherited = settled.inherited
+                self._settle(settled, line.at_ms)
             case Tested() as tested:
                 self.tested = tested
                 self.tested_at_ms = tested.at_ms or line.at_ms
@@ -197,6 +188,20 @@ class _Story:
                 self._tell_change(step, line.at_ms)
             case _:
                 pass
+
+    def _settle(self, settled: Settled, at_ms: int) -> None:
+        self._answer(settled.outcome)
+        self.change_outcome = None
+        self._meet(settled.outcome)
+        self._count(settled)
+        if isinstance(settled.outcome, _WITH_CONNECTION):
+            self._have(settled.outcome.connection_id, settled.outcome.etag)
+        self.warnings = settled.warnings
+        self.started_at_ms = self.started_at_ms or settled.started_at_ms
+        self.finished_at_ms = settled.finished_at_ms or at_ms
+        self.inherited = settled.inherited
+        if settled.tested is not None:
+            self.tested, self.tested_at_ms = settled.tested, settled.tested.at_ms
 
     def _tell_change(
         self,

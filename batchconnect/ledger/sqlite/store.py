@@ -18,13 +18,16 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
+import orjson
+
 from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
-from batchconnect.ledger.entry import Deleted, Deleting, Line, RunOpened, Sending
+from batchconnect.ledger.entry import Deleted, Deleting, Line, RunOpened, Sending, Tested
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
 from batchconnect.ledger.row_state import RowState, fold
 from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
 from batchconnect.ledger.sqlite.migrations import VERSION, migrate
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.outcome import Works
 
 APPLICATION_ID: Final = 0x62634C31
 """`bcL1`: SQLite keeps it in the file's header, so that a foreign database is known as such."""
@@ -53,6 +56,9 @@ _IS_OPEN = _is_one_of(kind for kind in KINDS if kind.is_open)
 # Each of the two indexes of the identities (`migrations`) finds its own condition in this one.
 _OF_MARKER = f"marker IS NOT NULL AND kind <> 'row' AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"
 _OF_CREATE = f"{_OF_MARKER} AND {_is_one_of(kind for kind in KINDS if kind.of_create)}"
+_TESTED = BY_ENTRY[Tested].word
+_SAYS_NO = b'"works":' + orjson.dumps(Works.NO)
+"""In the text of a test's line, as `codec` writes it."""
 _NOTED = "kind:"
 """What `about` has for each kind of line that stands in the ledger: this, and its word."""
 
@@ -235,6 +241,18 @@ class SqliteLedger:
         with self._mutex, _translated(self.name):
             found = self._db.execute(
                 f"SELECT DISTINCT marker FROM entry WHERE marker IS NOT NULL AND {_IS_DELETION}"
+            ).fetchall()
+        return [marker for (marker,) in found]
+
+    def tested_markers(self) -> list[str]:
+        """Every identity whose connection was found not to work, at whatever time."""
+        if _TESTED not in self._noted:
+            return []  # every identity would have to be looked at
+        with self._mutex, _translated(self.name):
+            found = self._db.execute(
+                f"SELECT DISTINCT marker FROM entry WHERE {_OF_MARKER} AND kind = '{_TESTED}'"
+                " AND instr(body, ?) > 0",
+                (_SAYS_NO,),
             ).fetchall()
         return [marker for (marker,) in found]
 
