@@ -20,9 +20,9 @@ from batchconnect.transport.interface import Response
 _LONGEST_JUDGED = 2000
 """Characters of a text that documented phrases are looked for in."""
 
-_FROM_SOURCE: Final = frozenset({"1100", "1308", "1330", "1336", "1337", "1358", "1359", "1372"})
-"""Numbers whose text is the source's, or its connector's: of creates and tests, then of explorations
-(contract, sections 4 and 13)."""
+OF_SOURCE: Final = frozenset({"1100", "1308", "1330", "1336", "1337", "1358", "1359", "1372"})
+"""Numbers by which the source, or its connector, and not the service refuses: of creates, then of
+explorations (contract, sections 4 and 13)."""
 
 _TYPE_TAIL = re.compile(r"[A-Z]+-\d{4}-\d{3}$")
 _NUMBER = re.compile(r"(?:[A-Z]+-)?(\d{4})(?:-(\d{3}))?|(\d{6})")
@@ -93,7 +93,7 @@ def read_problem(response: Response, foreign: ForeignText = UNGUARDED) -> Servic
         number=number,
         message=foreign.shown(text),
         # Entra's numbers are nobody else's; words as "connection refused" a gateway says of itself.
-        reason=reason if is_entra(reason) or number in _FROM_SOURCE else "",
+        reason=reason if is_entra(reason) or number in OF_SOURCE else "",
         says=frozenset(phrase for phrase, said in _PHRASES.items() if said.search(judged)),
         request_id=request_id(response, foreign, body),
         is_shaped=bool(told or raw_code),

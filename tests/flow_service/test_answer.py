@@ -24,7 +24,8 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.problem import read_problem
-from batchconnect.flow_service.reading import unreadable
+from batchconnect.flow_service.reading import Unreadable, unreadable
+from batchconnect.flow_service.source import Refusal, read_columns, read_tables
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, title_for
@@ -643,6 +644,19 @@ def test_a_doubt_stays_a_doubt_whatever_it_says() -> None:
 
     assert isinstance(judged, Unknown)
     assert judged.code == "FLOW-1104-504"
+
+
+@pytest.mark.parametrize("read", [read_tables, read_columns])
+def test_an_exploration_that_the_source_refuses_tells_its_reason(read: Any) -> None:
+    """However far behind; the service's own code where the text names none."""
+    far = answer(400, flow("1308-400", f"{FAR}AADSTS7000222: x"))
+
+    assert read(far) == Refusal(code="AADSTS7000222")
+    assert read(answer(400, flow("1358-400", "Database 'x' was not found"))) == Refusal(
+        code="kusto_no_database"
+    )
+    assert read(answer(400, flow("1308-400", "odd"))) == Refusal(code="FLOW-1308-400")
+    assert isinstance(read(answer(504, {"message": "connection timed out"})), Unreadable)
 
 
 # Hints ------------------------------------------------------------------------------------------
