@@ -131,8 +131,8 @@ class Pages:
         return token
 
     def _token_in(self, href: object) -> str | ListingFault:
-        found = _TOKEN.search(href) if isinstance(href, str) else None
-        if found is None or not found[1]:
+        token = token_of(href)
+        if token is None:
             return ListingFault(code="no_token", detail="the next link has no continuation token")
         # Only the token is used, at the address that we know: behind some gateways the link names an
         # inner host, and a sandbox of more than one page could never be read.
@@ -140,8 +140,7 @@ class Pages:
             self.warnings = (
                 "The next link of the listing names another address; it was not used.",
             )
-        # Kept as it is encoded there: a bare `+` would not survive decoding and encoding.
-        return quote(found[1], safe=_SAFE_IN_QUERY)
+        return token
 
     def _is_foreign(self, href: str) -> bool:
         try:
@@ -158,6 +157,13 @@ class Pages:
             detail = f"{len(self._ids)} connections listed, {self._counted} counted"
             return ListingFault(code=FEWER_THAN_COUNTED, detail=detail)
         return None
+
+
+def token_of(href: object) -> str | None:
+    """The continuation token in a link, percent-encoded as it stands there; None where it has none."""
+    found = _TOKEN.search(href) if isinstance(href, str) else None
+    # Kept as it is encoded there: a bare `+` would not survive decoding and encoding.
+    return quote(found[1], safe=_SAFE_IN_QUERY) if found is not None and found[1] else None
 
 
 def read_count(response: Response) -> int | None:

@@ -8,7 +8,7 @@ advice everywhere. A code without an entry gets the advice of its kind, at last 
 import re
 
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
 
@@ -225,6 +225,26 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection exists more than once",
         f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes.",
     ),
+    "initializing": (
+        "The connection is not ready yet",
+        f"It stands there, and is never sent again. {_OPEN}",
+    ),
+    "disabled": (
+        "The connection is disabled",
+        f"Enable it in Experience Platform if it is meant to be used. {_AGAIN}",
+    ),
+    "draft": (
+        "The connection is a draft",
+        f"Publish it, or delete it, in Experience Platform: drafts do not work. {_AGAIN}",
+    ),
+    "finalizing": (
+        "The connection is being changed or deleted",
+        f"Wait until Experience Platform is done with it. {_AGAIN}",
+    ),
+    "odd_state": (
+        "The connection is in a state that is not documented",
+        f"Look at it in Experience Platform. {_AGAIN}",
+    ),
     "deleted_since": (
         "The connection was deleted since",
         "Run with --recreate to make it again, or take the row out of the sheet.",
@@ -287,6 +307,10 @@ _BY_STATUS: dict[Status, str] = {
     Status.CONFLICT: _PEOPLE,
     Status.IN_DOUBT: _DOUBT,
     Status.NOT_ATTEMPTED: _LATER,
+    Status.UPDATED: "Nothing to do.",
+    Status.UNCHANGED: "Nothing to do.",
+    Status.DELETED: "Nothing to do.",
+    Status.KEPT: _PEOPLE,
 }
 
 
@@ -306,7 +330,7 @@ def hint_for(code: str, status: Status) -> str:
         code: The outcome's code, as `FLOW-1308-400`, `403025`, `http-502`, `name_taken`; may be `""`.
         status: What the row became; it decides where the code is not in the table.
     """
-    if status in {Status.CREATED, Status.EXISTING}:
+    if status in DONE:
         return _BY_STATUS[status]
     entry = _entry(code)
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
@@ -318,6 +342,8 @@ def _entry(code: str) -> tuple[str, str] | None:
     flow = _FLOW.fullmatch(code)
     if flow is not None:
         return _TABLE.get(flow[1])
+    if code.endswith("-finalizing"):
+        return _TABLE["finalizing"]
     if code.startswith("ims-"):
         return _TABLE["invalid_client"]
     if code.startswith("body_"):

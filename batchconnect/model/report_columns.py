@@ -27,6 +27,11 @@ RESULT_COLUMNS: tuple[str, ...] = (
     "started_at",
     "finished_at",
     "duration_ms",
+    "connection_state",
+    "works",
+    "works_error",
+    "tested_at",
+    "etag_before",
 )
 """Of `results.csv`, in their order."""
 

@@ -13,15 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from batchconnect.model.column import SHOWN_COLUMNS, Column
-from batchconnect.model.outcome import Status
 from batchconnect.model.report_columns import FAILED_COLUMNS, RESULT_COLUMNS
 from batchconnect.reports.columns import Fact, cells_of, columns_of, sheet_cells_of, values_of
 from batchconnect.reports.fan_out import batches
-from batchconnect.reports.result import Result
+from batchconnect.reports.result import Result, is_unfinished, not_working
 from batchconnect.reports.summary import Summary
 
 _BOM = codecs.BOM_UTF8
-_DONE = frozenset({Status.CREATED, Status.EXISTING})
 
 # A cell that begins like one of ours gets one more `'`: taking one off gives each cell back.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -54,7 +52,7 @@ def render_failed(summary: Summary) -> Iterator[bytes]:
             [
                 _failed(result, columns, cells_of(result, width))
                 for result in batch
-                if result.status not in _DONE
+                if is_unfinished(result)
             ]
         )
 
@@ -97,7 +95,7 @@ def _sheet_order(summary: Summary) -> Sequence[Column | int]:
 def _failed(result: Result, columns: Sequence[Column | int], carried: Sequence[str]) -> list[str]:
     known = sheet_cells_of(result)
     cells = [known[one] if isinstance(one, Column) else carried[one] for one in columns]
-    error = result.error or result.error_code or ""
+    error = result.error or result.error_code or not_working(result)
     return [*cells, result.status, error, result.error_column or "", result.hint]
 
 

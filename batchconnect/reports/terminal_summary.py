@@ -14,7 +14,7 @@ from pathlib import Path
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW
@@ -28,6 +28,10 @@ _MEANING = {
     Status.CONFLICT: "something else stands in the way",
     Status.IN_DOUBT: "sent, and the answer is unknown",
     Status.NOT_ATTEMPTED: "stopped before their turn",
+    Status.UPDATED: "the connection has the sheet's key now",
+    Status.UNCHANGED: "there was no need to send the key",
+    Status.DELETED: "",
+    Status.KEPT: "not deleted",
 }
 
 
@@ -80,7 +84,7 @@ def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) ->
         None where every row has its connection, or where the run is still at work.
     """
     counts, run = summary.counts, summary.opened.run_id
-    done = counts[Status.CREATED] + counts[Status.EXISTING]
+    done = sum(counts[status] for status in DONE)
     if summary.live or (summary.closed and summary.exit_code == ExitCode.OK):
         return None
     # Three cases for the same command: cut off, it goes on under the same run id; refused, nothing was

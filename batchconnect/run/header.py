@@ -10,7 +10,7 @@ from random import SystemRandom
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from batchconnect.ledger.entry import RunOpened
+from batchconnect.ledger.entry import ONBOARD, RunOpened
 from batchconnect.ledger.run_writer import Clock
 from batchconnect.options import MergedOptions
 from batchconnect.sheet.interface import Sheet
@@ -30,6 +30,7 @@ def run_header(
     parent: str | None,
     host: str,
     settle_s: float,
+    command: str = ONBOARD,
 ) -> RunOpened:
     """
     The first line of a run.
@@ -41,6 +42,7 @@ def run_header(
         parent: The run that it takes up the rest of, if any.
         host: Platform host whose connections it makes.
         settle_s: S, the settle window.
+        command: What it does to the rows.
     """
     return RunOpened(
         run_id=new_run_id(clock, simulated=options.simulate),
@@ -62,6 +64,7 @@ def run_header(
         platform_host=host,
         simulated=options.simulate,
         settle_s=settle_s,
+        command=command,
     )
 
 

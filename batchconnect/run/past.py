@@ -50,7 +50,7 @@ def look_back(
     """
     if parent is not None:
         return _look_back_at(ledger, sheet, judge, opened=opened, parent=parent)
-    candidates = list(open_runs(ledger))
+    candidates = list(open_runs(ledger, opened.command))
     if not candidates:
         return Past()
     now = identify(sheet, judge, opened, scanner() if scanner else None)

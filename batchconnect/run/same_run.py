@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import RowPlanned, RunIdentified, RunOpened
+from batchconnect.ledger.entry import ONBOARD, RowPlanned, RunIdentified, RunOpened
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.column import SHOWN_COLUMNS
@@ -57,7 +57,12 @@ class Identity:
 
     def __init__(self, opened: RunOpened) -> None:
         self._digest = sha256()
-        self._parts = [opened.platform_host, str(opened.simulated), *map(tab_of, opened.sheets)]
+        # Of what only creates, nothing is added: runs were identified so before there was anything else.
+        does = () if opened.command == ONBOARD else (opened.command,)
+        self._parts = [
+            *(opened.platform_host, str(opened.simulated), *does),
+            *map(tab_of, opened.sheets),
+        ]
         self._rows = self._keyless = 0
 
     def add(self, row: Row, judged: BaseConnection | Rejected) -> None:
@@ -95,10 +100,11 @@ def tab_of(name: str) -> str:
     return "" if Path(name).is_file() else name.rpartition("#")[2] if "#" in name else ""
 
 
-def open_runs(ledger: LedgerReader) -> Iterator[RunState]:
-    """Runs that were not closed, newest first; reruns go on by themselves."""
+def open_runs(ledger: LedgerReader, command: str) -> Iterator[RunState]:
+    """Runs of a command that were not closed, newest first; those with a parent go on by themselves."""
     for state in run_states(ledger):
-        if not state.is_closed and state.opened.parent_run_id is None:
+        is_of = state.opened.command == command and state.opened.parent_run_id is None
+        if is_of and not state.is_closed:
             yield state
 
 
@@ -154,7 +160,7 @@ def command_of(opened: RunOpened) -> str:
         "--org": opened.org,
         "--sandbox": opened.sandbox,
     }
-    words = ["batchconnect", "run", opened.sheet_path or opened.sheets[0]]
+    words = ["batchconnect", opened.command, opened.sheet_path or opened.sheets[0]]
     for option, value in options.items():
         words += [option, value] if value else []
     return shlex.join(words)

@@ -8,6 +8,7 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import run as run_sheet
 from batchconnect.cli.commands.start import ledger_of, options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.ledger.entry import ONBOARD
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.outcome import Status
 from batchconnect.options import RunOptions, merge
@@ -28,7 +29,7 @@ def run(
     settings = settings_of(given, os.environ, offline=True)
     options = options_of(settings, given)
     with ledger_of(options) as ledger:
-        parent = find_run(ledger, run_id)
+        parent = find_run(ledger, run_id, command=ONBOARD)
         summary = summary_of(ledger, parent)
     opened = parent.opened
     path = sheet or (opened.sheet_path and sheet_file(opened.sheet_path))

@@ -6,7 +6,7 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.escape import escape_control
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
@@ -60,7 +60,7 @@ def _line(summary: Summary) -> str:
         how = "open"
     else:
         how = f"exit {summary.exit_code}"
-    done = summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
+    done = sum(summary.counts[status] for status in DONE)
     rerun = f"  rerun of {opened.parent_run_id}" if opened.parent_run_id else ""
     note = f"  {opened.note}" if opened.note else ""
     sheet = ", ".join(opened.sheets)

@@ -28,14 +28,19 @@ from batchconnect.model.event import (
 from batchconnect.model.outcome import (
     Conflict,
     Created,
+    Deleted,
     Existing,
     Failed,
     InDoubt,
+    Kept,
     NotAttempted,
     Outcome,
     Rejected,
     Severity,
     Status,
+    Unchanged,
+    Updated,
+    status_of,
 )
 
 _MOST_LEFT_OPEN: Final = 3
@@ -238,23 +243,19 @@ def _swept(event: Swept) -> Message:
     return Message(f"sweep: {', '.join(parts)}", is_error=not event.is_clean)
 
 
-def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome
+def _ended(outcome: Outcome) -> str:
+    word = status_of(outcome).replace("_", " ")
     match outcome:
-        case Created(connection_id=connection_id, reconciled=reconciled):
-            return f"created {connection_id}" + (", found by its marker" if reconciled else "")
+        case Created() | Updated() | Deleted():
+            how = "found by its marker" if isinstance(outcome, Created) else "found by asking"
+            return f"{word} {outcome.connection_id}" + (f", {how}" if outcome.reconciled else "")
         case Existing(connection_id=connection_id):
-            return f"existing {connection_id}"
-        case Failed(code=code, detail=detail):
-            return f"failed: {detail} ({code})"
-        case Conflict(code=code, detail=detail):
-            return f"conflict: {detail} ({code})"
-        case NotAttempted(code=code, detail=detail):
-            return f"not attempted: {detail} ({code})"
-        case InDoubt(code=code, detail=detail):
-            return f"in doubt: {detail} ({code})"
+            return f"{word} {connection_id}"
         case Rejected(problems=problems):
             errors = [p.what for p in problems if p.severity is Severity.ERROR]
-            return f"rejected: {' '.join(errors)}"
+            return f"{word}: {' '.join(errors)}"
+        case Failed() | Conflict() | NotAttempted() | InDoubt() | Unchanged() | Kept():
+            return f"{word}: {outcome.detail} ({outcome.code})"
         case _:
             assert_never(outcome)
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
-from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.entry import Deleted, Deleting, Line, RunOpened, Sending
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
 from batchconnect.ledger.row_state import RowState, fold
 from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
@@ -44,11 +44,15 @@ def _is_one_of(kinds: Iterable[Kind]) -> str:
     return f"kind IN ({', '.join(repr(kind.word) for kind in kinds)})"
 
 
-_IS_INTENT = f"kind = '{BY_ENTRY[Sending].word}'"
+_IS_CREATE = f"kind = '{BY_ENTRY[Sending].word}'"
+_IS_INTENT = _is_one_of(kind for kind in KINDS if kind.is_intent)
+_IS_DELETION = _is_one_of(BY_ENTRY[entry] for entry in (Deleting, Deleted))
+_INTENTS = tuple(kind.entry for kind in KINDS if kind.is_intent)
 _IS_OPENING = f"kind = '{BY_ENTRY[RunOpened].word}'"
 _IS_OPEN = _is_one_of(kind for kind in KINDS if kind.is_open)
 # Each of the two indexes of the identities (`migrations`) finds its own condition in this one.
 _OF_MARKER = f"marker IS NOT NULL AND kind <> 'row' AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"
+_OF_CREATE = f"{_OF_MARKER} AND {_is_one_of(kind for kind in KINDS if kind.of_create)}"
 _NOTED = "kind:"
 """What `about` has for each kind of line that stands in the ledger: this, and its word."""
 
@@ -133,7 +137,7 @@ class SqliteLedger:
         """
         if not lines:
             return 0
-        if any(isinstance(line.entry, Sending) for line in lines):
+        if any(isinstance(line.entry, _INTENTS) for line in lines):
             for held in self._held:
                 held.check()
         with self._mutex, _translated(self.name), _transaction(self._db):
@@ -221,10 +225,18 @@ class SqliteLedger:
             # A bare column is of the row that max() is of: the identity's last line. The index has all
             # that is asked for, so a million settled identities take half a second.
             found = self._db.execute(
-                f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_MARKER} "
+                f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_CREATE} "
                 f"GROUP BY marker HAVING {_IS_OPEN} ORDER BY last"
             ).fetchall()
         return [marker for marker, _kind, _last in found]
+
+    def deleted_markers(self) -> list[str]:
+        """Every identity whose connection was deleted by our hand, or may have been."""
+        with self._mutex, _translated(self.name):
+            found = self._db.execute(
+                f"SELECT DISTINCT marker FROM entry WHERE marker IS NOT NULL AND {_IS_DELETION}"
+            ).fetchall()
+        return [marker for (marker,) in found]
 
     def has_markers(self) -> bool:
         """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
@@ -235,7 +247,7 @@ class SqliteLedger:
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
         with self._mutex, _translated(self.name):
-            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_INTENT} LIMIT 1").fetchone()
+            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_CREATE} LIMIT 1").fetchone()
         return found is not None
 
     def _is_at_its_path(self) -> bool:

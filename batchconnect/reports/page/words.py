@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
 from batchconnect.reports.summary import Summary
 
 LABELS = {
@@ -14,6 +14,10 @@ LABELS = {
     Status.CONFLICT: "conflict",
     Status.IN_DOUBT: "in doubt",
     Status.NOT_ATTEMPTED: "not attempted",
+    Status.UPDATED: "updated",
+    Status.UNCHANGED: "unchanged",
+    Status.DELETED: "deleted",
+    Status.KEPT: "kept",
 }
 MEANINGS = {
     Status.CREATED: "made by this run",
@@ -23,6 +27,10 @@ MEANINGS = {
     Status.CONFLICT: "something else stands in the way",
     Status.IN_DOUBT: "sent, and the answer is unknown",
     Status.NOT_ATTEMPTED: "stopped before their turn",
+    Status.UPDATED: "the connection has the sheet's key now",
+    Status.UNCHANGED: "there was no need to send the key",
+    Status.DELETED: "the connection is gone",
+    Status.KEPT: "the connection was not deleted",
 }
 _EXITS = {
     ExitCode.OK: "every row has its connection",
@@ -87,7 +95,7 @@ def rate(per_s: float) -> str:
 
 def done(summary: Summary) -> int:
     """Rows that have their connection."""
-    return summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
+    return sum(summary.counts[status] for status in DONE)
 
 
 def headline(summary: Summary) -> str:
