@@ -85,7 +85,8 @@ class RowState:
     @property
     def is_open(self) -> bool:
         """Whether it, or a change of it, may have been applied, and nobody knows: it must be settled first."""
-        return self.is_sent or self.doubt is not None or self.change is not None
+        unknown = (self.doubt, self.change, self.change_doubt)
+        return self.is_sent or any(one is not None for one in unknown)
 
     @property
     def spent(self) -> int:
@@ -226,7 +227,9 @@ class _Story:
                 self.tested = None  # it was the key before that was tested
             case Deleted(outcome=outcome):
                 self.gone = (*self.gone, outcome.connection_id)
-                self.made = self.etag = self.outcome = self.tested = None
+                # Another one may have been made since: then that is the row's, and stays.
+                if self._is_gone(self.made):
+                    self.made = self.etag = self.outcome = self.tested = None
                 self._end_change(step, at_ms)
             case Left():  # pragma: no branch - the last of a closed set
                 self._end_change(step, at_ms)
@@ -239,9 +242,15 @@ class _Story:
         self.finished_at_ms = at_ms
 
     def _have(self, connection_id: str, etag: str | None) -> None:
+        # A line that copies an outcome from before the delete brings nothing back.
+        if self._is_gone(connection_id):
+            return
         if connection_id != self.made:
             self.tested = None
         self.made, self.etag = connection_id, etag
+
+    def _is_gone(self, connection_id: str | None) -> bool:
+        return connection_id is None or connection_id.lower() in map(str.lower, self.gone)
 
     def state(self) -> RowState:
         """What is known of the row now."""
