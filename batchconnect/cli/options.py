@@ -158,7 +158,8 @@ RUN: Final = Group(
         "log_json",
     ),
 )
-GROUPS: Final = (PLACES, SHEET, PART, SERVICE, RUN)
+UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
+GROUPS: Final = (PLACES, SHEET, PART, SERVICE, RUN, UNDO)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

@@ -1,6 +1,6 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from dataclasses import dataclass, fields
 
 from batchconnect.ledger.entry import (
@@ -28,7 +28,6 @@ from batchconnect.model.outcome import (
     Rejected,
 )
 
-_WITH_CONNECTION = (Created, Existing)
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
 )
@@ -86,6 +85,10 @@ class RowState:
     def is_open(self) -> bool:
         """Whether it, or a change of it, may have been applied, and nobody knows: it must be settled first."""
         return self.is_sent or self.doubt is not None or self.change is not None
+
+    def is_one_of(self, ids: AbstractSet[str]) -> bool:
+        """Whether its connection is one of these, which are in lower case."""
+        return self.made is not None and self.made.lower() in ids
 
     @property
     def spent(self) -> int:
@@ -182,8 +185,7 @@ class _Story:
                 self.change_outcome = None
                 self._meet(settled.outcome)
                 self._count(settled)
-                if isinstance(settled.outcome, _WITH_CONNECTION):
-                    self._have(settled.outcome.connection_id, settled.outcome.etag)
+                self._settle(settled.outcome)
                 self.warnings = settled.warnings
                 self.started_at_ms = self.started_at_ms or settled.started_at_ms
                 self.finished_at_ms = settled.finished_at_ms or line.at_ms
@@ -232,6 +234,16 @@ class _Story:
         self._count(step)
         self._meet(step.outcome)
         self.finished_at_ms = at_ms
+
+    def _settle(self, outcome: Outcome) -> None:
+        match outcome:
+            case Created():
+                self._have(outcome.connection_id, outcome.etag)
+            case Existing(connection_id=stands):
+                # What stood there may have been changed by others since: its etag is not as we left it.
+                self._have(stands, self.etag if stands == self.made else None)
+            case _:
+                pass
 
     def _have(self, connection_id: str, etag: str | None) -> None:
         if connection_id != self.made:

@@ -18,7 +18,13 @@ REJECTED_ROWS: Final = "rejected_rows"
 NOT_SELECTED: Final = "not_selected"
 LEDGER_GONE: Final = "ledger_gone"
 
-_UNFINISHED: Final = (Status.FAILED, Status.REJECTED, Status.CONFLICT, Status.NOT_ATTEMPTED)
+_UNFINISHED: Final = (
+    Status.FAILED,
+    Status.REJECTED,
+    Status.CONFLICT,
+    Status.NOT_ATTEMPTED,
+    Status.KEPT,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -63,6 +64,32 @@ def run_header(
         tool_version=version("batchconnect"),
         platform_host=host,
         simulated=options.simulate,
+        settle_s=settle_s,
+        command=command,
+    )
+
+
+def header_after(
+    parent: RunOpened, *, options: MergedOptions, clock: Clock, settle_s: float, command: str
+) -> RunOpened:
+    """
+    The first line of a run over what another run made: its sheets are that one's.
+
+    Args:
+        parent: The first line of the other run.
+        options: How it is to go.
+        clock: Names the moment.
+        settle_s: S, the settle window.
+        command: What it does to the rows.
+    """
+    return replace(
+        parent,
+        run_id=new_run_id(clock, simulated=options.simulate),
+        parent_run_id=parent.run_id,
+        note=options.note,
+        operator=_operator(),
+        machine=platform.node(),
+        tool_version=version("batchconnect"),
         settle_s=settle_s,
         command=command,
     )

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.run_state import RunState
 from batchconnect.run.history import find_run
 from batchconnect.run.intake import Parse, identify
-from batchconnect.run.rerun import ParentRun
+from batchconnect.run.rerun import ParentRun, since_deleted
 from batchconnect.run.same_run import goes_on, open_runs, row_key
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import FastScan
@@ -77,6 +78,7 @@ def _look_back_at(
         # Over another sheet it is another rerun: of that one, where it has come to send anything.
         if resumed is not None or before.identified is None:
             before = find_run(ledger, before.opened.parent_run_id)
-    chain = ParentRun(before.rows(ledger.row_lines(before.number)))
+    rows = before.rows(ledger.row_lines(before.number))
+    chain = ParentRun(since_deleted(rows, deletions_in(ledger).ids))
     chain.look_ahead(sheet, judge)
     return Past(resumed=resumed, identified=now, parent=before.opened.run_id, chain=chain)

@@ -5,7 +5,7 @@ The rerun's own run accounts for every row of the chain, so its report stands fo
 finished is inherited, line by line.
 """
 
-from collections.abc import Iterable, Mapping, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from batchconnect.ledger.entry import RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.column import Column
 from batchconnect.model.identity import canonical_name
-from batchconnect.model.outcome import NotAttempted, Rejected, has_connection
+from batchconnect.model.outcome import Deleted, NotAttempted, Rejected, has_connection
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
@@ -150,6 +150,24 @@ class ParentRun:
         return found
 
 
+def since_deleted(rows: Iterable[RowState], ids: AbstractSet[str]) -> Iterator[RowState]:
+    """
+    The rows of a run, told what an undo made of their connections since.
+
+    A rerun leaves them deleted, as a person wanted; `run` makes them again.
+
+    Args:
+        rows: As the run left them.
+        ids: In lower case, of all connections that were deleted by our hand.
+    """
+    for row in rows:
+        if row.made is not None and row.is_one_of(ids):
+            gone = Deleted(connection_id=row.made, reconciled=True)
+            yield replace(row, outcome=gone, made=None, etag=None, tested=None)
+        else:
+            yield row
+
+
 def inherited(row: RowState) -> Settled:
     """What a row ended with in the parent, as a line of the rerun."""
     return Settled(
@@ -197,7 +215,12 @@ def wanted_of(marker: str, planned: RowPlanned) -> Wanted:
 
 
 def _is_done(row: RowState) -> bool:
-    return not row.is_open and row.outcome is not None and has_connection(row.outcome)
+    outcome = row.outcome
+    return (
+        not row.is_open
+        and outcome is not None
+        and (has_connection(outcome) or isinstance(outcome, Deleted))
+    )
 
 
 def _returned_report_row(row: Row, before: RowState) -> CarriedOver | None:
