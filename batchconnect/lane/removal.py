@@ -114,19 +114,18 @@ def _by_its_own(made: Made, found: Found) -> Kept | None:
     Cases, in order:
         1. What it shows is not what was sent.
         2. It is in a state in which it may not be deleted, or which a person gave it.
-        3. Its etag is another one.
-        4. No two etags can be compared, or ours is not from an answer: then the last who changed it was us.
+        3. Its etag is not the one that we left.
+        4. Ours is not known, or is not from an answer: then the last who changed it was us.
     """
     other = differences(made.wanted, found)
     if other:
         return _kept(made, "changed_by_others", f"Changed since: its {', '.join(other)}.")
     if not found.is_usable:
         return _kept(made, "not_enabled", f"Its state is {found.state}.")
-    is_comparable = made.etag is not None and found.etag is not None
-    if is_comparable and made.etag != found.etag:
+    if made.etag is not None and made.etag != found.etag:
         detail = "Changed since: its etag is not the one that we left."
         return _kept(made, "changed_by_others", detail)
-    if (made.is_etag_seen or not is_comparable) and found.updated_by != made.client_id:
+    if (made.etag is None or made.is_etag_seen) and found.updated_by != made.client_id:
         detail = "Whether it was changed since is not known: nothing shows that we changed it last."
         return _kept(made, "changed_by_others", detail)
     return None

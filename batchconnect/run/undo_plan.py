@@ -127,11 +127,11 @@ def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool
             f"run {opened.run_id} is of `batchconnect {opened.command}`, which creates nothing",
             hint="`batchconnect runs` shows the runs.",
         )
-    if opened.platform_host not in {"", host} or opened.simulated != simulated:
-        mode = "simulated" if opened.simulated else "real"
+    made_on = ("simulated" if opened.simulated else "real", opened.platform_host or host)
+    if made_on != ("simulated" if simulated else "real", host):
         raise LedgerError(
-            f"run {opened.run_id} is a {mode} one on {opened.platform_host}, and this command talks to {host}",
-            hint="Undo it with the settings, and the mode, that it was made with.",
+            f"run {opened.run_id} is a {' one on '.join(made_on)}, and this command talks to {host}",
+            hint="Undo it with the settings, and in the mode, that it was made with.",
         )
     if not run.is_closed:
         parent = opened.parent_run_id
