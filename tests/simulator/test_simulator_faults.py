@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from batchconnect.simulator import PROFILES, faults
+from batchconnect.simulator import PROFILES, fates, faults
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.decision import (
     Closed,
@@ -213,7 +213,7 @@ def test_no_fate_is_worse_than_the_profile_says(profile: str) -> None:
     chosen = faults.profile(profile)
     for attempt in range(2000):
         rng = faults.dice(1, attempt)
-        decision = faults.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
+        decision = fates.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
         assert (decision.apply_after_s or 0.0) <= chosen.max_apply_s <= 2.0
         assert decision.lag_s <= chosen.max_lag_s <= 1.0
         if isinstance(decision.reply, Hang):
@@ -343,7 +343,7 @@ def test_the_mix_of_a_profile_is_what_its_chances_say() -> None:
     drawn: Counter[str] = Counter()
     for attempt in range(2000):
         rng = faults.dice(5, attempt)
-        decision = faults.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
+        decision = fates.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
         reply = decision.reply
         if decision.apply_after_s is None:
             busy = isinstance(reply, Instead) and b'"error_code"' in reply.answer.body
