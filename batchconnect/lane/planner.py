@@ -13,8 +13,9 @@ from typing import Final, Protocol
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing
-from batchconnect.lane.matching import Create, match, match_made, wanted
+from batchconnect.lane.matching import Create, NotReady, match, match_made, wanted
 from batchconnect.ledger import LedgerReader
+from batchconnect.ledger.entry import Doubted, Moment
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.outcome import Conflict, NotAttempted, Outcome
@@ -24,6 +25,8 @@ _UNPROVEN_ACCEPTED: Final = (
     "created although nothing proved that the listing of its sandbox is whole"
     " (--accept-unproven-listing): it may stand there twice"
 )
+_NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)
+"""Of a doubt that begins when it is taken up."""
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
 _ASKED_AT_ONCE: Final = 500
@@ -205,11 +208,20 @@ def first_look(
     if state is not None:
         return SettleFirst(state=state)
     judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
-    return (
-        Send(warnings=(*judged.warnings, *unproven_warning(listing)))
-        if isinstance(judged, Create)
-        else Settle(outcome=judged)
-    )
+    match judged:
+        case Create(warnings=warnings):
+            return Send(warnings=(*warnings, *unproven_warning(listing)))
+        case NotReady():
+            return wait_until_ready(connection, judged)
+        case _:
+            return Settle(outcome=judged)
+
+
+def wait_until_ready(connection: BaseConnection, stands: NotReady) -> SettleFirst:
+    """The row's connection is not ready yet: it is waited for as long as a doubt is, and then stays one."""
+    doubt = Doubted(outcome=stands.in_doubt, moment=_NO_MOMENT, attempts=0)
+    state = RowState(number=connection.row, marker=connection.marker, doubt=doubt)
+    return SettleFirst(state=state)
 
 
 async def _decide_vanished(
@@ -222,7 +234,9 @@ async def _decide_vanished(
             again = await read_sandbox(reads, connection.sandbox)
         judged = match(wanted(connection), again) if again.complete else None
         decision: Decision
-        if judged is not None and not isinstance(judged, Create):
+        if isinstance(judged, NotReady):
+            decision = wait_until_ready(connection, judged)
+        elif judged is not None and not isinstance(judged, Create):
             decision = Settle(outcome=judged)
         else:
             found = await reads.get(connection.sandbox, made)
@@ -255,6 +269,8 @@ def _vanished(
             return SettleFirst(
                 state=RowState(number=connection.row, marker=connection.marker, sends=1)
             )
+        if isinstance(stands, NotReady):
+            return wait_until_ready(connection, stands)
         outcome = stands
     elif not isinstance(found, NotFound) or judged is None:
         outcome = NotAttempted(

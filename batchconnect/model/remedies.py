@@ -225,6 +225,26 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection exists more than once",
         f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes.",
     ),
+    "initializing": (
+        "The connection is not ready yet",
+        f"It stands there, and is never sent again. {_OPEN}",
+    ),
+    "disabled": (
+        "The connection is disabled",
+        f"Enable it in Experience Platform if it is meant to be used. {_AGAIN}",
+    ),
+    "draft": (
+        "The connection is a draft",
+        f"Publish it, or delete it, in Experience Platform: drafts do not work. {_AGAIN}",
+    ),
+    "finalizing": (
+        "The connection is being changed or deleted",
+        f"Wait until Experience Platform is done with it. {_AGAIN}",
+    ),
+    "odd_state": (
+        "The connection is in a state that is not documented",
+        f"Look at it in Experience Platform. {_AGAIN}",
+    ),
     "deleted_since": (
         "The connection was deleted since",
         "Run with --recreate to make it again, or take the row out of the sheet.",
@@ -322,6 +342,8 @@ def _entry(code: str) -> tuple[str, str] | None:
     flow = _FLOW.fullmatch(code)
     if flow is not None:
         return _TABLE.get(flow[1])
+    if code.endswith("-finalizing"):
+        return _TABLE["finalizing"]
     if code.startswith("ims-"):
         return _TABLE["invalid_client"]
     if code.startswith("body_"):

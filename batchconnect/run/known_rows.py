@@ -79,7 +79,8 @@ def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState
         if mine is not None and mine.doubt == whole.doubt:
             of_all[marker] = mine
         else:
-            counted = mine or RowState(number=whole.number, marker=marker, sends=1)
+            once = min(whole.sends, 1)
+            counted = mine or RowState(number=whole.number, marker=marker, sends=once)
             of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
     return of_all
 
