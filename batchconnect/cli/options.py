@@ -126,6 +126,11 @@ PART: Final = Group(
     },
 )
 """A run's options that fit commands without a sheet, so that one command line serves all."""
+AGAINST: Final = Group(
+    heading="Reading options",
+    names=("worksheet", "visible_only", "encoding", "accept_unproven_listing"),
+)
+"""Of a command that reads sandboxes, and may read a sheet beside them."""
 SERVICE: Final = Group(
     heading="Service options",
     names=(
@@ -158,7 +163,7 @@ RUN: Final = Group(
         "log_json",
     ),
 )
-GROUPS: Final = (PLACES, SHEET, PART, SERVICE, RUN)
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:
