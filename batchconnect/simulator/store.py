@@ -65,7 +65,10 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that one request changes, or nothing of it."""
+        """All that one request changes, or nothing of it; what a script asks within one is part of it."""
+        if self.db.in_transaction:
+            yield
+            return
         self.db.execute("begin immediate")
         try:
             yield
