@@ -361,8 +361,24 @@ def simulate(
         Path | None,
         typer.Option("--state", metavar="FILE", help="Keep its state; default: in memory."),
     ] = None,
+    foreign_clients: Annotated[
+        bool,
+        typer.Option(
+            "--foreign-clients",
+            metavar="",
+            help="Take other clients' forms, too: IMS v2, parameters in the query.",
+        ),
+    ] = False,
 ) -> int:
     """Serve the simulator of IMS and Flow Service on loopback."""
     from batchconnect.cli.commands import simulate as command
 
-    return command.run(output, port=port, fault=fault, seed=seed, rate=rate, state=state)
+    return command.run(
+        output,
+        port=port,
+        fault=fault,
+        seed=seed,
+        rate=rate,
+        state=state,
+        foreign_clients=foreign_clients,
+    )
