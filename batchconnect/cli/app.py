@@ -276,6 +276,23 @@ def export(
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
 
 
+@app.command(epilog="Example: batchconnect explore --columns")
+@takes(PLACES, PART, SERVICE)
+def explore(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    columns: Annotated[
+        bool,
+        typer.Option("--columns", metavar="", help="Their columns too: one request per table."),
+    ] = False,
+) -> int:
+    """List the tables that each connection of a run sees; reads only."""
+    from batchconnect.cli.commands import explore as command
+
+    return command.run(output, given, run_id=run_id, columns=columns)
+
+
 @app.command(epilog="Example: batchconnect runs --limit 5")
 @takes(PLACES)
 def runs(

@@ -29,7 +29,7 @@ def made_rows(
     run: RunState, *, ledger: LedgerReader, service: ConnectedService, options: MergedOptions
 ) -> Iterator[MadeRow]:
     """
-    Every row of a run that has a connection, in the sheet's order; those that `--only` leaves.
+    Every row of a run that has a connection today, in the sheet's order; those that `--only` leaves.
 
     Raises:
         LedgerError: The run was of another service.
@@ -42,9 +42,12 @@ def made_rows(
             hint="Name the settings that it was made with: --settings FILE.",
         )
     is_chosen = chooser(options, service.orgs)
-    for state in run.rows(ledger.row_lines(run.number)):
-        if state.made is None or state.planned is None:
-            continue
+    rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.made is not None]
+    now = ledger.states_of(row.marker for row in rows if row.marker is not None)
+    for state in rows:
+        today = now.get(state.marker or "", state)
+        if state.planned is None or today.made is None:
+            continue  # it was deleted since
         org = service.orgs.find(state.planned.org)
         _raise_if_other(org, state.number, state.planned.org)
         assert org is not None
@@ -57,7 +60,7 @@ def made_rows(
                 name=state.planned.name,
                 org=org.key,
                 sandbox=state.planned.sandbox,
-                connection_id=state.made,
+                connection_id=today.made,
             )
 
 

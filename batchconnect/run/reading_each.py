@@ -38,7 +38,7 @@ _Answer = TypeVar("_Answer")
 
 async def read_each(
     items: Iterable[_Item],
-    ask: Callable[[Lane, _Item], Awaitable[_Answer | Unreadable]],
+    ask: Callable[[Lane, _Item], Awaitable[_Answer]],
     *,
     service: ConnectedService,
     at_once: int,
@@ -60,13 +60,14 @@ async def read_each(
     refused: dict[tuple[str, str | None], Unreadable] = {}
 
     async def one(item: _Item) -> None:
-        answer: _Answer | Unreadable | None = refused.get((item.org, None))
-        answer = answer or refused.get((item.org, item.sandbox))
-        if answer is None:
-            answer = await ask(service.lane_of(item.org), item)
-            if isinstance(answer, Unreadable) and answer.refusal is not None:
-                is_of_sandbox = answer.refusal.scope is StopScope.SANDBOX
-                refused[item.org, item.sandbox if is_of_sandbox else None] = answer
+        known = refused.get((item.org, None)) or refused.get((item.org, item.sandbox))
+        if known is not None:
+            on_answer(item, known)
+            return
+        answer = await ask(service.lane_of(item.org), item)
+        if isinstance(answer, Unreadable) and answer.refusal is not None:
+            is_of_sandbox = answer.refusal.scope is StopScope.SANDBOX
+            refused[item.org, item.sandbox if is_of_sandbox else None] = answer
         on_answer(item, answer)
 
     async with anyio.create_task_group() as tasks:
