@@ -40,7 +40,9 @@ def columns(*, usage: bool) -> tuple[str, ...]:
 
 def holds(text: str) -> bool:
     """Whether a cell of a sheet gives a text back as it is, in a CSV and in a workbook alike."""
-    return "\0" not in text and fits(text)
+    # Line breaks and controls alone are a blank cell to one reader of workbooks, and none to another.
+    is_blank_to_some = text.isspace() and not text.isprintable()
+    return "\0" not in text and fits(text) and not is_blank_to_some
 
 
 def cells_of(row: Exported, *, keep_target: bool, usage: bool) -> list[str]:
