@@ -48,12 +48,16 @@ _ASKED_AT_ONCE: Final = 500
 """Rows held in memory, keys included, so that the ledger is asked once for all of them."""
 
 
-class Reads(Protocol):
-    """What a plan asks of the service; a lane offers it."""
+class Lists(Protocol):
+    """What reads a sandbox; a lane does."""
 
     async def list(self, sandbox: str) -> Listing:
         """One reading of a sandbox."""
         ...
+
+
+class Reads(Lists, Protocol):
+    """What a plan asks of the service; a lane offers it."""
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """One connection."""
@@ -174,7 +178,7 @@ class Rules:
     """None: no key is sent to a connection that exists."""
 
 
-async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = False) -> Listing:
+async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = False) -> Listing:
     """
     Read all that stands in a sandbox; a reading that fails is repeated.
 
@@ -198,9 +202,14 @@ async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = Fa
     return listing
 
 
+def is_proven(listing: Listing) -> bool:
+    """Whether the service, and not a person, says that a complete listing is whole."""
+    return _UNPROVEN_ACCEPTED not in listing.warnings
+
+
 def unproven_warning(listing: Listing) -> tuple[str, ...]:
     """What every row has to say that is created by a listing which nothing proved."""
-    return (_UNPROVEN_ACCEPTED,) if _UNPROVEN_ACCEPTED in listing.warnings else ()
+    return () if is_proven(listing) else (_UNPROVEN_ACCEPTED,)
 
 
 async def decide(

@@ -13,6 +13,7 @@ from tests.command_line import CommandLine
 
 COMMANDS = (
     "template", "validate", "orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
+    "export", "explore",
     "runs", "status", "report", "simulate",
 )  # fmt: skip
 TALKING = ("orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo")
