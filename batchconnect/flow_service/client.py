@@ -23,7 +23,7 @@ from batchconnect.flow_service.change import (
     judge_delete,
     judge_update,
 )
-from batchconnect.flow_service.listing import Found, Listing, ListingFault
+from batchconnect.flow_service.listing import Found, Listing, ListingFault, ReadItem, read_item
 from batchconnect.flow_service.paging import token_of
 from batchconnect.flow_service.reading import (
     NotFound,
@@ -173,7 +173,9 @@ class FlowService:
             token_refused=came.token_refused,
         )
 
-    async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
+    async def list(
+        self, sandbox: str, *, most_pages: int | None = None, read: ReadItem = read_item
+    ) -> Listing:
         """
         Read all connections of our kind in a sandbox, with a proof that they are all.
 
@@ -181,10 +183,11 @@ class FlowService:
             sandbox: Which.
             most_pages: Pages to read, without a proof; None: all. With fewer than there are, the listing is
                 not complete, by the fault `not_read_on`.
+            read: Makes a value of each item.
         """
         if most_pages is None:
-            return await self._reader.whole(sandbox)
-        return await self._reader.pages(sandbox, most_pages=most_pages)
+            return await self._reader.whole(sandbox, read=read)
+        return await self._reader.pages(sandbox, most_pages=most_pages, read=read)
 
     async def newest(self, sandbox: str, *, age_s: float) -> Listing:
         """Read what was created in the last so many seconds; see `SandboxReader.newest`."""

@@ -7,7 +7,7 @@ Absence is proved by a complete listing alone, so anything odd makes a listing *
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final, TypeVar
@@ -160,6 +160,10 @@ class Listing:
         return max(self.served_at_ms - found.created_at_ms, 0)
 
 
+ReadItem = Callable[[Any, str, str], Found | ListingFault]
+"""Makes a value of an item, given the org id and the sandbox that it has to be of; see `read_item`."""
+
+
 def target_key(shown: Shown | Target) -> TargetKey | None:
     """What a possible match is looked for by (contract, section 9); None where a part is hidden."""
     if shown.endpoint is None or shown.database is None or shown.service_principal_id is None:
@@ -175,7 +179,7 @@ def _index(pairs: Iterable[tuple[_Key | None, Found]]) -> Mapping[_Key, tuple[Fo
     return {key: tuple(hits) for key, hits in index.items()}
 
 
-def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
+def read_item(item: Any, org_id: str, sandbox: str) -> Found | ListingFault:
     """
     Boil one item of a listing down to what rows are compared by.
 
@@ -192,7 +196,7 @@ def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
         return ListingFault(
             code="foreign_item", detail="an item of another organization or sandbox"
         )
-    params = _dict(_dict(item, "auth"), "params")
+    params = params_of(item)
     etag = item.get("etag", item.get("version"))
     # A listing may show a connection's credentials: they are secret, whoever's they are.
     shown_key = _text(params, Column.SERVICE_PRINCIPAL_KEY)
@@ -226,6 +230,11 @@ _OUR_PARAMS: Final = frozenset(
 )
 
 
+def params_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A connection's credentials, as far as the service shows them."""
+    return _dict(_dict(item, "auth"), "params")
+
+
 _PARTS = tuple(
     (column.value, lru_cache(maxsize=1024)(RULES[column].canonical)) for column in TARGET_COLUMNS
 )
@@ -233,11 +242,11 @@ _PARTS = tuple(
 
 
 def _shown(params: Mapping[str, Any]) -> Shown:
-    texts = ((_open_text(params, name), canonical) for name, canonical in _PARTS)
+    texts = ((open_text(params, name), canonical) for name, canonical in _PARTS)
     return Shown(*(text and canonical(text) for text, canonical in texts))
 
 
-def _open_text(params: Mapping[str, Any], key: str) -> str | None:
+def open_text(params: Mapping[str, Any], key: str) -> str | None:
     """A text that is shown; one of asterisks is hidden just as well."""
     text = _text(params, key)
     return text if text and text.strip(_MASK) else None

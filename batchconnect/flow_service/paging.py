@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, Final, final
 from urllib.parse import SplitResult, quote, urlsplit
 
-from batchconnect.flow_service.listing import Found, ListingFault, read_item
+from batchconnect.flow_service.listing import Found, ListingFault, ReadItem, read_item
 from batchconnect.flow_service.problem import json_object
 from batchconnect.transport.interface import Response
 
@@ -36,14 +36,22 @@ class Pages:
         sandbox: In which sandbox they must be.
         platform_url: The host that a next link should name.
         counted: What `count=true` answered before the first page; None where it is not offered.
+        read: Makes a value of each item.
 
     Source:
         Contract, section 3, the Rules below the shape.
     """
 
     def __init__(
-        self, *, org_id: str, sandbox: str, platform_url: str, counted: int | None
+        self,
+        *,
+        org_id: str,
+        sandbox: str,
+        platform_url: str,
+        counted: int | None,
+        read: ReadItem = read_item,
     ) -> None:
+        self._read = read
         self._org_id = org_id
         self._sandbox = sandbox
         self._origin = _origin(urlsplit(platform_url))
@@ -99,7 +107,7 @@ class Pages:
         if not isinstance(items, list):
             return ListingFault(code="no_items", detail="a page has no items")
         for item in items:
-            found = read_item(item, org_id=self._org_id, sandbox=self._sandbox)
+            found = self._read(item, self._org_id, self._sandbox)
             if isinstance(found, ListingFault):
                 return found
             self._keep(found)

@@ -168,7 +168,7 @@ def _one(response: Response, org: Org, sandbox: str, connection_id: str) -> Foun
     items = json_object(response).get("items")
     if not isinstance(items, list) or len(items) != 1:
         return _odd("no_items", "the answer does not hold one connection")
-    found = read_item(items[0], org_id=org.org_id, sandbox=sandbox)
+    found = read_item(items[0], org.org_id, sandbox)
     if isinstance(found, ListingFault):
         return Unreadable(fault=found)
     if found.id.lower() != connection_id.lower():

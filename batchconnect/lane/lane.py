@@ -30,7 +30,7 @@ from batchconnect.flow_service.answer import (
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.change import DeleteAnswer, SentChange, UpdateAnswer
 from batchconnect.flow_service.completeness import UNPROVEN
-from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.flow_service.listing import Found, Listing, ReadItem, read_item
 from batchconnect.flow_service.source import Column, Refusal, Table
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
@@ -220,9 +220,9 @@ class Lane:
             return judged
         return answer
 
-    async def list(self, sandbox: str) -> Listing:
-        """Read all of a sandbox."""
-        listing = await self._service.list(sandbox)
+    async def list(self, sandbox: str, *, read: ReadItem = read_item) -> Listing:
+        """Read all of a sandbox, of each item what *read* makes of it."""
+        listing = await self._service.list(sandbox, read=read)
         self._look_at_patience()
         return self._without_deleted(listing)
 

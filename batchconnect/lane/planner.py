@@ -48,12 +48,16 @@ _ASKED_AT_ONCE: Final = 500
 """Rows held in memory, keys included, so that the ledger is asked once for all of them."""
 
 
-class Reads(Protocol):
-    """What a plan asks of the service; a lane offers it."""
+class Lists(Protocol):
+    """What reads a sandbox; a lane does."""
 
     async def list(self, sandbox: str) -> Listing:
         """One reading of a sandbox."""
         ...
+
+
+class Reads(Lists, Protocol):
+    """What a plan asks of the service; a lane offers it."""
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """One connection."""
@@ -131,6 +135,8 @@ class Known:
     """By marker: how often rows of a resumed run were sent, and proven absent."""
     states_of: StatesOf = unknown
     """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
+    undoing: Mapping[str, str] = field(default_factory=dict)
+    """By marker whose connection a delete of ours may have reached: the run that is being undone."""
 
     @property
     def is_blank(self) -> bool:
@@ -172,7 +178,7 @@ class Rules:
     """None: no key is sent to a connection that exists."""
 
 
-async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = False) -> Listing:
+async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = False) -> Listing:
     """
     Read all that stands in a sandbox; a reading that fails is repeated.
 
@@ -196,9 +202,14 @@ async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = Fa
     return listing
 
 
+def is_proven(listing: Listing) -> bool:
+    """Whether the service, and not a person, says that a complete listing is whole."""
+    return _UNPROVEN_ACCEPTED not in listing.warnings
+
+
 def unproven_warning(listing: Listing) -> tuple[str, ...]:
     """What every row has to say that is created by a listing which nothing proved."""
-    return (_UNPROVEN_ACCEPTED,) if _UNPROVEN_ACCEPTED in listing.warnings else ()
+    return () if is_proven(listing) else (_UNPROVEN_ACCEPTED,)
 
 
 async def decide(
@@ -303,6 +314,9 @@ def first_look(
     connection: BaseConnection, listing: Listing, known: Known, rules: Rules
 ) -> Decision:
     """What is to be done by the listing, and by what is known to be in doubt."""
+    undone = known.undoing.get(connection.marker)
+    if undone is not None:
+        return Settle(outcome=_being_undone(undone))
     state = known.open.get(connection.marker)
     if state is not None:
         return SettleFirst(state=state)
@@ -314,6 +328,11 @@ def first_look(
             return wait_until_ready(connection, judged)
         case _:
             return Settle(outcome=judged)
+
+
+def _being_undone(run_id: str) -> NotAttempted:
+    detail = f"The undo of run {run_id} was begun, and whether its connection is gone is not known."
+    return NotAttempted(code="undo_open", detail=detail)
 
 
 def wait_until_ready(connection: BaseConnection, stands: NotReady) -> SettleFirst:

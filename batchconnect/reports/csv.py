@@ -19,7 +19,8 @@ from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result, is_unfinished, not_working
 from batchconnect.reports.summary import Summary
 
-_BOM = codecs.BOM_UTF8
+BOM = codecs.BOM_UTF8
+"""What a file of text begins with, so that Excel reads it as UTF-8."""
 
 # A cell that begins like one of ours gets one more `'`: taking one off gives each cell back.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -35,9 +36,9 @@ def render(summary: Summary) -> Iterator[bytes]:
     """`results.csv`: one record per input row, in input order; each chunk holds whole records."""
     header = [*RESULT_COLUMNS, *columns_of(summary.carried, RESULT_COLUMNS)]
     width = len(summary.carried)
-    yield _BOM + _lines([header])
+    yield BOM + lines([header])
     for batch in batches(summary.rows()):
-        yield _lines([_record(result, width) for result in batch])
+        yield lines([_record(result, width) for result in batch])
 
 
 def render_failed(summary: Summary) -> Iterator[bytes]:
@@ -46,9 +47,9 @@ def render_failed(summary: Summary) -> Iterator[bytes]:
     carried = columns_of(summary.carried, (*Column, *FAILED_COLUMNS))
     header = [column if isinstance(column, str) else carried[column] for column in columns]
     width = len(carried)
-    yield _BOM + _lines([[*header, *FAILED_COLUMNS]])
+    yield BOM + lines([[*header, *FAILED_COLUMNS]])
     for batch in batches(summary.rows()):
-        yield _lines(
+        yield lines(
             [
                 _failed(result, columns, cells_of(result, width))
                 for result in batch
@@ -99,7 +100,8 @@ def _failed(result: Result, columns: Sequence[Column | int], carried: Sequence[s
     return [*cells, result.status, error, result.error_column or "", result.hint]
 
 
-def _lines(records: Iterable[Sequence[Fact]]) -> bytes:
+def lines(records: Iterable[Sequence[Fact]]) -> bytes:
+    """Records as CSV, with formulas quoted and CR LF behind each."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     for record in records:

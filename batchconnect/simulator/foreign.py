@@ -2,14 +2,14 @@
 The forms in which other clients send a request, brought into the one that the guides have.
 
 aepp and Adobe's collections for Postman, and the OpenAPI file that the latter were made of, write some calls
-otherwise: v2 of IMS, its parameters in the query, `if-match` in the query, empty parameters, one patch
-instruction without an array, operations and booleans in other letters. Our own engine sends none of them, so a
-simulator takes them only where it is asked to serve foreign clients.
+otherwise: v2 of IMS, its parameters in the query, `if-match` in the query, empty parameters, tokens of a page
+that are encoded twice, one patch instruction without an array, operations in other letters. Our own engine sends
+none of them, so a simulator takes them only where it is asked to serve foreign clients.
 """
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import orjson
 
@@ -44,8 +44,8 @@ def _sign_in(request: Request) -> Request:
 
 
 def _parameter(name: str, value: str) -> tuple[str, str]:
-    is_boolean = value.lower() in {"true", "false"}
-    return name, value.lower() if is_boolean else value
+    # aepp cuts the token out of a link, where it is encoded, and encodes it again.
+    return name, unquote(value) if name == "continuationToken" else value
 
 
 def _patch(request: Request) -> bytes:

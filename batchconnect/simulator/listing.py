@@ -112,7 +112,7 @@ def listing(request: Request, store: Store, now: float, collection: Collection) 
     if isinstance(scope, Answer):
         return scope
     limit = request.first("limit")
-    if request.first("count") == "true":
+    if (request.first("count") or "").lower() == "true":
         if limit is not None:
             return invalid(
                 "1401-400",

@@ -51,7 +51,7 @@ def sign_in(version: str, *, in_query: bool) -> Request:
 def test_a_token_is_given_by_v2_and_v3_in_body_and_query(
     sim: Simulator, version: str, in_query: bool
 ) -> None:
-    """The collection for IMS asks v2 by a query, aepp asks v2 by a form; the secret is not written down."""
+    """The collection for IMS asks v2 by a query, aepp asks v3 by a form; the secret is not written down."""
     answer = sim.receive(sign_in(version, in_query=in_query)).answer
 
     assert answer.status == 200
@@ -115,6 +115,17 @@ def test_aepp_reads_every_page_by_the_link_and_its_own_parameters(
         href = page["_links"].get("next", {}).get("href", "")
 
     assert sorted(found) == list("01234")
+
+
+def test_a_token_of_a_page_may_be_encoded_twice(sim: Simulator, caller: Caller) -> None:
+    """aepp cuts it out of the link of source connections as it is."""
+    used = parsed(caller.create())["id"]
+    for number in range(3):
+        sim.others.use(used, str(number))
+    href = parsed(caller.send("GET", "/sourceConnections?limit=2"))["_links"]["next"]["href"]
+    again = urlencode({"limit": 2, "continuationToken": href.split("=")[1]})
+
+    assert len(parsed(caller.send("GET", f"/sourceConnections?{again}"))["items"]) == 1
 
 
 def test_the_life_of_a_connection_as_the_postman_collection_asks_for_it(
