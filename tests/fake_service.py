@@ -9,11 +9,12 @@ ends a process hard at any of its side effects.
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
+from math import inf
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +26,7 @@ import orjson
 from batchconnect.lane.lane import Lane, Limits
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger.entry import Doubted, Line, RunOpened
+from batchconnect.ledger.entry import UNDO, Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState
@@ -41,6 +42,9 @@ from batchconnect.run.batch import Batch
 from batchconnect.run.job import Bounds, Job
 from batchconnect.run.past import look_back
 from batchconnect.run.stop import Stop
+from batchconnect.run.undo import check_agreed
+from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
+from batchconnect.run.undo_run import UndoJob, UndoRun
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.validation.connection import BaseConnection, parse
@@ -177,6 +181,15 @@ class Stored:
     params: dict[str, str]
     applied_at: float
     shown_at: float
+    etag: str = '"e"'
+    client_id: str = ""
+    """Of who changed it last."""
+    state: str | None = None
+    users: int = 0
+    """Source connections that use it."""
+    going_at: float = inf
+    """From when on a delete is under way."""
+    gone_at: float = inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +228,9 @@ class FakeService:
         self.ledger: SqliteLedger | None = None
         """Of the process that sends: it must have heard of every create before."""
         self.unheard: list[str | None] = []
-        """Markers of creates that arrived without an open intent in that ledger."""
+        """Markers of creates and deletes that arrived without an open intent in that ledger."""
+        self.finalizing_s = 0.0
+        """How long a deleted connection is `delete-finalizing`."""
 
     # What a test asks
 
@@ -224,6 +239,11 @@ class FakeService:
         """Every create that arrived."""
         return [seen for seen in self.seen if seen.purpose is Purpose.CREATE]
 
+    @property
+    def deletes(self) -> list[Seen]:
+        """Every delete that arrived."""
+        return [seen for seen in self.seen if seen.purpose is Purpose.DELETE]
+
     def reads(self, org: Org) -> list[Seen]:
         """Every read of an org that arrived."""
         return [s for s in self.seen if s.purpose is Purpose.READ and s.org_id == org.org_id]
@@ -231,7 +251,7 @@ class FakeService:
     def existing(self, now: float | None = None) -> list[Stored]:
         """What exists by now; infinity: what will, once all that was sent is applied."""
         at = anyio.current_time() if now is None else now
-        return [stored for stored in self.stored if stored.applied_at <= at]
+        return [stored for stored in self.stored if stored.applied_at <= at < stored.gone_at]
 
     def twice(self) -> list[str | None]:
         """Markers that more than one connection bears, or will."""
@@ -270,6 +290,8 @@ class FakeService:
             or OK
         )
         made = None
+        if request.purpose is Purpose.DELETE:
+            fate = self._delete(seen, fate)
         if request.purpose is Purpose.CREATE and fate.applied_s is not None:
             made = self._store(seen.org_id, seen.sandbox, orjson.loads(request.body or b""), fate)
         self.on_effect(f"after {request.purpose}")
@@ -281,9 +303,28 @@ class FakeService:
         if fate.answer is not None:
             return fate.answer
         if made is not None:
-            body = orjson.dumps({"id": made.id, "etag": '"e"'})
+            body = orjson.dumps({"id": made.id, "etag": made.etag})
             return Response(status=201, headers={"x-request-id": "req"}, body=body)
+        if request.purpose is Purpose.DELETE:
+            return Response(status=202 if self.finalizing_s else 204, headers={}, body=b"")
         return self._read(seen, urlsplit(request.url).query)
+
+    def _delete(self, seen: Seen, fate: Fate) -> Fate:
+        """Take a connection away, now or later; what is answered where it cannot be."""
+        now = anyio.current_time()
+        found = [one for one in self.existing(now) if one.id == seen.path.rpartition("/")[2]]
+        for one in found:
+            intent = self.ledger.states_of([one.marker or ""]) if self.ledger is not None else {}
+            if self.ledger is not None and not (intent and intent[one.marker or ""].change):
+                self.unheard.append(one.marker)
+            if one.users:
+                return flow_error("1418-400")
+            if fate.applied_s is not None:
+                one.going_at = min(one.going_at, now + fate.applied_s)
+                one.gone_at = min(one.gone_at, one.going_at + self.finalizing_s)
+        if not found and fate.answer is None:
+            return replace(fate, answer=_not_found(seen.path.rpartition("/")[2]))
+        return fate
 
     def _store(self, org_id: str, sandbox: str, body: Mapping[str, Any], fate: Fate) -> Stored:
         at = anyio.current_time() + (fate.applied_s or 0.0)
@@ -297,6 +338,7 @@ class FakeService:
             params=dict(body["auth"]["params"]),
             applied_at=at,
             shown_at=at + fate.shown_s,
+            client_id=f"client-{org_id.partition('@')[0].rstrip('0').lower()}",
         )
         self.stored.append(stored)
         return stored
@@ -305,6 +347,10 @@ class FakeService:
         now = anyio.current_time()
         name = seen.path.rpartition("/")[2]
         mine = [s for s in self.existing() if (s.org_id, s.sandbox) == (seen.org_id, seen.sandbox)]
+        if name == "sourceConnections":
+            asked_for = parse_qs(query)["property"][0].removeprefix("baseConnectionId==")
+            users = sum(stored.users for stored in mine if stored.id == asked_for)
+            return self._answer({"items": [{"id": str(n)} for n in range(users)]})
         if name != "connections":
             one = [self._item(stored) for stored in mine if stored.id == name]
             return self._answer({"items": one}) if one else _not_found(name)
@@ -330,8 +376,15 @@ class FakeService:
             "description": stored.description,
             "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": "1.0"},
             "auth": {"params": params},
-            "etag": '"e"',
+            "etag": stored.etag,
+            "updatedClient": stored.client_id,
+            **self._state(stored),
         }
+
+    def _state(self, stored: Stored) -> dict[str, str]:
+        if stored.going_at <= anyio.current_time():
+            return {"state": "delete-finalizing"}
+        return {"state": stored.state} if stored.state else {}
 
     def _answer(self, body: Mapping[str, object]) -> Response:
         date = formatdate(EPOCH_S + anyio.current_time(), usegmt=True)
@@ -453,18 +506,7 @@ class Bench:
     def job(self, sheet: MemorySheet, *, parent: str | None = None, **changes: Any) -> Job:
         """The same command again: it goes on with a run that was not closed; or a rerun of *parent*."""
         clock = self.clock
-        slots = anyio.CapacityLimiter(self.limits.concurrency)
-        self.lanes = {}
-
-        def lane_of(key: str) -> Lane:
-            if key not in self.lanes:
-                found = next(org for org in self.orgs if org.key == key)
-                self.lanes[key] = Lane(
-                    found, self.service, limits=self.limits, slots=slots, rng=Random(0),
-                    on_event=self.hear,
-                )  # fmt: skip
-            return self.lanes[key]
-
+        lane_of = self._lane_of()
         parse = parser(sheet, self.orgs)
         job = Job(
             sheet=sheet,
@@ -496,6 +538,23 @@ class Bench:
         }
         return replace(job, **{**found, **changes})
 
+    def _lane_of(self) -> Callable[[str], Lane]:
+        """The lanes of one process."""
+        slots = anyio.CapacityLimiter(self.limits.concurrency)
+        lanes: dict[str, Lane] = {}
+        self.lanes = lanes
+
+        def lane_of(key: str) -> Lane:
+            if key not in lanes:
+                found = next(org for org in self.orgs if org.key == key)
+                lanes[key] = Lane(
+                    found, self.service, limits=self.limits, slots=slots, rng=Random(0),
+                    on_event=self.hear,
+                )  # fmt: skip
+            return lanes[key]
+
+        return lane_of
+
     async def run(
         self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any
     ) -> RunState:
@@ -520,6 +579,16 @@ class Bench:
         Returns:
             Whether it came to its end.
         """
+        return await self.until_crash(partial(self.run, rows, **changes), bomb, after_s=after_s)
+
+    async def until_crash(
+        self,
+        work: Callable[[], Awaitable[object]],
+        bomb: Bomb,
+        *,
+        after_s: float | None = None,
+    ) -> bool:
+        """Do something in a process that the bomb, or the time, may end; whether it came to its end."""
         assert isinstance(self.ledger, MortalLedger)
         self.ledger.on_effect = self.service.on_effect = bomb
 
@@ -531,7 +600,7 @@ class Bench:
         try:
             async with anyio.create_task_group() as process:
                 process.start_soon(kill)
-                await self.run(rows, **changes)
+                await work()
                 process.cancel_scope.cancel()
         except BaseException as error:
             if not bomb.is_dead or not _is_crash(error):
@@ -539,6 +608,42 @@ class Bench:
         finally:
             self.ledger.on_effect = self.service.on_effect = lambda _point: None
         return not bomb.is_dead
+
+    async def plan_undo(self, run_id: str = "run-1") -> UndoPlan:
+        """What an undo would do."""
+        run = run_to_undo(self.ledger, run_id, host=HOST, simulated=False)
+        plan = plan_undo(self.ledger, run, OrgRegistry(self.orgs))
+        if plan.agreed is None:
+            await look(plan, self._lane_of())
+        return plan
+
+    async def undo(
+        self, agreed: int, *, run_id: str = "run-1", stop: Stop | None = None
+    ) -> RunState | None:
+        """The command with `--yes N`; None: there is nothing left to delete."""
+        plan = await self.plan_undo(run_id)
+        if plan.agreed is None and not plan.to_delete:
+            return None
+        check_agreed(plan, agreed)
+        clock = self.clock
+        self.service.ledger = self.ledger
+        job = UndoJob(
+            plan=plan,
+            ledger=self.ledger,
+            writer=lambda run: RunWriter(InPlace(self.ledger), run=run, clock=clock),
+            clock=clock,
+            opened=replace(
+                plan.run.opened,
+                run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",
+                parent_run_id=run_id,
+                command=UNDO,
+            ),
+            lane_of=self._lane_of(),
+            settle_s=self.policy.settle_s,
+            on_event=self.hear,
+            stop=stop or Stop(),
+        )
+        return await UndoRun(job).run()
 
     # What a test asks
 

@@ -19,6 +19,7 @@ from batchconnect.cli.options import (
     SERVICE,
     SHEET,
     TOLD,
+    UNDO,
     Given,
     OutputOptions,
     takes,
@@ -223,6 +224,29 @@ def reconcile(
     from batchconnect.cli.commands import reconcile as command
 
     return command.run(output, given, run_id=run_id)
+
+
+@app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94")
+@takes(PLACES, SERVICE, UNDO)
+def undo(
+    output: OutputOptions,
+    given: Given,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or the beginning of one.")],
+    yes: Annotated[
+        int | None,
+        typer.Option(
+            "--yes",
+            metavar="N",
+            min=0,
+            show_default=False,
+            help="Delete them: as many as were shown without it.",
+        ),
+    ] = None,
+) -> int:
+    """Show what would be deleted of what a run created; --yes N deletes it."""
+    from batchconnect.cli.commands import undo as command
+
+    return command.run(output, given, run_id=run_id, yes=yes)
 
 
 @app.command(epilog="Example: batchconnect export dev.xlsx --org acme --sandbox dev")

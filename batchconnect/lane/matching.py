@@ -297,6 +297,13 @@ def _differing(wanted: Wanted, found: Found) -> list[str]:
     return other if found.is_our_kind else ["connection spec", *other]
 
 
+def differences(wanted: Wanted, found: Found) -> list[str]:
+    """What a connection shows otherwise than the row that made it: its marker, its name, or a part of its target."""
+    marker = [] if found.marker == wanted.marker else ["marker"]
+    name = [] if found.name == wanted.name else ["name"]
+    return [*name, *marker, *_differing(wanted, found)]
+
+
 def _ids(found: tuple[Found, ...]) -> tuple[str, ...]:
     return tuple(each.id for each in found if each.id)
 

@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
-from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
+from batchconnect.lane.lane import LEDGER_FAILED, LEDGER_GONE, SOMEBODY_ELSE, Lane
 from batchconnect.lane.planner import (
     Decided,
     Known,
@@ -32,7 +32,7 @@ from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_i
 from batchconnect.ledger.entry import LEFT, Left, Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
-from batchconnect.model.errors import LedgerError, SheetError
+from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
 from batchconnect.model.event import (
     Event,
     FaultMet,
@@ -394,6 +394,18 @@ def somebody_else(lane: Lane, came: Arrived) -> LaneStopped:
         code=SOMEBODY_ELSE,
         title="Somebody else is creating the rows of this sheet",
         detail=came.detail,
+    )
+
+
+def unwritable(lane: Lane, error: LedgerError) -> LaneStopped:
+    """Why a lane stops whose intents cannot be written: without a durable one nothing may be sent."""
+    is_gone = isinstance(error, LedgerGoneError)
+    return LaneStopped(
+        org=lane.org.key,
+        sandbox=None,
+        code=LEDGER_GONE if is_gone else LEDGER_FAILED,
+        title="The ledger is gone" if is_gone else "The ledger could not be written",
+        detail=error.message,
     )
 
 

@@ -135,6 +135,8 @@ class Known:
     """By marker: how often rows of a resumed run were sent, and proven absent."""
     states_of: StatesOf = unknown
     """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
+    undoing: Mapping[str, str] = field(default_factory=dict)
+    """By marker whose connection a delete of ours may have reached: the run that is being undone."""
 
     @property
     def is_blank(self) -> bool:
@@ -312,6 +314,9 @@ def first_look(
     connection: BaseConnection, listing: Listing, known: Known, rules: Rules
 ) -> Decision:
     """What is to be done by the listing, and by what is known to be in doubt."""
+    undone = known.undoing.get(connection.marker)
+    if undone is not None:
+        return Settle(outcome=_being_undone(undone))
     state = known.open.get(connection.marker)
     if state is not None:
         return SettleFirst(state=state)
@@ -323,6 +328,11 @@ def first_look(
             return wait_until_ready(connection, judged)
         case _:
             return Settle(outcome=judged)
+
+
+def _being_undone(run_id: str) -> NotAttempted:
+    detail = f"The undo of run {run_id} was begun, and whether its connection is gone is not known."
+    return NotAttempted(code="undo_open", detail=detail)
 
 
 def wait_until_ready(connection: BaseConnection, stands: NotReady) -> SettleFirst:

@@ -15,22 +15,21 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.lane.doubts import LaneDoubts
 from batchconnect.lane.keys import LaneKeys
-from batchconnect.lane.lane import LEDGER_FAILED, LEDGER_GONE, Lane
+from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
-from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by
+from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by, unwritable
 from batchconnect.lane.planner import Decided, Known, Rules
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.entry import Left, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
-from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
+from batchconnect.model.errors import LedgerError, SheetError
 from batchconnect.model.event import (
     Event,
     FaultMet,
-    LaneStopped,
     RowInDoubt,
     RowSettled,
     RowStarted,
@@ -175,20 +174,11 @@ class LaneWork:
             self._keys.stop()
 
     def _break(self, error: LedgerError) -> None:
-        """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
+        """Let finish what is in flight, then end."""
         self.broken = self.broken or error
-        is_gone = isinstance(error, LedgerGoneError)
-        code = LEDGER_GONE if is_gone else LEDGER_FAILED
-        self.lane.stop(
-            LaneStopped(
-                org=self.lane.org.key,
-                sandbox=None,
-                code=code,
-                title="The ledger is gone" if is_gone else "The ledger could not be written",
-                detail=error.message,
-            )
-        )
-        self.lane.halt(code)
+        why = unwritable(self.lane, error)
+        self.lane.stop(why)
+        self.lane.halt(why.code)
 
     def _lane_changed(self) -> None:
         # A refused lane plans no further, yet it settles its doubts as far as it is let.

@@ -106,6 +106,8 @@ class RunIdentified:
     """How many it is made of."""
     keyless: int = 0
     """Of these, the rejected ones: they have no key, and stand in it with their cells."""
+    agreed: int | None = None
+    """Of an undo: how many connections a person agreed to have deleted; only the same number goes on with it."""
 
 
 _target_of = attrgetter(*Target._fields)

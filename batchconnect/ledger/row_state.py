@@ -1,6 +1,6 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from dataclasses import dataclass, fields
 
 from batchconnect.ledger.entry import (
@@ -28,7 +28,6 @@ from batchconnect.model.outcome import (
     Rejected,
 )
 
-_WITH_CONNECTION = (Created, Existing)
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
 )
@@ -87,6 +86,10 @@ class RowState:
         """Whether it, or a change of it, may have been applied, and nobody knows: it must be settled first."""
         unknown = (self.doubt, self.change, self.change_doubt)
         return self.is_sent or any(one is not None for one in unknown)
+
+    def is_one_of(self, ids: AbstractSet[str]) -> bool:
+        """Whether its connection is one of these, which are in lower case."""
+        return self.made is not None and self.made.lower() in ids
 
     @property
     def spent(self) -> int:
@@ -195,8 +198,7 @@ class _Story:
         self.change_outcome = None
         self._meet(settled.outcome)
         self._count(settled)
-        if isinstance(settled.outcome, _WITH_CONNECTION):
-            self._have(settled.outcome.connection_id, settled.outcome.etag)
+        self._stand(settled.outcome)
         self.warnings = settled.warnings
         self.started_at_ms = self.started_at_ms or settled.started_at_ms
         self.finished_at_ms = settled.finished_at_ms or at_ms
@@ -240,6 +242,16 @@ class _Story:
         self._count(step)
         self._meet(step.outcome)
         self.finished_at_ms = at_ms
+
+    def _stand(self, outcome: Outcome) -> None:
+        match outcome:
+            case Created():
+                self._have(outcome.connection_id, outcome.etag)
+            case Existing(connection_id=stands):
+                # What stood there may have been changed by others since: its etag is not as we left it.
+                self._have(stands, self.etag if stands == self.made else None)
+            case _:
+                pass
 
     def _have(self, connection_id: str, etag: str | None) -> None:
         # A line that copies an outcome from before the delete brings nothing back.

@@ -290,6 +290,65 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The service answered with another connection's id",
         "Which connection is the row's, if any, is not known yet. `batchconnect reconcile` looks for it.",
     ),
+    # Undo
+    "undo_open": (
+        "An undo of its connection is not finished",
+        (
+            "Give `batchconnect undo RUN --yes N` once more, with the run that the message names; `batchconnect undo"
+            " RUN` shows the number. Then run the sheet again."
+        ),
+    ),
+    "in_use": (
+        "A dataflow uses it",
+        (
+            "Delete the dataflow first, in Experience Platform, if it is not wanted either; then give `batchconnect"
+            " undo RUN` again."
+        ),
+    ),
+    "changed_by_others": (
+        "Changed since, or not provably as we left it",
+        (
+            "Somebody may rely on the change: look at the connection in Experience Platform, and delete it there if"
+            " nobody does."
+        ),
+    ),
+    "not_enabled": (
+        "Not in a state in which it is deleted",
+        "Look at the connection in Experience Platform: a person, or the service, gave it that state.",
+    ),
+    "already_gone": (
+        "Gone already",
+        (
+            "Somebody else deleted it, or this credential may not see it any more. `batchconnect run --recreate` makes"
+            " it again."
+        ),
+    ),
+    "not_answered": (
+        "Nobody said whether it may go",
+        (
+            "Without an answer nothing is deleted: give `batchconnect undo RUN` again later. A refusal of"
+            " /sourceConnections is a permission that the credential lacks."
+        ),
+    ),
+    "not_deleted": (
+        "The service did not delete it",
+        "Give `batchconnect undo RUN` again later, or delete it in Experience Platform.",
+    ),
+    "create_in_doubt": (
+        "Whether it was created is not known",
+        "Run `batchconnect reconcile` with this run first, then `batchconnect undo RUN` again.",
+    ),
+    "update_in_doubt": (
+        "Whether a key arrived is not known",
+        (
+            "Send the key once more, so that it is known how the connection stands; then `batchconnect undo RUN`"
+            " again."
+        ),
+    ),
+    "delete_unfinished": (
+        "The connection is going",
+        "The service has not finished the delete yet: give `batchconnect undo RUN` again later.",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",

@@ -139,7 +139,7 @@ async def _onboard_sheet(
                     state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            return _report(summary_of(ledger, state), report, listener)
+            return reported(summary_of(ledger, state), report, listener)
 
 
 async def _run(batch: Batch) -> RunState:
@@ -151,7 +151,8 @@ async def _run(batch: Batch) -> RunState:
         raise
 
 
-def _report(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
+def reported(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
+    """The summary, once its report is made; a fault of ours in that is told."""
     try:
         report(summary)
     except Exception as error:
@@ -196,7 +197,7 @@ async def settle(
             on_event=listener.on_event,
             stop=listener.stop,
         )
-        return _report(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state), report, listener)
 
 
 async def verify(
@@ -233,7 +234,7 @@ async def verify(
             stop=listener.stop,
         )
         state = await verification.run()
-        return _report(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state), report, listener)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchconnect.ledger import Ledger, LedgerReader
+from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.run_state import RunState
 from batchconnect.run.history import failing_in, find_run
 from batchconnect.run.intake import Parse, identify
-from batchconnect.run.rerun import ParentRun
+from batchconnect.run.rerun import ParentRun, since_deleted
 from batchconnect.run.same_run import goes_on, open_runs, row_key
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import FastScan
@@ -66,7 +67,8 @@ def look_back(
 
 def parent_run(ledger: LedgerReader, run: RunState) -> ParentRun:
     """A run as the parent of a rerun, with what is known of its connections today."""
-    return ParentRun(run.rows(ledger.row_lines(run.number)), failing_in(ledger))
+    rows = run.rows(ledger.row_lines(run.number))
+    return ParentRun(since_deleted(rows, deletions_in(ledger).ids), failing_in(ledger))
 
 
 def _look_back_at(

@@ -1,7 +1,7 @@
 """What a run would do, per org and sandbox; it reads the service and changes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,7 @@ from batchconnect.lane.planner import (
     read_sandbox,
     states_in,
 )
+from batchconnect.ledger.deletions import deletions_in
 from batchconnect.model.outcome import (
     Conflict,
     NotAttempted,
@@ -158,11 +159,12 @@ async def plan_run(
         return judged
 
     with ExitStack() as stack:
-        known = _known(options, stack)
+        known, deleted = _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
                 found.sandboxes.append(one)
+                service.lane_of(org).deleted = deleted
                 rules = rules_of(service, options, task)
                 look = _Look(load=load, service=service, rules=rules, known=known)
                 tasks.start_soon(look.at, one, of_sandbox)
@@ -219,12 +221,16 @@ def _count(one: SandboxPlan, decided: Decided) -> None:
                 one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
 
 
-def _known(options: MergedOptions, stack: ExitStack) -> Known:
+def _known(options: MergedOptions, stack: ExitStack) -> tuple[Known, AbstractSet[str]]:
+    """What the ledger knows, and the ids of what was deleted by our hand."""
     if not is_there(options):
-        return Known()
+        return Known(), frozenset()
     ledger = stack.enter_context(read_ledger(options))
     states = ledger.states_of(ledger.open_markers())
-    return Known(
+    deletions = deletions_in(ledger)
+    known = Known(
         open={marker: state for marker, state in states.items() if state.is_open},
         states_of=states_in(ledger),
+        undoing=deletions.open,
     )
+    return known, deletions.ids

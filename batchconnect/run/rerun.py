@@ -5,7 +5,7 @@ The rerun's own run accounts for every row of the chain, so its report stands fo
 finished is inherited, line by line.
 """
 
-from collections.abc import Iterable, Mapping, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.model.column import Column
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import (
+    Deleted,
     Existing,
     MatchedBy,
     NotAttempted,
@@ -168,6 +169,24 @@ class ParentRun:
         return found
 
 
+def since_deleted(rows: Iterable[RowState], ids: AbstractSet[str]) -> Iterator[RowState]:
+    """
+    The rows of a run, told what an undo made of their connections since.
+
+    A rerun leaves them deleted, as a person wanted; `run` makes them again.
+
+    Args:
+        rows: As the run left them.
+        ids: In lower case, of all connections that were deleted by our hand.
+    """
+    for row in rows:
+        if row.made is not None and row.is_one_of(ids):
+            gone = Deleted(connection_id=row.made, reconciled=True)
+            yield replace(row, outcome=gone, made=None, etag=None, tested=None)
+        else:
+            yield row
+
+
 def inherited(row: RowState) -> Settled:
     """What a row ended with in the parent, as a line of the rerun."""
     return Settled(
@@ -242,7 +261,8 @@ def _needs_key(row: RowState) -> bool:
 
 
 def _is_done(row: RowState) -> bool:
-    return _stands(row) and not _needs_key(row)
+    is_deleted = not row.is_open and isinstance(row.change_outcome or row.outcome, Deleted)
+    return is_deleted or (_stands(row) and not _needs_key(row))
 
 
 def _returned_report_row(row: Row, before: RowState) -> CarriedOver | None:

@@ -19,6 +19,7 @@ from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.column import SHOWN_COLUMNS
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
+from batchconnect.reports.next_step import sheet_command
 from batchconnect.run.accounting import as_typed
 from batchconnect.run.history import run_states
 from batchconnect.validation.connection import BaseConnection
@@ -154,13 +155,4 @@ def is_typed_alike(before: RowPlanned, now: RowPlanned) -> bool:
 
 def command_of(opened: RunOpened) -> str:
     """The command that goes on with an open run, as far as it was told by options."""
-    options = {
-        "--worksheet": opened.worksheet,
-        "--encoding": opened.encoding,
-        "--org": opened.org,
-        "--sandbox": opened.sandbox,
-    }
-    words = ["batchconnect", opened.command, opened.sheet_path or opened.sheets[0]]
-    for option, value in options.items():
-        words += [option, value] if value else []
-    return shlex.join(words)
+    return shlex.join(sheet_command(opened, opened.command))

@@ -6,6 +6,7 @@ import pytest
 
 from batchconnect.ledger.deletions import Deletions, deletions_in
 from batchconnect.ledger.entry import (
+    UNDO,
     ChangeDoubted,
     Deleted,
     Deleting,
@@ -56,8 +57,12 @@ def test_what_is_gone_is_known_by_its_id(ledger: SqliteLedger) -> None:
 
 @pytest.mark.parametrize("lost", [(), (LOST,)], ids=["cut off", "answer lost"])
 def test_what_may_be_gone_is_open(ledger: SqliteLedger, lost: tuple[Entry, ...]) -> None:
-    """Until it is known what came of it, in whichever run that is found out."""
-    assert known(ledger, DELETING, *lost) == Deletions(open=frozenset({MARKER}))
+    """By the run that is being undone, until it is known what came of it, in whichever run that is found out."""
+    undo = RunOpened(
+        run_id="u-1", sheets=("s.csv",), sheet_sha256="", command=UNDO, parent_run_id="r-1"
+    )
+    number = ledger.append([Line(entry=undo)])
+    assert known(ledger, DELETING, *lost, run=number) == Deletions(open={MARKER: "r-1"})
     assert known(ledger, DELETED, run=7) == Deletions(ids=frozenset({"c-1"}))
 
 

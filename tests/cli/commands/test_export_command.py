@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def use_two_orgs(batchconnect: CommandLine, practice: Practice, *, sandbox: str 
     batchconnect.write("batchconnect.toml", text)
 
 
-def listed(items: list[Mapping[str, Any]]) -> Any:
+def listed(items: Sequence[Mapping[str, Any]]) -> Any:
     """A script of a service whose listing is of these items."""
 
     def script(request: Request) -> Decision | None:
