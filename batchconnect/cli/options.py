@@ -118,7 +118,7 @@ PART: Final = Group(
     names=("org", "sandbox", "only", "strict", "max_rows", "max_failures", "note"),
     helps={
         "org": "Only this org.",
-        "sandbox": "orgs: instead of each org's default; reconcile: only this one.",
+        "sandbox": "orgs: instead of each org's default; reconcile, explore: only this one.",
         "only": "Only these; may be given again.",
         "max_rows": _IDLE,
         "max_failures": _IDLE,
@@ -129,6 +129,9 @@ PART: Final = Group(
 AGAINST: Final = Group(
     heading="Reading options",
     names=("worksheet", "visible_only", "encoding", "accept_unproven_listing"),
+    helps={
+        "accept_unproven_listing": "Take a listing for whole although nothing proves it; that is said."
+    },
 )
 """Of a command that reads sandboxes, and may read a sheet beside them."""
 SERVICE: Final = Group(
