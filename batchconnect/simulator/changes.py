@@ -27,6 +27,8 @@ def change(
     effect: Effect,
 ) -> Handled:
     """`PATCH /connections/{id}` with the current etag in `If-Match`."""
+    if not source.habits.is_patched:
+        return Handled(answer=answers.invalid("1445-400", "PATCH Connection Feature not enabled."))
     refusal = wrong_state(connection.state, "update") or _wrong_etag(connection, request)
     if refusal is not None:
         return Handled(answer=refusal)

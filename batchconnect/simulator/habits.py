@@ -5,7 +5,7 @@ What happens by itself is the usual one. Tests, and a `simulate` of another kind
 state, so a restart begins with the usual ones again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ class Habits:
     """Whether creates, listings and GET tell etag and version; a PATCH always does."""
     shows_last_operation: bool = False
     """Whether items carry `lastOperation`."""
+    spells: Callable[[str], str] = str
+    """How items spell org ids and sandbox names, as `str.upper`: the service's letter case may be its own."""
 
     # Creating
 
@@ -39,6 +41,8 @@ class Habits:
 
     # Changing and deleting
 
+    is_patched: bool = True
+    """Whether connections can be changed at all; where not, 1445."""
     knows_nested_params: bool = True
     """Whether `/auth/params/<name>` is a path; where not, 1455, and `/auth/params` is the only one."""
     delete_status: Literal[202, 204] = 204

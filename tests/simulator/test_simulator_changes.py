@@ -156,6 +156,13 @@ def test_what_cannot_be_changed_so_is_refused(
     assert sim.connections() == before
 
 
+def test_patches_may_not_be_offered(sim: Simulator, caller: Caller) -> None:
+    sim.habits.is_patched = False
+    path, etag = made(caller)
+
+    assert code(patch(caller, path, etag, replace(KEY, "new"))) == "FLOW-1445-400"
+
+
 # States -----------------------------------------------------------------------------------------------
 
 
@@ -217,6 +224,18 @@ def test_etags_may_be_missing_and_items_may_tell_more(sim: Simulator, caller: Ca
     assert caller.listed() == [item]
     etag = sim.connections()[0].etag
     assert "etag" in parsed(patch(caller, f"/connections/{body['id']}", etag, replace(KEY, "n")))
+
+
+def test_items_may_be_spelled_in_the_services_own_letter_case(
+    sim: Simulator, caller: Caller
+) -> None:
+    """Org id and sandbox; they are still the same."""
+    sim.habits.spells = str.upper
+    path, _ = made(caller)
+
+    item = shown(caller, path)
+    assert (item["imsOrgId"], item["sandboxName"]) == (ORG.upper(), "PROD")
+    assert caller.listed() == [item]
 
 
 # Drafts -----------------------------------------------------------------------------------------------
