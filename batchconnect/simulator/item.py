@@ -61,6 +61,15 @@ def guid(text: str) -> str:
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
 
 
+def etag_of(connection_id: str, version: object, form: str = "usual") -> str:
+    """A new etag, whose value has double quotes of its own."""
+    fresh = guid(f"etag {connection_id} {version}")
+    if form == "guid":
+        return f'"{fresh}"'
+    digits = fresh.replace("-", "")
+    return f'"{digits[:8]}-0000-0200-0000-{digits[8:16]}0000"'
+
+
 def _last_operation(connection: Connection) -> dict[str, Any]:
     return {
         "started": connection.created_at,

@@ -303,6 +303,16 @@ def test_a_used_connection_can_be_deleted_once_it_is_let_go(sim: Simulator, call
     assert caller.send("DELETE", path).status == 204
 
 
+def test_the_text_of_a_key_makes_a_dataflow_use_it(caller: Caller) -> None:
+    """For whoever has nothing but a sheet to practise a deletion with."""
+    path, _ = made(caller, key="used-by-a-dataflow")
+
+    assert code(caller.send("DELETE", path)) == "FLOW-1418-400"
+    (used,) = parsed(caller.send("GET", "/sourceConnections"))["items"]
+    assert path.endswith(used["baseConnectionId"])
+    assert parsed(caller.send("GET", f"{path}/test")) == {"result": True}
+
+
 # Others -----------------------------------------------------------------------------------------------
 
 
