@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from batchconnect.simulator import catalogue
+from batchconnect.simulator.answers import NotFound
 
 SHOWN = frozenset({"endpoint", "database", "tenant", "servicePrincipalId"})
 """All that can be shown of a connection's credentials: a key is never given back."""
@@ -27,6 +28,8 @@ class Habits:
     """Of etags made from now on: as Azure's platforms make them, or a bare GUID in quotes."""
     shows_etags: bool = True
     """Whether creates, listings and GET tell etag and version; a PATCH always does."""
+    not_found: NotFound = "text"
+    """How an id that is not there is told."""
     shows_last_operation: bool = False
     """Whether items carry `lastOperation`."""
     spells: Callable[[str], str] = str
