@@ -17,6 +17,7 @@ from batchconnect.cli.options import (
     RUN,
     SERVICE,
     SHEET,
+    TOLD,
     Given,
     OutputOptions,
     takes,
@@ -162,6 +163,52 @@ def rerun(
     from batchconnect.cli.commands import rerun as command
 
     return command.run(output, given, run_id=run_id, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect verify clients.csv")
+@takes(PLACES, SHEET, SERVICE, TOLD)
+def verify(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="A run's connections, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+) -> int:
+    """Ask each connection's source whether it works; nothing is changed."""
+    from batchconnect.cli.commands import verify as command
+
+    return command.run(output, given, what=what)
+
+
+@app.command(epilog="Example: batchconnect rotate clients.csv --failing")
+@takes(PLACES, SHEET, SERVICE, RUN)
+def rotate(
+    output: OutputOptions,
+    given: Given,
+    sheet: SheetArgument,
+    failing: Annotated[
+        bool,
+        typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
+    ] = False,
+    no_verify: Annotated[
+        bool,
+        typer.Option("--no-verify", metavar="", help="Do not test what got its key."),
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", metavar="", help="Show what would be sent; change nothing."),
+    ] = False,
+) -> int:
+    """Send the sheet's keys to the connections that exist."""
+    from batchconnect.cli.commands import rotate as command
+
+    return command.run(
+        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+    )
 
 
 @app.command(epilog="Example: batchconnect reconcile")

@@ -153,12 +153,19 @@ RUN: Final = Group(
         "recreate",
         "accept_unproven_listing",
         "no_sweep",
+        "verify",
         "note",
         "drain",
         "log_json",
     ),
 )
-GROUPS: Final = (PLACES, SHEET, PART, SERVICE, RUN)
+TOLD: Final = Group(
+    heading="Told options",
+    names=("skip_invalid", "max_failures", "max_rows", "note", "drain", "log_json"),
+    helps={"max_rows": _IDLE, "max_failures": _IDLE},
+)
+"""A run's options that fit commands which change nothing, and keep what they found as a run."""
+GROUPS: Final = (PLACES, SHEET, PART, SERVICE, RUN, TOLD)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

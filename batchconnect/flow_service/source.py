@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from batchconnect.flow_service.listing import ListingFault
-from batchconnect.flow_service.problem import json_object, problem_number
+from batchconnect.flow_service.problem import OF_SOURCE, json_object, read_problem
 from batchconnect.flow_service.reading import (
     NotFound,
     Unreadable,
@@ -24,8 +24,6 @@ from batchconnect.transport.interface import Response
 
 MAYBE_CUT: Final = frozenset({100, 1000})
 """Lengths of a list of tables at which a service may have cut it (contract, section 13)."""
-_OF_SOURCE: Final = frozenset({"1308", "1100", "1330", "1336", "1337", "1358", "1359", "1372"})
-"""Codes of a 400 by which the source, and not the service, refuses to be explored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +48,7 @@ class Refusal:
     """The source refuses the connection."""
 
     code: str
-    """By what: `FLOW-1308-400`, or the source's own code."""
+    """The source's reason, as `AADSTS7000215`, where its text names one; else `FLOW-1308-400`."""
 
 
 def read_test(response: Response) -> bool | NotFound | Unreadable:
@@ -140,9 +138,11 @@ def _refused(response: Response) -> Refusal | NotFound | Unreadable | None:
         return None
     if is_not_found(response):
         return NotFound(connection_id="")
-    number = problem_number(response)
-    if response.status == HTTPStatus.BAD_REQUEST and number in _OF_SOURCE:
-        return Refusal(code=f"FLOW-{number}-400")
+    problem = read_problem(response)
+    if problem.reason:
+        return Refusal(code=problem.reason)
+    if response.status == HTTPStatus.BAD_REQUEST and problem.number in OF_SOURCE:
+        return Refusal(code=f"FLOW-{problem.number}-400")
     return unreadable_one(response)
 
 

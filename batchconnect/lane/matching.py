@@ -179,6 +179,40 @@ def match_made(wanted: Wanted, found: Found, made: str) -> Existing | Conflict |
     return Conflict(code="changed_since", detail=detail, connection_ids=(made,))
 
 
+def unfit_for_change(wanted: Wanted, found: Found, *, is_adopted: bool) -> Conflict | None:
+    """
+    Say why a connection that was read must not be changed for a row's sake; None where it may be.
+
+    Args:
+        wanted: What the row asks for.
+        found: The connection as it was read directly before.
+        is_adopted: Whether name and target, and not the marker, made it the row's.
+
+    Source:
+        Contract, section 13, "Rotate a key", step 1.
+    """
+    if not is_adopted and found.marker != wanted.marker:
+        detail = "the connection has not the row's marker any more"
+        return Conflict(code="changed_since", detail=detail, connection_ids=(found.id,))
+    differing = _differing(wanted, found)
+    if differing:
+        detail = f"the row's connection has another {', '.join(differing)}"
+        return Conflict(code="target_differs", detail=detail, connection_ids=(found.id,))
+    stands = _standing(found, MatchedBy.MARKER)
+    match stands:
+        case Existing(etag=None):
+            detail = "the service names no etag for it, so that it cannot be changed safely"
+            return Conflict(code="no_etag", detail=detail, connection_ids=(found.id,))
+        case Existing():
+            return None
+        case Conflict():
+            return stands
+        case NotReady(in_doubt=why):  # pragma: no branch - the last of a closed set
+            return Conflict(
+                code=why.code, detail=why.detail, connection_ids=(found.id,), state=why.code
+            )
+
+
 def _conflict_of_marker(wanted: Wanted, hits: tuple[Found, ...]) -> Conflict | None:
     if any(not found.id for found in hits):
         return _odd_id("the row's marker")

@@ -5,20 +5,35 @@ The sandbox is read once; each row is then held against what stands there and ag
 knows. Nothing is changed here, so `plan` shows exactly what `run` does.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.completeness import UNPROVEN
-from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.flow_service.listing import INITIALIZING, Found, Listing
 from batchconnect.lane.matching import Create, NotReady, match, match_made, wanted
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import Doubted, Moment
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.defaults import SETTLE_S
-from batchconnect.model.outcome import Conflict, NotAttempted, Outcome
+from batchconnect.model.outcome import (
+    Conflict,
+    Existing,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+    Unchanged,
+    Works,
+)
 from batchconnect.validation.connection import BaseConnection
 
 _UNPROVEN_ACCEPTED: Final = (
@@ -67,7 +82,16 @@ class SettleFirst:
     state: RowState
 
 
-Decision = Send | Settle | SettleFirst
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendKey:
+    """Its connection exists: its key is to be sent there."""
+
+    connection_id: str
+    is_adopted: bool
+    """It has not the row's marker."""
+
+
+Decision = Send | Settle | SettleFirst | SendKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +139,22 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChoice:
+    """Which rows get their key sent, where their connection exists."""
+
+    markers: AbstractSet[str] | None = None
+    """Those with these markers, and on a connection that bears it; None: all rows, adopted ones too."""
+    is_all: bool = True
+    """False: only those whose connection does not work, by its last test."""
+
+    def takes(self, marker: str, stands: Existing) -> bool:
+        """Whether a row's key is to be sent to the connection that stands there."""
+        if self.markers is None:
+            return True
+        return marker in self.markers and stands.matched_by is MatchedBy.MARKER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """How the plan judges what stands there."""
 
@@ -126,6 +166,10 @@ class Rules:
     """Make again what an earlier run made and somebody deleted since."""
     accept_unproven: bool = False
     """Take a listing for whole although nothing proves it; a row that is created says so."""
+    creates: bool = True
+    """False: rows without a connection are not attempted."""
+    keys: KeyChoice | None = None
+    """None: no key is sent to a connection that exists."""
 
 
 async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = False) -> Listing:
@@ -187,17 +231,72 @@ async def decide(
             connection = load(offset)
             if connection is not None:
                 part.append((offset, connection, first_look(connection, listing, known, rules)))
-        to_ask = [one.marker for _, one, decision in part if isinstance(decision, Send)]
+        to_ask = [one.marker for _, one, decision in part if _must_ask(decision, rules)]
         states = await known.states_of(to_ask) if to_ask else {}
         for offset, connection, decision in part:
-            before = states.get(connection.marker) if isinstance(decision, Send) else None
-            if before is not None and before.made is not None:
+            before = states.get(connection.marker)
+            if isinstance(decision, Send) and before is not None and before.made is not None:
                 vanished.append((offset, connection, before.made))
             else:
-                yield Decided(offset=offset, connection=connection, decision=decision)
+                yield Decided(
+                    offset=offset,
+                    connection=connection,
+                    decision=within(rules, decision, connection, before),
+                )
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
-            yield decided
+            decision = within(rules, decided.decision, decided.connection, None)
+            yield replace(decided, decision=decision)
+
+
+def _must_ask(decision: Decision, rules: Rules) -> bool:
+    """Whether the ledger has to say what it knows of the row's identity."""
+    if isinstance(decision, Settle):
+        return rules.keys is not None and not rules.keys.is_all
+    return isinstance(decision, Send)
+
+
+def within(
+    rules: Rules, decision: Decision, connection: BaseConnection, before: RowState | None
+) -> Decision:
+    """
+    What becomes of a decision where keys are sent to connections that exist, or nothing may be created.
+
+    Args:
+        rules: What this run does.
+        decision: What a run would do that creates, and sends no key to what exists.
+        connection: The row.
+        before: What the ledger knows of its identity, where that was asked.
+    """
+    keys = rules.keys
+    match decision:
+        case Settle(outcome=Existing() as stands) if keys and keys.takes(connection.marker, stands):
+            if keys.is_all or _is_failing(before):
+                is_adopted = stands.matched_by is not MatchedBy.MARKER
+                return SendKey(connection_id=stands.connection_id, is_adopted=is_adopted)
+            return Settle(
+                outcome=Unchanged(
+                    code="not_failing",
+                    detail="Its last test did not say that it does not work.",
+                    connection_id=stands.connection_id,
+                    etag=stands.etag,
+                )
+            )
+        case Send() if not rules.creates:
+            detail = "No connection of the row stands there; `batchconnect run` creates it."
+            return Settle(outcome=NotAttempted(code="no_connection", detail=detail))
+        case SettleFirst(state=state) if not rules.creates:
+            waits = state.doubt is not None and state.doubt.outcome.code == INITIALIZING
+            detail = "Its connection is not ready, or its create is in doubt."
+            code = INITIALIZING if waits else "create_in_doubt"
+            return Settle(outcome=NotAttempted(code=code, detail=detail))
+        case _:
+            return decision
+
+
+def _is_failing(before: RowState | None) -> bool:
+    tested = before.tested if before is not None else None
+    return tested is not None and tested.works is Works.NO
 
 
 def first_look(

@@ -178,6 +178,8 @@ class Settled:
     """Copied from the parent run: a rerun's report covers all rows of the chain."""
     finished_at_ms: int | None = None
     """Only where *inherited*: when the parent settled it. Otherwise the entry's own time."""
+    tested: "Tested | None" = None
+    """Only where *inherited*: what its last test said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,9 +234,13 @@ class Deleted:
 class Left:
     """A change was not made, or not needed; what is known of the identity stays as it was."""
 
-    outcome: o.Unchanged | o.Kept | o.Failed | o.Conflict | o.NotAttempted
+    outcome: o.Unchanged | o.Kept | o.Failed | o.Conflict | o.NotAttempted | o.Rejected
     attempts: int = 0
     throttled: int = 0
+
+
+LEFT: Final = (o.Unchanged, o.Kept, o.Failed, o.Conflict, o.NotAttempted, o.Rejected)
+"""The outcomes of `Left`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +254,8 @@ class Tested:
     detail: str = ""
     at_ms: int | None = None
     """When it was asked; None: when the line was written. A run that takes over a row tells of a test before it."""
+    before: Works | None = None
+    """What the test before it had said, whichever the run; None: there was none, or another key was sent since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

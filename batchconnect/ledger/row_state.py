@@ -85,7 +85,8 @@ class RowState:
     @property
     def is_open(self) -> bool:
         """Whether it, or a change of it, may have been applied, and nobody knows: it must be settled first."""
-        return self.is_sent or self.doubt is not None or self.change is not None
+        unknown = (self.doubt, self.change, self.change_doubt)
+        return self.is_sent or any(one is not None for one in unknown)
 
     @property
     def spent(self) -> int:
@@ -178,16 +179,7 @@ class _Story:
             case ProvenAbsent():
                 self._answer(None)
             case Settled() as settled:
-                self._answer(settled.outcome)
-                self.change_outcome = None
-                self._meet(settled.outcome)
-                self._count(settled)
-                if isinstance(settled.outcome, _WITH_CONNECTION):
-                    self._have(settled.outcome.connection_id, settled.outcome.etag)
-                self.warnings = settled.warnings
-                self.started_at_ms = self.started_at_ms or settled.started_at_ms
-                self.finished_at_ms = settled.finished_at_ms or line.at_ms
-                self.inherited = settled.inherited
+                self._settle(settled, line.at_ms)
             case Tested() as tested:
                 self.tested = tested
                 self.tested_at_ms = tested.at_ms or line.at_ms
@@ -197,6 +189,20 @@ class _Story:
                 self._tell_change(step, line.at_ms)
             case _:
                 pass
+
+    def _settle(self, settled: Settled, at_ms: int) -> None:
+        self._answer(settled.outcome)
+        self.change_outcome = None
+        self._meet(settled.outcome)
+        self._count(settled)
+        if isinstance(settled.outcome, _WITH_CONNECTION):
+            self._have(settled.outcome.connection_id, settled.outcome.etag)
+        self.warnings = settled.warnings
+        self.started_at_ms = self.started_at_ms or settled.started_at_ms
+        self.finished_at_ms = settled.finished_at_ms or at_ms
+        self.inherited = settled.inherited
+        if settled.tested is not None:
+            self.tested, self.tested_at_ms = settled.tested, settled.tested.at_ms
 
     def _tell_change(
         self,
@@ -221,7 +227,9 @@ class _Story:
                 self.tested = None  # it was the key before that was tested
             case Deleted(outcome=outcome):
                 self.gone = (*self.gone, outcome.connection_id)
-                self.made = self.etag = self.outcome = self.tested = None
+                # Another one may have been made since: then that is the row's, and stays.
+                if self._is_gone(self.made):
+                    self.made = self.etag = self.outcome = self.tested = None
                 self._end_change(step, at_ms)
             case Left():  # pragma: no branch - the last of a closed set
                 self._end_change(step, at_ms)
@@ -234,9 +242,15 @@ class _Story:
         self.finished_at_ms = at_ms
 
     def _have(self, connection_id: str, etag: str | None) -> None:
+        # A line that copies an outcome from before the delete brings nothing back.
+        if self._is_gone(connection_id):
+            return
         if connection_id != self.made:
             self.tested = None
         self.made, self.etag = connection_id, etag
+
+    def _is_gone(self, connection_id: str | None) -> bool:
+        return connection_id is None or connection_id.lower() in map(str.lower, self.gone)
 
     def state(self) -> RowState:
         """What is known of the row now."""

@@ -2,13 +2,14 @@
 What to do next, in one or two plain sentences, for every code that people meet.
 
 One table for the screen, the incidents and `failed.csv`, so that the same trouble gets the same
-advice everywhere. A code without an entry gets the advice of its kind, at last of its status.
+advice everywhere; Microsoft's reasons stand in a table of their own (`source_remedies`). A code without an entry gets the advice of its kind, at last of its status.
 """
 
 import re
 
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE
 from batchconnect.model.outcome import DONE, Status
+from batchconnect.model.source_remedies import source_remedy
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
 
@@ -350,7 +351,7 @@ def _entry(code: str) -> tuple[str, str] | None:
         return ("The answer could not be read whole", _DOUBT)
     if code.startswith("403") and len(code) == len("403000") and code not in _TABLE:
         return _TABLE["http-403"]
-    return _TABLE.get(code)
+    return _TABLE.get(code) or source_remedy(code)
 
 
 def _is_server_fault(code: str) -> bool:

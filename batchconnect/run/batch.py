@@ -60,6 +60,7 @@ from batchconnect.run.lane_lines import LaneLines
 from batchconnect.run.same_run import Identity, command_of
 from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
+from batchconnect.run.verification import Verification, again_after_s, to_test
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -153,6 +154,8 @@ class Batch:
         self._raise_if_all_broke()
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(writer, found.orgs)
+        if not job.stop.reason:
+            await self._test(writer)
         return await self._close(writer, job.stop.reason)
 
     def abandon(self) -> RunState:
@@ -354,6 +357,19 @@ class Batch:
         )
         if found is not None:
             await write_findings(found, wanted, writer, on_event=self._tell)
+
+    async def _test(self, writer: RunWriter) -> None:
+        """Ask whether the run's connections work, as far as it is asked for."""
+        tests, ledger = self._job.tests, self._job.ledger
+        rows = to_test(fold_rows(ledger.row_lines(self._number)), tests)
+        if rows:
+            verification = Verification(
+                self._job.lane_of,
+                writer=writer,
+                again_after_s=again_after_s(self._job.policy.settle_s),
+                on_event=self._tell,
+            )
+            await verification.run(rows, ledger=ledger, stop=self._job.stop)
 
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         if not reason and self._is_over_budget:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -65,6 +66,28 @@ def run_header(
         simulated=options.simulate,
         settle_s=settle_s,
         command=command,
+    )
+
+
+def header_of_run(parent: RunOpened, *, command: str, clock: Clock, note: str) -> RunOpened:
+    """
+    The first line of a run over the rows of another one.
+
+    Args:
+        parent: How that one began: its sheet, its columns, its host.
+        command: What is done to its rows.
+        clock: Names the moment.
+        note: Of this run; the other one's is its own.
+    """
+    return replace(
+        parent,
+        run_id=new_run_id(clock, simulated=parent.simulated),
+        parent_run_id=parent.run_id,
+        command=command,
+        note=note,
+        operator=_operator(),
+        machine=platform.node(),
+        tool_version=version("batchconnect"),
     )
 
 

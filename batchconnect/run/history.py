@@ -1,11 +1,13 @@
 """Past runs and running ones, as the ledger tells them; reading needs no lock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import ONBOARD, Line
+from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
+from batchconnect.model.outcome import Works
 from batchconnect.reports.summary import Summary, summarize
 
 
@@ -60,6 +62,16 @@ def run_in_doubt(ledger: LedgerReader, run_id: str | None) -> RunState:
             ):
                 return state
     return find_run(ledger, run_id, command=ONBOARD)
+
+
+def failing_in(ledger: LedgerReader) -> Mapping[str, RowState]:
+    """By marker: the identities whose connection did not work when it was tested last, whichever run asked."""
+    states = ledger.states_of(ledger.tested_markers())
+    return {
+        marker: state
+        for marker, state in states.items()
+        if state.tested is not None and state.tested.works is Works.NO
+    }
 
 
 def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> Summary:

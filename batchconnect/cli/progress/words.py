@@ -18,12 +18,14 @@ from batchconnect.model.event import (
     RowInDoubt,
     RowSettled,
     RowStarted,
+    RowTested,
     RunFinished,
     RunStarted,
     SandboxListed,
     Settling,
     SheetWarned,
     Swept,
+    Verifying,
 )
 from batchconnect.model.outcome import (
     Conflict,
@@ -40,6 +42,7 @@ from batchconnect.model.outcome import (
     Status,
     Unchanged,
     Updated,
+    Works,
     status_of,
 )
 
@@ -101,14 +104,14 @@ class Messages:
     def of(self, event: Event) -> Message | None:
         """The message for an event, None where it is shown as a number or not at all."""
         match event:
-            case RowStarted() | RowSettled() | RowInDoubt():
+            case RowStarted() | RowSettled() | RowInDoubt() | RowTested():
                 return _row(event) if self._verbose else None
             case Draining():
                 self._is_draining = True
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted():
+            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
                 return _of_run(event)
             case FaultMet():
                 return self._fault(event)
@@ -178,11 +181,16 @@ class Messages:
         return Message(text, is_error=True)
 
 
-def _row(event: RowStarted | RowSettled | RowInDoubt) -> Message | None:
+def _row(event: RowStarted | RowSettled | RowInDoubt | RowTested) -> Message | None:
     place = f"row {event.row} {event.org}/{event.sandbox}"
     match event:
         case RowSettled(outcome=outcome):
             return Message(f"{place}: {_ended(outcome)}")
+        case RowTested(works=Works.YES):
+            return Message(f"{place}: works")
+        case RowTested(works=works, code=code):
+            said = "does not work" if works is Works.NO else "not tested"
+            return Message(f"{place}: {said} ({code})")
         case RowInDoubt(code=code):
             return Message(f"{place}: in doubt ({code}), is being settled")
         case RowStarted():
@@ -195,8 +203,12 @@ _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
 
 
-def _of_run(event: RunStarted | Planned | Swept | CellsWarned | SheetWarned) -> Message | None:
+def _of_run(
+    event: RunStarted | Planned | Swept | CellsWarned | SheetWarned | Verifying,
+) -> Message | None:
     match event:
+        case Verifying(connections=connections):
+            return Message(f"verify: {connections} connections are tested, each by its source")
         case RunStarted(left_open=left):
             return _left_open(left) if left else None
         case Planned():

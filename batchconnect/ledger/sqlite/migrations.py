@@ -45,6 +45,12 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = {
 }
 """For each version of the form, the statements that lead to it from the one before."""
 
+FINDS_ANY_KIND: Final = 2
+"""From this version on the index of the identities has lines of every kind; before, those of creates alone,
+and there are no others."""
+FINDS_DELETIONS: Final = 3
+"""From this version on deletions have their index; before, there are none."""
+
 VERSION: Final = max(MIGRATIONS)
 """What `PRAGMA user_version` says of a ledger of today."""
 
