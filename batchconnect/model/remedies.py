@@ -404,6 +404,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection is going",
         "The service has not finished the delete yet: give `batchconnect undo RUN` again later.",
     ),
+    "shared_id": (
+        "Two rows were answered with one id",
+        "A connection is one row's: which of them has it is not known yet. `batchconnect reconcile` looks for both.",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",
