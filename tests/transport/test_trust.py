@@ -112,8 +112,16 @@ def demanding(version: ssl.TLSVersion) -> Iterator[int]:
     def serve() -> None:
         with suppress(OSError):
             while True:
-                with suppress(ssl.SSLError), listening.accept()[0] as one:
-                    context.wrap_socket(one, server_side=True).recv(1)
+                one, _ = listening.accept()
+                peer = context.wrap_socket(one, server_side=True, do_handshake_on_connect=False)
+                with suppress(OSError), peer:
+                    with suppress(ssl.SSLError):
+                        peer.do_handshake()
+                        peer.recv(1)
+                    # What is unread at a close makes a reset of it, and the alert would be lost.
+                    peer.shutdown(socket.SHUT_WR)
+                    while peer.recv(1 << 16):
+                        pass
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=serve, daemon=True).start()
