@@ -126,6 +126,11 @@ PART: Final = Group(
     },
 )
 """A run's options that fit commands without a sheet, so that one command line serves all."""
+AGAINST: Final = Group(
+    heading="Reading options",
+    names=("worksheet", "visible_only", "encoding", "accept_unproven_listing"),
+)
+"""Of a command that reads sandboxes, and may read a sheet beside them."""
 SERVICE: Final = Group(
     heading="Service options",
     names=(
@@ -153,12 +158,20 @@ RUN: Final = Group(
         "recreate",
         "accept_unproven_listing",
         "no_sweep",
+        "verify",
         "note",
         "drain",
         "log_json",
     ),
 )
-GROUPS: Final = (PLACES, SHEET, PART, SERVICE, RUN)
+TOLD: Final = Group(
+    heading="Told options",
+    names=("skip_invalid", "max_failures", "max_rows", "note", "drain", "log_json"),
+    helps={"max_rows": _IDLE, "max_failures": _IDLE},
+)
+"""A run's options that fit commands which change nothing, and keep what they found as a run."""
+UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, UNDO)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

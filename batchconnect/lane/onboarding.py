@@ -95,11 +95,11 @@ async def onboard(
             )
             await ledger.settle(row, marker, settled)
 
-    await _persistently(write_down)
+    await persistently(write_down)
     return outcome
 
 
-async def _persistently(write: Callable[[], Awaitable[object]]) -> None:
+async def persistently(write: Callable[[], Awaitable[object]]) -> None:
     """
     Write what was answered, more than once if need be.
 

@@ -21,6 +21,7 @@ from typing import Final, final
 
 from batchconnect.model.secret import MASK, SHORTEST_REDACTED, Secret
 from batchconnect.model.shown_words import SHOWN_WORDS
+from batchconnect.model.source_reason import source_code
 
 LONGEST_SHOWN: Final = 200
 """Characters (contract, section 4, parse order)."""
@@ -223,6 +224,10 @@ class ForeignText:
             return ""
         parts = re.split("[_.-]", text)
         return text if all(len(part) > 1 and self._is_word(part) for part in parts) else ""
+
+    def reason(self, text: str) -> str:
+        """The source's reason that a text names anywhere, as `source_code` tells it; "" for none."""
+        return source_code(self._masked(text)) or ""
 
     def opaque(self, text: str) -> str:
         """An id or a host that means nothing by itself; "" where it may hold a part of a secret."""

@@ -2,13 +2,14 @@
 What to do next, in one or two plain sentences, for every code that people meet.
 
 One table for the screen, the incidents and `failed.csv`, so that the same trouble gets the same
-advice everywhere. A code without an entry gets the advice of its kind, at last of its status.
+advice everywhere; Microsoft's reasons stand in a table of their own (`source_remedies`). A code without an entry gets the advice of its kind, at last of its status.
 """
 
 import re
 
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
+from batchconnect.model.source_remedies import source_remedy
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
 
@@ -225,6 +226,26 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection exists more than once",
         f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes.",
     ),
+    "initializing": (
+        "The connection is not ready yet",
+        f"It stands there, and is never sent again. {_OPEN}",
+    ),
+    "disabled": (
+        "The connection is disabled",
+        f"Enable it in Experience Platform if it is meant to be used. {_AGAIN}",
+    ),
+    "draft": (
+        "The connection is a draft",
+        f"Publish it, or delete it, in Experience Platform: drafts do not work. {_AGAIN}",
+    ),
+    "finalizing": (
+        "The connection is being changed or deleted",
+        f"Wait until Experience Platform is done with it. {_AGAIN}",
+    ),
+    "odd_state": (
+        "The connection is in a state that is not documented",
+        f"Look at it in Experience Platform. {_AGAIN}",
+    ),
     "deleted_since": (
         "The connection was deleted since",
         "Run with --recreate to make it again, or take the row out of the sheet.",
@@ -269,6 +290,65 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The service answered with another connection's id",
         "Which connection is the row's, if any, is not known yet. `batchconnect reconcile` looks for it.",
     ),
+    # Undo
+    "undo_open": (
+        "An undo of its connection is not finished",
+        (
+            "Give `batchconnect undo RUN --yes N` once more, with the run that the message names; `batchconnect undo"
+            " RUN` shows the number. Then run the sheet again."
+        ),
+    ),
+    "in_use": (
+        "A dataflow uses it",
+        (
+            "Delete the dataflow first, in Experience Platform, if it is not wanted either; then give `batchconnect"
+            " undo RUN` again."
+        ),
+    ),
+    "changed_by_others": (
+        "Changed since, or not provably as we left it",
+        (
+            "Somebody may rely on the change: look at the connection in Experience Platform, and delete it there if"
+            " nobody does."
+        ),
+    ),
+    "not_enabled": (
+        "Not in a state in which it is deleted",
+        "Look at the connection in Experience Platform: a person, or the service, gave it that state.",
+    ),
+    "already_gone": (
+        "Gone already",
+        (
+            "Somebody else deleted it, or this credential may not see it any more. `batchconnect run --recreate` makes"
+            " it again."
+        ),
+    ),
+    "not_answered": (
+        "Nobody said whether it may go",
+        (
+            "Without an answer nothing is deleted: give `batchconnect undo RUN` again later. A refusal of"
+            " /sourceConnections is a permission that the credential lacks."
+        ),
+    ),
+    "not_deleted": (
+        "The service did not delete it",
+        "Give `batchconnect undo RUN` again later, or delete it in Experience Platform.",
+    ),
+    "create_in_doubt": (
+        "Whether it was created is not known",
+        "Run `batchconnect reconcile` with this run first, then `batchconnect undo RUN` again.",
+    ),
+    "update_in_doubt": (
+        "Whether a key arrived is not known",
+        (
+            "Send the key once more, so that it is known how the connection stands; then `batchconnect undo RUN`"
+            " again."
+        ),
+    ),
+    "delete_unfinished": (
+        "The connection is going",
+        "The service has not finished the delete yet: give `batchconnect undo RUN` again later.",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",
@@ -287,6 +367,10 @@ _BY_STATUS: dict[Status, str] = {
     Status.CONFLICT: _PEOPLE,
     Status.IN_DOUBT: _DOUBT,
     Status.NOT_ATTEMPTED: _LATER,
+    Status.UPDATED: "Nothing to do.",
+    Status.UNCHANGED: "Nothing to do.",
+    Status.DELETED: "Nothing to do.",
+    Status.KEPT: _PEOPLE,
 }
 
 
@@ -306,7 +390,7 @@ def hint_for(code: str, status: Status) -> str:
         code: The outcome's code, as `FLOW-1308-400`, `403025`, `http-502`, `name_taken`; may be `""`.
         status: What the row became; it decides where the code is not in the table.
     """
-    if status in {Status.CREATED, Status.EXISTING}:
+    if status in DONE:
         return _BY_STATUS[status]
     entry = _entry(code)
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
@@ -318,13 +402,15 @@ def _entry(code: str) -> tuple[str, str] | None:
     flow = _FLOW.fullmatch(code)
     if flow is not None:
         return _TABLE.get(flow[1])
+    if code.endswith("-finalizing"):
+        return _TABLE["finalizing"]
     if code.startswith("ims-"):
         return _TABLE["invalid_client"]
     if code.startswith("body_"):
         return ("The answer could not be read whole", _DOUBT)
     if code.startswith("403") and len(code) == len("403000") and code not in _TABLE:
         return _TABLE["http-403"]
-    return _TABLE.get(code)
+    return _TABLE.get(code) or source_remedy(code)
 
 
 def _is_server_fault(code: str) -> bool:

@@ -15,7 +15,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet, LaneStopped, Swept
-from batchconnect.model.outcome import Created, Outcome, Status, status_of
+from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
 from batchconnect.model.remedies import hint_for, title_for
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
@@ -71,6 +71,8 @@ class Summary:
     """One pass over the rows, exact, in input order; may be asked for several times."""
     lines: tuple[Line, ...] = ()
     """The run's own lines, oldest first: when a process began, when a lane told what. For charts."""
+    works: Mapping[Works, int] = field(default_factory=dict)
+    """What the tests of its connections said; empty where none was tested."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Paths of the written reports by name; filled in by `write_reports`."""
 
@@ -135,6 +137,7 @@ def summarize(
         duration_s=round(max(0, last_ms - first.at_ms) / 1000, 3),
         total=counting.counts.total(),
         counts={status: counting.counts[status] for status in Status},
+        works=dict(counting.works),
         exit_code=exit_code,
         closed=ended is not None and ended[1].closed,
         requests=counting.requests(),
@@ -186,6 +189,7 @@ class _Counting:
     def __init__(self, incidents: Incidents, *, live: bool) -> None:
         self._live = live
         self.counts: Counter[Status] = Counter()
+        self.works: Counter[Works] = Counter()
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
         self.incidents = incidents
         self.last_ms = 0
@@ -200,7 +204,10 @@ class _Counting:
             stop=stop,
             marker=state.marker,
             fault=state.fault,
+            tested=state.tested,
         )
+        if state.tested is not None:
+            self.works[state.tested.works] += 1
         self.counts[status_of(outcome)] += 1
         # What was copied from the parent run happened there, in time and on the wire.
         if not state.inherited:
@@ -224,7 +231,8 @@ class _Counting:
         count_statuses.created += isinstance(outcome, Created)
         count_statuses.throttled += state.throttled
         # An intent without an answer is a doubt that nobody has written down yet.
-        count_statuses.in_doubt += state.doubts + (state.is_sent and not self._live)
+        is_unanswered = state.is_sent or (state.change is not None and state.change_doubt is None)
+        count_statuses.in_doubt += state.doubts + (is_unanswered and not self._live)
 
 
 def _where(state: RowState) -> tuple[str, str]:
@@ -268,5 +276,5 @@ def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
     """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
     if counts[Status.IN_DOUBT] or (sweep and not sweep.is_clean):
         return ExitCode.IN_DOUBT
-    done = counts[Status.CREATED] + counts[Status.EXISTING]
+    done = sum(counts[status] for status in DONE)
     return ExitCode.OK if done == sum(counts.values()) else ExitCode.UNFINISHED

@@ -1,10 +1,11 @@
 """What the ledger knew before a run begins: of its own rows, if it goes on, and of all doubts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from batchconnect.lane.planner import Known, states_in, unknown
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import (
     RowPlanned,
     Settled,
@@ -24,6 +25,8 @@ class KnownRun:
     """Of a resumed run: rows of which an intent was written."""
     plan: Known
     """For the plan of each lane."""
+    deleted: AbstractSet[str] = frozenset()
+    """Ids of connections that were deleted by our hand."""
 
 
 def known_of(ledger: Ledger, number: int | None) -> KnownRun:
@@ -58,12 +61,14 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
                 own[state.marker] = state
                 if state.sends:
                     sends[state.marker] = state.spent
+    deletions = deletions_in(ledger)
     plan = Known(
         open=_in_doubt(ledger, own),
         sends=sends,
         states_of=states_in(ledger) if ledger.has_markers() else unknown,
+        undoing=deletions.open,
     )
-    return KnownRun(rows=rows, begun=begun, plan=plan)
+    return KnownRun(rows=rows, begun=begun, plan=plan, deleted=deletions.ids)
 
 
 def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState]:
@@ -79,7 +84,8 @@ def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState
         if mine is not None and mine.doubt == whole.doubt:
             of_all[marker] = mine
         else:
-            counted = mine or RowState(number=whole.number, marker=marker, sends=1)
+            once = min(whole.sends, 1)
+            counted = mine or RowState(number=whole.number, marker=marker, sends=once)
             of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
     return of_all
 

@@ -64,6 +64,11 @@ def invalid(code: str, message: str) -> Answer:
     return flow(code, "Invalid request", message)
 
 
+def missing(field: str) -> Answer:
+    """What has to be there is not, or is empty."""
+    return invalid("1304-400", f"The mandatory field {field} is missing or empty.")
+
+
 def loose(status: int, message: str) -> Answer:
     """A looser shape: two texts and no code."""
     return json_answer(status, {"errorMessage": message, "errorDetails": message})
@@ -108,9 +113,10 @@ def location(connection_id: str) -> tuple[str, str]:
     return ("Location", f"{BASE_PATH}/connections/{connection_id}")
 
 
-def created(connection_id: str, etag: str) -> Answer:
-    """201; the etag's value has double quotes of its own."""
-    return json_answer(201, {"id": connection_id, "etag": etag}, location(connection_id))
+def created(connection_id: str, etag: str | None) -> Answer:
+    """201; the etag's value has double quotes of its own, and where it is not told yet it is left out."""
+    told = {"id": connection_id} if etag is None else {"id": connection_id, "etag": etag}
+    return json_answer(201, told, location(connection_id))
 
 
 def redirect(status: int, url: str) -> Answer:

@@ -12,10 +12,11 @@ import pytest
 from tests.command_line import CommandLine
 
 COMMANDS = (
-    "template", "validate", "orgs", "plan", "run", "rerun", "reconcile", "runs", "status",
-    "report", "simulate",
+    "template", "validate", "orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
+    "export", "explore",
+    "runs", "status", "report", "simulate",
 )  # fmt: skip
-TALKING = ("orgs", "plan", "run", "rerun", "reconcile")
+TALKING = ("orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo")
 """The commands that talk to the service, whose options docs/commands.md shares."""
 SHARED = (
     "--settings", "--org", "--sandbox", "--only", "--rate", "--concurrency", "--timeout",

@@ -12,6 +12,7 @@ from batchconnect.flow_service.listing import Found, Listing, ListingFault, Show
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.planner import (
     Decided,
+    Decision,
     Known,
     Rules,
     Send,
@@ -102,7 +103,7 @@ async def decided(
     return [each async for each in decisions]
 
 
-async def decision(stands: Listing, **more: object) -> Send | Settle | SettleFirst:
+async def decision(stands: Listing, **more: object) -> Decision:
     (one,) = await decided(stands, **more)  # type: ignore[arg-type]
     return one.decision
 

@@ -160,6 +160,21 @@ def test_a_cause_of_rows_is_told_once_for_all_orgs() -> None:
     ]
 
 
+def test_reasons_of_the_source_are_told_apart() -> None:
+    """Each with its own headline and advice, though the service gives them all one code."""
+    reasons = ("AADSTS7000215", "kusto_no_database", "AADSTS7000215", "AADSTS1234567")
+    outcomes: list[tuple[str, str, Outcome]] = [("acme", "p", refused(one)) for one in reasons]
+
+    incidents = told(*rows(*outcomes)).incidents
+
+    assert [(one.code, one.rows, one.title) for one in incidents] == [
+        ("AADSTS7000215", 2, "The key is wrong"),
+        ("kusto_no_database", 1, "There is no such database"),
+        ("AADSTS1234567", 1, "Microsoft Entra refused the principal"),
+    ]
+    assert len({one.hint for one in incidents}) == len(incidents)
+
+
 def test_problems_of_the_sheet_are_told_by_code() -> None:
     """A row counts once for each of its causes; warnings are no incident."""
     warning = Problem(code="long", severity=Severity.WARNING, what="w", remedy="r")

@@ -86,6 +86,10 @@ def test_every_status_is_counted() -> None:
         Status.CONFLICT: 0,
         Status.IN_DOUBT: 0,
         Status.NOT_ATTEMPTED: 1,
+        Status.UPDATED: 0,
+        Status.UNCHANGED: 0,
+        Status.DELETED: 0,
+        Status.KEPT: 0,
     }
 
 

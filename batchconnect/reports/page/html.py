@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from batchconnect.ledger.entry import LaneTold
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import LaneStopped
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.page import words
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MOST_ORGS: Final = 50
 _MOST_MARKERS: Final = 50
 _CHUNK: Final = 1 << 16
-_SENT: Final = frozenset({Status.CREATED, Status.EXISTING, Status.FAILED})
+_SENT: Final = DONE | {Status.FAILED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class _Org:
     @property
     def open(self) -> int:
         """Rows without a connection."""
-        return self.rows - self.counts[Status.CREATED] - self.counts[Status.EXISTING]
+        return self.rows - sum(self.counts[status] for status in DONE)
 
 
 def render(summary: Summary) -> Iterator[bytes]:

@@ -14,10 +14,9 @@ import orjson
 
 from batchconnect.model.column import Column
 from batchconnect.model.escape import escape_control
-from batchconnect.model.outcome import Status
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.reports.columns import cells_of
-from batchconnect.reports.result import Result
+from batchconnect.reports.result import Result, is_unfinished
 
 MOST_ROWS: Final = 50_000
 """A page with more is slow to open; it holds the unfinished rows then, so many at most."""
@@ -60,20 +59,12 @@ _PER_CHUNK = 500
 _FOUND_BY_ASKING = "its marker, after the answer was lost"
 
 
-_DONE = (Status.CREATED, Status.EXISTING)
-
-
 def _numbers() -> defaultdict[str, int]:
     """Texts by number, in the order in which they come up; asking for a text is enough."""
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
     numbers[""] = 0
     return numbers
-
-
-def is_unfinished(result: Result) -> bool:
-    """Whether the row has no connection."""
-    return result.status not in _DONE
 
 
 def codes_of(result: Result) -> list[str]:

@@ -72,17 +72,34 @@ def render(
     Raises:
         OSError: The disk is full.
     """
+
+    def draw(book: Any) -> Iterator[bytes]:
+        book.set_properties({"author": _AUTHOR, **({"created": created} if created else {})})
+        drawing = _Drawing(book, layout)
+        for batch in batches(rows):
+            drawing.rows(batch)
+            yield b""
+        drawing.end()
+        _tell(book, [*about(drawing.beyond), *_legend(), *drawing.remarks()])
+
+    yield from drawn(draw)
+
+
+def drawn(draw: Callable[[Any], Iterator[bytes]]) -> Iterator[bytes]:
+    """
+    The bytes of a workbook, whose rows are written from top to bottom and kept in no memory.
+
+    Args:
+        draw: Puts everything into it; what it yields comes before the bytes.
+
+    Raises:
+        OSError: The disk is full.
+    """
     with TemporaryDirectory(prefix="batchconnect-") as folder:
         path = Path(folder) / "sheet.xlsx"
         path.touch(mode=0o600)
         with _opened(path) as book:
-            book.set_properties({"author": _AUTHOR, **({"created": created} if created else {})})
-            drawing = _Drawing(book, layout)
-            for batch in batches(rows):
-                drawing.rows(batch)
-                yield b""
-            drawing.end()
-            _tell(book, [*about(drawing.beyond), *_legend(), *drawing.remarks()])
+            yield from draw(book)
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 yield chunk

@@ -26,6 +26,10 @@ _TONES: Final = {
     Status.CONFLICT: Tone.BAD,
     Status.IN_DOUBT: Tone.LOOK,
     Status.NOT_ATTEMPTED: Tone.QUIET,
+    Status.UPDATED: Tone.GOOD,
+    Status.UNCHANGED: Tone.GOOD,
+    Status.DELETED: Tone.GOOD,
+    Status.KEPT: Tone.LOOK,
 }
 
 

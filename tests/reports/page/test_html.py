@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from batchconnect.ledger.entry import (
+    ONBOARD,
+    ROTATE,
+    UNDO,
+    VERIFY,
+    Deleted,
+    Entry,
     LaneTold,
+    Left,
     ProvenAbsent,
     RunEnded,
     RunOpened,
@@ -19,9 +26,12 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
     SweepDone,
+    Tested,
+    Updated,
 )
+from batchconnect.model import outcome as o
 from batchconnect.model.event import LanePaused, LaneStopped, PaceChanged, Swept
-from batchconnect.model.outcome import Created, Failed, NotAttempted, Rejected, Status
+from batchconnect.model.outcome import Created, Failed, Kept, NotAttempted, Rejected, Status, Works
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
 from batchconnect.reports.page import html, rows
@@ -44,6 +54,14 @@ from tests.reports.page_run import (
 
 PAGE = Path(html.__file__).parent
 CREATED = Created(connection_id="c-1", http_status=201)
+SETTLED = Settled(outcome=CREATED, attempts=1)
+WORKS = Tested(connection_id="c-1", works=Works.YES)
+FAILS = Tested(connection_id="c-1", works=Works.NO, code="AADSTS7000222", detail="It is expired.")
+UNTESTED = Tested(connection_id="c-1", works=Works.NOT_TESTED, code="timeout")
+UPDATED = Updated(outcome=o.Updated(connection_id="c-1", etag='"2"', etag_before='"1"'))
+UNCHANGED = Left(outcome=o.Unchanged(code="not_failing", detail="", connection_id="c-1"))
+DELETED = Deleted(outcome=o.Deleted(connection_id="c-1"))
+KEPT = Left(outcome=Kept(code="in_use", detail="A dataflow uses it.", connection_id="c-1"))
 
 
 def text_of(summary: Summary) -> str:
@@ -284,6 +302,96 @@ def test_the_first_word_is_how_it_ended() -> None:
         f"batchconnect report {run}",
     )
     assert words((3, RunEnded(exit_code=99)))[1] == "exit code 99"
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "code", "head", "how"),
+    [
+        (
+            ONBOARD,
+            [[SETTLED, WORKS], [SETTLED, FAILS]],
+            4,
+            "All 2 rows have their connection, 1 of 2 connections works",
+            "finished, some connections do not work",
+        ),
+        (
+            ONBOARD,
+            [[SETTLED, WORKS], [Settled(outcome=REFUSED)]],
+            4,
+            "1 of 2 rows has its connection, the connection works",
+            "finished, some rows have no connection",
+        ),
+        (
+            ONBOARD,
+            [[SETTLED, UNTESTED]],
+            6,
+            "The row has its connection, 0 of 1 connection works",
+            "finished, some connections could not be tested",
+        ),
+        (
+            VERIFY,
+            [[SETTLED, WORKS], [SETTLED, WORKS]],
+            0,
+            "All 2 connections work",
+            "every connection works",
+        ),
+        (
+            VERIFY,
+            [[SETTLED, FAILS], [SETTLED, WORKS]],
+            4,
+            "1 of 2 connections works",
+            "finished, some connections do not work",
+        ),
+        (
+            ROTATE,
+            [[UPDATED, WORKS], [UNCHANGED]],
+            0,
+            "1 of 2 connections has the sheet's key now, 1 needed none",
+            "every row's key is where it belongs",
+        ),
+        (
+            ROTATE,
+            [[UPDATED], [UPDATED], [Left(outcome=REFUSED)]],
+            4,
+            "2 of 3 connections have the sheet's key now",
+            "finished, some keys were not sent",
+        ),
+        (
+            ROTATE,
+            [[UPDATED, FAILS]],
+            4,
+            "The connection has the sheet's key now",
+            "finished, some connections do not work",
+        ),
+        (
+            UNDO,
+            [[DELETED], [DELETED]],
+            0,
+            "All 2 connections are deleted",
+            "every connection is deleted",
+        ),
+        (
+            UNDO,
+            [[DELETED], [KEPT]],
+            4,
+            "1 of 2 connections is deleted",
+            "finished, some connections are kept",
+        ),
+    ],
+)
+def test_the_first_word_of_each_command_is_its_own(
+    command: str, told: list[list[Entry]], code: int, head: str, how: str
+) -> None:
+    """What it was asked to do, how much of it is done, and what the exit code means of it."""
+    summary = summed_up(
+        *((1, row, entry) for row, of in enumerate(told, 2) for entry in (planned(), *of)),
+        (3, RunEnded(exit_code=code)),
+        opened=replace(OPENED, command=command),
+    )
+
+    assert headline(summary) == head
+    assert ending(summary) == f"{how} (exit code {code})"
+    assert head.replace("'", "&#39;") in text_of(summary)
 
 
 def test_a_simulated_rerun_says_what_it_is() -> None:
