@@ -24,7 +24,8 @@ _STRIDE: Final = ECHO - _PIECE + 1
 _OFTEN: Final = 16
 """Searches from which on an index is the cheaper way."""
 _SIGNS: Final = re.compile("[^A-Za-z0-9]+")
-_CODED: Final = re.compile(rb"[a-z0-9+/=_-]{%d}" % ECHO)
+_CODE_SIGNS: Final = "+/=_-"
+_CODED: Final = re.compile(f"[a-z0-9{_CODE_SIGNS}]{{{ECHO}}}".encode())
 """What a text needs, in lower case, to share anything with hex, base32 or base64."""
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _ROT13: Final = str.maketrans(
@@ -57,7 +58,14 @@ class Spellings:
             text: ASCII. It is read as it is, and without the signs that may stand between its characters.
         """
         lowered = text.lower()
-        return any(self._is_part(seen.encode()) for seen in {lowered, _SIGNS.sub("", lowered)})
+        bare = _SIGNS.sub("", lowered)
+        if len(bare) < ECHO and self._lacks(set(lowered).difference(bare)):
+            return False
+        return any(self._is_part(seen.encode()) for seen in {lowered, bare})
+
+    def _lacks(self, signs: set[str]) -> bool:
+        """Whether no spelling has any of these: most etags are a few digits between quotes."""
+        return signs.isdisjoint(_CODE_SIGNS) and signs.isdisjoint(self._value)
 
     def _is_part(self, text: bytes) -> bool:
         if self._plain is None:

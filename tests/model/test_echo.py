@@ -68,6 +68,8 @@ def secrets_and_texts(draw: st.DrawFn) -> tuple[str, str]:
 @given(both=secrets_and_texts())
 @example(both=(KEY, f"x{KEY[3:9]}"))
 @example(both=(KEY, KEY[:5]))
+@example(both=(KEY, chr(34) + "0100" + chr(34)))
+@example(both=(chr(34) + "0100" + chr(34), chr(34) + "0100" + chr(34)))
 @example(both=("\ud800lone surrogate", "surrog"))
 @example(both=("Å K-K 123456", "k-k12345"))
 def test_the_quick_search_is_as_sharp_as_the_slow_one(earlier: int, both: tuple[str, str]) -> None:
