@@ -558,6 +558,7 @@ WITH_TITLES = (
     "Refusals of one row",
     "Reasons of the source",
     "Refusals that mean us",
+    "Looks into the source",
     "Too many requests",
     "Answers that were lost",
     "Network",

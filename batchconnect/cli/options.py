@@ -118,7 +118,7 @@ PART: Final = Group(
     names=("org", "sandbox", "only", "strict", "max_rows", "max_failures", "note"),
     helps={
         "org": "Only this org.",
-        "sandbox": "orgs: instead of each org's default; reconcile: only this one.",
+        "sandbox": "orgs: instead of each org's default; reconcile, explore: only this one.",
         "only": "Only these; may be given again.",
         "max_rows": _IDLE,
         "max_failures": _IDLE,
@@ -129,6 +129,9 @@ PART: Final = Group(
 AGAINST: Final = Group(
     heading="Reading options",
     names=("worksheet", "visible_only", "encoding", "accept_unproven_listing"),
+    helps={
+        "accept_unproven_listing": "Take a listing for whole although nothing proves it; that is said."
+    },
 )
 """Of a command that reads sandboxes, and may read a sheet beside them."""
 SERVICE: Final = Group(
@@ -170,8 +173,7 @@ TOLD: Final = Group(
     helps={"max_rows": _IDLE, "max_failures": _IDLE},
 )
 """A run's options that fit commands which change nothing, and keep what they found as a run."""
-UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, UNDO)
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

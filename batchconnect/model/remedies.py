@@ -50,6 +50,16 @@ _ELSE_WAIT = (
 )
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
 
+_NO_LOOK = (
+    "The service offers no look into this source. That says nothing of the key: `batchconnect verify`"
+    " tests it."
+)
+
+_GONE = (
+    "It was deleted in Experience Platform, or this credential does not see it any more. If it is gone,"
+    " `batchconnect run` with --recreate makes it again."
+)
+
 _SEND_US = (
     "Not the sheet's fault: please send us the version, the type, the place and the trace that the"
     " report shows, never the sheet. Rows in doubt: `batchconnect reconcile`; the others: `batchconnect"
@@ -94,7 +104,16 @@ _TABLE: dict[str, tuple[str, str]] = {
     "1302-400": ("The authentication type is not supported", _OURS),
     "1304-400": ("A mandatory field is missing", _CELLS),
     "1308-400": ("Azure Data Explorer refused the credentials", _AZURE),
+    "1330-400": (
+        "The source has no such table any more",
+        "It went between two questions: give the same command again.",
+    ),
+    "1336-400": ("The source cannot be explored", _NO_LOOK),
+    "1337-400": ("An exploration without a table", _OURS),
     "1339-400": ("The organization id is malformed", f"Check org_id in the settings. {_AGAIN}"),
+    "1358-400": ("An exploration of an unknown kind", _OURS),
+    "1359-400": ("An exploration without a kind", _OURS),
+    "1372-400": ("The source cannot be explored", _NO_LOOK),
     "1405-400": ("The request was empty", _OURS),
     "1413-400": ("The connection spec is unknown", _OURS),
     "1415-400": ("The authentication spec is unknown", _OURS),
@@ -245,6 +264,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "odd_state": (
         "The connection is in a state that is not documented",
         f"Look at it in Experience Platform. {_AGAIN}",
+    ),
+    "not_found": (
+        "No such connection any more",
+        _GONE,
     ),
     "deleted_since": (
         "The connection was deleted since",

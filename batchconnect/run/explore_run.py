@@ -14,6 +14,8 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.source import MAYBE_CUT, Column, Refusal, Table
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.verification import NOT_FOUND
+from batchconnect.model.outcome import Status
+from batchconnect.model.remedies import hint_for
 from batchconnect.reports.tables import SeenColumn, SeenTable
 from batchconnect.run.made_rows import MadeRow
 from batchconnect.run.reading_each import read_each
@@ -58,6 +60,14 @@ class Exploration:
     def code(self, row: MadeRow) -> str | None:
         """Why a connection's tables are not known; None: they are."""
         return self._code(self.tables.get(row.row))
+
+    def advice(self, row: MadeRow) -> str:
+        """What to do about a connection whose tables are not known."""
+        match self.tables.get(row.row):
+            case None | Unreadable(refusal=None):
+                return "Nothing was changed: give the same command again."
+            case _:
+                return hint_for(self.code(row) or "", Status.FAILED)
 
     def seen(self, row: MadeRow) -> tuple[Table, ...]:
         """A connection's tables, as far as they are known."""

@@ -72,7 +72,10 @@ class SheetRow:
     why: str
     """The code of that."""
     texts: Mapping[Column, str] = field(repr=False)
-    """Canonical, of the columns that the sheet has; a blank cell asks for nothing, but for a description."""
+    """
+    Canonical, of the columns that the sheet has, whether a rule of ours would send them or not: what stands
+    there may have been made by others. A blank cell asks for nothing, but for a description.
+    """
     marker: str | None
     """None where its identity is not whole."""
     refused: tuple[str, ...]
@@ -121,7 +124,7 @@ def _row(
     found: list[Problem] = []
     cells = Cells(row, found)
     texts = {
-        column: _canonical(column)(cells.judged(column))
+        column: _canonical(column)(cells.text(column) or "")
         for column in _COMPARED
         if column in sheet.header.columns
     }
@@ -129,9 +132,7 @@ def _row(
         dict.fromkeys(
             problem.column
             for problem in found
-            if problem.column is not None
-            and problem.severity is Severity.ERROR
-            and problem.code != "cell_blank"
+            if problem.column is not None and problem.severity is Severity.ERROR
         )
     )
     its_org, odd_org = choose_org(cells.text(Column.ORG), org, orgs)
@@ -256,7 +257,7 @@ def _differing(row: SheetRow, standing: Standing) -> tuple[str, ...]:
     if name and standing.name and canonical_name(name) != standing.name:
         differing.insert(0, Column.NAME.value)
     if standing.own_description is not None and Column.DESCRIPTION in row.texts:
-        wanted = row.texts[Column.DESCRIPTION]
+        wanted = split_marker(row.texts[Column.DESCRIPTION])[0]
         # A long text is cut before its marker: what would stand there is compared.
         wanted = split_marker(describe(wanted, row.marker)[0])[0] if row.marker else wanted
         if wanted.strip() != standing.own_description.strip():

@@ -26,9 +26,8 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
-from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
-from batchconnect.model.remedies import hint_for, title_for
+from batchconnect.model.remedies import title_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.tables import FORMATS
 from batchconnect.reports.write import ReportError, make_folder, redacted, write_file
@@ -149,12 +148,14 @@ def _lines(found: Exploration, files: dict[str, str]) -> Iterator[str]:
     yield from told[:_MOST_SHOWN]
     if len(told) > _MOST_SHOWN:
         yield f"and {len(told) - _MOST_SHOWN:,} more: tables.csv has all of them"
-    for code, count in sorted(Counter(map(found.code, found.rows)).items(), key=str):
-        if code is not None:
-            yield f"{_counted(count, 'connection')}: {code}: {title_for(code)}"
-            yield f"    -> {hint_for(code, Status.FAILED)}"
+    failed = Counter(
+        (code, found.advice(row)) for row in found.rows if (code := found.code(row)) is not None
+    )
+    for (code, advice), count in sorted(failed.items()):
+        yield f"{_counted(count, 'connection')}: {code}: {title_for(code)}"
+        yield f"    -> {advice}"
     columns = Counter(line.error_code for line in found.lines() if line.path is not None)
-    for code, count in sorted(columns.items(), key=str):
+    for code, count in columns.items():
         if code is not None:
             yield f"{_counted(count, 'table')} without columns: {code}: {title_for(code)}"
     tables = sum(len(found.seen(row)) for row in found.rows)
