@@ -92,6 +92,11 @@ class RowState:
         return self.made is not None and self.made.lower() in ids
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether an intent was written, and nothing since says what came of it, not even a doubt."""
+        return self.is_sent or (self.change is not None and self.change_doubt is None)
+
+    @property
     def spent(self) -> int:
         """
         Sends that count towards the most there may be, at least the one.

@@ -15,7 +15,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Status, Works
 from batchconnect.model.source_remedies import is_of_key
 from batchconnect.reports.columns import iso, sheet_cells_of
-from batchconnect.reports.result import Result, is_unfinished, not_working
+from batchconnect.reports.result import Result, is_unfinished, reason_of, what_is_wrong
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render as draw
@@ -70,7 +70,7 @@ def _shown(result: Result) -> ShownRow:
         works=(result.works or "").replace("_", " "),
         works_tone=None if result.works is None else _WORKS_TONES[result.works],
         connection_id=result.connection_id or "",
-        error=result.error or result.error_code or not_working(result),
+        error=what_is_wrong(result),
         hint=result.hint,
         problems=(*result.problems, *_at_key(result)),
         wants_key=is_unfinished(result) and result.status is not Status.KEPT,
@@ -84,7 +84,7 @@ def _at_key(result: Result) -> Iterator[Problem]:
             code=result.works_error or "",
             column=Column.SERVICE_PRINCIPAL_KEY.value,
             cell=None,
-            what=not_working(result),
+            what=f"The connection does not work: {reason_of(result)}.",
             remedy=result.hint,
         )
 

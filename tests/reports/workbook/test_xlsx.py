@@ -249,7 +249,7 @@ def test_the_key_of_a_connection_that_does_not_work_is_the_cell_to_correct() -> 
 
     assert [colour(sheet, f"A{row}") for row in range(2, 7)] == ["", "F8CBC6", "FFFBE0", "", ""]
     assert set(comments) == {"A1", "A3"}
-    assert comments["A3"].startswith("error: does not work: ")
+    assert comments["A3"].startswith("error: The connection does not work: ")
     assert "servicePrincipalKey" in comments["A3"]
 
 
