@@ -18,6 +18,7 @@ from batchconnect.ledger.entry import (
     Updated,
     Updating,
 )
+from batchconnect.model import outcome as o
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.outcome import (
     Created,
@@ -204,9 +205,11 @@ class _Story:
         self._meet(settled.outcome)
         self._count(settled)
         match settled.outcome:
-            case Created(connection_id=made, etag=etag):
-                self._have(made, etag)
-            case Existing(connection_id=stands):
+            case Created() | o.Updated() as made:
+                # A copy tells of before: since then our own hand may have changed it.
+                if not settled.inherited or made.connection_id != self.made:
+                    self._have(made.connection_id, made.etag)
+            case Existing(connection_id=stands) | o.Unchanged(connection_id=stands):
                 # Others may have changed what stood there: its etag is not as we left it.
                 self._have(stands, self.etag if stands == self.made else None)
             case _:

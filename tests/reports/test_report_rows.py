@@ -221,7 +221,7 @@ WORKING = {
 def verified(command: str = ONBOARD) -> Summary:
     """Five rows: one that nobody tested, one of each answer, and one that is not there."""
     planned = RowPlanned(name="Acme", org="acme", sandbox="prod")
-    rows = [
+    rows: list[tuple[int, Entry]] = [
         (row, entry)
         for row in range(2, 6)
         for entry in (planned, Settled(outcome=Created(connection_id=f"c-{row}", state="enabled")))
@@ -294,7 +294,7 @@ def test_the_summary_says_what_the_run_did_and_what_works(command: str) -> None:
 
 def test_each_status_of_a_change_keeps_to_the_schema() -> None:
     """With the etags before and after, byte for byte."""
-    outcomes = (
+    outcomes: tuple[Entry, ...] = (
         Updated(outcome=o.Updated(connection_id="c", etag='"2"', etag_before='"1"')),
         Left(outcome=Unchanged(code="not_failing", detail="", connection_id="c")),
         Deleted(outcome=o.Deleted(connection_id="c", reconciled=True)),
