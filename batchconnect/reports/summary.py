@@ -127,7 +127,7 @@ def summarize(
         last_ms = max(ended[0].at_ms, counting.last_ms)
         exit_code: int | None = ended[1].exit_code
     else:
-        exit_code = None if live else _exit_code(counting.counts, sweep)
+        exit_code = None if live else _exit_code(counting.counts, counting.works, sweep)
 
     return Summary(
         opened=opened,
@@ -231,8 +231,7 @@ class _Counting:
         count_statuses.created += isinstance(outcome, Created)
         count_statuses.throttled += state.throttled
         # An intent without an answer is a doubt that nobody has written down yet.
-        is_unanswered = state.is_sent or (state.change is not None and state.change_doubt is None)
-        count_statuses.in_doubt += state.doubts + (is_unanswered and not self._live)
+        count_statuses.in_doubt += state.doubts + (state.is_unanswered and not self._live)
 
 
 def _where(state: RowState) -> tuple[str, str]:
@@ -272,9 +271,12 @@ def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
                 pass
 
 
-def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
+def _exit_code(
+    counts: Mapping[Status, int], works: Mapping[Works, int], sweep: Swept | None
+) -> ExitCode:
     """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
-    if counts[Status.IN_DOUBT] or (sweep and not sweep.is_clean):
+    if counts[Status.IN_DOUBT] or works.get(Works.NOT_TESTED) or (sweep and not sweep.is_clean):
         return ExitCode.IN_DOUBT
     done = sum(counts[status] for status in DONE)
-    return ExitCode.OK if done == sum(counts.values()) else ExitCode.UNFINISHED
+    is_fine = done == sum(counts.values()) and not works.get(Works.NO)
+    return ExitCode.OK if is_fine else ExitCode.UNFINISHED
