@@ -91,7 +91,7 @@ def check_agreed(plan: UndoPlan, agreed: int) -> None:
         begun = "was begun with" if plan.agreed is not None else "would delete"
         raise UsageError(
             f"--yes {agreed}: the undo of run {run_id} {begun} {shown}; nothing was sent",
-            hint=f"Look at it again: batchconnect undo {run_id}",
+            hint="The same command without --yes shows what it is now, and why.",
         )
 
 
