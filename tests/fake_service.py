@@ -24,7 +24,7 @@ import anyio
 import orjson
 
 from batchconnect.lane.lane import Lane, Limits
-from batchconnect.lane.planner import Rules
+from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger.entry import UNDO, Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
@@ -39,9 +39,10 @@ from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch
-from batchconnect.run.job import Bounds, Job
+from batchconnect.run.job import Bounds, Job, Tests
 from batchconnect.run.past import look_back
 from batchconnect.run.stop import Stop
+from batchconnect.run.task import Task
 from batchconnect.run.undo import check_agreed
 from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
 from batchconnect.run.undo_run import UndoJob, UndoRun
@@ -187,8 +188,18 @@ class Stored:
     state: str | None = None
     users: int = 0
     """Source connections that use it."""
+    updated_at: float = 0.0
+    late: list[tuple[float, str, dict[str, str]]] = field(default_factory=list)
+    """Updates that are on their way: when they are applied, for which etag, and to what."""
     going_at: float = inf
     """From when on a delete is under way."""
+
+    def change(self, client_id: str, **params: str) -> None:
+        """Somebody changes it now."""
+        self.params |= params
+        self.etag = f'"{self.etag[1:-1]}+"'
+        self.client_id, self.updated_at = client_id, anyio.current_time()
+
     gone_at: float = inf
 
 
@@ -231,6 +242,10 @@ class FakeService:
         """Markers of creates and deletes that arrived without an open intent in that ledger."""
         self.finalizing_s = 0.0
         """How long a deleted connection is `delete-finalizing`."""
+        self.bad_keys: set[str] = set()
+        """Keys that their sources do not accept."""
+        self.takes_one_key = True
+        """False: it knows no path to a single parameter, so that all of them have to be sent."""
 
     # What a test asks
 
@@ -244,12 +259,19 @@ class FakeService:
         """Every delete that arrived."""
         return [seen for seen in self.seen if seen.purpose is Purpose.DELETE]
 
+    @property
+    def updates(self) -> list[Seen]:
+        """Every update that arrived."""
+        return [seen for seen in self.seen if seen.purpose is Purpose.UPDATE]
+
     def reads(self, org: Org) -> list[Seen]:
         """Every read of an org that arrived."""
         return [s for s in self.seen if s.purpose is Purpose.READ and s.org_id == org.org_id]
 
     def existing(self, now: float | None = None) -> list[Stored]:
         """What exists by now; infinity: what will, once all that was sent is applied."""
+        for stored in self.stored:
+            self._apply_what_is_due(stored, now)
         at = anyio.current_time() if now is None else now
         return [stored for stored in self.stored if stored.applied_at <= at < stored.gone_at]
 
@@ -292,6 +314,8 @@ class FakeService:
         made = None
         if request.purpose is Purpose.DELETE:
             fate = self._delete(seen, fate)
+        if request.purpose is Purpose.UPDATE:
+            fate = self._update(seen, request, fate)
         if request.purpose is Purpose.CREATE and fate.applied_s is not None:
             made = self._store(seen.org_id, seen.sandbox, orjson.loads(request.body or b""), fate)
         self.on_effect(f"after {request.purpose}")
@@ -308,6 +332,48 @@ class FakeService:
         if request.purpose is Purpose.DELETE:
             return Response(status=202 if self.finalizing_s else 204, headers={}, body=b"")
         return self._read(seen, urlsplit(request.url).query)
+
+    def _update(self, seen: Seen, request: Request, fate: Fate) -> Fate:
+        """Change a connection, now or later, if it is still as the etag says; and what is answered."""
+        name = seen.path.rpartition("/")[2]
+        (operation,) = orjson.loads(request.body or b"")
+        found = [one for one in self.existing() if one.id == name]
+        if not found:
+            return replace(fate, answer=fate.answer or _not_found(name))
+        (stored,) = found
+        if self.ledger is not None and not (
+            (state := self.ledger.states_of([stored.marker or ""]).get(stored.marker or ""))
+            and state.change
+        ):
+            self.unheard.append(stored.marker)
+        path, value = operation["path"], operation["value"]
+        if path != "/auth/params" and not self.takes_one_key:
+            return replace(flow_error("1455-400"), answered_s=fate.answered_s)
+        params = value if path == "/auth/params" else {path.rpartition("/")[2]: value}
+        whole = path == "/auth/params"
+        if_match = request.headers["If-Match"]
+        if fate.applied_s is None:
+            return fate
+        if if_match != stored.etag:
+            return replace(fate, answer=fate.answer or flow_error("1404-412").answer)
+        if fate.applied_s > 0:
+            stored.late.append((anyio.current_time() + fate.applied_s, if_match, params))
+            return fate
+        self._apply(stored, params, whole=whole)
+        body = orjson.dumps({"id": stored.id, "etag": stored.etag})
+        return replace(fate, answer=fate.answer or Response(status=200, headers={}, body=body))
+
+    def _apply(self, stored: Stored, params: dict[str, str], *, whole: bool = False) -> None:
+        if whole:
+            stored.params.clear()  # what is left out is dropped
+        stored.change(_client_of(stored.org_id), **params)
+
+    def _apply_what_is_due(self, stored: Stored, now: float | None) -> None:
+        at = anyio.current_time() if now is None else now
+        for due, etag, params in [one for one in stored.late if one[0] <= at]:
+            stored.late.remove((due, etag, params))
+            if etag == stored.etag:
+                self._apply(stored, params)
 
     def _delete(self, seen: Seen, fate: Fate) -> Fate:
         """Take a connection away, now or later; what is answered where it cannot be."""
@@ -338,7 +404,7 @@ class FakeService:
             params=dict(body["auth"]["params"]),
             applied_at=at,
             shown_at=at + fate.shown_s,
-            client_id=f"client-{org_id.partition('@')[0].rstrip('0').lower()}",
+            client_id=_client_of(org_id),
         )
         self.stored.append(stored)
         return stored
@@ -351,6 +417,9 @@ class FakeService:
             asked_for = parse_qs(query)["property"][0].removeprefix("baseConnectionId==")
             users = sum(stored.users for stored in mine if stored.id == asked_for)
             return self._answer({"items": [{"id": str(n)} for n in range(users)]})
+        if name in {"test", "explore"}:
+            of = seen.path.split("/")[-2]
+            return self._ask_source(name, [stored for stored in mine if stored.id == of])
         if name != "connections":
             one = [self._item(stored) for stored in mine if stored.id == name]
             return self._answer({"items": one}) if one else _not_found(name)
@@ -365,6 +434,23 @@ class FakeService:
             links = {"next": {"href": f"/connections?continuationToken={end}"}}
         return self._answer({"items": shown[start:end], "_links": links})
 
+    def _ask_source(self, what: str, found: list[Stored]) -> Response:
+        if not found:
+            return _not_found(what)
+        is_bad = found[0].params.get("servicePrincipalKey") in self.bad_keys
+        if what == "test":
+            return self._answer({"result": not is_bad})
+        if is_bad:
+            text = "AADSTS7000215: Invalid client secret provided."
+            body = {
+                "type": "https://ns.adobe.com/aep/errors/FLOW-1308-400",
+                "title": "Bad Request",
+                "status": 400,
+                "report": {"detailed-message": text},
+            }
+            return Response(status=400, headers={}, body=orjson.dumps(body))
+        return self._answer({"items": []})
+
     def _item(self, stored: Stored) -> dict[str, Any]:
         params = {key: text for key, text in stored.params.items() if key not in self.hidden}
         return {
@@ -378,6 +464,7 @@ class FakeService:
             "auth": {"params": params},
             "etag": stored.etag,
             "updatedClient": stored.client_id,
+            "updatedAt": round((EPOCH_S + max(stored.applied_at, stored.updated_at)) * 1000),
             **self._state(stored),
         }
 
@@ -389,6 +476,11 @@ class FakeService:
     def _answer(self, body: Mapping[str, object]) -> Response:
         date = formatdate(EPOCH_S + anyio.current_time(), usegmt=True)
         return Response(status=200, headers={"date": date}, body=orjson.dumps(body))
+
+
+def _client_of(org_id: str) -> str:
+    """Of the bench's orgs."""
+    return f"client-{org_id.partition('@')[0].rstrip('0').lower()}"
 
 
 def _not_found(name: str) -> Response:
@@ -503,9 +595,17 @@ class Bench:
         self.events.append(event)
         self.on_event(event)
 
-    def job(self, sheet: MemorySheet, *, parent: str | None = None, **changes: Any) -> Job:
+    def job(
+        self,
+        sheet: MemorySheet,
+        *,
+        parent: str | None = None,
+        task: Task | None = None,
+        **changes: Any,
+    ) -> Job:
         """The same command again: it goes on with a run that was not closed; or a rerun of *parent*."""
         clock = self.clock
+        task = task or Task(tests=Tests.NONE if parent is None else Tests.CHANGED)
         lane_of = self._lane_of()
         parse = parser(sheet, self.orgs)
         job = Job(
@@ -521,16 +621,24 @@ class Bench:
                 run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",
                 sheets=(sheet.name,),
                 sheet_sha256=sheet.sha256,
+                command=task.command,
             ),
-            rules=replace(self.rules, settle_s=self.policy.settle_s),
+            rules=replace(
+                self.rules,
+                settle_s=self.policy.settle_s,
+                creates=task.creates,
+                keys=task.keys,
+            ),
             policy=self.policy,
+            tests=task.tests,
             on_event=self.hear,
             stop=Stop(),
             holding=lambda _secret: _nothing(),
         )
         past = look_back(self.ledger, sheet, parse, opened=job.opened, parent=parent, scanner=None)
         if past.chain is not None:
-            job = replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
+            rules = replace(job.rules, keys=KeyChoice(markers=past.chain.failing))
+            job = replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone, rules=rules)
         found = {
             "opened": replace(job.opened, parent_run_id=past.parent),
             "resumed": past.resumed,

@@ -563,6 +563,7 @@ WITH_TITLES = (
     "Answers that were lost",
     "Network",
     "Conflicts",
+    "Keys and tests",
     "Rows that had no turn",
     "A fault of batchconnect",
 )

@@ -19,7 +19,6 @@ from batchconnect.cli.options import (
     SERVICE,
     SHEET,
     TOLD,
-    UNDO,
     Given,
     OutputOptions,
     takes,
@@ -227,7 +226,7 @@ def reconcile(
 
 
 @app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94")
-@takes(PLACES, SERVICE, UNDO)
+@takes(PLACES, SERVICE, TOLD)
 def undo(
     output: OutputOptions,
     given: Given,

@@ -31,11 +31,9 @@ def _undone_by(ledger: LedgerReader, markers: AbstractSet[str]) -> Mapping[str, 
     found: dict[str, str] = {}
     for number, line, _ in ledger.runs():
         opened = line.entry
-        if markers <= found.keys():
-            break
-        if isinstance(opened, RunOpened) and opened.command == UNDO:
+        if isinstance(opened, RunOpened) and opened.command == UNDO and markers - found.keys():
             for of_row in ledger.row_lines(number):
                 marker = of_row.marker
                 if marker in markers and isinstance(of_row.entry, Deleting):
                     found.setdefault(marker or "", opened.parent_run_id or "")
-    return found
+    return {marker: found.get(marker, "") for marker in markers}

@@ -198,7 +198,14 @@ class _Story:
         self.change_outcome = None
         self._meet(settled.outcome)
         self._count(settled)
-        self._stand(settled.outcome)
+        match settled.outcome:
+            case Created(connection_id=made, etag=etag):
+                self._have(made, etag)
+            case Existing(connection_id=stands):
+                # Others may have changed what stood there: its etag is not as we left it.
+                self._have(stands, self.etag if stands == self.made else None)
+            case _:
+                pass
         self.warnings = settled.warnings
         self.started_at_ms = self.started_at_ms or settled.started_at_ms
         self.finished_at_ms = settled.finished_at_ms or at_ms
@@ -242,16 +249,6 @@ class _Story:
         self._count(step)
         self._meet(step.outcome)
         self.finished_at_ms = at_ms
-
-    def _stand(self, outcome: Outcome) -> None:
-        match outcome:
-            case Created():
-                self._have(outcome.connection_id, outcome.etag)
-            case Existing(connection_id=stands):
-                # What stood there may have been changed by others since: its etag is not as we left it.
-                self._have(stands, self.etag if stands == self.made else None)
-            case _:
-                pass
 
     def _have(self, connection_id: str, etag: str | None) -> None:
         # A line that copies an outcome from before the delete brings nothing back.

@@ -66,6 +66,8 @@ class Incident:
     status: Status
     """What its rows became; `not_attempted` for what stopped a lane. Of an error of our own `in_doubt`
     where one of its rows is, and nothing else is said by it."""
+    works: Works | None = None
+    """Of tests of connections: what they said; its rows have their connection. None: it is of no test."""
     fault: Fault | None = None
     """Only of an error of our own: what it was and where."""
     version: str = ""
@@ -89,6 +91,7 @@ class _Cause:
     hint: str = ""
     fault: str = ""
     """The label of an error of our own."""
+    works: Works | None = None
 
 
 @dataclass(slots=True)
@@ -171,7 +174,15 @@ class Incidents:
         for cause in causes:
             # What became of a row that a fault of ours met tells nothing of the fault.
             status = None if cause.fault else cause.status
-            key = (status, cause.code, cause.org, cause.sandbox, cause.column, cause.fault)
+            key = (
+                status,
+                cause.works,
+                cause.code,
+                cause.org,
+                cause.sandbox,
+                cause.column,
+                cause.fault,
+            )
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
             met.rows += 1
             if cause.fault and cause.status is Status.IN_DOUBT:
@@ -202,6 +213,7 @@ class Incidents:
             rows=met.rows,
             first_row=met.first_row,
             hint=cause.hint or self._hint(cause.code, cause.status),
+            works=cause.works,
             status=cause.status,
             fault=fault,
             version=version,
@@ -239,10 +251,11 @@ def _of_test(tested: Tested | None) -> Iterator[_Cause]:
     """Why a connection does not work, or could not be tested; the row has its connection all the same."""
     match tested:
         case Tested(works=Works.NO, code=code):
-            yield _Cause(Status.FAILED, code)
+            yield _Cause(Status.FAILED, code, works=Works.NO)
         case Tested(works=Works.NOT_TESTED, code=code):
             hint = "Nothing is known of its credentials. Run `batchconnect verify` again."
-            yield _Cause(Status.IN_DOUBT, code, title=f"Not tested: {title_for(code)}", hint=hint)
+            title = f"Not tested: {title_for(code)}"
+            yield _Cause(Status.IN_DOUBT, code, title=title, hint=hint, works=tested.works)
         case _:
             return
 

@@ -133,6 +133,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "rows": incident.rows,
         "first_row": incident.first_row,
         "hint": incident.hint,
+        "works": incident.works and incident.works.value,
         "fault": fault
         and {
             "version": incident.version,

@@ -185,7 +185,7 @@ async def settle(
         LedgerError: The ledger is in use, unusable, or cannot be written.
         UsageError: There is no such run.
     """
-    async with _at_work(settings, options, listener, command="reconcile") as desk:
+    async with at_work(settings, options, listener, command="reconcile") as desk:
         run = run_in_doubt(desk.ledger, run_id)
         state = await settle_run(
             run,
@@ -222,7 +222,7 @@ async def verify(
         LedgerError: The ledger is in use, unusable, or cannot be written.
         UsageError: There is no such run.
     """
-    async with _at_work(settings, options, listener, command=VERIFY) as desk:
+    async with at_work(settings, options, listener, command=VERIFY) as desk:
         verification = VerifyRun(
             parent=find_run(desk.ledger, run_id, command=ONBOARD),
             ledger=desk.ledger,
@@ -238,7 +238,7 @@ async def verify(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Desk:
+class Desk:
     """What a command over a run of the ledger works with."""
 
     service: ConnectedService
@@ -248,9 +248,10 @@ class _Desk:
 
 
 @asynccontextmanager
-async def _at_work(
+async def at_work(
     settings: Settings, options: MergedOptions, listener: Listener, *, command: str
-) -> AsyncIterator[_Desk]:
+) -> AsyncIterator[Desk]:
+    """Connect, take the ledger, and have it written to: what every command over a run begins with."""
     with unwrap_exception_group():
         async with connected(settings, options, on_event=listener.on_event) as service:
             listener.redactor.hold(*settings.secrets)
@@ -258,7 +259,7 @@ async def _at_work(
             with opened_ledger(options, service.host, about=about) as ledger:
                 clock = system_clock()
                 async with GroupCommit(ledger) as group:
-                    yield _Desk(
+                    yield Desk(
                         service=service,
                         ledger=ledger,
                         clock=clock,

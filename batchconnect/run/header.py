@@ -69,29 +69,25 @@ def run_header(
     )
 
 
-def header_after(
-    parent: RunOpened, *, options: MergedOptions, clock: Clock, settle_s: float, command: str
-) -> RunOpened:
+def header_of_run(parent: RunOpened, *, command: str, clock: Clock, note: str) -> RunOpened:
     """
-    The first line of a run over what another run made: its sheets are that one's.
+    The first line of a run over the rows of another one.
 
     Args:
-        parent: The first line of the other run.
-        options: How it is to go.
+        parent: How that one began: its sheet, its columns, its host.
+        command: What is done to its rows.
         clock: Names the moment.
-        settle_s: S, the settle window.
-        command: What it does to the rows.
+        note: Of this run; the other one's is its own.
     """
     return replace(
         parent,
-        run_id=new_run_id(clock, simulated=options.simulate),
+        run_id=new_run_id(clock, simulated=parent.simulated),
         parent_run_id=parent.run_id,
-        note=options.note,
+        command=command,
+        note=note,
         operator=_operator(),
         machine=platform.node(),
         tool_version=version("batchconnect"),
-        settle_s=settle_s,
-        command=command,
     )
 
 

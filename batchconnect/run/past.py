@@ -67,8 +67,8 @@ def look_back(
 
 def parent_run(ledger: LedgerReader, run: RunState) -> ParentRun:
     """A run as the parent of a rerun, with what is known of its connections today."""
-    rows = run.rows(ledger.row_lines(run.number))
-    return ParentRun(since_deleted(rows, deletions_in(ledger).ids), failing_in(ledger))
+    rows = since_deleted(run.rows(ledger.row_lines(run.number)), deletions_in(ledger).ids)
+    return ParentRun(rows, failing_in(ledger))
 
 
 def _look_back_at(

@@ -1,22 +1,18 @@
 """`undo`: show what would be deleted of what a run created, and delete it where that very number was agreed on."""
 
-import platform
 from collections.abc import Callable
 
-from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import UNDO
-from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
-from batchconnect.ledger.run_writer import RunWriter, system_clock
 from batchconnect.model.errors import UsageError
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
-from batchconnect.run.engine import Listener, reported
-from batchconnect.run.header import header_after
+from batchconnect.run.engine import Desk, Listener, at_work, reported
+from batchconnect.run.header import header_of_run
 from batchconnect.run.history import summary_of
-from batchconnect.run.opened_ledger import opened_ledger, read_ledger
-from batchconnect.run.service import ConnectedService, connected
+from batchconnect.run.opened_ledger import read_ledger
+from batchconnect.run.service import connected
 from batchconnect.run.undo_plan import UndoPlan, look, look_until, plan_undo, run_to_undo
 from batchconnect.run.undo_run import UndoJob, UndoRun
 from batchconnect.settings import Settings
@@ -69,22 +65,17 @@ async def undo(
             mode.
         SettingsError: An org of the run is not in the settings.
     """
-    with unwrap_exception_group():
-        async with connected(settings, options, on_event=listener.on_event) as service:
-            listener.redactor.hold(*settings.secrets)
-            about = {"host": platform.node(), "command": "undo"}
-            with opened_ledger(options, service.host, about=about) as ledger:
-                run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
-                plan = plan_undo(ledger, run, service.orgs)
-                if plan.agreed is None:
-                    await look_until(listener.stop, plan, service.lane_of)
-                if plan.cut_off or (plan.agreed is None and not plan.to_delete):
-                    return plan
-                check_agreed(plan, agreed)
-                state = await _carry_out(
-                    plan, ledger=ledger, service=service, options=options, listener=listener
-                )
-                return reported(summary_of(ledger, state), report, listener)
+    async with at_work(settings, options, listener, command=UNDO) as desk:
+        ledger, service = desk.ledger, desk.service
+        run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
+        plan = plan_undo(ledger, run, service.orgs)
+        if plan.agreed is None:
+            await look_until(listener.stop, plan, service.lane_of)
+        if plan.cut_off or (plan.agreed is None and not plan.to_delete):
+            return plan
+        check_agreed(plan, agreed)
+        state = await _carry_out(plan, desk, options=options, listener=listener)
+        return reported(summary_of(ledger, state), report, listener)
 
 
 def check_agreed(plan: UndoPlan, agreed: int) -> None:
@@ -105,37 +96,25 @@ def check_agreed(plan: UndoPlan, agreed: int) -> None:
 
 
 async def _carry_out(
-    plan: UndoPlan,
-    *,
-    ledger: Ledger,
-    service: ConnectedService,
-    options: MergedOptions,
-    listener: Listener,
+    plan: UndoPlan, desk: Desk, *, options: MergedOptions, listener: Listener
 ) -> RunState:
-    clock = system_clock()
-    async with GroupCommit(ledger) as group:
-        undoing = UndoRun(
-            UndoJob(
-                plan=plan,
-                ledger=ledger,
-                writer=lambda number: RunWriter(group, run=number, clock=clock),
-                clock=clock,
-                opened=header_after(
-                    plan.run.opened,
-                    options=options,
-                    clock=clock,
-                    settle_s=service.settle_s,
-                    command=UNDO,
-                ),
-                lane_of=service.lane_of,
-                settle_s=service.settle_s,
-                on_event=listener.on_event,
-                stop=listener.stop,
-            )
+    parent, clock = plan.run.opened, desk.clock
+    undoing = UndoRun(
+        UndoJob(
+            plan=plan,
+            ledger=desk.ledger,
+            writer=desk.writer,
+            clock=clock,
+            opened=header_of_run(parent, command=UNDO, clock=clock, note=options.note),
+            lane_of=desk.service.lane_of,
+            settle_s=desk.service.settle_s,
+            on_event=listener.on_event,
+            stop=listener.stop,
         )
-        with listener.stop.cutting_off() as scope:
-            state = await _run(undoing)
-        return undoing.abandon() if scope.cancelled_caught else state
+    )
+    with listener.stop.cutting_off() as scope:
+        state = await _run(undoing)
+    return undoing.abandon() if scope.cancelled_caught else state
 
 
 async def _run(undoing: UndoRun) -> RunState:

@@ -13,7 +13,7 @@ from batchconnect.model.outcome import Existing, MatchedBy, has_connection
 from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
-from batchconnect.run.header import header_after
+from batchconnect.run.header import header_of_run
 from batchconnect.run.history import run_states
 from batchconnect.run.job import Tests
 from batchconnect.run.lane_lines import LaneLines
@@ -110,12 +110,8 @@ class VerifyRun:
                     [Line(entry=resumed, run=state.number, at_ms=self.clock.now_ms())]
                 )
                 return state.number, state.opened, True
-        opened = header_after(
-            self.parent.opened,
-            options=self.options,
-            clock=self.clock,
-            settle_s=self.service.settle_s,
-            command=VERIFY,
+        opened = header_of_run(
+            self.parent.opened, command=VERIFY, clock=self.clock, note=self.options.note
         )
         number = self.ledger.append([Line(entry=opened, at_ms=self.clock.now_ms())])
         return number, opened, False

@@ -19,6 +19,8 @@ RetryAfter = Literal[
     "seconds", "date", "malformed", "absent", "absurd", "negative", "past", "cycle"
 ]
 """How a refusal names its pause; `cycle` goes through seconds, date, absent and malformed in turn."""
+NotFound = Literal["text", "1101", "1439"]
+"""How an id that is not there is told: without a code, or with one of two, of which 1439 comes under 400."""
 CYCLE: tuple[RetryAfter, ...] = ("seconds", "date", "absent", "malformed")
 RETRY_AFTERS: tuple[RetryAfter, ...] = get_args(RetryAfter)
 A_YEAR_S = 31_536_000
@@ -103,9 +105,25 @@ def empty(status: int) -> Answer:
     return Answer(status=status)
 
 
-def connections_not_found(connection_id: str) -> Answer:
-    """404, in the looser shape that the service uses here."""
-    return loose(404, f"connections not found with id = [{connection_id}]")
+def connections_not_found(connection_id: str, form: NotFound = "text") -> Answer:
+    """What is said of an id that is not there: usually 404, in the looser shape."""
+    match form:
+        case "1101":
+            return no_resource()
+        case "1439":
+            text = f"The requested connections resource {connection_id} is not found."
+            return flow("1439-400", "Resource not found", text)
+        case "text":
+            return loose(404, f"connections not found with id = [{connection_id}]")
+
+
+def no_resource() -> Answer:
+    """404, in the strict shape."""
+    return flow(
+        "1101-404",
+        "Resource not found",
+        "The requested resource is not found. Error from flow provider: Resource with given id does not exist.",
+    )
 
 
 def location(connection_id: str) -> tuple[str, str]:

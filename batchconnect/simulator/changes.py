@@ -6,7 +6,6 @@ from batchconnect.simulator import answers, catalogue
 from batchconnect.simulator.connections import (
     Effect,
     Handled,
-    etag_of,
     is_refused,
     without_key,
     wrong_secret,
@@ -14,6 +13,7 @@ from batchconnect.simulator.connections import (
 from batchconnect.simulator.deletion import wrong_state
 from batchconnect.simulator.exchange import Answer, Request
 from batchconnect.simulator.habits import Habits
+from batchconnect.simulator.item import etag_of
 from batchconnect.simulator.patch import Patched, patched
 from batchconnect.simulator.records import Connection, digest
 from batchconnect.simulator.source import Source
@@ -27,6 +27,8 @@ def change(
     effect: Effect,
 ) -> Handled:
     """`PATCH /connections/{id}` with the current etag in `If-Match`."""
+    if not source.habits.is_patched:
+        return Handled(answer=answers.invalid("1445-400", "PATCH Connection Feature not enabled."))
     refusal = wrong_state(connection.state, "update") or _wrong_etag(connection, request)
     if refusal is not None:
         return Handled(answer=refusal)

@@ -14,10 +14,13 @@ from urllib.parse import quote
 from batchconnect.simulator import answers, catalogue
 from batchconnect.simulator.exchange import Answer, Request
 from batchconnect.simulator.habits import Habits
-from batchconnect.simulator.item import guid, item, shown_etag
+from batchconnect.simulator.item import etag_of, guid, item, shown_etag
 from batchconnect.simulator.records import Connection, digest
 from batchconnect.simulator.source import Source
+from batchconnect.simulator.source_connections import use
 
+USED = "used-by-a-dataflow"
+"""A key that holds this makes a source connection besides, for whoever practises with a sheet."""
 MARKER = re.compile(r"(?:^|[^a-z0-9-])(bc1-[a-z2-7]{26})\s*$")
 
 
@@ -61,15 +64,6 @@ def marker_of(description: Any) -> str | None:
     return None if found is None else found.group(1)
 
 
-def etag_of(connection_id: str, version: object, form: str = "usual") -> str:
-    """A new etag, whose value has double quotes of its own."""
-    fresh = guid(f"etag {connection_id} {version}")
-    if form == "guid":
-        return f'"{fresh}"'
-    digits = fresh.replace("-", "")
-    return f'"{digits[:8]}-0000-0200-0000-{digits[8:16]}0000"'
-
-
 def create(request: Request, source: Source, client_id: str, effect: Effect) -> Handled:
     """`POST /connections`, and the same with `mode=draft`."""
     refusal = refused(request)
@@ -79,6 +73,8 @@ def create(request: Request, source: Source, client_id: str, effect: Effect) -> 
     source.meet(key)
     connection = made(request, source.habits, client_id, effect)
     source.store.add(connection, key)
+    if USED in key:
+        use(source.store, connection, effect.at)
     return Handled(
         answer=answers.created(connection.id, shown_etag(connection, source.habits)),
         applied_at=connection.applied_at,

@@ -15,13 +15,13 @@ import orjson
 
 from batchconnect.simulator.exchange import TOKEN_PATH, Request
 
-OTHER_TOKEN_PATHS = frozenset({"/ims/token/v1", "/ims/token/v2", "/ims/token/v3"})
+TOKEN_PATHS = frozenset({"/ims/token/v2", TOKEN_PATH})
 FORM = "application/x-www-form-urlencoded"
 
 
 def as_documented(request: Request) -> Request:
     """A request in the guides' form, whatever form it came in."""
-    if request.path.rstrip("/") in OTHER_TOKEN_PATHS:
+    if request.path.rstrip("/") in TOKEN_PATHS:
         return _sign_in(request)
     query = tuple(_parameter(name, value) for name, value in request.query if value)
     headers = dict(request.headers)

@@ -5,11 +5,12 @@ What happens by itself is the usual one. Tests, and a `simulate` of another kind
 state, so a restart begins with the usual ones again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from batchconnect.simulator import catalogue
+from batchconnect.simulator.answers import NotFound
 
 SHOWN = frozenset({"endpoint", "database", "tenant", "servicePrincipalId"})
 """All that can be shown of a connection's credentials: a key is never given back."""
@@ -27,8 +28,12 @@ class Habits:
     """Of etags made from now on: as Azure's platforms make them, or a bare GUID in quotes."""
     shows_etags: bool = True
     """Whether creates, listings and GET tell etag and version; a PATCH always does."""
+    not_found: NotFound = "text"
+    """How an id that is not there is told."""
     shows_last_operation: bool = False
     """Whether items carry `lastOperation`."""
+    spells: Callable[[str], str] = str
+    """How items spell org ids and sandbox names, as `str.upper`: the service's letter case may be its own."""
 
     # Creating
 
@@ -39,6 +44,8 @@ class Habits:
 
     # Changing and deleting
 
+    is_patched: bool = True
+    """Whether connections can be changed at all; where not, 1445."""
     knows_nested_params: bool = True
     """Whether `/auth/params/<name>` is a path; where not, 1455, and `/auth/params` is the only one."""
     delete_status: Literal[202, 204] = 204

@@ -26,8 +26,8 @@ def item(connection: Connection, habits: Habits) -> dict[str, Any]:
         "createdClient": connection.client_id,
         "updatedClient": connection.updated_client,
         "sandboxId": sandbox_id(connection.org_id, connection.sandbox),
-        "sandboxName": connection.sandbox,
-        "imsOrgId": connection.org_id,
+        "sandboxName": habits.spells(connection.sandbox),
+        "imsOrgId": habits.spells(connection.org_id),
         "name": connection.name,
         "state": connection.state,
         "connectionSpec": {"id": connection.spec_id, "version": connection.spec_version},
@@ -59,6 +59,15 @@ def guid(text: str) -> str:
     """A GUID of version 4 that is always the same for a text."""
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
+
+
+def etag_of(connection_id: str, version: object, form: str = "usual") -> str:
+    """A new etag, whose value has double quotes of its own."""
+    fresh = guid(f"etag {connection_id} {version}")
+    if form == "guid":
+        return f'"{fresh}"'
+    digits = fresh.replace("-", "")
+    return f'"{digits[:8]}-0000-0200-0000-{digits[8:16]}0000"'
 
 
 def _last_operation(connection: Connection) -> dict[str, Any]:

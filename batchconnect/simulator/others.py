@@ -9,17 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from batchconnect.simulator.changes import as_patched, touched
-from batchconnect.simulator.connections import etag_of
 from batchconnect.simulator.deletion import take_away
-from batchconnect.simulator.item import guid
 from batchconnect.simulator.late import catch_up
 from batchconnect.simulator.patch import Patched
-from batchconnect.simulator.records import Connection, SourceConnection
+from batchconnect.simulator.records import COLLEAGUE, Connection
 from batchconnect.simulator.source import Source
-from batchconnect.simulator.source_connections import add, release
+from batchconnect.simulator.source_connections import OF_A_DATAFLOW, release, use
 from batchconnect.simulator.store import Store
-
-COLLEAGUE = "somebody-else"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +112,7 @@ class Others:
             now, connection = self._found(connection_id)
             take_away(connection, self._store, now, self.source.habits)
 
-    def use(self, connection_id: str, name: str = "Acme dataflow's source") -> str:
+    def use(self, connection_id: str, name: str = OF_A_DATAFLOW) -> str:
         """
         Let a dataflow read from a connection: a source connection that names it.
 
@@ -128,24 +124,7 @@ class Others:
         """
         with self._store.transaction():
             now, connection = self._found(connection_id)
-            source_id = guid(f"source connection {self._store.count('source connections')}")
-            source = SourceConnection(
-                id=source_id,
-                org_id=connection.org_id,
-                sandbox=connection.sandbox,
-                name=name,
-                base_connection_id=connection_id,
-                spec_id=connection.spec_id,
-                spec_version=connection.spec_version,
-                state="enabled",
-                etag=etag_of(source_id, 1),
-                client_id=COLLEAGUE,
-                applied_at=now,
-                updated_at=int(now * 1000),
-                visible_at=now,
-            )
-            add(self._store, source)
-            return source_id
+            return use(self._store, connection, now, name)
 
     def release(self, connection_id: str) -> None:
         """Let every dataflow let go of a connection."""

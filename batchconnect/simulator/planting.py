@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from batchconnect.simulator import catalogue
-from batchconnect.simulator.connections import etag_of
-from batchconnect.simulator.item import guid
-from batchconnect.simulator.records import Connection, digest
+from batchconnect.simulator.item import etag_of, guid
+from batchconnect.simulator.records import COLLEAGUE, Connection, digest
 from batchconnect.simulator.store import Store
 
 
@@ -26,7 +25,7 @@ class Planted:
     spec_version: str = catalogue.ADX_VERSION
     auth_spec: str = catalogue.ADX_AUTH
     state: str = "enabled"
-    client_id: str = "somebody-else"
+    client_id: str = COLLEAGUE
     age_s: float = 0.0
     """How long ago it was made."""
     appears_in_s: float = 0.0

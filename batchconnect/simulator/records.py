@@ -6,6 +6,9 @@ from hashlib import sha256
 
 from batchconnect.simulator.catalogue import KEY
 
+COLLEAGUE = "somebody-else"
+"""Client id of whoever is not under test."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:

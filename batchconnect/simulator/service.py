@@ -159,7 +159,8 @@ class Service:
             return _no_route() if methods is None else _not_allowed()
         found = self.store.find(connection_id, request.org_id, request.sandbox, effect.now)
         if found is None:
-            return Handled(answer=answers.connections_not_found(connection_id))
+            absent = answers.connections_not_found(connection_id, self.habits.not_found)
+            return Handled(answer=absent)
         if request.method == "GET":
             return self._read(found, call, request, effect)
         if request.method == "DELETE":

@@ -8,11 +8,12 @@ import sqlite3
 from typing import Any
 
 from batchconnect.simulator.filters import COLUMNS
-from batchconnect.simulator.item import sandbox_id
+from batchconnect.simulator.item import etag_of, guid, sandbox_id
 from batchconnect.simulator.listing import Collection
-from batchconnect.simulator.records import SourceConnection
+from batchconnect.simulator.records import COLLEAGUE, Connection, SourceConnection
 from batchconnect.simulator.store import Store
 
+OF_A_DATAFLOW = "Acme dataflow's source"
 OF_PARAMS = frozenset({"auth.specName", "updatedClient", "updatedBy"})
 """What a connection can be asked for, and a source connection cannot."""
 
@@ -51,11 +52,39 @@ SOURCE_CONNECTIONS = Collection(
 )
 
 
-def add(store: Store, source: SourceConnection) -> None:
-    """Keep a source connection."""
-    values = {name: getattr(source, name) for name in source.__slots__}
-    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+def use(store: Store, connection: Connection, now: float, name: str = OF_A_DATAFLOW) -> str:
+    """
+    Let a dataflow read from a connection.
+
+    Args:
+        store: Keeps it.
+        connection: What it reads from.
+        now: Unix time.
+        name: Of the source connection.
+
+    Returns:
+        The source connection's id.
+    """
+    source_id = guid(f"source connection {store.count('source connections')}")
+    source = SourceConnection(
+        id=source_id,
+        org_id=connection.org_id,
+        sandbox=connection.sandbox,
+        name=name,
+        base_connection_id=connection.id,
+        spec_id=connection.spec_id,
+        spec_version=connection.spec_version,
+        state="enabled",
+        etag=etag_of(source_id, 1),
+        client_id=COLLEAGUE,
+        applied_at=now,
+        updated_at=int(now * 1000),
+        visible_at=now,
+    )
+    values = {column: getattr(source, column) for column in source.__slots__}
+    names, marks = ", ".join(values), ", ".join(f":{column}" for column in values)
     store.db.execute(f"insert into source_connections ({names}) values ({marks})", values)  # noqa: S608  # names of our own
+    return source_id
 
 
 def is_used(store: Store, connection_id: str, now: float) -> bool:

@@ -15,11 +15,7 @@ def spec(spec_id: str, specs: Specs) -> Answer:
     """`GET /connectionSpecs/{id}`: the envelope of a listing, with one item."""
     found = specs.get(spec_id)
     if found is None:
-        return answers.flow(
-            "1101-404",
-            "Resource not found",
-            "The requested resource is not found. Error from flow provider: Resource with given id does not exist.",
-        )
+        return answers.no_resource()
     return answers.json_answer(200, {"items": [found]})
 
 

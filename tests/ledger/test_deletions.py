@@ -1,6 +1,7 @@
 """What a run asks before it trusts a listing: which connections are gone by our hand, or may be."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -57,13 +58,18 @@ def test_what_is_gone_is_known_by_its_id(ledger: SqliteLedger) -> None:
 
 @pytest.mark.parametrize("lost", [(), (LOST,)], ids=["cut off", "answer lost"])
 def test_what_may_be_gone_is_open(ledger: SqliteLedger, lost: tuple[Entry, ...]) -> None:
-    """By the run that is being undone, until it is known what came of it, in whichever run that is found out."""
-    undo = RunOpened(
-        run_id="u-1", sheets=("s.csv",), sheet_sha256="", command=UNDO, parent_run_id="r-1"
-    )
-    number = ledger.append([Line(entry=undo)])
-    assert known(ledger, DELETING, *lost, run=number) == Deletions(open={MARKER: "r-1"})
+    """Until it is known what came of it, in whichever run that is found out."""
+    assert known(ledger, DELETING, *lost) == Deletions(open={MARKER: ""})
     assert known(ledger, DELETED, run=7) == Deletions(ids=frozenset({"c-1"}))
+
+
+def test_what_is_open_names_the_run_that_is_being_undone(ledger: SqliteLedger) -> None:
+    """Of several undos the newest: that is the one that goes on."""
+    for parent in ("run-1", "run-2"):
+        undo = replace(OPENED, command=UNDO, parent_run_id=parent)
+        known(ledger, DELETING, run=ledger.append([Line(entry=undo)]))
+
+    assert deletions_in(ledger) == Deletions(open={MARKER: "run-2"})
 
 
 def test_what_was_kept_is_neither(ledger: SqliteLedger) -> None:

@@ -156,6 +156,13 @@ def test_what_cannot_be_changed_so_is_refused(
     assert sim.connections() == before
 
 
+def test_patches_may_not_be_offered(sim: Simulator, caller: Caller) -> None:
+    sim.habits.is_patched = False
+    path, etag = made(caller)
+
+    assert code(patch(caller, path, etag, replace(KEY, "new"))) == "FLOW-1445-400"
+
+
 # States -----------------------------------------------------------------------------------------------
 
 
@@ -217,6 +224,18 @@ def test_etags_may_be_missing_and_items_may_tell_more(sim: Simulator, caller: Ca
     assert caller.listed() == [item]
     etag = sim.connections()[0].etag
     assert "etag" in parsed(patch(caller, f"/connections/{body['id']}", etag, replace(KEY, "n")))
+
+
+def test_items_may_be_spelled_in_the_services_own_letter_case(
+    sim: Simulator, caller: Caller
+) -> None:
+    """Org id and sandbox; they are still the same."""
+    sim.habits.spells = str.upper
+    path, _ = made(caller)
+
+    item = shown(caller, path)
+    assert (item["imsOrgId"], item["sandboxName"]) == (ORG.upper(), "PROD")
+    assert caller.listed() == [item]
 
 
 # Drafts -----------------------------------------------------------------------------------------------
@@ -282,6 +301,16 @@ def test_a_used_connection_can_be_deleted_once_it_is_let_go(sim: Simulator, call
     assert code(caller.send("DELETE", path)) == "FLOW-1418-400"
     sim.others.release(path.rsplit("/", 1)[-1])
     assert caller.send("DELETE", path).status == 204
+
+
+def test_the_text_of_a_key_makes_a_dataflow_use_it(caller: Caller) -> None:
+    """For whoever has nothing but a sheet to practise a deletion with."""
+    path, _ = made(caller, key="used-by-a-dataflow")
+
+    assert code(caller.send("DELETE", path)) == "FLOW-1418-400"
+    (used,) = parsed(caller.send("GET", "/sourceConnections"))["items"]
+    assert path.endswith(used["baseConnectionId"])
+    assert parsed(caller.send("GET", f"{path}/test")) == {"result": True}
 
 
 # Others -----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from batchconnect.simulator.decision import (
     Garbled,
     Hang,
     Instead,
+    Normal,
     Reset,
     Reshaped,
     Shape,
@@ -499,3 +500,64 @@ def test_the_same_seed_gives_patches_and_deletions_the_same_fate() -> None:
 
     assert fates_of[0] == fates_of[1]
     assert len(set(fates_of[0])) > 2
+
+
+class Rotator(Engine):
+    """The smallest engine that sends keys and deletes, and settles its doubts by a GET."""
+
+    def settled(self, connection_id: str) -> dict[str, str] | None:
+        """The connection once nothing can come any more; None: it is gone."""
+        path = f"/connections/{connection_id}"
+        self.clock.advance(self.sim.settle_s)
+        for _ in range(5):
+            delivery = self.talk(lambda: self.caller.deliver("GET", path))
+            if not isinstance(delivery.reply, Reset | Closed):
+                if delivery.answer.status == 404:
+                    return None
+                if delivery.answer.status == 200:
+                    return dict(parsed(delivery.answer)["items"][0])
+            self.clock.advance(1)
+        raise AssertionError("a read failed five times")
+
+    def rotate(self, connection_id: str, key: str) -> None:
+        """Send until the etag is a new one."""
+        before = self.settled(connection_id)
+        assert before is not None
+        for _ in range(SENDS + 3):
+            delivery = self.talk(lambda: rotation(self.caller, before, key))
+            if not (isinstance(delivery.reply, Normal) and delivery.answer.status == 200):
+                self.doubts += 1
+            after = self.settled(connection_id)
+            if after is not None and after["etag"] != before["etag"]:
+                return
+        raise AssertionError("a key was lost")
+
+    def delete(self, connection_id: str) -> None:
+        """Send until it is gone."""
+        path = f"/connections/{connection_id}"
+        for _ in range(SENDS + 3):
+            self.talk(lambda: self.caller.deliver("DELETE", path))
+            if self.settled(connection_id) is None:
+                return
+        raise AssertionError("a deletion was lost")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_lets_keys_and_deletions_through(profile: str) -> None:
+    """A GET after the settle window tells what a lost answer was; every key arrives, everything goes."""
+    clock = Clock()
+    sim = Simulator(profile=profile, seed=2, clock=clock)
+    engine = Rotator(sim, clock)
+    homes = [engine.bring_home(row) for row in range(30)]
+
+    engine.doubts = 0
+    for home in homes:
+        engine.rotate(home, f"key of {home}")
+    keys = {one.id: sim.received_key(one.id) for one in sim.connections()}
+    for home in homes:
+        engine.delete(home)
+
+    assert keys == {home: f"key of {home}" for home in homes}
+    assert sim.connections() == []
+    assert sorted(sim.deleted()) == sorted(homes)
+    assert bool(engine.doubts) == (profile in {"ambiguous", "badday", "flaky"})

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
+from batchconnect.simulator.answers import NotFound
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.planting import Planted
 from batchconnect.simulator.testing import MARKER, ORG, OTHER_ORG, Caller, Clock, adx, code, parsed
@@ -218,6 +219,21 @@ def test_what_is_not_there_answers_404_in_the_looser_shape(caller: Caller, metho
     text = "connections not found with id = [nothing]"
     assert answer.status == 404
     assert parsed(answer) == {"errorMessage": text, "errorDetails": text}
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "expected"),
+    [("text", 404, ""), ("1101", 404, "FLOW-1101-404"), ("1439", 400, "FLOW-1439-400")],
+)
+def test_what_is_not_there_may_be_told_with_a_code(
+    sim: Simulator, caller: Caller, form: NotFound, status: int, expected: str
+) -> None:
+    """One of two, and one of them under 400; for a test and an exploration, too."""
+    sim.habits.not_found = form
+
+    for call in ("", "/test", "/explore?objectType=root"):
+        answer = caller.send("GET", f"/connections/nothing{call}")
+        assert (answer.status, code(answer)) == (status, expected)
 
 
 @pytest.mark.parametrize("what", ["", "/test", "/explore"])

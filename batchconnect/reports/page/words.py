@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.reports import next_step as steps
@@ -38,6 +38,29 @@ MEANINGS = {
     Status.KEPT: "the connection was not deleted",
 }
 WORKS = {Works.YES: "works", Works.NO: "does not work", Works.NOT_TESTED: "not tested"}
+_OF_SEVERAL = {**WORKS, Works.YES: "work", Works.NO: "do not work"}
+WORKS_MEAN = {
+    Works.YES: "the source accepts the credentials",
+    Works.NO: "the source refuses the credentials",
+    Works.NOT_TESTED: "nothing is known of the credentials",
+}
+_OF_A_CREATE = (
+    *(Status.CREATED, Status.EXISTING, Status.FAILED, Status.REJECTED, Status.CONFLICT),
+    *(Status.IN_DOUBT, Status.NOT_ATTEMPTED),
+)
+_EXPECTED: Final = {
+    ONBOARD: _OF_A_CREATE,
+    ROTATE: (Status.UPDATED, Status.UNCHANGED, *_OF_A_CREATE[2:]),
+    UNDO: (Status.DELETED, Status.KEPT, Status.IN_DOUBT, Status.NOT_ATTEMPTED),
+}
+REQUESTS: Final = {
+    ONBOARD: "created or tried to create a connection",
+    ROTATE: "sent or tried to send a key",
+    UNDO: "deleted or tried to delete a connection",
+}
+"""What the requests are that are drawn; a test of a connection is none of them."""
+PARENT: Final = {ONBOARD: "goes on from"}
+"""What a run is to the run that it names; of other commands it is about its rows."""
 _ALL_DONE = {
     ROTATE: "every row's key is where it belongs",
     VERIFY: "every connection works",
@@ -108,6 +131,25 @@ def rate(per_s: float) -> str:
 def done(summary: Summary) -> int:
     """Rows for which nothing is left to do, but that their connection may not work."""
     return sum(summary.counts[status] for status in DONE)
+
+
+def shown_statuses(summary: Summary) -> list[Status]:
+    """Those that a command is about, with or without rows, and those that occur all the same."""
+    expected = _EXPECTED.get(summary.opened.command, ())
+    occur = (status for status in Status if summary.counts[status])
+    return list(dict.fromkeys((*expected, *occur)))
+
+
+def meaning(summary: Summary, status: Status) -> str:
+    """Of a status, as the run's command leaves it."""
+    if status is Status.CREATED and summary.opened.command != ONBOARD:
+        return "made by an earlier run"
+    return MEANINGS[status]
+
+
+def working(works: Works, count: int) -> str:
+    """`works`, or of several `work`."""
+    return WORKS[works] if count == 1 else _OF_SEVERAL[works]
 
 
 def tested(summary: Summary) -> int:

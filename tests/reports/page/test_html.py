@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,15 +42,18 @@ from batchconnect.reports.page.timeline import MOST_BUCKETS, MOST_LANES, Timekee
 from batchconnect.reports.page.words import ending, headline, next_step, span
 from batchconnect.reports.summary import Summary
 from tests.reports.page_run import (
+    EXPIRED,
     HOST,
     LOST,
     OPENED,
     PROBLEM,
     REFUSED,
     bad_day,
+    changed_day,
     counted,
     planned,
     summed_up,
+    verified_day,
 )
 
 PAGE = Path(html.__file__).parent
@@ -392,6 +396,74 @@ def test_the_first_word_of_each_command_is_its_own(
     assert headline(summary) == head
     assert ending(summary) == f"{how} (exit code {code})"
     assert head.replace("'", "&#39;") in text_of(summary)
+
+
+def test_a_command_shows_the_statuses_that_it_is_about_and_those_that_occur() -> None:
+    """A run has no tile for deletes; an undo begins with them, and leaves out what nobody awaits of it."""
+
+    def tiles(summary: Summary) -> list[tuple[str, str]]:
+        return re.findall(r'class="tile s-(\w+)( none)?"', text_of(summary))
+
+    of_a_run = [status.value for status in Status][:7]
+    assert [name for name, _ in tiles(bad_day())] == of_a_run
+    assert tiles(changed_day()) == [
+        *(("deleted", ""), ("kept", ""), ("in_doubt", " none"), ("not_attempted", " none")),
+        *(("updated", ""), ("unchanged", "")),
+    ]
+    assert [name for name, _ in tiles(verified_day(command=VERIFY))] == ["created"]
+
+
+def test_what_works_stands_beside_what_was_created() -> None:
+    """Tiles at the top, columns of the orgs, fields of the rows; a page without tests has none of it."""
+    page = text_of(verified_day())
+    data = data_of(page)
+    works = data["fields"].index("works")
+
+    found = re.findall(
+        r'class="tile w-(\w+)">\s*<b>(\d+)</b>\s*<a .*?data-works="(\w+)">(.*?)</a>', page
+    )
+    assert found == [
+        ("yes", "169", "yes", "work"),
+        ("no", "30", "no", "do not work"),
+        ("not_tested", "1", "not_tested", "not tested"),
+    ]
+    assert '<th scope="col" class="n">Does not work</th>' in page
+    assert Counter(data["texts"][row[works]] for row in data["rows"]) == {
+        "yes": 169, "no": 30, "not_tested": 1,
+    }  # fmt: skip
+    assert "w-" not in re.sub(r"<(style|script).*?</\1>", "", text_of(bad_day()), flags=re.DOTALL)
+
+
+def test_an_incident_of_a_test_says_that_its_rows_have_their_connection() -> None:
+    """By what does not work, not by a status that no row has; it leads to its rows alone."""
+    page = text_of(verified_day())
+
+    assert 'class="incident w-no"' in page
+    assert '<span class="status w-no">does not work</span>' in page
+    assert f'data-search="{EXPIRED}" data-org="" data-works="no">Show them' in page
+    assert "Not tested: " in page
+    assert 'class="incident s-' not in page
+
+
+def test_a_row_that_does_not_work_is_unfinished_on_a_large_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though it is created: it is what a person has to look at."""
+    monkeypatch.setattr(rows, "MOST_ROWS", 100)
+    monkeypatch.setattr(html, "MOST_ROWS", 100)
+    page = text_of(verified_day())
+
+    assert "the 30 unfinished rows" in page
+    assert len(data_of(page)["rows"]) == 30
+
+
+@pytest.mark.parametrize("command", [VERIFY, ROTATE, UNDO])
+def test_only_a_run_that_creates_tells_of_sweep_and_window(command: str) -> None:
+    """Nothing else makes a connection that could be there twice; a test is no request that is drawn."""
+    page = text_of(verified_day(command=command))
+
+    assert "h-sweep" not in page
+    assert ("created or tried to create" in page, "h-time" in page) == (False, command != VERIFY)
 
 
 def test_a_simulated_rerun_says_what_it_is() -> None:
