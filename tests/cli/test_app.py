@@ -16,8 +16,9 @@ COMMANDS = (
     "export", "explore",
     "runs", "status", "report", "simulate",
 )  # fmt: skip
-TALKING = ("orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo")
-"""The commands that talk to the service, whose options docs/commands.md shares."""
+TALKING = ("orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile")
+"""The commands that talk to the service, whose options docs/commands.md shares. An undo is of a run as it was,
+and an export names its sandboxes itself."""
 SHARED = (
     "--settings", "--org", "--sandbox", "--only", "--rate", "--concurrency", "--timeout",
     "--settle", "--on-doubt", "--reports", "--ledger", "--max-rows", "--max-failures", "--note",
