@@ -113,9 +113,10 @@ class Result:
 
 def shown_of(state: RowState, *, live: bool) -> Outcome:
     """The outcome that a report shows; of a live run, what is under way is not called interrupted."""
-    if live and state.is_sent:
+    is_changing = state.change is not None and state.change_doubt is None
+    if live and (state.is_sent or is_changing):
         return _IN_FLIGHT
-    if live and state.outcome is None and state.doubt is None:
+    if live and not (state.outcome or state.change_outcome or state.is_open):
         return _PENDING
     return state.shown
 
