@@ -57,7 +57,7 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
         else:
             (state,) = fold_rows(ledger.lines_of_row(number or 0, row))
             rows[row] = state.is_settled
-            if state.marker is not None:
+            if state.marker is not None and not state.is_settled:
                 own[state.marker] = state
                 if state.sends:
                     sends[state.marker] = state.spent
