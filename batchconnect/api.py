@@ -18,7 +18,7 @@ import anyio
 
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import Status, Works
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions, RunOptions, with_defaults
 from batchconnect.reports import write_reports
@@ -45,10 +45,15 @@ class Report:
     rows: tuple[Result, ...]
     """One per input row, in input order."""
     counts: Mapping[Status, int]
+    works: Mapping[Works, int]
+    """Rows by what the last test of their connection said; empty where none was tested."""
     incidents: tuple[Incident, ...]
     """Troubles grouped by cause, the largest first."""
     exit_code: int
-    """As of the command line: 0 every row has its connection, 4 some have none, 6 some are in doubt."""
+    """
+    As of the command line: 0 every row has its connection, 4 some have none or one that does not work, 6 some
+    are in doubt.
+    """
     folder: Path | None
     """Where the report's files are; None where none were asked for."""
 
@@ -215,6 +220,7 @@ def _report(summary: Summary, folder: Path | None) -> Report:
         run_id=summary.opened.run_id,
         rows=tuple(summary.rows()),
         counts=dict(summary.counts),
+        works=dict(summary.works),
         incidents=summary.incidents,
         exit_code=int(summary.exit_code or 0),
         folder=folder,

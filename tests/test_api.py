@@ -11,12 +11,13 @@ import anyio
 import pandas as pd
 import pytest
 
-from batchconnect import Event, Report, RunOptions, Status, Stop, onboard, onboard_sync
+from batchconnect import Event, Report, RunOptions, Status, Stop, Works, onboard, onboard_sync
 from batchconnect.api import _merged
 from batchconnect.model.errors import LedgerError, SettingsError, SheetError, UsageError
 from batchconnect.model.event import RowSettled
 from batchconnect.model.org import Org
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.report_columns import RESULT_COLUMNS
 from batchconnect.model.secret import Secret
 from batchconnect.settings import Settings
 from tests.acceptance.practice import Practice
@@ -166,7 +167,18 @@ def test_the_report_as_a_frame_has_the_columns_of_results_csv() -> None:
     frame = onboard_sync(ROWS, settings=FAST, options=SIMULATED).to_pandas()
 
     assert list(frame.columns)[:4] == ["row", "status", "name", "connection_id"]
+    assert list(frame.columns)[-5:] == list(RESULT_COLUMNS[-5:])
     assert list(frame["status"]) == ["created", "created"]
+
+
+def test_the_report_says_what_works_where_that_was_asked() -> None:
+    """As counts, and of each row; nobody asks without being told to."""
+    asked = onboard_sync(ROWS, settings=FAST, options=RunOptions(simulate=True, verify=True))
+    unasked = onboard_sync(ROWS, settings=FAST, options=SIMULATED)
+
+    assert (asked.works, unasked.works) == ({Works.YES: 2}, {})
+    assert [row.works for row in asked.rows] == [Works.YES, Works.YES]
+    assert list(asked.to_pandas()["works"]) == ["yes", "yes"]
 
 
 def test_a_row_that_fails_raises_nothing() -> None:

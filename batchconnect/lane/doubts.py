@@ -128,6 +128,7 @@ class LaneDoubts:
             outcome=taken_up.outcome,
             moment=taken_up.moment,
             sends=state.spent,
+            is_ours=state.sends > 0,
             offset=offset,
         )
         self.add(sandbox, doubt)

@@ -7,7 +7,7 @@ unknown is written down as a doubt: `reconcile` settles it beside the work.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 import anyio
 
@@ -95,10 +95,13 @@ async def onboard(
         )
         return await ledger.settle(row, marker, settled)
 
-    return await _persistently(write_down)
+    return await persistently(write_down)
 
 
-async def _persistently(write: Callable[[], Awaitable[Outcome]]) -> Outcome:
+_T = TypeVar("_T")
+
+
+async def persistently(write: Callable[[], Awaitable[_T]]) -> _T:
     """
     Write what was answered, more than once if need be.
 

@@ -75,6 +75,14 @@ class LedgerReader(Protocol):
         """Every identity that was sent and never answered, whichever the run."""
         ...
 
+    def deleted_markers(self) -> list[str]:
+        """Every identity whose connection was deleted by our hand, or may have been."""
+        ...
+
+    def tested_markers(self) -> list[str]:
+        """Every identity whose connection was found not to work, at whatever time."""
+        ...
+
     def has_markers(self) -> bool:
         """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
         ...

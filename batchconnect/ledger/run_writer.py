@@ -9,14 +9,20 @@ from typing import Final
 from uuid import uuid4
 
 from batchconnect.ledger.entry import (
+    ChangeDoubted,
+    Deleted,
+    Deleting,
     Doubted,
     Entry,
     LaneTold,
+    Left,
     Line,
     Moment,
     ProvenAbsent,
     Sending,
     Settled,
+    Updated,
+    Updating,
 )
 from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.interface import SharedIdError
@@ -154,6 +160,25 @@ class RunWriter:
             attempts=settled.attempts if settled else 0,
             throttled=settled.throttled if settled else 0,
         )
+
+    async def begin_change(self, row: int, marker: str, intent: Updating | Deleting) -> None:
+        """The intent to change a connection; when this returns, and not before, the request may leave."""
+        await self.write([self.line(intent, row=row, marker=marker)])
+
+    async def doubt_change(
+        self, row: int, marker: str, outcome: InDoubt, *, attempts: int = 1, throttled: int = 0
+    ) -> Moment:
+        """Whether it was applied is unknown from now on; returns the moment that the window counts from."""
+        moment = self._clock.moment()
+        entry = ChangeDoubted(
+            outcome=outcome, moment=moment, attempts=attempts, throttled=throttled
+        )
+        await self.write([self.line(entry, row=row, marker=marker)])
+        return moment
+
+    async def end_change(self, row: int, marker: str, end: Updated | Deleted | Left) -> None:
+        """What became of a change, or why there was none; durable before anybody hears of it."""
+        await self.write([self.line(end, row=row, marker=marker)])
 
     async def tell(self, event: LanePaused | PaceChanged | LaneStopped | LaneCounted) -> None:
         """What a lane did."""

@@ -11,7 +11,7 @@ from math import inf
 
 import anyio
 
-from batchconnect.lane.lane import SOMEBODY_ELSE
+from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.orphan import MissingRow, Orphan, sent_elsewhere
 from batchconnect.lane.work import LaneWork
 from batchconnect.ledger.entry import (
@@ -61,6 +61,7 @@ from batchconnect.run.same_run import Identity, command_of
 from batchconnect.run.shared_rows import shared_rows
 from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
+from batchconnect.run.verification import Verification, again_after_s, to_test
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -78,6 +79,7 @@ class Batch:
         )
         self._tell = self._record.tell
         self._works: list[LaneWork] = []
+        self._deleted: AbstractSet[str] = frozenset()
         self._failures = 0
         self._created = 0
         self._failures_allowed = inf
@@ -102,6 +104,7 @@ class Batch:
         job = self._job
         writer = job.writer(self._open())
         known = known_of(job.ledger, self._number if job.resumed is not None else None)
+        self._deleted = known.deleted
         self._begun = known.begun
         identity = Identity(job.opened)
         found = self._found = await take_in(
@@ -156,6 +159,8 @@ class Batch:
         self._raise_if_all_broke()
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(writer, found.orgs)
+        if not job.stop.reason:
+            await self._test(writer)
         return await self._close(writer, job.stop.reason)
 
     def abandon(self) -> RunState:
@@ -232,7 +237,7 @@ class Batch:
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
-                elsewhere = sent_elsewhere(row.number, row.planned, self._job.lane_of(row.org).org)
+                elsewhere = sent_elsewhere(row.number, row.planned, self._lane_of(row.org).org)
                 if elsewhere is not None:
                     raise elsewhere
                 orphans.setdefault(row.org, []).append(row.orphan)
@@ -250,7 +255,7 @@ class Batch:
         writer: RunWriter,
     ) -> LaneWork:
         return LaneWork(
-            lane=self._job.lane_of(org),
+            lane=self._lane_of(org),
             offsets=offsets,
             orphans=tuple(orphans),
             load=self._load,
@@ -264,6 +269,11 @@ class Batch:
             on_event=self._hear,
             holding=self._job.holding,
         )
+
+    def _lane_of(self, org: str) -> Lane:
+        lane = self._job.lane_of(org)
+        lane.deleted = self._deleted
+        return lane
 
     def _without(self, doubles: set[int], offsets: Sequence[int]) -> Sequence[int]:
         """Doubles are known when the sheet was read to its end, so their offsets are taken out here."""
@@ -369,7 +379,7 @@ class Batch:
     async def _sweep(self, writer: RunWriter, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
         orgs = {*orgs, *(work.lane.org.key for work in self._works)}
-        lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
+        lanes = {org: self._lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         found = await sweep_until(
@@ -382,6 +392,19 @@ class Batch:
         )
         if found is not None:
             await write_findings(found, wanted, writer, on_event=self._tell)
+
+    async def _test(self, writer: RunWriter) -> None:
+        """Ask whether the run's connections work, as far as it is asked for."""
+        tests, ledger = self._job.tests, self._job.ledger
+        rows = to_test(fold_rows(ledger.row_lines(self._number)), tests)
+        if rows:
+            verification = Verification(
+                self._job.lane_of,
+                writer=writer,
+                again_after_s=again_after_s(self._job.policy.settle_s),
+                on_event=self._tell,
+            )
+            await verification.run(rows, ledger=ledger, stop=self._job.stop)
 
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         if not reason and self._is_over_budget:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from http import HTTPStatus
 from random import Random
+from typing import Final
 
 import anyio
 
@@ -20,6 +21,8 @@ from batchconnect.transport.load import Judge, Signal
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S, retry_after_s
 from batchconnect.transport.stop import StopSignal
 
+_SERVER_FAULT: Final = HTTPStatus.INTERNAL_SERVER_ERROR
+"""By name: an enum's member takes longer to be looked up than to be compared, and each row's answer is."""
 NO_PROGRESS = "no_progress"
 """The code of what gave up because its lane got no normal answer for the length of its patience."""
 
@@ -44,10 +47,13 @@ def not_applied(judge: Judge) -> Rule:
 
     1. THROTTLED: free, whatever the request is for.
     2. A create: free if the trace proves that nothing was sent; otherwise never.
-    3. A read: counted after a fault of the network or of the server (5xx).
+    3. A read, or an update that names the etag: counted after a fault of the network or of the server (5xx).
+    4. A delete: never; it is sent again only by who has looked again.
     """
 
     def rule(request: Request, answer: Response | TransportError) -> Again:
+        if request.purpose is Purpose.DELETE:
+            return Again.NO
         if isinstance(answer, Response):
             if judge(answer) is Signal.THROTTLED:
                 return Again.UNBUDGETED
@@ -72,7 +78,7 @@ def passing(_request: Request, answer: Response | TransportError) -> Again:
 
 def is_server_fault(response: Response) -> bool:
     """Whether the status is one of the 5xx."""
-    return response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return response.status >= _SERVER_FAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +206,8 @@ class Retrying:
         while True:
             # What was tried before was surely not applied, unless its token was refused; and this try waits
             # in the rings within.
-            request.departure.may_have_left = attempts.token_refused
+            is_repeatable = request.purpose is Purpose.UPDATE and attempts.counted > 0
+            request.departure.may_have_left = attempts.token_refused or is_repeatable
             answer = await self._try(request)
             again = self._on(request, answer)
             attempts.record(
