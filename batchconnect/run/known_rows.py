@@ -48,7 +48,7 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
         #   1. An outcome that stands: nothing is left to do.
         #   2. Never sent: its turn is to come. One that was not selected, or rejected, is judged and accounted
         #      for anew: the settings may know its org by now.
-        #   3. Sent, by this run or another: done with, where its connection was tested or changed since.
+        #   3. Sent, by this run or another; or tested, or left as it was. What its lines say together decides.
         if last is None:
             rows[row] = True
         elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
