@@ -564,6 +564,7 @@ WITH_TITLES = (
     "Network",
     "Conflicts",
     "What an undo keeps",
+    "Keys and tests",
     "Rows that had no turn",
     "A fault of batchconnect",
 )

@@ -124,7 +124,7 @@ class Rotation:
             LedgerError: The ledger cannot be written. Before the wire nothing was sent.
 
         Source:
-            Contract, section 13, "Rotate a key".
+            Contract, section 13, "Rotating a key".
         """
         found = await self._read()
         while isinstance(found, Found):

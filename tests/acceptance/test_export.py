@@ -70,8 +70,8 @@ def filled(place: Place, source: str, target: str) -> None:
         return
     text = (place.folder / source).read_text("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    for number, row in enumerate(rows, 2):
-        row["servicePrincipalKey"] = f"{CANARY}new-key-{number}"
+    for number, one in enumerate(rows, 2):
+        one["servicePrincipalKey"] = f"{CANARY}new-key-{number}"
     written = io.StringIO(newline="")
     writer = csv.DictWriter(written, [*rows[0]])
     writer.writeheader()
