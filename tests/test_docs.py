@@ -564,6 +564,7 @@ WITH_TITLES = (
     "Network",
     "Conflicts",
     "Keys and tests",
+    "What an undo keeps",
     "Rows that had no turn",
     "A fault of batchconnect",
 )

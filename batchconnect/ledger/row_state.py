@@ -18,6 +18,7 @@ from batchconnect.ledger.entry import (
     Updated,
     Updating,
 )
+from batchconnect.model import outcome as o
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.outcome import (
     Created,
@@ -90,6 +91,11 @@ class RowState:
     def is_one_of(self, ids: AbstractSet[str]) -> bool:
         """Whether its connection is one of these, which are in lower case."""
         return self.made is not None and self.made.lower() in ids
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether an intent was written, and nothing since says what came of it, not even a doubt."""
+        return self.is_sent or (self.change is not None and self.change_doubt is None)
 
     @property
     def spent(self) -> int:
@@ -199,9 +205,11 @@ class _Story:
         self._meet(settled.outcome)
         self._count(settled)
         match settled.outcome:
-            case Created(connection_id=made, etag=etag):
-                self._have(made, etag)
-            case Existing(connection_id=stands):
+            case Created() | o.Updated() as made:
+                # A copy tells of before: since then our own hand may have changed it.
+                if not settled.inherited or made.connection_id != self.made:
+                    self._have(made.connection_id, made.etag)
+            case Existing(connection_id=stands) | o.Unchanged(connection_id=stands):
                 # Others may have changed what stood there: its etag is not as we left it.
                 self._have(stands, self.etag if stands == self.made else None)
             case _:

@@ -404,6 +404,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection is going",
         "The service has not finished the delete yet: give `batchconnect undo RUN` again later.",
     ),
+    "shared_id": (
+        "Two rows were answered with one id",
+        "A connection is one row's: which of them has it is not known yet. `batchconnect reconcile` looks for both.",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",
@@ -451,6 +455,32 @@ def hint_for(code: str, status: Status) -> str:
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
         return _OVERLOAD
     return entry[1] if entry else _BY_STATUS[status]
+
+
+def undo_hint_for(code: str, status: Status, *, run_id: str) -> str:
+    """
+    As `hint_for`, of an undo: nothing is created by it, and the undo itself goes on.
+
+    Args:
+        code: The outcome's code.
+        status: What became of the row.
+        run_id: The run that is undone.
+    """
+    hint = hint_for(code, status)
+    if hint == _CELLS:
+        hint = f"The service refused the delete: its message says why. {_AGAIN}"
+    for of_create, of_undo in _OF_UNDO.items():
+        hint = hint.replace(of_create, of_undo)
+    return hint.replace("undo RUN", f"undo {run_id}")
+
+
+_OF_UNDO: dict[str, str] = {
+    _AGAIN: "Give `batchconnect undo RUN` again when it is fixed: it shows what is left.",
+    _LATER: "Give `batchconnect undo RUN` again later: it shows what is left.",
+    _OPEN: "Give `batchconnect undo RUN` again: it looks.",
+    "so the connection may exist": "so the connection may be gone",
+}
+"""What is said of a create, and what of a delete."""
 
 
 def _entry(code: str) -> tuple[str, str] | None:

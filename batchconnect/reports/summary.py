@@ -9,14 +9,15 @@ whichever process writes it.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from batchconnect.ledger.entry import FaultFound, Line, RunEnded, RunOpened, RunResumed
+from batchconnect.ledger.entry import UNDO, FaultFound, Line, RunEnded, RunOpened, RunResumed
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet, LaneStopped, Swept
 from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
-from batchconnect.model.remedies import hint_for, title_for
+from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
 from batchconnect.reports.result import Advice, Result, attempts_of, result_of, shown_of
@@ -93,7 +94,7 @@ def summarize(
     *,
     ledger: str = "",
     live: bool = False,
-    hint: Advice = hint_for,
+    hint: Advice | None = None,
     title: Title = title_for,
 ) -> Summary:
     """
@@ -105,13 +106,14 @@ def summarize(
         ledger: The ledger's absolute path.
         live: Whether a process holds the ledger's lock for this run. Rows under way are then not
             called interrupted, and there is no exit code yet.
-        hint: What to do about a code.
+        hint: What to do about a code; None: as the run's command has it.
         title: A code's headline.
 
     Raises:
         ValueError: There is no `RunOpened` line.
     """
     first, opened = _opening(run_lines)
+    hint = hint or _advice(opened)
     stops = Stops(run_lines)
     ended = _ending(run_lines)
     live = live and ended is None
@@ -127,7 +129,7 @@ def summarize(
         last_ms = max(ended[0].at_ms, counting.last_ms)
         exit_code: int | None = ended[1].exit_code
     else:
-        exit_code = None if live else _exit_code(counting.counts, sweep)
+        exit_code = None if live else _exit_code(counting.counts, counting.works, sweep)
 
     return Summary(
         opened=opened,
@@ -231,12 +233,17 @@ class _Counting:
         count_statuses.created += isinstance(outcome, Created)
         count_statuses.throttled += state.throttled
         # An intent without an answer is a doubt that nobody has written down yet.
-        is_unanswered = state.is_sent or (state.change is not None and state.change_doubt is None)
-        count_statuses.in_doubt += state.doubts + (is_unanswered and not self._live)
+        count_statuses.in_doubt += state.doubts + (state.is_unanswered and not self._live)
 
 
 def _where(state: RowState) -> tuple[str, str]:
     return (state.planned.org, state.planned.sandbox) if state.planned else ("", "")
+
+
+def _advice(opened: RunOpened) -> Advice:
+    if opened.command != UNDO:
+        return hint_for
+    return partial(undo_hint_for, run_id=opened.parent_run_id or "RUN")
 
 
 def _opening(run_lines: Sequence[Line]) -> tuple[Line, RunOpened]:
@@ -272,9 +279,12 @@ def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
                 pass
 
 
-def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
+def _exit_code(
+    counts: Mapping[Status, int], works: Mapping[Works, int], sweep: Swept | None
+) -> ExitCode:
     """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
-    if counts[Status.IN_DOUBT] or (sweep and not sweep.is_clean):
+    if counts[Status.IN_DOUBT] or works.get(Works.NOT_TESTED) or (sweep and not sweep.is_clean):
         return ExitCode.IN_DOUBT
     done = sum(counts[status] for status in DONE)
-    return ExitCode.OK if done == sum(counts.values()) else ExitCode.UNFINISHED
+    is_fine = done == sum(counts.values()) and not works.get(Works.NO)
+    return ExitCode.OK if is_fine else ExitCode.UNFINISHED

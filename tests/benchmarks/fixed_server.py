@@ -9,6 +9,7 @@ import json
 import sys
 from email.utils import formatdate
 from http import HTTPStatus
+from itertools import count
 from typing import ClassVar, cast
 
 import uvloop
@@ -22,6 +23,8 @@ class Fixed(asyncio.Protocol):
     latency_s = 0.0
     posts: ClassVar[list[float]] = []
     """When each POST came, of all sockets."""
+    numbers = count()
+    """Of the ids that were answered."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -57,10 +60,12 @@ class Fixed(asyncio.Protocol):
             self.answer(200, count)
         else:
             self.posts.append(self._loop.time())
+            guid = f"5a5b1f1c-2f5b-4b0e-9b1f-{next(self.numbers):012x}"
+            made = MADE.replace("ID", guid).encode()
             if self.latency_s:
-                self._loop.call_later(self.latency_s, self.answer, 201, MADE.encode())
+                self._loop.call_later(self.latency_s, self.answer, 201, made)
             else:
-                self.answer(201, MADE.encode())
+                self.answer(201, made)
 
     def answer(self, status: int, body: bytes, headers: str = "") -> None:
         """Write a whole answer; of *headers*, each ends with its line."""

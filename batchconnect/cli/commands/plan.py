@@ -49,7 +49,7 @@ def run(
         warn_of_places(options, settings, console)
         with ending_at_once():
             found = anyio.run(
-                partial(_look, opened, settings, options, task),
+                partial(_look, opened, settings, options, task, console),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
     console.result(
@@ -69,9 +69,11 @@ def run(
     return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
 
 
-async def _look(sheet: Sheet, settings: Settings, options: MergedOptions, task: Task) -> SheetPlan:
+async def _look(
+    sheet: Sheet, settings: Settings, options: MergedOptions, task: Task, console: Console
+) -> SheetPlan:
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=lambda _event: None) as service:
+        async with connected(settings, options, on_event=console.say_pauses) as service:
             return await plan_run(
                 sheet, service=service, options=options, environ=os.environ, task=task
             )
