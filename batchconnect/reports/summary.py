@@ -74,6 +74,10 @@ class Summary:
     """The run's own lines, oldest first: when a process began, when a lane told what. For charts."""
     works: Mapping[Works, int] = field(default_factory=dict)
     """What the tests of its connections said; empty where none was tested."""
+    stopped_working: int = 0
+    """Connections that do not work, and did when they were tested before."""
+    works_again: int = 0
+    """Connections that work, and did not when they were tested before."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Paths of the written reports by name; filled in by `write_reports`."""
 
@@ -140,6 +144,8 @@ def summarize(
         total=counting.counts.total(),
         counts={status: counting.counts[status] for status in Status},
         works=dict(counting.works),
+        stopped_working=counting.changed[Works.NO],
+        works_again=counting.changed[Works.YES],
         exit_code=exit_code,
         closed=ended is not None and ended[1].closed,
         requests=counting.requests(),
@@ -192,6 +198,8 @@ class _Counting:
         self._live = live
         self.counts: Counter[Status] = Counter()
         self.works: Counter[Works] = Counter()
+        self.changed: Counter[Works] = Counter()
+        """What tests say now that said the contrary before."""
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
         self.incidents = incidents
         self.last_ms = 0
@@ -210,6 +218,11 @@ class _Counting:
         )
         if state.tested is not None:
             self.works[state.tested.works] += 1
+            # What was taken over from another run was told there.
+            is_own = state.tested.at_ms is None
+            contrary = {Works.YES: Works.NO, Works.NO: Works.YES}.get(state.tested.works)
+            is_changed = is_own and contrary is not None and state.tested.before is contrary
+            self.changed[state.tested.works] += is_changed
         self.counts[status_of(outcome)] += 1
         # What was copied from the parent run happened there, in time and on the wire.
         if not state.inherited:
