@@ -95,6 +95,10 @@ def _line(run: int, at_ms: int, row: int | Entry, entry: Entry | None = None) ->
         return Line(entry=row, run=run, at_ms=START_MS + at_ms)
     assert entry is not None
     marker = f"bc1-{row:026}"
+    if isinstance(entry, Settled) and isinstance(entry.outcome, Created) and not entry.inherited:
+        # A ledger takes no id twice, and here one outcome stands for many rows.
+        own = replace(entry.outcome, connection_id=f"{entry.outcome.connection_id}-of-{row}")
+        entry = replace(entry, outcome=own)
     return Line(entry=entry, run=run, row=row, marker=marker, at_ms=START_MS + at_ms)
 
 
