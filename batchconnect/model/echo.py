@@ -12,7 +12,8 @@ from array import array
 from base64 import b32encode
 from binascii import b2a_base64
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, final
 
 ECHO: Final = 6
@@ -27,6 +28,7 @@ _SIGNS: Final = re.compile("[^A-Za-z0-9]+")
 _CODE_SIGNS: Final = "+/=_-"
 _CODED: Final = re.compile(f"[a-z0-9{_CODE_SIGNS}]{{{ECHO}}}".encode())
 """What a text needs, in lower case, to share anything with hex, base32 or base64."""
+_ANY_BYTE: Final = bytes(range(256))
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _ROT13: Final = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
@@ -43,12 +45,12 @@ class Spellings:
         value: The secret.
     """
 
-    __slots__ = ("_coded", "_plain", "_value")
+    __slots__ = ("_all", "_plain", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
         self._plain: _Searched | None = None
-        self._coded: _Searched | None = None
+        self._all: _Searched | None = None
 
     def are_in(self, text: str) -> bool:
         """
@@ -68,15 +70,13 @@ class Spellings:
         return signs.isdisjoint(_CODE_SIGNS) and signs.isdisjoint(self._value)
 
     def _is_part(self, text: bytes) -> bool:
-        if self._plain is None:
-            self._plain = _Searched(_plain(self._value))
-        if self._plain.shares(text):
-            return True
         if _CODED.search(text) is None:
-            return False
-        if self._coded is None:
-            self._coded = _Searched(_coded(self._value))
-        return self._coded.shares(text)
+            if self._plain is None:
+                self._plain = _Searched(_plain(self._value))
+            return self._plain.shares(text)
+        if self._all is None:
+            self._all = _Searched(chain(_plain(self._value), _coded(self._value)))
+        return self._all.shares(text)
 
 
 class _Searched:
@@ -84,7 +84,7 @@ class _Searched:
 
     __slots__ = ("_index", "_searches", "_text")
 
-    def __init__(self, spellings: Iterator[bytes]) -> None:
+    def __init__(self, spellings: Iterable[bytes]) -> None:
         self._text = b"\0".join(spellings)
         self._searches = 0
         self._index: array[int] | None = None
@@ -95,25 +95,35 @@ class _Searched:
         if self._searches == _OFTEN:
             self._index = _pieces_of(self._text)
         last = len(text) - ECHO
-        for at in range(0, last + _STRIDE, _STRIDE):
-            if self._has(text[at : at + _PIECE]):
-                for first in range(max(0, at - _STRIDE + 1), min(at, last) + 1):
-                    if self._has_whole(text[first : first + ECHO]):
-                        return True
-        return False
+        places = range(0, last + _STRIDE, _STRIDE)
+        # As a rule none is found, and all is done.
+        return any(
+            self._has_whole(text[first : first + ECHO])
+            for at in (
+                self._searched(text, places) if self._index is None else self._indexed(text, places)
+            )
+            for first in range(max(0, at - _STRIDE + 1), min(at, last) + 1)
+        )
+
+    def _searched(self, text: bytes, places: range) -> list[int]:
+        """Places of pieces that may be there: looked for in what is left without all that the text has not."""
+        left = self._text.translate(None, _ANY_BYTE.translate(None, text))
+        return [at for at in places if text[at : at + _PIECE] in left]
+
+    def _indexed(self, text: bytes, places: range) -> list[int]:
+        index, end = self._index or (), len(self._index or ())
+        found = []
+        for at in places:
+            wanted = int.from_bytes(text[at : at + _PIECE], sys.byteorder)
+            near = bisect_left(index, wanted)
+            if near < end and index[near] == wanted:
+                found.append(at)
+        return found
 
     def _has_whole(self, part: bytes) -> bool:
         # In a hundred thousand characters each piece is found by chance, but seldom all three of a part.
-        pieces = (part[at : at + _PIECE] for at in range(_STRIDE))
-        return all(map(self._has, pieces)) and part in self._text
-
-    def _has(self, piece: bytes) -> bool:
-        index = self._index
-        if index is None:
-            return piece in self._text
-        wanted = int.from_bytes(piece, sys.byteorder)
-        at = bisect_left(index, wanted)
-        return at < len(index) and index[at] == wanted
+        is_likely = self._index is None or len(self._indexed(part, range(_STRIDE))) == _STRIDE
+        return is_likely and part in self._text
 
 
 def _pieces_of(text: bytes) -> "array[int]":

@@ -4,19 +4,29 @@ Servers that answer at once and always alike: nginx where it is there, else a sm
 They give a token, an empty listing, and to each POST a 201 with an id of its own.
 """
 
+import json
 import os
 import socket
+import string
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from tests.benchmarks.place import SERVER_CORE, found, pinned, python
 
 CONNECTIONS = "/data/foundation/flowservice/connections"
-TOKEN = '{"access_token":"loopback-token-0123456789","token_type":"bearer","expires_in":86399}'
+TOKEN = json.dumps(
+    {
+        # As long as Adobe's: whoever looks for it in an answer has as much to look for.
+        "access_token": "".join(Random(1).choices(string.ascii_letters + string.digits, k=1100)),
+        "token_type": "bearer",
+        "expires_in": 86399,
+    }
+)
 MADE = '{"id":"ID","etag":"\\"0100\\""}'
 """The 201, where `ID` stands for a GUID: two rows with one id would be doubts."""
 
@@ -90,10 +100,11 @@ def fixed(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def delayed(latency_ms: float) -> Iterator[Server]:
-    """A fixed 201 to every POST, so many milliseconds later."""
+def delayed(latency_ms: float, *, has_request_ids: bool = False) -> Iterator[Server]:
+    """A 201 to every POST, each with ids of its own, so many milliseconds later."""
     port = free_port()
-    with _running(python("-m", "tests.benchmarks.fixed_server", str(port), str(latency_ms)), port):
+    words = (str(port), str(latency_ms), *(["requests"] if has_request_ids else []))
+    with _running(python("-m", "tests.benchmarks.fixed_server", *words), port):
         yield Server(name="own asyncio server", port=port)
 
 
