@@ -81,11 +81,9 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "large numbers between words": lambda key: " request ".join(
         str(int.from_bytes(key[at : at + 2].encode())) for at in range(0, len(key), 2)
     ),
-    "codes of Entra": lambda key: " ".join(f"AADSTS{ord(char) + 10000}" for char in key),
-    "codes of the service": lambda key: " ".join(f"FLOW-{ord(char) + 1000}-400" for char in key),
     "GUIDs of hex": lambda key: " ".join(
-        re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", part.ljust(32, "0"))
-        for part in re.findall(".{1,32}", key.encode().hex())
+        re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", part)
+        for part in re.findall(".{32}", key.encode().hex() * 3)
     ),
     "words the other way round": lambda key: " ".join(reversed(re.split(r"[ ~.-]", key))),
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import orjson
 import pytest
 import trio.testing
 from hypothesis import HealthCheck, settings, strategies as st
@@ -33,6 +34,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode, LedgerGoneError
 from batchconnect.model.outcome import Failed, InDoubt, Status, has_connection
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.transport.interface import Response
 from tests.fake_service import (
     CANARY,
     OK,
@@ -140,6 +142,34 @@ async def test_a_crash_at_any_side_effect_costs_no_row_and_makes_none_twice(
         state = await world.run(rows)
 
         await check(world, state, rows)
+
+
+def misleading() -> Bench:
+    """A bench whose service answers every second create with the id of a connection that was there before."""
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.marker is None or NUMBERS[seen.marker] % 2 or not service.stored:
+            return None
+        body = orjson.dumps({"id": service.stored[0].id, "etag": '"e"'})
+        return Fate(answer=Response(status=201, body=body))
+
+    service = FakeService(choose)
+    return Bench(service=service)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("share", SHARES)
+async def test_a_crash_at_any_side_effect_with_wrong_ids_shows_each_row_its_own(share: int) -> None:
+    """Two rows with one id are doubts, in whichever process that is found out; none is sent twice for it."""
+    bomb = Bomb()
+    assert await misleading().run_until_crash(ROWS, bomb)
+    for at in range(1 + share, len(bomb.points) + 1, len(SHARES)):
+        world = misleading()
+
+        await world.run_until_crash(ROWS, Bomb(at))  # orders vary: the last points may not be met
+        state = await world.run(ROWS)
+
+        await check(world, state, ROWS)
 
 
 @pytest.mark.slow

@@ -65,6 +65,16 @@ def test_an_id_or_a_code_that_is_made_of_a_key_is_none(
     assert len(foreign.etag(f'"{spelled}"') or "") < 8
 
 
+@pytest.mark.parametrize("code", ["AADSTS{}", "FLOW-{}-400"])
+def test_a_key_in_a_row_of_codes_is_not_shown(code: str) -> None:
+    """Three of them may say something; one for each character spells it."""
+    foreign = ForeignText([Secret(KEYS["Entra"])], VALUES)
+    spelled = [code.format(ord(char) + 1000) for char in KEYS["Entra"]]
+
+    assert foreign.shown(" ".join(spelled)) == "…"
+    assert foreign.shown(" ".join(spelled[:3])) == " ".join(spelled[:3])
+
+
 def documented() -> Iterator[str]:
     """The messages that the contract documents, as the simulator and Microsoft word them."""
     yield "Oauth token is not valid"
