@@ -18,6 +18,7 @@ from batchconnect.ledger.entry import (
     Updated,
     Updating,
 )
+from batchconnect.model import outcome as o
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.outcome import (
     Created,
@@ -199,8 +200,14 @@ class _Story:
         self._meet(settled.outcome)
         self._count(settled)
         match settled.outcome:
-            case Created(connection_id=made, etag=etag):
-                self._have(made, etag)
+            case (
+                Created(connection_id=made, etag=etag)
+                | o.Updated(connection_id=made, etag=etag)
+                | o.Unchanged(connection_id=made, etag=etag)
+            ):
+                # What is copied may be older than what is known.
+                is_old = settled.inherited and made == self.made
+                self._have(made, self.etag if is_old else etag)
             case Existing(connection_id=stands):
                 # Others may have changed what stood there: its etag is not as we left it.
                 self._have(stands, self.etag if stands == self.made else None)

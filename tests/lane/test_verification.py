@@ -1,7 +1,7 @@
 """Whether the connections of a lane work: a clear word counts, a first "no" does not, and a refusal ends the asking."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -41,19 +41,22 @@ def refused(scope: StopScope = StopScope.LANE) -> Unreadable:
 class Sources:
     """The lane, with what each connection's tests say in turn; the last one is said from then on."""
 
-    tests: dict[str, Sequence[Answer]] = field(default_factory=dict)
-    reasons: dict[str, Refusal | NotFound | Unreadable | tuple[Table, ...]] = field(
+    tests: Mapping[str, Sequence[Answer]] = field(default_factory=dict)
+    reasons: Mapping[str, Refusal | NotFound | Unreadable | tuple[Table, ...]] = field(
         default_factory=dict
     )
     takes_s: float = 0.1
     at_once: int = 4
     is_halted: bool = False
-    on_admitted: Callable[[], None] = lambda: None
+    on_admitted: Callable[[], None] = field(init=False)
     asked: list[tuple[float, str]] = field(default_factory=list)
     explored: list[str] = field(default_factory=list)
     busy: int = 0
     most_busy: int = 0
     times: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def __post_init__(self) -> None:
+        self.on_admitted = lambda: None
 
     def capacity(self) -> int:
         return self.at_once

@@ -91,7 +91,7 @@ def asked(bench: Bench) -> Counter[str]:
 
 def works(bench: Bench, state: RunState) -> list[Works | None]:
     """What was said of each row's connection; None: nothing."""
-    return [row.tested and row.tested.works for row in bench.rows(state)]
+    return [row.tested.works if row.tested else None for row in bench.rows(state)]
 
 
 def code_of(state: RunState) -> int:
