@@ -314,8 +314,9 @@ class LanePlan:
                 send(Waiting(offset=decided.offset, key_to=key_to))
             case Settle(outcome=outcome, warnings=warnings):
                 end: Settled | Left = Settled(outcome=outcome, warnings=warnings)
-                if not self._rules.creates and isinstance(outcome, LEFT):
-                    # What became of the identity's create is no matter of a run that creates nothing.
+                is_change = not self._rules.creates or marker in self._known.rotating
+                if is_change and isinstance(outcome, LEFT):
+                    # What became of the identity's create is no matter of its key.
                     end = Left(outcome=outcome)
                 lines.append(self._ledger.line(end, row=row, marker=marker))
                 org, sandbox = self._lane.org.key, connection.sandbox
