@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batchconnect.model.errors import BatchConnectError
     from batchconnect.model.event import Event
     from batchconnect.model.org import Org
-    from batchconnect.model.outcome import Status
+    from batchconnect.model.outcome import Status, Works
     from batchconnect.model.secret import Secret
     from batchconnect.options import RunOptions
     from batchconnect.reports.result import Result
@@ -30,6 +30,7 @@ _HOMES = {
     "Settings": "settings",
     "Status": "model.outcome",
     "Stop": "run.stop",
+    "Works": "model.outcome",
     "load_settings": "settings",
     "onboard": "api",
     "onboard_sync": "api",
@@ -46,6 +47,7 @@ __all__ = [
     "Settings",
     "Status",
     "Stop",
+    "Works",
     "load_settings",
     "onboard",
     "onboard_sync",

@@ -7,6 +7,7 @@ told to.
 
 import asyncio
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +18,7 @@ import anyio
 
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import Status, Works
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions, RunOptions, with_defaults
 from batchconnect.reports import write_reports
@@ -26,7 +27,7 @@ from batchconnect.reports.incident import Incident
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of
+from batchconnect.run.places import home_of, try_places
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings, load_settings, settings_under
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
@@ -44,10 +45,15 @@ class Report:
     rows: tuple[Result, ...]
     """One per input row, in input order."""
     counts: Mapping[Status, int]
+    works: Mapping[Works, int]
+    """Rows by what the last test of their connection said; empty where none was tested."""
     incidents: tuple[Incident, ...]
     """Troubles grouped by cause, the largest first."""
     exit_code: int
-    """As of the command line: 0 every row has its connection, 4 some have none, 6 some are in doubt."""
+    """
+    As of the command line: 0 every row has its connection, 4 some have none or one that does not work, 6 some
+    are in doubt.
+    """
     folder: Path | None
     """Where the report's files are; None where none were asked for."""
 
@@ -88,7 +94,11 @@ async def onboard(
         The report; rows that fail are in it, they raise nothing.
 
     Raises:
-        BatchConnectError: The run as a whole cannot be carried out (settings, sheet, ledger).
+        BatchConnectError: The run as a whole cannot be carried out (settings, sheet, ledger), or no report
+            could be written: that is tried before anything is sent.
+
+    Warns:
+        UserWarning: The folder of the reports, or of the ledger, does not keep the modes of its files.
     """
     given = _with_places(options or RunOptions(), ledger, reports)
     known, chosen = _merged(settings, given)
@@ -102,6 +112,9 @@ async def onboard(
             write_reports(summary, folder, redact=redactor.text)
         told.append(_report(summary, folder))
 
+    if given.reports is not None:
+        for warning in try_places(chosen):
+            warnings.warn(warning, stacklevel=2)
     opened = _open(sheet, chosen)
     try:
         await onboard_sheet(
@@ -207,6 +220,7 @@ def _report(summary: Summary, folder: Path | None) -> Report:
         run_id=summary.opened.run_id,
         rows=tuple(summary.rows()),
         counts=dict(summary.counts),
+        works=dict(summary.works),
         incidents=summary.incidents,
         exit_code=int(summary.exit_code or 0),
         folder=folder,

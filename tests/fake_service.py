@@ -9,11 +9,12 @@ ends a process hard at any of its side effects.
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
+from math import inf
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,12 +24,12 @@ import anyio
 import orjson
 
 from batchconnect.lane.lane import Lane, Limits
-from batchconnect.lane.planner import Rules
+from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger.entry import Doubted, Line, RunOpened
+from batchconnect.ledger.entry import UNDO, Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.event import Event
@@ -38,9 +39,13 @@ from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch
-from batchconnect.run.job import Bounds, Job
+from batchconnect.run.job import Bounds, Job, Tests
 from batchconnect.run.past import look_back
 from batchconnect.run.stop import Stop
+from batchconnect.run.task import Task
+from batchconnect.run.undo import check_agreed
+from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
+from batchconnect.run.undo_run import UndoJob, UndoRun
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.validation.connection import BaseConnection, parse
@@ -177,6 +182,25 @@ class Stored:
     params: dict[str, str]
     applied_at: float
     shown_at: float
+    etag: str = '"e"'
+    client_id: str = ""
+    """Of who changed it last."""
+    state: str | None = None
+    users: int = 0
+    """Source connections that use it."""
+    updated_at: float = 0.0
+    late: list[tuple[float, str, dict[str, str]]] = field(default_factory=list)
+    """Updates that are on their way: when they are applied, for which etag, and to what."""
+    going_at: float = inf
+    """From when on a delete is under way."""
+
+    def change(self, client_id: str, **params: str) -> None:
+        """Somebody changes it now."""
+        self.params |= params
+        self.etag = f'"{self.etag[1:-1]}+"'
+        self.client_id, self.updated_at = client_id, anyio.current_time()
+
+    gone_at: float = inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +239,13 @@ class FakeService:
         self.ledger: SqliteLedger | None = None
         """Of the process that sends: it must have heard of every create before."""
         self.unheard: list[str | None] = []
-        """Markers of creates that arrived without an open intent in that ledger."""
+        """Markers of creates and deletes that arrived without an open intent in that ledger."""
+        self.finalizing_s = 0.0
+        """How long a deleted connection is `delete-finalizing`."""
+        self.bad_keys: set[str] = set()
+        """Keys that their sources do not accept."""
+        self.takes_one_key = True
+        """False: it knows no path to a single parameter, so that all of them have to be sent."""
 
     # What a test asks
 
@@ -224,14 +254,26 @@ class FakeService:
         """Every create that arrived."""
         return [seen for seen in self.seen if seen.purpose is Purpose.CREATE]
 
+    @property
+    def deletes(self) -> list[Seen]:
+        """Every delete that arrived."""
+        return [seen for seen in self.seen if seen.purpose is Purpose.DELETE]
+
+    @property
+    def updates(self) -> list[Seen]:
+        """Every update that arrived."""
+        return [seen for seen in self.seen if seen.purpose is Purpose.UPDATE]
+
     def reads(self, org: Org) -> list[Seen]:
         """Every read of an org that arrived."""
         return [s for s in self.seen if s.purpose is Purpose.READ and s.org_id == org.org_id]
 
     def existing(self, now: float | None = None) -> list[Stored]:
         """What exists by now; infinity: what will, once all that was sent is applied."""
+        for stored in self.stored:
+            self._apply_what_is_due(stored, now)
         at = anyio.current_time() if now is None else now
-        return [stored for stored in self.stored if stored.applied_at <= at]
+        return [stored for stored in self.stored if stored.applied_at <= at < stored.gone_at]
 
     def twice(self) -> list[str | None]:
         """Markers that more than one connection bears, or will."""
@@ -270,6 +312,10 @@ class FakeService:
             or OK
         )
         made = None
+        if request.purpose is Purpose.DELETE:
+            fate = self._delete(seen, fate)
+        if request.purpose is Purpose.UPDATE:
+            fate = self._update(seen, request, fate)
         if request.purpose is Purpose.CREATE and fate.applied_s is not None:
             made = self._store(seen.org_id, seen.sandbox, orjson.loads(request.body or b""), fate)
         self.on_effect(f"after {request.purpose}")
@@ -281,9 +327,70 @@ class FakeService:
         if fate.answer is not None:
             return fate.answer
         if made is not None:
-            body = orjson.dumps({"id": made.id, "etag": '"e"'})
+            body = orjson.dumps({"id": made.id, "etag": made.etag})
             return Response(status=201, headers={"x-request-id": "req"}, body=body)
+        if request.purpose is Purpose.DELETE:
+            return Response(status=202 if self.finalizing_s else 204, headers={}, body=b"")
         return self._read(seen, urlsplit(request.url).query)
+
+    def _update(self, seen: Seen, request: Request, fate: Fate) -> Fate:
+        """Change a connection, now or later, if it is still as the etag says; and what is answered."""
+        name = seen.path.rpartition("/")[2]
+        (operation,) = orjson.loads(request.body or b"")
+        found = [one for one in self.existing() if one.id == name]
+        if not found:
+            return replace(fate, answer=fate.answer or _not_found(name))
+        (stored,) = found
+        if self.ledger is not None and not (
+            (state := self.ledger.states_of([stored.marker or ""]).get(stored.marker or ""))
+            and state.change
+        ):
+            self.unheard.append(stored.marker)
+        path, value = operation["path"], operation["value"]
+        if path != "/auth/params" and not self.takes_one_key:
+            return replace(flow_error("1455-400"), answered_s=fate.answered_s)
+        params = value if path == "/auth/params" else {path.rpartition("/")[2]: value}
+        whole = path == "/auth/params"
+        if_match = request.headers["If-Match"]
+        if fate.applied_s is None:
+            return fate
+        if if_match != stored.etag:
+            return replace(fate, answer=fate.answer or flow_error("1404-412").answer)
+        if fate.applied_s > 0:
+            stored.late.append((anyio.current_time() + fate.applied_s, if_match, params))
+            return fate
+        self._apply(stored, params, whole=whole)
+        body = orjson.dumps({"id": stored.id, "etag": stored.etag})
+        return replace(fate, answer=fate.answer or Response(status=200, headers={}, body=body))
+
+    def _apply(self, stored: Stored, params: dict[str, str], *, whole: bool = False) -> None:
+        if whole:
+            stored.params.clear()  # what is left out is dropped
+        stored.change(_client_of(stored.org_id), **params)
+
+    def _apply_what_is_due(self, stored: Stored, now: float | None) -> None:
+        at = anyio.current_time() if now is None else now
+        for due, etag, params in [one for one in stored.late if one[0] <= at]:
+            stored.late.remove((due, etag, params))
+            if etag == stored.etag:
+                self._apply(stored, params)
+
+    def _delete(self, seen: Seen, fate: Fate) -> Fate:
+        """Take a connection away, now or later; what is answered where it cannot be."""
+        now = anyio.current_time()
+        found = [one for one in self.existing(now) if one.id == seen.path.rpartition("/")[2]]
+        for one in found:
+            intent = self.ledger.states_of([one.marker or ""]) if self.ledger is not None else {}
+            if self.ledger is not None and not (intent and intent[one.marker or ""].change):
+                self.unheard.append(one.marker)
+            if one.users:
+                return flow_error("1418-400")
+            if fate.applied_s is not None:
+                one.going_at = min(one.going_at, now + fate.applied_s)
+                one.gone_at = min(one.gone_at, one.going_at + self.finalizing_s)
+        if not found and fate.answer is None:
+            return replace(fate, answer=_not_found(seen.path.rpartition("/")[2]))
+        return fate
 
     def _store(self, org_id: str, sandbox: str, body: Mapping[str, Any], fate: Fate) -> Stored:
         at = anyio.current_time() + (fate.applied_s or 0.0)
@@ -297,6 +404,7 @@ class FakeService:
             params=dict(body["auth"]["params"]),
             applied_at=at,
             shown_at=at + fate.shown_s,
+            client_id=_client_of(org_id),
         )
         self.stored.append(stored)
         return stored
@@ -305,6 +413,13 @@ class FakeService:
         now = anyio.current_time()
         name = seen.path.rpartition("/")[2]
         mine = [s for s in self.existing() if (s.org_id, s.sandbox) == (seen.org_id, seen.sandbox)]
+        if name == "sourceConnections":
+            asked_for = parse_qs(query)["property"][0].removeprefix("baseConnectionId==")
+            users = sum(stored.users for stored in mine if stored.id == asked_for)
+            return self._answer({"items": [{"id": str(n)} for n in range(users)]})
+        if name in {"test", "explore"}:
+            of = seen.path.split("/")[-2]
+            return self._ask_source(name, [stored for stored in mine if stored.id == of])
         if name != "connections":
             one = [self._item(stored) for stored in mine if stored.id == name]
             return self._answer({"items": one}) if one else _not_found(name)
@@ -319,6 +434,23 @@ class FakeService:
             links = {"next": {"href": f"/connections?continuationToken={end}"}}
         return self._answer({"items": shown[start:end], "_links": links})
 
+    def _ask_source(self, what: str, found: list[Stored]) -> Response:
+        if not found:
+            return _not_found(what)
+        is_bad = found[0].params.get("servicePrincipalKey") in self.bad_keys
+        if what == "test":
+            return self._answer({"result": not is_bad})
+        if is_bad:
+            text = "AADSTS7000215: Invalid client secret provided."
+            body = {
+                "type": "https://ns.adobe.com/aep/errors/FLOW-1308-400",
+                "title": "Bad Request",
+                "status": 400,
+                "report": {"detailed-message": text},
+            }
+            return Response(status=400, headers={}, body=orjson.dumps(body))
+        return self._answer({"items": []})
+
     def _item(self, stored: Stored) -> dict[str, Any]:
         params = {key: text for key, text in stored.params.items() if key not in self.hidden}
         return {
@@ -330,12 +462,25 @@ class FakeService:
             "description": stored.description,
             "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": "1.0"},
             "auth": {"params": params},
-            "etag": '"e"',
+            "etag": stored.etag,
+            "updatedClient": stored.client_id,
+            "updatedAt": round((EPOCH_S + max(stored.applied_at, stored.updated_at)) * 1000),
+            **self._state(stored),
         }
+
+    def _state(self, stored: Stored) -> dict[str, str]:
+        if stored.going_at <= anyio.current_time():
+            return {"state": "delete-finalizing"}
+        return {"state": stored.state} if stored.state else {}
 
     def _answer(self, body: Mapping[str, object]) -> Response:
         date = formatdate(EPOCH_S + anyio.current_time(), usegmt=True)
         return Response(status=200, headers={"date": date}, body=orjson.dumps(body))
+
+
+def _client_of(org_id: str) -> str:
+    """Of the bench's orgs."""
+    return f"client-{org_id.partition('@')[0].rstrip('0').lower()}"
 
 
 def _not_found(name: str) -> Response:
@@ -450,21 +595,18 @@ class Bench:
         self.events.append(event)
         self.on_event(event)
 
-    def job(self, sheet: MemorySheet, *, parent: str | None = None, **changes: Any) -> Job:
+    def job(
+        self,
+        sheet: MemorySheet,
+        *,
+        parent: str | None = None,
+        task: Task | None = None,
+        **changes: Any,
+    ) -> Job:
         """The same command again: it goes on with a run that was not closed; or a rerun of *parent*."""
         clock = self.clock
-        slots = anyio.CapacityLimiter(self.limits.concurrency)
-        self.lanes = {}
-
-        def lane_of(key: str) -> Lane:
-            if key not in self.lanes:
-                found = next(org for org in self.orgs if org.key == key)
-                self.lanes[key] = Lane(
-                    found, self.service, limits=self.limits, slots=slots, rng=Random(0),
-                    on_event=self.hear,
-                )  # fmt: skip
-            return self.lanes[key]
-
+        task = task or Task(tests=Tests.NONE if parent is None else Tests.CHANGED)
+        lane_of = self._lane_of()
         parse = parser(sheet, self.orgs)
         job = Job(
             sheet=sheet,
@@ -479,22 +621,47 @@ class Bench:
                 run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",
                 sheets=(sheet.name,),
                 sheet_sha256=sheet.sha256,
+                command=task.command,
             ),
-            rules=replace(self.rules, settle_s=self.policy.settle_s),
+            rules=replace(
+                self.rules,
+                settle_s=self.policy.settle_s,
+                creates=task.creates,
+                keys=task.keys,
+            ),
             policy=self.policy,
+            tests=task.tests,
             on_event=self.hear,
             stop=Stop(),
             holding=lambda _secret: _nothing(),
         )
         past = look_back(self.ledger, sheet, parse, opened=job.opened, parent=parent, scanner=None)
         if past.chain is not None:
-            job = replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
+            rules = replace(job.rules, keys=KeyChoice(markers=past.chain.failing))
+            job = replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone, rules=rules)
         found = {
             "opened": replace(job.opened, parent_run_id=past.parent),
             "resumed": past.resumed,
             "identified": past.identified,
         }
         return replace(job, **{**found, **changes})
+
+    def _lane_of(self) -> Callable[[str], Lane]:
+        """The lanes of one process."""
+        slots = anyio.CapacityLimiter(self.limits.concurrency)
+        lanes: dict[str, Lane] = {}
+        self.lanes = lanes
+
+        def lane_of(key: str) -> Lane:
+            if key not in lanes:
+                found = next(org for org in self.orgs if org.key == key)
+                lanes[key] = Lane(
+                    found, self.service, limits=self.limits, slots=slots, rng=Random(0),
+                    on_event=self.hear,
+                )  # fmt: skip
+            return lanes[key]
+
+        return lane_of
 
     async def run(
         self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any
@@ -520,6 +687,16 @@ class Bench:
         Returns:
             Whether it came to its end.
         """
+        return await self.until_crash(partial(self.run, rows, **changes), bomb, after_s=after_s)
+
+    async def until_crash(
+        self,
+        work: Callable[[], Awaitable[object]],
+        bomb: Bomb,
+        *,
+        after_s: float | None = None,
+    ) -> bool:
+        """Do something in a process that the bomb, or the time, may end; whether it came to its end."""
         assert isinstance(self.ledger, MortalLedger)
         self.ledger.on_effect = self.service.on_effect = bomb
 
@@ -531,7 +708,7 @@ class Bench:
         try:
             async with anyio.create_task_group() as process:
                 process.start_soon(kill)
-                await self.run(rows, **changes)
+                await work()
                 process.cancel_scope.cancel()
         except BaseException as error:
             if not bomb.is_dead or not _is_crash(error):
@@ -540,7 +717,47 @@ class Bench:
             self.ledger.on_effect = self.service.on_effect = lambda _point: None
         return not bomb.is_dead
 
+    async def plan_undo(self, run_id: str = "run-1") -> UndoPlan:
+        """What an undo would do."""
+        run = run_to_undo(self.ledger, run_id, host=HOST, simulated=False)
+        plan = plan_undo(self.ledger, run, OrgRegistry(self.orgs))
+        if plan.agreed is None:
+            await look(plan, self._lane_of())
+        return plan
+
+    async def undo(
+        self, agreed: int, *, run_id: str = "run-1", stop: Stop | None = None
+    ) -> RunState | None:
+        """The command with `--yes N`; None: there is nothing left to delete."""
+        plan = await self.plan_undo(run_id)
+        if plan.agreed is None and not plan.to_delete:
+            return None
+        check_agreed(plan, agreed)
+        clock = self.clock
+        self.service.ledger = self.ledger
+        job = UndoJob(
+            plan=plan,
+            ledger=self.ledger,
+            writer=lambda run: RunWriter(InPlace(self.ledger), run=run, clock=clock),
+            clock=clock,
+            opened=replace(
+                plan.run.opened,
+                run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",
+                parent_run_id=run_id,
+                command=UNDO,
+            ),
+            lane_of=self._lane_of(),
+            settle_s=self.policy.settle_s,
+            on_event=self.hear,
+            stop=stop or Stop(),
+        )
+        return await UndoRun(job).run()
+
     # What a test asks
+
+    def states(self) -> list[RunState]:
+        """Every run, newest first."""
+        return [fold_run(lines) for _number, _opened, lines in self.ledger.runs()]
 
     def rows(self, state: RunState) -> list[RowState]:
         """The run's rows as a report shows them."""

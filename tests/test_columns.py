@@ -20,7 +20,7 @@ from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.column import COLUMNS, SHOWN_COLUMNS, Column
 from batchconnect.model.org import Org
-from batchconnect.model.outcome import Created, MatchedBy
+from batchconnect.model.outcome import Created, MatchedBy, Works
 from batchconnect.model.report_columns import REPORT_COLUMNS, RESULT_COLUMNS
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
@@ -122,7 +122,7 @@ def test_every_report_has_every_column_but_the_secret_one() -> None:
 def test_each_value_of_a_result_stands_under_its_own_name() -> None:
     """Names and values are two lists, for speed; each field here holds its own name."""
     texts = {"name", "connection_id", "org", "sandbox", "error_code", "error", "error_column"}
-    texts |= {"request_id", "etag"}
+    texts |= {"request_id", "etag", "connection_state", "works_error", "etag_before"}
     numbers = ("row", "http_status", "attempts", "duration_ms")
     own_names: dict[str, Any] = {name: name for name in texts}
     own_names |= {name: at for at, name in enumerate(numbers)}
@@ -133,6 +133,8 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
         matched_by=MatchedBy.NAME,
         started_at_ms=0,
         finished_at_ms=1,
+        works=Works.NOT_TESTED,
+        tested_at_ms=2,
     )
 
     assert facts_of(result) == {
@@ -143,6 +145,8 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
         "matched_by": "name",
         "started_at": "1970-01-01T00:00:00.000Z",
         "finished_at": "1970-01-01T00:00:00.001Z",
+        "works": "not_tested",
+        "tested_at": "1970-01-01T00:00:00.002Z",
     }
 
 

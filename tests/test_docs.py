@@ -30,7 +30,7 @@ from anyio.from_thread import start_blocking_portal
 
 from batchconnect.cli import options
 from batchconnect.cli.app import command
-from batchconnect.model import remedies
+from batchconnect.model import remedies, source_remedies
 from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
@@ -551,16 +551,20 @@ def test_every_status_is_documented(page: str, heading: str) -> None:
 
 # Troubleshooting ------------------------------------------------------------------------------------------
 
-HINTS: dict[str, tuple[str, str]] = remedies._TABLE
+HINTS: dict[str, tuple[str, str]] = {**remedies._TABLE, **source_remedies.TABLE}
 WITH_TITLES = (
     "Sign-in and permission",
     "Sandbox",
     "Refusals of one row",
+    "Reasons of the source",
     "Refusals that mean us",
+    "Looks into the source",
     "Too many requests",
     "Answers that were lost",
     "Network",
     "Conflicts",
+    "Keys and tests",
+    "What an undo keeps",
     "Rows that had no turn",
     "A fault of batchconnect",
 )
@@ -586,7 +590,7 @@ def test_no_page_names_a_code_that_nobody_gives() -> None:
     source = "\n".join(
         path.read_text("utf-8")
         for path in (ROOT / "batchconnect").rglob("*.py")
-        if "simulator" not in path.parts
+        if "simulator" not in path.relative_to(ROOT).parts
     )
     named = set(codes("troubleshooting.md", "Problems of the sheet"))
     named |= {"terminated", "not_selected", "row_gone"}

@@ -12,11 +12,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from batchconnect.cli.options import (
+    AGAINST,
     PART,
     PLACES,
     RUN,
     SERVICE,
     SHEET,
+    TOLD,
+    UNDO,
     Given,
     OutputOptions,
     takes,
@@ -164,6 +167,52 @@ def rerun(
     return command.run(output, given, run_id=run_id, sheet=sheet)
 
 
+@app.command(epilog="Example: batchconnect verify clients.csv")
+@takes(PLACES, SHEET, SERVICE, TOLD)
+def verify(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="A run's connections, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+) -> int:
+    """Ask each connection's source whether it works; nothing is changed."""
+    from batchconnect.cli.commands import verify as command
+
+    return command.run(output, given, what=what)
+
+
+@app.command(epilog="Example: batchconnect rotate clients.csv --failing")
+@takes(PLACES, SHEET, SERVICE, RUN)
+def rotate(
+    output: OutputOptions,
+    given: Given,
+    sheet: SheetArgument,
+    failing: Annotated[
+        bool,
+        typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
+    ] = False,
+    no_verify: Annotated[
+        bool,
+        typer.Option("--no-verify", metavar="", help="Do not test what got its key."),
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", metavar="", help="Show what would be sent; change nothing."),
+    ] = False,
+) -> int:
+    """Send the sheet's keys to the connections that exist."""
+    from batchconnect.cli.commands import rotate as command
+
+    return command.run(
+        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+    )
+
+
 @app.command(epilog="Example: batchconnect reconcile")
 @takes(PLACES, PART, SERVICE)
 def reconcile(
@@ -175,6 +224,97 @@ def reconcile(
     from batchconnect.cli.commands import reconcile as command
 
     return command.run(output, given, run_id=run_id)
+
+
+@app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94")
+@takes(PLACES, SERVICE, UNDO)
+def undo(
+    output: OutputOptions,
+    given: Given,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or the beginning of one.")],
+    yes: Annotated[
+        int | None,
+        typer.Option(
+            "--yes",
+            metavar="N",
+            min=0,
+            show_default=False,
+            help="Delete them: as many as were shown without it.",
+        ),
+    ] = None,
+) -> int:
+    """Show what would be deleted of what a run created; --yes N deletes it."""
+    from batchconnect.cli.commands import undo as command
+
+    return command.run(output, given, run_id=run_id, yes=yes)
+
+
+@app.command(epilog="Example: batchconnect export dev.xlsx --org acme --sandbox dev")
+@takes(PLACES, AGAINST, SERVICE)
+def export(
+    output: OutputOptions,
+    given: Given,
+    out: Annotated[
+        Path | None,
+        typer.Argument(metavar="OUT", help="A new .xlsx or .csv; --against needs none."),
+    ] = None,
+    orgs: Annotated[
+        list[str] | None,
+        typer.Option("--org", metavar="NAME", help="Of this org; may be given again."),
+    ] = None,
+    sandboxes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sandbox",
+            metavar="NAME",
+            help="This one, in place of each org's default; may be given again.",
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", metavar="", help="Of every org of the settings.")
+    ] = False,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run", metavar="RUN", help="Only the connections of this run."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="SHEET", help="Tell how far this sheet has drifted."),
+    ] = None,
+    usage: Annotated[
+        bool,
+        typer.Option("--usage", metavar="", help="Count who uses each connection, too."),
+    ] = False,
+    keep_target: Annotated[
+        bool,
+        typer.Option(
+            "--keep-target", metavar="", help="Fill in org and sandbox with where they stand."
+        ),
+    ] = False,
+) -> int:
+    """Write what stands in sandboxes as a sheet, keys blank; reads only."""
+    from batchconnect.cli.commands import export as command
+    from batchconnect.run.export_run import Wish
+
+    wish = Wish(orgs=orgs or (), sandboxes=sandboxes or (), every=every, run_id=run_id, usage=usage)
+    return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
+
+
+@app.command(epilog="Example: batchconnect explore --columns")
+@takes(PLACES, PART, SERVICE)
+def explore(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    columns: Annotated[
+        bool,
+        typer.Option("--columns", metavar="", help="Their columns too: one request per table."),
+    ] = False,
+) -> int:
+    """List the tables that each connection of a run sees; reads only."""
+    from batchconnect.cli.commands import explore as command
+
+    return command.run(output, given, run_id=run_id, columns=columns)
 
 
 @app.command(epilog="Example: batchconnect runs --limit 5")
@@ -262,8 +402,24 @@ def simulate(
         Path | None,
         typer.Option("--state", metavar="FILE", help="Keep its state; default: in memory."),
     ] = None,
+    foreign_clients: Annotated[
+        bool,
+        typer.Option(
+            "--foreign-clients",
+            metavar="",
+            help="Take other clients' forms, too: IMS v2, parameters in the query.",
+        ),
+    ] = False,
 ) -> int:
     """Serve the simulator of IMS and Flow Service on loopback."""
     from batchconnect.cli.commands import simulate as command
 
-    return command.run(output, port=port, fault=fault, seed=seed, rate=rate, state=state)
+    return command.run(
+        output,
+        port=port,
+        fault=fault,
+        seed=seed,
+        rate=rate,
+        state=state,
+        foreign_clients=foreign_clients,
+    )

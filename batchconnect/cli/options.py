@@ -118,7 +118,7 @@ PART: Final = Group(
     names=("org", "sandbox", "only", "strict", "max_rows", "max_failures", "note"),
     helps={
         "org": "Only this org.",
-        "sandbox": "orgs: instead of each org's default; reconcile: only this one.",
+        "sandbox": "orgs: instead of each org's default; reconcile, explore: only this one.",
         "only": "Only these; may be given again.",
         "max_rows": _IDLE,
         "max_failures": _IDLE,
@@ -126,6 +126,14 @@ PART: Final = Group(
     },
 )
 """A run's options that fit commands without a sheet, so that one command line serves all."""
+AGAINST: Final = Group(
+    heading="Reading options",
+    names=("worksheet", "visible_only", "encoding", "accept_unproven_listing"),
+    helps={
+        "accept_unproven_listing": "Take a listing for whole although nothing proves it; that is said."
+    },
+)
+"""Of a command that reads sandboxes, and may read a sheet beside them."""
 SERVICE: Final = Group(
     heading="Service options",
     names=(
@@ -153,12 +161,21 @@ RUN: Final = Group(
         "recreate",
         "accept_unproven_listing",
         "no_sweep",
+        "verify",
         "note",
         "drain",
         "log_json",
     ),
 )
-GROUPS: Final = (PLACES, SHEET, PART, SERVICE, RUN)
+TOLD: Final = Group(
+    heading="Told options",
+    names=("skip_invalid", "max_failures", "max_rows", "note", "drain", "log_json"),
+    helps={"max_rows": _IDLE, "max_failures": _IDLE},
+)
+"""A run's options that fit commands which change nothing, and keep what they found as a run."""
+UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
+"""No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, UNDO)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

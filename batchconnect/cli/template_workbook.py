@@ -47,12 +47,30 @@ def render_xlsx(*, orgs: Sequence[str] = (), sandboxes: Sequence[str] = ()) -> b
 
 def _draw(book: Any, sheet: Any) -> None:
     text = {"num_format": "@", "valign": "top"}
+    faint = {**text, "italic": True, "font_color": "#595959", "bg_color": "#F2F2F2"}
+    note, example = book.add_format({**faint, "text_wrap": True}), book.add_format(faint)
+    draw_head(book, sheet)
+    for position, column in enumerate(Column):
+        told = NOTES[column]
+        if column.info.is_required and column is not Column.NAME:
+            told = f"required: {told}"
+        sheet.write_string(1, position, told, note)
+        sheet.write_string(2, position, EXAMPLE[column], example)
+    sheet.set_row(1, 32)
+
+
+def draw_head(book: Any, sheet: Any) -> Any:
+    """
+    Draw the header of a sheet to fill in, with what belongs below it, on columns of text.
+
+    Returns:
+        The format of a cell.
+    """
+    text = {"num_format": "@", "valign": "top"}
     plain = book.add_format(text)
     head = {**text, "bold": True, "border": 1}
     required = book.add_format({**head, "bg_color": "#1F3864", "font_color": "#FFFFFF"})
     optional = book.add_format({**head, "bg_color": "#D9E2F3", "font_color": "#1F3864"})
-    faint = {**text, "italic": True, "font_color": "#595959", "bg_color": "#F2F2F2"}
-    note, example = book.add_format({**faint, "text_wrap": True}), book.add_format(faint)
     for position, column in enumerate(Column):
         info, is_optional = column.info, not column.info.is_required
         sheet.set_column(position, position, info.template_width, plain)
@@ -60,16 +78,11 @@ def _draw(book: Any, sheet: Any) -> None:
         word = "Optional" if is_optional else "Required"
         box = {"author": "batchconnect", "width": 280, "height": 120, "font_size": 9}
         sheet.write_comment(0, position, f"{word}. {info.comment}", box)
-        told = (
-            NOTES[column] if is_optional or column is Column.NAME else f"required: {NOTES[column]}"
-        )
-        sheet.write_string(1, position, told, note)
-        sheet.write_string(2, position, EXAMPLE[column], example)
-    sheet.set_row(1, 32)
     sheet.freeze_panes(1, 1)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
+    return plain
 
 
 def _offer(book: Any, offers: Sequence[tuple[Column, Sequence[str]]]) -> None:

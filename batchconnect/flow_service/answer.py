@@ -69,6 +69,8 @@ class Refused:
     """REFUSED: not applied, this row is wrong; the lane goes on."""
 
     code: str
+    """The source's reason where the service passes one on, as `AADSTS7000215`: it tells what to do, and
+    incidents are grouped by it. `detail` then begins with the service's own code."""
     detail: str
     http_status: int
     request_id: str | None
@@ -262,9 +264,11 @@ def _judge_4xx(response: Response, problem: ServiceProblem) -> Refused | OrgLeve
         case None:
             return _unknown(response, problem)
         case (ErrorScope.ROW | ErrorScope.ROW_OR_LANE) as to:
+            reason = problem.reason if to is ErrorScope.ROW else ""
             return Refused(
-                code=problem.code,
-                detail=detail,
+                code=reason or problem.code,
+                # The service's own code is what Adobe's support asks for.
+                detail=f"{problem.code}: {detail}" if reason else detail,
                 http_status=response.status,
                 request_id=problem.request_id,
                 may_be_org_level=to is ErrorScope.ROW_OR_LANE,

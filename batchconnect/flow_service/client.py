@@ -7,7 +7,7 @@ Tokens, pace and retries are the transport's work.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import final
+from typing import TypeVar, final
 
 from batchconnect.flow_service.answer import (
     Answer,
@@ -16,7 +16,15 @@ from batchconnect.flow_service.answer import (
     judge_create,
     judge_create_error,
 )
-from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.flow_service.change import (
+    DeleteAnswer,
+    SentChange,
+    UpdateAnswer,
+    judge_delete,
+    judge_update,
+)
+from batchconnect.flow_service.listing import Found, Listing, ListingFault, ReadItem, read_item
+from batchconnect.flow_service.paging import token_of
 from batchconnect.flow_service.reading import (
     NotFound,
     Spec,
@@ -28,11 +36,25 @@ from batchconnect.flow_service.reading import (
 from batchconnect.flow_service.requests import (
     count_request,
     create_request,
+    delete_request,
+    explore_request,
     get_request,
+    key_request,
     list_request,
     spec_request,
+    test_request,
+    usage_request,
 )
 from batchconnect.flow_service.sandbox_reader import SandboxReader
+from batchconnect.flow_service.source import (
+    Column,
+    Refusal,
+    Table,
+    read_columns,
+    read_tables,
+    read_test,
+    read_usage,
+)
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.foreign_text import ForeignText, KnownSecrets
 from batchconnect.model.org import Org
@@ -80,6 +102,15 @@ def unforeseen(fault: Fault, *, may_have_left: bool) -> Sent:
     if may_have_left:
         return Sent(answer=Unknown(code=INTERNAL_FAULT, detail=fault.label), fault=fault)
     return Sent(answer=NotSent(code=INTERNAL_FAULT, detail=fault.label), attempts=0, fault=fault)
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _unmade(fault: Fault) -> SentChange[NotSent]:
+    return SentChange(
+        answer=NotSent(code=INTERNAL_FAULT, detail=fault.label), attempts=0, fault=fault
+    )
 
 
 @final
@@ -142,7 +173,9 @@ class FlowService:
             token_refused=came.token_refused,
         )
 
-    async def list(self, sandbox: str, *, most_pages: int | None = None) -> Listing:
+    async def list(
+        self, sandbox: str, *, most_pages: int | None = None, read: ReadItem = read_item
+    ) -> Listing:
         """
         Read all connections of our kind in a sandbox, with a proof that they are all.
 
@@ -150,10 +183,11 @@ class FlowService:
             sandbox: Which.
             most_pages: Pages to read, without a proof; None: all. With fewer than there are, the listing is
                 not complete, by the fault `not_read_on`.
+            read: Makes a value of each item.
         """
         if most_pages is None:
-            return await self._reader.whole(sandbox)
-        return await self._reader.pages(sandbox, most_pages=most_pages)
+            return await self._reader.whole(sandbox, read=read)
+        return await self._reader.pages(sandbox, most_pages=most_pages, read=read)
 
     async def newest(self, sandbox: str, *, age_s: float) -> Listing:
         """Read what was created in the last so many seconds; see `SandboxReader.newest`."""
@@ -165,6 +199,87 @@ class FlowService:
         if isinstance(answer, Unreadable):
             return answer
         return read_connection(answer, self._org, sandbox, connection_id)
+
+    async def send_key(
+        self, connection: BaseConnection, connection_id: str, etag: str, *, whole: bool = False
+    ) -> SentChange[UpdateAnswer]:
+        """
+        Give a connection the row's key, if it is still as the etag says; nothing is raised.
+
+        Args:
+            connection: The row.
+            connection_id: Of the connection that stands there.
+            etag: As it was read.
+            whole: As of `key_request`.
+        """
+        try:
+            request = key_request(self._org, connection, connection_id, etag, whole=whole)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs the row its turn, no more
+            return _unmade(fault_of(error))
+        foreign = self._foreign(connection)
+        return await self._change(request, lambda came: judge_update(came, foreign))
+
+    async def delete(self, sandbox: str, connection_id: str) -> SentChange[DeleteAnswer]:
+        """Delete a connection; nothing is raised. It is sent once: only who has looked again repeats it."""
+        request = delete_request(self._org, sandbox, connection_id)
+        foreign = ForeignText(self._secrets())
+        return await self._change(request, lambda came: judge_delete(came, foreign))
+
+    async def _change(
+        self, request: Request, judge: Callable[[Response | TransportError], _Answer]
+    ) -> SentChange[_Answer | NotSent | Unknown]:
+        try:
+            came = await self._came(request)
+            answer = judge(came)
+        except Exception as error:  # noqa: BLE001 - the rings tell whether they had handed it on
+            fault = fault_of(error)
+            if not request.departure.may_have_left:
+                return _unmade(fault)
+            return SentChange(answer=Unknown(code=INTERNAL_FAULT, detail=fault.label), fault=fault)
+        return SentChange(
+            answer=answer,
+            attempts=came.attempts,
+            throttled=came.throttled,
+            fault=came.fault if isinstance(came, TransportError) else None,
+        )
+
+    async def test(self, sandbox: str, connection_id: str) -> bool | NotFound | Unreadable:
+        """Ask whether the source accepts a connection's credentials."""
+        answer = await self._ask(test_request(self._org, sandbox, connection_id))
+        return answer if isinstance(answer, Unreadable) else read_test(answer)
+
+    async def tables(
+        self, sandbox: str, connection_id: str
+    ) -> tuple[Table, ...] | Refusal | NotFound | Unreadable:
+        """Ask which tables a connection sees."""
+        answer = await self._ask(explore_request(self._org, sandbox, connection_id))
+        return answer if isinstance(answer, Unreadable) else read_tables(answer)
+
+    async def columns(
+        self, sandbox: str, connection_id: str, table: str
+    ) -> tuple[Column, ...] | Refusal | NotFound | Unreadable:
+        """Ask for the columns of one of its tables, by the table's path."""
+        answer = await self._ask(explore_request(self._org, sandbox, connection_id, table))
+        return answer if isinstance(answer, Unreadable) else read_columns(answer)
+
+    async def usage(self, sandbox: str, connection_id: str) -> int | Unreadable:
+        """Count the source connections that use a connection."""
+        count, token = 0, None
+        seen: set[str] = set()
+        while True:
+            answer = await self._ask(usage_request(self._org, sandbox, connection_id, token))
+            page = answer if isinstance(answer, Unreadable) else read_usage(answer)
+            if isinstance(page, Unreadable):
+                return page
+            on_page, href = page
+            count += on_page
+            token = token_of(href) if href else None
+            if token is None and not href:
+                return count
+            if token is None or token in seen:
+                fault = ListingFault(code="token_repeated", detail="the pages lead nowhere")
+                return Unreadable(fault=fault)
+            seen.add(token)
 
     async def spec(self, sandbox: str) -> Spec | Unreadable:
         """Read the connection spec, as far as creates depend on it."""

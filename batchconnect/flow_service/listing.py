@@ -5,13 +5,15 @@ Absence is proved by a complete listing alone, so anything odd makes a listing *
 "empty". The items' bodies are secret: each is boiled down to what rows are compared by.
 """
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from batchconnect.flow_service.answer import OrgLevel, guid
+from batchconnect.model.column import Column
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.identity import (
     CONNECTION_SPEC_ID,
@@ -27,6 +29,14 @@ TargetKey = tuple[str, str, str]
 
 _Key = TypeVar("_Key", bound=Hashable)
 _MASK = "*• "
+
+ENABLED: Final = "enabled"
+INITIALIZING: Final = "initializing"
+"""It was created, and is not ready yet."""
+ODD_STATE: Final = "odd_state"
+"""Stands for a state that is none of the documented ones; what the service wrote is repeated nowhere."""
+_STATES: Final = frozenset({ENABLED, INITIALIZING, "disabled", "draft"})
+_FINALIZING: Final = re.compile("(?:create|delete|update|enable|disable|publish)-finalizing")
 
 
 class Shown(TargetParts[str | None]):
@@ -52,8 +62,21 @@ class Found:
     """Whether it is an Azure Data Explorer connection, as far as the service says."""
     created_at_ms: int | None
     """Milliseconds since 1970, by the service's clock."""
+    state: str | None = None
+    """In lower case; None: it shows none. What is no state that we know is `ODD_STATE`."""
+    updated_at_ms: int | None = None
+    """As *created_at_ms*."""
+    updated_by: str = field(default="", repr=False)
+    """Client id of who changed it last; for comparing alone."""
+    has_other_params: bool = False
+    """Whether it shows parameters besides those that we send: the service, or a person, added them."""
     odd_id: str = field(default="", repr=False)
     """What the service wrote where a GUID belongs. It may be anything, so it is for no eyes and no file."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it counts as existing: it is enabled, or shows no state (contract, section 12)."""
+        return self.state in {None, ENABLED}
 
     @property
     def told_apart_by(self) -> str:
@@ -137,6 +160,10 @@ class Listing:
         return max(self.served_at_ms - found.created_at_ms, 0)
 
 
+ReadItem = Callable[[Any, str, str], Found | ListingFault]
+"""Makes a value of an item, given the org id and the sandbox that it has to be of; see `read_item`."""
+
+
 def target_key(shown: Shown | Target) -> TargetKey | None:
     """What a possible match is looked for by (contract, section 9); None where a part is hidden."""
     if shown.endpoint is None or shown.database is None or shown.service_principal_id is None:
@@ -152,7 +179,7 @@ def _index(pairs: Iterable[tuple[_Key | None, Found]]) -> Mapping[_Key, tuple[Fo
     return {key: tuple(hits) for key, hits in index.items()}
 
 
-def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
+def read_item(item: Any, org_id: str, sandbox: str) -> Found | ListingFault:
     """
     Boil one item of a listing down to what rows are compared by.
 
@@ -169,10 +196,10 @@ def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
         return ListingFault(
             code="foreign_item", detail="an item of another organization or sandbox"
         )
-    created_at = item.get("createdAt")
+    params = params_of(item)
     etag = item.get("etag", item.get("version"))
     # A listing may show a connection's credentials: they are secret, whoever's they are.
-    shown_key = _text(_dict(_dict(item, "auth"), "params"), "servicePrincipalKey")
+    shown_key = _text(params, Column.SERVICE_PRINCIPAL_KEY)
     foreign = ForeignText([Secret(shown_key)] if shown_key else [])
     raw_id = item.get("id")
     return Found(
@@ -181,10 +208,31 @@ def read_item(item: Any, *, org_id: str, sandbox: str) -> Found | ListingFault:
         etag=foreign.etag(etag) if isinstance(etag, str) else None,
         name=canonical_name(_text(item, "name") or ""),
         marker=find_marker(_text(item, "description") or ""),
-        shown=_shown(_dict(_dict(item, "auth"), "params")),
+        shown=_shown(params),
         is_our_kind=_text(_dict(item, "connectionSpec"), "id") in {None, CONNECTION_SPEC_ID},
-        created_at_ms=created_at if isinstance(created_at, int) else None,
+        created_at_ms=_int(item, "createdAt"),
+        state=_state(item.get("state")),
+        updated_at_ms=_int(item, "updatedAt"),
+        updated_by=_text(item, "updatedClient") or "",
+        has_other_params=not params.keys() <= _OUR_PARAMS,
     )
+
+
+def _state(told: object) -> str | None:
+    if told is None:
+        return None
+    state = told.lower() if isinstance(told, str) else ""
+    return state if state in _STATES or _FINALIZING.fullmatch(state) else ODD_STATE
+
+
+_OUR_PARAMS: Final = frozenset(
+    (*(column.value for column in TARGET_COLUMNS), Column.SERVICE_PRINCIPAL_KEY.value)
+)
+
+
+def params_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A connection's credentials, as far as the service shows them."""
+    return _dict(_dict(item, "auth"), "params")
 
 
 _PARTS = tuple(
@@ -194,11 +242,11 @@ _PARTS = tuple(
 
 
 def _shown(params: Mapping[str, Any]) -> Shown:
-    texts = ((_open_text(params, name), canonical) for name, canonical in _PARTS)
+    texts = ((open_text(params, name), canonical) for name, canonical in _PARTS)
     return Shown(*(text and canonical(text) for text, canonical in texts))
 
 
-def _open_text(params: Mapping[str, Any], key: str) -> str | None:
+def open_text(params: Mapping[str, Any], key: str) -> str | None:
     """A text that is shown; one of asterisks is hidden just as well."""
     text = _text(params, key)
     return text if text and text.strip(_MASK) else None
@@ -212,6 +260,11 @@ def _may_be(shown: object, ours: str) -> bool:
 def _text(item: Mapping[str, Any], key: str) -> str | None:
     value = item.get(key)
     return value if isinstance(value, str) else None
+
+
+def _int(item: Mapping[str, Any], key: str) -> int | None:
+    value = item.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _dict(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, Final, final
 from urllib.parse import SplitResult, quote, urlsplit
 
-from batchconnect.flow_service.listing import Found, ListingFault, read_item
+from batchconnect.flow_service.listing import Found, ListingFault, ReadItem, read_item
 from batchconnect.flow_service.problem import json_object
 from batchconnect.transport.interface import Response
 
@@ -36,14 +36,22 @@ class Pages:
         sandbox: In which sandbox they must be.
         platform_url: The host that a next link should name.
         counted: What `count=true` answered before the first page; None where it is not offered.
+        read: Makes a value of each item.
 
     Source:
         Contract, section 3, the Rules below the shape.
     """
 
     def __init__(
-        self, *, org_id: str, sandbox: str, platform_url: str, counted: int | None
+        self,
+        *,
+        org_id: str,
+        sandbox: str,
+        platform_url: str,
+        counted: int | None,
+        read: ReadItem = read_item,
     ) -> None:
+        self._read = read
         self._org_id = org_id
         self._sandbox = sandbox
         self._origin = _origin(urlsplit(platform_url))
@@ -99,7 +107,7 @@ class Pages:
         if not isinstance(items, list):
             return ListingFault(code="no_items", detail="a page has no items")
         for item in items:
-            found = read_item(item, org_id=self._org_id, sandbox=self._sandbox)
+            found = self._read(item, self._org_id, self._sandbox)
             if isinstance(found, ListingFault):
                 return found
             self._keep(found)
@@ -131,8 +139,8 @@ class Pages:
         return token
 
     def _token_in(self, href: object) -> str | ListingFault:
-        found = _TOKEN.search(href) if isinstance(href, str) else None
-        if found is None or not found[1]:
+        token = token_of(href)
+        if token is None:
             return ListingFault(code="no_token", detail="the next link has no continuation token")
         # Only the token is used, at the address that we know: behind some gateways the link names an
         # inner host, and a sandbox of more than one page could never be read.
@@ -140,8 +148,7 @@ class Pages:
             self.warnings = (
                 "The next link of the listing names another address; it was not used.",
             )
-        # Kept as it is encoded there: a bare `+` would not survive decoding and encoding.
-        return quote(found[1], safe=_SAFE_IN_QUERY)
+        return token
 
     def _is_foreign(self, href: str) -> bool:
         try:
@@ -158,6 +165,13 @@ class Pages:
             detail = f"{len(self._ids)} connections listed, {self._counted} counted"
             return ListingFault(code=FEWER_THAN_COUNTED, detail=detail)
         return None
+
+
+def token_of(href: object) -> str | None:
+    """The continuation token in a link, percent-encoded as it stands there; None where it has none."""
+    found = _TOKEN.search(href) if isinstance(href, str) else None
+    # Kept as it is encoded there: a bare `+` would not survive decoding and encoding.
+    return quote(found[1], safe=_SAFE_IN_QUERY) if found is not None and found[1] else None
 
 
 def read_count(response: Response) -> int | None:

@@ -14,10 +14,15 @@ from typing import Any, Final
 import orjson
 
 from batchconnect.model.foreign_text import ForeignText
+from batchconnect.model.source_reason import is_entra
 from batchconnect.transport.interface import Response
 
 _LONGEST_JUDGED = 2000
 """Characters of a text that documented phrases are looked for in."""
+
+OF_SOURCE: Final = frozenset({"1100", "1308", "1330", "1336", "1337", "1358", "1359", "1372"})
+"""Numbers by which the source, or its connector, and not the service refuses: of creates, then of
+explorations (contract, sections 4 and 13)."""
 
 _TYPE_TAIL = re.compile(r"[A-Z]+-\d{4}-\d{3}$")
 _NUMBER = re.compile(r"(?:[A-Z]+-)?(\d{4})(?:-(\d{3}))?|(\d{6})")
@@ -55,6 +60,9 @@ class ServiceProblem:
     message: str
     """One line for a report, at most 200 characters: what may be shown of the text; empty where that
     is nothing."""
+    reason: str
+    """What Entra or Azure Data Explorer said, as `source_code` tells it of the whole text: `AADSTS7000215`,
+    `kusto_no_database`; `""` where the text passes on no such reason."""
     says: frozenset[Phrase]
     """The documented phrases that the text holds."""
     request_id: str | None
@@ -78,10 +86,14 @@ def read_problem(response: Response, foreign: ForeignText = UNGUARDED) -> Servic
     # A body that was cut may end inside a secret, where no redaction finds it.
     text = told or ("" if response.body_fault else response.body.decode("utf-8", "replace"))
     judged = text[:_LONGEST_JUDGED]
+    number = _number(raw_code, response.status)
+    reason = foreign.reason(text)
     return ServiceProblem(
         code=foreign.code(raw_code) or f"http-{response.status}",
-        number=_number(raw_code, response.status),
+        number=number,
         message=foreign.shown(text),
+        # Entra's numbers are nobody else's; words as "connection refused" a gateway says of itself.
+        reason=reason if is_entra(reason) or number in OF_SOURCE else "",
         says=frozenset(phrase for phrase, said in _PHRASES.items() if said.search(judged)),
         request_id=request_id(response, foreign, body),
         is_shaped=bool(told or raw_code),

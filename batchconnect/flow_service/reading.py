@@ -143,12 +143,22 @@ def read_connection(
     """
     if response.status == HTTPStatus.OK and not response.body_fault:
         return _one(response, org, sandbox, connection_id)
+    if is_not_found(response):
+        return NotFound(connection_id=connection_id)
+    return unreadable_one(response)
+
+
+def is_not_found(response: Response) -> bool:
+    """Whether the service says that no connection has the id that was asked for."""
     problem = read_problem(response, _MUTE)
     is_bare_404 = response.status == HTTPStatus.NOT_FOUND and not problem.number
-    if (str(response.status), problem.number) in _GONE or (
+    return (str(response.status), problem.number) in _GONE or (
         is_bare_404 and problem.is_shaped and Phrase.NOT_FOUND in problem.says
-    ):
-        return NotFound(connection_id=connection_id)
+    )
+
+
+def unreadable_one(response: Response) -> Unreadable:
+    """As `unreadable`, of a request about one connection: what refuses that need not refuse others."""
     answer = judge_create(response, _MUTE)
     is_of_object = isinstance(answer, Refused) and response.status == HTTPStatus.NOT_FOUND
     return _unreadable(answer, response.status, is_of_object=is_of_object)
@@ -158,7 +168,7 @@ def _one(response: Response, org: Org, sandbox: str, connection_id: str) -> Foun
     items = json_object(response).get("items")
     if not isinstance(items, list) or len(items) != 1:
         return _odd("no_items", "the answer does not hold one connection")
-    found = read_item(items[0], org_id=org.org_id, sandbox=sandbox)
+    found = read_item(items[0], org.org_id, sandbox)
     if isinstance(found, ListingFault):
         return Unreadable(fault=found)
     if found.id.lower() != connection_id.lower():

@@ -17,7 +17,7 @@ from batchconnect.flow_service.completeness import (
     Count,
     disagreement,
 )
-from batchconnect.flow_service.listing import Listing, ListingFault
+from batchconnect.flow_service.listing import Listing, ListingFault, ReadItem, read_item
 from batchconnect.flow_service.paging import FEWER_THAN_COUNTED, Pages, read_count, read_date_ms
 from batchconnect.flow_service.reading import Unreadable, unreadable
 from batchconnect.flow_service.requests import count_request, list_request
@@ -47,9 +47,13 @@ class SandboxReader:
         self._ask = ask
         self._org = org
 
-    async def whole(self, sandbox: str) -> Listing:
+    async def whole(self, sandbox: str, *, read: ReadItem = read_item) -> Listing:
         """
         Read all connections of our kind, with a proof that they are all.
+
+        Args:
+            sandbox: Which.
+            read: Makes a value of each item.
 
         Cases, in order:
             1. It could not be read: it says why, and proves nothing.
@@ -68,7 +72,7 @@ class SandboxReader:
                 return _failed(sandbox, began_s, counted)
             if counted.number is None:
                 break
-            listing = await self.pages(sandbox, counted=counted.number)
+            listing = await self.pages(sandbox, counted=counted.number, read=read)
             if listing.refusal is not None:
                 return listing
             if listing.fault is None:
@@ -77,16 +81,16 @@ class SandboxReader:
                 break
             if listing.fault.code != FEWER_THAN_COUNTED:
                 return listing
-        return await self._agreed(sandbox)
+        return await self._agreed(sandbox, read)
 
-    async def _agreed(self, sandbox: str) -> Listing:
+    async def _agreed(self, sandbox: str, read: ReadItem) -> Listing:
         """Two readings that agree, or the last one and why nothing is proven."""
         listing = Listing(sandbox=sandbox)
         for _ in range(_TRIES):
-            listing = await self.pages(sandbox, order=NEWEST_FIRST)
+            listing = await self.pages(sandbox, order=NEWEST_FIRST, read=read)
             if listing.refusal is not None:
                 return listing
-            second = await self.pages(sandbox, order=OLDEST_FIRST)
+            second = await self.pages(sandbox, order=OLDEST_FIRST, read=read)
             if second.refusal is not None:
                 return second
             why = disagreement(listing, second)
@@ -118,6 +122,7 @@ class SandboxReader:
         most_pages: int | None = None,
         age_s: float | None = None,
         counted: int | None = None,
+        read: ReadItem = read_item,
     ) -> Listing:
         """
         Read pages to their end, or to where nobody wants more.
@@ -128,6 +133,7 @@ class SandboxReader:
             most_pages: Pages to read; with fewer than there are, the fault is `not_read_on`.
             age_s: Read no page beyond the first item that is older. Newest first only.
             counted: What the service counted before; None where it counts nothing.
+            read: Makes a value of each item.
         """
         began_s = anyio.current_time()
         pages = Pages(
@@ -135,23 +141,24 @@ class SandboxReader:
             sandbox=sandbox,
             platform_url=self._org.platform_url,
             counted=counted,
+            read=read,
         )
         token: str | None = None
         first_ms: int | None = None
-        read = 0
+        pages_read = 0
         while True:
             answer = await self._ask(list_request(self._org, sandbox, token, order=order))
             if isinstance(answer, Response) and answer.status != HTTPStatus.OK:
                 answer = unreadable(answer)
             if isinstance(answer, Unreadable):
                 return _failed(sandbox, began_s, answer, pages)
-            first_ms = read_date_ms(answer) if read == 0 else first_ms
-            read += 1
+            first_ms = read_date_ms(answer) if pages_read == 0 else first_ms
+            pages_read += 1
             following = pages.take(answer)
             if age_s is not None and not isinstance(following, ListingFault):
                 until_ms = None if first_ms is None else first_ms - round(age_s * 1000)
                 following = pages.reached(until_ms, following)
-            if isinstance(following, str) and read == most_pages:
+            if isinstance(following, str) and pages_read == most_pages:
                 following = ListingFault(code=NOT_READ_ON, detail="more pages follow")
             if not isinstance(following, str):
                 return Listing(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil, inf
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -20,6 +20,7 @@ from batchconnect.flow_service import FlowService, NotFound, Sent, Spec, Unreada
 from batchconnect.flow_service.answer import (
     ObjectCreated,
     OrgLevel,
+    Refused,
     StopScope,
     Unknown,
     is_congestion,
@@ -27,15 +28,17 @@ from batchconnect.flow_service.answer import (
     is_throttled,
 )
 from batchconnect.flow_service.breaker import Breaker
+from batchconnect.flow_service.change import DeleteAnswer, SentChange, UpdateAnswer
 from batchconnect.flow_service.completeness import UNPROVEN
-from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.flow_service.listing import Found, Listing, ReadItem, read_item
+from batchconnect.flow_service.source import Column, Refusal, Table
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.transport.ims import Authorized, Signed, Token
-from batchconnect.transport.interface import Purpose, Response, Transport, TransportError
+from batchconnect.transport.interface import WRITES, Purpose, Response, Transport, TransportError
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
@@ -49,6 +52,8 @@ from batchconnect.transport.retry import (
 )
 from batchconnect.transport.stop import StopSignal
 from batchconnect.validation.connection import BaseConnection
+
+_ChangeAnswer = TypeVar("_ChangeAnswer")
 
 DOUBTS_IN_A_ROW: Final = 10
 """Answers in doubt, one after the other, that make a lane pause and then try one row at a time."""
@@ -67,7 +72,6 @@ SOMEBODY_ELSE: Final = "somebody_else"
 NO_REFUSAL: Final = frozenset(
     {
         NO_PROGRESS,
-        BANNED_UNTIL,
         LEDGER_FAILED,
         LEDGER_GONE,
         SOMEBODY_ELSE,
@@ -127,6 +131,8 @@ class Lane:
         """Whether nothing at all is sent any more, look-ups included."""
         self.on_event = on_event
         """Told of pauses, changes of pace, and the stop; whoever carries out the lane's part listens."""
+        self.deleted: AbstractSet[str] = frozenset()
+        """Ids, in lower case, that were deleted by our hand: no listing shows them, however long it lags."""
         self._limits = limits
         self._signal = StopSignal()
         self._stopped: LaneStopped | None = None
@@ -189,21 +195,71 @@ class Lane:
             return sent
         return replace(sent, answer=answer)
 
-    async def list(self, sandbox: str) -> Listing:
-        """Read all of a sandbox."""
-        listing = await self._service.list(sandbox)
+    async def send_key(
+        self, connection: BaseConnection, connection_id: str, etag: str, *, whole: bool = False
+    ) -> SentChange[UpdateAnswer]:
+        """Give a connection the row's key; as of `FlowService.send_key`. A refusal stops as a create's does."""
+        sent = await self._service.send_key(connection, connection_id, etag, whole=whole)
+        return replace(sent, answer=self._judge_change(sent.answer, connection.sandbox))
+
+    async def delete(self, sandbox: str, connection_id: str) -> SentChange[DeleteAnswer]:
+        """Delete a connection; as of `FlowService.delete`. A refusal stops as a create's does."""
+        sent = await self._service.delete(sandbox, connection_id)
+        return replace(sent, answer=self._judge_change(sent.answer, sandbox))
+
+    def _judge_change(self, answer: _ChangeAnswer, sandbox: str) -> _ChangeAnswer | OrgLevel:
         self._look_at_patience()
-        return listing
+        if isinstance(answer, Unknown):
+            self._doubt(answer)
+            return answer
+        self._answered()
+        judged = self._breaker.judge(answer) if isinstance(answer, Refused | OrgLevel) else answer
+        if isinstance(judged, OrgLevel):
+            self.refuse(judged, sandbox)
+            return judged
+        return answer
+
+    async def list(self, sandbox: str, *, read: ReadItem = read_item) -> Listing:
+        """Read all of a sandbox, of each item what *read* makes of it."""
+        listing = await self._service.list(sandbox, read=read)
+        self._look_at_patience()
+        return self._without_deleted(listing)
 
     async def newest(self, sandbox: str, *, age_s: float) -> Listing:
         """Read what was created in a sandbox in the last so many seconds."""
         listing = await self._service.newest(sandbox, age_s=age_s)
         self._look_at_patience()
-        return listing
+        return self._without_deleted(listing)
+
+    def _without_deleted(self, listing: Listing) -> Listing:
+        if not self.deleted or not any(one.id.lower() in self.deleted for one in listing.items):
+            return listing
+        items = tuple(one for one in listing.items if one.id.lower() not in self.deleted)
+        return replace(listing, items=items)
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """Read one connection."""
         return await self._service.get(sandbox, connection_id)
+
+    async def test(self, sandbox: str, connection_id: str) -> bool | NotFound | Unreadable:
+        """Ask whether the source accepts a connection's credentials."""
+        return await self._service.test(sandbox, connection_id)
+
+    async def tables(
+        self, sandbox: str, connection_id: str
+    ) -> tuple[Table, ...] | Refusal | NotFound | Unreadable:
+        """Ask which tables a connection sees."""
+        return await self._service.tables(sandbox, connection_id)
+
+    async def columns(
+        self, sandbox: str, connection_id: str, table: str
+    ) -> tuple[Column, ...] | Refusal | NotFound | Unreadable:
+        """Ask for the columns of one of its tables."""
+        return await self._service.columns(sandbox, connection_id, table)
+
+    async def usage(self, sandbox: str, connection_id: str) -> int | Unreadable:
+        """Count the source connections that use a connection."""
+        return await self._service.usage(sandbox, connection_id)
 
     async def sign_in(self) -> str | None:
         """Get a token; why that is refused, or None."""
@@ -290,7 +346,7 @@ class Lane:
             self._stopped = stopped
             self._tell(stopped)
             # Look-ups may go on: what is in doubt is still to be settled.
-            self._signal.set("lane_stopped", Purpose.CREATE)
+            self._signal.set("lane_stopped", *WRITES)
             self.on_change()
 
     def stop_sandbox(self, stopped: LaneStopped) -> None:

@@ -9,7 +9,7 @@ the row's; whatever else is in the way is a person's matter.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from batchconnect.flow_service.listing import Found, Listing, target_key
+from batchconnect.flow_service.listing import INITIALIZING, Found, Listing, target_key
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
 from batchconnect.model.target import TARGET_COLUMNS, Target
@@ -33,6 +33,20 @@ class Create:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReady:
+    """The row's connection stands there, and is not ready yet: it is waited for, and never sent again."""
+
+    connection_id: str
+    etag: str | None = None
+
+    @property
+    def in_doubt(self) -> InDoubt:
+        """What the row is until its connection is ready."""
+        detail = f"the connection {self.connection_id} stands there, and is not ready yet"
+        return InDoubt(code=INITIALIZING, detail=detail)
+
+
 class Sight(Enum):
     """What the shown part of a target says of the whole."""
 
@@ -54,7 +68,7 @@ def wanted(connection: BaseConnection) -> Wanted:
 
 def match(
     wanted: Wanted, listing: Listing, *, adopt_by_name: bool = False
-) -> Create | Existing | Conflict:
+) -> Create | Existing | Conflict | NotReady:
     """
     Decide for the plan what becomes of a row.
 
@@ -74,8 +88,7 @@ def match(
     if in_the_way is not None:
         return in_the_way
     if hits:
-        found = hits[0]
-        return Existing(connection_id=found.id, matched_by=MatchedBy.MARKER, etag=found.etag)
+        return _standing(hits[0], MatchedBy.MARKER)
     _raise_if_incomplete(listing)
     by_name = _match_name(wanted, listing, adopt_by_name=adopt_by_name)
     if by_name is not None:
@@ -88,7 +101,7 @@ def match(
     return Create(warnings=(warning,))
 
 
-def match_marker(wanted: Wanted, listing: Listing) -> Created | Conflict | None:
+def match_marker(wanted: Wanted, listing: Listing) -> Created | Conflict | NotReady | None:
     """
     Settle a doubt by the marker alone, as within the settle window.
 
@@ -102,7 +115,11 @@ def match_marker(wanted: Wanted, listing: Listing) -> Created | Conflict | None:
     in_the_way = _conflict_of_marker(wanted, hits)
     if in_the_way is not None or not hits:
         return in_the_way
-    return Created(connection_id=hits[0].id, etag=hits[0].etag, reconciled=True)
+    found = hits[0]
+    stands = _standing(found, MatchedBy.MARKER)
+    if not isinstance(stands, Existing):
+        return stands
+    return Created(connection_id=found.id, etag=found.etag, reconciled=True, state=found.state)
 
 
 def match_absent(wanted: Wanted, listing: Listing) -> Existing | Conflict | InDoubt | None:
@@ -125,7 +142,7 @@ def match_absent(wanted: Wanted, listing: Listing) -> Existing | Conflict | InDo
     _raise_if_incomplete(listing)
     by_name = _match_name(wanted, listing, adopt_by_name=False)
     if by_name is not None:
-        return by_name
+        return by_name.in_doubt if isinstance(by_name, NotReady) else by_name
     # The tenant may be hidden here: what may be ours is not sent again.
     near = _near(wanted, listing)
     if not near:
@@ -135,7 +152,7 @@ def match_absent(wanted: Wanted, listing: Listing) -> Existing | Conflict | InDo
     return InDoubt(code="possible_match", detail=detail)
 
 
-def match_made(wanted: Wanted, found: Found, made: str) -> Existing | Conflict | None:
+def match_made(wanted: Wanted, found: Found, made: str) -> Existing | Conflict | NotReady | None:
     """
     Say what became of a connection that an earlier run created, and no listing shows as the row's.
 
@@ -153,13 +170,47 @@ def match_made(wanted: Wanted, found: Found, made: str) -> Existing | Conflict |
         None: the ledger's id is another row's, so that the row has no connection.
     """
     if found.marker == wanted.marker:
-        return _conflict_of_marker(wanted, (found,)) or _existing(found, MatchedBy.MARKER)
+        return _conflict_of_marker(wanted, (found,)) or _standing(found, MatchedBy.MARKER)
     if found.marker is not None:
         return None
     changed = [*(["name"] if found.name != wanted.name else []), *_differing(wanted, found)]
     also = f", and its {', '.join(changed)} changed" if changed else ""
     detail = f"the connection that an earlier run created lost its marker{also}"
     return Conflict(code="changed_since", detail=detail, connection_ids=(made,))
+
+
+def unfit_for_change(wanted: Wanted, found: Found, *, is_adopted: bool) -> Conflict | None:
+    """
+    Say why a connection that was read must not be changed for a row's sake; None where it may be.
+
+    Args:
+        wanted: What the row asks for.
+        found: The connection as it was read directly before.
+        is_adopted: Whether name and target, and not the marker, made it the row's.
+
+    Source:
+        Contract, section 13, "Rotating a key", step 1.
+    """
+    if not is_adopted and found.marker != wanted.marker:
+        detail = "the connection has not the row's marker any more"
+        return Conflict(code="changed_since", detail=detail, connection_ids=(found.id,))
+    differing = _differing(wanted, found)
+    if differing:
+        detail = f"the row's connection has another {', '.join(differing)}"
+        return Conflict(code="target_differs", detail=detail, connection_ids=(found.id,))
+    stands = _standing(found, MatchedBy.MARKER)
+    match stands:
+        case Existing(etag=None):
+            detail = "the service names no etag for it, so that it cannot be changed safely"
+            return Conflict(code="no_etag", detail=detail, connection_ids=(found.id,))
+        case Existing():
+            return None
+        case Conflict():
+            return stands
+        case NotReady(in_doubt=why):  # pragma: no branch - the last of a closed set
+            return Conflict(
+                code=why.code, detail=why.detail, connection_ids=(found.id,), state=why.code
+            )
 
 
 def _conflict_of_marker(wanted: Wanted, hits: tuple[Found, ...]) -> Conflict | None:
@@ -177,7 +228,7 @@ def _conflict_of_marker(wanted: Wanted, hits: tuple[Found, ...]) -> Conflict | N
 
 def _match_name(
     wanted: Wanted, listing: Listing, *, adopt_by_name: bool
-) -> Existing | Conflict | None:
+) -> Existing | Conflict | NotReady | None:
     """Cases, in order: shown and equal; only hidden ones, adopted if asked; in the way."""
     namesakes = listing.by_name.get(wanted.name, ())
     if not namesakes:
@@ -186,15 +237,15 @@ def _match_name(
         return _odd_id("this name")
     equal = [found for found in namesakes if _sight(wanted, found) is Sight.EQUAL]
     if equal:
-        # The oldest of several, so that every run names the same one.
-        found = min(equal, key=lambda each: (each.created_at_ms or 0, each.id))
-        return _existing(found, MatchedBy.NAME_AND_TARGET)
+        # The oldest of several that may be used, so that every run names the same one.
+        found = min(equal, key=lambda each: (not each.is_usable, each.created_at_ms or 0, each.id))
+        return _standing(found, MatchedBy.NAME_AND_TARGET)
     are_hidden = all(_sight(wanted, found) is Sight.HIDDEN for found in namesakes)
     if not are_hidden:
         detail = "a connection with this name points elsewhere"
         return Conflict(code="name_taken", detail=detail, connection_ids=_ids(namesakes))
     if adopt_by_name and len(namesakes) == 1:
-        return _existing(namesakes[0], MatchedBy.NAME)
+        return _standing(namesakes[0], MatchedBy.NAME)
     detail = "a connection has this name, and the service does not show its whole target"
     return Conflict(code="target_hidden", detail=detail, connection_ids=_ids(namesakes))
 
@@ -205,8 +256,23 @@ def _odd_id(bears: str) -> Conflict:
     return Conflict(code="odd_id", detail=detail)
 
 
-def _existing(found: Found, matched_by: MatchedBy) -> Existing:
-    return Existing(connection_id=found.id, matched_by=matched_by, etag=found.etag)
+def _standing(found: Found, matched_by: MatchedBy) -> Existing | Conflict | NotReady:
+    """
+    What a connection is to its row by its state: only one that is enabled, or shows none, counts as existing.
+
+    Source:
+        Contract, section 12, `state`.
+    """
+    if found.is_usable:
+        return Existing(
+            connection_id=found.id, matched_by=matched_by, etag=found.etag, state=found.state
+        )
+    if found.state == INITIALIZING:
+        return NotReady(connection_id=found.id, etag=found.etag)
+    detail = "the row's connection stands there, and is not enabled"
+    return Conflict(
+        code=found.state or "", detail=detail, connection_ids=(found.id,), state=found.state
+    )
 
 
 def _near(wanted: Wanted, listing: Listing) -> list[Found]:
@@ -229,6 +295,13 @@ def _differing(wanted: Wanted, found: Found) -> list[str]:
         column.value for column, ours, theirs in pairs if theirs is not None and ours != theirs
     ]
     return other if found.is_our_kind else ["connection spec", *other]
+
+
+def differences(wanted: Wanted, found: Found) -> list[str]:
+    """What a connection shows otherwise than the row that made it: its marker, its name, or a part of its target."""
+    marker = [] if found.marker == wanted.marker else ["marker"]
+    name = [] if found.name == wanted.name else ["name"]
+    return [*name, *marker, *_differing(wanted, found)]
 
 
 def _ids(found: tuple[Found, ...]) -> tuple[str, ...]:

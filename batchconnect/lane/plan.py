@@ -15,12 +15,13 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
-from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
+from batchconnect.lane.lane import LEDGER_FAILED, LEDGER_GONE, SOMEBODY_ELSE, Lane
 from batchconnect.lane.planner import (
     Decided,
     Known,
     Rules,
     Send,
+    SendKey,
     Settle,
     SettleFirst,
     decide,
@@ -28,10 +29,10 @@ from batchconnect.lane.planner import (
     unproven_warning,
 )
 from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_in
-from batchconnect.ledger.entry import Line, Settled
+from batchconnect.ledger.entry import LEFT, Left, Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
-from batchconnect.model.errors import LedgerError, SheetError
+from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
 from batchconnect.model.event import (
     Event,
     FaultMet,
@@ -63,6 +64,8 @@ class Waiting:
     number: int = 1
     """Which send of the row it will be."""
     warnings: tuple[str, ...] = ()
+    key_to: SendKey | None = None
+    """Where its key is to be sent; None: it is to be created."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,7 +144,9 @@ class LanePlan:
             try:
                 async with self._free:
                     listing = await self._read(sandbox)
-                    waits = listing.complete and await must_wait(
+                    # Who creates nothing cannot be too early.
+                    may_wait = listing.complete and self._rules.creates
+                    waits = may_wait and await must_wait(
                         offsets, listing, load=self._load, known=self._known, rules=self._rules
                     )
                     # Before the others may send: they would be too early by then.
@@ -250,7 +255,7 @@ class LanePlan:
         )
         if not listing.complete:
             self._give_up(listing)
-        elif not listing.items and self._known.is_blank:
+        elif not listing.items and self._known.is_blank and self._rules.creates:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
             await self._send_all(offsets, unproven_warning(listing), send)
         else:
@@ -305,9 +310,14 @@ class LanePlan:
             case Send(warnings=warnings):
                 number = self._known.sends.get(marker, 0) + 1
                 send(Waiting(offset=decided.offset, number=number, warnings=warnings))
+            case SendKey() as key_to:
+                send(Waiting(offset=decided.offset, key_to=key_to))
             case Settle(outcome=outcome, warnings=warnings):
-                settled = Settled(outcome=outcome, warnings=warnings)
-                lines.append(self._ledger.line(settled, row=row, marker=marker))
+                end: Settled | Left = Settled(outcome=outcome, warnings=warnings)
+                if not self._rules.creates and isinstance(outcome, LEFT):
+                    # What became of the identity's create is no matter of a run that creates nothing.
+                    end = Left(outcome=outcome)
+                lines.append(self._ledger.line(end, row=row, marker=marker))
                 org, sandbox = self._lane.org.key, connection.sandbox
                 told.append(RowSettled(row=row, org=org, sandbox=sandbox, outcome=outcome))
             case SettleFirst(state=state):  # pragma: no branch - the last of a closed set
@@ -384,6 +394,18 @@ def somebody_else(lane: Lane, came: Arrived) -> LaneStopped:
         code=SOMEBODY_ELSE,
         title="Somebody else is creating the rows of this sheet",
         detail=came.detail,
+    )
+
+
+def unwritable(lane: Lane, error: LedgerError) -> LaneStopped:
+    """Why a lane stops whose intents cannot be written: without a durable one nothing may be sent."""
+    is_gone = isinstance(error, LedgerGoneError)
+    return LaneStopped(
+        org=lane.org.key,
+        sandbox=None,
+        code=LEDGER_GONE if is_gone else LEDGER_FAILED,
+        title="The ledger is gone" if is_gone else "The ledger could not be written",
+        detail=error.message,
     )
 
 

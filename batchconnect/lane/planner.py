@@ -5,37 +5,59 @@ The sandbox is read once; each row is then held against what stands there and ag
 knows. Nothing is changed here, so `plan` shows exactly what `run` does.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.completeness import UNPROVEN
-from batchconnect.flow_service.listing import Found, Listing
-from batchconnect.lane.matching import Create, match, match_made, wanted
+from batchconnect.flow_service.listing import INITIALIZING, Found, Listing
+from batchconnect.lane.matching import Create, NotReady, match, match_made, wanted
 from batchconnect.ledger import LedgerReader
+from batchconnect.ledger.entry import Doubted, Moment
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.defaults import SETTLE_S
-from batchconnect.model.outcome import Conflict, NotAttempted, Outcome
+from batchconnect.model.outcome import (
+    Conflict,
+    Existing,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+    Unchanged,
+    Works,
+)
 from batchconnect.validation.connection import BaseConnection
 
 _UNPROVEN_ACCEPTED: Final = (
     "created although nothing proved that the listing of its sandbox is whole"
     " (--accept-unproven-listing): it may stand there twice"
 )
+_NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)
+"""Of a doubt that begins when it is taken up."""
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
 _ASKED_AT_ONCE: Final = 500
 """Rows held in memory, keys included, so that the ledger is asked once for all of them."""
 
 
-class Reads(Protocol):
-    """What a plan asks of the service; a lane offers it."""
+class Lists(Protocol):
+    """What reads a sandbox; a lane does."""
 
     async def list(self, sandbox: str) -> Listing:
         """One reading of a sandbox."""
         ...
+
+
+class Reads(Lists, Protocol):
+    """What a plan asks of the service; a lane offers it."""
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """One connection."""
@@ -64,7 +86,16 @@ class SettleFirst:
     state: RowState
 
 
-Decision = Send | Settle | SettleFirst
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendKey:
+    """Its connection exists: its key is to be sent there."""
+
+    connection_id: str
+    is_adopted: bool
+    """It has not the row's marker."""
+
+
+Decision = Send | Settle | SettleFirst | SendKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +135,29 @@ class Known:
     """By marker: how often rows of a resumed run were sent, and proven absent."""
     states_of: StatesOf = unknown
     """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
+    undoing: Mapping[str, str] = field(default_factory=dict)
+    """By marker whose connection a delete of ours may have reached: the run that is being undone."""
 
     @property
     def is_blank(self) -> bool:
         """Whether it knows no identity at all."""
         return self.states_of is unknown and not self.open and not self.sends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyChoice:
+    """Which rows get their key sent, where their connection exists."""
+
+    markers: AbstractSet[str] | None = None
+    """Those with these markers, and on a connection that bears it; None: all rows, adopted ones too."""
+    is_all: bool = True
+    """False: only those whose connection does not work, by its last test."""
+
+    def takes(self, marker: str, stands: Existing) -> bool:
+        """Whether a row's key is to be sent to the connection that stands there."""
+        if self.markers is None:
+            return True
+        return marker in self.markers and stands.matched_by is MatchedBy.MARKER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +172,13 @@ class Rules:
     """Make again what an earlier run made and somebody deleted since."""
     accept_unproven: bool = False
     """Take a listing for whole although nothing proves it; a row that is created says so."""
+    creates: bool = True
+    """False: rows without a connection are not attempted."""
+    keys: KeyChoice | None = None
+    """None: no key is sent to a connection that exists."""
 
 
-async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = False) -> Listing:
+async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = False) -> Listing:
     """
     Read all that stands in a sandbox; a reading that fails is repeated.
 
@@ -149,9 +202,14 @@ async def read_sandbox(reads: Reads, sandbox: str, *, accept_unproven: bool = Fa
     return listing
 
 
+def is_proven(listing: Listing) -> bool:
+    """Whether the service, and not a person, says that a complete listing is whole."""
+    return _UNPROVEN_ACCEPTED not in listing.warnings
+
+
 def unproven_warning(listing: Listing) -> tuple[str, ...]:
     """What every row has to say that is created by a listing which nothing proved."""
-    return (_UNPROVEN_ACCEPTED,) if _UNPROVEN_ACCEPTED in listing.warnings else ()
+    return () if is_proven(listing) else (_UNPROVEN_ACCEPTED,)
 
 
 async def decide(
@@ -184,32 +242,104 @@ async def decide(
             connection = load(offset)
             if connection is not None:
                 part.append((offset, connection, first_look(connection, listing, known, rules)))
-        to_ask = [one.marker for _, one, decision in part if isinstance(decision, Send)]
+        to_ask = [one.marker for _, one, decision in part if _must_ask(decision, rules)]
         states = await known.states_of(to_ask) if to_ask else {}
         for offset, connection, decision in part:
-            before = states.get(connection.marker) if isinstance(decision, Send) else None
-            if before is not None and before.made is not None:
+            before = states.get(connection.marker)
+            if isinstance(decision, Send) and before is not None and before.made is not None:
                 vanished.append((offset, connection, before.made))
             else:
-                yield Decided(offset=offset, connection=connection, decision=decision)
+                yield Decided(
+                    offset=offset,
+                    connection=connection,
+                    decision=within(rules, decision, connection, before),
+                )
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
-            yield decided
+            decision = within(rules, decided.decision, decided.connection, None)
+            yield replace(decided, decision=decision)
+
+
+def _must_ask(decision: Decision, rules: Rules) -> bool:
+    """Whether the ledger has to say what it knows of the row's identity."""
+    if isinstance(decision, Settle):
+        return rules.keys is not None and not rules.keys.is_all
+    return isinstance(decision, Send)
+
+
+def within(
+    rules: Rules, decision: Decision, connection: BaseConnection, before: RowState | None
+) -> Decision:
+    """
+    What becomes of a decision where keys are sent to connections that exist, or nothing may be created.
+
+    Args:
+        rules: What this run does.
+        decision: What a run would do that creates, and sends no key to what exists.
+        connection: The row.
+        before: What the ledger knows of its identity, where that was asked.
+    """
+    keys = rules.keys
+    match decision:
+        case Settle(outcome=Existing() as stands) if keys and keys.takes(connection.marker, stands):
+            if keys.is_all or _is_failing(before):
+                is_adopted = stands.matched_by is not MatchedBy.MARKER
+                return SendKey(connection_id=stands.connection_id, is_adopted=is_adopted)
+            return Settle(
+                outcome=Unchanged(
+                    code="not_failing",
+                    detail="Its last test did not say that it does not work.",
+                    connection_id=stands.connection_id,
+                    etag=stands.etag,
+                )
+            )
+        case Send() if not rules.creates:
+            detail = "No connection of the row stands there; `batchconnect run` creates it."
+            return Settle(outcome=NotAttempted(code="no_connection", detail=detail))
+        case SettleFirst(state=state) if not rules.creates:
+            waits = state.doubt is not None and state.doubt.outcome.code == INITIALIZING
+            detail = "Its connection is not ready, or its create is in doubt."
+            code = INITIALIZING if waits else "create_in_doubt"
+            return Settle(outcome=NotAttempted(code=code, detail=detail))
+        case _:
+            return decision
+
+
+def _is_failing(before: RowState | None) -> bool:
+    tested = before.tested if before is not None else None
+    return tested is not None and tested.works is Works.NO
 
 
 def first_look(
     connection: BaseConnection, listing: Listing, known: Known, rules: Rules
 ) -> Decision:
     """What is to be done by the listing, and by what is known to be in doubt."""
+    undone = known.undoing.get(connection.marker)
+    if undone is not None:
+        return Settle(outcome=_being_undone(undone))
     state = known.open.get(connection.marker)
     if state is not None:
         return SettleFirst(state=state)
     judged = match(wanted(connection), listing, adopt_by_name=rules.adopt_by_name)
-    return (
-        Send(warnings=(*judged.warnings, *unproven_warning(listing)))
-        if isinstance(judged, Create)
-        else Settle(outcome=judged)
-    )
+    match judged:
+        case Create(warnings=warnings):
+            return Send(warnings=(*warnings, *unproven_warning(listing)))
+        case NotReady():
+            return wait_until_ready(connection, judged)
+        case _:
+            return Settle(outcome=judged)
+
+
+def _being_undone(run_id: str) -> NotAttempted:
+    detail = f"The undo of run {run_id} was begun, and whether its connection is gone is not known."
+    return NotAttempted(code="undo_open", detail=detail)
+
+
+def wait_until_ready(connection: BaseConnection, stands: NotReady) -> SettleFirst:
+    """The row's connection is not ready yet: it is waited for as long as a doubt is, and then stays one."""
+    doubt = Doubted(outcome=stands.in_doubt, moment=_NO_MOMENT, attempts=0)
+    state = RowState(number=connection.row, marker=connection.marker, doubt=doubt)
+    return SettleFirst(state=state)
 
 
 async def _decide_vanished(
@@ -222,7 +352,9 @@ async def _decide_vanished(
             again = await read_sandbox(reads, connection.sandbox)
         judged = match(wanted(connection), again) if again.complete else None
         decision: Decision
-        if judged is not None and not isinstance(judged, Create):
+        if isinstance(judged, NotReady):
+            decision = wait_until_ready(connection, judged)
+        elif judged is not None and not isinstance(judged, Create):
             decision = Settle(outcome=judged)
         else:
             found = await reads.get(connection.sandbox, made)
@@ -255,6 +387,8 @@ def _vanished(
             return SettleFirst(
                 state=RowState(number=connection.row, marker=connection.marker, sends=1)
             )
+        if isinstance(stands, NotReady):
+            return wait_until_ready(connection, stands)
         outcome = stands
     elif not isinstance(found, NotFound) or judged is None:
         outcome = NotAttempted(

@@ -5,7 +5,7 @@ It knows nothing of rows or lanes and could move to another project. The capacit
 each item, so it may grow and shrink while the pool runs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
 import anyio
@@ -77,3 +77,17 @@ class Pool(Generic[T]):
             # Where there is more to do, the task goes on with it: a new one costs more than a commit.
             following = self._take() if self._has_room() else None
             self.active += following is not None
+
+
+async def work_on_all(
+    items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int
+) -> None:
+    """Work on each of many items, so many at once; an item is taken as its turn comes."""
+    rest = iter(items)
+
+    async def no_more() -> bool:
+        return False
+
+    await Pool(
+        take=lambda: next(rest, None), more=no_more, work=work, capacity=lambda: at_once
+    ).run()

@@ -13,12 +13,20 @@ from typing import Final
 import anyio
 
 from batchconnect.flow_service.listing import Listing
-from batchconnect.lane.matching import Wanted, match_absent, match_marker
+from batchconnect.lane.matching import Create, NotReady, Wanted, match, match_absent, match_marker
 from batchconnect.ledger.entry import Doubted, Moment, Settled
 from batchconnect.ledger.row_state import UNANSWERED
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.defaults import PATIENCE_S, SETTLE_S
-from batchconnect.model.outcome import Failed, InDoubt, NotAttempted, Outcome
+from batchconnect.model.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    Failed,
+    InDoubt,
+    NotAttempted,
+    Outcome,
+)
 from batchconnect.model.precaution import OnDoubt
 
 MOST_SENDS: Final = 3
@@ -40,6 +48,8 @@ class Doubt:
     """When it became unknown; the window counts from here."""
     sends: int = 1
     """How often the row was sent."""
+    is_ours: bool = True
+    """False: nobody of us sent it; it was found before it was ready, and is waited for."""
     offset: int | None = None
     """Where the row stands in the sheet; None: it is gone, so it cannot be sent again."""
     taken_up_s: float = field(default=0.0, init=False)
@@ -200,10 +210,14 @@ class Reconciler:
         """
         ago = self._clock.monotonic_s() - started
         for doubt in list(self._open.values()):
-            found = match_marker(doubt.wanted, listing)
-            if found is not None:
+            found = _found(doubt, listing)
+            is_over = self._elapsed_s(doubt) - ago >= self._policy.settle_s
+            if isinstance(found, NotReady):
+                if is_over:
+                    await self._keep(doubt, found.in_doubt)
+            elif found is not None:
                 await self._settle(doubt, found)
-            elif self._elapsed_s(doubt) - ago >= self._policy.settle_s:
+            elif is_over:
                 doubt.absences += 1
                 if doubt.absences >= LISTINGS_FOR_ABSENCE:
                     await self._judge_absence(doubt, listing)
@@ -246,6 +260,14 @@ class Reconciler:
         line = self._ledger.line(entry, row=doubt.row, marker=doubt.wanted.marker)
         await self._ledger.write([line])
         self._settled(doubt, outcome)
+
+
+def _found(doubt: Doubt, listing: Listing) -> Created | Existing | Conflict | NotReady | None:
+    """What stands there of a doubt's row. What nobody of us sent is existing, as it was when it was seen."""
+    if doubt.is_ours:
+        return match_marker(doubt.wanted, listing)
+    judged = match(doubt.wanted, listing)
+    return None if isinstance(judged, Create) else judged
 
 
 NEVER_APPLIED = Failed(

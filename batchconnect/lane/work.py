@@ -14,22 +14,22 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from batchconnect.lane.doubts import LaneDoubts
-from batchconnect.lane.lane import LEDGER_FAILED, LEDGER_GONE, Lane
+from batchconnect.lane.keys import LaneKeys
+from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
-from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by
+from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by, unwritable
 from batchconnect.lane.planner import Decided, Known, Rules
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
-from batchconnect.ledger.entry import Settled
+from batchconnect.ledger.entry import Left, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
-from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
+from batchconnect.model.errors import LedgerError, SheetError
 from batchconnect.model.event import (
     Event,
     FaultMet,
-    LaneStopped,
     RowInDoubt,
     RowSettled,
     RowStarted,
@@ -127,6 +127,18 @@ class LaneWork:
             on_change=self._wake,
         )
 
+        self._keys = LaneKeys(
+            lane=lane,
+            ledger=ledger,
+            clock=clock,
+            policy=policy,
+            resend=self._enqueue,
+            on_event=on_event,
+            on_broken=self._break,
+            on_change=self._wake,
+        )
+        self._creates = rules.creates
+
     @property
     def had_doubts(self) -> bool:
         """Whether the run has to be swept."""
@@ -150,6 +162,7 @@ class LaneWork:
         self.lane.on_event = self._on_event
         async with anyio.create_task_group() as tasks:
             self._doubts.begin(tasks)
+            self._keys.begin(tasks)
             await self._take_up_orphans()
             for sandbox, offsets in self._sandboxes.items():
                 self._busy += 1
@@ -158,28 +171,21 @@ class LaneWork:
             await self._pool.run()
             self._plan.stop()
             self._doubts.stop()
+            self._keys.stop()
 
     def _break(self, error: LedgerError) -> None:
-        """Without a durable intent nothing may be sent: let finish what is in flight, then end."""
+        """Let finish what is in flight, then end."""
         self.broken = self.broken or error
-        is_gone = isinstance(error, LedgerGoneError)
-        code = LEDGER_GONE if is_gone else LEDGER_FAILED
-        self.lane.stop(
-            LaneStopped(
-                org=self.lane.org.key,
-                sandbox=None,
-                code=code,
-                title="The ledger is gone" if is_gone else "The ledger could not be written",
-                detail=error.message,
-            )
-        )
-        self.lane.halt(code)
+        why = unwritable(self.lane, error)
+        self.lane.stop(why)
+        self.lane.halt(why.code)
 
     def _lane_changed(self) -> None:
         # A refused lane plans no further, yet it settles its doubts as far as it is let.
         self._plan.stop()
         if self.lane.is_halted:
             self._doubts.stop()
+            self._keys.stop()
         self._wake()
 
     def _wake(self) -> None:
@@ -228,7 +234,7 @@ class LaneWork:
             is_due = self._has_waiting() and not self.lane.is_stopped
             if is_due and not self._plan.is_on_hold:
                 return True
-            if not (is_due or self._busy or self._doubts.are_open):
+            if not (is_due or self._busy or self._doubts.are_open or self._keys.are_open):
                 return False
             self._changed = anyio.Event()
             await self._changed.wait()
@@ -239,11 +245,11 @@ class LaneWork:
             connection = self._load(waiting.offset)
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
-            elif await self._plan.is_absent_still(connection):
+            elif waiting.key_to is not None or await self._plan.is_absent_still(connection):
                 ready = await self._with_key(connection)
                 if isinstance(ready, BaseConnection):
                     with self._holding(ready.secret):
-                        await self._onboard(ready, waiting)
+                        await self._send(ready, waiting)
                 else:
                     await self._settle_unsent(connection, ready)
         except SheetError as error:
@@ -285,8 +291,19 @@ class LaneWork:
         self, connection: BaseConnection, outcome: Rejected | NotAttempted
     ) -> None:
         row, sandbox = connection.row, connection.sandbox
-        await self._ledger.settle(row, connection.marker, Settled(outcome=outcome))
+        if self._creates:
+            await self._ledger.settle(row, connection.marker, Settled(outcome=outcome))
+        else:
+            await self._ledger.end_change(row, connection.marker, Left(outcome=outcome))
         self._on_event(RowSettled(row=row, org=self.lane.org.key, sandbox=sandbox, outcome=outcome))
+
+    async def _send(self, connection: BaseConnection, waiting: Waiting) -> None:
+        if waiting.key_to is None:
+            await self._onboard(connection, waiting)
+            return
+        sandbox = connection.sandbox
+        self._on_event(RowStarted(row=connection.row, org=self.lane.org.key, sandbox=sandbox))
+        await self._keys.send(connection, waiting)
 
     async def _onboard(self, connection: BaseConnection, waiting: Waiting) -> None:
         row, org, sandbox = connection.row, self.lane.org.key, connection.sandbox

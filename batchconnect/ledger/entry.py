@@ -6,14 +6,20 @@ A row's way through its entries is the state machine of docs/exactly-once.md:
     RowPlanned -> Sending -> Settled
                      └> Doubted -> Settled | ProvenAbsent -> Sending -> ...
 
+and, of a connection that stands there, from one change to the next:
+
+    RowPlanned -> Updating | Deleting -> Updated | Deleted | Left
+                     └> ChangeDoubted -> Updated | Deleted | Left | Updating | Deleting -> ...
+
 An entry holds no secret: a ledger may be copied, mailed and kept.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from batchconnect.model import outcome as o
 from batchconnect.model.event import (
     FaultMet,
     LaneCounted,
@@ -22,7 +28,7 @@ from batchconnect.model.event import (
     PaceChanged,
     Swept,
 )
-from batchconnect.model.outcome import InDoubt, Outcome, Problem
+from batchconnect.model.outcome import InDoubt, Outcome, Problem, Works
 from batchconnect.model.target import Target
 
 
@@ -34,6 +40,13 @@ class Moment:
     """Names the boot; "" where the platform has no such name, and then no two moments compare."""
     clock_s: float
     """Seconds of the monotonic clock, which stands still while the machine sleeps."""
+
+
+ONBOARD: Final = "run"
+ROTATE: Final = "rotate"
+VERIFY: Final = "verify"
+UNDO: Final = "undo"
+"""What a run does to its rows: the command that began it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +81,8 @@ class RunOpened:
     simulated: bool = False
     settle_s: float = 180.0
     """What a line without it meant when it was written; no default of today's."""
+    command: str = ONBOARD
+    """What the run does to the rows: `run` (a rerun too), `rotate`, `verify`, `undo`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +106,8 @@ class RunIdentified:
     """How many it is made of."""
     keyless: int = 0
     """Of these, the rejected ones: they have no key, and stand in it with their cells."""
+    agreed: int | None = None
+    """Of an undo: how many connections a person agreed to have deleted; only the same number goes on with it."""
 
 
 _target_of = attrgetter(*Target._fields)
@@ -163,6 +180,84 @@ class Settled:
     """Copied from the parent run: a rerun's report covers all rows of the chain."""
     finished_at_ms: int | None = None
     """Only where *inherited*: when the parent settled it. Otherwise the entry's own time."""
+    tested: "Tested | None" = None
+    """Only where *inherited*: what its last test said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updating:
+    """The intent to send a row's key to its connection: from now on it may have got it."""
+
+    connection_id: str
+    etag: str
+    """Of the connection as it stood: the change is applied to that alone."""
+    updated_at_ms: int | None = None
+    """When it had been changed last, by the service's clock."""
+    number: int = 1
+    """1 for the first send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleting:
+    """The intent to delete a row's connection: from now on it may be gone."""
+
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeDoubted:
+    """Whether a change was applied is unknown since *moment*."""
+
+    outcome: InDoubt
+    moment: Moment
+    attempts: int = 1
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated:
+    """The connection has the row's key now."""
+
+    outcome: o.Updated
+    attempts: int = 0
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """The connection is gone, by our hand; its id is never the row's again."""
+
+    outcome: o.Deleted
+    attempts: int = 0
+    throttled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A change was not made, or not needed; what is known of the identity stays as it was."""
+
+    outcome: o.Unchanged | o.Kept | o.Failed | o.Conflict | o.NotAttempted | o.Rejected
+    attempts: int = 0
+    throttled: int = 0
+
+
+LEFT: Final = (o.Unchanged, o.Kept, o.Failed, o.Conflict, o.NotAttempted, o.Rejected)
+"""The outcomes of `Left`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """Whether the source accepted a connection's credentials when it was asked."""
+
+    connection_id: str
+    works: Works
+    code: str = ""
+    """Why not: of the source, as `AADSTS7000215`, or why it could not be asked; "" where it works."""
+    detail: str = ""
+    at_ms: int | None = None
+    """When it was asked; None: when the line was written. A run that takes over a row tells of a test before it."""
+    before: Works | None = None
+    """What the test before it had said, whichever the run; None: there was none, or another key was sent since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +302,13 @@ Entry = (
     | Doubted
     | ProvenAbsent
     | Settled
+    | Updating
+    | Deleting
+    | ChangeDoubted
+    | Updated
+    | Deleted
+    | Left
+    | Tested
     | LaneTold
     | SweepDone
     | FaultFound

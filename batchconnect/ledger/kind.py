@@ -25,8 +25,12 @@ class Kind:
     """Whether it says the same of nearly every row: then each text is read once."""
     of_marker: bool = False
     """Whether it says what became of an identity, and so counts for every run, not only for its own."""
+    of_create: bool = False
+    """Whether it is a step of a create, which opens or closes the doubt whether the identity stands there."""
     is_open: bool = False
-    """Whether, as an identity's last line, it leaves open what became of it."""
+    """Whether, as the last step of an identity's create, it leaves open what became of it."""
+    is_intent: bool = False
+    """Whether something is about to be sent by it."""
 
 
 KINDS: Final = (
@@ -34,10 +38,25 @@ KINDS: Final = (
     Kind(word="run_resumed", entry=e.RunResumed),
     Kind(word="run_identified", entry=e.RunIdentified),
     Kind(word="row", entry=e.RowPlanned),
-    Kind(word="sending", entry=e.Sending, is_alike=True, of_marker=True, is_open=True),
-    Kind(word="in_doubt", entry=e.Doubted, of_marker=True, is_open=True),
-    Kind(word="absent", entry=e.ProvenAbsent, is_alike=True, of_marker=True),
-    Kind(word="settled", entry=e.Settled, member_in="outcome", of_marker=True),
+    Kind(
+        word="sending",
+        entry=e.Sending,
+        is_alike=True,
+        of_marker=True,
+        of_create=True,
+        is_open=True,
+        is_intent=True,
+    ),
+    Kind(word="in_doubt", entry=e.Doubted, of_marker=True, of_create=True, is_open=True),
+    Kind(word="absent", entry=e.ProvenAbsent, is_alike=True, of_marker=True, of_create=True),
+    Kind(word="settled", entry=e.Settled, member_in="outcome", of_marker=True, of_create=True),
+    Kind(word="updating", entry=e.Updating, of_marker=True, is_intent=True),
+    Kind(word="deleting", entry=e.Deleting, of_marker=True, is_intent=True),
+    Kind(word="change_in_doubt", entry=e.ChangeDoubted, of_marker=True),
+    Kind(word="updated", entry=e.Updated, of_marker=True),
+    Kind(word="deleted", entry=e.Deleted, of_marker=True),
+    Kind(word="left", entry=e.Left, member_in="outcome", of_marker=True),
+    Kind(word="tested", entry=e.Tested, of_marker=True),
     Kind(word="lane", entry=e.LaneTold, member_in="event"),
     Kind(word="sweep", entry=e.SweepDone),
     Kind(word="fault", entry=e.FaultFound),

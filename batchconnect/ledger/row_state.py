@@ -1,9 +1,24 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from dataclasses import dataclass, fields
 
-from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, RowPlanned, Sending, Settled
+from batchconnect.ledger.entry import (
+    ChangeDoubted,
+    Deleted,
+    Deleting,
+    Doubted,
+    Left,
+    Line,
+    ProvenAbsent,
+    RowPlanned,
+    Sending,
+    Settled,
+    Tested,
+    Updated,
+    Updating,
+)
+from batchconnect.model import outcome as o
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.outcome import (
     Created,
@@ -14,7 +29,6 @@ from batchconnect.model.outcome import (
     Rejected,
 )
 
-_WITH_CONNECTION = (Created, Existing)
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
 )
@@ -41,7 +55,23 @@ class RowState:
     outcome: Outcome | None = None
     """What was settled last; None: nothing yet."""
     made: str | None = None
-    """Id of the connection that it last had, whatever was found out since."""
+    """Id of the connection that it last had, whatever was found out since; None: it never had one, or it is
+    deleted."""
+    etag: str | None = None
+    """Of that connection, as it was left by whatever we did to it last; None where no answer told it."""
+    change: Updating | Deleting | None = None
+    """The change of that connection that was begun last, until it is known what became of it."""
+    change_doubt: ChangeDoubted | None = None
+    """Its open doubt, if there is one."""
+    changes: int = 0
+    """How many intents to change it were written."""
+    change_outcome: Outcome | None = None
+    """How its last change ended, or why there was none; None: none was wanted."""
+    gone: tuple[str, ...] = ()
+    """Ids of its connections that were deleted by our hand: a listing may show them for a while."""
+    tested: Tested | None = None
+    """What its connection's last test said, since its key was sent last."""
+    tested_at_ms: int | None = None
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     """Tries over all sends."""
@@ -54,8 +84,18 @@ class RowState:
 
     @property
     def is_open(self) -> bool:
-        """Whether the row may have been applied, and nobody knows: it must be settled first."""
-        return self.is_sent or self.doubt is not None
+        """Whether it, or a change of it, may have been applied, and nobody knows: it must be settled first."""
+        unknown = (self.doubt, self.change, self.change_doubt)
+        return self.is_sent or any(one is not None for one in unknown)
+
+    def is_one_of(self, ids: AbstractSet[str]) -> bool:
+        """Whether its connection is one of these, which are in lower case."""
+        return self.made is not None and self.made.lower() in ids
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether an intent was written, and nothing since says what came of it, not even a doubt."""
+        return self.is_sent or (self.change is not None and self.change_doubt is None)
 
     @property
     def spent(self) -> int:
@@ -70,21 +110,25 @@ class RowState:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to do for the row in this run; one that is rejected is judged again."""
+        outcome = self.change_outcome or self.outcome
         return (
             not self.is_open
-            and self.outcome is not None
-            and not isinstance(self.outcome, NotAttempted | Rejected)
+            and outcome is not None
+            and not isinstance(outcome, NotAttempted | Rejected)
         )
 
     @property
     def shown(self) -> Outcome:
         """The outcome that a report shows now; every row has exactly one at any instant."""
-        if self.doubt is not None:
-            return self.doubt.outcome
-        if self.is_sent:
+        doubt = self.change_doubt or self.doubt
+        if doubt is not None:
+            return doubt.outcome
+        if self.is_sent or self.change is not None:
             return UNANSWERED
-        return self.outcome or NotAttempted(
-            code="interrupted", detail="The run ended before its turn."
+        return (
+            self.change_outcome
+            or self.outcome
+            or NotAttempted(code="interrupted", detail="The run ended before its turn.")
         )
 
 
@@ -99,6 +143,14 @@ class _Story:
     doubts = 0
     outcome: Outcome | None = None
     made: str | None = None
+    etag: str | None = None
+    change: Updating | Deleting | None = None
+    change_doubt: ChangeDoubted | None = None
+    changes = 0
+    change_outcome: Outcome | None = None
+    gone: tuple[str, ...] = ()
+    tested: Tested | None = None
+    tested_at_ms: int | None = None
     warnings: tuple[str, ...] = ()
     attempts = 0
     throttled = 0
@@ -117,7 +169,7 @@ class _Story:
             case RowPlanned() as planned:
                 # Accounted for anew, as a row that `--only` left out of the process before.
                 self.planned = planned
-                self.outcome = None
+                self.outcome = self.change_outcome = None
             case Sending():
                 self._answer(None)
                 self.sends += 1
@@ -136,17 +188,86 @@ class _Story:
             case ProvenAbsent():
                 self._answer(None)
             case Settled() as settled:
-                self._answer(settled.outcome)
-                self._meet(settled.outcome)
-                self._count(settled)
-                if isinstance(settled.outcome, _WITH_CONNECTION):
-                    self.made = settled.outcome.connection_id
-                self.warnings = settled.warnings
-                self.started_at_ms = self.started_at_ms or settled.started_at_ms
-                self.finished_at_ms = settled.finished_at_ms or line.at_ms
-                self.inherited = settled.inherited
+                self._settle(settled, line.at_ms)
+            case Tested() as tested:
+                self.tested = tested
+                self.tested_at_ms = tested.at_ms or line.at_ms
+            case (
+                Updating() | Deleting() | ChangeDoubted() | Updated() | Deleted() | Left()
+            ) as step:
+                self._tell_change(step, line.at_ms)
             case _:
                 pass
+
+    def _settle(self, settled: Settled, at_ms: int) -> None:
+        self._answer(settled.outcome)
+        self.change_outcome = None
+        self._meet(settled.outcome)
+        self._count(settled)
+        match settled.outcome:
+            case Created() | o.Updated() as made:
+                # A copy tells of before: since then our own hand may have changed it.
+                if not settled.inherited or made.connection_id != self.made:
+                    self._have(made.connection_id, made.etag)
+            case Existing(connection_id=stands) | o.Unchanged(connection_id=stands):
+                # Others may have changed what stood there: its etag is not as we left it.
+                self._have(stands, self.etag if stands == self.made else None)
+            case _:
+                pass
+        self.warnings = settled.warnings
+        self.started_at_ms = self.started_at_ms or settled.started_at_ms
+        self.finished_at_ms = settled.finished_at_ms or at_ms
+        self.inherited = settled.inherited
+        if settled.tested is not None:
+            self.tested, self.tested_at_ms = settled.tested, settled.tested.at_ms
+
+    def _tell_change(
+        self,
+        step: Updating | Deleting | ChangeDoubted | Updated | Deleted | Left,
+        at_ms: int,
+    ) -> None:
+        match step:
+            case Updating() | Deleting():
+                self.change, self.change_doubt, self.change_outcome = step, None, None
+                self.changes += 1
+                self.started_at_ms = self.started_at_ms or at_ms
+            case ChangeDoubted():
+                if self.change_doubt is None:
+                    self.doubts += 1
+                    self._count(step)
+                self.change_doubt = step
+                self._meet(step.outcome)
+                self.finished_at_ms = at_ms
+            case Updated(outcome=outcome):
+                self._have(outcome.connection_id, outcome.etag)
+                self._end_change(step, at_ms)
+                self.tested = None  # it was the key before that was tested
+            case Deleted(outcome=outcome):
+                self.gone = (*self.gone, outcome.connection_id)
+                # Another one may have been made since: then that is the row's, and stays.
+                if self._is_gone(self.made):
+                    self.made = self.etag = self.outcome = self.tested = None
+                self._end_change(step, at_ms)
+            case Left():  # pragma: no branch - the last of a closed set
+                self._end_change(step, at_ms)
+
+    def _end_change(self, step: Updated | Deleted | Left, at_ms: int) -> None:
+        self.change = self.change_doubt = None
+        self.change_outcome = step.outcome
+        self._count(step)
+        self._meet(step.outcome)
+        self.finished_at_ms = at_ms
+
+    def _have(self, connection_id: str, etag: str | None) -> None:
+        # A line that copies an outcome from before the delete brings nothing back.
+        if self._is_gone(connection_id):
+            return
+        if connection_id != self.made:
+            self.tested = None
+        self.made, self.etag = connection_id, etag
+
+    def _is_gone(self, connection_id: str | None) -> bool:
+        return connection_id is None or connection_id.lower() in map(str.lower, self.gone)
 
     def state(self) -> RowState:
         """What is known of the row now."""
@@ -161,7 +282,7 @@ class _Story:
         if isinstance(outcome, InDoubt | NotAttempted) and outcome.code == INTERNAL_FAULT:
             self.fault = outcome.detail
 
-    def _count(self, told: Doubted | Settled) -> None:
+    def _count(self, told: Doubted | Settled | ChangeDoubted | Updated | Deleted | Left) -> None:
         self.attempts += told.attempts
         self.throttled += told.throttled
 

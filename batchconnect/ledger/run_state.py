@@ -61,7 +61,7 @@ class RunState:
     def filled(self, state: RowState) -> RowState:
         """Give a row that never had its turn the reason."""
         planned = state.planned
-        if planned is None or state.is_open or state.outcome is not None:
+        if planned is None or state.is_open or state.outcome or state.change_outcome:
             return state
         stop = self._by_sandbox.get((planned.org, None)) or self._by_sandbox.get(
             (planned.org, planned.sandbox)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from batchconnect.model.fault import Fault
-from batchconnect.model.outcome import Outcome
+from batchconnect.model.outcome import Outcome, Works
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,25 @@ class RowInDoubt:
     org: str
     sandbox: str
     code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifying:
+    """The tests of connections begin."""
+
+    connections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowTested:
+    """It was asked whether a row's connection works; durable in the ledger."""
+
+    row: int
+    org: str
+    sandbox: str
+    works: Works
+    code: str = ""
+    """Why not, or why it could not be found out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +242,8 @@ Event = (
     | RowStarted
     | RowSettled
     | RowInDoubt
+    | Verifying
+    | RowTested
     | Settling
     | LanePaused
     | PaceChanged

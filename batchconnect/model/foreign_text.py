@@ -20,6 +20,7 @@ from typing import Final, final
 from batchconnect.model.echo import Spellings
 from batchconnect.model.secret import MASK, SHORTEST_REDACTED, Secret
 from batchconnect.model.shown_words import SHOWN_WORDS
+from batchconnect.model.source_reason import source_code
 
 LONGEST_SHOWN: Final = 200
 """Characters (contract, section 4, parse order)."""
@@ -38,9 +39,11 @@ _LONGEST_OPAQUE: Final = 100
 _GUID_PATTERN: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _GUID: Final = re.compile(_GUID_PATTERN)
 _CODE_PATTERN: Final = r"FLOW-\d{4}-\d{3}|AADSTS\d{4,7}"
+_HEADERS: Final = "x-(?:gw-ims-org-id|sandbox-name|api-key|request-id)"
+"""Of the contract, section 1; their single letters would hide them."""
 _CODE: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{_CODE_PATTERN})(?![A-Za-z0-9])", re.ASCII)
 _WHOLE: Final = re.compile(
-    rf"(?<![A-Za-z0-9-])(?:{_GUID_PATTERN}|{_CODE_PATTERN})(?![A-Za-z0-9-])", re.ASCII
+    rf"(?<![A-Za-z0-9-])(?:{_GUID_PATTERN}|{_CODE_PATTERN}|{_HEADERS})(?![A-Za-z0-9-])", re.ASCII
 )
 _NUMERIC_CODE: Final = re.compile(r"\d{4}(?:-\d{3})?|\d{6}", re.ASCII)
 _NAMED_CODES: Final = frozenset(
@@ -223,6 +226,10 @@ class ForeignText:
         parts = re.split("[_.-]", text)
         return text if all(len(part) > 1 and self._is_word(part) for part in parts) else ""
 
+    def reason(self, text: str) -> str:
+        """The source's reason that a text names anywhere, as `source_code` tells it; "" for none."""
+        return source_code(self._masked(text)) or ""
+
     def opaque(self, text: str) -> str:
         """An id or a host that means nothing by itself; "" where it may hold a part of a secret."""
         if _GUID.fullmatch(text):
@@ -273,7 +280,7 @@ class ForeignText:
             text = _with_value_held(text, value, hold)
 
         def of_pattern(found: re.Match[str]) -> str:
-            is_echo = _GUID.fullmatch(found[0]) is not None and self._is_echo(found[0])
+            is_echo = _CODE.fullmatch(found[0]) is None and self._is_echo(found[0])
             return HIDDEN if is_echo else hold(found[0])
 
         return held, _WHOLE.sub(of_pattern, text)
@@ -394,13 +401,14 @@ def _visible(text: str) -> str:
 
 
 def _with_hosts(values: Iterable[str]) -> Iterator[str]:
-    """The values; of an endpoint its host and the cluster's name as well."""
+    """The values; of an endpoint its host and the cluster's name, without and with its region, as well."""
     for value in values:
         yield value
         scheme, separator, host = value.partition("://")
         if separator and scheme == "https":
             yield host
             yield host.partition(".")[0]
+            yield host.partition(".kusto.")[0]
 
 
 def _with_value_held(text: str, value: str, hold: Callable[[str], str]) -> str:

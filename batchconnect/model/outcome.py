@@ -26,6 +26,29 @@ class Status(StrEnum):
     """Sent, and the answer is unknown."""
     NOT_ATTEMPTED = "not_attempted"
     """Stopped before its turn."""
+    UPDATED = "updated"
+    """Its connection has the sheet's key now."""
+    UNCHANGED = "unchanged"
+    """There was no need to send its key."""
+    DELETED = "deleted"
+    """Its connection is gone, by our hand."""
+    KEPT = "kept"
+    """Its connection was not deleted; it says why."""
+
+
+DONE = frozenset(
+    {Status.CREATED, Status.EXISTING, Status.UPDATED, Status.UNCHANGED, Status.DELETED}
+)
+"""What became of a row for which nothing is left to do."""
+
+
+class Works(StrEnum):
+    """Whether the source accepts a connection's credentials."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_TESTED = "not_tested"
+    """It could not be found out; that says nothing of the credentials."""
 
 
 class Severity(StrEnum):
@@ -76,6 +99,8 @@ class Created:
     """True: the answer was lost, and the connection was found by its marker."""
     http_status: int | None = None
     request_id: str | None = None
+    state: str | None = None
+    """As a listing showed it; None: nobody looked, or it shows none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +110,8 @@ class Existing:
     connection_id: str
     matched_by: MatchedBy
     etag: str | None = None
+    state: str | None = None
+    """None: the service shows none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +139,14 @@ class Conflict:
     """Something stands in the sandbox that is neither ours nor absent."""
 
     code: str
-    """`name_taken`, `target_differs`, `target_hidden`, `duplicated`, `deleted_since`."""
+    """`name_taken`, `target_differs`, `target_hidden`, `duplicated`, `deleted_since`, `changed_meanwhile`,
+    `params_of_others`, ..., or the state of a connection that is not `enabled`: `disabled`, `draft`,
+    `delete-finalizing`, ..."""
     detail: str
     connection_ids: tuple[str, ...] = ()
     """The connections in the way, all of them."""
+    state: str | None = None
+    """Of the connection in the way, where that is why it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +174,64 @@ class NotAttempted:
     """Why, for a person: for a stopped lane, the refusal that stopped it."""
 
 
-Outcome = Created | Existing | Failed | Rejected | Conflict | InDoubt | NotAttempted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updated:
+    """The connection has the row's key now."""
+
+    connection_id: str
+    etag: str | None = None
+    etag_before: str | None = None
+    reconciled: bool = False
+    """True: the answer was lost, and the change was found by asking."""
+    http_status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """The connection was left as it is, for there was no need to change it."""
+
+    code: str
+    """Why: `not_failing`, ..."""
+    detail: str
+    connection_id: str
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """The connection is gone, by our hand."""
+
+    connection_id: str
+    reconciled: bool = False
+    """True: the answer was lost, or it was gone already; it was found out by asking."""
+    http_status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The connection was not deleted."""
+
+    code: str
+    """Why: `in_use`, `changed_by_others`, `not_enabled`, `already_gone`, `not_answered`, ..."""
+    detail: str
+    connection_id: str | None = None
+
+
+Outcome = (
+    Created
+    | Existing
+    | Failed
+    | Rejected
+    | Conflict
+    | InDoubt
+    | NotAttempted
+    | Updated
+    | Unchanged
+    | Deleted
+    | Kept
+)
 
 
 _STATUS: dict[type[Outcome], Status] = {
@@ -154,6 +242,10 @@ _STATUS: dict[type[Outcome], Status] = {
     Conflict: Status.CONFLICT,
     InDoubt: Status.IN_DOUBT,
     NotAttempted: Status.NOT_ATTEMPTED,
+    Updated: Status.UPDATED,
+    Unchanged: Status.UNCHANGED,
+    Deleted: Status.DELETED,
+    Kept: Status.KEPT,
 }
 
 
@@ -164,4 +256,4 @@ def status_of(outcome: Outcome) -> Status:
 
 def has_connection(outcome: Outcome) -> bool:
     """Whether the row is done: its connection exists and its id is known."""
-    return isinstance(outcome, Created | Existing)
+    return isinstance(outcome, Created | Existing | Updated | Unchanged)

@@ -2,13 +2,14 @@
 What to do next, in one or two plain sentences, for every code that people meet.
 
 One table for the screen, the incidents and `failed.csv`, so that the same trouble gets the same
-advice everywhere. A code without an entry gets the advice of its kind, at last of its status.
+advice everywhere; Microsoft's reasons stand in a table of their own (`source_remedies`). A code without an entry gets the advice of its kind, at last of its status.
 """
 
 import re
 
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
+from batchconnect.model.source_remedies import source_remedy
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
 
@@ -48,6 +49,16 @@ _ELSE_WAIT = (
     "Where that cannot be, wait the settle window (--settle) before a run with a new ledger."
 )
 _PEOPLE = "A person decides: look at the named connections in Experience Platform."
+
+_NO_LOOK = (
+    "The service offers no look into this source. That says nothing of the key: `batchconnect verify`"
+    " tests it."
+)
+
+_GONE = (
+    "It was deleted in Experience Platform, or this credential does not see it any more. If it is gone,"
+    " `batchconnect run` with --recreate makes it again."
+)
 
 _SEND_US = (
     "Not the sheet's fault: please send us the version, the type, the place and the trace that the"
@@ -93,7 +104,16 @@ _TABLE: dict[str, tuple[str, str]] = {
     "1302-400": ("The authentication type is not supported", _OURS),
     "1304-400": ("A mandatory field is missing", _CELLS),
     "1308-400": ("Azure Data Explorer refused the credentials", _AZURE),
+    "1330-400": (
+        "The source has no such table any more",
+        "It went between two questions: give the same command again.",
+    ),
+    "1336-400": ("The source cannot be explored", _NO_LOOK),
+    "1337-400": ("An exploration without a table", _OURS),
     "1339-400": ("The organization id is malformed", f"Check org_id in the settings. {_AGAIN}"),
+    "1358-400": ("An exploration of an unknown kind", _OURS),
+    "1359-400": ("An exploration without a kind", _OURS),
+    "1372-400": ("The source cannot be explored", _NO_LOOK),
     "1405-400": ("The request was empty", _OURS),
     "1413-400": ("The connection spec is unknown", _OURS),
     "1415-400": ("The authentication spec is unknown", _OURS),
@@ -225,6 +245,62 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection exists more than once",
         f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes.",
     ),
+    "initializing": (
+        "The connection is not ready yet",
+        f"It stands there, and is never sent again. {_OPEN}",
+    ),
+    "disabled": (
+        "The connection is disabled",
+        f"Enable it in Experience Platform if it is meant to be used. {_AGAIN}",
+    ),
+    "draft": (
+        "The connection is a draft",
+        f"Publish it, or delete it, in Experience Platform: drafts do not work. {_AGAIN}",
+    ),
+    "finalizing": (
+        "The connection is being changed or deleted",
+        f"Wait until Experience Platform is done with it. {_AGAIN}",
+    ),
+    "odd_state": (
+        "The connection is in a state that is not documented",
+        f"Look at it in Experience Platform. {_AGAIN}",
+    ),
+    "not_found": (
+        "No such connection any more",
+        _GONE,
+    ),
+    "no_connection": (
+        "The row has no connection",
+        "Nothing is created here: `batchconnect run` creates it, with the key of the sheet.",
+    ),
+    "changed_meanwhile": (
+        "Somebody else changed the connection meanwhile",
+        "It was left as it is. Look at it in Experience Platform, then give the same command again.",
+    ),
+    "params_of_others": (
+        "The connection has parameters of others",
+        "The service would drop them with our change. Set the key in Experience Platform.",
+    ),
+    "no_etag": (
+        "The connection names no etag",
+        "Without one, the change of somebody else could be overwritten. Set the key in Experience Platform.",
+    ),
+    "not_readable": (
+        "The connection could not be read",
+        "No key was sent to it. Give the same command again later.",
+    ),
+    "not_failing": ("Its last test did not say no", "Leave --failing out to send its key as well."),
+    "no_result": (
+        "The answer to the test says neither yes nor no",
+        "Run `batchconnect verify` again; if it stays so, report it with the request's time.",
+    ),
+    "test_false": (
+        "The source refuses the connection",
+        (
+            "It gave no reason. Check the key, the principal's role on the database, and the cluster's firewall;"
+            " then `batchconnect rerun` sends the sheet's key."
+        ),
+    ),
     "deleted_since": (
         "The connection was deleted since",
         "Run with --recreate to make it again, or take the row out of the sheet.",
@@ -269,6 +345,69 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The service answered with another connection's id",
         "Which connection is the row's, if any, is not known yet. `batchconnect reconcile` looks for it.",
     ),
+    # Undo
+    "undo_open": (
+        "An undo of its connection is not finished",
+        (
+            "Give `batchconnect undo RUN --yes N` once more, with the run that the message names; `batchconnect undo"
+            " RUN` shows the number. Then run the sheet again."
+        ),
+    ),
+    "in_use": (
+        "A dataflow uses it",
+        (
+            "Delete the dataflow first, in Experience Platform, if it is not wanted either; then give `batchconnect"
+            " undo RUN` again."
+        ),
+    ),
+    "changed_by_others": (
+        "Changed since, or not provably as we left it",
+        (
+            "Somebody may rely on the change: look at the connection in Experience Platform, and delete it there if"
+            " nobody does."
+        ),
+    ),
+    "not_enabled": (
+        "Not in a state in which it is deleted",
+        "Look at the connection in Experience Platform: a person, or the service, gave it that state.",
+    ),
+    "already_gone": (
+        "Gone already",
+        (
+            "Somebody else deleted it, or this credential may not see it any more. `batchconnect run --recreate` makes"
+            " it again."
+        ),
+    ),
+    "not_answered": (
+        "Nobody said whether it may go",
+        (
+            "Without an answer nothing is deleted: give `batchconnect undo RUN` again later. A refusal of"
+            " /sourceConnections is a permission that the credential lacks."
+        ),
+    ),
+    "not_deleted": (
+        "The service did not delete it",
+        "Give `batchconnect undo RUN` again later, or delete it in Experience Platform.",
+    ),
+    "create_in_doubt": (
+        "Whether it was created is not known",
+        "Run `batchconnect reconcile` first, then give the same command again.",
+    ),
+    "update_in_doubt": (
+        "Whether a key arrived is not known",
+        (
+            "Send the key once more, so that it is known how the connection stands; then `batchconnect undo RUN`"
+            " again."
+        ),
+    ),
+    "delete_unfinished": (
+        "The connection is going",
+        "The service has not finished the delete yet: give `batchconnect undo RUN` again later.",
+    ),
+    "shared_id": (
+        "Two rows were answered with one id",
+        "A connection is one row's: which of them has it is not known yet. `batchconnect reconcile` looks for both.",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",
@@ -287,6 +426,10 @@ _BY_STATUS: dict[Status, str] = {
     Status.CONFLICT: _PEOPLE,
     Status.IN_DOUBT: _DOUBT,
     Status.NOT_ATTEMPTED: _LATER,
+    Status.UPDATED: "Nothing to do.",
+    Status.UNCHANGED: "Nothing to do.",
+    Status.DELETED: "Nothing to do.",
+    Status.KEPT: _PEOPLE,
 }
 
 
@@ -306,7 +449,7 @@ def hint_for(code: str, status: Status) -> str:
         code: The outcome's code, as `FLOW-1308-400`, `403025`, `http-502`, `name_taken`; may be `""`.
         status: What the row became; it decides where the code is not in the table.
     """
-    if status in {Status.CREATED, Status.EXISTING}:
+    if status in DONE:
         return _BY_STATUS[status]
     entry = _entry(code)
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
@@ -314,17 +457,45 @@ def hint_for(code: str, status: Status) -> str:
     return entry[1] if entry else _BY_STATUS[status]
 
 
+def undo_hint_for(code: str, status: Status, *, run_id: str) -> str:
+    """
+    As `hint_for`, of an undo: nothing is created by it, and the undo itself goes on.
+
+    Args:
+        code: The outcome's code.
+        status: What became of the row.
+        run_id: The run that is undone.
+    """
+    hint = hint_for(code, status)
+    if hint == _CELLS:
+        hint = f"The service refused the delete: its message says why. {_AGAIN}"
+    for of_create, of_undo in _OF_UNDO.items():
+        hint = hint.replace(of_create, of_undo)
+    return hint.replace("undo RUN", f"undo {run_id}")
+
+
+_OF_UNDO: dict[str, str] = {
+    _AGAIN: "Give `batchconnect undo RUN` again when it is fixed: it shows what is left.",
+    _LATER: "Give `batchconnect undo RUN` again later: it shows what is left.",
+    _OPEN: "Give `batchconnect undo RUN` again: it looks.",
+    "so the connection may exist": "so the connection may be gone",
+}
+"""What is said of a create, and what of a delete."""
+
+
 def _entry(code: str) -> tuple[str, str] | None:
     flow = _FLOW.fullmatch(code)
     if flow is not None:
         return _TABLE.get(flow[1])
+    if code.endswith("-finalizing"):
+        return _TABLE["finalizing"]
     if code.startswith("ims-"):
         return _TABLE["invalid_client"]
     if code.startswith("body_"):
         return ("The answer could not be read whole", _DOUBT)
     if code.startswith("403") and len(code) == len("403000") and code not in _TABLE:
         return _TABLE["http-403"]
-    return _TABLE.get(code)
+    return _TABLE.get(code) or source_remedy(code)
 
 
 def _is_server_fault(code: str) -> bool:

@@ -27,18 +27,43 @@ RESULT_COLUMNS: tuple[str, ...] = (
     "started_at",
     "finished_at",
     "duration_ms",
+    "connection_state",
+    "works",
+    "works_error",
+    "tested_at",
+    "etag_before",
 )
 """Of `results.csv`, in their order."""
 
 FAILED_COLUMNS = ("status", "error", "column", "hint")
 """What `failed.csv` has behind the user's own columns."""
 
-WORKBOOK_COLUMNS = ("status", "connection_id", "error", "hint")
-"""What a workbook of ours adds behind the user's own columns; a reader knows it by these."""
+WORKBOOK_COLUMNS = ("status", "works", "connection_id", "error", "hint")
+"""What a workbook of ours adds behind the user's own columns."""
+
+WORKBOOK_SIGN = frozenset({"status", "connection_id", "error", "hint"})
+"""What a reader knows a workbook of ours by, those of earlier versions too; no CSV of ours has all of them."""
+
+EXPORT_COLUMNS = (
+    "state",
+    "created_at",
+    "updated_at",
+    "connection_id",
+    "marker",
+    "from_org",
+    "from_sandbox",
+)
+"""What `export` has behind the template's columns: a sheet carries them into its reports."""
+
+USED_BY = "used_by"
+"""What it has besides where it was counted who uses each connection."""
+
+FORMULA_QUOTES = "formula_quotes"
+"""The last column of an export in CSV: a reader knows by it that formulas are quoted there, as in our reports."""
 
 REPORT_COLUMNS = frozenset(
     name
-    for name in (*RESULT_COLUMNS, *FAILED_COLUMNS, *WORKBOOK_COLUMNS)
+    for name in (*RESULT_COLUMNS, *FAILED_COLUMNS, *WORKBOOK_COLUMNS, FORMULA_QUOTES)
     if name not in set(Column)
 )
 """What our reports add to a sheet."""

@@ -246,6 +246,13 @@ class RunOptions(Generic[Unset, Text]):
         help="Do not compare what was created with the service at the end.",
         panel=SAFETY,
     )
+    verify: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="Then ask each connection's source whether it works.",
+        panel=SAFETY,
+        in_file=True,
+    )
     note: str | Unset = option(
         shape.NOTE,
         default="",

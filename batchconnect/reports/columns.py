@@ -79,6 +79,11 @@ def values_of(result: Result) -> tuple[Fact, ...]:
         iso(result.started_at_ms),
         iso(result.finished_at_ms),
         result.duration_ms,
+        result.connection_state,
+        result.works and str(result.works),
+        result.works_error,
+        iso(result.tested_at_ms),
+        result.etag_before,
     )
 
 

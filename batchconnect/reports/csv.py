@@ -13,15 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from batchconnect.model.column import SHOWN_COLUMNS, Column
-from batchconnect.model.outcome import Status
 from batchconnect.model.report_columns import FAILED_COLUMNS, RESULT_COLUMNS
 from batchconnect.reports.columns import Fact, cells_of, columns_of, sheet_cells_of, values_of
 from batchconnect.reports.fan_out import batches
-from batchconnect.reports.result import Result
+from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
 from batchconnect.reports.summary import Summary
 
-_BOM = codecs.BOM_UTF8
-_DONE = frozenset({Status.CREATED, Status.EXISTING})
+BOM = codecs.BOM_UTF8
+"""What a file of text begins with, so that Excel reads it as UTF-8."""
 
 # A cell that begins like one of ours gets one more `'`: taking one off gives each cell back.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -37,9 +36,9 @@ def render(summary: Summary) -> Iterator[bytes]:
     """`results.csv`: one record per input row, in input order; each chunk holds whole records."""
     header = [*RESULT_COLUMNS, *columns_of(summary.carried, RESULT_COLUMNS)]
     width = len(summary.carried)
-    yield _BOM + _lines([header])
+    yield BOM + lines([header])
     for batch in batches(summary.rows()):
-        yield _lines([_record(result, width) for result in batch])
+        yield lines([_record(result, width) for result in batch])
 
 
 def render_failed(summary: Summary) -> Iterator[bytes]:
@@ -48,13 +47,13 @@ def render_failed(summary: Summary) -> Iterator[bytes]:
     carried = columns_of(summary.carried, (*Column, *FAILED_COLUMNS))
     header = [column if isinstance(column, str) else carried[column] for column in columns]
     width = len(carried)
-    yield _BOM + _lines([[*header, *FAILED_COLUMNS]])
+    yield BOM + lines([[*header, *FAILED_COLUMNS]])
     for batch in batches(summary.rows()):
-        yield _lines(
+        yield lines(
             [
                 _failed(result, columns, cells_of(result, width))
                 for result in batch
-                if result.status not in _DONE
+                if is_unfinished(result)
             ]
         )
 
@@ -97,11 +96,11 @@ def _sheet_order(summary: Summary) -> Sequence[Column | int]:
 def _failed(result: Result, columns: Sequence[Column | int], carried: Sequence[str]) -> list[str]:
     known = sheet_cells_of(result)
     cells = [known[one] if isinstance(one, Column) else carried[one] for one in columns]
-    error = result.error or result.error_code or ""
-    return [*cells, result.status, error, result.error_column or "", result.hint]
+    return [*cells, result.status, what_is_wrong(result), result.error_column or "", result.hint]
 
 
-def _lines(records: Iterable[Sequence[Fact]]) -> bytes:
+def lines(records: Iterable[Sequence[Fact]]) -> bytes:
+    """Records as CSV, with formulas quoted and CR LF behind each."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     for record in records:

@@ -9,11 +9,13 @@ our own is known by its type and place, and counts each row that it met, whateve
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from batchconnect.ledger.entry import Tested
 from batchconnect.model.event import BANNED_UNTIL, FaultMet, LaneStopped, Swept
 from batchconnect.model.fault import INTERNAL_FAULT, Fault
 from batchconnect.model.outcome import (
     Conflict,
     Created,
+    Deleted,
     Existing,
     Failed,
     InDoubt,
@@ -21,8 +23,12 @@ from batchconnect.model.outcome import (
     Outcome,
     Rejected,
     Status,
+    Unchanged,
+    Updated,
+    Works,
     status_of,
 )
+from batchconnect.model.remedies import title_for
 from batchconnect.reports.result import WAITING, Advice, errors_of
 
 Title = Callable[[str], str]
@@ -37,7 +43,7 @@ _CONSEQUENCES = frozenset(
 )
 """Codes of rows that something else kept from their turn: told last, however many rows they are."""
 
-_DONE = (Created, Existing)
+_DONE = (Created, Existing, Updated, Unchanged, Deleted)
 _DUPLICATED = "duplicated"
 _MISSING = "missing"
 
@@ -60,6 +66,8 @@ class Incident:
     status: Status
     """What its rows became; `not_attempted` for what stopped a lane. Of an error of our own `in_doubt`
     where one of its rows is, and nothing else is said by it."""
+    works: Works | None = None
+    """Of tests of connections: what they said; its rows have their connection. None: it is of no test."""
     fault: Fault | None = None
     """Only of an error of our own: what it was and where."""
     version: str = ""
@@ -83,6 +91,7 @@ class _Cause:
     hint: str = ""
     fault: str = ""
     """The label of an error of our own."""
+    works: Works | None = None
 
 
 @dataclass(slots=True)
@@ -149,19 +158,31 @@ class Incidents:
         stop: LaneStopped | None = None,
         marker: str | None = None,
         fault: str = "",
+        tested: Tested | None = None,
     ) -> None:
         """Count a row, in the sheet's order, to each of its causes."""
-        if isinstance(outcome, _DONE) and marker not in self._found and not (fault or self._faults):
+        is_fine = tested is None or tested.works is Works.YES
+        is_known = marker in self._found or bool(fault or self._faults)
+        if isinstance(outcome, _DONE) and is_fine and not is_known:
             return
         causes = (
             *_causes(outcome, org, sandbox, stop),
+            *_of_test(tested),
             *self._swept(outcome, marker),
             *self._of_ours(row, outcome, stop, fault),
         )
         for cause in causes:
             # What became of a row that a fault of ours met tells nothing of the fault.
             status = None if cause.fault else cause.status
-            key = (status, cause.code, cause.org, cause.sandbox, cause.column, cause.fault)
+            key = (
+                status,
+                cause.works,
+                cause.code,
+                cause.org,
+                cause.sandbox,
+                cause.column,
+                cause.fault,
+            )
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
             met.rows += 1
             if cause.fault and cause.status is Status.IN_DOUBT:
@@ -192,6 +213,7 @@ class Incidents:
             rows=met.rows,
             first_row=met.first_row,
             hint=cause.hint or self._hint(cause.code, cause.status),
+            works=cause.works,
             status=cause.status,
             fault=fault,
             version=version,
@@ -225,6 +247,19 @@ class Incidents:
             yield _of_fault(label, Status.IN_DOUBT if is_open else Status.NOT_ATTEMPTED)
 
 
+def _of_test(tested: Tested | None) -> Iterator[_Cause]:
+    """Why a connection does not work, or could not be tested; the row has its connection all the same."""
+    match tested:
+        case Tested(works=Works.NO, code=code):
+            yield _Cause(Status.FAILED, code, works=Works.NO)
+        case Tested(works=Works.NOT_TESTED, code=code):
+            hint = "Nothing is known of its credentials. Run `batchconnect verify` again."
+            title = f"Not tested: {title_for(code)}"
+            yield _Cause(Status.IN_DOUBT, code, title=title, hint=hint, works=tested.works)
+        case _:
+            return
+
+
 def _of_fault(label: str, status: Status) -> _Cause:
     return _Cause(status, INTERNAL_FAULT, fault=label)
 
@@ -246,7 +281,7 @@ def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) 
         return
     status = status_of(outcome)
     match outcome:
-        case Created() | Existing():
+        case Created() | Existing() | Updated() | Unchanged() | Deleted():
             return
         case Rejected(problems=problems):
             # One cell with the same trouble twice is one row.

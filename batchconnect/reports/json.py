@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from batchconnect.model.outcome import Works
 from batchconnect.model.report_columns import RESULT_COLUMNS
 from batchconnect.reports.columns import cells_of, columns_of, iso, values_of
 from batchconnect.reports.fan_out import batches
@@ -57,6 +58,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "schema": SUMMARY_SCHEMA,
         "tool_version": opened.tool_version,
         "run_id": opened.run_id,
+        "command": opened.command,
         "parent_run_id": opened.parent_run_id,
         "simulated": opened.simulated,
         "sheet": ", ".join(opened.sheets),
@@ -71,6 +73,8 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "duration_s": summary.duration_s,
         "rows": summary.total,
         "counts": {status.value: count for status, count in summary.counts.items()},
+        "works": {works.value: summary.works.get(works, 0) for works in Works},
+        "works_changed": {"no_more": summary.stopped_working, "again": summary.works_again},
         "exit_code": None if summary.exit_code is None else int(summary.exit_code),
         "requests": {
             "sent": summary.requests.sent,
@@ -130,6 +134,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "rows": incident.rows,
         "first_row": incident.first_row,
         "hint": incident.hint,
+        "works": incident.works and incident.works.value,
         "fault": fault
         and {
             "version": incident.version,

@@ -13,11 +13,14 @@ from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.event import LaneStopped
 from batchconnect.model.outcome import (
+    DONE,
     Conflict,
     Created,
+    Deleted,
     Existing,
     Failed,
     InDoubt,
+    Kept,
     MatchedBy,
     NotAttempted,
     Outcome,
@@ -25,8 +28,12 @@ from batchconnect.model.outcome import (
     Rejected,
     Severity,
     Status,
+    Unchanged,
+    Updated,
+    Works,
     status_of,
 )
+from batchconnect.model.remedies import title_for
 from batchconnect.model.target import Target
 
 Advice = Callable[[str, Status], str]
@@ -34,6 +41,12 @@ Advice = Callable[[str, Status], str]
 
 KEY_UNSEEN = "The key was not compared, not sent."
 """The service never shows a key, so an existing connection may hold an older one."""
+
+_OF_CONNECTION = (Created, Existing, Updated, Unchanged, Deleted, Kept)
+"""Outcomes that name a connection of the row's."""
+_ANSWERED = (Created, Updated, Deleted)
+_WITH_ETAG = (Created, Existing, Updated, Unchanged)
+_WITH_STATE = (Created, Existing, Conflict)
 
 _PENDING = NotAttempted(code="pending", detail="The run goes on; the row waits for its turn.")
 _IN_FLIGHT = InDoubt(code="in_flight", detail="The run goes on; the answer is awaited.")
@@ -85,15 +98,25 @@ class Result:
     """The user's own text, without our marker."""
     hint: str
     """What to do about it; "" for a row that has its connection."""
+    connection_state: str | None = None
+    """As the service showed it; None: it shows none, or nobody looked."""
+    works: Works | None = None
+    """None: nobody asked whether it does."""
+    works_error: str | None = None
+    """Why it does not, or could not be tested: a code."""
+    tested_at_ms: int | None = None
+    etag_before: str | None = None
+    """Where its key was sent: what the connection's etag was until then."""
     problems: tuple[Problem, ...] = ()
     """Everything that was found about its cells, for a format that shows them at their place."""
 
 
 def shown_of(state: RowState, *, live: bool) -> Outcome:
     """The outcome that a report shows; of a live run, what is under way is not called interrupted."""
-    if live and state.is_sent:
+    is_changing = state.change is not None and state.change_doubt is None
+    if live and (state.is_sent or is_changing):
         return _IN_FLIGHT
-    if live and state.outcome is None and state.doubt is None:
+    if live and not (state.outcome or state.change_outcome or state.is_open):
         return _PENDING
     return state.shown
 
@@ -112,15 +135,14 @@ def result_of(
     """
     planned = state.planned or RowPlanned(name="")
     trouble = trouble_of(outcome)
-    created = outcome if isinstance(outcome, Created) else None
-    existing = outcome if isinstance(outcome, Existing) else None
-    connection = created or existing
-    answered = created or trouble
+    connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
+    answered = outcome if isinstance(outcome, _ANSWERED) else trouble
+    tested = state.tested
     return Result(
         row=state.number,
         status=status_of(outcome),
         name=planned.name,
-        connection_id=connection.connection_id if connection else None,
+        connection_id=connection.connection_id if connection else _in_change(state),
         org=planned.org,
         sandbox=planned.sandbox,
         target=planned.target,
@@ -130,23 +152,34 @@ def result_of(
         http_status=answered.http_status if answered else None,
         request_id=answered.request_id if answered else None,
         attempts=attempts_of(state),
-        reconciled=created.reconciled if created else False,
-        matched_by=existing.matched_by if existing else None,
-        etag=connection.etag if connection else None,
+        reconciled=isinstance(outcome, _ANSWERED) and outcome.reconciled,
+        matched_by=outcome.matched_by if isinstance(outcome, Existing) else None,
+        etag=outcome.etag if isinstance(outcome, _WITH_ETAG) else None,
         started_at_ms=state.started_at_ms,
         finished_at_ms=state.finished_at_ms,
         duration_ms=_duration_ms(state),
         warnings=_warnings(state, planned, outcome),
         carried=planned.carried,
         description=_own_text(planned.description, state.marker),
-        hint=hint_of(outcome, stop, hint),
+        hint=hint_of(outcome, stop, hint)
+        or (hint(tested.code, Status.FAILED) if tested and tested.works is Works.NO else ""),
+        connection_state=outcome.state if isinstance(outcome, _WITH_STATE) else None,
+        works=tested.works if tested else None,
+        works_error=(tested.code or None) if tested else None,
+        tested_at_ms=state.tested_at_ms if tested else None,
+        etag_before=outcome.etag_before if isinstance(outcome, Updated) else None,
         problems=(*planned.findings, *(outcome.problems if isinstance(outcome, Rejected) else ())),
     )
 
 
 def attempts_of(state: RowState) -> int:
     """Tries over all sends; an intent without an answer counts as one, since it may have left."""
-    return state.attempts + state.is_sent
+    return state.attempts + state.is_unanswered
+
+
+def _in_change(state: RowState) -> str | None:
+    """The connection whose change is in doubt: it stands there, or did, whatever becomes of the change."""
+    return state.change.connection_id if state.change else None
 
 
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:
@@ -157,7 +190,7 @@ def errors_of(problems: Iterable[Problem]) -> list[Problem]:
 def trouble_of(outcome: Outcome) -> Trouble | None:
     """Why a row has no connection; None: it has one."""
     match outcome:
-        case Created() | Existing():
+        case Created() | Existing() | Updated() | Deleted():
             return None
         case Failed() | InDoubt():
             return Trouble(
@@ -171,7 +204,11 @@ def trouble_of(outcome: Outcome) -> Trouble | None:
             return Trouble(
                 code=code, text=f"{detail} ({', '.join(unnamed)})" if unnamed else detail
             )
-        case NotAttempted(code=code, detail=detail):
+        case (
+            NotAttempted(code=code, detail=detail)
+            | Unchanged(code=code, detail=detail)
+            | Kept(code=code, detail=detail)
+        ):
             return Trouble(code=code, text=detail)
         case Rejected(problems=problems):
             errors = errors_of(problems) or list(problems)
@@ -187,16 +224,34 @@ def trouble_of(outcome: Outcome) -> Trouble | None:
 def hint_of(outcome: Outcome, stop: LaneStopped | None, hint: Advice) -> str:
     """What to do about a row; of a rejected one, each problem's own remedy."""
     match outcome:
-        case Created() | Existing():
+        case Created() | Existing() | Updated() | Unchanged() | Deleted():
             return ""
         case Rejected(problems=problems):
             return " ".join(dict.fromkeys(problem.remedy for problem in errors_of(problems)))
         case Failed() | NotAttempted() if stop is not None:
             return hint(stop.code, Status.NOT_ATTEMPTED)
-        case Failed() | Conflict() | InDoubt() | NotAttempted():
+        case Failed() | Conflict() | InDoubt() | NotAttempted() | Kept():
             return hint(outcome.code, status_of(outcome))
         case _:
             assert_never(outcome)
+
+
+def is_unfinished(result: Result) -> bool:
+    """Whether a person has to look at the row: it has no connection, or one that does not work."""
+    return result.status not in DONE or result.works is Works.NO
+
+
+def what_is_wrong(result: Result) -> str:
+    """Why a person has to look at the row, in a few words: that it is not done, or that it does not work."""
+    if result.works is Works.NO and result.status in DONE:
+        return f"does not work: {reason_of(result)}"
+    return result.error or result.error_code or ""
+
+
+def reason_of(result: Result) -> str:
+    """Why its connection does not work, with the source's code."""
+    code = result.works_error or ""
+    return f"{title_for(code)} ({code})"
 
 
 def placed(problem: Problem) -> str:

@@ -11,11 +11,12 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchconnect.model.errors import ExitCode
+from batchconnect.ledger.entry import UNDO, VERIFY
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import Status, Works
 from batchconnect.reports.incident import Incident, what_to_send
+from batchconnect.reports.next_step import next_step
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW
 
@@ -28,6 +29,10 @@ _MEANING = {
     Status.CONFLICT: "something else stands in the way",
     Status.IN_DOUBT: "sent, and the answer is unknown",
     Status.NOT_ATTEMPTED: "stopped before their turn",
+    Status.UPDATED: "the connection has the sheet's key now",
+    Status.UNCHANGED: "there was no need to send the key",
+    Status.DELETED: "",
+    Status.KEPT: "not deleted",
 }
 
 
@@ -48,7 +53,7 @@ def closing_lines(
         width: Columns of the terminal; lines are wrapped, a long path or command is not.
     """
     incidents = summary.incidents[:_MOST_INCIDENTS]
-    lines = [_headline(summary), *_counts(summary)]
+    lines = [_headline(summary), *_counts(summary), *_works(summary)]
     if not summary.total:
         lines.append("  no rows yet: there was nothing to do below the header")
     for incident in incidents:
@@ -77,24 +82,22 @@ def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) ->
         options: What the next command needs to find the same run, as `--simulate`, `--reports DIR`.
 
     Returns:
-        None where every row has its connection, or where the run is still at work.
+        None where nothing is left to do, or where the run is still at work.
     """
-    counts, run = summary.counts, summary.opened.run_id
-    done = counts[Status.CREATED] + counts[Status.EXISTING]
-    if summary.live or (summary.closed and summary.exit_code == ExitCode.OK):
+    step = next_step(summary)
+    if step is None:
         return None
-    # Three cases for the same command: cut off, it goes on under the same run id; refused, nothing was
-    # sent, so it starts anew; stopped by --max-rows, it takes the next rows.
-    if not summary.closed or summary.exit_code in {ExitCode.SHEET, ExitCode.AS_ASKED}:
-        return same
-    verb = "reconcile" if counts[Status.IN_DOUBT] or done == summary.total else "rerun"
-    return shlex.join(["batchconnect", verb, run, *options])
+    return shlex.join([*step.command, *options]) if step.command else same
 
 
 def _headline(summary: Summary) -> str:
-    mode = " (simulated)" if summary.opened.simulated else ""
+    opened = summary.opened
+    parent = opened.parent_run_id if opened.command in {VERIFY, UNDO} else None
+    whose = f" of run {escape_control(parent)}" if parent else ""
+    mode = " (simulated)" if opened.simulated else ""
     state = " so far" if summary.live else "" if summary.closed else ", not finished"
-    return f"run {escape_control(summary.opened.run_id)}{mode}: {_rows(summary.total)} in {_time(summary.duration_s)}{state}"
+    what = f"{escape_control(opened.command)} {escape_control(opened.run_id)}{whose}{mode}"
+    return f"{what}: {_rows(summary.total)} in {_time(summary.duration_s)}{state}"
 
 
 def _counts(summary: Summary) -> list[str]:
@@ -103,6 +106,23 @@ def _counts(summary: Summary) -> list[str]:
         f"  {count:>{figures}} {status.value:<13} {_MEANING[status]}".rstrip()
         for status, count in summary.counts.items()
         if count
+    ]
+
+
+def _works(summary: Summary) -> list[str]:
+    told = [
+        f"{count} {word.value.replace('_', ' ')}"
+        for word in Works
+        if (count := summary.works.get(word))
+    ]
+    changed = {
+        "no more": summary.stopped_working,
+        "again": summary.works_again,
+    }
+    since = [f"{count} {word}" for word, count in changed.items() if count]
+    return [
+        *([f"  works: {', '.join(told)}"] if told else []),
+        *([f"  works, unlike at the last test: {', '.join(since)}"] if since else []),
     ]
 
 

@@ -5,13 +5,13 @@ All it needs is passed in. It sees lanes and rows, never a ring; the life of one
 the work of one lane `lane/work`'s.
 """
 
-from collections.abc import Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from contextlib import suppress
 from math import inf
 
 import anyio
 
-from batchconnect.lane.lane import SOMEBODY_ELSE
+from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.orphan import MissingRow, Orphan, sent_elsewhere
 from batchconnect.lane.work import LaneWork
 from batchconnect.ledger.entry import (
@@ -58,8 +58,10 @@ from batchconnect.run.job import Job
 from batchconnect.run.known_rows import KnownRun, known_of
 from batchconnect.run.lane_lines import LaneLines
 from batchconnect.run.same_run import Identity, command_of
+from batchconnect.run.shared_rows import shared_rows
 from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
+from batchconnect.run.verification import Verification, again_after_s, to_test
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -77,6 +79,7 @@ class Batch:
         )
         self._tell = self._record.tell
         self._works: list[LaneWork] = []
+        self._deleted: AbstractSet[str] = frozenset()
         self._failures = 0
         self._created = 0
         self._failures_allowed = inf
@@ -101,6 +104,7 @@ class Batch:
         job = self._job
         writer = job.writer(self._open())
         known = known_of(job.ledger, self._number if job.resumed is not None else None)
+        self._deleted = known.deleted
         self._begun = known.begun
         identity = Identity(job.opened)
         found = self._found = await take_in(
@@ -149,10 +153,14 @@ class Batch:
                 left_out=tuple(found.left_out),
             )
         )
-        await self._work(writer)
+        await self._work(self._works, writer)
+        await self._settle_shared(known, writer)
+        await self._count(writer)
         self._raise_if_all_broke()
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(writer, found.orgs)
+        if not job.stop.reason:
+            await self._test(writer)
         return await self._close(writer, job.stop.reason)
 
     def abandon(self) -> RunState:
@@ -229,28 +237,43 @@ class Batch:
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
-                elsewhere = sent_elsewhere(row.number, row.planned, self._job.lane_of(row.org).org)
+                elsewhere = sent_elsewhere(row.number, row.planned, self._lane_of(row.org).org)
                 if elsewhere is not None:
                     raise elsewhere
                 orphans.setdefault(row.org, []).append(row.orphan)
         return [
-            LaneWork(
-                lane=self._job.lane_of(org),
-                offsets=offsets.get(org, {}),
-                orphans=tuple(orphans.get(org, ())),
-                load=self._load,
-                ready=self._job.ready,
-                ledger=writer,
-                known=known.plan,
-                clock=self._job.clock,
-                rules=self._job.rules,
-                policy=self._job.policy,
-                may_begin=self._may_begin,
-                on_event=self._hear,
-                holding=self._job.holding,
-            )
+            self._lane_work(org, offsets.get(org, {}), orphans.get(org, ()), known, writer)
             for org in dict.fromkeys([*offsets, *orphans])
         ]
+
+    def _lane_work(
+        self,
+        org: str,
+        offsets: Mapping[str, Sequence[int]],
+        orphans: Sequence[Orphan],
+        known: KnownRun,
+        writer: RunWriter,
+    ) -> LaneWork:
+        return LaneWork(
+            lane=self._lane_of(org),
+            offsets=offsets,
+            orphans=tuple(orphans),
+            load=self._load,
+            ready=self._job.ready,
+            ledger=writer,
+            known=known.plan,
+            clock=self._job.clock,
+            rules=self._job.rules,
+            policy=self._job.policy,
+            may_begin=self._may_begin,
+            on_event=self._hear,
+            holding=self._job.holding,
+        )
+
+    def _lane_of(self, org: str) -> Lane:
+        lane = self._job.lane_of(org)
+        lane.deleted = self._deleted
+        return lane
 
     def _without(self, doubles: set[int], offsets: Sequence[int]) -> Sequence[int]:
         """Doubles are known when the sheet was read to its end, so their offsets are taken out here."""
@@ -275,16 +298,31 @@ class Batch:
             )
         return judged
 
-    async def _work(self, writer: RunWriter) -> None:
+    async def _settle_shared(self, known: KnownRun, writer: RunWriter) -> None:
+        """
+        Look for the rows that were created, and whose id another row was answered with since.
+
+        Rows of earlier runs stay in doubt: the next command that accounts for them looks.
+        """
+        orphans = shared_rows(self._job.ledger, self._number, writer.put_in_doubt)
+        if self._job.stop.reason:
+            return
+        works = [self._lane_work(org, {}, of_org, known, writer) for org, of_org in orphans.items()]
+        self._works += works
+        await self._work(works, writer)
+
+    async def _work(self, works: Sequence[LaneWork], writer: RunWriter) -> None:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._lane_lines.write_now_and_then, writer)
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as lanes:
-                for work in self._works:
+                for work in works:
                     lanes.start_soon(work.run)
             beside.cancel_scope.cancel()
-        for work in self._works:
-            self._lane_lines.keep(work.lane.counted())
+
+    async def _count(self, writer: RunWriter) -> None:
+        for lane in dict.fromkeys(work.lane for work in self._works):
+            self._lane_lines.keep(lane.counted())
         await self._lane_lines.try_to_write(writer)
 
     async def _end_when_asked(self) -> None:
@@ -341,7 +379,7 @@ class Batch:
     async def _sweep(self, writer: RunWriter, orgs: AbstractSet[str]) -> None:
         # Of all rows, also of lanes where nothing was left to do: a crash may have come late.
         orgs = {*orgs, *(work.lane.org.key for work in self._works)}
-        lanes = {org: self._job.lane_of(org) for org in sorted(orgs)}
+        lanes = {org: self._lane_of(org) for org in sorted(orgs)}
         wanted = expected(fold_rows(self._job.ledger.row_lines(self._number)))
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         found = await sweep_until(
@@ -354,6 +392,19 @@ class Batch:
         )
         if found is not None:
             await write_findings(found, wanted, writer, on_event=self._tell)
+
+    async def _test(self, writer: RunWriter) -> None:
+        """Ask whether the run's connections work, as far as it is asked for."""
+        tests, ledger = self._job.tests, self._job.ledger
+        rows = to_test(fold_rows(ledger.row_lines(self._number)), tests)
+        if rows:
+            verification = Verification(
+                self._job.lane_of,
+                writer=writer,
+                again_after_s=again_after_s(self._job.policy.settle_s),
+                on_event=self._tell,
+            )
+            await verification.run(rows, ledger=ledger, stop=self._job.stop)
 
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         if not reason and self._is_over_budget:

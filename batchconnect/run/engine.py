@@ -6,15 +6,17 @@ rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 """
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
 
-from batchconnect.lane.planner import Rules
+from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import ONBOARD, VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
@@ -26,7 +28,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
 from batchconnect.run.header import run_header
-from batchconnect.run.history import run_in_doubt, summary_of
+from batchconnect.run.history import find_run, run_in_doubt, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.job import Bounds, Job
 from batchconnect.run.opened_ledger import opened_ledger
@@ -36,6 +38,8 @@ from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
+from batchconnect.run.task import Task, onboarding
+from batchconnect.run.verify_run import VerifyRun
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
@@ -62,11 +66,11 @@ async def onboard_sheet(
     environ: Mapping[str, str],
     listener: Listener,
     report: Callable[[Summary], None],
-    parent: str | None = None,
+    task: Task | None = None,
     in_memory: bool = False,
 ) -> Summary:
     """
-    Make it so: run a sheet, or rerun what a parent run left unfinished.
+    Make it so: run a sheet, rerun what a parent run left unfinished, send keys, or test.
 
     Args:
         sheet: An open sheet.
@@ -75,7 +79,7 @@ async def onboard_sheet(
         environ: The variables that references in the sheet may name.
         listener: Who hears of it.
         report: Called with the run's summary while its rows can still be read.
-        parent: The run whose unfinished rows are taken up; None: all rows of the sheet.
+        task: What is done to the rows; None: as `run` does.
         in_memory: Keep no ledger; a crash then forgets what was sent.
 
     Returns:
@@ -94,7 +98,7 @@ async def onboard_sheet(
             environ=environ,
             listener=listener,
             report=report,
-            parent=parent,
+            task=task or onboarding(options),
             in_memory=in_memory,
         )
 
@@ -107,7 +111,7 @@ async def _onboard_sheet(
     environ: Mapping[str, str],
     listener: Listener,
     report: Callable[[Summary], None],
-    parent: str | None,
+    task: Task,
     in_memory: bool,
 ) -> Summary:
     screen(sheet, note=options.note)
@@ -128,14 +132,14 @@ async def _onboard_sheet(
                     ledger=ledger,
                     clock=clock,
                     writer=lambda run: RunWriter(group, run=run, clock=clock),
-                    parent=parent,
+                    task=task,
                 )
                 batch = Batch(job)
                 with listener.stop.cutting_off() as scope:
                     state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            return _report(summary_of(ledger, state), report, listener)
+            return reported(summary_of(ledger, state), report, listener)
 
 
 async def _run(batch: Batch) -> RunState:
@@ -147,7 +151,8 @@ async def _run(batch: Batch) -> RunState:
         raise
 
 
-def _report(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
+def reported(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
+    """The summary, once its report is made; a fault of ours in that is told."""
     try:
         report(summary)
     except Exception as error:
@@ -180,25 +185,86 @@ async def settle(
         LedgerError: The ledger is in use, unusable, or cannot be written.
         UsageError: There is no such run.
     """
+    async with at_work(settings, options, listener, command="reconcile") as desk:
+        run = run_in_doubt(desk.ledger, run_id)
+        state = await settle_run(
+            run,
+            ledger=desk.ledger,
+            writer=desk.writer(run.number),
+            service=desk.service,
+            options=options,
+            clock=desk.clock,
+            on_event=listener.on_event,
+            stop=listener.stop,
+        )
+        return reported(summary_of(desk.ledger, state), report, listener)
+
+
+async def verify(
+    run_id: str | None,
+    *,
+    settings: Settings,
+    options: MergedOptions,
+    listener: Listener,
+    report: Callable[[Summary], None],
+) -> Summary:
+    """
+    Test the connections of a run, in a run of its own; nothing is changed.
+
+    Args:
+        run_id: The run; None: the newest that creates.
+        settings: The orgs.
+        options: Which rows, and the pace.
+        listener: Who hears of it.
+        report: Called with the summary while its rows can still be read.
+
+    Raises:
+        LedgerError: The ledger is in use, unusable, or cannot be written.
+        UsageError: There is no such run.
+    """
+    async with at_work(settings, options, listener, command=VERIFY) as desk:
+        verification = VerifyRun(
+            parent=find_run(desk.ledger, run_id, command=ONBOARD),
+            ledger=desk.ledger,
+            writer=desk.writer,
+            service=desk.service,
+            options=options,
+            clock=desk.clock,
+            on_event=listener.on_event,
+            stop=listener.stop,
+        )
+        state = await verification.run()
+        return reported(summary_of(desk.ledger, state), report, listener)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a command over a run of the ledger works with."""
+
+    service: ConnectedService
+    ledger: Ledger
+    clock: Clock
+    writer: Callable[[int], RunWriter]
+
+
+@asynccontextmanager
+async def at_work(
+    settings: Settings, options: MergedOptions, listener: Listener, *, command: str
+) -> AsyncIterator[Desk]:
+    """Connect, take the ledger, and have it written to: what every command over a run begins with."""
     with unwrap_exception_group():
         async with connected(settings, options, on_event=listener.on_event) as service:
             listener.redactor.hold(*settings.secrets)
-            about = {"host": platform.node(), "command": "reconcile"}
+            about = {"host": platform.node(), "command": command}
             with opened_ledger(options, service.host, about=about) as ledger:
-                run = run_in_doubt(ledger, run_id)
                 clock = system_clock()
                 async with GroupCommit(ledger) as group:
-                    state = await settle_run(
-                        run,
-                        ledger=ledger,
-                        writer=RunWriter(group, run=run.number, clock=clock),
+                    yield Desk(
                         service=service,
-                        options=options,
+                        ledger=ledger,
                         clock=clock,
-                        on_event=listener.on_event,
-                        stop=listener.stop,
+                        writer=lambda run: RunWriter(group, run=run, clock=clock),
                     )
-                return _report(summary_of(ledger, state), report, listener)
 
 
 def parser(
@@ -231,7 +297,7 @@ async def _job(
     ledger: Ledger,
     clock: Clock,
     writer: Callable[[int], RunWriter],
-    parent: str | None,
+    task: Task,
 ) -> Job:
     references = references_of(options, environ)
     judging = partial(parser, sheet, service=service, options=options)
@@ -241,13 +307,14 @@ async def _job(
         sheet,
         options=options,
         clock=clock,
-        parent=parent,
+        parent=task.parent,
         host=service.host,
         settle_s=service.settle_s,
+        command=task.command,
     )
     scanner = None if options.only else partial(_fast_scan, sheet, service, options)
     looking = partial(
-        look_back, ledger, sheet, judge, opened=opened, parent=parent, scanner=scanner
+        look_back, ledger, sheet, judge, opened=opened, parent=task.parent, scanner=scanner
     )
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
@@ -266,24 +333,30 @@ async def _job(
         left_open=past.left_open,
         is_selected=selector(options, service.orgs),
         strict=options.strict,
-        rules=rules_of(service, options),
+        rules=rules_of(service, options, task),
         policy=Policy(
             settle_s=service.settle_s,
             on_doubt=options.on_doubt,
             patience_s=options.patience,
         ),
+        tests=task.tests,
         bounds=Bounds(
             skip_invalid=options.skip_invalid,
             max_rows=options.max_rows,
             max_failures=options.failure_limit,
-            sweep=not options.no_sweep,
+            sweep=task.creates and not options.no_sweep,
         ),
         on_event=listener.on_event,
         stop=listener.stop,
         holding=listener.redactor.holding,
     )
     if past.chain is not None:
-        return replace(job, carry_over=past.chain.carry_over, gone=past.chain.gone)
+        return replace(
+            job,
+            carry_over=past.chain.carry_over,
+            gone=past.chain.gone,
+            rules=replace(job.rules, keys=KeyChoice(markers=past.chain.failing)),
+        )
     return job if scanner is None else replace(job, fast_scan=scanner())
 
 
@@ -298,9 +371,12 @@ def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) 
     )
 
 
-def rules_of(service: ConnectedService, options: MergedOptions) -> Rules:
-    """How the plan of this command judges what stands in a sandbox."""
+def rules_of(service: ConnectedService, options: MergedOptions, task: Task | None = None) -> Rules:
+    """How the plan of this command judges what stands in a sandbox; without a task, as that of `run`."""
+    task = task or Task()
     return Rules(
+        creates=task.creates,
+        keys=task.keys,
         settle_s=service.settle_s,
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,

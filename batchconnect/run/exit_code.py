@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Swept
-from batchconnect.model.outcome import NotAttempted, Status, status_of
+from batchconnect.model.outcome import NotAttempted, Status, Works, status_of
 
 INTERRUPTED: Final = "interrupted"
 TERMINATED: Final = "terminated"
@@ -18,7 +18,13 @@ REJECTED_ROWS: Final = "rejected_rows"
 NOT_SELECTED: Final = "not_selected"
 LEDGER_GONE: Final = "ledger_gone"
 
-_UNFINISHED: Final = (Status.FAILED, Status.REJECTED, Status.CONFLICT, Status.NOT_ATTEMPTED)
+_UNFINISHED: Final = (
+    Status.FAILED,
+    Status.REJECTED,
+    Status.CONFLICT,
+    Status.NOT_ATTEMPTED,
+    Status.KEPT,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +36,26 @@ class StatusCounts:
     """Of the rows not attempted, those that `--only` left out: nobody asked for them."""
     without_turn: int = 0
     """Of the rows not attempted, those whose turn did not come before the run ended."""
+    works: Mapping[Works, int] = field(default_factory=dict)
+    """What the tests of their connections said."""
 
 
 def count_statuses(rows: Iterable[RowState]) -> StatusCounts:
     """Count the rows of a run."""
     counts: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
+    works: Counter[Works] = Counter()
     for row in rows:
         shown = row.shown
+        if row.tested is not None:
+            works[row.tested.works] += 1
         counts[status_of(shown)] += 1
         if isinstance(shown, NotAttempted):
             codes[shown.code] += 1
     without_turn = codes[INTERRUPTED] + codes[MAX_ROWS]
-    return StatusCounts(counts=counts, left_out=codes[NOT_SELECTED], without_turn=without_turn)
+    return StatusCounts(
+        counts=counts, left_out=codes[NOT_SELECTED], without_turn=without_turn, works=works
+    )
 
 
 def exit_code(
@@ -68,6 +81,8 @@ def exit_code(
     """
     counts = count_statuses.counts
     unfinished = sum(counts.get(status, 0) for status in _UNFINISHED) - count_statuses.left_out
+    works = count_statuses.works
+    broken, untested = works.get(Works.NO, 0), works.get(Works.NOT_TESTED, 0)
     # What --max-rows held back is no failure: the canary ended as it was asked to.
     held_back = count_statuses.without_turn if reason == MAX_ROWS else 0
     unclean = swept is not None and not swept.is_clean
@@ -77,8 +92,8 @@ def exit_code(
         (reason == REJECTED_ROWS, ExitCode.SHEET),
         (reason == LEDGER_GONE or somebody_else, ExitCode.LEDGER),
         (reason == MAX_FAILURES or (every_lane_refused and unfinished > 0), ExitCode.STOPPED),
-        (counts.get(Status.IN_DOUBT, 0) > 0 or unclean, ExitCode.IN_DOUBT),
-        (unfinished > held_back, ExitCode.UNFINISHED),
+        (counts.get(Status.IN_DOUBT, 0) > 0 or unclean or untested > 0, ExitCode.IN_DOUBT),
+        (unfinished > held_back or broken > 0, ExitCode.UNFINISHED),
         (held_back > 0, ExitCode.AS_ASKED),
     )
     return next((code for holds, code in rules if holds), ExitCode.OK)

@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +11,7 @@ from random import SystemRandom
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from batchconnect.ledger.entry import RunOpened
+from batchconnect.ledger.entry import ONBOARD, RunOpened
 from batchconnect.ledger.run_writer import Clock
 from batchconnect.options import MergedOptions
 from batchconnect.sheet.interface import Sheet
@@ -30,6 +31,7 @@ def run_header(
     parent: str | None,
     host: str,
     settle_s: float,
+    command: str = ONBOARD,
 ) -> RunOpened:
     """
     The first line of a run.
@@ -41,6 +43,7 @@ def run_header(
         parent: The run that it takes up the rest of, if any.
         host: Platform host whose connections it makes.
         settle_s: S, the settle window.
+        command: What it does to the rows.
     """
     return RunOpened(
         run_id=new_run_id(clock, simulated=options.simulate),
@@ -62,6 +65,29 @@ def run_header(
         platform_host=host,
         simulated=options.simulate,
         settle_s=settle_s,
+        command=command,
+    )
+
+
+def header_of_run(parent: RunOpened, *, command: str, clock: Clock, note: str) -> RunOpened:
+    """
+    The first line of a run over the rows of another one.
+
+    Args:
+        parent: How that one began: its sheet, its columns, its host.
+        command: What is done to its rows.
+        clock: Names the moment.
+        note: Of this run; the other one's is its own.
+    """
+    return replace(
+        parent,
+        run_id=new_run_id(clock, simulated=parent.simulated),
+        parent_run_id=parent.run_id,
+        command=command,
+        note=note,
+        operator=_operator(),
+        machine=platform.node(),
+        tool_version=version("batchconnect"),
     )
 
 

@@ -1,12 +1,14 @@
 """Past runs and running ones, as the ledger tells them; reading needs no lock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import Line
+from batchconnect.ledger.entry import ONBOARD, Line
+from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
+from batchconnect.model.outcome import Works
 
 if TYPE_CHECKING:
     from batchconnect.reports.summary import Summary
@@ -18,9 +20,14 @@ def run_states(ledger: LedgerReader) -> Iterator[RunState]:
         yield fold_run(lines)
 
 
-def find_run(ledger: LedgerReader, run_id: str | None) -> RunState:
+def find_run(ledger: LedgerReader, run_id: str | None, *, command: str | None = None) -> RunState:
     """
     A run by its id, or by the beginning of it; None: the newest.
+
+    Args:
+        ledger: Where it is looked for.
+        run_id: Which.
+        command: What a run without an id has to be of, as `RunOpened.command` has it; None: any.
 
     Raises:
         UsageError: There is none, or several begin so.
@@ -28,7 +35,11 @@ def find_run(ledger: LedgerReader, run_id: str | None) -> RunState:
     found = [
         state
         for state in run_states(ledger)
-        if run_id is None or state.opened.run_id.startswith(run_id)
+        if (
+            command in {None, state.opened.command}
+            if run_id is None
+            else state.opened.run_id.startswith(run_id)
+        )
     ]
     if not found:
         wanted = f"no run is called {run_id}" if run_id else "there is no run yet"
@@ -46,12 +57,24 @@ def find_run(ledger: LedgerReader, run_id: str | None) -> RunState:
 
 
 def run_in_doubt(ledger: LedgerReader, run_id: str | None) -> RunState:
-    """A run by its id; None: the newest that has rows in doubt, or else the newest."""
+    """A run by its id; None: the newest whose creates are in doubt, or else the newest."""
     if run_id is None:
         for state in run_states(ledger):
-            if any(row.is_open for row in state.rows(ledger.row_lines(state.number))):
+            if state.opened.command == ONBOARD and any(
+                row.is_open for row in state.rows(ledger.row_lines(state.number))
+            ):
                 return state
-    return find_run(ledger, run_id)
+    return find_run(ledger, run_id, command=ONBOARD)
+
+
+def failing_in(ledger: LedgerReader) -> Mapping[str, RowState]:
+    """By marker: the identities whose connection did not work when it was tested last, whichever run asked."""
+    states = ledger.states_of(ledger.tested_markers())
+    return {
+        marker: state
+        for marker, state in states.items()
+        if state.tested is not None and state.tested.works is Works.NO
+    }
 
 
 def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> "Summary":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow
@@ -40,6 +41,15 @@ class Bounds:
     """Compare what was created with the service, at the end."""
 
 
+class Tests(Enum):
+    """Which connections of a run are tested at its end."""
+
+    NONE = auto()
+    CHANGED = auto()
+    """Those whose key this run sent."""
+    ALL = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """All that one run is made of."""
@@ -75,6 +85,7 @@ class Job:
     """Rows of the parent that the sheet no longer has, asked when the sheet was read."""
     rules: Rules
     policy: Policy
+    tests: Tests = Tests.NONE
     bounds: Bounds = Bounds()
     on_event: Callable[[Event], None] = lambda event: None
     stop: Stop

@@ -1,10 +1,11 @@
 """What the ledger knew before a run begins: of its own rows, if it goes on, and of all doubts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from batchconnect.lane.planner import Known, states_in, unknown
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import (
     RowPlanned,
     Settled,
@@ -24,6 +25,8 @@ class KnownRun:
     """Of a resumed run: rows of which an intent was written."""
     plan: Known
     """For the plan of each lane."""
+    deleted: AbstractSet[str] = frozenset()
+    """Ids of connections that were deleted by our hand."""
 
 
 def known_of(ledger: Ledger, number: int | None) -> KnownRun:
@@ -45,7 +48,7 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
         #   1. An outcome that stands: nothing is left to do.
         #   2. Never sent: its turn is to come. One that was not selected, or rejected, is judged and accounted
         #      for anew: the settings may know its org by now.
-        #   3. Sent, by this run or another, and not done with.
+        #   3. Sent, by this run or another; or tested, or left as it was. What its lines say together decides.
         if last is None:
             rows[row] = True
         elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
@@ -53,17 +56,19 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
                 rows[row] = False
         else:
             (state,) = fold_rows(ledger.lines_of_row(number or 0, row))
-            rows[row] = False
-            if state.marker is not None:
+            rows[row] = state.is_settled
+            if state.marker is not None and not state.is_settled:
                 own[state.marker] = state
                 if state.sends:
                     sends[state.marker] = state.spent
+    deletions = deletions_in(ledger)
     plan = Known(
         open=_in_doubt(ledger, own),
         sends=sends,
         states_of=states_in(ledger) if ledger.has_markers() else unknown,
+        undoing=deletions.open,
     )
-    return KnownRun(rows=rows, begun=begun, plan=plan)
+    return KnownRun(rows=rows, begun=begun, plan=plan, deleted=deletions.ids)
 
 
 def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState]:
@@ -79,7 +84,8 @@ def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState
         if mine is not None and mine.doubt == whole.doubt:
             of_all[marker] = mine
         else:
-            counted = mine or RowState(number=whole.number, marker=marker, sends=1)
+            once = min(whole.sends, 1)
+            counted = mine or RowState(number=whole.number, marker=marker, sends=once)
             of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
     return of_all
 

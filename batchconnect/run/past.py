@@ -7,12 +7,13 @@ It is looked for before anything is written, so that the ledger's lines are of t
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batchconnect.ledger import Ledger
+from batchconnect.ledger import Ledger, LedgerReader
+from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.run_state import RunState
-from batchconnect.run.history import find_run
+from batchconnect.run.history import failing_in, find_run
 from batchconnect.run.intake import Parse, identify
-from batchconnect.run.rerun import ParentRun
+from batchconnect.run.rerun import ParentRun, since_deleted
 from batchconnect.run.same_run import goes_on, open_runs, row_key
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import FastScan
@@ -50,7 +51,7 @@ def look_back(
     """
     if parent is not None:
         return _look_back_at(ledger, sheet, judge, opened=opened, parent=parent)
-    candidates = list(open_runs(ledger))
+    candidates = list(open_runs(ledger, opened.command))
     if not candidates:
         return Past()
     now = identify(sheet, judge, opened, scanner() if scanner else None)
@@ -62,6 +63,12 @@ def look_back(
         if state.opened.sheet_path == opened.sheet_path is not None:
             others.append(state)
     return Past(identified=now, left_open=tuple(others))
+
+
+def parent_run(ledger: LedgerReader, run: RunState) -> ParentRun:
+    """A run as the parent of a rerun, with what is known of its connections today."""
+    rows = since_deleted(run.rows(ledger.row_lines(run.number)), deletions_in(ledger).ids)
+    return ParentRun(rows, failing_in(ledger))
 
 
 def _look_back_at(
@@ -77,6 +84,6 @@ def _look_back_at(
         # Over another sheet it is another rerun: of that one, where it has come to send anything.
         if resumed is not None or before.identified is None:
             before = find_run(ledger, before.opened.parent_run_id)
-    chain = ParentRun(before.rows(ledger.row_lines(before.number)))
+    chain = parent_run(ledger, before)
     chain.look_ahead(sheet, judge)
     return Past(resumed=resumed, identified=now, parent=before.opened.run_id, chain=chain)

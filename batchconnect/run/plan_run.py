@@ -1,7 +1,7 @@
 """What a run would do, per org and sandbox; it reads the service and changes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,22 +13,34 @@ from batchconnect.flow_service.listing import ListingFault
 from batchconnect.lane.planner import (
     Decided,
     Known,
+    Rules,
     Send,
+    SendKey,
     Settle,
     SettleFirst,
     decide,
     read_sandbox,
     states_in,
 )
-from batchconnect.model.outcome import Conflict, Problem, Rejected, Severity, Status, status_of
+from batchconnect.ledger.deletions import deletions_in
+from batchconnect.model.outcome import (
+    Conflict,
+    NotAttempted,
+    Problem,
+    Rejected,
+    Severity,
+    Status,
+    status_of,
+)
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
 from batchconnect.run.opened_ledger import is_there, read_ledger
-from batchconnect.run.screening import screen_shown
+from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
+from batchconnect.run.task import Task
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
@@ -45,6 +57,8 @@ class SandboxPlan:
     create: int = 0
     settle_first: int = 0
     """Rows in doubt from an earlier run."""
+    send_key: int = 0
+    """Rows whose connection exists, and gets their key."""
     settled: Counter[Status] = field(default_factory=Counter)
     """Rows that need no request: existing, conflict, not attempted."""
     in_the_way: list[tuple[int, str]] = field(default_factory=list)
@@ -56,8 +70,8 @@ class SandboxPlan:
 
     @property
     def at_most_s(self) -> float:
-        """Seconds that the creates take at the rate that is set, or at a lane's first one: it grows from there."""
-        return self.create / self.rate
+        """Seconds that the creates, or the keys, take at the rate that is set, or at a lane's first one: it grows."""
+        return (self.create + self.send_key) / self.rate
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +91,9 @@ class SheetPlan:
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
         return any(
-            sandbox.refusal is not None or sandbox.settled[Status.CONFLICT]
+            sandbox.refusal is not None
+            or sandbox.settled[Status.CONFLICT]
+            or sandbox.settled[Status.NOT_ATTEMPTED]
             for sandbox in self.sandboxes
         )
 
@@ -95,6 +111,7 @@ async def plan_run(
     service: ConnectedService,
     options: MergedOptions,
     environ: Mapping[str, str],
+    task: Task | None = None,
 ) -> SheetPlan:
     """
     Look ahead.
@@ -104,12 +121,13 @@ async def plan_run(
         service: Whose sandboxes are read, each once.
         options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
+        task: What is looked ahead at; None: what `run` does.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
-    screen_shown(sheet, note=options.note)
+    screen(sheet, note=options.note)
     references = references_of(options, environ)
     judging = partial(parser, sheet, service=service, options=options)
     parse = judging(references=references)
@@ -141,12 +159,14 @@ async def plan_run(
         return judged
 
     with ExitStack() as stack:
-        known = _known(options, stack)
+        known, deleted = _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
                 found.sandboxes.append(one)
-                look = _Look(load=load, service=service, options=options, known=known)
+                service.lane_of(org).deleted = deleted
+                rules = rules_of(service, options, task)
+                look = _Look(load=load, service=service, rules=rules, known=known)
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
     return found
@@ -158,14 +178,14 @@ class _Look:
 
     load: Callable[[int], BaseConnection | None]
     service: ConnectedService
-    options: MergedOptions
+    rules: Rules
     known: Known
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
         """Count what a run would do for the rows at these offsets."""
         lane = self.service.lane_of(one.org)
         one.rate = lane.org.rate or START_RATE
-        rules = rules_of(self.service, self.options)
+        rules = self.rules
         # A plan sends nothing, so it need not wait a settle window before it looks.
         listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
@@ -190,20 +210,27 @@ def _count(one: SandboxPlan, decided: Decided) -> None:
         case Send(warnings=warnings):
             one.create += 1
             one.warnings += [(row, warning) for warning in warnings]
+        case SendKey():
+            one.send_key += 1
         case SettleFirst():
             one.settle_first += 1
         case Settle(outcome=outcome):
             one.settled[status_of(outcome)] += 1
-            if isinstance(outcome, Conflict):
+            # Where nothing is created, a row without a connection is told of as well.
+            if isinstance(outcome, Conflict | NotAttempted):
                 one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
 
 
-def _known(options: MergedOptions, stack: ExitStack) -> Known:
+def _known(options: MergedOptions, stack: ExitStack) -> tuple[Known, AbstractSet[str]]:
+    """What the ledger knows, and the ids of what was deleted by our hand."""
     if not is_there(options):
-        return Known()
+        return Known(), frozenset()
     ledger = stack.enter_context(read_ledger(options))
     states = ledger.states_of(ledger.open_markers())
-    return Known(
+    deletions = deletions_in(ledger)
+    known = Known(
         open={marker: state for marker, state in states.items() if state.is_open},
         states_of=states_in(ledger),
+        undoing=deletions.open,
     )
+    return known, deletions.ids

@@ -9,6 +9,7 @@ from batchconnect.lane.doubts import LaneDoubts
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import FaultFound, RunEnded, Settled
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
@@ -67,10 +68,12 @@ async def settle_run(
     record = FaultRecord(on_event, keep=faults.append, on_raised=lambda: stop.ask(INTERRUPTED))
     lanes: dict[str, LaneDoubts] = {}
     chosen = _chosen(rows, service=service, options=options)
+    deleted = deletions_in(ledger).ids
     # What is in doubt is told by all runs together: another one may have sent or settled it since.
     states = ledger.states_of(row.marker for _, row in chosen if row.marker is not None)
     for org, row in chosen:
         if org.key not in lanes:
+            service.lane_of(org.key).deleted = deleted
             lanes[org.key] = LaneDoubts(
                 lane=service.lane_of(org.key),
                 ledger=writer,
@@ -92,9 +95,13 @@ async def settle_run(
     await writer.write([writer.line(FaultFound(event=event)) for event in faults])
     if not stop.reason:
         # Only where something was settled; all of it, where the last sweep could not look everywhere.
+        # What an undo deleted since is not missed.
+        kept = (
+            row for row in fold_rows(ledger.row_lines(run.number)) if not row.is_one_of(deleted)
+        )
         wanted = {
             (org, sandbox): want
-            for (org, sandbox), want in expected(fold_rows(ledger.row_lines(run.number))).items()
+            for (org, sandbox), want in expected(kept).items()
             if (org in lanes or not is_swept) and service.orgs.find(org) is not None
         }
         reads = {org: service.lane_of(org) for org, _sandbox in wanted}
@@ -154,8 +161,8 @@ async def _take_in(
     assert row.planned is not None
     org, sandbox = row.planned.org, row.planned.sandbox
     if not whole.is_open:
-        outcome = whole.outcome or PROVEN_ABSENT
-        await writer.settle(row.number, row.marker, Settled(outcome=outcome))
+        settled = Settled(outcome=whole.outcome or PROVEN_ABSENT)
+        outcome = await writer.settle(row.number, row.marker, settled)
         on_event(RowSettled(row=row.number, org=org, sandbox=sandbox, outcome=outcome))
         return
     # Sends are counted per run.

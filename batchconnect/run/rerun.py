@@ -5,7 +5,7 @@ The rerun's own run accounts for every row of the chain, so its report stands fo
 finished is inherited, line by line.
 """
 
-from collections.abc import Iterable, Mapping, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
 
@@ -15,7 +15,15 @@ from batchconnect.ledger.entry import RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.column import Column
 from batchconnect.model.identity import canonical_name
-from batchconnect.model.outcome import NotAttempted, Rejected, has_connection
+from batchconnect.model.outcome import (
+    Deleted,
+    Existing,
+    MatchedBy,
+    NotAttempted,
+    Rejected,
+    Works,
+    has_connection,
+)
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
@@ -39,16 +47,20 @@ class ParentRun:
 
     Args:
         rows: The parent's rows, as a report shows them.
+        failing: By marker, what the last test said of connections that do not work, whichever run asked.
     """
 
-    def __init__(self, rows: Iterable[RowState]) -> None:
+    def __init__(
+        self, rows: Iterable[RowState], failing: Mapping[str, RowState] | None = None
+    ) -> None:
         self._rows: list[RowState] = []
         self._by_marker: dict[str, list[RowState]] = {}
         self._met: set[int] = set()
         self._numbers: set[int] = set()
         self._now: dict[int, RowState] = {}
         """By number in today's sheet: the parent's row that it is, or stands for."""
-        for row in rows:
+        for told in rows:
+            row = _as_tested(told, (failing or {}).get(told.marker or ""))
             self._rows.append(row)
             if row.marker is not None:
                 self._by_marker.setdefault(row.marker, []).append(row)
@@ -88,9 +100,21 @@ class ParentRun:
         return next(iter([*at_number, *found]), None)
 
     @property
+    def failing(self) -> frozenset[str]:
+        """Markers of the rows whose connections do not work: their keys are sent."""
+        return frozenset(
+            row.marker for row in self._rows if row.marker is not None and _needs_key(row)
+        )
+
+    @property
     def unfinished(self) -> int:
-        """Rows that have no connection yet."""
+        """Rows that have no connection yet, or one that does not work."""
         return sum(not _is_done(row) for row in self._rows)
+
+    @property
+    def deleted(self) -> int:
+        """Rows whose connection an undo deleted since."""
+        return sum(isinstance(row.outcome, Deleted) for row in self._rows)
 
     def carry_over(
         self, row: Row, judged: BaseConnection | Rejected | None
@@ -132,7 +156,7 @@ class ParentRun:
     def _by_target(self) -> Mapping[tuple[str, ...] | None, list[RowState]]:
         index: dict[tuple[str, ...] | None, list[RowState]] = {}
         for row in self._rows:
-            if row.planned is not None and _is_done(row):
+            if row.planned is not None and _stands(row):
                 index.setdefault(shared_target(row.planned.target), []).append(row)
         return index
 
@@ -150,6 +174,24 @@ class ParentRun:
         return found
 
 
+def since_deleted(rows: Iterable[RowState], ids: AbstractSet[str]) -> Iterator[RowState]:
+    """
+    The rows of a run, told what an undo made of their connections since.
+
+    A rerun leaves them deleted, as a person wanted; `run` makes them again.
+
+    Args:
+        rows: As the run left them.
+        ids: In lower case, of all connections that were deleted by our hand.
+    """
+    for row in rows:
+        if row.made is not None and row.is_one_of(ids):
+            gone = Deleted(connection_id=row.made, reconciled=True)
+            yield replace(row, outcome=gone, made=None, etag=None, tested=None)
+        else:
+            yield row
+
+
 def inherited(row: RowState) -> Settled:
     """What a row ended with in the parent, as a line of the rerun."""
     return Settled(
@@ -160,6 +202,7 @@ def inherited(row: RowState) -> Settled:
         started_at_ms=row.started_at_ms,
         inherited=True,
         finished_at_ms=row.finished_at_ms,
+        tested=row.tested and replace(row.tested, at_ms=row.tested_at_ms),
     )
 
 
@@ -196,14 +239,41 @@ def wanted_of(marker: str, planned: RowPlanned) -> Wanted:
     )
 
 
+def _as_tested(row: RowState, now: RowState | None) -> RowState:
+    """A row with what is known of its connection today: another run may have tested it, or sent its key."""
+    if now is not None and now.made == row.made:
+        return replace(row, tested=now.tested, tested_at_ms=now.tested_at_ms)
+    is_old = row.tested is not None and row.tested.works is Works.NO
+    return replace(row, tested=None, tested_at_ms=None) if is_old else row
+
+
+def _stands(row: RowState) -> bool:
+    outcome = row.change_outcome or row.outcome
+    return not row.is_open and outcome is not None and has_connection(outcome)
+
+
+def _needs_key(row: RowState) -> bool:
+    """
+    Whether its connection stands there, is ours, and does not work.
+
+    One that was adopted gets its key from `rotate` alone: it was made by somebody else.
+    """
+    is_adopted = (
+        isinstance(row.outcome, Existing) and row.outcome.matched_by is not MatchedBy.MARKER
+    )
+    is_failing = row.tested is not None and row.tested.works is Works.NO
+    return _stands(row) and is_failing and not is_adopted
+
+
 def _is_done(row: RowState) -> bool:
-    return not row.is_open and row.outcome is not None and has_connection(row.outcome)
+    is_deleted = not row.is_open and isinstance(row.change_outcome or row.outcome, Deleted)
+    return is_deleted or (_stands(row) and not _needs_key(row))
 
 
 def _returned_report_row(row: Row, before: RowState) -> CarriedOver | None:
     """What is kept of a row that is done, where the sheet shows it as our reports do: without its secret."""
     key, planned = row.cells.get(Column.SERVICE_PRINCIPAL_KEY), before.planned
-    if planned is None or not _is_done(before) or not isinstance(key, Secret) or key:
+    if planned is None or not _stands(before) or not isinstance(key, Secret) or key:
         return None
     for column in (Column.NAME, *TARGET_COLUMNS):
         cell, canonical = row.cells.get(column), RULES[column].canonical

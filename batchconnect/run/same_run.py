@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import RowPlanned, RunIdentified, RunOpened
+from batchconnect.ledger.entry import ONBOARD, RowPlanned, RunIdentified, RunOpened
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.column import SHOWN_COLUMNS
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
+from batchconnect.reports.next_step import sheet_command
 from batchconnect.run.accounting import as_typed
 from batchconnect.run.history import run_states
 from batchconnect.validation.connection import BaseConnection
@@ -57,7 +58,12 @@ class Identity:
 
     def __init__(self, opened: RunOpened) -> None:
         self._digest = sha256()
-        self._parts = [opened.platform_host, str(opened.simulated), *map(tab_of, opened.sheets)]
+        # Of what only creates, nothing is added: runs were identified so before there was anything else.
+        does = () if opened.command == ONBOARD else (opened.command,)
+        self._parts = [
+            *(opened.platform_host, str(opened.simulated), *does),
+            *map(tab_of, opened.sheets),
+        ]
         self._rows = self._keyless = 0
 
     def add(self, row: Row, judged: BaseConnection | Rejected) -> None:
@@ -95,10 +101,11 @@ def tab_of(name: str) -> str:
     return "" if Path(name).is_file() else name.rpartition("#")[2] if "#" in name else ""
 
 
-def open_runs(ledger: LedgerReader) -> Iterator[RunState]:
-    """Runs that were not closed, newest first; reruns go on by themselves."""
+def open_runs(ledger: LedgerReader, command: str) -> Iterator[RunState]:
+    """Runs of a command that were not closed, newest first; those with a parent go on by themselves."""
     for state in run_states(ledger):
-        if not state.is_closed and state.opened.parent_run_id is None:
+        is_of = state.opened.command == command and state.opened.parent_run_id is None
+        if is_of and not state.is_closed:
             yield state
 
 
@@ -148,13 +155,4 @@ def is_typed_alike(before: RowPlanned, now: RowPlanned) -> bool:
 
 def command_of(opened: RunOpened) -> str:
     """The command that goes on with an open run, as far as it was told by options."""
-    options = {
-        "--worksheet": opened.worksheet,
-        "--encoding": opened.encoding,
-        "--org": opened.org,
-        "--sandbox": opened.sandbox,
-    }
-    words = ["batchconnect", "run", opened.sheet_path or opened.sheets[0]]
-    for option, value in options.items():
-        words += [option, value] if value else []
-    return shlex.join(words)
+    return shlex.join(sheet_command(opened, opened.command))

@@ -19,6 +19,8 @@ RetryAfter = Literal[
     "seconds", "date", "malformed", "absent", "absurd", "negative", "past", "cycle"
 ]
 """How a refusal names its pause; `cycle` goes through seconds, date, absent and malformed in turn."""
+NotFound = Literal["text", "1101", "1439"]
+"""How an id that is not there is told: without a code, or with one of two, of which 1439 comes under 400."""
 CYCLE: tuple[RetryAfter, ...] = ("seconds", "date", "absent", "malformed")
 RETRY_AFTERS: tuple[RetryAfter, ...] = get_args(RetryAfter)
 A_YEAR_S = 31_536_000
@@ -64,6 +66,11 @@ def invalid(code: str, message: str) -> Answer:
     return flow(code, "Invalid request", message)
 
 
+def missing(field: str) -> Answer:
+    """What has to be there is not, or is empty."""
+    return invalid("1304-400", f"The mandatory field {field} is missing or empty.")
+
+
 def loose(status: int, message: str) -> Answer:
     """A looser shape: two texts and no code."""
     return json_answer(status, {"errorMessage": message, "errorDetails": message})
@@ -98,9 +105,25 @@ def empty(status: int) -> Answer:
     return Answer(status=status)
 
 
-def connections_not_found(connection_id: str) -> Answer:
-    """404, in the looser shape that the service uses here."""
-    return loose(404, f"connections not found with id = [{connection_id}]")
+def connections_not_found(connection_id: str, form: NotFound = "text") -> Answer:
+    """What is said of an id that is not there: usually 404, in the looser shape."""
+    match form:
+        case "1101":
+            return no_resource()
+        case "1439":
+            text = f"The requested connections resource {connection_id} is not found."
+            return flow("1439-400", "Resource not found", text)
+        case "text":
+            return loose(404, f"connections not found with id = [{connection_id}]")
+
+
+def no_resource() -> Answer:
+    """404, in the strict shape."""
+    return flow(
+        "1101-404",
+        "Resource not found",
+        "The requested resource is not found. Error from flow provider: Resource with given id does not exist.",
+    )
 
 
 def location(connection_id: str) -> tuple[str, str]:
@@ -108,9 +131,10 @@ def location(connection_id: str) -> tuple[str, str]:
     return ("Location", f"{BASE_PATH}/connections/{connection_id}")
 
 
-def created(connection_id: str, etag: str) -> Answer:
-    """201; the etag's value has double quotes of its own."""
-    return json_answer(201, {"id": connection_id, "etag": etag}, location(connection_id))
+def created(connection_id: str, etag: str | None) -> Answer:
+    """201; the etag's value has double quotes of its own, and where it is not told yet it is left out."""
+    told = {"id": connection_id} if etag is None else {"id": connection_id, "etag": etag}
+    return json_answer(201, told, location(connection_id))
 
 
 def redirect(status: int, url: str) -> Answer:

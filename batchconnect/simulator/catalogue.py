@@ -1,4 +1,4 @@
-"""The connection specs that the simulated service knows, and what stands behind a connection."""
+"""The connection specs that the simulated service knows."""
 
 from typing import Any
 
@@ -42,29 +42,5 @@ SPECS: dict[str, dict[str, Any]] = {
         "version": "1.0",
         "authSpec": [{"name": "Basic Authentication", "type": "Basic", "spec": {"type": "object"}}],
         "attributes": {"category": "Cloud Storage", "isSource": True},
-    },
-}
-
-TABLES: list[dict[str, Any]] = [
-    {
-        "type": "table",
-        "name": name,
-        "path": name.replace(" ", ""),
-        "canPreview": True,
-        "canFetchSchema": True,
-    }
-    for name in ("Events", "Page Views")
-]
-TABLE: dict[str, Any] = {
-    "format": "flat",
-    "schema": {
-        "columns": [
-            {
-                "name": "Timestamp",
-                "type": "string",
-                "xdm": {"type": "string", "format": "date-time"},
-            },
-            {"name": "Tenant", "type": "string", "xdm": {"type": "string"}},
-        ]
     },
 }

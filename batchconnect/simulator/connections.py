@@ -1,5 +1,5 @@
 """
-The life of one connection: created, read, tested, patched, deleted.
+A connection is created, and read by its id.
 
 The service has no idempotency key and no unique names: the same body sent twice makes two objects.
 """
@@ -7,17 +7,20 @@ The service has no idempotency key and no unique names: the same body sent twice
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from batchconnect.simulator import answers, catalogue
 from batchconnect.simulator.exchange import Answer, Request
-from batchconnect.simulator.listing import guid, item
-from batchconnect.simulator.patch import Patched, patched
+from batchconnect.simulator.habits import Habits
+from batchconnect.simulator.item import etag_of, guid, item, shown_etag
 from batchconnect.simulator.records import Connection, digest
-from batchconnect.simulator.store import Store
+from batchconnect.simulator.source import Source
+from batchconnect.simulator.source_connections import use
 
+USED = "used-by-a-dataflow"
+"""A key that holds this makes a source connection besides, for whoever practises with a sheet."""
 MARKER = re.compile(r"(?:^|[^a-z0-9-])(bc1-[a-z2-7]{26})\s*$")
 
 
@@ -27,11 +30,20 @@ class Effect:
 
     identity: str
     """What the request is; a further try of it has the same."""
+    now: float
+    """Unix time at which it came."""
+    ordinal: int = 0
+    """Of the request in the journal."""
     attempt: int = 1
     """Identity and attempt make the id of what is created, so the same run gets the same ids."""
     after_s: float = 0.0
     lag_s: float = 0.0
     """How long listings do not show what was created."""
+
+    @property
+    def at(self) -> float:
+        """Unix time at which it takes effect."""
+        return self.now + self.after_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +54,8 @@ class Handled:
     applied_at: float | None = None
     """When it takes effect; None where it changes nothing."""
     connection_id: str | None = None
+    takes_s: float = 0.0
+    """What it takes beyond the usual latency."""
 
 
 def marker_of(description: Any) -> str | None:
@@ -50,48 +64,61 @@ def marker_of(description: Any) -> str | None:
     return None if found is None else found.group(1)
 
 
-def etag_of(connection_id: str, version: object) -> str:
-    """A new etag, whose value has double quotes of its own."""
-    fresh = guid(f"etag {connection_id} {version}").replace("-", "")
-    return f'"{fresh[:8]}-0000-0200-0000-{fresh[8:16]}0000"'
-
-
-def create(request: Request, store: Store, client_id: str, now: float, effect: Effect) -> Handled:
-    """`POST /connections`."""
+def create(request: Request, source: Source, client_id: str, effect: Effect) -> Handled:
+    """`POST /connections`, and the same with `mode=draft`."""
     refusal = refused(request)
     if refusal is not None:
         return Handled(answer=refusal)
-    body = request.json
-    params: dict[str, str] = dict(body["auth"]["params"])
-    key = params.pop(catalogue.KEY)
-    applied_at = now + effect.after_s
+    key = request.json["auth"]["params"][catalogue.KEY]
+    source.meet(key)
+    connection = made(request, source.habits, client_id, effect)
+    source.store.add(connection, key)
+    if USED in key:
+        use(source.store, connection, effect.at)
+    return Handled(
+        answer=answers.created(connection.id, shown_etag(connection, source.habits)),
+        applied_at=connection.applied_at,
+        connection_id=connection.id,
+    )
+
+
+def made(request: Request, habits: Habits, client_id: str, effect: Effect) -> Connection:
+    """
+    What a good create makes.
+
+    Args:
+        request: Whose body is in order.
+        habits: How the service is.
+        client_id: Who asks for it.
+        effect: Makes the id, and says when it takes effect and how long listings lag.
+    """
+    body, applied_at = request.json, effect.at
+    sent = body["auth"]["params"]
+    params = {**sent, **habits.own_params}
     connection_id = guid(f"connection {effect.identity} {effect.attempt}")
-    connection = Connection(
+    is_draft = request.first("mode") == "draft"
+    is_slow = habits.initializing_s > 0 and not is_draft
+    return Connection(
         id=connection_id,
         org_id=request.org_id,
         sandbox=request.sandbox,
         name=body["name"],
         description=body.get("description"),
-        params=params,
-        key_sha256=digest(key),
+        params=without_key(params),
+        needs=(*catalogue.FIELDS, *habits.own_params),
+        key_sha256=digest(sent[catalogue.KEY]),
         spec_id=body["connectionSpec"]["id"],
         spec_version=body["connectionSpec"]["version"],
         auth_spec=body["auth"]["specName"],
-        state="enabled",
-        etag=etag_of(connection_id, 1),
-        tests_well="wrong-at-test" not in key,
-        in_use=False,
+        state="draft" if is_draft else "initializing" if is_slow else "enabled",
+        becomes="enabled" if is_slow else None,
+        becomes_at=applied_at + habits.initializing_s if is_slow else None,
+        etag=etag_of(connection_id, 1, habits.etag_form),
         client_id=client_id,
         updated_client=client_id,
         applied_at=applied_at,
         updated_at=int(applied_at * 1000),
         visible_at=applied_at + effect.lag_s,
-    )
-    store.add(connection, key)
-    return Handled(
-        answer=answers.created(connection_id, connection.etag),
-        applied_at=applied_at,
-        connection_id=connection_id,
     )
 
 
@@ -125,7 +152,7 @@ def _wrong_spec(body: dict[str, Any]) -> Answer | None:
 
 def _wrong_texts(body: dict[str, Any]) -> Answer | None:
     if not _is_text(body.get("name")):
-        return _missing("name")
+        return answers.missing("name")
     if not isinstance(body.get("description", ""), str):
         return answers.invalid("1000-400", "description has to be a text.")
     return None
@@ -134,7 +161,7 @@ def _wrong_texts(body: dict[str, Any]) -> Answer | None:
 def _wrong_auth(body: dict[str, Any]) -> Answer | None:
     auth = body.get("auth")
     if not isinstance(auth, dict) or not auth.get("specName"):
-        return _missing("auth.specName")
+        return answers.missing("auth.specName")
     if auth["specName"] != catalogue.ADX_AUTH:
         return answers.invalid(
             "1415-400",
@@ -143,123 +170,31 @@ def _wrong_auth(body: dict[str, Any]) -> Answer | None:
         )
     params = auth.get("params")
     if not isinstance(params, dict):
-        return _missing("auth.params")
+        return answers.missing("auth.params")
     for field in catalogue.FIELDS:
         if not _is_text(params.get(field)):
-            return _missing(f"auth.params.{field}")
+            return answers.missing(f"auth.params.{field}")
     if not all(isinstance(value, str) for value in params.values()):
         return answers.invalid("1000-400", "auth.params have to be texts.")
-    return _wrong_secret(params) if _is_refused(params[catalogue.KEY]) else None
+    return wrong_secret(params) if is_refused(params[catalogue.KEY]) else None
 
 
-def read(connection_id: str, connection: Connection | None, shown: frozenset[str]) -> Answer:
+def read(connection: Connection, habits: Habits) -> Answer:
     """`GET /connections/{id}`: the envelope of a listing, with one item."""
-    if connection is None:
-        return answers.connections_not_found(connection_id)
-    return answers.json_answer(200, {"items": [item(connection, shown)]})
-
-
-def explore(connection_id: str, connection: Connection | None, request: Request) -> Answer:
-    """`GET /connections/{id}/explore`."""
-    if connection is None:
-        return answers.connections_not_found(connection_id)
-    if not connection.tests_well:
-        return answers.invalid("1308-400", "AADSTS7000215: Invalid client secret provided.")
-    match (request.first("objectType") or "").lower():
-        case "root":
-            return answers.json_answer(200, catalogue.TABLES)
-        case "table" if request.first("object") in {table["path"] for table in catalogue.TABLES}:
-            return answers.json_answer(200, catalogue.TABLE)
-        case "table":
-            return answers.flow("1101-404", "Resource not found", "The table is not found.")
-        case _:
-            return answers.invalid("1451-400", "Invalid params objectType provided.")
-
-
-def wrong_state(connection: Connection) -> Answer | None:
-    """What forbids a PATCH or DELETE, if anything: a state that passes by itself."""
-    match connection.state:
-        case "enabled" | "disabled":
-            return None
-        case "initializing":
-            text = "Delete or Update on Connections in `initializing` state are not allowed with UserToken."
-            return answers.invalid("1417-400", text)
-        case _:
-            text = "Delete or Update can only be applied on connection with enabled, disabled or initializing state."
-            return answers.invalid("1416-400", text)
-
-
-def change(
-    connection: Connection, request: Request, store: Store, client_id: str, now: float
-) -> Handled:
-    """`PATCH /connections/{id}` with the current etag in `If-Match`."""
-    if_match = request.headers.get("if-match")
-    if if_match is None:
-        return Handled(
-            answer=answers.flow(
-                "1403-400",
-                "Header is missing",
-                "The header 'If-Match' is missing in the request. Please provide the header and try again.",
-            )
-        )
-    if if_match != connection.etag:
-        return Handled(
-            answer=answers.flow(
-                "1404-412",
-                "Version not matching",
-                f"The supplied version '{if_match}' does not match the current version on entity '{connection.etag}'.",
-            )
-        )
-    result = patched(connection, request.json)
-    if not isinstance(result, Patched):
-        return Handled(answer=result)
-    if not all(isinstance(value, str) for value in result.params.values()):
-        return Handled(answer=answers.invalid("1000-400", "auth.params have to be texts."))
-    key = result.params.get(catalogue.KEY)
-    if key is not None and _is_refused(key):
-        return Handled(answer=_wrong_secret(result.params))
-    changed = replace(
-        connection,
-        name=result.name,
-        description=result.description,
-        params=_without_key(result.params),
-        updated_client=client_id,
-        updated_at=max(int(now * 1000), connection.updated_at + 1),
-    )
-    if key is not None:
-        changed = replace(changed, key_sha256=digest(key), tests_well="wrong-at-test" not in key)
-    elif result.replaces_params:
-        # A smaller object drops what it leaves out, the secret too.
-        changed = replace(changed, key_sha256=None, tests_well=False)
-    changed = replace(changed, etag=etag_of(changed.id, changed.updated_at))
-    store.update(changed, key)
-    answer = answers.json_answer(200, {"id": changed.id, "etag": changed.etag})
-    return Handled(answer=answer, applied_at=now, connection_id=changed.id)
-
-
-def delete(connection: Connection, store: Store, now: float, status: int) -> Handled:
-    """`DELETE /connections/{id}`."""
-    if connection.in_use:
-        return Handled(
-            answer=answers.invalid(
-                "1418-400",
-                f"The base connection with the ID {connection.id} cannot be deleted because the base "
-                "connection is being used in one or more flows.",
-            )
-        )
-    store.delete(connection.id)
-    return Handled(answer=answers.empty(status), applied_at=now, connection_id=connection.id)
+    return answers.json_answer(200, {"items": [item(connection, habits)]})
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _is_refused(key: str) -> bool:
+def is_refused(key: str) -> bool:
+    """Whether the service looks at a key at once, and does not like it."""
     return "wrong-at-post" in key or "echo-me" in key
 
 
-def _wrong_secret(params: Mapping[str, str]) -> Answer:
+def wrong_secret(params: Mapping[str, Any]) -> Answer:
+    """The refusal of a key that the service looks at."""
     database, endpoint = params.get("database"), params.get("endpoint")
     return answers.invalid(
         "1308-400",
@@ -268,11 +203,8 @@ def _wrong_secret(params: Mapping[str, str]) -> Answer:
     )
 
 
-def _missing(field: str) -> Answer:
-    return answers.invalid("1304-400", f"The mandatory field {field} is missing or empty.")
-
-
-def _without_key(params: Mapping[str, str]) -> dict[str, str]:
+def without_key(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of the `auth.params`."""
     return {name: value for name, value in params.items() if name != catalogue.KEY}
 
 

@@ -12,13 +12,17 @@ from batchconnect.simulator.answers import RetryAfter
 from batchconnect.simulator.decision import Delivery
 from batchconnect.simulator.exchange import Request
 from batchconnect.simulator.front import Front, Script
+from batchconnect.simulator.habits import SHOWN, Habits
 from batchconnect.simulator.ims import Ims
+from batchconnect.simulator.late import catch_up
 from batchconnect.simulator.limits import Limit, Limits, RefusalStatus
+from batchconnect.simulator.others import Others
 from batchconnect.simulator.planting import Planted, plant
 from batchconnect.simulator.records import Connection, JournalEntry
 from batchconnect.simulator.registry import CLIENT_SECRET, Registry, client_id_of, denial
 from batchconnect.simulator.server import LOOPBACK, HttpServer
-from batchconnect.simulator.service import SHOWN, Service
+from batchconnect.simulator.service import Service
+from batchconnect.simulator.source import Source
 from batchconnect.simulator.state import MEMORY
 from batchconnect.simulator.store import Store
 
@@ -42,6 +46,7 @@ class Simulator:
             `sim-<left part in lower case>` and the secret `simulated-secret`.
         sandboxes: By org id, the names. None: any well-formed name that does not begin with `missing`.
         token_life_s: Seconds that a token is good.
+        foreign_clients: Whether it takes the forms in which other clients send a request, too.
         clock: Unix time.
 
     Raises:
@@ -59,6 +64,7 @@ class Simulator:
         orgs: Mapping[str, tuple[str, str]] | None = None,
         sandboxes: Mapping[str, AbstractSet[str]] | None = None,
         token_life_s: int = 86_399,
+        foreign_clients: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         chosen = faults.profile(profile)
@@ -77,7 +83,19 @@ class Simulator:
             life_s=token_life_s,
             uses=faults.token_uses(seed, chosen),
         )
-        self._service = Service(store=self._store, registry=self._registry, ims=ims)
+        self.habits = Habits()
+        """How the service behaves where documents differ; set one, and it holds from then on."""
+        self.source = Source(store=self._store, habits=self.habits)
+        """Entra and the clusters: which keys are right."""
+        self.others = Others(source=self.source, clock=clock)
+        """What a colleague, a dataflow or the service itself does meanwhile."""
+        self._service = Service(
+            store=self._store,
+            registry=self._registry,
+            ims=ims,
+            habits=self.habits,
+            source=self.source,
+        )
         secrets = {CLIENT_SECRET} if orgs is None else {secret for _, secret in orgs.values()}
         self._front = Front(
             service=self._service,
@@ -87,6 +105,7 @@ class Simulator:
             profile=chosen,
             seed=seed,
             clock=clock,
+            serves_foreign_clients=foreign_clients,
             watched=frozenset(secrets),
         )
         self._server = HttpServer(
@@ -132,11 +151,15 @@ class Simulator:
 
     def connections(self) -> list[Connection]:
         """Every connection of every org that exists by now, visible in listings or not."""
-        return self._store.every(self._clock())
+        return self._store.every(self._caught_up())
+
+    def deleted(self) -> list[str]:
+        """Ids of the connections that were deleted and are gone by now, the first one first."""
+        return self._store.deleted(self._caught_up())
 
     @property
     def pending(self) -> int:
-        """How many creates have yet to take effect."""
+        """How many creates, patches and deletions have yet to take effect."""
         return self._store.pending(self._clock())
 
     def received_key(self, connection_id: str) -> str | None:
@@ -215,11 +238,6 @@ class Simulator:
         with self._store.transaction():
             return plant(self._store, planted, self._clock())
 
-    def use_in_flow(self, connection_id: str) -> None:
-        """Let a flow use a connection, which forbids its deletion (1418)."""
-        with self._store.transaction():
-            self._store.use(connection_id)
-
     def watch(self, secrets: Iterable[str]) -> None:
         """Let the journal call it a leak where one of these stands outside a body."""
         self._front.watched |= frozenset(secrets)
@@ -254,21 +272,18 @@ class Simulator:
     @property
     def shown_params(self) -> frozenset[str]:
         """Which `auth.params` listings and GET show."""
-        return self._service.shown
+        return self.habits.shown
 
     @shown_params.setter
     def shown_params(self, names: Iterable[str]) -> None:
         # Whatever is asked for: no service gives a key back, and this one could not.
-        self._service.shown = frozenset(names) & SHOWN
+        self.habits.shown = frozenset(names) & SHOWN
 
-    @property
-    def delete_status(self) -> int:
-        """What a DELETE answers: 204 or 202."""
-        return self._service.delete_status
-
-    @delete_status.setter
-    def delete_status(self, status: int) -> None:
-        self._service.delete_status = status
+    def _caught_up(self) -> float:
+        now = self._clock()
+        with self._store.transaction():
+            catch_up(self._store, now, self.habits)
+        return now
 
     def _client_id(self, org_id: str) -> str:
         orgs = self._registry.orgs

@@ -112,8 +112,8 @@ class Decision:
 
     apply_after_s: float | None = 0.0
     """
-    When it takes effect: 0 at once, None never. Later only for a create; a PATCH or DELETE that is not
-    refused takes effect at once.
+    When it takes effect: 0 at once, None never. A patch or a deletion that is to take effect later is judged
+    twice, when it comes and when its time has come: what was changed meanwhile is not overwritten.
     """
     reply: Reply = Normal()
     delay_s: float = 0.0

@@ -59,6 +59,20 @@ class Request:
         return self.method == "POST" and self.path.rstrip("/") == f"{BASE_PATH}/connections"
 
     @property
+    def is_change(self) -> bool:
+        """Whether this may change, publish or delete a connection."""
+        if not self.path.startswith(f"{BASE_PATH}/connections/"):
+            return False
+        return self.method in {"PATCH", "DELETE"} or (
+            self.method == "POST" and self.path.rstrip("/").endswith("/action")
+        )
+
+    @property
+    def is_write(self) -> bool:
+        """Whether an answer to this that is lost leaves a doubt."""
+        return self.is_create or self.is_change
+
+    @property
     def is_listing(self) -> bool:
         """Whether this reads a page of connections."""
         return self.method == "GET" and self.path.rstrip("/") == f"{BASE_PATH}/connections"

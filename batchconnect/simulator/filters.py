@@ -6,6 +6,7 @@ filter on a user's text hits or misses falsely: that is what makes it unusable a
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchconnect.simulator.answers import invalid
@@ -32,6 +33,9 @@ COLUMNS = {
 TIMES = {"createdAt": "cast(applied_at * 1000 as integer)", "updatedAt": "updated_at"}
 PARAM = re.compile(r"auth\.params\.([A-Za-z]+)")
 
+ColumnOf = Callable[[str], str | None]
+"""The column, or other SQL, that a field of a filter stands for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
@@ -41,13 +45,13 @@ class Condition:
     values: tuple[str | int, ...]
 
 
-def condition(text: str, shown: frozenset[str]) -> Condition | Answer:
+def condition(text: str, column_of: ColumnOf) -> Condition | Answer:
     """
     Read one filter.
 
     Args:
         text: As `connectionSpec.id==0479cc14-…`.
-        shown: The `auth.params` that the service shows; the others cannot be asked for.
+        column_of: Says which column a field stands for; what it does not know cannot be asked for.
 
     Returns:
         The condition, or the refusal (1440, 1443, 1448 to 1450, 1452, 1453).
@@ -61,7 +65,7 @@ def condition(text: str, shown: frozenset[str]) -> Condition | Answer:
     values = value.split(",")
     if field in TIMES:
         return _time(field, operator, values)
-    column = _column(field, shown)
+    column = column_of(field)
     if column is None:
         return invalid("1449-400", f"Invalid field {field} in filter params.")
     if operator == "==":
@@ -78,14 +82,6 @@ def _wrong_operator(field: str, operator: str) -> Answer:
             return invalid("1448-400", f"Operator {operator} not supported for field {field}.")
         case _:
             return invalid("1450-400", f"Invalid operator {operator} in filter params.")
-
-
-def _column(field: str, shown: frozenset[str]) -> str | None:
-    param = PARAM.fullmatch(field)
-    if param is not None:
-        name = param.group(1)
-        return f"json_extract(params, '$.{name}')" if name in shown else None
-    return COLUMNS.get(field)
 
 
 def _time(field: str, operator: str, values: list[str]) -> Condition | Answer:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import assert_never
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
-from batchconnect.simulator import faults
+from batchconnect.simulator import fates
 from batchconnect.simulator.answers import empty
 from batchconnect.simulator.connections import Effect, Handled, marker_of
 from batchconnect.simulator.decision import (
@@ -32,6 +32,8 @@ from batchconnect.simulator.decision import (
 from batchconnect.simulator.distortion import reshape
 from batchconnect.simulator.exchange import Answer, Request
 from batchconnect.simulator.faults import Profile, dice
+from batchconnect.simulator.foreign import as_documented
+from batchconnect.simulator.late import catch_up
 from batchconnect.simulator.limits import Limits
 from batchconnect.simulator.records import History, JournalEntry
 from batchconnect.simulator.service import Service
@@ -43,6 +45,8 @@ Script = Callable[[Request], Decision | None]
 NOTHING = empty(0)
 """Where no answer is given."""
 REDACTED = "***"
+NEVER_WRITTEN = frozenset({"client_secret", "jwt_token", "code"})
+"""Parameters of a query that are secrets whatever they hold."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +67,8 @@ class Front:
     latency_s: tuple[float, float] | None = None
     """In place of the profile's."""
     script: Script | None = None
+    serves_foreign_clients: bool = False
+    """Whether the forms are taken in which others send a request, see `foreign.py`."""
     watched: frozenset[str] = frozenset()
     """Secrets that must stand in bodies only; anywhere else the journal calls it a leak."""
 
@@ -74,10 +80,13 @@ class Front:
             request: As it arrived, body and all. Its org is already counted in `limits` as in flight.
         """
         now = self.clock()
+        if self.serves_foreign_clients:
+            request = as_documented(request)
         with self.store.transaction():
             return self._receive(request, now)
 
     def _receive(self, request: Request, now: float) -> Delivery:
+        catch_up(self.store, now, self.service.habits)
         ordinal = self.store.next_ordinal()
         decision = None if self.script is None else self.script(request)
         if decision is None and not request.is_token_request:
@@ -97,39 +106,36 @@ class Front:
         history = self.store.history(what)
         if decision is None:
             decision = self._decide(request, what, history, now)
-        handled = self._handle(request, what, history, decision, now)
-        self.store.remember(what, _longer(history, request, decision), lasting=request.is_create)
+        attempt = history.attempts + 1
+        effect = Effect(identity=what.hex(), now=now, ordinal=ordinal, attempt=attempt)
+        handled = self._handle(request, decision, effect)
+        self.store.remember(what, _longer(history, request, decision), lasting=request.is_write)
         answer = self._stamped(_final(decision, handled.answer, request), ordinal)
         silent = isinstance(decision.reply, Reset | Closed | Garbled | Hang)
         name = type(decision.reply).__name__.lower()
         status = None if silent else answer.status
         self._write(ordinal, now, request, handled, status=status, reply=name)
-        return Delivery(delay_s=decision.delay_s, reply=decision.reply, answer=answer)
+        delay_s = decision.delay_s + handled.takes_s
+        return Delivery(delay_s=delay_s, reply=decision.reply, answer=answer)
 
     def _decide(self, request: Request, what: bytes, history: History, now: float) -> Decision:
         rng = dice(self.seed, what.hex(), history.attempts + 1)
         if request.is_token_request:
-            decision = faults.decide_sign_in(self.profile, rng, history, now)
+            decision = fates.decide_sign_in(self.profile, rng, history, now)
         else:
             beyond = self.capacity.excess_s(request.org_id, now) > 0
-            decide = faults.decide_create if request.is_create else faults.decide_read
+            decide = fates.of(request)
             decision = decide(self.profile, rng, history, now, beyond_capacity=beyond)
         if self.latency_s is not None:
             decision = replace(decision, delay_s=rng.uniform(*self.latency_s))
         return decision
 
-    def _handle(
-        self, request: Request, what: bytes, history: History, decision: Decision, now: float
-    ) -> Handled:
+    def _handle(self, request: Request, decision: Decision, effect: Effect) -> Handled:
         if decision.apply_after_s is None:
             return Handled(answer=NOTHING)
-        effect = Effect(
-            identity=what.hex(),
-            attempt=history.attempts + 1,
-            after_s=decision.apply_after_s,
-            lag_s=max(decision.lag_s, self.lag_s),
-        )
-        return self.service.handle(request, now, effect)
+        lag_s = max(decision.lag_s, self.lag_s)
+        effect = replace(effect, after_s=decision.apply_after_s, lag_s=lag_s)
+        return self.service.handle(request, effect)
 
     def _latency(self, ordinal: int) -> float:
         between = self.profile.latency_s if self.latency_s is None else self.latency_s
@@ -151,14 +157,13 @@ class Front:
         reply: str,
     ) -> None:
         body = request.json if request.is_create else None
-        path = request.path[:300]
-        for secret in self.watched:
-            path = path.replace(secret, REDACTED)
+        visible = [(k, REDACTED if k in NEVER_WRITTEN else v) for k, v in request.query]
         entry = JournalEntry(
             ordinal=ordinal,
             at=now,
             method=request.method,
-            path=path,
+            path=self._redacted(request.path)[:300],
+            query=urlencode([(k, self._redacted(v)) for k, v in visible])[:500],
             org_id=request.org_id,
             sandbox=request.sandbox,
             status=status,
@@ -169,6 +174,11 @@ class Front:
             leaked=self._leaks(request),
         )
         self.store.write(entry)
+
+    def _redacted(self, text: str) -> str:
+        for secret in self.watched:
+            text = text.replace(secret, REDACTED)
+        return text
 
     def _leaks(self, request: Request) -> bool:
         places = [request.path, *request.headers.values(), *(v for _, v in request.query)]
@@ -196,7 +206,7 @@ def identity(request: Request) -> bytes:
 def _longer(history: History, request: Request, decision: Decision) -> History:
     # A gateway's refusal is no loss, for the client knows that nothing took effect.
     refused = isinstance(decision.reply, Instead) and b'"error_code"' in decision.reply.answer.body
-    gone = request.is_create and decision.apply_after_s is None and not refused
+    gone = request.is_write and decision.apply_after_s is None and not refused
     return History(
         attempts=history.attempts + 1,
         lost=history.lost + int(gone),

@@ -1,13 +1,15 @@
 """
-`GET /connections`: filters, order, pages.
+`GET /connections` and its likes: filters, order, pages.
 
 Pages are found by key, not by offset, so that a sandbox of 50,000 connections is read as fast at its
 end as at its start. As with an offset, a page repeats items where new ones appeared in front of it:
 clients have to drop doubles by id.
 """
 
+import sqlite3
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -17,8 +19,9 @@ import orjson
 
 from batchconnect.simulator.answers import invalid, json_answer
 from batchconnect.simulator.exchange import Answer, Request
-from batchconnect.simulator.filters import Condition, condition
-from batchconnect.simulator.records import Connection
+from batchconnect.simulator.filters import COLUMNS, PARAM, ColumnOf, Condition, condition
+from batchconnect.simulator.habits import Habits
+from batchconnect.simulator.item import is_shown, item
 from batchconnect.simulator.state import from_row
 from batchconnect.simulator.store import Store
 
@@ -37,6 +40,22 @@ ORDERS = {
 }
 
 
+PRESENT = "visible_at <= ? and coalesce(listed_until, 9e99) > ?"
+"""What a listing shows at a time, which is given twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """What can be listed, and how it is shown."""
+
+    path: str
+    """Below the base path."""
+    table: str
+    columns: ColumnOf
+    """The column or the SQL that a filter's field stands for."""
+    item: Callable[[sqlite3.Row], dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a page begins: what a continuation token holds."""
@@ -51,8 +70,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which connections a listing is about."""
+    """Which part of a collection a listing is about."""
 
+    collection: Collection
     where: str
     values: tuple[str | float, ...]
     column: str
@@ -60,7 +80,25 @@ class Scope:
     digest: str
 
 
-def listing(request: Request, store: Store, now: float, shown: frozenset[str]) -> Answer:
+def connections(habits: Habits) -> Collection:
+    """The connections, as far as they are shown."""
+
+    def column_of(field: str) -> str | None:
+        param = PARAM.fullmatch(field)
+        if param is None:
+            return COLUMNS.get(field)
+        name = param.group(1)
+        return f"json_extract(params, '$.{name}')" if is_shown(name, habits) else None
+
+    return Collection(
+        path="connections",
+        table="connections",
+        columns=column_of,
+        item=lambda row: item(from_row(row), habits),
+    )
+
+
+def listing(request: Request, store: Store, now: float, collection: Collection) -> Answer:
     """
     One page, or the count.
 
@@ -68,22 +106,21 @@ def listing(request: Request, store: Store, now: float, shown: frozenset[str]) -
         request: With org and sandbox already checked.
         store: What there is.
         now: Unix time; what becomes visible later is not there.
-        shown: The `auth.params` that are shown.
+        collection: What is listed.
     """
-    scope = _scope(request, shown)
+    scope = _scope(request, collection)
     if isinstance(scope, Answer):
         return scope
     limit = request.first("limit")
-    if request.first("count") == "true":
+    if (request.first("count") or "").lower() == "true":
         if limit is not None:
             return invalid(
                 "1401-400",
                 "The limit and count parameters cannot be given together in the same request.",
             )
-        sql = f"select count(*) from connections where {scope.where} and visible_at <= ?"  # noqa: S608  # columns of our own, values are bound
-        return json_answer(
-            200, {"count": store.db.execute(sql, (*scope.values, now)).fetchone()[0]}
-        )
+        sql = f"select count(*) from {collection.table} where {scope.where} and {PRESENT}"  # noqa: S608  # columns of our own, values are bound
+        found = store.db.execute(sql, (*scope.values, now, now)).fetchone()
+        return json_answer(200, {"count": found[0]})
     if limit is not None and not (limit.isascii() and limit.isdigit() and int(limit) > 0):
         return invalid("1451-400", f"Invalid params limit={limit} provided in query params.")
     size = DEFAULT_PAGE if limit is None else min(int(limit), LARGEST_PAGE)
@@ -91,54 +128,17 @@ def listing(request: Request, store: Store, now: float, shown: frozenset[str]) -
     place = None if token is None else read_token(token)
     if token is not None and (place is None or place.query != scope.digest):
         return invalid("1451-400", "Invalid params continuationToken provided in query params.")
-    found = _page(store, scope, place, size, now)
+    rows = _page(store, scope, place, size, now)
     links: dict[str, Any] = {}
-    if len(found) > size:
-        key, _ = found[size - 1]
-        href = write_token(Place(query=scope.digest, key=key[0], seq=key[1], at=now))
-        links["next"] = {"href": f"/connections?continuationToken={quote(href, safe='')}"}
-    page = [item(connection, shown) for _, connection in found[:size]]
+    if len(rows) > size:
+        last = rows[size - 1]
+        token = write_token(
+            Place(query=scope.digest, key=last[scope.column], seq=last["seq"], at=now)
+        )
+        href = f"/{collection.path}?continuationToken={quote(token, safe='')}"
+        links["next"] = {"href": href}
+    page = [collection.item(row) for row in rows[:size]]
     return json_answer(200, {"items": page, "_links": links})
-
-
-def item(connection: Connection, shown: frozenset[str]) -> dict[str, Any]:
-    """A connection as listings and GET show it, with a chosen part of its credentials."""
-    shown_item: dict[str, Any] = {
-        "id": connection.id,
-        "createdAt": connection.created_at,
-        "updatedAt": connection.updated_at,
-        "createdBy": connection.client_id,
-        "updatedBy": connection.updated_client,
-        "createdClient": connection.client_id,
-        "updatedClient": connection.updated_client,
-        "sandboxId": sandbox_id(connection.org_id, connection.sandbox),
-        "sandboxName": connection.sandbox,
-        "imsOrgId": connection.org_id,
-        "name": connection.name,
-        "description": connection.description,
-        "state": connection.state,
-        "connectionSpec": {"id": connection.spec_id, "version": connection.spec_version},
-        "auth": {
-            "specName": connection.auth_spec,
-            "params": {k: v for k, v in connection.params.items() if k in shown},
-        },
-        "version": connection.etag,
-        "etag": connection.etag,
-    }
-    if connection.description is None:
-        del shown_item["description"]
-    return shown_item
-
-
-def sandbox_id(org_id: str, sandbox: str) -> str:
-    """The id of a sandbox, as a GUID."""
-    return guid(f"sandbox {org_id} {sandbox}")
-
-
-def guid(text: str) -> str:
-    """A GUID of version 4 that is always the same for a text."""
-    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
 
 
 def write_token(place: Place) -> str:
@@ -158,7 +158,7 @@ def read_token(token: str) -> Place | None:
     return Place(query=query, key=key, seq=seq, at=at)
 
 
-def _scope(request: Request, shown: frozenset[str]) -> Scope | Answer:
+def _scope(request: Request, collection: Collection) -> Scope | Answer:
     for name, _ in request.query:
         if name not in PARAMETERS:
             return invalid("1451-400", f"Invalid params {name} provided in query params.")
@@ -171,7 +171,7 @@ def _scope(request: Request, shown: frozenset[str]) -> Scope | Answer:
     conditions: list[Condition] = []
     filters = request.every("property")
     for text in filters:
-        read = condition(text, shown)
+        read = condition(text, collection.columns)
         if isinstance(read, Answer):
             return read
         conditions.append(read)
@@ -180,33 +180,37 @@ def _scope(request: Request, shown: frozenset[str]) -> Scope | Answer:
     values = [request.org_id, request.sandbox, *(v for one in conditions for v in one.values)]
     digest = sha256(orjson.dumps([values, where, order])).hexdigest()[:16]
     return Scope(
-        where=where, values=tuple(values), column=column, descending=descending, digest=digest
+        collection=collection,
+        where=where,
+        values=tuple(values),
+        column=column,
+        descending=descending,
+        digest=digest,
     )
 
 
 def _page(
     store: Store, scope: Scope, place: Place | None, size: int, now: float
-) -> list[tuple[tuple[str | float, int], Connection]]:
+) -> list[sqlite3.Row]:
     """One item more than the page holds: it says whether there is a next page."""
     direction, beyond = ("desc", "<") if scope.descending else ("asc", ">")
-    where, values = f"{scope.where} and visible_at <= ?", [*scope.values, now]
+    where, values = f"{scope.where} and {PRESENT}", [*scope.values, now, now]
     if place is not None:
         start = _start(store, scope, place, size, now)
         where += f" and ({scope.column}, seq) {beyond} (?, ?)"
         values += start
-    rows = store.db.execute(
-        f"select * from connections where {where} "  # noqa: S608  # columns of our own, values are bound
+    return store.db.execute(
+        f"select * from {scope.collection.table} where {where} "  # noqa: S608  # columns of our own, values are bound
         f"order by {scope.column} {direction}, seq {direction} limit {size + 1}",
         values,
-    )
-    return [((row[scope.column], row["seq"]), from_row(row)) for row in rows]
+    ).fetchall()
 
 
 def _start(store: Store, scope: Scope, place: Place, size: int, now: float) -> list[str | float]:
     """Step back by as many items as appeared in front since the page before, as an offset would."""
     backward, before = ("asc", ">") if scope.descending else ("desc", "<")
     appeared = store.db.execute(
-        f"select count(*) from connections where {scope.where} "  # noqa: S608  # columns of our own, values are bound
+        f"select count(*) from {scope.collection.table} where {scope.where} "  # noqa: S608  # columns of our own, values are bound
         f"and visible_at > ? and visible_at <= ? and ({scope.column}, seq) {before} (?, ?)",
         (*scope.values, place.at, now, place.key, place.seq),
     ).fetchone()[0]
@@ -215,9 +219,9 @@ def _start(store: Store, scope: Scope, place: Place, size: int, now: float) -> l
     if steps == 0:
         return [place.key, place.seq]
     row = store.db.execute(
-        f"select {scope.column} as key, seq from connections where {scope.where} and visible_at <= ? "  # noqa: S608  # columns of our own, values are bound
+        f"select {scope.column} as key, seq from {scope.collection.table} where {scope.where} and {PRESENT} "  # noqa: S608  # columns of our own, values are bound
         f"and ({scope.column}, seq) {before} (?, ?) "
         f"order by {scope.column} {backward}, seq {backward} limit 1 offset {steps - 1}",
-        (*scope.values, now, place.key, place.seq),
+        (*scope.values, now, now, place.key, place.seq),
     ).fetchone()
     return [place.key, place.seq] if row is None else [row["key"], row["seq"]]

@@ -1,10 +1,16 @@
-"""JSON Patch as Flow Service takes it: an array of `add`, `replace` and `remove` on a few paths."""
+"""
+JSON Patch as Flow Service takes it: an array of `add`, `replace` and `remove` on a few paths.
+
+As RFC 6902 has it, what is replaced or removed has to be there.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
+from batchconnect.simulator import catalogue
 from batchconnect.simulator.answers import invalid
 from batchconnect.simulator.exchange import Answer
+from batchconnect.simulator.habits import Habits
 from batchconnect.simulator.records import Connection
 
 OPERATIONS = ("add", "replace", "remove")
@@ -17,12 +23,13 @@ class Patched:
 
     name: str
     description: str | None
-    params: dict[str, str]
+    params: dict[str, Any]
+    """Without the secret, unless the patch names it."""
     replaces_params: bool = False
     """Whether the patch named all parameters; those it left out are dropped."""
 
 
-def patched(connection: Connection, body: Any) -> Patched | Answer:
+def patched(connection: Connection, body: Any, habits: Habits) -> Patched | Answer:
     """
     Apply a patch, all of it or nothing.
 
@@ -30,9 +37,10 @@ def patched(connection: Connection, body: Any) -> Patched | Answer:
         connection: What is changed. Its secret is not part of it: a patch of one parameter keeps it,
             one of `/auth/params` has to name it.
         body: The parsed body.
+        habits: Say whether a single parameter has a path.
 
     Returns:
-        The new values, or the refusal (1405, 1414, 1434, 1455).
+        The new values, or the refusal (1405, 1414, 1420, 1434, 1455).
     """
     if not isinstance(body, list) or not body:
         return invalid("1405-400", "The request body has to be an array of patch instructions.")
@@ -42,47 +50,77 @@ def patched(connection: Connection, body: Any) -> Patched | Answer:
         params=dict(connection.params),
     )
     for instruction in body:
-        refusal = _apply(result, instruction)
+        refusal = _apply(result, instruction, habits)
         if refusal is not None:
             return refusal
     return result
 
 
-def _apply(result: Patched, instruction: Any) -> Answer | None:
+def _apply(result: Patched, instruction: Any, habits: Habits) -> Answer | None:
+    refusal = _refused(instruction)
+    if refusal is not None:
+        return refusal
+    operation, path, value = (instruction.get(name) for name in ("op", "path", "value"))
+    if path == PARAMS:
+        return _params(result, operation, value)
+    if path.startswith(f"{PARAMS}/"):
+        return _param(result, operation, path.removeprefix(f"{PARAMS}/"), value, habits)
+    return _text(result, operation, path, value)
+
+
+def _refused(instruction: Any) -> Answer | None:
+    """What is wrong with an instruction, whatever it is to change."""
     if not isinstance(instruction, dict):
         return _wrong("an instruction has to be an object")
-    operation, path, value = (instruction.get(name) for name in ("op", "path", "value"))
+    operation, path = instruction.get("op"), instruction.get("path")
     if operation not in OPERATIONS:
         return invalid("1434-400", f"Unsupported operation '{operation}' received.")
     if not isinstance(path, str):
-        return _wrong('Missing field "path"')
+        return _lacking("path")
     if path.startswith("/connectionSpec"):
         return invalid("1414-400", "The connection spec of a connection cannot be updated.")
-    change = _params if path == PARAMS else _field
-    return change(result, operation, path, value)
+    if path == "/auth/specName":
+        return invalid("1420-400", "The authentication of a connection cannot be updated.")
+    return None
 
 
-def _params(result: Patched, operation: str, path: str, value: Any) -> Answer | None:
+def _params(result: Patched, operation: str, value: Any) -> Answer | None:
     if operation == "remove" or not isinstance(value, dict):
-        return _wrong(f'Missing field "value" of {path}')
+        return _wrong(f'Missing field "value" of {PARAMS}')
     result.params = dict(value)
     result.replaces_params = True
     return None
 
 
-def _field(result: Patched, operation: str, path: str, value: Any) -> Answer | None:
-    if operation != "remove" and not isinstance(value, str):
-        return _wrong(f'Missing field "value" of {path}')
-    match path:
-        case "/name" if operation != "remove":
-            result.name = value
-        case "/description":
-            result.description = None if operation == "remove" else value
-        case str() if path.startswith(f"{PARAMS}/") and operation != "remove":
-            result.params[path.removeprefix(f"{PARAMS}/")] = value
-        case _:
-            return _wrong(f'Missing field "{path}"')
+def _param(result: Patched, operation: str, name: str, value: Any, habits: Habits) -> Answer | None:
+    is_known = name in catalogue.FIELDS or name in result.params
+    if not habits.knows_nested_params or not is_known or operation == "remove":
+        return _lacking(name)
+    if not isinstance(value, str) or not value:
+        return _wrong(f'Missing field "value" of {PARAMS}/{name}')
+    result.params[name] = value
     return None
+
+
+def _text(result: Patched, operation: str, path: str, value: Any) -> Answer | None:
+    name = path.removeprefix("/")
+    if name not in {"name", "description"}:
+        return _lacking(name)
+    if operation == "remove":
+        if name == "name" or result.description is None:
+            return _lacking(name)
+        result.description = None
+        return None
+    if not isinstance(value, str) or (name == "name" and not value.strip()):
+        return _wrong(f'Missing field "value" of {path}')
+    if operation == "replace" and getattr(result, name) is None:
+        return _lacking(name)
+    setattr(result, name, value)
+    return None
+
+
+def _lacking(field: str) -> Answer:
+    return _wrong(f'Missing field "{field}"')
 
 
 def _wrong(what: str) -> Answer:

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from batchconnect.simulator import catalogue
-from batchconnect.simulator.connections import etag_of
-from batchconnect.simulator.listing import guid
-from batchconnect.simulator.records import Connection
+from batchconnect.simulator.item import etag_of, guid
+from batchconnect.simulator.records import COLLEAGUE, Connection, digest
 from batchconnect.simulator.store import Store
 
 
@@ -18,12 +17,15 @@ class Planted:
     sandbox: str
     name: str
     description: str | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
-    """`auth.params` without the key."""
+    params: Mapping[str, str | bool] = field(default_factory=dict)
+    """`auth.params` without the key; also such as the service adds by itself."""
+    key: str | None = field(default=None, repr=False)
+    """Its secret; None: a good one that nobody knows."""
     spec_id: str = catalogue.ADX_SPEC
     spec_version: str = catalogue.ADX_VERSION
     auth_spec: str = catalogue.ADX_AUTH
     state: str = "enabled"
+    client_id: str = COLLEAGUE
     age_s: float = 0.0
     """How long ago it was made."""
     appears_in_s: float = 0.0
@@ -49,21 +51,20 @@ def plant(store: Store, planted: Iterable[Planted], now: float) -> list[str]:
                 name=one.name,
                 description=one.description,
                 params={k: v for k, v in one.params.items() if k != catalogue.KEY},
-                key_sha256=None,
+                needs=tuple(one.params) if one.key is None else (*one.params, catalogue.KEY),
+                key_sha256=None if one.key is None else digest(one.key),
                 spec_id=one.spec_id,
                 spec_version=one.spec_version,
                 auth_spec=one.auth_spec,
                 state=one.state,
                 etag=etag_of(connection_id, 1),
-                tests_well=True,
-                in_use=False,
-                client_id="somebody-else",
-                updated_client="somebody-else",
+                client_id=one.client_id,
+                updated_client=one.client_id,
                 applied_at=made_at,
                 updated_at=int(made_at * 1000),
                 visible_at=now + one.appears_in_s if one.appears_in_s else made_at,
             ),
-            key=None,
+            key=one.key,
         )
         ids.append(connection_id)
     return ids

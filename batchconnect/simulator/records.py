@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from batchconnect.simulator.catalogue import KEY
+
+COLLEAGUE = "somebody-else"
+"""Client id of whoever is not under test."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
@@ -14,8 +19,10 @@ class Connection:
     sandbox: str
     name: str
     description: str | None
-    params: Mapping[str, str]
-    """`auth.params` without `servicePrincipalKey`."""
+    params: Mapping[str, str | bool]
+    """`auth.params` without `servicePrincipalKey`, those of the service's own among them."""
+    needs: tuple[str, ...]
+    """Names of the `auth.params` without which the source lets nobody in, the key's among them."""
     key_sha256: str | None
     """Hex SHA-256 of the received `servicePrincipalKey`; None where none was received."""
     spec_id: str
@@ -23,10 +30,6 @@ class Connection:
     auth_spec: str
     state: str
     etag: str
-    tests_well: bool
-    """What `/test` says."""
-    in_use: bool
-    """Whether a flow uses it, which forbids its deletion."""
     client_id: str
     updated_client: str
     applied_at: float
@@ -35,6 +38,73 @@ class Connection:
     """Unix time in milliseconds."""
     visible_at: float
     """Unix time from which listings show it."""
+    tests: int = 0
+    """How often it was tested since its key came."""
+    becomes: str | None = None
+    """The state that it passes into by itself, at `becomes_at`."""
+    becomes_at: float | None = None
+    gone_at: float | None = None
+    """Unix time from which a deleted one is not found any more."""
+    listed_until: float | None = None
+    """Unix time until which listings show a deleted one."""
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What it needs and does not have, since a patch dropped it."""
+        has = {*self.params, *(() if self.key_sha256 is None else (KEY,))}
+        return tuple(name for name in self.needs if name not in has)
+
+    @property
+    def created_at(self) -> int:
+        """Unix time in milliseconds, as the service shows it."""
+        return int(self.applied_at * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """A patch or a deletion whose time has come."""
+
+    at: float
+    ordinal: int
+    connection_id: str
+    etag: str
+    """Of what it was made for."""
+    changed: Connection | None
+    """None: a deletion."""
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRule:
+    """When a key is wrong, and why."""
+
+    reason: str
+    """A number of Entra's, or a word of `source.OF_KUSTO`."""
+    since: float
+    """Unix time from which it is wrong."""
+    tests: int | None
+    """So many tests say so, and the later ones that it is right; None: every one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConnection:
+    """A source connection: what a dataflow reads a base connection's data by."""
+
+    id: str
+    org_id: str
+    sandbox: str
+    name: str
+    base_connection_id: str
+    spec_id: str
+    spec_version: str
+    state: str
+    etag: str
+    client_id: str
+    applied_at: float
+    updated_at: int
+    """Unix time in milliseconds."""
+    visible_at: float
+    listed_until: float | None = None
 
     @property
     def created_at(self) -> int:
@@ -51,7 +121,8 @@ class JournalEntry:
     at: float
     method: str
     path: str
-    """Without the query."""
+    query: str
+    """As it came, encoded, and without secrets; empty where there was none."""
     org_id: str
     sandbox: str
     status: int | None

@@ -7,15 +7,24 @@ which the real parts stand: first the gateway (key, token, org), then the sandbo
 
 from dataclasses import dataclass
 
-from batchconnect.simulator import answers, catalogue, connections
+from batchconnect.simulator import answers, changes, connections, deletion, explore, listing, specs
 from batchconnect.simulator.connections import Effect, Handled
-from batchconnect.simulator.exchange import BASE_PATH, Answer, Request
+from batchconnect.simulator.exchange import BASE_PATH, TOKEN_PATH, Answer, Request
+from batchconnect.simulator.habits import Habits
 from batchconnect.simulator.ims import Ims, Token
-from batchconnect.simulator.listing import listing
+from batchconnect.simulator.records import Connection
 from batchconnect.simulator.registry import Registry
+from batchconnect.simulator.source import Source
+from batchconnect.simulator.source_connections import SOURCE_CONNECTIONS
 from batchconnect.simulator.store import Store
 
-SHOWN = frozenset({"endpoint", "database", "tenant", "servicePrincipalId"})
+METHODS = {
+    "": {"GET", "PATCH", "DELETE"},
+    "test": {"GET"},
+    "explore": {"GET"},
+    "action": {"POST"},
+}
+"""What can be done with a connection: by the end of its path, the methods."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,30 +34,27 @@ class Service:
     store: Store
     registry: Registry
     ims: Ims
-    shown: frozenset[str] = SHOWN
-    """Which `auth.params` listings and GET show; the key is never one of them."""
-    delete_status: int = 204
-    """204 or 202: both are documented."""
+    habits: Habits
+    source: Source
 
-    def handle(self, request: Request, now: float, effect: Effect) -> Handled:
+    def handle(self, request: Request, effect: Effect) -> Handled:
         """
         Judge one request and let it take effect.
 
         Args:
             request: To IMS or to the platform.
-            now: Unix time.
-            effect: When it takes effect, if it is not refused.
+            effect: When it came, and when it takes effect, if it is not refused.
         """
         if request.is_token_request:
-            if request.path != "/ims/token/v3":
+            if request.path != TOKEN_PATH:
                 return Handled(answer=answers.plain_message(404, "Not Found"))
-            return Handled(answer=self.ims.answer(request, now))
-        token = self._admitted(request, now, effect)
+            return Handled(answer=self.ims.answer(request, effect.now))
+        token = self._admitted(request, effect)
         if isinstance(token, Answer):
             return Handled(answer=token)
-        return self._route(request, token, now, effect)
+        return self._route(request, token, effect)
 
-    def _admitted(self, request: Request, now: float, effect: Effect) -> Token | Answer:
+    def _admitted(self, request: Request, effect: Effect) -> Token | Answer:
         headers = request.headers
         bearer = headers.get("authorization", "")
         api_key = headers.get("x-api-key", "")
@@ -59,7 +65,7 @@ class Service:
         if not bearer:
             return answers.gateway(403, "403010", "Oauth token is missing.")
         token = self.ims.read(bearer[7:]) if bearer.startswith("Bearer ") else None
-        if token is None or not self.ims.is_good(token, effect.identity.encode(), now):
+        if token is None or not self.ims.is_good(token, effect.identity.encode(), effect.now):
             return answers.gateway(401, "401013", "Oauth token is not valid")
         if token.client_id != api_key:
             return answers.gateway(403, "403003", "Api Key is invalid")
@@ -104,62 +110,77 @@ class Service:
             )
         return None
 
-    def _route(self, request: Request, token: Token, now: float, effect: Effect) -> Handled:
-        if request.method in {"POST", "PATCH", "PUT"} and not _is_json(request):
+    def _route(self, request: Request, token: Token, effect: Effect) -> Handled:
+        if _needs_json(request) and not _is_json(request):
             return Handled(answer=answers.not_a_content_type())
         base, _, rest = request.path.partition(f"{BASE_PATH}/")
         match [base, *rest.strip("/").split("/")]:
             case ["", "connections"]:
-                return self._collection(request, token, now, effect)
-            case ["", "connections", connection_id]:
-                return self._one(connection_id, request, token, now)
-            case ["", "connections", connection_id, ("test" | "explore") as what]:
-                return self._look_through(connection_id, what, request, now)
-            case ["", "connectionSpecs", spec_id]:
-                return Handled(answer=_spec(spec_id)) if request.method == "GET" else _not_allowed()
+                return self._collection(request, token, effect)
+            case ["", "connections", connection_id, *call]:
+                return self._of_one(connection_id, "/".join(call), request, token, effect)
+            case ["", "sourceConnections"]:
+                return self._look_up(request, effect, None)
+            case ["", "connectionSpecs", *spec_id] if len(spec_id) < 2:  # noqa: PLR2004  # all of them, or one
+                return self._look_up(request, effect, spec_id)
             case _:
-                return Handled(
-                    answer=answers.plain_message(404, "no Route matched with those values")
-                )
+                return _no_route()
 
-    def _collection(self, request: Request, token: Token, now: float, effect: Effect) -> Handled:
+    def _look_up(self, request: Request, effect: Effect, spec_id: list[str] | None) -> Handled:
+        if request.method != "GET":
+            return _not_allowed()
+        if spec_id is None:
+            found = listing.listing(request, self.store, effect.now, SOURCE_CONNECTIONS)
+        elif spec_id:
+            found = specs.spec(spec_id[0], self.habits.specs)
+        else:
+            found = specs.listing(request, self.habits.specs)
+        return Handled(answer=found)
+
+    def _collection(self, request: Request, token: Token, effect: Effect) -> Handled:
         match request.method:
             case "GET":
-                return Handled(answer=listing(request, self.store, now, self.shown))
-            case "POST" if request.query:
-                # `?mode=draft` would make something that is no connection yet.
+                all_of_them = listing.connections(self.habits)
+                return Handled(answer=listing.listing(request, self.store, effect.now, all_of_them))
+            case "POST" if request.query not in {(), (("mode", "draft"),)}:
                 name = request.query[0][0]
                 text = f"Invalid params {name} provided in query params."
                 return Handled(answer=answers.invalid("1451-400", text))
             case "POST":
-                return connections.create(request, self.store, token.client_id, now, effect)
+                return connections.create(request, self.source, token.client_id, effect)
             case _:
                 return _not_allowed()
 
-    def _one(self, connection_id: str, request: Request, token: Token, now: float) -> Handled:
-        found = self.store.find(connection_id, request.org_id, request.sandbox, now)
+    def _of_one(
+        self, connection_id: str, call: str, request: Request, token: Token, effect: Effect
+    ) -> Handled:
+        methods = METHODS.get(call)
+        if methods is None or request.method not in methods:
+            return _no_route() if methods is None else _not_allowed()
+        found = self.store.find(connection_id, request.org_id, request.sandbox, effect.now)
+        if found is None:
+            absent = answers.connections_not_found(connection_id, self.habits.not_found)
+            return Handled(answer=absent)
         if request.method == "GET":
-            return Handled(answer=connections.read(connection_id, found, self.shown))
-        if request.method not in {"PATCH", "DELETE"}:
-            return _not_allowed()
-        if found is None:
-            return Handled(answer=answers.connections_not_found(connection_id))
-        wrong = connections.wrong_state(found)
-        if wrong is not None:
-            return Handled(answer=wrong)
-        if request.method == "PATCH":
-            return connections.change(found, request, self.store, token.client_id, now)
-        return connections.delete(found, self.store, now, self.delete_status)
+            return self._read(found, call, request, effect)
+        if request.method == "DELETE":
+            return deletion.delete(found, self.store, self.habits, effect)
+        do = changes.publish if request.method == "POST" else changes.change
+        return do(found, request, self.source, token.client_id, effect)
 
-    def _look_through(self, connection_id: str, what: str, request: Request, now: float) -> Handled:
-        if request.method != "GET":
-            return _not_allowed()
-        found = self.store.find(connection_id, request.org_id, request.sandbox, now)
-        if what == "explore":
-            return Handled(answer=connections.explore(connection_id, found, request))
-        if found is None:
-            return Handled(answer=answers.connections_not_found(connection_id))
-        return Handled(answer=answers.json_answer(200, {"result": found.tests_well}))
+    def _read(self, found: Connection, call: str, request: Request, effect: Effect) -> Handled:
+        match call:
+            case "test":
+                return explore.test(found, self.source, effect.now)
+            case "explore":
+                return explore.explore(found, request, self.source, effect.now)
+            case _:
+                return Handled(answer=connections.read(found, self.habits))
+
+
+def _needs_json(request: Request) -> bool:
+    is_action = request.method == "POST" and request.path.rstrip("/").endswith("/action")
+    return request.method in {"POST", "PATCH", "PUT"} and not (is_action and not request.body)
 
 
 def _is_json(request: Request) -> bool:
@@ -167,16 +188,9 @@ def _is_json(request: Request) -> bool:
     return kind == "application/json"
 
 
+def _no_route() -> Handled:
+    return Handled(answer=answers.plain_message(404, "no Route matched with those values"))
+
+
 def _not_allowed() -> Handled:
     return Handled(answer=answers.plain_message(405, "Method Not Allowed"))
-
-
-def _spec(spec_id: str) -> Answer:
-    spec = catalogue.SPECS.get(spec_id)
-    if spec is None:
-        return answers.flow(
-            "1101-404",
-            "Resource not found",
-            "The requested resource is not found. Error from flow provider: Resource with given id does not exist.",
-        )
-    return answers.json_answer(200, {"items": [spec]})

@@ -2,8 +2,9 @@
 What the simulated service remembers: connections, journal, and how often a request was seen.
 
 A late create is a row whose `applied_at` lies in the future, and a lagging listing one whose
-`visible_at` does. So nothing has to be woken up, and a restart changes nothing: time alone applies
-what was pending. Of a source secret only its SHA-256 is kept on disk.
+`visible_at` does; what changes a row later stands in a table and is caught up with at the next look
+(`late.py`). So nothing has to be woken up, and a restart changes nothing: time alone applies what was
+pending. Of a source secret only its SHA-256 is kept on disk.
 """
 
 import sqlite3
@@ -11,9 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchconnect.simulator.records import Connection, History, JournalEntry
-from batchconnect.simulator.state import MEMORY, columns, from_row, open_state
+import orjson
 
+from batchconnect.simulator.records import (
+    Connection,
+    History,
+    JournalEntry,
+    Late,
+)
+from batchconnect.simulator.state import MEMORY, columns, from_columns, from_row, open_state
+
+NOT_GONE = "(gone_at is null or gone_at > ?)"
 JOURNAL_KEPT = 500_000
 """Entries. Older ones are dropped, so that a long-lived simulator does not fill a disk."""
 
@@ -30,6 +39,7 @@ class Store:
         self._place = place
         self._open: sqlite3.Connection | None = open_state(place)
         self._keys: dict[str, str] = {}
+        self._late_keys: dict[str, str] = {}
         self._histories: dict[bytes, History] = {}
         self._revoked: dict[str, int] = dict(self.db.execute("select * from revoked").fetchall())
         row = self.db.execute("select max(ordinal) as last from journal").fetchone()
@@ -55,7 +65,10 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that one request changes, or nothing of it."""
+        """All that one request changes, or nothing of it; what a script asks within one is part of it."""
+        if self.db.in_transaction:
+            yield
+            return
         self.db.execute("begin immediate")
         try:
             yield
@@ -85,34 +98,56 @@ class Store:
         elif connection.key_sha256 is None:
             self._keys.pop(connection.id, None)
 
-    def delete(self, connection_id: str) -> None:
-        """Forget a connection."""
-        self.db.execute("delete from connections where id = ?", (connection_id,))
-        self._keys.pop(connection_id, None)
+    def bury(self, connection: Connection, at: float) -> None:
+        """Note that a connection is gone, and forget its secret."""
+        self.db.execute(
+            "insert or ignore into deleted values (?, ?, ?, ?)",
+            (connection.id, connection.org_id, connection.sandbox, at),
+        )
+        self._keys.pop(connection.id, None)
 
-    def use(self, connection_id: str) -> None:
-        """Let a flow use a connection."""
-        self.db.execute("update connections set in_use = 1 where id = ?", (connection_id,))
+    def deleted(self, now: float) -> list[str]:
+        """Ids of all connections that were deleted and are gone by now, the first one first."""
+        rows = self.db.execute(
+            "select connection_id from deleted where at <= ? order by at", (now,)
+        )
+        return [row["connection_id"] for row in rows]
 
     def find(self, connection_id: str, org_id: str, sandbox: str, now: float) -> Connection | None:
         """The connection with an id, as far as it stands in this org and sandbox by now."""
         row = self.db.execute(
-            "select * from connections where id = ? and org_id = ? and sandbox = ? and applied_at <= ?",
-            (connection_id, org_id, sandbox, now),
+            f"select * from connections where {NOT_GONE} "  # noqa: S608  # a condition of our own, values are bound
+            "and id = ? and org_id = ? and sandbox = ? and applied_at <= ?",
+            (now, connection_id, org_id, sandbox, now),
         ).fetchone()
         return None if row is None else from_row(row)
 
     def every(self, now: float) -> list[Connection]:
         """All connections of all orgs that exist by now, in the order in which they took effect."""
         rows = self.db.execute(
-            "select * from connections where applied_at <= ? order by applied_at, seq", (now,)
+            f"select * from connections where applied_at <= ? and {NOT_GONE} order by applied_at, seq",  # noqa: S608  # a condition of our own, values are bound
+            (now, now),
         )
         return [from_row(row) for row in rows]
 
+    def by_id(self, connection_id: str) -> Connection:
+        """
+        The connection with an id, wherever it stands and whether it exists yet or still.
+
+        Raises:
+            ValueError: There is none.
+        """
+        row = self.db.execute("select * from connections where id = ?", (connection_id,)).fetchone()
+        if row is None:
+            raise ValueError(f"there is no connection {connection_id}")
+        return from_row(row)
+
     def pending(self, now: float) -> int:
-        """How many creates have yet to take effect."""
+        """How many creates, patches and deletions have yet to take effect."""
         found = self.db.execute(
-            "select count(*) from connections where applied_at > ?", (now,)
+            "select (select count(*) from connections where applied_at > ?) + "
+            "(select count(*) from late where at > ?)",
+            (now, now),
         ).fetchone()
         return int(found[0])
 
@@ -120,7 +155,51 @@ class Store:
         """The secret as this process received it; None for one that an earlier process received."""
         return self._keys.get(connection_id)
 
-    # Histories: a create's outlives a restart, for it bounds how often the same body may be lost.
+    # What takes effect later
+
+    def postpone(
+        self, at: float, ordinal: int, was: Connection, changed: Connection | None, key: str | None
+    ) -> None:
+        """
+        Keep a change for later.
+
+        Args:
+            at: Unix time at which it takes effect.
+            ordinal: Of its request.
+            was: What it was made for.
+            changed: What it makes of it; None: nothing, for it is deleted.
+            key: The new secret, if it has one.
+        """
+        whole = None if changed is None else orjson.dumps(columns(changed)).decode()
+        self.db.execute(
+            "insert into late (at, ordinal, connection_id, etag, changed) values (?, ?, ?, ?, ?)",
+            (at, ordinal, was.id, was.etag, whole),
+        )
+        if changed is not None and key is not None:
+            self._late_keys[changed.etag] = key
+
+    def take_due(self, now: float) -> list[Late]:
+        """What was kept for later and is due, the first one first; it is kept no longer."""
+        rows = self.db.execute(
+            "select * from late where at <= ? order by at, seq", (now,)
+        ).fetchall()
+        if rows:
+            self.db.execute("delete from late where at <= ?", (now,))
+        return [self._late(row) for row in rows]
+
+    def _late(self, row: sqlite3.Row) -> Late:
+        whole = row["changed"]
+        changed = None if whole is None else from_columns(orjson.loads(whole))
+        return Late(
+            at=row["at"],
+            ordinal=row["ordinal"],
+            connection_id=row["connection_id"],
+            etag=row["etag"],
+            changed=changed,
+            key=None if changed is None else self._late_keys.pop(changed.etag, None),
+        )
+
+    # Histories: a write's outlives a restart, for it bounds how often the same one may be lost.
 
     def history(self, identity: bytes) -> History:
         """What became of earlier requests like this one."""
@@ -177,7 +256,7 @@ class Store:
     def write(self, entry: JournalEntry) -> None:
         """Note one request."""
         self.db.execute(
-            "insert or replace into journal values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert or replace into journal values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 entry.ordinal,
                 entry.at,
@@ -191,12 +270,17 @@ class Store:
                 entry.connection_id,
                 entry.marker,
                 entry.leaked,
+                entry.query,
             ),
         )
         if entry.ordinal % 1000 == 0:
             self.db.execute(
                 "delete from journal where ordinal <= ?", (entry.ordinal - JOURNAL_KEPT,)
             )
+
+    def came_to_nothing(self, ordinal: int) -> None:
+        """Take back that a request would take effect: when its time came, nothing could."""
+        self.db.execute("update journal set applied_at = null where ordinal = ?", (ordinal,))
 
     def journal(self) -> list[JournalEntry]:
         """All requests, oldest first."""

@@ -6,7 +6,7 @@ that says whether a byte was sent.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from batchconnect.model.fault import Fault
 
@@ -18,6 +18,11 @@ class Purpose(StrEnum):
     """Makes an object and has no idempotency key: repeated only where it surely was not applied."""
     READ = "read"
     """Changes nothing."""
+    UPDATE = "update"
+    """Changes an object as long as its etag is the one that is named, so that it may be repeated like a read."""
+    DELETE = "delete"
+    """Deletes an object, and no precondition can be named: what was looked at before it may have changed, so
+    only who looks again sends it again."""
     TOKEN = "token"  # noqa: S105 - a kind of request, not a token
     """Asks IMS for an access token."""
 
@@ -67,6 +72,10 @@ class Response:
     """Which token of its lane the request bore, counted as they were fetched; 0: one that nobody fetches."""
     token_refused: bool = False
     """Whether one of the tries was answered by a refusal of its token, this one included."""
+
+
+WRITES: Final = (Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE)
+"""What a lane that is stopped sends no more, though it may look."""
 
 
 class TransportError(Exception):

@@ -47,10 +47,13 @@ def not_applied(judge: Judge) -> Rule:
 
     1. THROTTLED: free, whatever the request is for.
     2. A create: free if the trace proves that nothing was sent; otherwise never.
-    3. A read: counted after a fault of the network or of the server (5xx).
+    3. A read, or an update that names the etag: counted after a fault of the network or of the server (5xx).
+    4. A delete: never; it is sent again only by who has looked again.
     """
 
     def rule(request: Request, answer: Response | TransportError) -> Again:
+        if request.purpose is Purpose.DELETE:
+            return Again.NO
         if isinstance(answer, Response):
             if judge(answer) is Signal.THROTTLED:
                 return Again.UNBUDGETED
@@ -203,7 +206,8 @@ class Retrying:
         while True:
             # What was tried before was surely not applied, unless its token was refused; and this try waits
             # in the rings within.
-            request.departure.may_have_left = attempts.token_refused
+            is_repeatable = request.purpose is Purpose.UPDATE and attempts.counted > 0
+            request.departure.may_have_left = attempts.token_refused or is_repeatable
             answer = await self._try(request)
             again = self._on(request, answer)
             attempts.record(

@@ -24,7 +24,7 @@ from yarl import URL
 from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.fault import fault_of
 from batchconnect.transport.body import Body
-from batchconnect.transport.interface import Request, Response, TransportError
+from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.proxy_gate import PROXY_SIGN_IN, ProxyGate
 from batchconnect.transport.resolver import Resolver
@@ -58,6 +58,26 @@ async def _headers_sent(
     trace.sent = True
     if trace.gate is not None:
         trace.gate.leave(trace, let_through=True)
+
+
+class _LostError(Exception):
+    """An answer was lost: a name that aiohttp does not know, and so does not repeat a request for."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Let no request be sent a second time by the library."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise  # nothing was sent, and it is not repeated for that
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _LostError(error) from None
 
 
 class Wire:
@@ -153,13 +173,14 @@ class Wire:
             if self._gate.is_refused:
                 raise _proxy_refused(url)
         try:
-            # NOTE: aiohttp 3.14 sends a request again after a lost kept-alive socket, but only for
-            # its IDEMPOTENT_METHODS (GET, HEAD, OPTIONS, TRACE, PUT, DELETE): never a POST.
+            # NOTE: aiohttp 3.14 sends a request again whose answer was lost, but only for its
+            # IDEMPOTENT_METHODS (GET, HEAD, OPTIONS, TRACE, PUT, DELETE): never a POST or a PATCH. What
+            # became of the first DELETE would be lost with that, so `_once` keeps it from doing so.
             answer = await self._request(
                 request, url, trace, proxy=self._proxy if is_proxied else None
             )
         except Exception as error:  # noqa: BLE001 - the door: what has no name is still no answer
-            code, detail = _translate(error)
+            code, detail = _translate(error.error if isinstance(error, _LostError) else error)
             fault = fault_of(error) if code == _UNFORESEEN else None
             self._gate.is_refused |= code == PROXY_SIGN_IN
         else:
@@ -194,6 +215,7 @@ class Wire:
                     ssl=self._trust.of(host),
                     proxy=proxy,
                     trace_request_ctx=trace,
+                    middlewares=(_once,) if request.purpose is Purpose.DELETE else None,
                 )
             except aiohttp.ClientConnectorCertificateError as error:
                 # Before the handshake is through nothing is sent; the trace has the last word all the same.

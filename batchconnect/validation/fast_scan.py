@@ -60,6 +60,7 @@ class FastScan:
         sandbox: `--sandbox`.
         yields_rows: Whether the rows that are taken are told of, or only counted.
         strict: Warnings are errors.
+        told: What will be shown of the sheet besides; a row whose key may stand in it is left to be judged.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class FastScan:
         sandbox: str | None,
         yields_rows: bool = False,
         strict: bool = False,
+        told: str = "",
     ) -> None:
         self.doubles = Doubles(header)
         """Knows the rows that were taken."""
@@ -87,6 +89,7 @@ class FastScan:
         self._org = org
         self._sandbox = sandbox
         self._yields_rows = yields_rows
+        self._told = told
         self._places: dict[tuple[str, str], _Place | None] = {}
 
     def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
@@ -113,6 +116,7 @@ class FastScan:
             or key[:3] in PLACEHOLDER_STARTS
             or ("_x" in key and has_escape(key))
             or joined.count(key) > 1
+            or key in self._told
         ):
             return False
         where = (in_org, in_sandbox)

@@ -70,6 +70,7 @@ def many(count: int, **changed: Any) -> list[dict[str, Any]]:
 
 NURSERY = """
 import json, os, sys
+import anyio._backends._asyncio, jinja2, uvloop, xlsxwriter.workbook
 from batchconnect.__main__ import main
 import batchconnect.cli.app
 from batchconnect.cli.commands import orgs, plan, reconcile, rerun, run, validate

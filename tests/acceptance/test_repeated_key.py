@@ -305,10 +305,17 @@ MESSAGES: dict[str, Callable[[str, str, str], str]] = {
     ),
     "tenant": lambda app, tenant, database: f"AADSTS90002: Tenant '{tenant}' not found.",
 }
+REASONS = {
+    "database": "kusto_not_authorized",
+    "cluster": "kusto_no_database",
+    "secret": "AADSTS7000215",
+    "application": "AADSTS700016",
+    "tenant": "AADSTS90002",
+}
 
 
 def test_documented_messages_are_read_word_by_word(place: Place) -> None:
-    """With database, cluster and ids, and the code beside them."""
+    """With database, cluster and ids, the service's code before them and the reason's beside them."""
     secret = "qV8w" * 9
     rows = [
         cells(number, name=f"Client {name}", servicePrincipalKey=KEYS["Entra"])
@@ -331,6 +338,10 @@ def test_documented_messages_are_read_word_by_word(place: Place) -> None:
 
     results = place.results()
     assert done.code == 4, done
-    assert {row["error_code"] for row in results.values()} == {"FLOW-1308-400"}
+    assert {name: row["error_code"] for name, row in results.items()} == {
+        f"Client {name}": reason for name, reason in REASONS.items()
+    }
     # The simulator's token is so short that the `Is` in it counts as one of its words.
-    assert {name: row["error"].replace("…", "is") for name, row in results.items()} == wanted
+    assert {name: row["error"].replace("…", "is") for name, row in results.items()} == {
+        name: f"FLOW-1308-400: {text}" for name, text in wanted.items()
+    }

@@ -1,7 +1,7 @@
 """
 Servers that answer at once and always alike: nginx where it is there, else a small one of our own.
 
-They give a token, an empty listing, and a fixed 201 to each POST.
+They give a token, an empty listing, and to each POST a 201 with an id of its own.
 """
 
 import json
@@ -27,7 +27,8 @@ TOKEN = json.dumps(
         "expires_in": 86399,
     }
 )
-MADE = '{"id":"5a5b1f1c-2f5b-4b0e-9b1f-1c2f5b4b0e55","etag":"\\"0100\\""}'
+MADE = '{"id":"ID","etag":"\\"0100\\""}'
+"""The 201, where `ID` stands for a GUID: two rows with one id would be doubts."""
 
 _NGINX = """
 daemon off; worker_processes 1; error_log {folder}/error.log crit; pid {folder}/nginx.pid;
@@ -36,6 +37,7 @@ http {{
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   keepalive_requests 1000000000; keepalive_timeout 75s; default_type application/json;
+  map $request_id $guid {{ "~^(.{{8}})(.{{4}})(.{{4}})(.{{4}})(.{{12}})$" "$1-$2-$3-$4-$5"; }}
   {zone}
   access_log {log};
   server {{
@@ -181,5 +183,5 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _quoted(text: str) -> str:
-    """A text as nginx wants it between single quotes."""
-    return text.replace("\\", "\\\\")
+    """A text as nginx wants it between single quotes, with an id of its own for each request."""
+    return text.replace("\\", "\\\\").replace("ID", "$guid")

@@ -138,6 +138,8 @@ class Description:
         operation = self.operation(message.method, message.target)
         if operation is None:
             return [f"{message.method} {urlsplit(message.target).path}: not described"]
+        if operation.said.get("x-foreign"):
+            return [f"{message.method} {urlsplit(message.target).path}: not ours"]
         return [
             *self._in_path(operation),
             *self._in_query(operation, message.query),
@@ -182,6 +184,7 @@ class Description:
             given.setdefault(name, []).append(value)
         described = {one["name"]: one for one in operation.of("query")}
         problems = [f"query {name}: not described" for name in given.keys() - described.keys()]
+        problems += [f"query {x}: not ours" for x in given if described.get(x, {}).get("x-foreign")]
         for name, one in described.items():
             if name in given:
                 problems += [f"query {name}: {text}" for text in self._query(one, given[name])]

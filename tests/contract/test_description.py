@@ -88,7 +88,9 @@ def test_each_request_of_the_contract_is_described(message: Message) -> None:
     [
         (create(method="PUT"), "not described"),
         (create(target=f"{BASE_PATH}/connection"), "not described"),
-        (create(target=f"{BASE_PATH}/connections?mode=draft"), "query mode: not described"),
+        (create(target=f"{BASE_PATH}/connections?mode=draft"), "query mode: not ours"),
+        (create(target=f"{BASE_PATH}/connections/{ID}/action?op=publish"), "not ours"),
+        (create(target="/ims/token/v2"), "not ours"),
         (create(headers=HEADERS), "header content-type: missing"),
         (create(headers={**WITH_JSON, "x-sandbox-id": "1"}), "header x-sandbox-id: not described"),
         (create(headers={**WITH_JSON, "x-sandbox-name": "Prod"}), "header x-sandbox-name: not as"),
@@ -321,8 +323,14 @@ def test_the_calls_of_the_contract_are_described() -> None:
     known = {(method.lower(), path) for method, path in named} - {("post", "/connections/search")}
 
     assert known <= ours().operations()
-    assert ours().operations() - known == {("get", "/connectionSpecs")}
+    assert ours().operations() - known == {
+        ("get", "/connectionSpecs"),
+        ("post", "/connections/{id}/action"),
+        ("post", "/ims/token/v2"),
+    }
     assert "`GET /connectionSpecs` lists all" in section(12)
+    assert "`POST /connections/{id}/action?op=publish`" in section(12)
+    assert "v2 and v4 exist" in section(7)
 
 
 def test_the_gateways_codes_are_those_of_the_contract() -> None:

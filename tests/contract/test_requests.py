@@ -14,6 +14,7 @@ import pytest
 
 from batchconnect.flow_service import client
 from batchconnect.flow_service.answer import ObjectCreated
+from batchconnect.flow_service.change import Changed, InUse, Taken
 from batchconnect.lane.lane import Lane, Limits
 from batchconnect.model.secret import Secret
 from batchconnect.simulator.control import Simulator
@@ -110,6 +111,48 @@ async def test_every_request_is_as_described_and_so_is_every_answer() -> None:
     assert len(pages) == 2
 
 
+async def test_what_follows_a_create_is_as_described_too() -> None:
+    """Test, tables, columns, both ways of sending a key, two pages of usage, deletion."""
+    simulator = Simulator(clock=Clock())
+    between = Between(simulator)
+    lane = lane_of(between)
+    row = replace(judged(cells(1)), org=ORG)
+    await lane.create(row)
+    (made,) = simulator.connections()
+
+    works = await lane.test("prod", made.id)
+    tables = await lane.tables("prod", made.id)
+    columns = await lane.columns("prod", made.id, "PageViews")
+    by_path = await lane.send_key(row, made.id, made.etag)
+    assert isinstance(by_path.answer, Changed)
+    whole = await lane.send_key(row, made.id, by_path.answer.etag or "", whole=True)
+    for number in range(101):
+        simulator.others.use(made.id, f"Dataflow {number}")
+    used = await lane.usage("prod", made.id)
+    kept = await lane.delete("prod", made.id)
+    simulator.others.release(made.id)
+    deleted = await lane.delete("prod", made.id)
+
+    assert works is True
+    assert isinstance(tables, tuple)
+    assert isinstance(columns, tuple)
+    assert [table.path for table in tables] == ["Events", "PageViews"]
+    assert [column.name for column in columns] == ["Timestamp", "Tenant"]
+    assert isinstance(whole.answer, Changed)
+    assert used == 101
+    assert isinstance(kept.answer, InUse)
+    assert isinstance(deleted.answer, Taken)
+    assert simulator.connections() == []
+    assert between.calls() >= {
+        ("get", "/connections/{id}/test"),
+        ("get", "/connections/{id}/explore"),
+        ("get", "/sourceConnections"),
+        ("patch", "/connections/{id}"),
+        ("delete", "/connections/{id}"),
+    }
+    assert not any("preview" in one.query for one in simulator.journal())
+
+
 async def test_the_only_filter_is_that_of_our_own_kind() -> None:
     """The contract, section 3: filters on a user's text prove nothing."""
     between = Between(Simulator(clock=Clock()))
@@ -120,7 +163,7 @@ async def test_the_only_filter_is_that_of_our_own_kind() -> None:
 
 
 def test_no_request_is_made_that_is_not_sent_above() -> None:
-    """A new maker of requests has to be told to this file: each of these five is."""
+    """A new maker of requests has to be told to this file: each of these is."""
     makers = {
         name
         for name, made in inspect.getmembers(client, inspect.isfunction)
@@ -128,8 +171,9 @@ def test_no_request_is_made_that_is_not_sent_above() -> None:
     }
 
     assert makers == {
-        *("create_request", "list_request", "count_request", "get_request", "spec_request")
-    }  # fmt: skip
+        *("create_request", "list_request", "count_request", "get_request", "spec_request"),
+        *("key_request", "delete_request", "test_request", "explore_request", "usage_request"),
+    }
 
 
 async def test_a_request_off_the_contract_is_not_taken_for_a_fault() -> None:

@@ -24,7 +24,8 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.problem import read_problem
-from batchconnect.flow_service.reading import unreadable
+from batchconnect.flow_service.reading import Unreadable, unreadable
+from batchconnect.flow_service.source import Refusal, read_columns, read_tables
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, title_for
@@ -572,6 +573,90 @@ def test_no_answer_breaks_the_judge(
     if status in range(500, 600):
         assert isinstance(judged, Unknown | Throttled)
     is_stale_token(response)
+
+
+# Reasons of the source ----------------------------------------------------------------------------------
+
+
+FAR = "try again " * 10_000
+
+
+@pytest.mark.parametrize("number", ["1308-400", "1100-400"])
+@pytest.mark.parametrize("before", ["", FAR[:210], FAR])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("AADSTS7000215: Invalid client secret provided.", "AADSTS7000215"),
+        ("Database 'x' was not found.", "kusto_no_database"),
+        ("Principal 'x' is not authorized to read database 'y'.", "kusto_not_authorized"),
+        ("IP address 'x' is not allowed.", "kusto_firewall"),
+    ],
+)
+def test_a_refusal_that_passes_on_a_reason_has_the_reasons_code(
+    number: str, before: str, text: str, reason: str
+) -> None:
+    """However far behind; the service's own code begins the detail, and the lane goes on."""
+    response = answer(400, flow(number, before + text))
+
+    judged = judge_create(response, ForeignText([KEY]))
+
+    assert read_problem(response).reason == reason
+    assert isinstance(judged, Refused)
+    assert (judged.code, judged.may_be_org_level) == (reason, False)
+    assert judged.detail.startswith(f"FLOW-{number}: ")
+
+
+def test_a_refusal_without_a_reason_keeps_the_services_code() -> None:
+    judged = judge_create(answer(400, flow("1308-400", "a value is wrong")))
+
+    assert isinstance(judged, Refused)
+    assert (judged.code, judged.detail) == ("FLOW-1308-400", "a value is wrong")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (400, flow("1304-400", "The database name was not found"), ""),
+        (504, {"message": "connection timed out"}, ""),
+        (403, {"error_code": "403025", "message": "403 Forbidden"}, ""),
+        (400, {"message": "AADSTS90002: x"}, "AADSTS90002"),
+        (500, flow("1308-500", "connection timed out"), "kusto_not_reachable"),
+    ],
+)
+def test_only_the_sources_own_words_are_a_reason(status: int, body: Any, reason: str) -> None:
+    """What others say of themselves is none; Entra's numbers are nobody else's."""
+    assert read_problem(answer(status, body)).reason == reason
+
+
+def test_a_refusal_that_may_be_the_orgs_is_counted_by_the_services_code() -> None:
+    """Three with one code stop the lane, whatever each of them says."""
+    breaker = Breaker()
+    numbers = ("AADSTS90002: x", "AADSTS700016: x", "AADSTS7000215: x")
+
+    judged = [breaker.judge(judge_create(answer(401, flow("1001-401", one)))) for one in numbers]
+
+    assert [type(one) for one in judged] == [Refused, Refused, OrgLevel]
+    assert {one.code for one in judged if isinstance(one, Refused)} == {"FLOW-1001-401"}
+
+
+def test_a_doubt_stays_a_doubt_whatever_it_says() -> None:
+    judged = judge_create(answer(504, flow("1104-504", "AADSTS7000215: x")))
+
+    assert isinstance(judged, Unknown)
+    assert judged.code == "FLOW-1104-504"
+
+
+@pytest.mark.parametrize("read", [read_tables, read_columns])
+def test_an_exploration_that_the_source_refuses_tells_its_reason(read: Any) -> None:
+    """However far behind; the service's own code where the text names none."""
+    far = answer(400, flow("1308-400", f"{FAR}AADSTS7000222: x"))
+
+    assert read(far) == Refusal(code="AADSTS7000222")
+    assert read(answer(400, flow("1358-400", "Database 'x' was not found"))) == Refusal(
+        code="kusto_no_database"
+    )
+    assert read(answer(400, flow("1308-400", "odd"))) == Refusal(code="FLOW-1308-400")
+    assert isinstance(read(answer(504, {"message": "connection timed out"})), Unreadable)
 
 
 # Hints ------------------------------------------------------------------------------------------

@@ -3,9 +3,17 @@
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, strategies as st
 
-from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown, read_item
+from batchconnect.flow_service.listing import (
+    ODD_STATE,
+    Found,
+    Listing,
+    ListingFault,
+    Shown,
+    read_item,
+)
 from batchconnect.flow_service.paging import Pages
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.transport.interface import Response
@@ -97,3 +105,39 @@ def test_no_item_breaks_the_reader(item: Any) -> None:
     found = read_item(item, org_id="A@AdobeOrg", sandbox="prod")
 
     assert isinstance(found, Found | ListingFault)
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "is_usable"),
+    [
+        ("enabled", "enabled", True),
+        ("Enabled", "enabled", True),
+        (None, None, True),
+        ("disabled", "disabled", False),
+        ("initializing", "initializing", False),
+        ("draft", "draft", False),
+        ("delete-finalizing", "delete-finalizing", False),
+        ("a-key~that-was-written-here", ODD_STATE, False),
+        (7, ODD_STATE, False),
+    ],
+)
+def test_a_state_is_one_of_the_documented_ones_or_repeated_nowhere(
+    told: object, state: str | None, is_usable: bool
+) -> None:
+    found = read_item({**ITEM, "state": told}, org_id="A@AdobeOrg", sandbox="prod")
+
+    assert isinstance(found, Found)
+    assert (found.state, found.is_usable) == (state, is_usable)
+
+
+def test_parameters_of_others_are_seen_and_never_kept() -> None:
+    """The service may add its own; what a change would drop has to be known before it."""
+    auth = {"params": {**ITEM["auth"]["params"], "privateEndpointId": "p-1"}}
+
+    mine = read_item(ITEM, org_id="A@AdobeOrg", sandbox="prod")
+    theirs = read_item({**ITEM, "auth": auth}, org_id="A@AdobeOrg", sandbox="prod")
+
+    assert isinstance(mine, Found)
+    assert isinstance(theirs, Found)
+    assert (mine.has_other_params, theirs.has_other_params) == (False, True)
+    assert "p-1" not in repr(theirs)

@@ -8,6 +8,7 @@ import pytest
 from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
 from batchconnect.lane.matching import (
     Create,
+    NotReady,
     Wanted,
     match,
     match_absent,
@@ -326,3 +327,43 @@ def test_near_matches_are_named_one_by_one() -> None:
     assert planned.warnings[0].endswith(": id-1, id-2")
     assert isinstance(absent, InDoubt)
     assert absent.detail.endswith(": id-1, id-2")
+
+
+@pytest.mark.parametrize("state", ["disabled", "draft", "delete-finalizing", "odd_state"])
+@pytest.mark.parametrize("marker", [OURS, None])
+def test_a_connection_that_is_not_enabled_is_in_the_way_with_its_state(
+    state: str, marker: str | None
+) -> None:
+    """Whether it is the row's by its marker, or by name and target; the doubt about it ends so as well."""
+    stands = replace(found(marker=marker), state=state)
+
+    becomes = match(WANTED, listing(stands))
+
+    assert isinstance(becomes, Conflict)
+    assert (becomes.code, becomes.state, becomes.connection_ids) == (state, state, ("id-1",))
+    if marker:
+        assert match_marker(WANTED, listing(stands)) == becomes
+
+
+def test_a_connection_that_is_enabled_or_shows_no_state_is_the_rows() -> None:
+    enabled = replace(found(marker=OURS), state="enabled")
+
+    assert match(WANTED, listing(enabled)) == replace(BY_MARKER, state="enabled")
+    assert match(WANTED, listing(found(marker=OURS))) == BY_MARKER
+
+
+def test_a_connection_that_is_not_ready_is_neither_created_nor_in_the_way() -> None:
+    stands = replace(found(marker=OURS), state="initializing")
+
+    assert match(WANTED, listing(stands)) == NotReady(connection_id="id-1", etag='"e"')
+    assert isinstance(match_marker(WANTED, listing(stands)), NotReady)
+
+
+def test_of_two_with_the_rows_name_and_target_the_one_that_may_be_used_is_taken() -> None:
+    older = replace(found(1), state="disabled")
+    newer = replace(found(2), state="enabled")
+
+    becomes = match(WANTED, listing(older, newer))
+
+    assert isinstance(becomes, Existing)
+    assert becomes.connection_id == "id-2"

@@ -12,6 +12,7 @@ from batchconnect.flow_service.listing import Found, Listing, ListingFault, Show
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.planner import (
     Decided,
+    Decision,
     Known,
     Rules,
     Send,
@@ -102,7 +103,7 @@ async def decided(
     return [each async for each in decisions]
 
 
-async def decision(stands: Listing, **more: object) -> Send | Settle | SettleFirst:
+async def decision(stands: Listing, **more: object) -> Decision:
     (one,) = await decided(stands, **more)  # type: ignore[arg-type]
     return one.decision
 
@@ -187,6 +188,16 @@ async def test_what_was_sent_and_never_answered_is_settled_first() -> None:
     known = Known(open={ROWS[0].marker: state})
 
     assert SettleFirst(state=state) == await decision(EMPTY, known=known)
+
+
+async def test_what_may_be_gone_by_an_undo_is_neither_found_nor_made() -> None:
+    """Whether the listing shows it or not: the undo has to come to its end first."""
+    known = Known(undoing={ROWS[0].marker: "run-1"})
+    for stands in (EMPTY, listing(found(ROWS[0]))):
+        settled = await decision(stands, known=known)
+        assert isinstance(settled, Settle)
+        assert isinstance(settled.outcome, NotAttempted)
+        assert (settled.outcome.code, "run-1" in settled.outcome.detail) == ("undo_open", True)
 
 
 async def test_a_row_that_is_not_to_be_looked_at_is_passed_over() -> None:

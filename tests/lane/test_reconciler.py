@@ -381,3 +381,46 @@ async def test_an_intent_without_an_answer_is_in_doubt_from_the_recovery_on() ->
 def test_what_is_proven_absent_was_not_attempted() -> None:
     assert isinstance(PROVEN_ABSENT, NotAttempted)
     assert isinstance(NEVER_APPLIED, Failed)
+
+
+async def test_what_was_sent_and_is_not_ready_yet_is_waited_for_and_then_created() -> None:
+    """An asynchronous create: the listing shows the marker long before the connection may be used."""
+    story = Story(
+        lambda at: listing(replace(found(), state="initializing" if at < 60 else "enabled"))
+    )
+
+    await story.run()
+
+    (outcome,) = story.settled
+    assert isinstance(outcome, Created)
+    assert (outcome.reconciled, outcome.state) == (True, "enabled")
+    assert story.resent == []
+
+
+@pytest.mark.parametrize("on_doubt", list(OnDoubt))
+async def test_what_stays_not_ready_beyond_the_window_is_in_doubt_and_never_sent_again(
+    on_doubt: OnDoubt,
+) -> None:
+    story = Story(
+        lambda at: listing(replace(found(), state="initializing")),
+        policy=Policy(on_doubt=on_doubt),
+    )
+
+    await story.run()
+
+    (outcome,) = story.settled
+    assert isinstance(outcome, InDoubt)
+    assert outcome.code == "initializing"
+    assert (story.resent, story.looks[-1]) == ([], 180)
+
+
+async def test_what_nobody_of_us_sent_is_existing_once_it_is_ready() -> None:
+    story = Story(
+        lambda at: listing(replace(found(), state="initializing" if at < 60 else "enabled"))
+    )
+
+    await story.run(story.doubt(is_ours=False))
+
+    (outcome,) = story.settled
+    assert isinstance(outcome, Existing)
+    assert outcome.connection_id == "id-1"

@@ -1,6 +1,8 @@
 """
 The state machine of one row, as its lines tell it:
-planned -> sending -> created | failed | in_doubt -> created (reconciled) | planned again | in_doubt.
+planned -> sending -> created | failed | in_doubt -> created (reconciled) | planned again | in_doubt,
+and of its connection, from one change to the next:
+updating | deleting -> updated | deleted | left | in_doubt -> updated | deleted | left | sent again.
 """
 
 from collections.abc import Sequence
@@ -10,8 +12,12 @@ from hypothesis import given, strategies as st
 
 from batchconnect.ledger.codec import encode, settles
 from batchconnect.ledger.entry import (
+    ChangeDoubted,
+    Deleted,
+    Deleting,
     Doubted,
     Entry,
+    Left,
     Line,
     Moment,
     ProvenAbsent,
@@ -19,17 +25,25 @@ from batchconnect.ledger.entry import (
     RunResumed,
     Sending,
     Settled,
+    Tested,
+    Updated,
+    Updating,
 )
 from batchconnect.ledger.kind import word_of
 from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
+from batchconnect.model import outcome as o
 from batchconnect.model.outcome import (
+    Conflict,
     Created,
     Existing,
     Failed,
     InDoubt,
+    Kept,
     MatchedBy,
     NotAttempted,
     Rejected,
+    Unchanged,
+    Works,
 )
 
 MARKER = "bc1-" + "a" * 26
@@ -41,6 +55,18 @@ BETTER = Doubted(outcome=InDoubt(code="possible_match"), moment=MOMENT, attempts
 ABSENT = ProvenAbsent()
 CREATED = Created(connection_id="c-1", etag='"1"')
 STOPPED = NotAttempted(code="no_progress")
+MADE = Settled(outcome=CREATED)
+UPDATING = Updating(connection_id="c-1", etag='"1"')
+AGAIN = Updating(connection_id="c-1", etag='"1"', number=2)
+UPDATED = Updated(outcome=o.Updated(connection_id="c-1", etag='"2"', etag_before='"1"'), attempts=1)
+DELETING = Deleting(connection_id="c-1")
+DELETED = Deleted(outcome=o.Deleted(connection_id="c-1"), attempts=1)
+CHANGE_DOUBTED = ChangeDoubted(
+    outcome=InDoubt(code="timeout"), moment=MOMENT, attempts=2, throttled=1
+)
+UNSENT = Left(outcome=Failed(code="http-400", detail=""), attempts=1)
+WORKS = Tested(connection_id="c-1", works=Works.YES)
+FAILS = Tested(connection_id="c-1", works=Works.NO, code="AADSTS7000222")
 
 
 def told(*entries: Entry, first_at_ms: int = 1000) -> RowState:
@@ -280,3 +306,202 @@ def test_many_rows_are_folded_one_after_the_other() -> None:
         (2, MARKER, 1),
         (5, None, 0),
     ]
+
+
+# The connection's life after the create ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("intent", [UPDATING, DELETING])
+def test_an_intent_to_change_without_an_answer_is_open(intent: Updating | Deleting) -> None:
+    """As a create's: it may have been applied. It is no send of a create, and the connection is the row's."""
+    state = told(PLANNED, MADE, intent)
+
+    assert facts(state) == (True, False, 0, 0)
+    assert (state.change, state.changes, state.shown) == (intent, 1, UNANSWERED)
+    assert (state.made, state.etag, state.outcome) == ("c-1", '"1"', CREATED)
+    assert state.started_at_ms == 3000
+
+
+@pytest.mark.parametrize("intent", [UPDATING, DELETING])
+def test_a_lost_answer_to_a_change_is_a_doubt_about_that_change(
+    intent: Updating | Deleting,
+) -> None:
+    """Open, and shown with its reason; that the connection was created is not in doubt."""
+    state = told(PLANNED, MADE, intent, CHANGE_DOUBTED)
+
+    assert facts(state) == (True, False, 0, 1)
+    assert (state.change, state.change_doubt, state.doubt) == (intent, CHANGE_DOUBTED, None)
+    assert (state.shown, state.outcome) == (CHANGE_DOUBTED.outcome, CREATED)
+    assert (state.attempts, state.throttled, state.finished_at_ms) == (2, 1, 4000)
+
+
+def test_a_doubt_about_a_change_may_be_written_again_with_a_better_reason() -> None:
+    """It is still one doubt, and its tries count once; another intent may bring another doubt."""
+    better = ChangeDoubted(outcome=InDoubt(code="not_read"), moment=MOMENT, attempts=5)
+    once = told(MADE, UPDATING, CHANGE_DOUBTED, better)
+    twice = told(MADE, UPDATING, CHANGE_DOUBTED, AGAIN, CHANGE_DOUBTED)
+
+    assert (once.doubts, once.attempts, once.shown) == (1, 2, better.outcome)
+    assert (twice.doubts, twice.attempts, twice.changes) == (2, 4, 2)
+
+
+def test_an_updated_connection_has_its_new_etag_and_nobody_knows_whether_it_works() -> None:
+    """It was the key before that was tested."""
+    state = told(PLANNED, MADE, FAILS, UPDATING, UPDATED)
+
+    assert facts(state) == (False, True, 0, 0)
+    assert (state.made, state.etag, state.tested) == ("c-1", '"2"', None)
+    assert (state.shown, state.outcome) == (UPDATED.outcome, CREATED)
+    assert (state.started_at_ms, state.finished_at_ms) == (4000, 5000)
+    assert told(PLANNED, MADE, UPDATING, UPDATED, WORKS).tested == WORKS
+
+
+def test_an_answer_that_names_no_etag_leaves_it_unknown() -> None:
+    """The old one would be wrong: the next change has to read it."""
+    nameless = Updated(outcome=o.Updated(connection_id="c-1"))
+
+    assert told(MADE, UPDATING, nameless).etag is None
+
+
+def test_a_doubt_about_a_change_is_settled_by_asking() -> None:
+    """No longer open; the look-up adds no attempt of its own."""
+    found = Updated(outcome=o.Updated(connection_id="c-1", etag='"2"', reconciled=True))
+    state = told(MADE, UPDATING, CHANGE_DOUBTED, found)
+
+    assert facts(state) == (False, True, 0, 1)
+    assert (state.change, state.change_doubt, state.attempts) == (None, None, 2)
+
+
+def test_a_deleted_connection_is_the_rows_no_more() -> None:
+    """Its id is kept among those that are gone, for a listing may show it for a while."""
+    state = told(PLANNED, MADE, WORKS, DELETING, DELETED)
+
+    assert facts(state) == (False, True, 0, 0)
+    assert (state.made, state.etag, state.outcome, state.tested) == (None, None, None, None)
+    assert (state.gone, state.shown) == (("c-1",), DELETED.outcome)
+
+
+def test_a_row_whose_connection_is_deleted_can_have_another() -> None:
+    """The story of a create begins anew; what is gone stays known."""
+    again = Settled(outcome=Created(connection_id="c-2", etag='"7"'))
+    sent = told(MADE, DELETING, DELETED, Sending(number=1))
+    state = told(MADE, DELETING, DELETED, Sending(number=1), again)
+
+    assert (sent.is_open, sent.shown, sent.made) == (True, UNANSWERED, None)
+    assert facts(state) == (False, True, 1, 0)
+    assert (state.made, state.etag, state.gone) == ("c-2", '"7"', ("c-1",))
+    assert (state.shown, state.outcome) == (again.outcome, again.outcome)
+
+
+def test_what_is_deleted_is_not_brought_back_by_a_line_that_copies_its_create() -> None:
+    """A rerun's report has the rows of the run before it; ids differ in letter case at times."""
+    copied = Settled(outcome=Created(connection_id="C-1"), inherited=True)
+
+    assert told(MADE, DELETING, DELETED, copied).made is None
+
+
+def test_a_copy_of_what_an_earlier_run_did_takes_nothing_back() -> None:
+    """A rerun's lines come after our own change of the connection: its etag and its test are those of today."""
+    copied = Settled(outcome=CREATED, inherited=True)
+    state = told(MADE, UPDATING, UPDATED, WORKS, copied)
+
+    assert (state.made, state.etag, state.tested) == ("c-1", '"2"', WORKS)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        UPDATED.outcome,
+        Unchanged(code="not_failing", detail="", connection_id="c-1", etag='"2"'),
+    ],
+)
+def test_a_copy_of_a_changed_row_names_its_connection(outcome: o.Updated | Unchanged) -> None:
+    """So that a verification of a rerun asks for those that the rerun sent a key to."""
+    state = told(PLANNED, Settled(outcome=outcome, inherited=True))
+
+    assert (state.made, state.shown, state.is_settled) == ("c-1", outcome, True)
+
+
+def test_the_delete_of_an_earlier_connection_leaves_the_one_of_today() -> None:
+    """A run made one, another run made the second; what is undone is the first."""
+    today = Settled(outcome=Created(connection_id="c-2"))
+    state = told(MADE, today, WORKS, DELETING, DELETED)
+
+    assert (state.made, state.outcome, state.gone) == ("c-2", today.outcome, ("c-1",))
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Failed(code="http-400", detail=""),
+        Conflict(code="changed_meanwhile", detail=""),
+        Unchanged(code="not_failing", detail="", connection_id="c-1"),
+        Kept(code="in_use", detail=""),
+    ],
+)
+def test_a_change_that_was_not_made_leaves_the_connection_as_it_was(
+    outcome: Failed | Conflict | Unchanged | Kept,
+) -> None:
+    """Nothing is open, the row shows why, and what is known of its create and its last test stays."""
+    state = told(MADE, FAILS, UPDATING, CHANGE_DOUBTED, Left(outcome=outcome, attempts=1))
+
+    assert facts(state) == (False, True, 0, 1)
+    assert (state.change, state.change_doubt, state.attempts) == (None, None, 3)
+    assert (state.shown, state.outcome) == (outcome, CREATED)
+    assert (state.made, state.etag, state.tested) == ("c-1", '"1"', FAILS)
+
+
+def test_a_change_that_was_not_attempted_is_provisional() -> None:
+    """A resume takes it up, and the intent clears it; so does one who accounts for the row anew."""
+    stopped = Left(outcome=STOPPED)
+
+    assert not told(PLANNED, stopped).is_settled
+    assert told(PLANNED, stopped, UPDATING).change_outcome is None
+    assert told(PLANNED, stopped, PLANNED).change_outcome is None
+
+
+def test_what_a_change_came_to_is_shown_before_what_the_create_came_to() -> None:
+    """Until the row is created again, or its outcome is told anew."""
+    assert told(MADE, UNSENT).shown == UNSENT.outcome
+    assert told(MADE, UNSENT, MADE).shown == CREATED
+
+
+@pytest.mark.parametrize("asked_at_ms", [None, 500])
+def test_a_test_says_whether_the_connection_works_and_nothing_else(
+    asked_at_ms: int | None,
+) -> None:
+    """The last one counts; one that is taken over from another run was asked when that says."""
+    last = Tested(connection_id="c-1", works=Works.NO, code="x", at_ms=asked_at_ms)
+    state = told(PLANNED, MADE, WORKS, last)
+
+    assert facts(state) == facts(told(PLANNED, MADE))
+    assert (state.shown, state.finished_at_ms) == (CREATED, 2000)
+    assert (state.tested, state.tested_at_ms) == (last, asked_at_ms or 4000)
+
+
+def test_a_test_is_of_the_connection_that_it_was_made_of() -> None:
+    """One that takes its place was not tested; the same one, told again, was."""
+    other = Settled(outcome=Created(connection_id="c-2"))
+    same = Settled(outcome=Existing(connection_id="c-1", matched_by=MatchedBy.MARKER))
+
+    assert told(MADE, FAILS, other).tested is None
+    assert told(MADE, FAILS, same).tested == FAILS
+
+
+CHANGES = st.lists(
+    st.sampled_from(
+        [MADE, SENDING, UPDATING, UPDATED, DELETING, DELETED, CHANGE_DOUBTED, UNSENT, WORKS, FAILS]
+    ),
+    max_size=8,
+)
+
+
+@given(CHANGES)
+def test_no_story_shows_a_connection_that_is_gone_as_the_rows_own(story: list[Entry]) -> None:
+    """Nor what was found out about it; and what is open is shown as a doubt, whatever came before."""
+    state = told(PLANNED, *story)
+
+    assert state.made not in state.gone
+    assert state.made is not None or state.etag is None
+    assert isinstance(state.shown, InDoubt) == state.is_open
+    assert not (state.is_open and state.is_settled)

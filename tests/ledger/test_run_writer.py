@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchconnect.ledger.entry import (
+    ChangeDoubted,
     Doubted,
     LaneTold,
     Line,
@@ -15,8 +16,11 @@ from batchconnect.ledger.entry import (
     RowPlanned,
     Sending,
     Settled,
+    Updated,
+    Updating,
 )
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
+from batchconnect.model import outcome
 from batchconnect.model.event import LanePaused
 from batchconnect.model.outcome import Created, InDoubt
 
@@ -56,6 +60,29 @@ async def test_the_story_of_a_row_is_written_line_by_line() -> None:
         [line(Doubted(outcome=doubt, moment=moment, attempts=3, throttled=1))],
         [line(ProvenAbsent())],
         [line(settled)],
+    ]
+
+
+@pytest.mark.anyio
+async def test_a_change_of_its_connection_is_written_line_by_line() -> None:
+    """Intent, doubt with its moment, end: as of a create, under kinds of their own."""
+    pages = Pages()
+    writer = RunWriter(pages, run=7, clock=clock())
+    doubt = InDoubt(code="timeout")
+    intent = Updating(connection_id="c", etag='"1"')
+    ended = Updated(outcome=outcome.Updated(connection_id="c", etag='"2"'))
+    await writer.begin_change(2, "m", intent)
+    moment = await writer.doubt_change(2, "m", doubt, attempts=3, throttled=1)
+    await writer.end_change(2, "m", ended)
+
+    assert moment == Moment(boot_id="boot-1", clock_s=100.0)
+    assert pages.pages == [
+        [Line(entry=entry, run=7, row=2, marker="m", at_ms=5000)]
+        for entry in (
+            intent,
+            ChangeDoubted(outcome=doubt, moment=moment, attempts=3, throttled=1),
+            ended,
+        )
     ]
 
 

@@ -6,16 +6,21 @@ from typing import get_args
 import pytest
 
 from batchconnect.model.outcome import (
+    DONE,
     Conflict,
     Created,
+    Deleted,
     Existing,
     Failed,
     InDoubt,
+    Kept,
     MatchedBy,
     NotAttempted,
     Outcome,
     Rejected,
     Status,
+    Unchanged,
+    Updated,
     has_connection,
     status_of,
 )
@@ -28,6 +33,10 @@ ONE_OF_EACH: dict[str, Outcome] = {
     "conflict": Conflict(code="name_taken", detail=""),
     "in_doubt": InDoubt(code="timeout"),
     "not_attempted": NotAttempted(code="max_rows"),
+    "updated": Updated(connection_id="c"),
+    "unchanged": Unchanged(code="not_failing", detail="", connection_id="c"),
+    "deleted": Deleted(connection_id="c"),
+    "kept": Kept(code="in_use", detail=""),
 }
 
 
@@ -43,11 +52,18 @@ def test_no_outcome_and_no_word_is_left_over() -> None:
     assert set(ONE_OF_EACH) == {status.value for status in Status}
 
 
-def test_a_row_is_done_when_its_connection_exists() -> None:
-    """Whoever made it."""
-    done = [word for word, outcome in ONE_OF_EACH.items() if has_connection(outcome)]
+def test_a_row_has_its_connection_whoever_made_it() -> None:
+    """And whether its key was sent since; one that is deleted, or that nobody wants any more, is none."""
+    having = [word for word, outcome in ONE_OF_EACH.items() if has_connection(outcome)]
 
-    assert done == ["created", "existing"]
+    assert having == ["created", "existing", "updated", "unchanged"]
+
+
+def test_nothing_is_left_to_do_for_a_row_of_which_became_what_was_asked() -> None:
+    """Of a run and a rotate, that it has its connection; of an undo, that it has none."""
+    done = [word for word, outcome in ONE_OF_EACH.items() if status_of(outcome) in DONE]
+
+    assert done == ["created", "existing", "updated", "unchanged", "deleted"]
 
 
 def test_an_outcome_does_not_change() -> None:

@@ -53,6 +53,7 @@ CHOSEN: Mapping[str, tuple[Any, Any]] = {
     "recreate": (True, False),
     "accept_unproven_listing": (True, False),
     "no_sweep": (True, False),
+    "verify": (True, False),
     "note": ("CHG-1", "CHG-2"),
 }
 """For each option a value that is given nearer, and another that is given farther away."""
@@ -102,6 +103,7 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "recreate": (0,),
     "accept_unproven_listing": ("yes",),
     "no_sweep": (1,),
+    "verify": (1,),
     "note": (5,),
 }
 """For each option what cannot be meant."""

@@ -1,12 +1,17 @@
 """A made-up run for the tests of the page: many rows over many orgs, with every status among them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from batchconnect.ledger.entry import (
+    ONBOARD,
+    UNDO,
+    Deleted,
     Doubted,
     Entry,
     LaneTold,
+    Left,
     Line,
     Moment,
     RowPlanned,
@@ -15,10 +20,13 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
     SweepDone,
+    Tested,
+    Updated,
 )
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.run_state import fold_run
 from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model import outcome as o
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
 from batchconnect.model.outcome import (
     Conflict,
@@ -29,6 +37,7 @@ from batchconnect.model.outcome import (
     MatchedBy,
     Problem,
     Rejected,
+    Works,
 )
 from batchconnect.reports.summary import Summary, summarize
 
@@ -86,6 +95,10 @@ def _line(run: int, at_ms: int, row: int | Entry, entry: Entry | None = None) ->
         return Line(entry=row, run=run, at_ms=START_MS + at_ms)
     assert entry is not None
     marker = f"bc1-{row:026}"
+    if isinstance(entry, Settled) and isinstance(entry.outcome, Created) and not entry.inherited:
+        # A ledger takes no id twice, and here one outcome stands for many rows.
+        own = replace(entry.outcome, connection_id=f"{entry.outcome.connection_id}-of-{row}")
+        entry = replace(entry, outcome=own)
     return Line(entry=entry, run=run, row=row, marker=marker, at_ms=START_MS + at_ms)
 
 
@@ -181,3 +194,55 @@ def _one_row(row: int, is_stopped: bool) -> Iterator[tuple[int, Entry]]:
             at_ms + wait_ms,
             Settled(outcome=created, attempts=attempts, throttled=attempts - 1),
         )
+
+
+EXPIRED = "AADSTS7000222"
+UNKNOWN_KEY = "AADSTS7000215"
+
+
+def verified_day(rows: int = 200, *, command: str = ONBOARD) -> Summary:
+    """A run whose connections were tested: 15 in 100 do not work, for two reasons, and one could not be asked."""
+    return summed_up(*_verified_story(rows), opened=replace(OPENED, command=command))
+
+
+def _verified_story(rows: int) -> Iterator[Told]:
+    for row in range(2, rows + 2):
+        yield 1, row, planned(f"Client {row:05}", f"org-{row % 3:02}")
+        at_ms = 1_000 + row * 50
+        connection = f"c0ffee00-0000-4000-8000-{row:012}"
+        yield at_ms, row, Sending(number=1)
+        created = Created(connection_id=connection, http_status=201)
+        yield at_ms + 200, row, Settled(outcome=created, attempts=1)
+        works, code = Works.YES, ""
+        if row % 20 in {3, 4, 5}:
+            works, code = Works.NO, EXPIRED if row % 20 == 3 else UNKNOWN_KEY
+        elif row == rows:
+            works, code = Works.NOT_TESTED, "timeout"
+        told = Tested(connection_id=connection, works=works, code=code, detail=code)
+        yield at_ms + 900, row, told
+    for org in range(3):
+        yield rows * 60, LaneTold(event=counted(f"org-{org:02}", sent=2 * rows // 3))
+    swept = Swept(expected=rows, found=rows, duplicated=(), missing=())
+    yield rows * 60, SweepDone(event=swept)
+    yield rows * 60, RunEnded(exit_code=4)
+
+
+def changed_day() -> Summary:
+    """Rows of every status that a command may leave which changes connections."""
+    connection = "c0ffee00-0000-4000-8000-000000000001"
+    ends: tuple[Entry, ...] = (
+        Updated(outcome=o.Updated(connection_id=connection, etag='"2"', etag_before='"1"')),
+        Left(
+            outcome=o.Unchanged(
+                code="not_failing", detail="Its last test said yes.", connection_id=connection
+            )
+        ),
+        Deleted(outcome=o.Deleted(connection_id=connection)),
+        Left(outcome=o.Kept(code="in_use", detail="A dataflow uses it.", connection_id=connection)),
+    )
+    return summed_up(
+        *((1, row, planned(f"Client {row}")) for row in range(2, 6)),
+        *((2, row, end) for row, end in enumerate(ends, 2)),
+        (3, RunEnded(exit_code=4)),
+        opened=replace(OPENED, command=UNDO, parent_run_id="20261122-101500000-a1b2"),
+    )

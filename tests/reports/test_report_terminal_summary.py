@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from batchconnect.ledger.entry import RunOpened
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY, RunOpened
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import Status, Works
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.summary import Requests, Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
@@ -151,6 +151,125 @@ def test_the_next_command_is_exact(
     run = summary(counts, exit_code=exit_code, closed=closed)
 
     assert next_command(run, same=SAME, options=["--reports", "a b"]) == command
+
+
+@pytest.mark.parametrize(
+    ("command", "parent", "begins"),
+    [
+        (ONBOARD, None, f"run {RUN}: 2 rows"),
+        (ONBOARD, "20251123-1", f"run {RUN}: 2 rows"),
+        (ROTATE, None, f"rotate {RUN}: 2 rows"),
+        (VERIFY, None, f"verify {RUN}: 2 rows"),
+        (VERIFY, "20251123-1", f"verify {RUN} of run 20251123-1: 2 rows"),
+        (UNDO, "20251123-1", f"undo {RUN} of run 20251123-1: 2 rows"),
+    ],
+)
+def test_the_headline_says_what_was_done_to_which_run(
+    command: str, parent: str | None, begins: str
+) -> None:
+    """The run's own id first, as `status` and `report` take it."""
+    run = summary({Status.CREATED: 2})
+    run = replace(run, opened=replace(run.opened, command=command, parent_run_id=parent))
+
+    assert closing_lines(run)[0].startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("works", "said"),
+    [
+        ({Works.YES: 170, Works.NO: 30}, ["  works: 170 yes, 30 no"]),
+        ({Works.NOT_TESTED: 2, Works.YES: 1, Works.NO: 0}, ["  works: 1 yes, 2 not tested"]),
+        ({}, []),
+    ],
+)
+def test_what_works_is_said_where_anything_was_tested(
+    works: dict[Works, int], said: list[str]
+) -> None:
+    """Below the statuses: a connection that does not work is created all the same."""
+    lines = closing_lines(summary({Status.CREATED: 200}, works=works))
+
+    assert lines[1:] == ["  200 created", *said]
+
+
+RERUN = f"batchconnect rerun {RUN}"
+FAILING = {Works.YES: 1, Works.NO: 1}
+UNASKED = {Works.YES: 1, Works.NOT_TESTED: 1}
+SWEPT = Swept(expected=2, found=1, duplicated=(), missing=("bc1-x",))
+
+
+@pytest.mark.parametrize(
+    ("opened", "counts", "works", "fields", "command"),
+    [
+        # A run: its own rest first, then keys that do not work, then what could not be asked.
+        ({}, {Status.CREATED: 2}, FAILING, {}, RERUN),
+        ({}, {Status.CREATED: 1, Status.FAILED: 1}, FAILING, {}, RERUN),
+        ({}, {Status.CREATED: 1, Status.IN_DOUBT: 1}, FAILING, {}, f"batchconnect reconcile {RUN}"),
+        ({}, {Status.CREATED: 2}, FAILING, {"sweep": SWEPT}, f"batchconnect reconcile {RUN}"),
+        ({}, {Status.CREATED: 2}, UNASKED, {}, f"batchconnect verify {RUN}"),
+        ({}, {Status.CREATED: 2}, FAILING, {"exit_code": ExitCode.AS_ASKED}, SAME),
+        # A verify: of a run's rows, or of a sheet's.
+        (
+            {"command": VERIFY, "parent_run_id": "r-1"},
+            {Status.CREATED: 2},
+            FAILING,
+            {},
+            "batchconnect rerun r-1",
+        ),
+        (
+            {"command": VERIFY, "sheet_path": "/a b/s.xlsx", "worksheet": "May"},
+            {Status.EXISTING: 2},
+            FAILING,
+            {},
+            "batchconnect rotate '/a b/s.xlsx' --failing --worksheet May",
+        ),
+        ({"command": VERIFY, "parent_run_id": "r-1"}, {Status.CREATED: 2}, UNASKED, {}, SAME),
+        # A rotate: what was not sent, what still does not work, what could not be asked.
+        ({"command": ROTATE}, {Status.UPDATED: 1, Status.IN_DOUBT: 1}, FAILING, {}, SAME),
+        ({"command": ROTATE}, {Status.UPDATED: 1, Status.FAILED: 1}, {}, {}, SAME),
+        (
+            {"command": ROTATE, "org": "acme"},
+            {Status.UPDATED: 1, Status.UNCHANGED: 1},
+            FAILING,
+            {},
+            "batchconnect rotate clients.csv --failing --org acme",
+        ),
+        ({"command": ROTATE}, {Status.UPDATED: 2}, UNASKED, {}, "batchconnect verify clients.csv"),
+        # An undo: of what is kept a person decides; the rest is shown again, with its number.
+        (
+            {"command": UNDO, "parent_run_id": "r-1"},
+            {Status.DELETED: 94, Status.KEPT: 6},
+            {},
+            {},
+            None,
+        ),
+        (
+            {"command": UNDO, "parent_run_id": "r-1"},
+            {Status.DELETED: 94, Status.IN_DOUBT: 6},
+            {},
+            {},
+            "batchconnect undo r-1",
+        ),
+        (
+            {"command": UNDO, "parent_run_id": "r-1"},
+            {Status.DELETED: 94, Status.NOT_ATTEMPTED: 6},
+            {},
+            {"closed": False},
+            SAME,
+        ),
+    ],
+)
+def test_every_command_has_its_own_next_one(
+    opened: dict[str, Any],
+    counts: dict[Status, int],
+    works: dict[Works, int],
+    fields: dict[str, Any],
+    command: str | None,
+) -> None:
+    """After the keys are corrected in the sheet, where connections do not work."""
+    run = summary(counts, works=works, **{"exit_code": ExitCode.UNFINISHED, **fields})
+    run = replace(run, opened=replace(run.opened, **opened))
+
+    assert next_command(run, same=SAME) == command
 
 
 def test_hostile_names_cannot_steer_a_terminal() -> None:

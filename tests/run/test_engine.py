@@ -23,6 +23,7 @@ from batchconnect.run.header import new_run_id
 from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.service import connected
 from batchconnect.run.stop import Stop
+from batchconnect.run.task import onboarding
 from batchconnect.settings import Settings
 from batchconnect.sheet.memory import MemorySheet
 from tests.fake_service import CANARY, cells
@@ -63,7 +64,7 @@ class Desk:
             environ={},
             listener=self.listener(),
             report=self.reported.append,
-            parent=parent,
+            task=onboarding(self.options, parent=parent),
             in_memory=in_memory,
         )
 

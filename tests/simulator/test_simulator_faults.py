@@ -5,15 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from batchconnect.simulator import PROFILES, faults
+from batchconnect.simulator import PROFILES, answers, fates, faults
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.decision import (
     Closed,
+    Cut,
     Decision,
     Delivery,
     Garbled,
     Hang,
     Instead,
+    Normal,
     Reset,
     Reshaped,
     Shape,
@@ -213,7 +215,7 @@ def test_no_fate_is_worse_than_the_profile_says(profile: str) -> None:
     chosen = faults.profile(profile)
     for attempt in range(2000):
         rng = faults.dice(1, attempt)
-        decision = faults.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
+        decision = fates.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
         assert (decision.apply_after_s or 0.0) <= chosen.max_apply_s <= 2.0
         assert decision.lag_s <= chosen.max_lag_s <= 1.0
         if isinstance(decision.reply, Hang):
@@ -343,7 +345,7 @@ def test_the_mix_of_a_profile_is_what_its_chances_say() -> None:
     drawn: Counter[str] = Counter()
     for attempt in range(2000):
         rng = faults.dice(5, attempt)
-        decision = faults.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
+        decision = fates.decide_create(chosen, rng, History(), 0.0, beyond_capacity=False)
         reply = decision.reply
         if decision.apply_after_s is None:
             busy = isinstance(reply, Instead) and b'"error_code"' in reply.answer.body
@@ -353,3 +355,209 @@ def test_the_mix_of_a_profile_is_what_its_chances_say() -> None:
 
     for kind in ("throttled", "never", "late"):
         assert drawn[kind] / 2000 == pytest.approx(getattr(chosen.chances, kind), abs=0.015)
+
+
+# Patches and deletions --------------------------------------------------------------------------------
+
+
+def rotation(caller: Caller, made: dict[str, str], key: str = "new") -> Delivery:
+    patch = [{"op": "replace", "path": "/auth/params/servicePrincipalKey", "value": key}]
+    headers = {"if-match": made["etag"]}
+    return caller.deliver("PATCH", f"/connections/{made['id']}", body=patch, headers=headers)
+
+
+def made_with(clock: Clock) -> tuple[Simulator, Caller, dict[str, str]]:
+    sim = Simulator(clock=clock)
+    caller = Caller(sim)
+    return sim, caller, parsed(caller.create(adx(key="old")))
+
+
+@pytest.mark.parametrize(
+    ("decision", "key"),
+    [
+        (Decision(reply=Reset()), "new"),
+        (Decision(reply=Instead(answer=answers.html(504, "Gateway Timeout"))), "new"),
+        (Decision(apply_after_s=None, reply=Reset()), "old"),
+        (Decision(apply_after_s=None, reply=Instead(answer=answers.empty(502))), "old"),
+    ],
+)
+def test_whether_a_patch_is_applied_and_what_is_answered_are_chosen_apart(
+    decision: Decision, key: str
+) -> None:
+    """Lost before the change, and lost after it; the etag tells which."""
+    sim, caller, made = made_with(Clock())
+    sim.script(lambda _: decision)
+
+    delivery = rotation(caller, made)
+
+    assert delivery.answer.status != 200
+    assert sim.received_key(made["id"]) == key
+    assert (sim.connections()[0].etag == made["etag"]) == (key == "old")
+    assert sim.journal()[-1].applied == (key == "new")
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_deletion_is_lost_before_or_after_it(applied: bool) -> None:
+    sim, caller, made = made_with(Clock())
+    lost = Decision(apply_after_s=0.0 if applied else None, reply=Closed())
+    sim.script(lambda _: lost)
+
+    caller.deliver("DELETE", f"/connections/{made['id']}")
+
+    assert (sim.connections() == []) == applied
+
+
+def test_a_late_patch_takes_effect_at_its_time() -> None:
+    """Not before; and nothing has to be woken up for it."""
+    clock = Clock()
+    sim, caller, made = made_with(clock)
+    late = Decision(apply_after_s=2.0, reply=Closed())
+    sim.script(lambda request: late if request.is_change else None)
+    rotation(caller, made)
+
+    assert (sim.received_key(made["id"]), sim.pending) == ("old", 1)
+    clock.advance(2)
+    (after,) = sim.connections()
+    assert (sim.received_key(made["id"]), sim.pending) == ("new", 0)
+    assert after.updated_at == int(clock() * 1000)
+    assert after.etag != made["etag"]
+
+
+def test_a_late_patch_comes_to_nothing_where_somebody_was_faster() -> None:
+    """It looks at the etag again; the journal then says that it changed nothing."""
+    clock = Clock()
+    sim, caller, made = made_with(clock)
+    late = Decision(apply_after_s=2.0, reply=Closed())
+    sim.script(lambda request: late if request.is_change else None)
+    rotation(caller, made)
+    sim.others.change(made["id"], name="Theirs")
+    clock.advance(2)
+
+    assert [one.name for one in sim.connections()] == ["Theirs"]
+    assert sim.received_key(made["id"]) == "old"
+    assert sim.journal()[-1].applied_at is None
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_late_deletion_is_judged_again_when_its_time_has_come(used: bool) -> None:
+    clock = Clock()
+    sim, caller, made = made_with(clock)
+    late = Decision(apply_after_s=2.0, reply=Closed())
+    sim.script(lambda request: late if request.is_change else None)
+    caller.deliver("DELETE", f"/connections/{made['id']}")
+    if used:
+        sim.others.use(made["id"])
+
+    assert len(sim.connections()) == 1
+    clock.advance(2)
+    assert (len(sim.connections()), sim.journal()[-1].applied) == (int(used), used is False)
+
+
+@pytest.mark.parametrize("profile", ["ambiguous", "flaky", "badday"])
+def test_the_same_share_of_patches_is_lost_as_of_creates(profile: str) -> None:
+    """Within the noise of so many draws; none is swallowed twice."""
+    chosen = faults.profile(profile)
+    drawn: Counter[str] = Counter()
+    for attempt in range(8000):
+        rng = faults.dice(5, attempt)
+        decision = fates.decide_change(chosen, rng, History(), 0.0, beyond_capacity=False)
+        reply = decision.reply
+        if decision.apply_after_s is None:
+            busy = isinstance(reply, Instead) and b'"error_code"' in reply.answer.body
+            drawn["throttled" if busy else "never"] += 1
+        elif decision.is_fault:
+            odd = isinstance(reply, Cut)
+            drawn["odd" if odd else "late" if decision.apply_after_s > 0 else "lost"] += 1
+        assert (decision.apply_after_s or 0.0) <= chosen.max_apply_s
+        assert not isinstance(reply, Reshaped)
+        again = History(attempts=1, lost=1)
+        second = fates.decide_change(
+            chosen, faults.dice(5, attempt), again, 0.0, beyond_capacity=False
+        )
+        swallowed = second.apply_after_s is None
+        assert not swallowed or isinstance(second.reply, Instead)
+
+    for kind in ("lost", "late", "never", "odd", "throttled"):
+        assert drawn[kind] / 8000 == pytest.approx(getattr(chosen.chances, kind), abs=0.015)
+    assert drawn["lost"] > 0
+
+
+def test_the_same_seed_gives_patches_and_deletions_the_same_fate() -> None:
+    """Whatever else was asked meanwhile."""
+    fates_of = []
+    for listings in (0, 3):
+        sim = Simulator(profile="ambiguous", seed=4, clock=Clock())
+        caller = Caller(sim)
+        told = []
+        for row in range(20):
+            sim.script(lambda request: Decision() if request.is_create else None)
+            made = parsed(caller.create(adx(str(row))))
+            for _ in range(listings):
+                caller.listed()
+            told += [rotation(caller, made).reply]
+            told += [caller.deliver("DELETE", f"/connections/{made['id']}").reply]
+        fates_of.append([type(reply).__name__ for reply in told])
+
+    assert fates_of[0] == fates_of[1]
+    assert len(set(fates_of[0])) > 2
+
+
+class Rotator(Engine):
+    """The smallest engine that sends keys and deletes, and settles its doubts by a GET."""
+
+    def settled(self, connection_id: str) -> dict[str, str] | None:
+        """The connection once nothing can come any more; None: it is gone."""
+        path = f"/connections/{connection_id}"
+        self.clock.advance(self.sim.settle_s)
+        for _ in range(5):
+            delivery = self.talk(lambda: self.caller.deliver("GET", path))
+            if not isinstance(delivery.reply, Reset | Closed):
+                if delivery.answer.status == 404:
+                    return None
+                if delivery.answer.status == 200:
+                    return dict(parsed(delivery.answer)["items"][0])
+            self.clock.advance(1)
+        raise AssertionError("a read failed five times")
+
+    def rotate(self, connection_id: str, key: str) -> None:
+        """Send until the etag is a new one."""
+        before = self.settled(connection_id)
+        assert before is not None
+        for _ in range(SENDS + 3):
+            delivery = self.talk(lambda: rotation(self.caller, before, key))
+            if not (isinstance(delivery.reply, Normal) and delivery.answer.status == 200):
+                self.doubts += 1
+            after = self.settled(connection_id)
+            if after is not None and after["etag"] != before["etag"]:
+                return
+        raise AssertionError("a key was lost")
+
+    def delete(self, connection_id: str) -> None:
+        """Send until it is gone."""
+        path = f"/connections/{connection_id}"
+        for _ in range(SENDS + 3):
+            self.talk(lambda: self.caller.deliver("DELETE", path))
+            if self.settled(connection_id) is None:
+                return
+        raise AssertionError("a deletion was lost")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_lets_keys_and_deletions_through(profile: str) -> None:
+    """A GET after the settle window tells what a lost answer was; every key arrives, everything goes."""
+    clock = Clock()
+    sim = Simulator(profile=profile, seed=2, clock=clock)
+    engine = Rotator(sim, clock)
+    homes = [engine.bring_home(row) for row in range(30)]
+
+    engine.doubts = 0
+    for home in homes:
+        engine.rotate(home, f"key of {home}")
+    keys = {one.id: sim.received_key(one.id) for one in sim.connections()}
+    for home in homes:
+        engine.delete(home)
+
+    assert keys == {home: f"key of {home}" for home in homes}
+    assert sim.connections() == []
+    assert sorted(sim.deleted()) == sorted(homes)
+    assert bool(engine.doubts) == (profile in {"ambiguous", "badday", "flaky"})

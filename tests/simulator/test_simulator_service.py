@@ -1,10 +1,11 @@
 """Flow Service's rules, call by call, without a wire."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from batchconnect.simulator.answers import NotFound
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.planting import Planted
 from batchconnect.simulator.testing import MARKER, ORG, OTHER_ORG, Caller, Clock, adx, code, parsed
@@ -155,14 +156,6 @@ def test_texts_of_the_looser_shapes_are_those_of_the_contract(caller: Caller) ->
     assert "is required" in no_version["errorMessage"]
 
 
-def test_a_draft_is_refused(sim: Simulator, caller: Caller) -> None:
-    """It would be no connection yet."""
-    answer = caller.send("POST", "/connections?mode=draft", body=adx())
-
-    assert code(answer) == "FLOW-1451-400"
-    assert sim.connections() == []
-
-
 def test_a_bad_source_secret_is_met_at_the_create(sim: Simulator, caller: Caller) -> None:
     """One of the two ways; the text repeats a part of the request, but not the secret."""
     answer = caller.create(adx(key="wrong-at-post-123"))
@@ -187,15 +180,6 @@ def test_an_error_text_may_repeat_the_secret(caller: Caller, key: str, repeated:
 
     assert answer.status == 400
     assert repeated in answer.body
-
-
-def test_a_bad_source_secret_is_met_by_the_test_only(caller: Caller) -> None:
-    """The other way: 201, and `/test` says false."""
-    good, bad = (parsed(caller.create(adx(key=key)))["id"] for key in ("fine", "wrong-at-test"))
-
-    assert parsed(caller.send("GET", f"/connections/{good}/test")) == {"result": True}
-    assert parsed(caller.send("GET", f"/connections/{bad}/test")) == {"result": False}
-    assert caller.send("GET", f"/connections/{bad}/explore?objectType=root").status == 400
 
 
 def test_a_connection_is_read_in_the_envelope_of_a_listing(caller: Caller) -> None:
@@ -235,6 +219,21 @@ def test_what_is_not_there_answers_404_in_the_looser_shape(caller: Caller, metho
     text = "connections not found with id = [nothing]"
     assert answer.status == 404
     assert parsed(answer) == {"errorMessage": text, "errorDetails": text}
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "expected"),
+    [("text", 404, ""), ("1101", 404, "FLOW-1101-404"), ("1439", 400, "FLOW-1439-400")],
+)
+def test_what_is_not_there_may_be_told_with_a_code(
+    sim: Simulator, caller: Caller, form: NotFound, status: int, expected: str
+) -> None:
+    """One of two, and one of them under 400; for a test and an exploration, too."""
+    sim.habits.not_found = form
+
+    for call in ("", "/test", "/explore?objectType=root"):
+        answer = caller.send("GET", f"/connections/nothing{call}")
+        assert (answer.status, code(answer)) == (status, expected)
 
 
 @pytest.mark.parametrize("what", ["", "/test", "/explore"])
@@ -352,9 +351,9 @@ def test_a_description_can_be_removed(sim: Simulator, caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("status", [204, 202])
-def test_a_delete_takes_it_away(sim: Simulator, caller: Caller, status: int) -> None:
+def test_a_delete_takes_it_away(sim: Simulator, caller: Caller, status: Literal[202, 204]) -> None:
     """With one of the two documented statuses; a trailing slash is fine; the second time it is gone."""
-    sim.delete_status = status
+    sim.habits.delete_status = status
     made = parsed(caller.create())["id"]
 
     assert caller.send("DELETE", f"/connections/{made}/").status == status
@@ -365,7 +364,7 @@ def test_a_delete_takes_it_away(sim: Simulator, caller: Caller, status: int) -> 
 def test_what_a_flow_uses_is_not_deleted(sim: Simulator, caller: Caller) -> None:
     """1418, and it stays."""
     made = parsed(caller.create())["id"]
-    sim.use_in_flow(made)
+    sim.others.use(made)
 
     assert code(caller.send("DELETE", f"/connections/{made}")) == "FLOW-1418-400"
     assert len(sim.connections()) == 1
@@ -374,30 +373,24 @@ def test_what_a_flow_uses_is_not_deleted(sim: Simulator, caller: Caller) -> None
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("state", "expected"),
-    [("initializing", "FLOW-1417-400"), ("delete-finalizing", "FLOW-1416-400")],
+    [
+        ("initializing", {"PATCH": "FLOW-1417-400", "DELETE": "FLOW-1417-400"}),
+        ("draft", {"PATCH": "FLOW-1416-400", "DELETE": "FLOW-1416-400"}),
+        ("enabled-finalizing", {"PATCH": "FLOW-1416-400", "DELETE": "FLOW-1416-400"}),
+        ("delete-finalizing", {"PATCH": "FLOW-1457-400", "DELETE": "FLOW-1458-400"}),
+    ],
 )
 def test_a_state_that_passes_forbids_changes(
-    sim: Simulator, caller: Caller, method: str, state: str, expected: str
+    sim: Simulator, caller: Caller, method: str, state: str, expected: dict[str, str]
 ) -> None:
     """Reading is fine."""
     [planted] = sim.plant(Planted(org_id=ORG, sandbox="prod", name="x", state=state))
     path = f"/connections/{planted}"
 
-    assert code(caller.send(method, path, body=[] if method == "PATCH" else None)) == expected
+    assert (
+        code(caller.send(method, path, body=[] if method == "PATCH" else None)) == expected[method]
+    )
     assert parsed(caller.send("GET", path))["items"][0]["state"] == state
-
-
-def test_tables_and_columns_are_explored(caller: Caller) -> None:
-    """Root lists tables, a table lists columns."""
-    path = f"/connections/{parsed(caller.create())['id']}/explore"
-
-    tables = parsed(caller.send("GET", f"{path}?objectType=root"))
-    table = parsed(caller.send("GET", f"{path}?objectType=table&object={tables[0]['path']}"))
-
-    assert {table["type"] for table in tables} == {"table"}
-    assert table["schema"]["columns"]
-    assert caller.send("GET", f"{path}?objectType=table&object=nothing").status == 404
-    assert caller.send("GET", path).status == 400
 
 
 def test_the_connection_spec_names_the_auth_spec(caller: Caller) -> None:

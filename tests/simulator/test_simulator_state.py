@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from hashlib import sha256
@@ -29,6 +30,13 @@ caller.create(adx("at once", key="canary-key-1"))
 late = Decision(apply_after_s=20.0, reply=Closed(), lag_s=10.0)
 sim.script(lambda request: late if request.is_create else None)
 caller.create(adx("late", key="canary-key-2"))
+made = sim.connections()[0]
+sim.others.use(made.id, "a dataflow")
+sim.source.refuse("canary-key-1", "53003")
+patch = [{"op": "replace", "path": "/name", "value": "renamed"}]
+later = Decision(apply_after_s=40.0, reply=Closed())
+sim.script(lambda request: later if request.is_change else None)
+caller.send("PATCH", f"/connections/{made.id}", body=patch, headers={"if-match": made.etag})
 print(caller.token, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -52,14 +60,21 @@ def test_a_sigkill_loses_nothing(tmp_path: Path) -> None:
     caller = Caller(sim)
     caller.token = child.stdout.strip()
     assert [one.name for one in sim.connections()] == ["at once"]
-    assert sim.pending == 1
+    assert sim.pending == 2
+    made = sim.connections()[0].id
+    used = parsed(caller.send("GET", f"/sourceConnections?property=baseConnectionId=={made}"))
+    assert [one["name"] for one in used["items"]] == ["a dataflow"]
+    assert parsed(caller.send("GET", f"/connections/{made}/test")) == {"result": False}
     clock.advance(20)
     assert [one.name for one in sim.connections()] == ["at once", "late"]
     assert [item["name"] for item in caller.listed()] == ["at once"]
     clock.advance(10)
     assert [item["name"] for item in caller.listed()] == ["late", "at once"]
+    clock.advance(10)
+    assert [item["name"] for item in caller.listed()] == ["renamed", "late"]
+    assert sim.pending == 0
     assert sim.tokens_issued == 1
-    assert [entry.ordinal for entry in sim.journal()] == [1, 2, 3, 4, 5]
+    assert [entry.ordinal for entry in sim.journal()] == list(range(1, 10))
     assert sim.journal()[2].applied_at == START + 20
 
 
@@ -131,6 +146,69 @@ def test_how_often_a_body_was_lost_outlives_the_process(tmp_path: Path) -> None:
     assert later.history(b"create") == History(attempts=2, lost=1, streak=2)
     assert later.history(b"read") == History()
     later.dispose()
+
+
+OLD = """
+create table connections (
+    seq integer primary key autoincrement, id text not null unique, org_id text not null,
+    sandbox text not null, spec_id text not null, spec_version text not null, name text not null,
+    description text, state text not null, auth_spec text not null, params text not null,
+    key_sha256 text, tests_well integer not null, in_use integer not null, client_id text not null,
+    updated_client text not null, etag text not null, applied_at real not null,
+    updated_at integer not null, visible_at real not null
+);
+create table journal (
+    ordinal integer primary key, at real not null, method text not null, path text not null,
+    org_id text not null, sandbox text not null, status integer, reply text not null,
+    applied_at real, connection_id text, marker text, leaked integer not null
+);
+"""
+"""The tables that have changed since 0.1, as they were."""
+
+
+def test_a_state_of_an_earlier_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Which connection is used, and whose key is wrong, is still known; and again at the next opening."""
+    state = tmp_path / "state.sqlite3"
+    database = sqlite3.connect(state)
+    database.executescript(OLD)
+    for name, well, used in (("fine", 1, 0), ("wrong", 0, 0), ("used", 1, 1)):
+        values = (name, ORG, "prod", "s", "1", name, None, "enabled", "a", "{}", name, well, used)
+        rest = ("c", "c", '"e"', START, int(START * 1000), START)
+        database.execute(
+            f"insert into connections values (null{', ?' * 19})",
+            (*values, *rest),
+        )
+    database.execute(f"insert into journal values (7{', null' * 11})".replace("null", "'0'"))
+    database.commit()
+    database.close()
+
+    for _ in range(2):
+        sim = Simulator(state=state, clock=Clock(START))
+        caller = Caller(sim)
+        told = {
+            one.name: parsed(caller.send("GET", f"/connections/{one.id}/test"))["result"]
+            for one in sim.connections()
+        }
+        assert told == {"fine": True, "wrong": False, "used": True}
+        assert code(caller.send("DELETE", "/connections/used")) == "FLOW-1418-400"
+        assert sim.journal()[0].query == ""
+    last = Caller(Simulator(state=state, clock=Clock(START)))
+    assert last.send("DELETE", "/connections/fine").status == 204
+    assert Simulator(state=state, clock=Clock(START)).deleted() == ["fine"]
+
+
+def test_the_journal_has_the_query_without_secrets() -> None:
+    """So that tests can count what was asked; the secret of a sign-in in the query is not repeated."""
+    sim = Simulator(clock=Clock())
+    sim.watch(["canary"])
+    caller = Caller(sim)
+    caller.send("GET", "/connections?property=name==canary&limit=5")
+    secret = (("client_id", "c"), ("client_secret", "another one"))
+    sim.receive(Request(method="POST", path="/ims/token/v3", query=secret))
+
+    _, listing, sign_in = sim.journal()
+    assert listing.query == "property=name%3D%3D%2A%2A%2A&limit=5"
+    assert sign_in.query == "client_id=c&client_secret=%2A%2A%2A"
 
 
 def test_the_journal_tells_what_became_of_each_request() -> None:

@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,13 @@ def post(port: int, *, scheme: str = "http", host: str = "127.0.0.1") -> Request
         headers={"Content-Type": "application/json"},
         body=b'{"servicePrincipalKey": "canary"}',
     )
+
+
+def changing(port: int, method: str) -> Request:
+    """A create, an update or a delete."""
+    purposes = {"POST": Purpose.CREATE, "PATCH": Purpose.UPDATE, "DELETE": Purpose.DELETE}
+    sent = replace(post(port), purpose=purposes[method], method=method)
+    return replace(sent, body=None) if method == "DELETE" else sent
 
 
 def wire(
@@ -395,8 +403,11 @@ async def test_an_idle_socket_that_the_server_closed_is_not_used_again() -> None
     assert len(sockets) == 2
 
 
-async def test_a_post_into_a_socket_that_just_closed_is_a_doubt_and_not_sent_again() -> None:
-    """The FIN crosses our request: aiohttp resends a GET here; a POST must not be."""
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH"])
+async def test_a_change_into_a_socket_that_just_closed_is_a_doubt_and_not_sent_again(
+    method: str,
+) -> None:
+    """The FIN crosses our request: aiohttp resends a GET and a DELETE here; what changes something must not be."""
     requests: list[bytes] = []
     listening = socket.create_server(("127.0.0.1", 0))
     close = threading.Event()
@@ -421,11 +432,11 @@ async def test_a_post_into_a_socket_that_just_closed_is_a_doubt_and_not_sent_aga
     thread.start()
     port = listening.getsockname()[1]
     async with wire() as ready:
-        await ready.send(post(port))
+        await ready.send(changing(port, method))
         close.set()
         closed.wait(5)  # the loop stands still meanwhile, so it cannot see the FIN before it writes
         with pytest.raises(TransportError) as caught:
-            await ready.send(post(port))
+            await ready.send(changing(port, method))
     await asyncio.to_thread(thread.join)
     listening.close()
 

@@ -3,7 +3,9 @@
 import os
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
 import anyio
 
@@ -26,6 +28,7 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.service import connected
+from batchconnect.run.task import Task, onboarding
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
 
@@ -35,21 +38,28 @@ def run(
     given: Given,
     *,
     sheet: str,
+    task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
-    """Show what a run with the same options would do."""
+    """Show what a run, or another command over the sheet, would do with the same options."""
     console = Console(output)
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
+    task = task_of(options)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
         with ending_at_once():
             found = anyio.run(
-                partial(_look, opened, settings, options),
+                partial(_look, opened, settings, options, task, console),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
     console.result(
         _document(found, options),
-        _lines(found, options, following=_next(found, options, settings, sheet, given)),
+        _lines(
+            found,
+            options,
+            task=task,
+            following=_next(found, options, settings, sheet, given, command=task.command),
+        ),
     )
     if found.rejected and not options.skip_invalid:
         return ExitCode.SHEET
@@ -59,10 +69,14 @@ def run(
     return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
 
 
-async def _look(sheet: Sheet, settings: Settings, options: MergedOptions) -> SheetPlan:
+async def _look(
+    sheet: Sheet, settings: Settings, options: MergedOptions, task: Task, console: Console
+) -> SheetPlan:
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=lambda _event: None) as service:
-            return await plan_run(sheet, service=service, options=options, environ=os.environ)
+        async with connected(settings, options, on_event=console.say_pauses) as service:
+            return await plan_run(
+                sheet, service=service, options=options, environ=os.environ, task=task
+            )
 
 
 def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
@@ -100,10 +114,13 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "existing": one.settled[Status.EXISTING],
                 "conflict": one.settled[Status.CONFLICT],
                 "settle_first": one.settle_first,
+                "send_key": one.send_key,
+                "unchanged": one.settled[Status.UNCHANGED],
+                "not_attempted": one.settled[Status.NOT_ATTEMPTED],
                 "in_the_way": [{"row": row, "why": why} for row, why in one.in_the_way],
                 "warnings": [{"row": row, "what": what} for row, what in one.warnings],
                 "refusal": one.refusal,
-                "requests": one.create,
+                "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),
             }
             for one in found.sandboxes
@@ -112,7 +129,13 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
 
 
 def _next(
-    found: SheetPlan, options: MergedOptions, settings: Settings, sheet: str, given: Given
+    found: SheetPlan,
+    options: MergedOptions,
+    settings: Settings,
+    sheet: str,
+    given: Given,
+    *,
+    command: str,
 ) -> str | None:
     """The run that was planned; where the sheet has to be corrected first, what tells how."""
     again = [*place_flags(given), *sheet_flags(given)]
@@ -120,26 +143,45 @@ def _next(
         return shlex.join(["batchconnect", "validate", sheet, *again])
     if found.is_refused:
         return shlex.join(["batchconnect", "orgs", *place_flags(given)])
-    words = sys.argv[1:]
+    words = [word for word in sys.argv[1:] if word != "--plan"]
     if "plan" in words:
-        words[words.index("plan")] = "run"
-    else:
-        words = ["run", sheet, *again]
+        words[words.index("plan")] = command
+    elif command not in words:
+        words = [command, sheet, *again]
     redactor = Redactor()
     redactor.hold(*settings.secrets)
     return redactor.text(shlex.join(["batchconnect", *words]))
 
 
-def _lines(found: SheetPlan, options: MergedOptions, *, following: str | None) -> list[str]:
+_Column = tuple[str, Callable[[SandboxPlan], int]]
+_OF_RUN: Final[Sequence[_Column]] = (
+    ("create", lambda one: one.create),
+    ("existing", lambda one: one.settled[Status.EXISTING]),
+    ("conflict", lambda one: one.settled[Status.CONFLICT]),
+    ("doubts", lambda one: one.settle_first),
+)
+_OF_ROTATE: Final[Sequence[_Column]] = (
+    ("keys", lambda one: one.send_key),
+    ("unchanged", lambda one: one.settled[Status.UNCHANGED]),
+    ("conflict", lambda one: one.settled[Status.CONFLICT]),
+    ("missing", lambda one: one.settled[Status.NOT_ATTEMPTED]),
+)
+
+
+def _lines(
+    found: SheetPlan, options: MergedOptions, *, task: Task, following: str | None
+) -> list[str]:
+    columns = _OF_RUN if task.creates else _OF_ROTATE
     # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
     orgs = max([len("org"), *(len(escape_control(one.org)) for one in found.sandboxes)])
     sandboxes = max(
         [len("sandbox"), *(len(escape_control(one.sandbox)) for one in found.sandboxes)]
     )
-    lines = [f"{'org':<{orgs}} {'sandbox':<{sandboxes}} create existing conflict doubts   time"]
+    heads = " ".join(head for head, _of in columns)
+    lines = [f"{'org':<{orgs}} {'sandbox':<{sandboxes}} {heads}   time"]
     for one in found.sandboxes:
         name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
-        lines += _sandbox_lines(one, name)
+        lines += _sandbox_lines(one, name, columns)
     for row, problems in sorted(found.rejected.items()):
         lines += [
             escape_control(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
@@ -159,12 +201,13 @@ def _lines(found: SheetPlan, options: MergedOptions, *, following: str | None) -
     ]
     if found.not_selected:
         lines.append(f"{_rows(found.not_selected)} left out by --only")
-    create = sum(one.create for one in found.sandboxes)
+    to_do = sum(one.create + one.send_key for one in found.sandboxes)
+    what = "to create" if task.creates else "get their key"
     most = options.max_rows
-    canary = f" ({most} of them with --max-rows)" if most is not None and most < create else ""
+    canary = f" ({most} of them with --max-rows)" if most is not None and most < to_do else ""
     rejected = len(found.rejected)
     lines.append(
-        f"{_rows(found.rows)}: {create} to create{canary}, {rejected} rejected; nothing was sent"
+        f"{_rows(found.rows)}: {to_do} {what}{canary}, {rejected} rejected; nothing was sent"
     )
     if not found.rows:
         lines.append("no rows yet: there is nothing to do below the header")
@@ -175,12 +218,11 @@ def _rows(count: int) -> str:
     return f"{count} row" if count == 1 else f"{count} rows"
 
 
-def _sandbox_lines(one: SandboxPlan, name: str) -> list[str]:
+def _sandbox_lines(one: SandboxPlan, name: str, columns: Sequence[_Column]) -> list[str]:
     if one.refusal is not None:
         return [f"{name} could not be read", escape_control(f"    {one.refusal}")]
-    numbers = (
-        f"{one.create:>6} {one.settled[Status.EXISTING]:>8} "
-        f"{one.settled[Status.CONFLICT]:>8} {one.settle_first:>6} {_time(one.at_most_s):>6}"
+    numbers = " ".join(
+        [*(f"{of(one):>{len(head)}}" for head, of in columns), f"{_time(one.at_most_s):>6}"]
     )
     return [
         f"{name} {numbers}",

@@ -1,14 +1,10 @@
 """Settle what is in doubt; creates nothing."""
 
 import os
-import sys
 from functools import partial
 
-import anyio
-
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.run import RunObserver
-from batchconnect.cli.commands.signals import watch_signals
+from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.commands.start import (
     as_part,
     options_of,
@@ -19,14 +15,10 @@ from batchconnect.cli.commands.start import (
 )
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
-from batchconnect.options import MergedOptions
-from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.engine import settle
 from batchconnect.run.places import home_of, try_places
-from batchconnect.settings import Settings
 
 
 def run(
@@ -43,10 +35,15 @@ def run(
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
     observer = RunObserver(options=options, output=output, log_json=False, console=console)
-    summary = anyio.run(
-        partial(_carry_out, run_id, settings, options, observer),
-        backend_options={"use_uvloop": sys.platform != "win32"},
+    work = partial(
+        settle,
+        run_id,
+        settings=settings,
+        options=options,
+        listener=observer.listener,
+        report=observer.report,
     )
+    summary = attend(observer, work)
     again = next_command(
         summary, same="the command that began it, once more", options=place_flags(given)
     )
@@ -57,23 +54,3 @@ def run(
     code = summary.exit_code
     # How a run was stopped is no matter of its doubts.
     return code if code in {ExitCode.OK, ExitCode.IN_DOUBT} else ExitCode.UNFINISHED
-
-
-async def _carry_out(
-    run_id: str | None, settings: Settings, options: MergedOptions, observer: RunObserver
-) -> Summary:
-    try:
-        with unwrap_exception_group():
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(partial(watch_signals, observer.stop, drain_s=0))
-                summary = await settle(
-                    run_id,
-                    settings=settings,
-                    options=options,
-                    listener=observer.listener,
-                    report=observer.report,
-                )
-                beside.cancel_scope.cancel()
-        return summary
-    finally:
-        observer.close()

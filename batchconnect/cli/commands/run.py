@@ -4,12 +4,12 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 
@@ -42,8 +42,10 @@ from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
 from batchconnect.run.places import home_of, ledger_path_of, try_places
 from batchconnect.run.stop import Stop
-from batchconnect.settings import Settings
-from batchconnect.sheet import Sheet
+from batchconnect.run.task import Task, onboarding
+
+Ended = TypeVar("Ended")
+"""What a command ends with: the summary of its run, or what it saw instead."""
 
 _MOST_PROBLEMS: Final = 1000
 """Rejected rows that the screen shows; all of them stand in failed.csv."""
@@ -54,9 +56,9 @@ def run(
     given: Given,
     *,
     sheet: str,
-    parent: str | None = None,
+    task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
-    """Run a sheet; with a parent, only what that run left unfinished."""
+    """Run a sheet: all of it, or what the task says is to be done to its rows."""
     console = Console(output)
     environ = os.environ
     settings = settings_of(given, environ)
@@ -67,19 +69,17 @@ def run(
         observer = RunObserver(
             options=options, output=output, log_json=given.log_json, console=console
         )
-        summary = anyio.run(
-            partial(
-                _carry_out,
-                opened,
-                settings=settings,
-                options=options,
-                environ=environ,
-                observer=observer,
-                drain_s=given.drain,
-                parent=parent,
-            ),
-            backend_options={"use_uvloop": sys.platform != "win32"},
+        work = partial(
+            onboard_sheet,
+            opened,
+            settings=settings,
+            options=options,
+            environ=environ,
+            listener=observer.listener,
+            report=observer.report,
+            task=task_of(options),
         )
+        summary = attend(observer, work, drain_s=given.drain)
     again = next_command(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
@@ -225,30 +225,27 @@ def _problem(row: Result) -> str:
     return escape_control(f"row {row.row}: {column}{row.error}")
 
 
-async def _carry_out(
-    sheet: Sheet,
-    *,
-    settings: Settings,
-    options: MergedOptions,
-    environ: Mapping[str, str],
-    observer: RunObserver,
-    drain_s: float,
-    parent: str | None,
-) -> Summary:
-    try:
-        with unwrap_exception_group():
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(partial(watch_signals, observer.stop, drain_s=drain_s))
-                summary = await onboard_sheet(
-                    sheet,
-                    settings=settings,
-                    options=options,
-                    environ=environ,
-                    listener=observer.listener,
-                    report=observer.report,
-                    parent=parent,
-                )
-                beside.cancel_scope.cancel()
-        return summary
-    finally:
-        observer.close()
+def attend(
+    observer: RunObserver, work: Callable[[], Awaitable[Ended]], *, drain_s: float = 0
+) -> Ended:
+    """
+    Carry out what opens, or goes on with, a run; signals stop it in good order.
+
+    Args:
+        observer: Who attends it; closed at the end.
+        work: The engine's part, with everything handed in.
+        drain_s: After SIGTERM: how long what is in flight may take, in seconds.
+    """
+
+    async def carry_out() -> Ended:
+        try:
+            with unwrap_exception_group():
+                async with anyio.create_task_group() as beside:
+                    beside.start_soon(partial(watch_signals, observer.stop, drain_s=drain_s))
+                    ended = await work()
+                    beside.cancel_scope.cancel()
+            return ended
+        finally:
+            observer.close()
+
+    return anyio.run(carry_out, backend_options={"use_uvloop": sys.platform != "win32"})

@@ -1,17 +1,22 @@
 """Past runs, newest first."""
 
 import os
+from typing import Final
 
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO
 from batchconnect.model.escape import escape_control
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Works
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
 from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger
 from batchconnect.run.places import ledger_path_of
+
+_DONE_WORDS: Final = {ROTATE: "rotated", UNDO: "deleted"}
+"""What became of a row of these commands; rows of the others are connected."""
 
 
 def run(output: OutputOptions, given: Given, *, limit: int) -> int:
@@ -39,6 +44,7 @@ def run(output: OutputOptions, given: Given, *, limit: int) -> int:
 def _document(summary: Summary) -> dict[str, object]:
     return {
         "run_id": summary.opened.run_id,
+        "command": summary.opened.command,
         "parent_run_id": summary.opened.parent_run_id,
         "simulated": summary.opened.simulated,
         "sheet": ", ".join(summary.opened.sheets),
@@ -47,6 +53,7 @@ def _document(summary: Summary) -> dict[str, object]:
         "finished_at": iso(summary.finished_at_ms),
         "rows": summary.total,
         "counts": {str(status): count for status, count in summary.counts.items()},
+        "works": {str(works): summary.works.get(works, 0) for works in Works},
         "exit_code": summary.exit_code,
         "closed": summary.closed,
     }
@@ -60,10 +67,15 @@ def _line(summary: Summary) -> str:
         how = "open"
     else:
         how = f"exit {summary.exit_code}"
-    done = summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
-    rerun = f"  rerun of {opened.parent_run_id}" if opened.parent_run_id else ""
+    done = sum(summary.counts[status] for status in DONE)
+    word = _DONE_WORDS.get(opened.command, "connected")
+    tested = sum(summary.works.values())
+    works = f", {summary.works.get(Works.YES, 0)} of {tested} work" if tested else ""
+    of = "rerun of" if opened.command == ONBOARD else "of"
+    parent = f"  {of} {opened.parent_run_id}" if opened.parent_run_id else ""
     note = f"  {opened.note}" if opened.note else ""
     sheet = ", ".join(opened.sheets)
     return escape_control(
-        f"{opened.run_id}  {how:<8} {done}/{summary.total} connected  {sheet}{note}{rerun}"
+        f"{opened.run_id}  {opened.command:<6}  {how:<8} {done}/{summary.total} {word}{works}"
+        f"  {sheet}{note}{parent}"
     )

@@ -20,13 +20,19 @@ def run(
     seed: int,
     rate: float | None,
     state: Path | None,
+    foreign_clients: bool,
 ) -> int:
     """Serve until interrupted."""
     console = Console(output)
 
     async def serve() -> None:
         simulator = Simulator(
-            state=state or ":memory:", profile=fault, seed=seed, port=port, rate=rate
+            state=state or ":memory:",
+            profile=fault,
+            seed=seed,
+            port=port,
+            rate=rate,
+            foreign_clients=foreign_clients,
         )
         async with simulator:
             url = simulator.url

@@ -25,8 +25,9 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.run.findings import FindingKind, FindingKinds
 from batchconnect.run.intake import examine
-from batchconnect.run.screening import screen_shown
+from batchconnect.run.screening import screen_carried
 from batchconnect.run.selection import selector
+from batchconnect.run.sheet_name import check_row
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
@@ -57,8 +58,8 @@ def run(
         orgs = SimulatedOrgRegistry(settings.orgs, url=_NOWHERE)
         if not options.simulate:
             console.warn(["no org is set, so the org cells are not checked"])
-    with sheet_of(sheet, options, console) as opened:
-        screen_shown(opened)
+    with sheet_of(sheet, options, console, checks_name=True) as opened:
+        screen_carried(opened)
         judge = partial(
             parse,
             header=opened.header,
@@ -80,12 +81,14 @@ def run(
                 org=options.org,
                 sandbox=options.sandbox,
                 strict=options.strict,
+                told=opened.name,
             )
         doubled: dict[int, tuple[Problem, ...]] = {}
         for row, judged in examine(
             opened, judge, is_selected=is_selected, fast_scan=fast_scan, strict=options.strict
         ):
             is_again = not row.cells
+            check_row(opened, row)
             found.add(row.number, judged, is_again=is_again)
             if is_again and isinstance(judged, Rejected):
                 doubled[row.number] = judged.problems

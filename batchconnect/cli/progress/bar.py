@@ -40,14 +40,22 @@ _STYLES: Final = {
     Status.CONFLICT: "yellow",
     Status.IN_DOUBT: "yellow",
     Status.NOT_ATTEMPTED: "dim",
+    Status.UPDATED: "green",
+    Status.UNCHANGED: "cyan",
+    Status.DELETED: "green",
+    Status.KEPT: "yellow",
 }
 _WEIGHT: Final = (
     Status.CREATED,
+    Status.UPDATED,
+    Status.DELETED,
     Status.FAILED,
     Status.IN_DOUBT,
     Status.CONFLICT,
     Status.NOT_ATTEMPTED,
+    Status.KEPT,
     Status.EXISTING,
+    Status.UNCHANGED,
     Status.REJECTED,
 )
 """Which column of the lanes goes last when there is no room."""

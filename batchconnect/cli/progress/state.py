@@ -25,12 +25,14 @@ from batchconnect.model.event import (
     RowInDoubt,
     RowSettled,
     RowStarted,
+    RowTested,
     RunFinished,
     RunStarted,
     SandboxListed,
     Settling,
     SheetWarned,
     Swept,
+    Verifying,
 )
 from batchconnect.model.outcome import Status, status_of
 
@@ -130,6 +132,8 @@ class ProgressState:
                 | RunStarted()
                 | SheetWarned()
                 | CellsWarned()
+                | Verifying()
+                | RowTested()
                 | Swept()
                 | FaultMet()
             ):

@@ -18,24 +18,32 @@ from batchconnect.model.event import (
     RowInDoubt,
     RowSettled,
     RowStarted,
+    RowTested,
     RunFinished,
     RunStarted,
     SandboxListed,
     Settling,
     SheetWarned,
     Swept,
+    Verifying,
 )
 from batchconnect.model.outcome import (
     Conflict,
     Created,
+    Deleted,
     Existing,
     Failed,
     InDoubt,
+    Kept,
     NotAttempted,
     Outcome,
     Rejected,
     Severity,
     Status,
+    Unchanged,
+    Updated,
+    Works,
+    status_of,
 )
 
 _MOST_LEFT_OPEN: Final = 3
@@ -96,14 +104,14 @@ class Messages:
     def of(self, event: Event) -> Message | None:
         """The message for an event, None where it is shown as a number or not at all."""
         match event:
-            case RowStarted() | RowSettled() | RowInDoubt():
+            case RowStarted() | RowSettled() | RowInDoubt() | RowTested():
                 return _row(event) if self._verbose else None
             case Draining():
                 self._is_draining = True
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted():
+            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
                 return _of_run(event)
             case FaultMet():
                 return self._fault(event)
@@ -173,11 +181,16 @@ class Messages:
         return Message(text, is_error=True)
 
 
-def _row(event: RowStarted | RowSettled | RowInDoubt) -> Message | None:
+def _row(event: RowStarted | RowSettled | RowInDoubt | RowTested) -> Message | None:
     place = f"row {event.row} {event.org}/{event.sandbox}"
     match event:
         case RowSettled(outcome=outcome):
             return Message(f"{place}: {_ended(outcome)}")
+        case RowTested(works=Works.YES):
+            return Message(f"{place}: works")
+        case RowTested(works=works, code=code):
+            said = "does not work" if works is Works.NO else "not tested"
+            return Message(f"{place}: {said} ({code})")
         case RowInDoubt(code=code):
             return Message(f"{place}: in doubt ({code}), is being settled")
         case RowStarted():
@@ -190,8 +203,12 @@ _MOST_ROWS_NAMED = 20
 """New rows that the message of a rerun names."""
 
 
-def _of_run(event: RunStarted | Planned | Swept | CellsWarned | SheetWarned) -> Message | None:
+def _of_run(
+    event: RunStarted | Planned | Swept | CellsWarned | SheetWarned | Verifying,
+) -> Message | None:
     match event:
+        case Verifying(connections=connections):
+            return Message(f"verify: {connections} connections are tested, each by its source")
         case RunStarted(left_open=left):
             return _left_open(left) if left else None
         case Planned():
@@ -238,23 +255,19 @@ def _swept(event: Swept) -> Message:
     return Message(f"sweep: {', '.join(parts)}", is_error=not event.is_clean)
 
 
-def _ended(outcome: Outcome) -> str:  # noqa: PLR0911 - one for each outcome
+def _ended(outcome: Outcome) -> str:
+    word = status_of(outcome).replace("_", " ")
     match outcome:
-        case Created(connection_id=connection_id, reconciled=reconciled):
-            return f"created {connection_id}" + (", found by its marker" if reconciled else "")
+        case Created() | Updated() | Deleted():
+            how = "found by its marker" if isinstance(outcome, Created) else "found by asking"
+            return f"{word} {outcome.connection_id}" + (f", {how}" if outcome.reconciled else "")
         case Existing(connection_id=connection_id):
-            return f"existing {connection_id}"
-        case Failed(code=code, detail=detail):
-            return f"failed: {detail} ({code})"
-        case Conflict(code=code, detail=detail):
-            return f"conflict: {detail} ({code})"
-        case NotAttempted(code=code, detail=detail):
-            return f"not attempted: {detail} ({code})"
-        case InDoubt(code=code, detail=detail):
-            return f"in doubt: {detail} ({code})"
+            return f"{word} {connection_id}"
         case Rejected(problems=problems):
             errors = [p.what for p in problems if p.severity is Severity.ERROR]
-            return f"rejected: {' '.join(errors)}"
+            return f"{word}: {' '.join(errors)}"
+        case Failed() | Conflict() | NotAttempted() | InDoubt() | Unchanged() | Kept():
+            return f"{word}: {outcome.detail} ({outcome.code})"
         case _:
             assert_never(outcome)
 

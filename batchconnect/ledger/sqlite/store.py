@@ -18,13 +18,28 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
+import orjson
+
 from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
-from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.entry import Deleted, Deleting, Line, RunOpened, Sending, Tested
+from batchconnect.ledger.interface import SharedIdError
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
 from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.sqlite.connection_ids import (
+    Answered,
+    answered,
+    bearers,
+    has_still,
+)
 from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
-from batchconnect.ledger.sqlite.migrations import VERSION, migrate
+from batchconnect.ledger.sqlite.migrations import (
+    FINDS_ANY_KIND,
+    FINDS_DELETIONS,
+    VERSION,
+    migrate,
+)
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.outcome import Works
 
 APPLICATION_ID: Final = 0x62634C31
 """`bcL1`: SQLite keeps it in the file's header, so that a foreign database is known as such."""
@@ -44,11 +59,19 @@ def _is_one_of(kinds: Iterable[Kind]) -> str:
     return f"kind IN ({', '.join(repr(kind.word) for kind in kinds)})"
 
 
-_IS_INTENT = f"kind = '{BY_ENTRY[Sending].word}'"
+_IS_CREATE = f"kind = '{BY_ENTRY[Sending].word}'"
+_IS_INTENT = _is_one_of(kind for kind in KINDS if kind.is_intent)
+_IS_DELETION = _is_one_of(BY_ENTRY[entry] for entry in (Deleting, Deleted))
+_INTENTS = tuple(kind.entry for kind in KINDS if kind.is_intent)
 _IS_OPENING = f"kind = '{BY_ENTRY[RunOpened].word}'"
 _IS_OPEN = _is_one_of(kind for kind in KINDS if kind.is_open)
+_OF_IDENTITY = "marker IS NOT NULL AND kind <> 'row'"
+_OF_MARKER = f"{_OF_IDENTITY} AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"
 # Each of the two indexes of the identities (`migrations`) finds its own condition in this one.
-_OF_MARKER = f"marker IS NOT NULL AND kind <> 'row' AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"
+_OF_CREATE = f"{_OF_IDENTITY} AND {_is_one_of(kind for kind in KINDS if kind.of_create)}"
+_TESTED = BY_ENTRY[Tested].word
+_SAYS_NO = b'"works":' + orjson.dumps(Works.NO)
+"""In the text of a test's line, as `codec` writes it."""
 _NOTED = "kind:"
 """What `about` has for each kind of line that stands in the ledger: this, and its word."""
 
@@ -130,12 +153,16 @@ class SqliteLedger:
             LedgerGoneError: There is an intent among them, and the ledger or its lock is no longer where it
                 was; nothing of it is written. Without an intent, lines go into the file that is held.
             LedgerError: The disk is full; nothing of it is written.
+            SharedIdError: A row is created, by its answer, with an id that another row was created with.
         """
         if not lines:
             return 0
-        if any(isinstance(line.entry, Sending) for line in lines):
+        if any(isinstance(line.entry, _INTENTS) for line in lines):
             for held in self._held:
                 held.check()
+        created = answered(lines)
+        if created:
+            self._check_ids(created)
         with self._mutex, _translated(self.name), _transaction(self._db):
             last = self._insert([self._values(line) for line in lines])
             new = {word_of(line.entry) for line in lines} - self._noted
@@ -201,16 +228,16 @@ class SqliteLedger:
     def states_of(self, markers: Iterable[str]) -> dict[str, RowState]:
         """What all runs together know of identities; one that was never sent or settled is left out."""
         found: dict[str, RowState] = {}
-        asked = list(markers)
+        asked, of_marker = list(markers), self._of_marker()
         for start in range(0, len(asked), _ASKED_AT_ONCE):
             part = asked[start : start + _ASKED_AT_ONCE]
             told = self._read(
                 f"SELECT {_COLUMNS} FROM entry WHERE marker IN ({', '.join('?' * len(part))}) "
-                f"AND {_OF_MARKER} ORDER BY marker, seq",
+                f"AND {of_marker} ORDER BY marker, seq",
                 *part,
             )
-            for marker, of_marker in groupby(told, attrgetter("marker")):
-                lines = list(of_marker)
+            for marker, told_of in groupby(told, attrgetter("marker")):
+                lines = list(told_of)
                 state = RowState(number=lines[-1].row or 0, marker=marker)
                 found[marker] = fold(lines, state)
         return found
@@ -221,22 +248,81 @@ class SqliteLedger:
             # A bare column is of the row that max() is of: the identity's last line. The index has all
             # that is asked for, so a million settled identities take half a second.
             found = self._db.execute(
-                f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_MARKER} "
+                f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_CREATE} "
                 f"GROUP BY marker HAVING {_IS_OPEN} ORDER BY last"
             ).fetchall()
         return [marker for marker, _kind, _last in found]
 
+    def deleted_markers(self) -> list[str]:
+        """Every identity whose connection was deleted by our hand, or may have been."""
+        if self._version() < FINDS_DELETIONS:
+            return []
+        with self._mutex, _translated(self.name):
+            found = self._db.execute(
+                f"SELECT DISTINCT marker FROM entry WHERE marker IS NOT NULL AND {_IS_DELETION}"
+            ).fetchall()
+        return [marker for (marker,) in found]
+
+    def tested_markers(self) -> list[str]:
+        """Every identity whose connection was found not to work, at whatever time."""
+        if _TESTED not in self._noted:
+            return []  # every identity would have to be looked at
+        with self._mutex, _translated(self.name):
+            found = self._db.execute(
+                f"SELECT DISTINCT marker FROM entry WHERE {_OF_MARKER} AND kind = '{_TESTED}'"
+                " AND instr(body, ?) > 0",
+                (_SAYS_NO,),
+            ).fetchall()
+        return [marker for (marker,) in found]
+
     def has_markers(self) -> bool:
         """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
         with self._mutex, _translated(self.name):
-            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_OF_MARKER} LIMIT 1").fetchone()
+            found = self._db.execute(
+                f"SELECT 1 FROM entry WHERE {self._of_marker()} LIMIT 1"
+            ).fetchone()
         return found is not None
 
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
         with self._mutex, _translated(self.name):
-            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_INTENT} LIMIT 1").fetchone()
+            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_CREATE} LIMIT 1").fetchone()
         return found is not None
+
+    def _version(self) -> int:
+        """Of the file's form now: a run may bring it to today's while it is open here to be read."""
+        if not self._read_only:
+            return VERSION
+        with self._mutex, _translated(self.name):
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+    def _of_marker(self) -> str:
+        """Which lines say what became of identities, so that the index of a form of any age finds them."""
+        return _OF_MARKER if self._version() >= FINDS_ANY_KIND else _OF_CREATE
+
+    def _check_ids(self, created: Sequence[Answered]) -> None:
+        by_id: dict[str, Answered] = {}
+        for one in created:
+            if by_id.setdefault(one.connection_id, one).marker != one.marker:
+                raise SharedIdError  # handed in at once: one by one they are told apart
+        with self._mutex, _translated(self.name):
+            found = bearers(self._db, _COLUMNS, [*by_id])
+        others: dict[str | None, Line] = {}
+        for connection_id, columns in found:
+            line = self._line(columns)
+            if line.marker != by_id[connection_id].marker:
+                others[line.marker] = line
+        if not others:
+            return
+        states = self.states_of(marker for marker in others if marker is not None)
+        standing = [
+            line
+            for marker, line in others.items()
+            if marker is not None and has_still(states.get(marker), line)
+        ]
+        if standing or not all(one.is_looked_at for one in created):
+            raise SharedIdError(standing)
 
     def _is_at_its_path(self) -> bool:
         """Whether its path leads to the ledger that is open, by its own id and its last line."""

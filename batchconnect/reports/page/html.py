@@ -7,16 +7,16 @@ script has a hash in the page's policy and finds the rows in an inert block: no 
 
 import base64
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger.entry import LaneTold
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import LaneStopped
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.page import words
@@ -24,7 +24,7 @@ from batchconnect.reports.page.chart import latency_bars, request_bars, strip
 from batchconnect.reports.page.latency import Latencies
 from batchconnect.reports.page.rows import MOST_ROWS, RowBlock, codes_of
 from batchconnect.reports.page.timeline import Timekeeper
-from batchconnect.reports.result import Result
+from batchconnect.reports.result import Result, is_unfinished
 from batchconnect.reports.summary import Summary
 
 if TYPE_CHECKING:
@@ -33,24 +33,22 @@ if TYPE_CHECKING:
 _MOST_ORGS: Final = 50
 _MOST_MARKERS: Final = 50
 _CHUNK: Final = 1 << 16
-_SENT: Final = frozenset({Status.CREATED, Status.EXISTING, Status.FAILED})
+_SENT: Final = DONE | {Status.FAILED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Org:
     """How the rows of one org ended."""
 
     name: str
-    counts: Counter[Status]
+    counts: Counter[Status] = field(default_factory=Counter)
+    works: Counter[Works] = field(default_factory=Counter)
+    open: int = 0
+    """Rows that somebody has to look at."""
 
     @property
     def rows(self) -> int:
         return self.counts.total()
-
-    @property
-    def open(self) -> int:
-        """Rows without a connection."""
-        return self.rows - self.counts[Status.CREATED] - self.counts[Status.EXISTING]
 
 
 def render(summary: Summary) -> Iterator[bytes]:
@@ -80,11 +78,13 @@ def _pieces(summary: Summary, seen: "_Seen") -> Iterator[str]:
         },
         words=words,
         statuses=list(Status),
+        answers=[works for works in Works if summary.works.get(works)],
         incidents=[(one, _is_found(one, seen.codes)) for one in summary.incidents],
         most_orgs=_MOST_ORGS,
         most_markers=_MOST_MARKERS,
         most_rows=MOST_ROWS,
         is_whole=summary.total <= MOST_ROWS,
+        open_rows=sum(org.open for org in seen.orgs()),
         style=style,
         script=script,
         style_hash=_hash(style),
@@ -108,24 +108,25 @@ class _Seen:
             if isinstance(line.entry, LaneTold) and isinstance(line.entry.event, LaneStopped)
         }
         """By which rows can be found."""
-        self._counts: defaultdict[str, Counter[Status]] = defaultdict(Counter)
+        self._orgs: dict[str, _Org] = {}
 
     def add(self, result: Result) -> None:
         """Take the next row."""
         codes = codes_of(result)
         self.block.add(result, codes)
         self.codes.update(codes)
-        self._counts[result.org][result.status] += 1
+        org = self._orgs.setdefault(result.org, _Org(result.org))
+        org.counts[result.status] += 1
+        if result.works is not None:
+            org.works[result.works] += 1
+        org.open += is_unfinished(result)
         self.times.add(result)
         if result.status in _SENT and result.attempts and result.duration_ms is not None:
             self.latencies.add(result.duration_ms, settled=result.reconciled)
 
     def orgs(self) -> list[_Org]:
         """Those with the most unfinished rows first."""
-        return sorted(
-            (_Org(name=name, counts=counts) for name, counts in self._counts.items()),
-            key=lambda org: (-org.open, -org.rows, org.name),
-        )
+        return sorted(self._orgs.values(), key=lambda org: (-org.open, -org.rows, org.name))
 
 
 @cache

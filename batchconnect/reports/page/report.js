@@ -18,14 +18,18 @@
     return Array.isArray(value) ? value.map((one) => data.texts[one]) : data.texts[value];
   };
 
-  const STATUSES = ["created", "existing", "failed", "rejected", "conflict", "in_doubt", "not_attempted"];
+  const STATUSES = ["created", "existing", "failed", "rejected", "conflict", "in_doubt", "not_attempted",
+    "updated", "unchanged", "deleted", "kept"];
+  const WORKS = { yes: "works", no: "does not work", not_tested: "not tested" };
   const SEARCHED = ["row", "name", "connection", "endpoint", "database", "tenant", "principal", "description",
     "codes", "error", "column", "request", "sandbox", "org", "carried"];
-  const said = (status) => status.replace("_", " ");
+  const said = (word) => word.replace("_", " ");
   const result = (row) => of(row, "connection") || of(row, "codes");
+  const isTested = data.rows.some((row) => of(row, "works"));
   const COLUMNS = [
     { key: "row", title: "Row", value: (row) => of(row, "row") },
     { key: "status", title: "Status", value: (row) => STATUSES.indexOf(of(row, "status")) },
+    ...(isTested ? [{ key: "works", title: "Works", value: (row) => Object.keys(WORKS).indexOf(of(row, "works")) }] : []),
     { key: "name", title: "Name", value: (row) => of(row, "name").toLowerCase() },
     { key: "org", title: "Org", value: (row) => of(row, "org").toLowerCase() },
     { key: "sandbox", title: "Sandbox", value: (row) => of(row, "sandbox").toLowerCase() },
@@ -46,7 +50,7 @@
 
   let order = data.rows.map((_, index) => index);
   let sorted = { key: "row", down: false };
-  let chosen = new Set();
+  const chosen = { status: new Set(), works: new Set() };
   let shown = order;
   let page = 0;
 
@@ -96,8 +100,12 @@
       : ids.length ? "The browser did not let the page copy." : "No row here has a connection id.";
   };
 
+  // Advice names commands between backticks.
+  const prose = (text) => text.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part));
+
   const details = (row) => {
     const started = of(row, "started");
+    const tested = of(row, "tested");
     const facts = [
       ["what to do", of(row, "hint")],
       ["description", of(row, "description")],
@@ -105,6 +113,8 @@
       ["tenant", of(row, "tenant")], ["servicePrincipalId", of(row, "principal")],
       ["org", of(row, "org")], ["sandbox", of(row, "sandbox")],
       ["connection id", of(row, "connection")], ["found by", of(row, "match")],
+      ["state", of(row, "state")],
+      ["works", WORKS[of(row, "works")] ?? ""], ["tested", tested === null ? "" : stamp(tested)],
       ["code", of(row, "codes")], ["column", of(row, "column")],
       ["HTTP status", of(row, "http") ?? ""], ["request id", of(row, "request")],
       ["tries", of(row, "attempts") || ""],
@@ -114,20 +124,22 @@
       ...of(row, "carried").map((cell, place) => [data.carried[place], cell]),
     ];
     return element("dl", { class: "facts" }, ...facts.filter(([, value]) => value !== "").map(([term, value]) =>
-      element("div", term === "what to do" ? { class: "wide" } : {}, element("dt", {}, term), element("dd", {}, String(value)))));
+      element("div", term === "what to do" ? { class: "wide" } : {}, element("dt", {}, term),
+        element("dd", {}, ...(term === "what to do" ? prose(value) : [String(value)])))));
   };
 
   const outcome = (row) => {
     const id = of(row, "connection");
+    const error = of(row, "error");
     if (id) {
       const button = element("button", {
         type: "button", class: "copy", "aria-label": `Copy the connection id of row ${of(row, "row")}`,
         onclick: () => copy([id], button),
       }, "copy");
-      return [element("code", {}, id), button];
+      return [element("code", {}, id), button, error ? element("span", { class: "cause" }, error) : ""];
     }
     return [
-      element("span", { class: "cause" }, of(row, "error") || said(of(row, "status"))),
+      element("span", { class: "cause" }, error || said(of(row, "status"))),
       element("code", { class: "codes" }, of(row, "codes")),
     ];
   };
@@ -146,9 +158,11 @@
       },
     }, String(of(row, "row")));
     const duration = of(row, "duration");
+    const works = of(row, "works");
     const cells = {
       row: [toggle],
       status: [element("span", { class: `status s-${status}` }, said(status))],
+      works: [works ? element("span", { class: `status w-${works}` }, said(works)) : ""],
       name: [element("bdi", {}, of(row, "name"))],
       org: [element("bdi", {}, of(row, "org"))],
       sandbox: [of(row, "sandbox")],
@@ -176,7 +190,7 @@
     const org = $("org").value;
     shown = order.filter((index) => {
       const row = data.rows[index];
-      return (!chosen.size || chosen.has(of(row, "status"))) && (!org || `=${of(row, "org")}` === org)
+      return Object.entries(chosen).every(([field, values]) => !values.size || values.has(of(row, field))) && (!org || `=${of(row, "org")}` === org)
         && (!words || haystack(index).includes(words));
     });
     page = 0;
@@ -202,10 +216,10 @@
     }
   };
 
-  const choose = (statuses) => {
-    chosen = new Set(statuses);
-    $("statuses").querySelectorAll("button").forEach((button) => {
-      button.setAttribute("aria-pressed", String(chosen.has(button.value)));
+  const choose = (field, values) => {
+    chosen[field] = new Set(values.filter(Boolean));
+    document.querySelectorAll(`.filters button[name="${field}"]`).forEach((button) => {
+      button.setAttribute("aria-pressed", String(chosen[field].has(button.value)));
     });
   };
 
@@ -219,15 +233,20 @@
     $("grid").tHead.rows[0].append(...COLUMNS.map(({ key, title }) =>
       element("th", { id: `h-${key}`, class: `c-${key}`, "data-title": title, scope: "col", role: "columnheader" },
         element("button", { type: "button", onclick: () => sort(key) }, title))));
-    const statuses = tally("status");
-    $("statuses").append(...STATUSES.filter((status) => statuses.has(status)).map((status) =>
-      element("button", {
-        type: "button", value: status, class: `s-${status}`, "aria-pressed": "false",
+    const choices = (field, all, sign, words) => {
+      const counts = tally(field);
+      return all.filter((one) => counts.has(one)).map((one) => element("button", {
+        type: "button", name: field, value: one, class: `${sign}-${one}`, "aria-pressed": "false",
         onclick: () => {
-          choose(chosen.has(status) ? [...chosen].filter((one) => one !== status) : [...chosen, status]);
+          const now = chosen[field];
+          choose(field, now.has(one) ? [...now].filter((other) => other !== one) : [...now, one]);
           filter();
         },
-      }, `${said(status)} ${number(statuses.get(status))}`)));
+      }, `${words(one)} ${number(counts.get(one))}`));
+    };
+    $("statuses").append(...choices("status", STATUSES, "s", said));
+    $("tests").append(...choices("works", Object.keys(WORKS), "w", (one) => WORKS[one]));
+    $("tests").hidden = !isTested;
     // A value begins with "=", so that an org without a name is not "all".
     const orgs = [...tally("org")].sort(([a], [b]) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
     $("org").append(...orgs.map(([org, count]) =>
@@ -236,7 +255,11 @@
     $("org").addEventListener("change", filter);
     const form = document.querySelector(".filters");
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(() => { choose([]); filter(); }));
+    form.addEventListener("reset", () => setTimeout(() => {
+      choose("status", []);
+      choose("works", []);
+      filter();
+    }));
     $("copy").addEventListener("click", () =>
       copy(shown.map((index) => of(data.rows[index], "connection")).filter(Boolean), $("copy")));
     document.querySelector(".pager").addEventListener("click", ({ target }) => {
@@ -250,7 +273,8 @@
     // A number in the headline, a cause, an org: each leads to its rows.
     document.querySelectorAll('a[href="#rows"]:not(.skip)').forEach((link) => {
       link.addEventListener("click", () => {
-        choose(link.dataset.status ? [link.dataset.status] : []);
+        choose("status", [link.dataset.status]);
+        choose("works", [link.dataset.works]);
         $("search").value = link.dataset.search ?? "";
         $("org").value = link.dataset.org ? `=${link.dataset.org}` : "";
         filter();

@@ -14,10 +14,9 @@ import orjson
 
 from batchconnect.model.column import Column
 from batchconnect.model.escape import escape_control
-from batchconnect.model.outcome import Status
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.reports.columns import cells_of
-from batchconnect.reports.result import Result
+from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
 
 MOST_ROWS: Final = 50_000
 """A page with more is slow to open; it holds the unfinished rows then, so many at most."""
@@ -43,6 +42,9 @@ FIELDS: Final = (
     "match",
     "started",
     "duration",
+    "state",
+    "works",
+    "tested",
     "warnings",
     "carried",
 )
@@ -51,16 +53,13 @@ FIELDS: Final = (
 TEXTS: Final = frozenset(
     {
         "status", "org", "sandbox", *_TARGET, "description", "codes", "error", "hint", "column",
-        "match", "warnings", "carried",
+        "match", "state", "works", "warnings", "carried",
     }
 )  # fmt: skip
 """Fields that hold numbers of texts, or lists of such."""
 
 _PER_CHUNK = 500
 _FOUND_BY_ASKING = "its marker, after the answer was lost"
-
-
-_DONE = (Status.CREATED, Status.EXISTING)
 
 
 def _numbers() -> defaultdict[str, int]:
@@ -71,16 +70,11 @@ def _numbers() -> defaultdict[str, int]:
     return numbers
 
 
-def is_unfinished(result: Result) -> bool:
-    """Whether the row has no connection."""
-    return result.status not in _DONE
-
-
 def codes_of(result: Result) -> list[str]:
-    """Every code that explains the row: a rejected one may have several."""
-    if result.error_code is None and not result.problems:
+    """Every code that explains the row: a rejected one may have several, a test has its own."""
+    if result.error_code is None and result.works_error is None and not result.problems:
         return []
-    own = [result.error_code] if result.error_code else []
+    own = [code for code in (result.error_code, result.works_error) if code]
     errors = [problem.code for problem in result.problems] if is_unfinished(result) else []
     return list(dict.fromkeys([*own, *errors]))
 
@@ -125,7 +119,6 @@ class RowBlock:
 
     def _row(self, result: Result, codes: Sequence[str]) -> list[int | str | list[int] | None]:
         texts = self._texts
-        started = result.started_at_ms
         cells = cells_of(result, len(self._carried))
         return [
             result.row,
@@ -137,18 +130,24 @@ class RowBlock:
             *[texts[part] for part in result.target],
             texts[result.description],
             texts[" ".join(codes)],
-            texts[result.error or ""],
+            texts[what_is_wrong(result)],
             texts[result.hint],
             texts[result.error_column or ""],
             result.http_status,
             escape_control(result.request_id or ""),
             result.attempts,
             texts[_FOUND_BY_ASKING if result.reconciled else result.matched_by or ""],
-            None if started is None else started - self._started_at_ms,
+            self._since_start(result.started_at_ms),
             result.duration_ms,
+            texts[result.connection_state or ""],
+            texts[result.works or ""],
+            self._since_start(result.tested_at_ms),
             [texts[warning] for warning in result.warnings],
             [texts[cell] for cell in cells],
         ]
+
+    def _since_start(self, at_ms: int | None) -> int | None:
+        return None if at_ms is None else at_ms - self._started_at_ms
 
 
 def _listed(items: Iterator[bytes]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from batchconnect.ledger.entry import LaneTold
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status
 from batchconnect.reports.lanes import LaneSummary
 from batchconnect.reports.page.working_time import WorkingTime, working_time
 from batchconnect.reports.result import Result
@@ -167,7 +167,7 @@ def _tries(status: Status, attempts: int, *, is_reconciled: bool) -> Iterator[tu
         yield Try.REPEATED, attempts - 1
     if is_reconciled or status is Status.IN_DOUBT:
         yield Try.LOST, 1
-    elif status in {Status.CREATED, Status.EXISTING}:
+    elif status in DONE:
         yield Try.ANSWERED, 1
     else:
         yield Try.REFUSED, 1

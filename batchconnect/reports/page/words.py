@@ -1,9 +1,14 @@
 """Numbers and findings of a run in the page's words: what a person reads first."""
 
+import shlex
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Final
 
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.reports import next_step as steps
 from batchconnect.reports.summary import Summary
 
 LABELS = {
@@ -14,6 +19,10 @@ LABELS = {
     Status.CONFLICT: "conflict",
     Status.IN_DOUBT: "in doubt",
     Status.NOT_ATTEMPTED: "not attempted",
+    Status.UPDATED: "updated",
+    Status.UNCHANGED: "unchanged",
+    Status.DELETED: "deleted",
+    Status.KEPT: "kept",
 }
 MEANINGS = {
     Status.CREATED: "made by this run",
@@ -23,6 +32,44 @@ MEANINGS = {
     Status.CONFLICT: "something else stands in the way",
     Status.IN_DOUBT: "sent, and the answer is unknown",
     Status.NOT_ATTEMPTED: "stopped before their turn",
+    Status.UPDATED: "the connection has the sheet's key now",
+    Status.UNCHANGED: "there was no need to send the key",
+    Status.DELETED: "the connection is gone",
+    Status.KEPT: "the connection was not deleted",
+}
+WORKS = {Works.YES: "works", Works.NO: "does not work", Works.NOT_TESTED: "not tested"}
+_OF_SEVERAL = {**WORKS, Works.YES: "work", Works.NO: "do not work"}
+WORKS_MEAN = {
+    Works.YES: "the source accepts the credentials",
+    Works.NO: "the source refuses the credentials",
+    Works.NOT_TESTED: "nothing is known of the credentials",
+}
+_OF_A_CREATE = (
+    *(Status.CREATED, Status.EXISTING, Status.FAILED, Status.REJECTED, Status.CONFLICT),
+    *(Status.IN_DOUBT, Status.NOT_ATTEMPTED),
+)
+_EXPECTED: Final = {
+    ONBOARD: _OF_A_CREATE,
+    ROTATE: (Status.UPDATED, Status.UNCHANGED, *_OF_A_CREATE[2:]),
+    UNDO: (Status.DELETED, Status.KEPT, Status.IN_DOUBT, Status.NOT_ATTEMPTED),
+}
+REQUESTS: Final = {
+    ONBOARD: "created or tried to create a connection",
+    ROTATE: "sent or tried to send a key",
+    UNDO: "deleted or tried to delete a connection",
+}
+"""What the requests are that are drawn; a test of a connection is none of them."""
+PARENT: Final = {ONBOARD: "goes on from"}
+"""What a run is to the run that it names; of other commands it is about its rows."""
+_ALL_DONE = {
+    ROTATE: "every row's key is where it belongs",
+    VERIFY: "every connection works",
+    UNDO: "every connection is deleted",
+}
+_LEFT = {
+    ROTATE: "finished, some keys were not sent",
+    VERIFY: "finished, some connections do not work",
+    UNDO: "finished, some connections are kept",
 }
 _EXITS = {
     ExitCode.OK: "every row has its connection",
@@ -33,10 +80,6 @@ _EXITS = {
     ExitCode.AS_ASKED: "stopped as asked by --max-rows",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "ended from outside",
-}
-_SAME = {
-    ExitCode.SHEET: "Correct the cells named below, then give the same command again.",
-    ExitCode.AS_ASKED: "The same command takes the next rows.",
 }
 
 _SECOND_MS = 1000
@@ -86,27 +129,45 @@ def rate(per_s: float) -> str:
 
 
 def done(summary: Summary) -> int:
-    """Rows that have their connection."""
-    return summary.counts[Status.CREATED] + summary.counts[Status.EXISTING]
+    """Rows for which nothing is left to do, but that their connection may not work."""
+    return sum(summary.counts[status] for status in DONE)
+
+
+def shown_statuses(summary: Summary) -> list[Status]:
+    """Those that a command is about, with or without rows, and those that occur all the same."""
+    expected = _EXPECTED.get(summary.opened.command, ())
+    occur = (status for status in Status if summary.counts[status])
+    return list(dict.fromkeys((*expected, *occur)))
+
+
+def meaning(summary: Summary, status: Status) -> str:
+    """Of a status, as the run's command leaves it."""
+    if status is Status.CREATED and summary.opened.command != ONBOARD:
+        return "made by an earlier run"
+    return MEANINGS[status]
+
+
+def working(works: Works, count: int) -> str:
+    """`works`, or of several `work`."""
+    return WORKS[works] if count == 1 else _OF_SEVERAL[works]
+
+
+def tested(summary: Summary) -> int:
+    """Rows whose connection was tested, or should have been."""
+    return sum(summary.works.values())
 
 
 def headline(summary: Summary) -> str:
     """The one sentence that tells how it went."""
-    have, total = done(summary), summary.total
     if summary.exit_code == ExitCode.SHEET:
         wrong = summary.counts[Status.REJECTED]
         verb = "is" if wrong == 1 else "are"
-        return f"Nothing was sent: {number(wrong)} of {counted(total, 'row')} {verb} rejected"
-    if not total:
-        return "The sheet has no rows"
-    if have == total:
         return (
-            "The row has its connection"
-            if total == 1
-            else f"All {number(total)} rows have their connection"
+            f"Nothing was sent: {number(wrong)} of {counted(summary.total, 'row')} {verb} rejected"
         )
-    verb = "has its connection" if have == 1 else "have their connection"
-    text = f"{number(have)} of {counted(total, 'row')} {verb}"
+    if not summary.total:
+        return "The sheet has no rows"
+    text = _HEADLINES.get(summary.opened.command, _connected)(summary)
     return f"{text} so far" if summary.live else text
 
 
@@ -115,7 +176,7 @@ def ending(summary: Summary) -> str:
     if summary.exit_code is None:
         return "still at work"
     code = summary.exit_code
-    words = _EXITS.get(ExitCode(code), "") if code in set(ExitCode) else ""
+    words = _how(summary, ExitCode(code)) if code in set(ExitCode) else ""
     return f"{words} (exit code {int(code)})" if words else f"exit code {int(code)}"
 
 
@@ -126,22 +187,72 @@ def next_step(summary: Summary) -> tuple[str, str | None] | None:
     Returns:
         A sentence, and the command that it ends with; None: nothing is left to do.
     """
-    run, code = summary.opened.run_id, summary.exit_code
-    if summary.closed and code == ExitCode.OK:
-        return None
     if summary.live:
         words = "The run is still at work. This page is a snapshot; to write it again:"
-        return words, f"batchconnect report {run}"
-    # Three cases for the same command, as at the end of a run on the screen.
-    if not summary.closed:
-        return "The run was cut off. The same command goes on under the same run id.", None
-    if code in _SAME:
-        return _SAME[ExitCode(code)], None
-    if summary.counts[Status.IN_DOUBT] or done(summary) == summary.total:
-        words = "Look for the rows in doubt again; nothing is sent by that:"
-        return words, f"batchconnect reconcile {run}"
-    words = "When the causes below are removed, send only what is unfinished:"
-    return words, f"batchconnect rerun {run}"
+        return words, f"batchconnect report {summary.opened.run_id}"
+    step = steps.next_step(summary)
+    return None if step is None else (step.why, shlex.join(step.command) or None)
+
+
+def _how(summary: Summary, code: ExitCode) -> str:
+    command, is_done = summary.opened.command, done(summary) == summary.total
+    match code:
+        case ExitCode.OK:
+            return _ALL_DONE.get(command, _EXITS[code])
+        case ExitCode.UNFINISHED if is_done and summary.works.get(Works.NO):
+            return _LEFT[VERIFY]
+        case ExitCode.UNFINISHED:
+            return _LEFT.get(command, _EXITS[code])
+        case ExitCode.IN_DOUBT if is_done and summary.works.get(Works.NOT_TESTED):
+            return "finished, some connections could not be tested"
+        case _:
+            return _EXITS.get(code, "")
+
+
+def _connected(summary: Summary) -> str:
+    have, total = done(summary), summary.total
+    if total == have == 1:
+        text = "The row has its connection"
+    elif have == total:
+        text = f"All {number(total)} rows have their connection"
+    else:
+        verb = "has its connection" if have == 1 else "have their connection"
+        text = f"{number(have)} of {counted(total, 'row')} {verb}"
+    if not (asked := tested(summary)):
+        return text
+    works = _share(summary.works.get(Works.YES, 0), asked, "works", "work")
+    return f"{text}, {works[0].lower()}{works[1:]}"
+
+
+def _verified(summary: Summary) -> str:
+    return _share(summary.works.get(Works.YES, 0), summary.total, "works", "work")
+
+
+def _rotated(summary: Summary) -> str:
+    sent, needless = summary.counts[Status.UPDATED], summary.counts[Status.UNCHANGED]
+    text = f"{_share(sent, summary.total, 'has', 'have')} the sheet's key now"
+    return f"{text}, {number(needless)} needed none" if needless else text
+
+
+def _undone(summary: Summary) -> str:
+    return f"{_share(summary.counts[Status.DELETED], summary.total, 'is', 'are')} deleted"
+
+
+def _share(count: int, total: int, of_one: str, of_many: str) -> str:
+    """`The connection works`, `All 200 connections work`, `1 of 200 connections works`."""
+    if count < total:
+        whose = f"{number(count)} of {counted(total, 'connection')}"
+    else:
+        whose = "The connection" if total == 1 else f"All {number(total)} connections"
+    return f"{whose} {of_one if 1 in {count, total} else of_many}"
+
+
+_HEADLINES: Final[Mapping[str, Callable[[Summary], str]]] = {
+    ROTATE: _rotated,
+    VERIFY: _verified,
+    UNDO: _undone,
+}
+"""By `RunOpened.command`."""
 
 
 def _at(at_ms: int) -> datetime:

@@ -7,9 +7,23 @@ import anyio
 import pytest
 
 from batchconnect import RunOptions, Stop, onboard
-from batchconnect.ledger.entry import Line, RunResumed
+from batchconnect.ledger.entry import (
+    UNDO,
+    VERIFY,
+    Deleted,
+    Entry,
+    Line,
+    RowPlanned,
+    RunEnded,
+    RunOpened,
+    RunResumed,
+    Settled,
+    Tested,
+)
 from batchconnect.ledger.sqlite.file import locked
 from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model import outcome
+from batchconnect.model.outcome import Created, Works
 from tests.command_line import FAST, CommandLine, many
 
 SIMULATED = ("--simulate", *FAST)
@@ -32,13 +46,48 @@ def test_before_the_first_run_there_is_nothing_to_show(batchconnect: CommandLine
 
 
 def test_past_runs_are_shown_newest_first(batchconnect: CommandLine) -> None:
-    """With exit code, what is connected, sheet and note."""
+    """With command, exit code, what is connected, sheet and note."""
     two_runs(batchconnect)
 
     newer, older = batchconnect("runs", "--simulate").out.splitlines()
 
-    assert newer.split()[1:6] == ["exit", "0", "2/2", "connected", "clients.csv"]
-    assert older.split()[1:] == ["exit", "8", "1/2", "connected", "clients.csv", "CHG-1"]
+    assert newer.split()[1:7] == ["run", "exit", "0", "2/2", "connected", "clients.csv"]
+    assert older.split()[1:] == ["run", "exit", "8", "1/2", "connected", "clients.csv", "CHG-1"]
+
+
+def test_every_run_says_what_it_did_and_what_works(batchconnect: CommandLine) -> None:
+    """In `runs` and in `status`, for people and for programs; written here, whatever command writes such lines."""
+    two_runs(batchconnect)
+    path = Path("reports/simulated/ledger.sqlite3")
+    planned = RowPlanned(name="Acme", org="acme", sandbox="dev")
+    with SqliteLedger(path.absolute(), host="simulator", simulated=True) as ledger:
+        for command, run_id in ((VERIFY, "sim-8"), (UNDO, "sim-9")):
+            opened = RunOpened(
+                run_id=run_id,
+                sheets=("clients.csv",),
+                sheet_sha256="",
+                command=command,
+                parent_run_id="sim-7",
+            )
+            run = ledger.append([Line(entry=opened)])
+            entries: list[Entry] = [planned, Settled(outcome=Created(connection_id="c"))]
+            if command == VERIFY:
+                entries.append(Tested(connection_id="c", works=Works.NO, code="x"))
+            else:
+                entries.append(Deleted(outcome=outcome.Deleted(connection_id="c")))
+            ledger.append([Line(entry=one, run=run, row=2, marker="m") for one in entries])
+            ledger.append([Line(entry=RunEnded(exit_code=4), run=run)])
+
+    undo, verify, *_ = batchconnect("runs", "--simulate").out.splitlines()
+    told = batchconnect("runs", "--simulate", "--json").json["runs"]
+    status = batchconnect("status", "sim-8", "--simulate").out
+
+    assert verify == "sim-8  verify  exit 4   1/1 connected, 0 of 1 work  clients.csv  of sim-7"
+    assert "1/1 deleted  clients.csv  of sim-7" in undo
+    assert [one["command"] for one in told] == ["undo", "verify", "run", "run"]
+    assert told[1]["works"] == {"yes": 0, "no": 1, "not_tested": 0}
+    assert status.startswith("verify sim-8 of run sim-7: 1 row")
+    assert "  works: 1 no\n" in status
 
 
 def test_at_most_so_many_runs_are_shown(batchconnect: CommandLine) -> None:
@@ -131,8 +180,8 @@ def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
         at_work = batchconnect("runs", "--simulate").out
         status = batchconnect("status", "--simulate").out
 
-    assert (left.split()[1], held.split()[1]) == ("open", "open")
-    assert at_work.split()[1] == "running"
+    assert (left.split()[2], held.split()[2]) == ("open", "open")
+    assert at_work.split()[2] == "running"
     assert "so far" in status
 
 

@@ -164,6 +164,8 @@ def test_without_a_typed_command_the_next_one_is_put_together(
     monkeypatch.setattr("sys.argv", ["program"])
     given = Given(options=RunOptions(simulate=True, reports=Path("r")))
     settings = settings_of(given, {}, offline=True)
-    found = _next(SheetPlan(rows=1), options_of(settings, given), settings, "a b.csv", given)
+    found = _next(
+        SheetPlan(rows=1), options_of(settings, given), settings, "a b.csv", given, command="run"
+    )
 
     assert found == "batchconnect run 'a b.csv' --reports r --simulate"

@@ -12,9 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.ledger.entry import Line, RunOpened, Sending, Settled
+from batchconnect.ledger.entry import (
+    Deleted,
+    Deleting,
+    Line,
+    RunOpened,
+    Sending,
+    Settled,
+    Updating,
+)
 from batchconnect.ledger.sqlite.file import is_held, locked, make_or_check, place_warning
 from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model import outcome
 from batchconnect.model.errors import ExitCode, LedgerError, LedgerGoneError, LedgerInUseError
 from batchconnect.model.outcome import Created
 
@@ -335,6 +344,26 @@ def test_no_intent_is_written_to_a_ledger_that_was_taken_away(
         assert of in str(caught.value)
         assert caught.value.exit_code == ExitCode.LEDGER
         assert [type(line.entry) for line in ledger.row_lines(1)] == [Sending, Settled]
+
+
+@pytest.mark.parametrize(
+    "intent", [Updating(connection_id="c-1", etag='"1"'), Deleting(connection_id="c-1")]
+)
+def test_no_intent_of_a_change_is_written_to_a_ledger_that_was_taken_away(
+    tmp_path: Path, intent: Updating | Deleting
+) -> None:
+    """Nobody would know that the connection was changed, or is gone by our hand; what came of one is kept."""
+    path = tmp_path / "reports" / "ledger.sqlite3"
+    gone = ANSWER._replace(entry=Deleted(outcome=outcome.Deleted(connection_id="c-1")))
+    with open_ledger(path) as ledger:
+        ledger.append([INTENT._replace(entry=intent)])
+        removed(path)
+
+        with pytest.raises(LedgerGoneError):
+            ledger.append([INTENT._replace(entry=intent)])
+        ledger.append([gone])
+
+        assert [line.entry for line in ledger.row_lines(1)] == [intent, gone.entry]
 
 
 def test_a_mount_that_numbers_its_files_anew_takes_nothing_away(

@@ -18,11 +18,14 @@ from typing import Any, Final
 
 import pytest
 
-from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.entry import Deleted, Line, RunOpened, Sending, Settled
+from batchconnect.ledger.interface import SharedIdError
 from batchconnect.ledger.kind import KINDS
 from batchconnect.ledger.sqlite.migrations import MIGRATIONS, VERSION
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
+from batchconnect.model import outcome
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.outcome import Created
 from tests.command_line import CommandLine
 
 MADE: Final = Path(__file__).parent / "data" / "made_by_c7f5d88"
@@ -44,7 +47,16 @@ def of_the_first_commits(path: Path) -> None:
     old.close()
 
 
-EARLIER: Final = [of_the_first_commits, of_the_last_commit]
+def of_version_2(path: Path) -> None:
+    """Without the index of the connections' ids."""
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[2]:
+            old.execute(statement)
+        old.execute("PRAGMA user_version = 2")
+    old.close()
+
+
+EARLIER: Final = [of_the_first_commits, of_the_last_commit, of_version_2]
 Make = Callable[[Path], None]
 
 
@@ -91,9 +103,10 @@ def test_the_ledger_of_the_fixture_is_of_version_1_and_has_nearly_every_kind_of_
     db.close()
 
     assert version == 1
-    assert kinds == {kind.word for kind in KINDS} - {
-        "absent", "run_resumed", "run_identified", "fault",
+    assert kinds == {
+        "run_opened", "row", "sending", "in_doubt", "settled", "lane", "sweep", "run_ended",
     }  # fmt: skip
+    assert kinds < {kind.word for kind in KINDS}
 
 
 @pytest.mark.parametrize("run_id", RUNS)
@@ -101,14 +114,18 @@ def test_the_ledger_of_the_fixture_is_of_version_1_and_has_nearly_every_kind_of_
 def test_it_is_reported_as_the_old_commit_did(
     earlier: Path, batchconnect: CommandLine, run_id: str, *, is_upgraded: bool
 ) -> None:
-    """Every cell and every figure, beside what reports say since; only paths and advice may differ."""
+    """
+    Every cell and every figure that it had. Columns, keys and statuses that came since may be beside them, and
+    say nothing of it; paths and advice may differ.
+    """
+    version = version_of(earlier)
     if is_upgraded:
         upgraded(earlier)
     done = batchconnect("report", run_id, "--simulate")
     written = batchconnect.folder / "reports" / "simulated" / run_id
 
     assert done.code == 0, done
-    assert version_of(earlier) == (VERSION if is_upgraded else 1)
+    assert version_of(earlier) == (VERSION if is_upgraded else version)
     results, results_before = _rows(written), _rows(MADE / run_id)
     assert [
         {word: now[word] for word in row} for now, row in zip(results, results_before, strict=True)
@@ -120,6 +137,9 @@ def test_it_is_reported_as_the_old_commit_did(
     summary["incidents"] = before["incidents"]
     if before["sweep"] is not None:
         assert summary["sweep"].pop("wrong_id") == [], "what a sweep looks for since"
+    counts = summary["counts"]
+    since = {status: counts.pop(status) for status in counts.keys() - before["counts"].keys()}
+    assert not any(since.values()), "statuses that no row of an old run can have"
     assert {word: summary[word] for word in before} == before
 
 
@@ -179,11 +199,46 @@ def test_an_identity_is_found_by_its_index_in_a_file_of_every_version(earlier: P
             ledger._db.set_trace_callback(told.append)
             ledger.states_of(["bc1-a", "bc1-b"])
             ledger.open_markers()
+            ledger.has_markers()
+            ledger.deleted_markers()
             ledger._db.set_trace_callback(None)
-            for asked in told:
+            for asked in [one for one in told if not one.startswith("PRAGMA")]:
                 plan = str(ledger._db.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall())
-                assert "INDEX entry_of_marker" in plan, asked
+                assert "INDEX entry_of_" in plan, asked
         upgraded(earlier)
+
+
+def test_what_a_run_writes_meanwhile_is_read_by_who_opened_the_old_form(earlier: Path) -> None:
+    """`plan` has the file open as it was; then a run brings it to today's form, and deletes a connection."""
+    marker = "bc1-a"
+    with SqliteLedger(earlier, simulated=True, read_only=True) as reader:
+        assert (reader.deleted_markers(), reader.states_of([marker])) == ([], {})
+        with SqliteLedger(earlier, host="simulator", simulated=True) as writer:
+            gone = Deleted(outcome=outcome.Deleted(connection_id="c-1"))
+            writer.append([Line(entry=gone, run=1, row=2, marker=marker)])
+
+        assert reader.deleted_markers() == [marker]
+        assert reader.states_of([marker])[marker].gone == ("c-1",)
+
+
+def test_an_id_of_an_old_line_is_another_rows_too(earlier: Path) -> None:
+    """The index of version 4 covers what was settled before there was one."""
+    db = sqlite3.connect(earlier)
+    (body,) = db.execute(
+        'SELECT CAST(body AS TEXT) AS told FROM entry WHERE told LIKE \'%,"is":"Created"}\''
+    ).fetchone()
+    db.close()
+    connection_id = json.loads(body)["outcome"]["connection_id"]
+    with SqliteLedger(earlier, host="simulator", simulated=True) as ledger:
+        run = ledger.append([Line(entry=RunOpened(run_id="r", sheets=(), sheet_sha256=""))])
+        settled = Settled(outcome=Created(connection_id=connection_id.upper()))
+        with pytest.raises(SharedIdError) as shared:
+            ledger.append([Line(entry=settled, run=run, row=2, marker="bc1-new")])
+
+    (other,) = shared.value.others
+    assert isinstance(other.entry, Settled)
+    assert isinstance(other.entry.outcome, Created)
+    assert other.entry.outcome.connection_id == connection_id
 
 
 def test_a_step_that_fails_leaves_the_ledger_as_it_was(
@@ -193,14 +248,14 @@ def test_a_step_that_fails_leaves_the_ledger_as_it_was(
     broken = {**MIGRATIONS, VERSION + 1: ("CREATE TABLE x (y)", "CREATE TABLE entry (z)")}
     monkeypatch.setattr("batchconnect.ledger.sqlite.migrations.MIGRATIONS", broken)
     with sqlite3.connect(earlier) as db:
-        before = form_of(db)
+        before = form_of(db), version_of(earlier)
     db.close()
 
     with pytest.raises(LedgerError, match="already exists"):
         upgraded(earlier)
 
     with sqlite3.connect(earlier) as db:
-        assert (form_of(db), version_of(earlier)) == (before, 1)
+        assert (form_of(db), version_of(earlier)) == before
     db.close()
 
 

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from batchconnect.ledger.entry import (
+    ChangeDoubted,
+    Deleted,
+    Deleting,
     Doubted,
     Entry,
     LaneTold,
+    Left,
     Line,
     Moment,
     ProvenAbsent,
@@ -22,12 +26,15 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
     SweepDone,
+    Tested,
+    Updating,
 )
 from batchconnect.ledger.sqlite.migrations import VERSION
 from batchconnect.ledger.sqlite.store import APPLICATION_ID, MEMORY, SqliteLedger
+from batchconnect.model import outcome as o
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import LaneStopped, Swept
-from batchconnect.model.outcome import Created, InDoubt, NotAttempted
+from batchconnect.model.outcome import Created, InDoubt, Kept, NotAttempted, Works
 from batchconnect.model.secret import Secret
 
 HOST = "https://platform.adobe.io"
@@ -35,6 +42,12 @@ NOBODY = 65534
 OPENED = RunOpened(run_id="20261123-161530123-k3f9", sheets=("clients.csv",), sheet_sha256="ab")
 DOUBT = Doubted(outcome=InDoubt(code="timeout"), moment=Moment(boot_id="b", clock_s=1.5))
 CREATED = Settled(outcome=Created(connection_id="c-1"), attempts=1)
+UPDATING = Updating(connection_id="c-1", etag='"1"')
+DELETING = Deleting(connection_id="c-1")
+DELETED = Deleted(outcome=o.Deleted(connection_id="c-1"))
+KEPT = Left(outcome=Kept(code="in_use", detail=""))
+LOST = ChangeDoubted(outcome=DOUBT.outcome, moment=DOUBT.moment)
+TESTED = Tested(connection_id="c-1", works=Works.YES)
 A, B, C, D = (f"bc1-{letter * 26}" for letter in "abcd")
 
 
@@ -185,6 +198,38 @@ def test_an_identity_is_open_until_it_is_answered() -> None:
         found = ledger.open_markers()
 
     assert found == [D, A]
+
+
+def test_what_is_open_of_a_create_is_told_by_the_steps_of_creates_alone() -> None:
+    """Neither a change that nobody knows of, nor a test, opens or closes the doubt whether it stands there."""
+    with SqliteLedger(MEMORY) as ledger:
+        ledger.append([opened(), line(Sending(number=1), marker=A), line(TESTED, marker=A)])
+        ledger.append([line(CREATED, marker=B), line(UPDATING, marker=B)])
+        ledger.append([line(CREATED, marker=C), line(DELETING, marker=C), line(LOST, marker=C)])
+        found, states = ledger.open_markers(), ledger.states_of([A, B, C])
+
+    assert found == [A]
+    assert all(state.is_open for state in states.values())
+
+
+def test_who_has_a_deletion_is_told_once_whatever_came_of_it() -> None:
+    """Also of one that nobody knows of, and of one that was not made: they are few, and are looked at whole."""
+    with SqliteLedger(MEMORY) as ledger:
+        ledger.append([opened(), line(CREATED, marker=D), line(UPDATING, marker=D)])
+        ledger.append([line(DELETING, marker=A), line(DELETED, marker=A), line(CREATED, marker=A)])
+        ledger.append([line(DELETING, marker=B), line(LOST, marker=B), line(KEPT, marker=C)])
+        found = ledger.deleted_markers()
+
+    assert sorted(found) == [A, B]
+
+
+def test_an_intent_to_change_is_sent_but_is_no_create() -> None:
+    """A ledger that only ever changed what others made is new, or was lost: it knows of no create."""
+    with SqliteLedger(MEMORY) as ledger:
+        ledger.append([opened(), line(UPDATING)])
+
+        assert [intents for _row, intents, _last in ledger.last_lines(1)] == [1]
+        assert (ledger.has_markers(), ledger.has_sent()) == (True, False)
 
 
 def test_a_doubt_of_one_run_is_closed_by_the_answer_of_another() -> None:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ from typing import Any
 import pytest
 
 from batchconnect.ledger.entry import (
+    ONBOARD,
+    ROTATE,
+    UNDO,
+    VERIFY,
+    Deleted,
+    Entry,
     LaneTold,
+    Left,
     ProvenAbsent,
     RunEnded,
     RunOpened,
@@ -19,9 +27,12 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
     SweepDone,
+    Tested,
+    Updated,
 )
+from batchconnect.model import outcome as o
 from batchconnect.model.event import LanePaused, LaneStopped, PaceChanged, Swept
-from batchconnect.model.outcome import Created, Failed, NotAttempted, Rejected, Status
+from batchconnect.model.outcome import Created, Failed, Kept, NotAttempted, Rejected, Status, Works
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
 from batchconnect.reports.page import html, rows
@@ -31,19 +42,30 @@ from batchconnect.reports.page.timeline import MOST_BUCKETS, MOST_LANES, Timekee
 from batchconnect.reports.page.words import ending, headline, next_step, span
 from batchconnect.reports.summary import Summary
 from tests.reports.page_run import (
+    EXPIRED,
     HOST,
     LOST,
     OPENED,
     PROBLEM,
     REFUSED,
     bad_day,
+    changed_day,
     counted,
     planned,
     summed_up,
+    verified_day,
 )
 
 PAGE = Path(html.__file__).parent
 CREATED = Created(connection_id="c-1", http_status=201)
+SETTLED = Settled(outcome=CREATED, attempts=1)
+WORKS = Tested(connection_id="c-1", works=Works.YES)
+FAILS = Tested(connection_id="c-1", works=Works.NO, code="AADSTS7000222", detail="It is expired.")
+UNTESTED = Tested(connection_id="c-1", works=Works.NOT_TESTED, code="timeout")
+UPDATED = Updated(outcome=o.Updated(connection_id="c-1", etag='"2"', etag_before='"1"'))
+UNCHANGED = Left(outcome=o.Unchanged(code="not_failing", detail="", connection_id="c-1"))
+DELETED = Deleted(outcome=o.Deleted(connection_id="c-1"))
+KEPT = Left(outcome=Kept(code="in_use", detail="A dataflow uses it.", connection_id="c-1"))
 
 
 def text_of(summary: Summary) -> str:
@@ -284,6 +306,164 @@ def test_the_first_word_is_how_it_ended() -> None:
         f"batchconnect report {run}",
     )
     assert words((3, RunEnded(exit_code=99)))[1] == "exit code 99"
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "code", "head", "how"),
+    [
+        (
+            ONBOARD,
+            [[SETTLED, WORKS], [SETTLED, FAILS]],
+            4,
+            "All 2 rows have their connection, 1 of 2 connections works",
+            "finished, some connections do not work",
+        ),
+        (
+            ONBOARD,
+            [[SETTLED, WORKS], [Settled(outcome=REFUSED)]],
+            4,
+            "1 of 2 rows has its connection, the connection works",
+            "finished, some rows have no connection",
+        ),
+        (
+            ONBOARD,
+            [[SETTLED, UNTESTED]],
+            6,
+            "The row has its connection, 0 of 1 connection works",
+            "finished, some connections could not be tested",
+        ),
+        (
+            VERIFY,
+            [[SETTLED, WORKS], [SETTLED, WORKS]],
+            0,
+            "All 2 connections work",
+            "every connection works",
+        ),
+        (
+            VERIFY,
+            [[SETTLED, FAILS], [SETTLED, WORKS]],
+            4,
+            "1 of 2 connections works",
+            "finished, some connections do not work",
+        ),
+        (
+            ROTATE,
+            [[UPDATED, WORKS], [UNCHANGED]],
+            0,
+            "1 of 2 connections has the sheet's key now, 1 needed none",
+            "every row's key is where it belongs",
+        ),
+        (
+            ROTATE,
+            [[UPDATED], [UPDATED], [Left(outcome=REFUSED)]],
+            4,
+            "2 of 3 connections have the sheet's key now",
+            "finished, some keys were not sent",
+        ),
+        (
+            ROTATE,
+            [[UPDATED, FAILS]],
+            4,
+            "The connection has the sheet's key now",
+            "finished, some connections do not work",
+        ),
+        (
+            UNDO,
+            [[DELETED], [DELETED]],
+            0,
+            "All 2 connections are deleted",
+            "every connection is deleted",
+        ),
+        (
+            UNDO,
+            [[DELETED], [KEPT]],
+            4,
+            "1 of 2 connections is deleted",
+            "finished, some connections are kept",
+        ),
+    ],
+)
+def test_the_first_word_of_each_command_is_its_own(
+    command: str, told: list[list[Entry]], code: int, head: str, how: str
+) -> None:
+    """What it was asked to do, how much of it is done, and what the exit code means of it."""
+    summary = summed_up(
+        *((1, row, entry) for row, of in enumerate(told, 2) for entry in (planned(), *of)),
+        (3, RunEnded(exit_code=code)),
+        opened=replace(OPENED, command=command),
+    )
+
+    assert headline(summary) == head
+    assert ending(summary) == f"{how} (exit code {code})"
+    assert head.replace("'", "&#39;") in text_of(summary)
+
+
+def test_a_command_shows_the_statuses_that_it_is_about_and_those_that_occur() -> None:
+    """A run has no tile for deletes; an undo begins with them, and leaves out what nobody awaits of it."""
+
+    def tiles(summary: Summary) -> list[tuple[str, str]]:
+        return re.findall(r'class="tile s-(\w+)( none)?"', text_of(summary))
+
+    of_a_run = [status.value for status in Status][:7]
+    assert [name for name, _ in tiles(bad_day())] == of_a_run
+    assert tiles(changed_day()) == [
+        *(("deleted", ""), ("kept", ""), ("in_doubt", " none"), ("not_attempted", " none")),
+        *(("updated", ""), ("unchanged", "")),
+    ]
+    assert [name for name, _ in tiles(verified_day(command=VERIFY))] == ["created"]
+
+
+def test_what_works_stands_beside_what_was_created() -> None:
+    """Tiles at the top, columns of the orgs, fields of the rows; a page without tests has none of it."""
+    page = text_of(verified_day())
+    data = data_of(page)
+    works = data["fields"].index("works")
+
+    found = re.findall(
+        r'class="tile w-(\w+)">\s*<b>(\d+)</b>\s*<a .*?data-works="(\w+)">(.*?)</a>', page
+    )
+    assert found == [
+        ("yes", "169", "yes", "work"),
+        ("no", "30", "no", "do not work"),
+        ("not_tested", "1", "not_tested", "not tested"),
+    ]
+    assert '<th scope="col" class="n">Does not work</th>' in page
+    assert Counter(data["texts"][row[works]] for row in data["rows"]) == {
+        "yes": 169, "no": 30, "not_tested": 1,
+    }  # fmt: skip
+    assert "w-" not in re.sub(r"<(style|script).*?</\1>", "", text_of(bad_day()), flags=re.DOTALL)
+
+
+def test_an_incident_of_a_test_says_that_its_rows_have_their_connection() -> None:
+    """By what does not work, not by a status that no row has; it leads to its rows alone."""
+    page = text_of(verified_day())
+
+    assert 'class="incident w-no"' in page
+    assert '<span class="status w-no">does not work</span>' in page
+    assert f'data-search="{EXPIRED}" data-org="" data-works="no">Show them' in page
+    assert "Not tested: " in page
+    assert 'class="incident s-' not in page
+
+
+def test_a_row_that_does_not_work_is_unfinished_on_a_large_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though it is created: it is what a person has to look at."""
+    monkeypatch.setattr(rows, "MOST_ROWS", 100)
+    monkeypatch.setattr(html, "MOST_ROWS", 100)
+    page = text_of(verified_day())
+
+    assert "the 30 unfinished rows" in page
+    assert len(data_of(page)["rows"]) == 30
+
+
+@pytest.mark.parametrize("command", [VERIFY, ROTATE, UNDO])
+def test_only_a_run_that_creates_tells_of_sweep_and_window(command: str) -> None:
+    """Nothing else makes a connection that could be there twice; a test is no request that is drawn."""
+    page = text_of(verified_day(command=command))
+
+    assert "h-sweep" not in page
+    assert ("created or tried to create" in page, "h-time" in page) == (False, command != VERIFY)
 
 
 def test_a_simulated_rerun_says_what_it_is() -> None:

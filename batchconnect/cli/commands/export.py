@@ -1,0 +1,299 @@
+"""What stands in sandboxes, as a sheet; or how far a sheet and they have drifted apart."""
+
+import os
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from batchconnect.cli import drift_table, filled_template
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.new_file import refuse_existing, write_new
+from batchconnect.cli.commands.signals import ending_at_once
+from batchconnect.cli.commands.start import (
+    ledger_of,
+    options_of,
+    place_flags,
+    settings_of,
+    sheet_of,
+)
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.ledger import LedgerReader
+from batchconnect.model.column import Column
+from batchconnect.model.errors import ExitCode, UsageError
+from batchconnect.model.escape import escape_control
+from batchconnect.model.exception_group import unwrap_exception_group
+from batchconnect.options import MergedOptions
+from batchconnect.run.export import Exported
+from batchconnect.run.export_drift import Drift, DriftKind
+from batchconnect.run.export_run import Export, Wish, export_of
+from batchconnect.run.service import connected
+from batchconnect.settings import Settings
+from batchconnect.sheet import Sheet
+from batchconnect.sheet.template import is_template_row
+
+_MOST_SHOWN: Final = 50
+"""Lines of one kind on a screen; OUT and --json have all."""
+_FIRST_ROW: Final = 2
+"""Of the sheet that is written, below its header."""
+
+
+def run(
+    output: OutputOptions,
+    given: Given,
+    *,
+    out: Path | None,
+    wish: Wish,
+    against: str | None,
+    keep_target: bool,
+) -> int:
+    """Write a sheet of what stands there, or tell the drift."""
+    console = Console(output)
+    _check(out, wish, against, keep_target=keep_target)
+    settings = settings_of(given, os.environ)
+    options = options_of(settings, given)
+    console.warn(settings.warnings)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(ledger_of(options)) if wish.run_id is not None else None
+        sheet = None
+        if against is not None:
+            sheet = stack.enter_context(sheet_of(against, options, console))
+        with ending_at_once():
+            found = anyio.run(
+                partial(_read, wish, settings, options, ledger, sheet),
+                backend_options={"use_uvloop": sys.platform != "win32"},
+            )
+    odd = [] if found.drift is not None else list(_odd(found))
+    console.warn(_warnings(found, odd))
+    is_written = out is not None and not found.is_refused
+    if out is not None and is_written:
+        _write(out, found, wish, keep_target=keep_target)
+    document = _document(found, out if is_written else None, odd)
+    console.result(document, map(escape_control, _lines(found, out if is_written else None, given)))
+    if found.is_refused:
+        return ExitCode.STOPPED
+    return ExitCode.UNFINISHED if odd or found.drift or not found.is_whole else ExitCode.OK
+
+
+async def _read(
+    wish: Wish,
+    settings: Settings,
+    options: MergedOptions,
+    ledger: LedgerReader | None,
+    sheet: Sheet | None,
+) -> Export:
+    with unwrap_exception_group():
+        async with connected(settings, options, on_event=lambda _event: None) as service:
+            return await export_of(
+                wish,
+                service=service,
+                settings=settings,
+                options=options,
+                ledger=ledger,
+                against=sheet,
+            )
+
+
+def _check(out: Path | None, wish: Wish, against: str | None, *, keep_target: bool) -> None:
+    """What cannot be meant, before anything is asked of anybody."""
+    if out is None and against is None:
+        raise UsageError(
+            "nothing says where the sheet goes",
+            hint="batchconnect export connections.xlsx; --against SHEET needs no file.",
+        )
+    if wish.run_id is not None and (against is not None or _names_places(wish)):
+        raise UsageError(
+            "--run says which connections, and so nothing else may",
+            hint="Leave out --against, --org, --sandbox and --all.",
+        )
+    if against is not None and (wish.usage or keep_target):
+        raise UsageError(
+            "--against writes no sheet, so --usage and --keep-target have no meaning",
+            hint="Give the command twice, once without --against.",
+        )
+    if out is not None:
+        _renderer(out)
+        refuse_existing(out)
+
+
+def _names_places(wish: Wish) -> bool:
+    return bool(wish.orgs or wish.sandboxes or wish.every)
+
+
+def _renderer(out: Path) -> str:
+    form = out.suffix.lower()
+    if form not in {".csv", ".xlsx"}:
+        raise UsageError(
+            f"{out}: an export is written as .csv or .xlsx",
+            hint=f"batchconnect export {shlex.quote(str(out.with_suffix('.xlsx')))}",
+        )
+    return form
+
+
+# The file ---------------------------------------------------------------------------------------------
+
+
+def _exported(found: Export) -> Iterator[tuple[int, Exported]]:
+    """Every connection, with the row that it gets."""
+    yield from enumerate((row for one in found.sandboxes for row in one.rows), _FIRST_ROW)
+
+
+def _write(out: Path, found: Export, wish: Wish, *, keep_target: bool) -> None:
+    is_workbook = _renderer(out) == ".xlsx"
+    if found.drift is not None:
+        draw = drift_table.render_xlsx if is_workbook else drift_table.render_csv
+        write_new(out, draw(found.drift))
+        return
+    count = sum(len(one.rows) for one in found.sandboxes)
+    if is_workbook and count > filled_template.MOST_IN_WORKBOOK:
+        raise UsageError(
+            f"{out}: {count:,} connections are more than a workbook has rows",
+            hint=f"batchconnect export {shlex.quote(str(out.with_suffix('.csv')))}",
+        )
+    cells = partial(filled_template.cells_of, keep_target=keep_target, usage=wish.usage)
+    rows = (cells(row) for _, row in _exported(found))
+    render = filled_template.render_xlsx if is_workbook else filled_template.render_csv
+    write_new(out, render(rows, usage=wish.usage))
+
+
+# What is odd ------------------------------------------------------------------------------------------
+
+
+def _odd(found: Export) -> Iterator[tuple[int, str, str]]:
+    """Rows of the sheet that are not as they stand there: row, column, why."""
+    for number, row in _exported(found):
+        for column in row.repeats:
+            yield number, column.value, "it repeats a credential, so it is left blank"
+        for column, text in row.cells.items():
+            if not filled_template.holds(text):
+                yield number, column.value, "no cell of a sheet holds it, so it is left blank"
+        if is_template_row(row.cells.get(Column.NAME, "")):
+            yield (
+                number,
+                Column.NAME.value,
+                "it begins as a row of the template, which readers skip",
+            )
+
+
+def _warnings(found: Export, odd: Sequence[tuple[int, str, str]]) -> Iterator[str]:
+    for one in found.sandboxes:
+        where = f"{one.org} {one.sandbox}"
+        if not one.is_proven:
+            yield f"{where}: nothing proves that its listing is whole (--accept-unproven-listing)"
+        if one.usage_unread is not None:
+            yield f"{where}: who uses its connections could not be counted: {one.usage_unread}"
+    for org in found.without_default:
+        yield f"{org}: it has no default sandbox, so nothing of it was read; name one with --sandbox"
+    told = [f"row {row}: {column}: {why}" for row, column, why in odd]
+    told += [
+        f"row {row.row}: its connection {row.connection_id} stands no more in {row.org} {row.sandbox}"
+        for row in found.missing
+    ]
+    yield from _first(told)
+
+
+def _first(told: Sequence[str]) -> Iterator[str]:
+    yield from told[:_MOST_SHOWN]
+    if len(told) > _MOST_SHOWN:
+        yield f"and {len(told) - _MOST_SHOWN:,} more: --json shows all of them"
+
+
+# What is said -----------------------------------------------------------------------------------------
+
+
+def _document(
+    found: Export, out: Path | None, odd: Sequence[tuple[int, str, str]]
+) -> Mapping[str, object]:
+    drift = None
+    if found.drift is not None:
+        counts = Counter(one.kind for one in found.drift)
+        drift = {
+            "rows": found.compared,
+            "counts": {kind.value: counts[kind] for kind in DriftKind},
+            "items": [asdict(one) for one in found.drift],
+        }
+    return {
+        "path": str(out.absolute()) if out is not None else None,
+        "connections": sum(len(one.rows) for one in found.sandboxes),
+        "sandboxes": [
+            {
+                "org": one.org,
+                "sandbox": one.sandbox,
+                "connections": len(one.rows),
+                "with_marker": sum(row.standing.marker is not None for row in one.rows),
+                "states": Counter(row.standing.state or "" for row in one.rows),
+                "proven": one.is_proven,
+                "refusal": one.refusal,
+                "usage_refusal": one.usage_unread,
+            }
+            for one in found.sandboxes
+        ],
+        "without_default_sandbox": list(found.without_default),
+        "missing": [asdict(row) for row in found.missing],
+        "odd": [{"row": row, "column": column, "why": why} for row, column, why in odd],
+        "drift": drift,
+    }
+
+
+def _lines(found: Export, out: Path | None, given: Given) -> Iterator[str]:
+    for one in found.sandboxes:
+        name = f"{one.org} {one.sandbox}"
+        if one.refusal is not None:
+            yield f"{name}: could not be read: {one.refusal}"
+            continue
+        ours = sum(row.standing.marker is not None for row in one.rows)
+        states = Counter(row.standing.state for row in one.rows if not row.standing.is_usable)
+        told = "".join(f", {count} {state}" for state, count in sorted(states.items(), key=str))
+        yield f"{name}: {_counted(len(one.rows), 'connection')}, {ours} with our marker{told}"
+    if found.drift is not None:
+        yield from _drift_lines(found, found.drift)
+        if out is not None:
+            yield f"{out}: all of it"
+    elif out is not None:
+        count = sum(len(one.rows) for one in found.sandboxes)
+        yield f"{out}: {_counted(count, 'row')}, keys blank"
+        where = ["--org", "ORG", "--sandbox", "SANDBOX"]
+        again = ["batchconnect", "plan", str(out), *place_flags(given), *where]
+        yield f"next:   fill in the keys, then {shlex.join(again)}"
+    else:
+        yield "nothing could be read, so nothing was written"
+
+
+def _drift_lines(found: Export, drift: Sequence[Drift]) -> Iterator[str]:
+    yield from _first([_told(one) for one in drift])
+    counts = Counter(one.kind for one in drift)
+    told = ", ".join(f"{counts[kind]} {words}" for kind, (words, _) in _WORDS.items())
+    yield (
+        f"{_counted(found.compared, 'row')}: {told}"
+        if drift
+        else (f"{_counted(found.compared, 'row')}: no drift")
+    )
+
+
+_WORDS: Final[Mapping[DriftKind, tuple[str, Callable[[Drift], str]]]] = {
+    DriftKind.DIFFERENT: ("different", lambda one: f"differs in {', '.join(one.columns)}"),
+    DriftKind.ONLY_IN_SHEET: ("in the sheet only", lambda _one: "stands in the sheet only"),
+    DriftKind.ONLY_THERE: ("there only", lambda _one: "stands there only"),
+    DriftKind.NOT_COMPARED: (
+        "not compared",
+        lambda one: f"not compared: {', '.join((one.why, *one.columns))}",
+    ),
+}
+
+
+def _told(one: Drift) -> str:
+    row = f"row {one.row}" if one.row is not None else one.connection_id or "a connection"
+    name = f" {one.name}" if one.name else ""
+    place = f" ({one.org} {one.sandbox})" if one.org else ""
+    return f"{row}{name}{place}: {_WORDS[one.kind][1](one)}"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -1,0 +1,24 @@
+"""Send the sheet's keys to the connections that exist; or show which would be sent."""
+
+from functools import partial
+
+from batchconnect.cli.commands.plan import run as show
+from batchconnect.cli.commands.run import run as run_sheet
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.run.task import rotation
+
+
+def run(
+    output: OutputOptions,
+    given: Given,
+    *,
+    sheet: str,
+    failing: bool,
+    no_verify: bool,
+    is_plan: bool,
+) -> int:
+    """Rotate the keys of a sheet's rows."""
+    task_of = partial(rotation, only_failing=failing, is_tested=not no_verify)
+    if is_plan:
+        return show(output, given, sheet=sheet, task_of=task_of)
+    return run_sheet(output, given, sheet=sheet, task_of=task_of)

@@ -1,0 +1,155 @@
+"""
+The keys that one lane sends to connections that exist, and those of them whose answers were lost.
+
+No worker is held while such a key is looked for: it is settled beside the rows, and may come back as one
+that is to be sent again.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchconnect.lane.lane import Lane
+from batchconnect.lane.plan import Waiting
+from batchconnect.lane.reconciler import Policy
+from batchconnect.lane.rotation import KeyDoubt, KeyTurn, Rotation
+from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
+from batchconnect.model.fault import Fault, fault_of
+from batchconnect.model.outcome import InDoubt, Outcome
+from batchconnect.validation.connection import BaseConnection
+
+
+class LaneKeys:
+    """
+    Sends the keys of one lane's rows.
+
+    Args:
+        lane: Whose connections get them.
+        ledger: The run writer.
+        clock: The run's clocks.
+        policy: How what was lost is settled.
+        resend: Told of each row whose key may be sent again.
+        on_event: Told of everything.
+        on_broken: Told that the ledger cannot be written.
+        on_change: Told when a lost key is settled, or given up.
+    """
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        ledger: RunWriter,
+        clock: Clock,
+        policy: Policy,
+        resend: Callable[[Waiting], None],
+        on_event: Callable[[Event], None],
+        on_broken: Callable[[LedgerError], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._lane = lane
+        self._ledger = ledger
+        self._clock = clock
+        self._policy = policy
+        self._resend = resend
+        self._on_event = on_event
+        self._on_broken = on_broken
+        self._on_change = on_change
+        self._tasks: TaskGroup | None = None
+        self._open: set[anyio.CancelScope] = set()
+
+    @property
+    def are_open(self) -> bool:
+        """Whether a key is being looked for, so that its row may come back to be sent again."""
+        return bool(self._open)
+
+    def begin(self, tasks: TaskGroup) -> None:
+        """Settle in this group from now on."""
+        self._tasks = tasks
+
+    def stop(self) -> None:
+        """Look no more; what is in doubt stays so, and the same command goes on with it."""
+        for scope in self._open:
+            scope.cancel()
+
+    async def send(self, connection: BaseConnection, waiting: Waiting) -> None:
+        """
+        Send one row's key.
+
+        Raises:
+            LedgerError: The ledger cannot be written.
+        """
+        assert waiting.key_to is not None
+        turn = KeyTurn(
+            connection=connection,
+            connection_id=waiting.key_to.connection_id,
+            is_adopted=waiting.key_to.is_adopted,
+            number=waiting.number,
+        )
+        began = self._clock.monotonic_s()
+        rotation = Rotation(
+            turn,
+            service=self._lane,
+            client_id=self._lane.org.client_id,
+            ledger=self._ledger,
+            on_fault=lambda fault: self._tell_fault(fault, connection),
+        )
+        became = await rotation.run()
+        if not isinstance(became, KeyDoubt):
+            took_ms = round((self._clock.monotonic_s() - began) * 1000)
+            self._tell(connection, became, took_ms)
+            return
+        org, code = self._lane.org.key, became.outcome.code
+        sandbox = connection.sandbox
+        self._on_event(RowInDoubt(row=connection.row, org=org, sandbox=sandbox, code=code))
+        # Beside the rows the key itself is not held: what is looked for shows none.
+        assert self._tasks is not None
+        scope = anyio.CancelScope()
+        self._open.add(scope)
+        self._tasks.start_soon(self._settle, rotation, became, waiting, scope)
+
+    async def _settle(
+        self, rotation: Rotation, doubt: KeyDoubt, waiting: Waiting, scope: anyio.CancelScope
+    ) -> None:
+        connection = rotation.turn.connection
+        try:
+            with scope:
+                outcome = await rotation.settle(doubt, clock=self._clock, policy=self._policy)
+                if outcome is None:
+                    self._resend(replace(waiting, number=waiting.number + 1))
+                elif not isinstance(outcome, InDoubt):
+                    self._tell(connection, outcome)
+        except LedgerError as error:
+            self._on_broken(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours leaves the doubt to the next command
+            self._tell_fault(fault_of(error), connection)
+        finally:
+            self._open.discard(scope)
+            self._on_change()
+
+    def _tell(
+        self, connection: BaseConnection, outcome: Outcome, took_ms: int | None = None
+    ) -> None:
+        self._on_event(
+            RowSettled(
+                row=connection.row,
+                org=self._lane.org.key,
+                sandbox=connection.sandbox,
+                outcome=outcome,
+                duration_ms=took_ms,
+            )
+        )
+
+    def _tell_fault(self, fault: Fault, connection: BaseConnection) -> None:
+        self._on_event(
+            FaultMet(
+                fault=fault,
+                where="row",
+                org=self._lane.org.key,
+                sandbox=connection.sandbox,
+                rows=(connection.row,),
+            )
+        )

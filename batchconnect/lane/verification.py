@@ -1,0 +1,162 @@
+"""
+Whether the connections of one lane work: each is asked to sign in to its source, at the lane's pace.
+
+A test changes nothing, so it needs no intent and may be repeated. What is no clear word of the service
+says nothing of the credentials. A first "no" does not count: a new key or role may take its time to be
+known everywhere (contract, section 13), so it is asked once more, later; and then for the reason.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import anyio
+
+from batchconnect.flow_service import NotFound, Unreadable
+from batchconnect.flow_service.source import Refusal, Table
+from batchconnect.lane.pool import Pool
+from batchconnect.ledger.entry import Tested
+from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.model.event import Event, RowTested
+from batchconnect.model.outcome import Works
+
+TEST_FALSE: Final = "test_false"
+"""Code of a connection that does not work, and whose source gives no reason."""
+NOT_FOUND: Final = "not_found"
+"""Code of one that the service does not know, or does not show."""
+
+
+class Service(Protocol):
+    """What a verification asks of the service; a lane offers it."""
+
+    is_halted: bool
+    """Whether nothing at all is sent any more."""
+    on_admitted: Callable[[], None]
+    """Told when a request leaves, so that another may begin."""
+
+    def capacity(self) -> int:
+        """How many requests may be on their way."""
+        ...
+
+    async def test(self, sandbox: str, connection_id: str) -> bool | NotFound | Unreadable:
+        """Whether the source accepts a connection's credentials."""
+        ...
+
+    async def tables(
+        self, sandbox: str, connection_id: str
+    ) -> tuple[Table, ...] | Refusal | NotFound | Unreadable:
+        """What a connection sees; where it sees nothing, the source's reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToTest:
+    """A row's connection that is to be tested."""
+
+    row: int
+    marker: str | None
+    sandbox: str
+    connection_id: str
+    before: Works | None = None
+    """What its last test said."""
+
+
+class LaneTests:
+    """
+    Tests the connections of one lane.
+
+    Args:
+        org: The lane's org, by its settings key.
+        service: The lane.
+        ledger: Hears of each result first.
+        again_after_s: Seconds after which a connection that does not work is asked once more.
+        on_event: Told of each result.
+    """
+
+    def __init__(
+        self,
+        org: str,
+        *,
+        service: Service,
+        ledger: RunWriter,
+        again_after_s: float,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._org = org
+        self._service = service
+        self._ledger = ledger
+        self._again_after_s = again_after_s
+        self._on_event = on_event
+        self._again: list[ToTest] = []
+        self._refusal: str | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the service refused to test anything."""
+        return self._refusal is not None
+
+    async def run(self, connections: Iterable[ToTest]) -> None:
+        """
+        Return when each connection was tested, or the lane is halted.
+
+        Raises:
+            LedgerError: A result cannot be written.
+        """
+        await self._each(connections, self._first)
+        if self._again and not self._service.is_halted:
+            await anyio.sleep(self._again_after_s)
+            await self._each(self._again, self._second)
+
+    async def _each(
+        self, connections: Iterable[ToTest], test: Callable[[ToTest], Awaitable[None]]
+    ) -> None:
+        waiting = deque(connections)
+
+        async def no_more() -> bool:
+            return False
+
+        def take() -> ToTest | None:
+            return waiting.popleft() if waiting and not self._service.is_halted else None
+
+        pool = Pool(take=take, more=no_more, work=test, capacity=self._service.capacity)
+        self._service.on_admitted = pool.recheck
+        await pool.run()
+
+    async def _first(self, one: ToTest) -> None:
+        if await self._ask(one) is False:
+            self._again.append(one)
+
+    async def _second(self, one: ToTest) -> None:
+        if await self._ask(one) is False:
+            told = await self._service.tables(one.sandbox, one.connection_id)
+            code = told.code if isinstance(told, Refusal) else TEST_FALSE
+            await self._tell(one, Works.NO, code)
+
+    async def _ask(self, one: ToTest) -> bool:
+        """Whether it may work; False: its source says no."""
+        if self._refusal is not None:
+            await self._tell(one, Works.NOT_TESTED, self._refusal)
+            return True
+        answer = await self._service.test(one.sandbox, one.connection_id)
+        match answer:
+            case True:
+                await self._tell(one, Works.YES)
+            case False:
+                return False
+            case NotFound():
+                await self._tell(one, Works.NOT_TESTED, NOT_FOUND)
+            case Unreadable(fault=fault, refusal=refusal):
+                if refusal is not None:
+                    self._refusal = refusal.code
+                await self._tell(one, Works.NOT_TESTED, fault.code)
+        return True
+
+    async def _tell(self, one: ToTest, works: Works, code: str = "") -> None:
+        if works is not Works.YES and self._service.is_halted:
+            return  # it was cut off, as asked: that says nothing
+        entry = Tested(connection_id=one.connection_id, works=works, code=code, before=one.before)
+        await self._ledger.write([self._ledger.line(entry, row=one.row, marker=one.marker)])
+        self._on_event(
+            RowTested(row=one.row, org=self._org, sandbox=one.sandbox, works=works, code=code)
+        )

@@ -1,0 +1,39 @@
+"""What of an earlier run's connections was deleted by our hand, or may have been."""
+
+from collections.abc import Mapping, Set as AbstractSet
+from dataclasses import dataclass, field
+
+from batchconnect.ledger.entry import UNDO, Deleting, RunOpened
+from batchconnect.ledger.interface import LedgerReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deletions:
+    """What is known of all deletes together."""
+
+    ids: AbstractSet[str] = frozenset()
+    """In lower case, of connections that are gone: a listing may show them for a while."""
+    open: Mapping[str, str] = field(default_factory=dict)
+    """By marker whose connection may be gone, or going, for nobody knows yet: the run that is being undone."""
+
+
+def deletions_in(ledger: LedgerReader) -> Deletions:
+    """What this ledger knows of deletes; few identities have any."""
+    states = ledger.states_of(ledger.deleted_markers())
+    unknown = {marker for marker, state in states.items() if isinstance(state.change, Deleting)}
+    return Deletions(
+        ids=frozenset(one.lower() for state in states.values() for one in state.gone),
+        open=_undone_by(ledger, unknown) if unknown else {},
+    )
+
+
+def _undone_by(ledger: LedgerReader, markers: AbstractSet[str]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for number, line, _ in ledger.runs():
+        opened = line.entry
+        if isinstance(opened, RunOpened) and opened.command == UNDO and markers - found.keys():
+            for of_row in ledger.row_lines(number):
+                marker = of_row.marker
+                if marker in markers and isinstance(of_row.entry, Deleting):
+                    found.setdefault(marker or "", opened.parent_run_id or "")
+    return {marker: found.get(marker, "") for marker in markers}

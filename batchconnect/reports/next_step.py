@@ -1,0 +1,119 @@
+"""
+What to do from here: the one decision behind the last line on the screen and the page's "Next".
+
+Each command that changes something goes on in its own way; what is cut off goes on by the same command.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY, RunOpened
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.reports.summary import Summary
+
+_CUT_OFF: Final = "The run was cut off. The same command goes on under the same run id."
+_SAME: Final = {
+    ExitCode.SHEET: "Correct the cells named below, then give the same command again.",
+    ExitCode.AS_ASKED: "The same command takes the next rows.",
+}
+_RECONCILE: Final = "Look for the rows in doubt again; nothing is sent by that:"
+_RERUN: Final = "When the causes below are removed, send only what is unfinished:"
+_KEYS: Final = "Correct the keys in the sheet, then send them to the connections that do not work:"
+_ASK_AGAIN: Final = "Ask again whether the connections work:"
+_AGAIN: Final = (
+    "When the causes below are removed, give the same command again; what is done is left."
+)
+_LOOK_AGAIN: Final = "Show what is left to delete:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """One thing to do."""
+
+    why: str
+    """A sentence; it ends with a colon where a command follows."""
+    command: tuple[str, ...] = ()
+    """Its words; none: the command that was given, once more."""
+
+
+def next_step(summary: Summary) -> NextStep | None:
+    """What a person does after a run; None: nothing, or the run is still at work."""
+    if summary.live or (summary.closed and summary.exit_code == ExitCode.OK):
+        return None
+    if not summary.closed:
+        return NextStep(why=_CUT_OFF)
+    # Refused, nothing was sent, so it starts anew; stopped by --max-rows, it takes the next rows.
+    if summary.exit_code in _SAME:
+        return NextStep(why=_SAME[ExitCode(summary.exit_code)])
+    return _AFTER.get(summary.opened.command, _after_run)(summary)
+
+
+def sheet_command(opened: RunOpened, command: str, *flags: str) -> tuple[str, ...]:
+    """The words of a command over the run's sheet, read as the run read it, as far as options told that."""
+    sheets = (opened.sheet_path,) if opened.sheet_path else opened.sheets
+    options = {
+        "--worksheet": opened.worksheet,
+        "--encoding": opened.encoding,
+        "--org": opened.org,
+        "--sandbox": opened.sandbox,
+    }
+    given = (word for flag, value in options.items() if value for word in (flag, value))
+    return ("batchconnect", command, *sheets[:1], *flags, *given)
+
+
+def _after_run(summary: Summary) -> NextStep:
+    run = summary.opened.run_id
+    is_swept = summary.sweep is None or summary.sweep.is_clean
+    if summary.counts[Status.IN_DOUBT] or not is_swept:
+        return NextStep(why=_RECONCILE, command=("batchconnect", "reconcile", run))
+    if not _is_done(summary):
+        return NextStep(why=_RERUN, command=("batchconnect", "rerun", run))
+    if _fails(summary):
+        return NextStep(why=_KEYS, command=("batchconnect", "rerun", run))
+    if summary.works.get(Works.NOT_TESTED):
+        return NextStep(why=_ASK_AGAIN, command=("batchconnect", "verify", run))
+    return NextStep(why=_RECONCILE, command=("batchconnect", "reconcile", run))
+
+
+def _after_rotate(summary: Summary) -> NextStep:
+    opened = summary.opened
+    if not _is_done(summary):
+        return NextStep(why=_AGAIN)
+    if _fails(summary):
+        return NextStep(why=_KEYS, command=sheet_command(opened, ROTATE, "--failing"))
+    return NextStep(why=_ASK_AGAIN, command=sheet_command(opened, VERIFY))
+
+
+def _after_verify(summary: Summary) -> NextStep:
+    opened = summary.opened
+    if not _fails(summary):
+        return NextStep(why=_AGAIN)
+    if opened.parent_run_id:
+        return NextStep(why=_KEYS, command=("batchconnect", "rerun", opened.parent_run_id))
+    return NextStep(why=_KEYS, command=sheet_command(opened, ROTATE, "--failing"))
+
+
+def _after_undo(summary: Summary) -> NextStep | None:
+    """Of what is only kept, a person decides."""
+    opened, counts = summary.opened, summary.counts
+    if counts[Status.DELETED] + counts[Status.KEPT] == summary.total or not opened.parent_run_id:
+        return None
+    return NextStep(why=_LOOK_AGAIN, command=("batchconnect", UNDO, opened.parent_run_id))
+
+
+def _is_done(summary: Summary) -> bool:
+    return sum(summary.counts[status] for status in DONE) == summary.total
+
+
+def _fails(summary: Summary) -> bool:
+    return summary.works.get(Works.NO, 0) > 0
+
+
+_AFTER: Final[Mapping[str, Callable[[Summary], NextStep | None]]] = {
+    ROTATE: _after_rotate,
+    VERIFY: _after_verify,
+    UNDO: _after_undo,
+}
+"""By `RunOpened.command`."""

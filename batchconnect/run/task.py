@@ -1,0 +1,46 @@
+"""What a command over a sheet does to its rows: it creates connections, sends keys to them, or only tests."""
+
+from dataclasses import dataclass
+
+from batchconnect.lane.planner import KeyChoice
+from batchconnect.ledger.entry import ONBOARD, ROTATE, VERIFY
+from batchconnect.options import MergedOptions
+from batchconnect.run.job import Tests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a command over a sheet does."""
+
+    command: str = ONBOARD
+    parent: str | None = None
+    """The run whose unfinished rows are taken up; None: all rows of the sheet."""
+    keys: KeyChoice | None = None
+    """Which rows get their key sent, where their connection exists."""
+    tests: Tests = Tests.NONE
+
+    @property
+    def creates(self) -> bool:
+        """Whether rows without a connection are created."""
+        return self.command == ONBOARD
+
+
+def onboarding(options: MergedOptions, *, parent: str | None = None) -> Task:
+    """`run`; with a parent `rerun`, which also sends keys to connections that do not work, and tests those."""
+    of_rerun = Tests.NONE if parent is None else Tests.CHANGED
+    return Task(parent=parent, tests=Tests.ALL if options.verify else of_rerun)
+
+
+def rotation(options: MergedOptions, *, only_failing: bool, is_tested: bool) -> Task:
+    """`rotate`: keys to connections that exist; nothing is created."""
+    tests = Tests.CHANGED if is_tested else Tests.NONE
+    return Task(
+        command=ROTATE,
+        keys=KeyChoice(is_all=not only_failing),
+        tests=Tests.ALL if options.verify else tests,
+    )
+
+
+def verification() -> Task:
+    """`verify` of a sheet: its connections are found and tested; nothing is sent."""
+    return Task(command=VERIFY, tests=Tests.ALL)

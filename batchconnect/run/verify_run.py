@@ -1,0 +1,149 @@
+"""`verify` of a run: are its connections still working? It opens a run of its own, and changes nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from batchconnect.ledger import Ledger
+from batchconnect.ledger.entry import VERIFY, Line, RowPlanned, RunEnded, RunOpened, RunResumed
+from batchconnect.ledger.row_state import RowState, fold_rows
+from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.event import Event, RunFinished, RunStarted
+from batchconnect.model.outcome import Existing, MatchedBy, has_connection
+from batchconnect.options import MergedOptions
+from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
+from batchconnect.run.fault_record import FaultRecord
+from batchconnect.run.header import header_of_run
+from batchconnect.run.history import run_states
+from batchconnect.run.job import Tests
+from batchconnect.run.lane_lines import LaneLines
+from batchconnect.run.rerun import inherited
+from batchconnect.run.selection import chooser
+from batchconnect.run.service import ConnectedService
+from batchconnect.run.stop import Stop
+from batchconnect.run.verification import Verification, again_after_s, to_test
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRun:
+    """
+    Tests the connections of a run.
+
+    Args:
+        parent: The run.
+        ledger: Its ledger, locked.
+        writer: The run writer, once its number is known.
+        service: Whose connections are tested.
+        options: Which of them, and what is noted.
+        clock: The run's clocks.
+        on_event: Told of each result.
+        stop: When it is asked for, nothing more is asked; the same command goes on.
+    """
+
+    parent: RunState
+    ledger: Ledger
+    writer: Callable[[int], RunWriter]
+    service: ConnectedService
+    options: MergedOptions
+    clock: Clock
+    on_event: Callable[[Event], None]
+    stop: Stop
+
+    async def run(self) -> RunState:
+        """
+        Return when each was tested, or the stop was asked for.
+
+        Raises:
+            LedgerError: A result cannot be written.
+        """
+        began_ms = self.clock.now_ms()
+        lane_lines = LaneLines()
+        record = FaultRecord(
+            self.on_event, keep=lane_lines.keep, on_raised=lambda: self.stop.ask(INTERRUPTED)
+        )
+        number, opened, is_resumed = self._open()
+        writer = self.writer(number)
+        record.tell(
+            RunStarted(run_id=opened.run_id, resumed=is_resumed, simulated=opened.simulated)
+        )
+        if not is_resumed:
+            await writer.write(list(self._rows(writer)))
+        rows = to_test(fold_rows(self.ledger.row_lines(number)), Tests.ALL)
+        verification = Verification(
+            self.service.lane_of,
+            writer=writer,
+            again_after_s=again_after_s(self.service.settle_s),
+            on_event=record.tell,
+        )
+        if rows:
+            await verification.run(rows, ledger=self.ledger, stop=self.stop)
+        await lane_lines.write(writer)
+        reason = self.stop.reason
+        code = exit_code(
+            count_statuses(fold_rows(self.ledger.row_lines(number))),
+            reason=reason,
+            every_lane_refused=verification.is_refused,
+            swept=None,
+        )
+        await writer.write(
+            [writer.line(RunEnded(exit_code=code, closed=not reason, reason=reason))]
+        )
+        duration_s = (self.clock.now_ms() - began_ms) / 1000
+        record.tell(RunFinished(run_id=opened.run_id, exit_code=code, duration_s=duration_s))
+        record.check()
+        return fold_run(self.ledger.run_lines(number))
+
+    def _open(self) -> tuple[int, RunOpened, bool]:
+        """Go on with a verification of this run that was cut off, or begin one."""
+        for state in run_states(self.ledger):
+            is_mine = state.opened.command == VERIFY and (
+                state.opened.parent_run_id == self.parent.opened.run_id
+            )
+            if is_mine and not state.is_closed:
+                resumed = RunResumed(
+                    operator=state.opened.operator,
+                    machine=state.opened.machine,
+                    tool_version=state.opened.tool_version,
+                    crashed=state.ended is None,
+                )
+                self.ledger.append(
+                    [Line(entry=resumed, run=state.number, at_ms=self.clock.now_ms())]
+                )
+                return state.number, state.opened, True
+        opened = header_of_run(
+            self.parent.opened, command=VERIFY, clock=self.clock, note=self.options.note
+        )
+        number = self.ledger.append([Line(entry=opened, at_ms=self.clock.now_ms())])
+        return number, opened, False
+
+    def _rows(self, writer: RunWriter) -> Iterator[Line]:
+        """The parent's rows that have a connection, as it left them, on what is their connection today."""
+        lines = self.ledger.row_lines(self.parent.number)
+        rows = [row for row in self.parent.rows(lines) if row.marker is not None]
+        now = self.ledger.states_of(row.marker or "" for row in rows)
+        is_chosen = chooser(self.options, self.service.orgs)
+        for row in rows:
+            org = self.service.orgs.find(row.planned.org) if row.planned is not None else None
+            if row.planned is None or not _stands(row) or not is_chosen(org, row.planned.sandbox):
+                continue
+            today = now.get(row.marker or "", row)
+            if today.made is None or org is None:
+                continue  # it was deleted since, or its org is no longer in the settings
+            yield from _taken_over(row, row.planned, today, writer)
+
+
+def _stands(row: RowState) -> bool:
+    outcome = row.change_outcome or row.outcome
+    return not row.is_open and outcome is not None and has_connection(outcome)
+
+
+def _taken_over(
+    row: RowState, planned: RowPlanned, today: RowState, writer: RunWriter
+) -> Iterator[Line]:
+    settled = replace(inherited(row), tested=None)
+    if today.made is not None and today.made != row.made:
+        # Another run made it anew since.
+        stands = Existing(connection_id=today.made, matched_by=MatchedBy.MARKER, etag=today.etag)
+        settled = replace(settled, outcome=stands)
+    yield writer.line(planned, row=row.number, marker=row.marker)
+    yield writer.line(settled, row=row.number)

@@ -1,0 +1,349 @@
+"""
+Keys for connections that exist: each arrives whole, no parameter is lost, and nobody's change is overwritten.
+
+The service is the in-memory one, time is virtual. Answers get lost before and after the change, and a
+process ends hard at every single one of its side effects.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import anyio
+import pytest
+
+from batchconnect.lane.planner import KeyChoice
+from batchconnect.ledger.entry import ROTATE, Tested, Updated, Updating
+from batchconnect.ledger.run_state import RunState
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.outcome import Conflict, Status, Works, status_of
+from batchconnect.run.job import Tests
+from batchconnect.run.task import Task, verification
+from batchconnect.transport.interface import Purpose
+from tests.fake_service import (
+    ACME,
+    OK,
+    Bench,
+    Bomb,
+    FakeService,
+    Fate,
+    Seen,
+    Stored,
+    cells,
+    flow_error,
+    judged,
+    lost,
+)
+
+pytestmark = pytest.mark.anyio
+
+Rows = Sequence[Mapping[str, str]]
+OLD: Rows = [cells(number) for number in range(1, 7)]
+NEW: Rows = [{**row, "servicePrincipalKey": f"new~{row['servicePrincipalKey']}"} for row in OLD]
+ROTATION = Task(command=ROTATE, keys=KeyChoice(), tests=Tests.CHANGED)
+FAILING = Task(command=ROTATE, keys=KeyChoice(is_all=False), tests=Tests.CHANGED)
+SOMEBODY = "client-of-a-colleague"
+
+
+async def stands(bench: Bench, rows: Rows = OLD) -> list[Stored]:
+    """What a run made of these rows, with their keys as they were then."""
+    await bench.run(rows)
+    return in_order(bench.service)
+
+
+def in_order(service: FakeService) -> list[Stored]:
+    """As the rows stand in the sheet; they are created side by side."""
+    return sorted(service.existing(), key=lambda one: one.name)
+
+
+def keys(bench: Bench) -> list[str]:
+    return [one.params["servicePrincipalKey"] for one in in_order(bench.service)]
+
+
+def wanted(rows: Rows) -> list[str]:
+    return [row["servicePrincipalKey"] for row in rows]
+
+
+def whole(bench: Bench) -> bool:
+    """Whether each connection has all five parameters."""
+    return all(len(one.params) == 5 for one in bench.service.existing())
+
+
+async def test_each_key_is_sent_once_and_arrives_byte_for_byte() -> None:
+    bench = Bench()
+    await stands(bench)
+
+    state = await bench.run(NEW, task=ROTATION)
+
+    assert keys(bench) == wanted(NEW)
+    assert whole(bench)
+    assert len(bench.service.updates) == len(NEW)
+    assert set(bench.statuses(state)) == {Status.UPDATED}
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.OK
+    assert {
+        (line.entry.outcome.etag_before, line.entry.outcome.etag)
+        for line in bench.lines(Updated)
+        if isinstance(line.entry, Updated)
+    } == {('"e"', '"e+"')}
+    assert not bench.broken_promises(state, len(NEW))
+
+
+async def test_all_five_parameters_go_where_the_service_knows_no_path_to_one() -> None:
+    bench = Bench()
+    await stands(bench)
+    bench.service.takes_one_key = False
+
+    await bench.run(NEW, task=ROTATION)
+
+    assert keys(bench) == wanted(NEW)
+    assert whole(bench)
+
+
+async def test_nothing_is_sent_where_parameters_of_others_would_be_dropped() -> None:
+    bench = Bench()
+    (first, *_) = await stands(bench)
+    first.params["privateEndpointId"] = "p-1"
+    bench.service.takes_one_key = False
+
+    state = await bench.run(NEW, task=ROTATION)
+
+    assert bench.codes(state)[0] == "params_of_others"
+    assert first.params["privateEndpointId"] == "p-1"
+    assert first.params["servicePrincipalKey"] == OLD[0]["servicePrincipalKey"]
+    assert keys(bench)[1:] == wanted(NEW)[1:]
+
+
+LOSSES = {
+    "before the change": lost(applied_s=None),
+    "after the change": lost(applied_s=0.0),
+    "and it is applied late": lost(applied_s=20.0),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+async def test_an_answer_that_was_lost_is_settled_by_reading(loss: Fate) -> None:
+    """Every first update of a connection loses its answer; what was applied late changes nothing twice."""
+    seen_ids: Counter[str] = Counter()
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is not Purpose.UPDATE:
+            return None
+        seen_ids[seen.path] += 1
+        return loss if seen_ids[seen.path] == 1 else OK
+
+    bench = Bench(service=FakeService(choose))
+    await stands(bench)
+
+    state = await bench.run(NEW, task=ROTATION)
+    await anyio.sleep(200)
+
+    assert set(bench.statuses(state)) == {Status.UPDATED}, bench.codes(state)
+    assert keys(bench) == wanted(NEW)
+    assert whole(bench)
+    assert not bench.service.unheard
+
+
+async def test_a_key_that_is_lost_each_time_is_told_as_never_applied() -> None:
+    def choose(seen: Seen) -> Fate | None:
+        return lost(applied_s=None) if seen.purpose is Purpose.UPDATE else None
+
+    bench = Bench(service=FakeService(choose))
+    await stands(bench, OLD[:1])
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert bench.codes(state) == ["never_applied"]
+    assert keys(bench) == wanted(OLD[:1])
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.UNFINISHED
+
+
+@pytest.mark.parametrize("what", ["database", "nothing that is shown"])
+async def test_what_a_colleague_changes_meanwhile_is_left_and_named(what: str) -> None:
+    """Between our reading and our change; what is shown need not differ, for a key is never shown."""
+    bench = Bench()
+    (first, *_) = await stands(bench)
+
+    def choose(seen: Seen) -> Fate | None:
+        is_theirs = seen.purpose is Purpose.UPDATE and seen.path.endswith(first.id)
+        if is_theirs and first.client_id != SOMEBODY:
+            first.change(SOMEBODY, **({"database": "other"} if what == "database" else {}))
+        return None
+
+    bench.service.choose = choose
+
+    state = await bench.run(NEW, task=ROTATION)
+
+    assert bench.codes(state)[0] in {"changed_meanwhile", "target_differs"}
+    assert status_of(bench.rows(state)[0].shown) is Status.CONFLICT
+    outcome = bench.rows(state)[0].shown
+    assert isinstance(outcome, Conflict)
+    assert outcome.connection_ids == (first.id,)
+    assert keys(bench) == [OLD[0]["servicePrincipalKey"], *wanted(NEW)[1:]]
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.UNFINISHED
+
+
+async def test_what_another_process_of_ours_changed_gets_the_key_all_the_same() -> None:
+    """It shows nothing else, and our client changed it last: the key goes with the new etag, once more."""
+    bench = Bench()
+    (first, *_) = await stands(bench)
+    met: list[Seen] = []
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is Purpose.UPDATE and seen.path.endswith(first.id) and not met:
+            met.append(seen)
+            first.change(ACME.client_id)
+        return None
+
+    bench.service.choose = choose
+
+    state = await bench.run(NEW, task=ROTATION)
+
+    assert set(bench.statuses(state)) == {Status.UPDATED}
+    assert keys(bench) == wanted(NEW)
+
+
+async def test_a_row_without_a_connection_is_not_attempted_and_none_is_created() -> None:
+    bench = Bench()
+    await stands(bench, OLD[:2])
+    posts = len(bench.service.posts)
+
+    state = await bench.run(NEW, task=ROTATION)
+
+    assert bench.codes(state) == ["", "", *["no_connection"] * 4]
+    assert len(bench.service.posts) == posts
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.UNFINISHED
+
+
+@pytest.mark.parametrize("state", ["disabled", "draft", "initializing", "delete-finalizing"])
+async def test_a_connection_that_is_not_enabled_gets_no_key(state: str) -> None:
+    bench = Bench()
+    (first, *_) = await stands(bench)
+    first.state = state
+
+    ended = await bench.run(NEW, task=ROTATION)
+
+    assert bench.codes(ended)[0] == state
+    assert keys(bench)[0] == OLD[0]["servicePrincipalKey"]
+
+
+async def test_with_failing_only_those_get_their_key_whose_last_test_said_no() -> None:
+    bench = Bench()
+    await stands(bench)
+    bench.service.bad_keys = {OLD[1]["servicePrincipalKey"]}
+    await bench.run(OLD, task=verification())
+
+    state = await bench.run(NEW, task=FAILING)
+
+    assert bench.codes(state) == ["not_failing", "", *["not_failing"] * 4]
+    assert [seen.path.rpartition("/")[2] for seen in bench.service.updates] == [
+        in_order(bench.service)[1].id
+    ]
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.OK
+
+
+async def test_created_with_a_wrong_key_verified_mended_rerun_and_it_works() -> None:
+    """
+    The sentence that this is for: create, verify says no, mend the sheet, `rerun`, verify says yes.
+
+    A rerun sends keys to connections that bear our marker; one that was adopted it leaves, and says so.
+    """
+    bench = Bench()
+    adopted = bench.service.plant(judged(OLD[5]), description="made by hand")
+    adopted.params["servicePrincipalKey"] = OLD[5]["servicePrincipalKey"]
+    bench.service.bad_keys = {OLD[1]["servicePrincipalKey"], OLD[5]["servicePrincipalKey"]}
+
+    first = await bench.run(OLD, task=Task(tests=Tests.ALL))
+    assert first.ended is not None
+    assert first.ended.exit_code == ExitCode.UNFINISHED
+    posts = len(bench.service.posts)
+    rerun = await bench.run(NEW, parent=first.opened.run_id)
+    after = await bench.run(NEW, task=verification())
+
+    assert len(bench.service.posts) == posts
+    assert len(bench.service.updates) == 1
+    assert bench.statuses(rerun) == [
+        Status.CREATED, Status.UPDATED, *[Status.CREATED] * 3, Status.EXISTING,
+    ]  # fmt: skip
+    works = [row.tested and row.tested.works for row in bench.rows(after)]
+    assert works == [*[Works.YES] * 5, Works.NO]
+    second = bench.rows(after)[1].number
+    assert [
+        line.entry.works
+        for line in bench.lines(Tested)
+        if line.row == second and isinstance(line.entry, Tested)
+    ] == [Works.YES, Works.YES, Works.NO]
+
+
+async def test_a_key_that_is_still_wrong_is_told_so_by_the_same_command() -> None:
+    bench = Bench()
+    await stands(bench)
+    bench.service.bad_keys = {NEW[2]["servicePrincipalKey"]}
+
+    state = await bench.run(NEW, task=ROTATION)
+
+    third = bench.rows(state)[2]
+    assert status_of(third.shown) is Status.UPDATED
+    assert third.tested is not None
+    assert (third.tested.works, third.tested.code) == (Works.NO, "AADSTS7000215")
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.UNFINISHED
+
+
+def troubled() -> FakeService:
+    """Of the first updates, every second loses its answer, before or after the change, or it comes late."""
+    met: Counter[str] = Counter()
+    fates = [lost(applied_s=None), OK, lost(), OK, lost(applied_s=15.0), flow_error("1103-503")]
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is not Purpose.UPDATE:
+            return None
+        met[seen.path] += 1
+        return fates[len(met) % len(fates)] if met[seen.path] == 1 else OK
+
+    return FakeService(choose)
+
+
+async def rotated_until(bomb: Bomb) -> tuple[Bench, bool]:
+    bench = Bench(service=troubled())
+    await stands(bench)
+    return bench, await bench.run_until_crash(NEW, bomb, task=ROTATION)
+
+
+async def ended_well(bench: Bench) -> RunState:
+    """The same command again, and what was late has arrived."""
+    state = await bench.run(NEW, task=ROTATION)
+    await anyio.sleep(200)
+    return state
+
+
+async def test_a_crash_at_any_side_effect_loses_no_key_and_no_parameter() -> None:
+    """For every N the process ends at its N-th side effect, and the same command goes on with its run."""
+    bomb = Bomb()
+    _, is_whole = await rotated_until(bomb)
+    assert is_whole
+    for at in range(1, len(bomb.points) + 1):
+        bench, is_ended = await rotated_until(Bomb(at))
+        assert not is_ended
+
+        state = await ended_well(bench)
+
+        assert keys(bench) == wanted(NEW), at
+        assert whole(bench), at
+        assert set(bench.statuses(state)) == {Status.UPDATED}, (at, bench.codes(state))
+        assert not bench.service.unheard, at
+
+
+async def test_an_intent_stands_in_the_ledger_before_each_send() -> None:
+    bench = Bench(service=troubled())
+    await stands(bench)
+
+    await bench.run(NEW, task=ROTATION)
+
+    intents = [line.entry for line in bench.lines(Updating)]
+    assert len(intents) >= len(NEW)
+    assert not bench.service.unheard
+    assert all(isinstance(one, Updating) and one.etag for one in intents)
