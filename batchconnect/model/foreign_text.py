@@ -31,14 +31,25 @@ _LONGEST_READ: Final = 2000
 _LONGEST_NUMBER: Final = 7
 _MOST_NUMBERS: Final = 3
 """Numbers in a row: more of them spell something."""
+_MOST_NUMBERS_IN_ALL: Final = 6
+_MOST_DIGITS: Final = 12
+"""Of all numbers of a text, whatever stands between them: line and column need no more, and a key does."""
+_MOST_CODES: Final = 3
 _SHORT_WORD: Final = 3
 """Letters; such a word does not end a row of numbers."""
 _SHORTEST_VALUE: Final = 2
-_LONGEST_OPAQUE: Final = 100
+_LONGEST_CODE: Final = 100
+_LONGEST_OPAQUE: Final = 36
+"""As long as a GUID; what is to hold a whole secret is at least as long as that is."""
 
-_GUID_PATTERN: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_HEX: Final = "[0-9A-Fa-f]"
+_GUID_PATTERN: Final = (
+    f"{_HEX}{{8}}-{_HEX}{{4}}-[1-8]{_HEX}{{3}}-[89ABab]{_HEX}{{3}}-{_HEX}{{12}}"
+    f"|0000000{_HEX}-0000-0000-[Cc]000-000000000000"
+)
+"""As RFC 9562 has them, or of Microsoft's own applications: letters in hexadecimal are neither."""
 _GUID: Final = re.compile(_GUID_PATTERN)
-_CODE_PATTERN: Final = r"FLOW-\d{4}-\d{3}|AADSTS\d{4,7}"
+_CODE_PATTERN: Final = r"FLOW-[12]\d{3}-[45]\d{2}|AADSTS[1-9]\d{3,6}"
 _HEADERS: Final = "x-(?:gw-ims-org-id|sandbox-name|api-key|request-id)"
 """Of the contract, section 1; their single letters would hide them."""
 _CODE: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{_CODE_PATTERN})(?![A-Za-z0-9])", re.ASCII)
@@ -55,7 +66,10 @@ _NAMED_CODES: Final = frozenset(
 )
 """Of OAuth (RFC 6749 and 6750): they stay, whatever words a secret is made of."""
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
-_USUAL_ETAG: Final = re.compile(f'"{_GUID_PATTERN}"')
+_USUAL_ETAG: Final = re.compile(
+    f'"(?:{_GUID_PATTERN}|{_HEX}{{8}}-0000-{_HEX}{{4}}-0000-{_HEX}{{8}}0000)"'
+)
+"""A GUID, or what the service's database makes of a time, which is formed like one."""
 _ETAG: Final = re.compile(r'(?:W/)?"?[A-Za-z0-9+/=_.:-]*"?', re.ASCII)
 _TAG: Final = re.compile(r"<[^<>]*>")
 _PIECE: Final = re.compile(r"[A-Za-z0-9.,;:!?()\[\]{}'\"/=_-]+", re.ASCII)
@@ -210,7 +224,8 @@ class ForeignText:
             return ""
         masked = self._masked(text)
         line = _joined(self._tokens(_visible(_TAG.sub(" ", masked[: 4 * _LONGEST_READ]))))
-        return _cut(line, dict.fromkeys(_CODE.findall(masked)))
+        codes = dict.fromkeys(_CODE.findall(masked))
+        return _cut(line, codes if len(codes) <= _MOST_CODES else ())
 
     def own(self, text: str) -> str:
         """A line of ours that names something foreign, as a host: its words are known, so it is kept."""
@@ -221,7 +236,7 @@ class ForeignText:
         text = text.strip()
         if text in _NAMED_CODES or _CODE.fullmatch(text) or _NUMERIC_CODE.fullmatch(text):
             return text
-        if self._is_mute or len(text) > _LONGEST_OPAQUE or self._masked(text) != text:
+        if self._is_mute or len(text) > _LONGEST_CODE or self._masked(text) != text:
             return ""
         parts = re.split("[_.-]", text)
         return text if all(len(part) > 1 and self._is_word(part) for part in parts) else ""
@@ -234,15 +249,19 @@ class ForeignText:
         """An id or a host that means nothing by itself; "" where it may hold a part of a secret."""
         if _GUID.fullmatch(text):
             return text
-        is_id = not self._is_mute and len(text) <= _LONGEST_OPAQUE and _OPAQUE.fullmatch(text)
+        is_id = not self._is_mute and self._is_short(text) and _OPAQUE.fullmatch(text)
         return text if is_id and not self._is_echo(text) else ""
 
     def etag(self, text: str) -> str | None:
         """An etag byte for byte; None where it may hold a part of a secret."""
         if _USUAL_ETAG.fullmatch(text):
             return text
-        is_etag = len(text) <= _LONGEST_OPAQUE and _ETAG.fullmatch(text) is not None
+        is_etag = self._is_short(text.strip('W/"')) and _ETAG.fullmatch(text) is not None
         return text if is_etag and not self._is_echo(text) else None
+
+    def _is_short(self, text: str) -> bool:
+        """Whether it is too short to hold a whole secret in any spelling, one that nobody knows too."""
+        return len(text) <= _LONGEST_OPAQUE and all(len(text) < len(one) for one in self._secrets)
 
     def _is_echo(self, text: str) -> bool:
         for known in self._known:  # noqa: SIM110 - each row's etag passes here, and `any` takes half as long again
@@ -279,7 +298,11 @@ class ForeignText:
         for value in self._values:
             text = _with_value_held(text, value, hold)
 
+        has_many = len({*_CODE.findall(text)}) > _MOST_CODES
+
         def of_pattern(found: re.Match[str]) -> str:
+            if has_many and _CODE.fullmatch(found[0]):
+                return HIDDEN
             is_echo = _CODE.fullmatch(found[0]) is None and self._is_echo(found[0])
             return HIDDEN if is_echo else hold(found[0])
 
@@ -337,7 +360,7 @@ def _hidden() -> _Token:
 
 
 def _hide_rows_of_numbers(tokens: list[_Token]) -> None:
-    """More than three numbers in a row spell something: none of them is shown."""
+    """More than three numbers in a row, or many in a text, spell something: none of them is shown."""
     row: list[_Part] = []
     for part in (part for token in tokens for part in token):
         if part.kind is _Kind.NUMBER:
@@ -346,6 +369,10 @@ def _hide_rows_of_numbers(tokens: list[_Token]) -> None:
             _hide_row(row)
             row = []
     _hide_row(row)
+    numbers = [part for token in tokens for part in token if part.kind is _Kind.NUMBER]
+    if len(numbers) > _MOST_NUMBERS_IN_ALL or sum(len(one.text) for one in numbers) > _MOST_DIGITS:
+        for part in numbers:
+            part.kind = _Kind.HIDDEN
 
 
 def _hide_row(row: list[_Part]) -> None:

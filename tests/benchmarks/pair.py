@@ -115,7 +115,7 @@ def measure(line: Line, other: Build, pairs: int) -> Measure:
 
 def _run(folder: Path, server: Server, sheet: Path, options: tuple[str, ...], build: Build) -> Cost:
     shutil.rmtree(folder / "reports", ignore_errors=True)
-    words = ("run", sheet, "--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
+    words: Words = ("run", sheet, "--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
     own = options if build == OURS else ()
     command: Words = ("-m", "batchconnect", *words, *own)
     return _cost(folder, command, build, environ=environ(server.url), core=CLIENT_CORE)

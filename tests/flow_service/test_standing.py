@@ -37,7 +37,7 @@ def test_what_is_hidden_is_none() -> None:
     assert found.written_name is None
     assert found.own_description is None
     assert found.written == Written(None, None, None, None)
-    assert found.shown_key is None
+    assert found.shown_secrets == ()
     assert standing(auth=None).written == Written(None, None, None, None)
 
 
@@ -45,8 +45,15 @@ def test_a_shown_key_is_known_and_told_nowhere() -> None:
     key = "fake-key-that-must-not-stay"
     found = standing(description=key)
 
-    assert found.shown_key == Secret(key)
+    assert found.shown_secrets == (Secret(key),)
     assert key not in repr(found)
+
+
+def test_whatever_is_called_like_a_secret_is_one() -> None:
+    """A service may add parameters of its own; one of asterisks is hidden."""
+    params = {"accessToken": "a-token", "password": "****", "orgId": "no-secret", "clientSecret": 7}
+
+    assert standing(auth={"params": params}).shown_secrets == (Secret("a-token"),)
 
 
 def test_what_is_no_connection_of_this_sandbox_is_a_fault() -> None:

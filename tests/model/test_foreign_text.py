@@ -43,7 +43,11 @@ def test_a_key_is_shown_in_no_spelling(key: str, spell: Callable[[str], str]) ->
         frame = set(re.findall(r"\w+", re.sub(re.escape(spelled), " ", text)))
         left = set(re.findall(r"\w+", foreign.shown(text))) - frame
         # What is left may be a word that everyone uses; never one of the key, or a part of it.
-        assert not {word for word in left if word.lower() in spelled.lower()} - {"and"}, left
+        assert not {word for word in left if word.lower() in spelled.lower()} - {
+            "and",
+            "line",
+            "request",
+        }, left
         assert not any(len(word) > 2 and word.lower() in key.lower() for word in left)
 
 

@@ -51,7 +51,7 @@ def there(number: int = 1, **changes: Any) -> Exported:
         "written_name": "Acme",
         "own_description": "Sales",
         "written": Written(*TARGET),
-        "shown_key": None,
+        "shown_secrets": (),
         **changes,
     }
     standing = Standing(**values)

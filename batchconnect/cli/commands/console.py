@@ -86,6 +86,11 @@ class Console:
             raise ResultError(why)
 
 
+def counted(count: int, word: str) -> str:
+    """So many of something, as a person says it: `1 row`, `2 rows`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def _json(document: Mapping[str, Any], encoding: str) -> str:
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     try:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.start import (
     judging_flags,
@@ -182,19 +182,15 @@ class Findings:
         if len(kinds) > _MOST_KINDS:
             lines.append(f"and {len(kinds) - _MOST_KINDS} more kinds: --json shows all of them")
         fine = self.rows - len(self.rejected)
-        skipped = f", {_rows(blank, 'blank row')} skipped" if blank else ""
+        skipped = f", {counted(blank, 'blank row')} skipped" if blank else ""
         lines.append(
-            f"{sheet}: {_rows(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
+            f"{sheet}: {counted(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
         )
         if not self.rows:
             lines.append("no rows yet: there is nothing to check below the header")
         if not self.rejected and self.rows:
             lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
         return [escape_control(line) for line in lines]
-
-
-def _rows(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _told(kind: FindingKind) -> list[str]:

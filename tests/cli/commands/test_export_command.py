@@ -145,8 +145,9 @@ def test_a_key_that_a_listing_shows_goes_nowhere(
             item(2, name="Neighbour", description=f"same as {key}"),
             item(3, auth={"params": {**TARGET, "servicePrincipalKey": short}}, name=short),
             item(4, name="Shaped", description=shaped),
-            item(5, auth={"params": {**TARGET, "database": key, "password": "x"}}),
+            item(5, auth={"params": {**TARGET, "database": key, "password": "another~secret"}}),
             item(6, auth={"params": {**TARGET, "servicePrincipalKey": "********"}}),
+            item(7, name="of another's: another~secret"),
         ]
     )
 
@@ -155,9 +156,17 @@ def test_a_key_that_a_listing_shows_goes_nowhere(
     text = (batchconnect.folder / "out.csv").read_text("utf-8-sig")
     rows = table(batchconnect.folder / "out.csv")
     assert done.code == 4
-    for secret in (key, short, shaped):
+    for secret in (key, short, shaped, "another~secret"):
         assert secret not in text + done.out + done.err
-    assert [row["name"] for row in rows] == ["", "Neighbour", "", "Shaped", "Client 5", "Client 6"]
+    assert [row["name"] for row in rows] == [
+        "",
+        "Neighbour",
+        "",
+        "Shaped",
+        "Client 5",
+        "Client 6",
+        "",
+    ]
     assert {row["description"] for row in rows} == {""}
     assert [row["database"] for row in rows].count("") == 1
     assert "row 2: name: it repeats a credential, so it is left blank" in done.err
