@@ -15,6 +15,7 @@ from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import Wanted
 from batchconnect.lane.reconciler import Doubt, Policy, Reconciler, take_up
+from batchconnect.ledger.entry import Doubted
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import SHARED_ID, Clock, RunWriter
 from batchconnect.model.errors import LedgerError
@@ -116,7 +117,7 @@ class LaneDoubts:
         Raises:
             LedgerError: The recovery cannot be written.
         """
-        taken_up = take_up(state.doubt, self._clock)
+        taken_up = take_up(state.doubt, self._clock, Doubted)
         is_of_this_run = state.planned is not None
         if taken_up != state.doubt or not is_of_this_run:
             # Another run's doubt becomes this one's, for this one accounts for the row now.

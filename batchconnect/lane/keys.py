@@ -13,8 +13,11 @@ from anyio.abc import TaskGroup
 
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.plan import Waiting
-from batchconnect.lane.reconciler import Policy
-from batchconnect.lane.rotation import KeyDoubt, KeyTurn, Rotation
+from batchconnect.lane.recipient import Address, KeyDoubt, Recipient
+from batchconnect.lane.reconciler import Policy, take_up
+from batchconnect.lane.rotation import KeyTurn, Rotation
+from batchconnect.ledger.entry import ChangeDoubted, Updating
+from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
@@ -32,9 +35,9 @@ class LaneKeys:
         ledger: The run writer.
         clock: The run's clocks.
         policy: How what was lost is settled.
-        resend: Told of each row whose key may be sent again.
         on_event: Told of everything.
         on_broken: Told that the ledger cannot be written.
+        resend: Told of each row whose key may be sent again; never, where the policy sends nothing.
         on_change: Told when a lost key is settled, or given up.
     """
 
@@ -45,10 +48,10 @@ class LaneKeys:
         ledger: RunWriter,
         clock: Clock,
         policy: Policy,
-        resend: Callable[[Waiting], None],
         on_event: Callable[[Event], None],
         on_broken: Callable[[LedgerError], None],
-        on_change: Callable[[], None],
+        resend: Callable[[Waiting], None] = lambda waiting: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._lane = lane
         self._ledger = ledger
@@ -88,6 +91,7 @@ class LaneKeys:
             connection_id=waiting.key_to.connection_id,
             is_adopted=waiting.key_to.is_adopted,
             number=waiting.number,
+            begun=waiting.key_to.begun,
         )
         began = self._clock.monotonic_s()
         rotation = Rotation(
@@ -95,61 +99,101 @@ class LaneKeys:
             service=self._lane,
             client_id=self._lane.org.client_id,
             ledger=self._ledger,
-            on_fault=lambda fault: self._tell_fault(fault, connection),
+            on_fault=lambda fault: self._tell_fault(fault, turn.address),
         )
         became = await rotation.run()
-        if not isinstance(became, KeyDoubt):
+        if isinstance(became, KeyDoubt):
+            again = _again(waiting, became)
+            # Beside the rows the key itself is not held: what is looked for shows none.
+            self._settle_beside(rotation.recipient, became, lambda: self._resend(again))
+        else:
             took_ms = round((self._clock.monotonic_s() - began) * 1000)
-            self._tell(connection, became, took_ms)
-            return
-        org, code = self._lane.org.key, became.outcome.code
-        sandbox = connection.sandbox
-        self._on_event(RowInDoubt(row=connection.row, org=org, sandbox=sandbox, code=code))
-        # Beside the rows the key itself is not held: what is looked for shows none.
+            self._tell(turn.address, became, took_ms)
+
+    async def take_up(self, address: Address, state: RowState) -> None:
+        """
+        Settle a key that an earlier process left in doubt: its window counts from the recovery, once.
+
+        Raises:
+            LedgerError: The recovery cannot be written.
+        """
+        assert isinstance(state.change, Updating)
+        known = take_up(state.change_doubt, self._clock, ChangeDoubted)
+        if known != state.change_doubt:
+            line = self._ledger.line(known, row=address.row, marker=address.wanted.marker)
+            await self._ledger.write([line])
+        recipient = Recipient(
+            address,
+            service=self._lane,
+            client_id=self._lane.org.client_id,
+            ledger=self._ledger,
+        )
+        doubt = KeyDoubt(
+            outcome=known.outcome,
+            before=state.change,
+            moment=known.moment,
+            sends=state.change.number,
+        )
+        self._settle_beside(recipient, doubt, lambda: None)
+
+    def _settle_beside(
+        self, recipient: Recipient, doubt: KeyDoubt, resend: Callable[[], None]
+    ) -> None:
+        row, sandbox = recipient.address.row, recipient.address.sandbox
+        org, code = self._lane.org.key, doubt.outcome.code
+        self._on_event(RowInDoubt(row=row, org=org, sandbox=sandbox, code=code))
         assert self._tasks is not None
         scope = anyio.CancelScope()
         self._open.add(scope)
-        self._tasks.start_soon(self._settle, rotation, became, waiting, scope)
+        self._tasks.start_soon(self._settle, recipient, doubt, resend, scope)
 
     async def _settle(
-        self, rotation: Rotation, doubt: KeyDoubt, waiting: Waiting, scope: anyio.CancelScope
+        self,
+        recipient: Recipient,
+        doubt: KeyDoubt,
+        resend: Callable[[], None],
+        scope: anyio.CancelScope,
     ) -> None:
-        connection = rotation.turn.connection
         try:
             with scope:
-                outcome = await rotation.settle(doubt, clock=self._clock, policy=self._policy)
+                outcome = await recipient.settle(doubt, clock=self._clock, policy=self._policy)
                 if outcome is None:
-                    self._resend(replace(waiting, number=waiting.number + 1))
+                    resend()
                 elif not isinstance(outcome, InDoubt):
-                    self._tell(connection, outcome)
+                    self._tell(recipient.address, outcome)
         except LedgerError as error:
             self._on_broken(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours leaves the doubt to the next command
-            self._tell_fault(fault_of(error), connection)
+            self._tell_fault(fault_of(error), recipient.address)
         finally:
             self._open.discard(scope)
             self._on_change()
 
-    def _tell(
-        self, connection: BaseConnection, outcome: Outcome, took_ms: int | None = None
-    ) -> None:
+    def _tell(self, address: Address, outcome: Outcome, took_ms: int | None = None) -> None:
         self._on_event(
             RowSettled(
-                row=connection.row,
+                row=address.row,
                 org=self._lane.org.key,
-                sandbox=connection.sandbox,
+                sandbox=address.sandbox,
                 outcome=outcome,
                 duration_ms=took_ms,
             )
         )
 
-    def _tell_fault(self, fault: Fault, connection: BaseConnection) -> None:
+    def _tell_fault(self, fault: Fault, address: Address) -> None:
         self._on_event(
             FaultMet(
                 fault=fault,
                 where="row",
                 org=self._lane.org.key,
-                sandbox=connection.sandbox,
-                rows=(connection.row,),
+                sandbox=address.sandbox,
+                rows=(address.row,),
             )
         )
+
+
+def _again(waiting: Waiting, doubt: KeyDoubt) -> Waiting:
+    """The row once more, for the connection as it stood before its key was lost."""
+    assert waiting.key_to is not None
+    key_to = replace(waiting.key_to, begun=doubt.before)
+    return replace(waiting, number=waiting.number + 1, key_to=key_to)

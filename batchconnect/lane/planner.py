@@ -21,8 +21,9 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import INITIALIZING, Found, Listing
 from batchconnect.lane.matching import Create, NotReady, match, match_made, wanted
+from batchconnect.lane.recipient import Before
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import Doubted, Moment
+from batchconnect.ledger.entry import Doubted, Moment, Updating
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.outcome import (
@@ -93,6 +94,8 @@ class SendKey:
     connection_id: str
     is_adopted: bool
     """It has not the row's marker."""
+    begun: Before | None = None
+    """The connection as it stood when the key was sent before, and the answer was lost."""
 
 
 Decision = Send | Settle | SettleFirst | SendKey
@@ -137,6 +140,8 @@ class Known:
     """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
     undoing: Mapping[str, str] = field(default_factory=dict)
     """By marker whose connection a delete of ours may have reached: the run that is being undone."""
+    rotating: Mapping[str, Updating] = field(default_factory=dict)
+    """By marker of a resumed run's rows: the intent to send their key, which was never answered."""
 
     @property
     def is_blank(self) -> bool:
@@ -252,11 +257,11 @@ async def decide(
                 yield Decided(
                     offset=offset,
                     connection=connection,
-                    decision=within(rules, decision, connection, before),
+                    decision=within(rules, decision, connection, before, known),
                 )
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
-            decision = within(rules, decided.decision, decided.connection, None)
+            decision = within(rules, decided.decision, decided.connection, None, known)
             yield replace(decided, decision=decision)
 
 
@@ -268,7 +273,11 @@ def _must_ask(decision: Decision, rules: Rules) -> bool:
 
 
 def within(
-    rules: Rules, decision: Decision, connection: BaseConnection, before: RowState | None
+    rules: Rules,
+    decision: Decision,
+    connection: BaseConnection,
+    before: RowState | None,
+    known: Known,
 ) -> Decision:
     """
     What becomes of a decision where keys are sent to connections that exist, or nothing may be created.
@@ -278,13 +287,19 @@ def within(
         decision: What a run would do that creates, and sends no key to what exists.
         connection: The row.
         before: What the ledger knows of its identity, where that was asked.
+        known: What it knows of all rows.
     """
-    keys = rules.keys
+    keys, begun = rules.keys, known.rotating.get(connection.marker)
     match decision:
-        case Settle(outcome=Existing() as stands) if keys and keys.takes(connection.marker, stands):
-            if keys.is_all or _is_failing(before):
-                is_adopted = stands.matched_by is not MatchedBy.MARKER
-                return SendKey(connection_id=stands.connection_id, is_adopted=is_adopted)
+        case Settle(outcome=Existing() as stands) if keys and (
+            begun is not None or keys.takes(connection.marker, stands)
+        ):
+            if keys.is_all or begun is not None or _is_failing(before):
+                return SendKey(
+                    connection_id=stands.connection_id,
+                    is_adopted=stands.matched_by is not MatchedBy.MARKER,
+                    begun=begun,
+                )
             return Settle(
                 outcome=Unchanged(
                     code="not_failing",

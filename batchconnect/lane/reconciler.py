@@ -8,13 +8,13 @@ listings after the window, it is free to be sent again.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.matching import Create, NotReady, Wanted, match, match_absent, match_marker
-from batchconnect.ledger.entry import Doubted, Moment, Settled
+from batchconnect.ledger.entry import ChangeDoubted, Doubted, Moment, Settled
 from batchconnect.ledger.row_state import UNANSWERED
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.defaults import PATIENCE_S, SETTLE_S
@@ -291,7 +291,10 @@ def _refused(outcome: InDoubt) -> Failed:
     )
 
 
-def take_up(stored: Doubted | None, clock: Clock) -> Doubted:
+_Doubt = TypeVar("_Doubt", Doubted, ChangeDoubted)
+
+
+def take_up(stored: _Doubt | None, clock: Clock, kind: type[_Doubt]) -> _Doubt:
     """
     What an earlier process left in doubt, as this one goes on with it.
 
@@ -302,12 +305,13 @@ def take_up(stored: Doubted | None, clock: Clock) -> Doubted:
     Args:
         stored: The doubt as it stands in the ledger; None: there is the intent alone.
         clock: The run's clocks.
+        kind: Of a create, or of a change.
 
     Returns:
         The doubt itself where its window goes on, else a new line for the ledger.
     """
     if stored is None:
-        return Doubted(outcome=UNANSWERED, moment=clock.moment())
+        return kind(outcome=UNANSWERED, moment=clock.moment())
     began = stored.moment
     if clock.boot_id and began.boot_id == clock.boot_id and began.clock_s <= clock.monotonic_s():
         return stored

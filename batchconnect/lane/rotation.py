@@ -9,9 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
-import anyio
-
-from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.answer import NotSent, OrgLevel, Refused, Throttled, Unknown
 from batchconnect.flow_service.change import (
     Changed,
@@ -22,11 +19,11 @@ from batchconnect.flow_service.change import (
     UpdateAnswer,
 )
 from batchconnect.flow_service.listing import Found
-from batchconnect.lane.matching import unfit_for_change, wanted
-from batchconnect.lane.onboarding import outcome_of, persistently
-from batchconnect.lane.reconciler import HELD, MOST_SENDS, Policy
-from batchconnect.ledger import entry as e
-from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.lane import recipient as r
+from batchconnect.lane.matching import wanted
+from batchconnect.lane.onboarding import outcome_of
+from batchconnect.lane.recipient import GONE, Address, Before, KeyDoubt, Recipient
+from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.outcome import (
     Conflict,
@@ -36,24 +33,16 @@ from batchconnect.model.outcome import (
     Outcome,
     Updated,
 )
-from batchconnect.model.precaution import OnDoubt
 from batchconnect.validation.connection import BaseConnection
 
-_GONE: Final = Conflict(
-    code="deleted_since", detail="The connection stood there, and is gone; no key was sent."
-)
 _PARAMS_OF_OTHERS: Final = (
     "The service changes all parameters of this connection or none, and there are some that we did not send:"
     " they would be lost. No key was sent."
 )
 
 
-class Service(Protocol):
+class Service(r.Service, Protocol):
     """What a rotation asks of the service; a lane offers it."""
-
-    async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
-        """One connection."""
-        ...
 
     async def send_key(
         self, connection: BaseConnection, connection_id: str, etag: str, *, whole: bool = False
@@ -69,20 +58,22 @@ class KeyTurn:
     connection: BaseConnection
     connection_id: str
     is_adopted: bool = False
-    """It has not the row's marker: name and target made it the row's."""
+    """It has not the row's marker; name and target made it the row's."""
     number: int = 1
     """Which send of the key this is; above 1 after one whose answer was lost."""
+    begun: Before | None = None
+    """The connection as it stood when the key was sent before, and the answer was lost; maybe by another process."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyDoubt:
-    """A key that was sent, and whose answer is unknown; it stands in the ledger as such."""
-
-    outcome: InDoubt
-    before: Found
-    """The connection as it was when the key was sent."""
-    moment: e.Moment
-    """Since when it is unknown."""
+    @property
+    def address(self) -> Address:
+        """Where the key goes."""
+        return Address(
+            row=self.connection.row,
+            wanted=wanted(self.connection),
+            sandbox=self.connection.sandbox,
+            connection_id=self.connection_id,
+            is_adopted=self.is_adopted,
+        )
 
 
 class Rotation:
@@ -107,9 +98,10 @@ class Rotation:
         on_fault: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
         self.turn = turn
+        self.recipient = Recipient(
+            turn.address, service=service, client_id=client_id, ledger=ledger
+        )
         self._service = service
-        self._client_id = client_id
-        self._ledger = ledger
         self._on_fault = on_fault
         self._has_read_again = False
 
@@ -118,7 +110,7 @@ class Rotation:
         Carry the row's key from its intent to its outcome.
 
         Returns:
-            The outcome, durable; or a doubt, to be settled by `settle`.
+            The outcome, durable; or a doubt, to be settled by its recipient.
 
         Raises:
             LedgerError: The ledger cannot be written. Before the wire nothing was sent.
@@ -126,13 +118,15 @@ class Rotation:
         Source:
             Contract, section 13, "Rotating a key".
         """
-        found = await self._read()
+        begun, found = self.turn.begun, self._unless_changed(await self.recipient.read())
+        if begun is not None and isinstance(found, NotAttempted):
+            return await self._may_be_taken(found, begun)
         while isinstance(found, Found):
             sent = await self._send(found)
             if isinstance(sent.answer, PathUnknown):
                 if found.has_other_params:
                     ids = (self.turn.connection_id,)
-                    return await self._end(
+                    return await self.recipient.end(
                         Conflict(
                             code="params_of_others", detail=_PARAMS_OF_OTHERS, connection_ids=ids
                         ),
@@ -143,88 +137,26 @@ class Rotation:
             if not isinstance(after, Found):
                 return after
             found = after
-        return await self._end(found)
+        return await self.recipient.end(found)
 
-    async def settle(
-        self,
-        doubt: KeyDoubt,
-        *,
-        clock: Clock,
-        policy: Policy,
-    ) -> Outcome | None:
-        """
-        Find out by reading whether a key arrived whose answer was lost.
-
-        Cases, in order:
-            1. The connection was changed since, by us: it has the key.
-            2. By somebody else: a person decides.
-            3. It is as it was: the same etag may go with the key once more, which is applied once at most.
-               When all sends are spent, or none is wanted, the settle window decides.
-
-        Returns:
-            None: the key may be sent again. `InDoubt` where it could not be found out.
-        """
-        pause_s, last_read_s = policy.first_look_s, clock.monotonic_s()
-        while True:
-            await anyio.sleep(pause_s)
-            pause_s = min(2 * pause_s, policy.longest_pause_s)
-            found = await self._read(doubt.before)
-            if isinstance(found, NotAttempted):  # it could not be read
-                if clock.monotonic_s() - last_read_s > policy.patience_s:
-                    return doubt.outcome
-                continue
-            last_read_s = clock.monotonic_s()
-            if isinstance(found, Conflict):
-                return await self._end(found)
-            if found.etag != doubt.before.etag:
-                return await self._end(self._changed_since(doubt.before, found))
-            may_send = policy.may_send and policy.on_doubt is OnDoubt.RESEND
-            if may_send and self.turn.number < MOST_SENDS:
-                return None
-            if clock.elapsed_s(doubt.moment) >= policy.settle_s:
-                return await self._not_applied(policy)
-
-    async def _not_applied(self, policy: Policy) -> Outcome:
-        if not policy.may_send:
-            detail = "It was sent, and not applied."
-            return await self._end(NotAttempted(code="proven_absent", detail=detail))
-        if policy.on_doubt is OnDoubt.HOLD:
-            await self._doubt(HELD)
-            return HELD
-        detail = f"Sent {MOST_SENDS} times without an answer, and not applied."
-        return await self._end(Failed(code="never_applied", detail=detail))
-
-    # The steps ------------------------------------------------------------------------------------
-
-    async def _read(self, before: Found | None = None) -> Found | Conflict | NotAttempted:
-        """The connection, or why no key may go there; *before*: of what it showed nothing may differ."""
-        connection, turn = self.turn.connection, self.turn
-        found = await self._service.get(connection.sandbox, turn.connection_id)
-        match found:
-            case NotFound():
-                return _GONE
-            case Unreadable(fault=fault):
-                detail = f"The connection could not be read ({fault.code}); no key was sent."
-                return NotAttempted(code="not_readable", detail=detail)
-            case Found():
-                unfit = unfit_for_change(wanted(connection), found, is_adopted=turn.is_adopted)
-                is_alike = before is None or _shown(before) == _shown(found)
-                return unfit or (found if is_alike else self._meanwhile())
-            case _:
-                assert_never(found)
+    def _unless_changed(
+        self, found: Found | Conflict | NotAttempted
+    ) -> Found | Conflict | NotAttempted:
+        """What was read; or that somebody else changed it since the key was sent before."""
+        begun = self.turn.begun
+        if begun is None or not isinstance(found, Found) or found.etag == begun.etag:
+            return found
+        # Changed by us, it has a key of this sheet; which one, nobody can see, so today's is sent.
+        changed = self.recipient.changed_since(begun, found)
+        return changed if isinstance(changed, Conflict) else found
 
     async def _send(self, found: Found, *, whole: bool = False) -> SentChange[UpdateAnswer]:
         turn, etag = self.turn, found.etag or ""
-        intent = e.Updating(
-            connection_id=turn.connection_id,
-            etag=etag,
-            updated_at_ms=found.updated_at_ms,
-            number=turn.number,
-        )
-        row = turn.connection
-        await self._ledger.begin_change(row.row, row.marker, intent)
+        await self.recipient.begin(found, turn.number)
         try:
-            sent = await self._service.send_key(row, turn.connection_id, etag, whole=whole)
+            sent = await self._service.send_key(
+                turn.connection, turn.connection_id, etag, whole=whole
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is: the request may have left
             fault = fault_of(error)
             unknown = Unknown(code=INTERNAL_FAULT, detail=fault.label)
@@ -237,7 +169,7 @@ class Rotation:
         self, before: Found, sent: SentChange[UpdateAnswer]
     ) -> Found | Outcome | KeyDoubt:
         """What an answer makes of the row; a connection: send once more, for it is as it is now."""
-        answer = sent.answer
+        answer, end = sent.answer, self.recipient.end
         match answer:
             case Changed():
                 updated = Updated(
@@ -247,21 +179,20 @@ class Rotation:
                     http_status=answer.http_status,
                     request_id=answer.request_id,
                 )
-                return await self._end(updated, sent)
+                return await end(updated, sent)
             case Stale():
                 return await self._after_stale(before, sent)
             case Gone():
-                return await self._end(_GONE, sent)
+                return await end(GONE, sent)
             case PathUnknown():
                 detail = "The service knows no path to the connection's parameters."
-                return await self._end(Failed(code="FLOW-1455-400", detail=detail), sent)
+                return await end(Failed(code="FLOW-1455-400", detail=detail), sent)
             case Unknown():
                 outcome = outcome_of(answer)
                 assert isinstance(outcome, InDoubt)
-                moment = await self._doubt(outcome, sent)
-                return KeyDoubt(outcome=outcome, before=before, moment=moment)
+                return await self._doubt(outcome, before, sent)
             case Refused() | OrgLevel() | NotSent() | Throttled():
-                return await self._end(outcome_of(answer), sent)
+                return await end(outcome_of(answer), sent)
             case _:
                 assert_never(answer)
 
@@ -276,77 +207,29 @@ class Rotation:
             2. A try of ours was lost before this answer: it was that one.
             3. Another process of ours changed it: the key goes with the new etag.
         """
-        now = await self._read(before)
+        recipient = self.recipient
+        now = await recipient.read(before)
         if isinstance(now, NotAttempted) and sent.may_be_applied:
-            doubt = InDoubt(code=now.code, detail="The key was sent, and may have been taken.")
-            moment = await self._doubt(doubt, sent)
-            return KeyDoubt(outcome=doubt, before=before, moment=moment)
+            return await self._may_be_taken(now, before, sent)
         if not isinstance(now, Found):
-            return await self._end(now, sent)
-        changed = self._changed_since(before, now)
+            return await recipient.end(now, sent)
+        changed = recipient.changed_since(before, now)
         if isinstance(changed, Conflict) or sent.may_be_applied:
-            return await self._end(changed, sent)
+            return await recipient.end(changed, sent)
         if self._has_read_again:
-            return await self._end(self._meanwhile(), sent)
+            return await recipient.end(recipient.changed_meanwhile(), sent)
         self._has_read_again = True
         return now
 
-    def _changed_since(self, before: Found, now: Found) -> Updated | Conflict:
-        """By whom it was changed (contract, section 13: assumed by its client id and time)."""
-        was, is_now = before.updated_at_ms, now.updated_at_ms
-        is_later = was is None or is_now is None or is_now > was
-        if now.updated_by != self._client_id or not is_later:
-            return self._meanwhile()
-        return Updated(
-            connection_id=self.turn.connection_id,
-            etag=now.etag,
-            etag_before=before.etag,
-            reconciled=True,
-        )
-
-    def _meanwhile(self) -> Conflict:
-        return Conflict(
-            code="changed_meanwhile",
-            detail="Somebody else changed the connection while its key was to be sent.",
-            connection_ids=(self.turn.connection_id,),
-        )
+    async def _may_be_taken(
+        self, why: NotAttempted, before: Before, sent: SentChange[UpdateAnswer] | None = None
+    ) -> KeyDoubt:
+        """A key that was sent, of a connection that cannot be read now."""
+        outcome = InDoubt(code=why.code, detail="The key was sent, and may have been taken.")
+        return await self._doubt(outcome, before, sent)
 
     async def _doubt(
-        self, outcome: InDoubt, sent: SentChange[UpdateAnswer] | None = None
-    ) -> e.Moment:
-        row = self.turn.connection
-        moments: list[e.Moment] = []
-
-        async def write() -> None:
-            moments.append(
-                await self._ledger.doubt_change(
-                    row.row,
-                    row.marker,
-                    outcome,
-                    attempts=sent.attempts if sent else 0,
-                    throttled=sent.throttled if sent else 0,
-                )
-            )
-
-        await persistently(write)
-        return moments[-1]
-
-    async def _end(self, outcome: Outcome, sent: SentChange[UpdateAnswer] | None = None) -> Outcome:
-        row = self.turn.connection
-        counts = {
-            "attempts": sent.attempts if sent else 0,
-            "throttled": sent.throttled if sent else 0,
-        }
-        end: e.Updated | e.Left
-        if isinstance(outcome, Updated):
-            end = e.Updated(outcome=outcome, **counts)
-        else:
-            assert isinstance(outcome, Failed | Conflict | NotAttempted)
-            end = e.Left(outcome=outcome, **counts)
-        await persistently(lambda: self._ledger.end_change(row.row, row.marker, end))
-        return outcome
-
-
-def _shown(found: Found) -> tuple[object, ...]:
-    """What a change of a key does not change."""
-    return (found.name, found.marker, found.shown, found.state, found.is_our_kind)
+        self, outcome: InDoubt, before: Before, sent: SentChange[UpdateAnswer] | None
+    ) -> KeyDoubt:
+        moment = await self.recipient.doubt(outcome, sent)
+        return KeyDoubt(outcome=outcome, before=before, moment=moment, sends=self.turn.number)

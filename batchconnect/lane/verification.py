@@ -14,11 +14,13 @@ from typing import Final, Protocol
 import anyio
 
 from batchconnect.flow_service import NotFound, Unreadable
+from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.source import Refusal, Table
 from batchconnect.lane.pool import Pool
 from batchconnect.ledger.entry import Tested
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.event import Event, RowTested
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Works
 
 TEST_FALSE: Final = "test_false"
@@ -90,11 +92,17 @@ class LaneTests:
         self._on_event = on_event
         self._again: list[ToTest] = []
         self._refusal: str | None = None
+        """Of the lane."""
+        self._refusals: dict[str, str] = {}
+        """By sandbox."""
+        self._sandboxes: set[str] = set()
 
     @property
     def is_refused(self) -> bool:
-        """Whether the service refused to test anything."""
-        return self._refusal is not None
+        """Whether the service refused the lane, or each of its sandboxes."""
+        return self._refusal is not None or (
+            bool(self._sandboxes) and self._sandboxes <= self._refusals.keys()
+        )
 
     async def run(self, connections: Iterable[ToTest]) -> None:
         """
@@ -103,10 +111,13 @@ class LaneTests:
         Raises:
             LedgerError: A result cannot be written.
         """
-        await self._each(connections, self._first)
-        if self._again and not self._service.is_halted:
-            await anyio.sleep(self._again_after_s)
-            await self._each(self._again, self._second)
+        connections = list(connections)
+        self._sandboxes = {one.sandbox for one in connections}
+        with unwrap_exception_group():
+            await self._each(connections, self._first)
+            if self._again and not self._service.is_halted:
+                await anyio.sleep(self._again_after_s)
+                await self._each(self._again, self._second)
 
     async def _each(
         self, connections: Iterable[ToTest], test: Callable[[ToTest], Awaitable[None]]
@@ -135,8 +146,9 @@ class LaneTests:
 
     async def _ask(self, one: ToTest) -> bool:
         """Whether it may work; False: its source says no."""
-        if self._refusal is not None:
-            await self._tell(one, Works.NOT_TESTED, self._refusal)
+        refusal = self._refusal or self._refusals.get(one.sandbox)
+        if refusal is not None:
+            await self._tell(one, Works.NOT_TESTED, refusal)
             return True
         answer = await self._service.test(one.sandbox, one.connection_id)
         match answer:
@@ -146,11 +158,19 @@ class LaneTests:
                 return False
             case NotFound():
                 await self._tell(one, Works.NOT_TESTED, NOT_FOUND)
-            case Unreadable(fault=fault, refusal=refusal):
-                if refusal is not None:
-                    self._refusal = refusal.code
+            case Unreadable(refusal=OrgLevel() as refused):
+                self._refuse(refused, one.sandbox)
+                await self._tell(one, Works.NOT_TESTED, refused.code)
+            case Unreadable(fault=fault):
                 await self._tell(one, Works.NOT_TESTED, fault.code)
         return True
+
+    def _refuse(self, refusal: OrgLevel, sandbox: str) -> None:
+        """Whatever of its scope is still to be asked would meet it, too."""
+        if refusal.scope is StopScope.SANDBOX:
+            self._refusals[sandbox] = refusal.code
+        else:
+            self._refusal = refusal.code
 
     async def _tell(self, one: ToTest, works: Works, code: str = "") -> None:
         if works is not Works.YES and self._service.is_halted:

@@ -79,6 +79,8 @@ class Batch:
         )
         self._tell = self._record.tell
         self._works: list[LaneWork] = []
+        self._lanes: dict[str, Lane] = {}
+        """All that were asked for anything."""
         self._deleted: AbstractSet[str] = frozenset()
         self._failures = 0
         self._created = 0
@@ -155,7 +157,6 @@ class Batch:
         )
         await self._work(self._works, writer)
         await self._settle_shared(known, writer)
-        await self._count(writer)
         self._raise_if_all_broke()
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(writer, found.orgs)
@@ -271,7 +272,7 @@ class Batch:
         )
 
     def _lane_of(self, org: str) -> Lane:
-        lane = self._job.lane_of(org)
+        lane = self._lanes[org] = self._job.lane_of(org)
         lane.deleted = self._deleted
         return lane
 
@@ -319,10 +320,6 @@ class Batch:
                 for work in works:
                     lanes.start_soon(work.run)
             beside.cancel_scope.cancel()
-
-    async def _count(self, writer: RunWriter) -> None:
-        for lane in dict.fromkeys(work.lane for work in self._works):
-            self._lane_lines.keep(lane.counted())
         await self._lane_lines.try_to_write(writer)
 
     async def _end_when_asked(self) -> None:
@@ -399,7 +396,7 @@ class Batch:
         rows = to_test(fold_rows(ledger.row_lines(self._number)), tests)
         if rows:
             verification = Verification(
-                self._job.lane_of,
+                self._lane_of,
                 writer=writer,
                 again_after_s=again_after_s(self._job.policy.settle_s),
                 on_event=self._tell,
@@ -409,6 +406,8 @@ class Batch:
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         if not reason and self._is_over_budget:
             reason = MAX_ROWS
+        for lane in self._lanes.values():
+            self._lane_lines.keep(lane.counted())
         await self._lane_lines.write(writer)
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))

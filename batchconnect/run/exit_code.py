@@ -83,6 +83,7 @@ def exit_code(
     unfinished = sum(counts.get(status, 0) for status in _UNFINISHED) - count_statuses.left_out
     works = count_statuses.works
     broken, untested = works.get(Works.NO, 0), works.get(Works.NOT_TESTED, 0)
+    left = unfinished + untested
     # What --max-rows held back is no failure: the canary ended as it was asked to.
     held_back = count_statuses.without_turn if reason == MAX_ROWS else 0
     unclean = swept is not None and not swept.is_clean
@@ -91,7 +92,7 @@ def exit_code(
         (reason == INTERRUPTED, ExitCode.INTERRUPTED),
         (reason == REJECTED_ROWS, ExitCode.SHEET),
         (reason == LEDGER_GONE or somebody_else, ExitCode.LEDGER),
-        (reason == MAX_FAILURES or (every_lane_refused and unfinished > 0), ExitCode.STOPPED),
+        (reason == MAX_FAILURES or (every_lane_refused and left > 0), ExitCode.STOPPED),
         (counts.get(Status.IN_DOUBT, 0) > 0 or unclean or untested > 0, ExitCode.IN_DOUBT),
         (unfinished > held_back or broken > 0, ExitCode.UNFINISHED),
         (held_back > 0, ExitCode.AS_ASKED),

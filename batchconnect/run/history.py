@@ -1,10 +1,10 @@
 """Past runs and running ones, as the ledger tells them; reading needs no lock."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import ONBOARD, Line
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, Line
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
@@ -12,6 +12,9 @@ from batchconnect.model.outcome import Works
 
 if TYPE_CHECKING:
     from batchconnect.reports.summary import Summary
+
+_RECONCILED: Final = (ONBOARD, ROTATE)
+"""The commands whose runs `reconcile` looks through."""
 
 
 def run_states(ledger: LedgerReader) -> Iterator[RunState]:
@@ -57,14 +60,25 @@ def find_run(ledger: LedgerReader, run_id: str | None, *, command: str | None = 
 
 
 def run_in_doubt(ledger: LedgerReader, run_id: str | None) -> RunState:
-    """A run by its id; None: the newest whose creates are in doubt, or else the newest."""
+    """
+    A run by its id; None: the newest whose creates or keys are in doubt, or else the newest.
+
+    Raises:
+        UsageError: There is none; or it is an undo, whose doubts it settles itself.
+    """
     if run_id is None:
         for state in run_states(ledger):
-            if state.opened.command == ONBOARD and any(
+            if state.opened.command in _RECONCILED and any(
                 row.is_open for row in state.rows(ledger.row_lines(state.number))
             ):
                 return state
-    return find_run(ledger, run_id, command=ONBOARD)
+    found = find_run(ledger, run_id, command=ONBOARD)
+    if found.opened.command == UNDO:
+        raise UsageError(
+            f"{found.opened.run_id} is an undo, which settles its own doubts",
+            hint=f"Give `batchconnect undo {found.opened.parent_run_id} --yes N` again: it goes on.",
+        )
+    return found
 
 
 def failing_in(ledger: LedgerReader) -> Mapping[str, RowState]:

@@ -9,6 +9,7 @@ from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import (
     RowPlanned,
     Settled,
+    Updating,
 )
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.model.outcome import Rejected
@@ -67,6 +68,11 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
         sends=sends,
         states_of=states_in(ledger) if ledger.has_markers() else unknown,
         undoing=deletions.open,
+        rotating={
+            marker: state.change
+            for marker, state in own.items()
+            if isinstance(state.change, Updating)
+        },
     )
     return KnownRun(rows=rows, begun=begun, plan=plan, deleted=deletions.ids)
 

@@ -14,7 +14,7 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.run.history import failing_in, find_run
 from batchconnect.run.intake import Parse, identify
 from batchconnect.run.rerun import ParentRun, since_deleted
-from batchconnect.run.same_run import goes_on, open_runs, row_key
+from batchconnect.run.same_run import goes_on, open_reruns, open_runs, row_key
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import FastScan
 
@@ -76,14 +76,15 @@ def _look_back_at(
 ) -> Past:
     """As `look_back`, of a rerun."""
     before, resumed, now = find_run(ledger, parent), None, None
-    if before.opened.parent_run_id is not None and not before.is_closed:
+    is_open = before.opened.parent_run_id is not None and not before.is_closed
+    candidates = [before] if is_open else list(open_reruns(ledger, before.opened.run_id))
+    if candidates:
         now = identify(sheet, judge, opened)
-        if before.identified == now:
-            # A rerun that was cut off goes on under its own id.
-            resumed = before
+        # A rerun that was cut off goes on under its own id, whether it is named or its parent.
+        resumed = next((state for state in candidates if state.identified == now), None)
+    if is_open and (resumed is not None or before.identified is None):
         # Over another sheet it is another rerun: of that one, where it has come to send anything.
-        if resumed is not None or before.identified is None:
-            before = find_run(ledger, before.opened.parent_run_id)
+        before = find_run(ledger, before.opened.parent_run_id)
     chain = parent_run(ledger, before)
     chain.look_ahead(sheet, judge)
     return Past(resumed=resumed, identified=now, parent=before.opened.run_id, chain=chain)

@@ -6,11 +6,12 @@ from dataclasses import replace
 import anyio
 
 from batchconnect.lane.doubts import LaneDoubts
+from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.deletions import deletions_in
-from batchconnect.ledger.entry import FaultFound, RunEnded, Settled
+from batchconnect.ledger.entry import FaultFound, RunEnded, Settled, Updating
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
@@ -20,6 +21,7 @@ from batchconnect.model.org import Org
 from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
+from batchconnect.run.lost_keys import LostKeys
 from batchconnect.run.rerun import wanted_of
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
@@ -67,11 +69,23 @@ async def settle_run(
     broken: list[LedgerError] = []
     record = FaultRecord(on_event, keep=faults.append, on_raised=lambda: stop.ask(INTERRUPTED))
     lanes: dict[str, LaneDoubts] = {}
+    keys = LostKeys(
+        service=service,
+        ledger=writer,
+        clock=clock,
+        policy=_policy(service, options),
+        on_event=record.tell,
+        on_broken=broken.append,
+    )
     chosen = _chosen(rows, service=service, options=options)
     deleted = deletions_in(ledger).ids
     # What is in doubt is told by all runs together: another one may have sent or settled it since.
     states = ledger.states_of(row.marker for _, row in chosen if row.marker is not None)
     for org, row in chosen:
+        whole = states.get(row.marker or "", row)
+        if isinstance(row.change, Updating):
+            await keys.add(org.key, row, whole)
+            continue
         if org.key not in lanes:
             service.lane_of(org.key).deleted = deleted
             lanes[org.key] = LaneDoubts(
@@ -82,11 +96,12 @@ async def settle_run(
                 on_event=record.tell,
                 on_broken=broken.append,
             )
-        whole = states.get(row.marker or "", row)
         await _take_in(row, whole, lanes[org.key], writer=writer, on_event=record.tell)
     async with anyio.create_task_group() as beside:
-        beside.start_soon(_stop_all, stop, lanes.values())
+        at_work: list[LaneDoubts | LaneKeys] = [*lanes.values(), *keys.lanes]
+        beside.start_soon(_stop_all, stop, at_work)
         async with anyio.create_task_group() as tasks:
+            await keys.begin(tasks)
             for doubts in lanes.values():
                 doubts.begin(tasks)
         beside.cancel_scope.cancel()
@@ -173,10 +188,10 @@ async def _take_in(
     await doubts.add_again(row.number, sandbox, wanted_of(row.marker, row.planned), state)
 
 
-async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts]) -> None:
+async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts | LaneKeys]) -> None:
     await stop.wait()
-    for doubts in lanes:
-        doubts.stop()
+    for one in lanes:
+        one.stop()
 
 
 async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunState:

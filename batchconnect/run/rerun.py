@@ -11,7 +11,7 @@ from functools import cached_property
 
 from batchconnect.lane.matching import Wanted
 from batchconnect.lane.orphan import MissingRow, Orphan
-from batchconnect.ledger.entry import RowPlanned, Settled
+from batchconnect.ledger.entry import RowPlanned, Settled, Updating
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.column import Column
 from batchconnect.model.identity import canonical_name
@@ -207,7 +207,9 @@ def inherited(row: RowState) -> Settled:
 
 
 def _gone(row: RowState, planned: RowPlanned, number: int) -> MissingRow:
-    if row.is_open and row.marker is not None:
+    # Whether a key arrived that cannot be sent again is found out by `reconcile` of the run that sent it.
+    is_lost_key = isinstance(row.change, Updating)
+    if row.is_open and row.marker is not None and not is_lost_key:
         orphan = Orphan(
             row=number, sandbox=planned.sandbox, wanted=wanted_of(row.marker, planned), state=row
         )
@@ -220,7 +222,7 @@ def _gone(row: RowState, planned: RowPlanned, number: int) -> MissingRow:
             orphan=orphan,
         )
     settled = inherited(row)
-    if not _is_done(row):
+    if not _is_done(row) and not is_lost_key:
         settled = replace(
             settled,
             outcome=NotAttempted(code="row_gone", detail="The row is no longer in the sheet."),
@@ -254,10 +256,12 @@ def _stands(row: RowState) -> bool:
 
 def _needs_key(row: RowState) -> bool:
     """
-    Whether its connection stands there, is ours, and does not work.
+    Whether its connection stands there, is ours, and does not work; or whether a rerun's key arrived is not known.
 
     One that was adopted gets its key from `rotate` alone: it was made by somebody else.
     """
+    if isinstance(row.change, Updating):
+        return True
     is_adopted = (
         isinstance(row.outcome, Existing) and row.outcome.matched_by is not MatchedBy.MARKER
     )

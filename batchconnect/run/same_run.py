@@ -109,6 +109,14 @@ def open_runs(ledger: LedgerReader, command: str) -> Iterator[RunState]:
             yield state
 
 
+def open_reruns(ledger: LedgerReader, run_id: str) -> Iterator[RunState]:
+    """The reruns of a run that were not closed, newest first."""
+    for state in run_states(ledger):
+        is_of = state.opened.command == ONBOARD and state.opened.parent_run_id == run_id
+        if is_of and not state.is_closed:
+            yield state
+
+
 def goes_on(
     state: RunState, now: RunIdentified, keys: Iterable[RowKey], ledger: LedgerReader
 ) -> bool:

@@ -8,14 +8,14 @@ before one of them is touched; the same command goes on with what is left.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 import anyio
 
 from batchconnect.lane.lane import Lane
-from batchconnect.lane.reconciler import MOST_SENDS
+from batchconnect.lane.reconciler import MOST_SENDS, take_up
 from batchconnect.lane.removal import Begun
 from batchconnect.lane.removals import Doomed, LaneRemovals
 from batchconnect.ledger import Ledger
@@ -30,7 +30,7 @@ from batchconnect.ledger.entry import (
     RunOpened,
     RunResumed,
 )
-from batchconnect.ledger.row_state import UNANSWERED, RowState
+from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError
@@ -211,16 +211,8 @@ class UndoRun:
         return to_do
 
     def _begun(self, row: UndoRow) -> ChangeDoubted | None:
-        """What an earlier process left in doubt, as this one goes on with it; as `take_up` for a create."""
-        if not row.is_begun:
-            return None
-        clock, stored = self._job.clock, row.doubt
-        if stored is None:
-            return ChangeDoubted(outcome=UNANSWERED, moment=clock.moment())
-        is_of_boot = clock.boot_id and stored.moment.boot_id == clock.boot_id
-        if is_of_boot and stored.moment.clock_s <= clock.monotonic_s():
-            return stored
-        return replace(stored, moment=clock.moment(), attempts=0, throttled=0)
+        """What an earlier process left in doubt, as this one goes on with it."""
+        return take_up(row.doubt, self._job.clock, ChangeDoubted) if row.is_begun else None
 
     def _doomed(self, row: UndoRow, doubt: ChangeDoubted | None) -> Doomed:
         assert row.made is not None

@@ -4,7 +4,7 @@ Which connections are tested, lane by lane; asking one is `lane/verification`'s.
 What a test says is known of the identity, whichever run asked: so a run can tell what changed since.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import anyio
@@ -75,12 +75,18 @@ class Verification:
         self._again_after_s = again_after_s
         self._on_event = on_event
         self._works: dict[str, LaneTests] = {}
+        self._lanes: dict[str, Lane] = {}
         self._broken: list[LedgerError] = []
 
     @property
     def is_refused(self) -> bool:
         """Whether every lane that had connections was refused."""
         return bool(self._works) and all(one.is_refused for one in self._works.values())
+
+    @property
+    def lanes(self) -> Collection[Lane]:
+        """All that were asked."""
+        return self._lanes.values()
 
     async def run(self, rows: Iterable[RowState], *, ledger: LedgerReader, stop: Stop) -> None:
         """
@@ -91,7 +97,7 @@ class Verification:
         """
         by_org = _by_org(rows, ledger)
         self._on_event(Verifying(connections=sum(map(len, by_org.values()))))
-        lanes = {org: self._lane_of(org) for org in by_org}
+        lanes = self._lanes = {org: self._lane_of(org) for org in by_org}
         async with anyio.create_task_group() as beside:
             beside.start_soon(_halt_when_asked, stop, lanes)
             async with anyio.create_task_group() as tasks:

@@ -66,7 +66,8 @@ class VerifyRun:
         record.tell(
             RunStarted(run_id=opened.run_id, resumed=is_resumed, simulated=opened.simulated)
         )
-        if not is_resumed:
+        # They are written all at once: a process that ended before left none.
+        if not is_resumed or next(iter(self.ledger.row_lines(number)), None) is None:
             await writer.write(list(self._rows(writer)))
         rows = to_test(fold_rows(self.ledger.row_lines(number)), Tests.ALL)
         verification = Verification(
@@ -77,6 +78,8 @@ class VerifyRun:
         )
         if rows:
             await verification.run(rows, ledger=self.ledger, stop=self.stop)
+        for lane in verification.lanes:
+            lane_lines.keep(lane.counted())
         await lane_lines.write(writer)
         reason = self.stop.reason
         code = exit_code(

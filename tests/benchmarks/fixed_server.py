@@ -28,7 +28,8 @@ class Fixed(asyncio.Protocol):
     has_request_ids = False
     posts: ClassVar[list[float]] = []
     """When each POST came, of all sockets."""
-    numbers: ClassVar = count(1)
+    numbers = count(1)
+    """Of the ids that were answered."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -39,7 +39,7 @@ Line = tuple[str, bool, Once]
 
 def run(folder: Path, *, quick: bool) -> Iterator[Line]:
     """New rows against a server that answers each at once; the other build may know no `--no-sweep`."""
-    rows = 2_000 if quick else 20_000
+    rows = 5_000 if quick else 20_000
     sheet = write_csv(folder / "run.csv", rows)
     for has_ids, words in ((False, ""), (True, ", each answer with a request id")):
         with servers.delayed(0, has_request_ids=has_ids) as server:
@@ -49,7 +49,7 @@ def run(folder: Path, *, quick: bool) -> Iterator[Line]:
 
 def sweep(folder: Path, *, quick: bool) -> Iterator[Line]:
     """The same with a service that remembers what was created, and ours with and without the sweep."""
-    rows = 2_000 if quick else 20_000
+    rows = 5_000 if quick else 20_000
     sheet = write_csv(folder / "run.csv", rows)
     ways: tuple[tuple[str, tuple[str, ...]], ...] = (("without", ("--no-sweep",)), ("with", ()))
     for word, options in ways:
@@ -67,7 +67,7 @@ def sweep(folder: Path, *, quick: bool) -> Iterator[Line]:
 
 def validate(folder: Path, *, quick: bool) -> Iterator[Line]:
     """A CSV of healthy rows, and one whose ids count up."""
-    rows = 20_000 if quick else 200_000
+    rows = 50_000 if quick else 200_000
     for counted, words in ((False, ""), (True, " whose ids count up")):
         sheet = write_csv(folder / "large.csv", rows, counted=counted)
         what = f"`validate` of a CSV of {rows:,} rows{words}"
@@ -76,7 +76,7 @@ def validate(folder: Path, *, quick: bool) -> Iterator[Line]:
 
 def workbook(folder: Path, *, quick: bool) -> Iterator[Line]:
     """A workbook, validated, and read alone."""
-    rows = 10_000 if quick else 100_000
+    rows = 25_000 if quick else 100_000
     book = write_workbook(folder / "large.xlsx", rows)
     yield f"`validate` of a workbook of {rows:,} rows", True, partial(_validate, folder, book)
     read: Words = ("-c", READ, book)
@@ -146,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pair", description=__doc__)
     parser.add_argument("--against", required=True, metavar="PYTHON", help="of the other build")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
+    parser.add_argument("--quick", action="store_true", help="a quarter of the rows")
     parser.add_argument("--out", type=Path, default=Path("reports/pair"))
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PAIRS))
     chosen = parser.parse_args()

@@ -48,7 +48,7 @@ def rows(
 
 def scattered(number: int) -> str:
     """A GUID that tells nothing of the one before: the number times the golden ratio, to 128 bits."""
-    return str(UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128)))
+    return str(UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128), version=4))
 
 
 def sandbox(number: int, sandboxes: int) -> str:

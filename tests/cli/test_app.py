@@ -80,6 +80,16 @@ def test_the_commands_that_talk_to_the_service_share_their_options(
     assert set(SHARED) <= options(batchconnect, command)
 
 
+def test_an_undo_takes_no_option_that_it_would_not_obey(batchconnect: CommandLine) -> None:
+    """What is meant to hold a deletion back (`--only`, `--max-rows`) is refused, and not passed over."""
+    taken = options(batchconnect, "undo")
+
+    idle = {"--org", "--sandbox", "--only", "--strict", "--max-rows", "--max-failures"}
+    assert not idle & taken
+    assert set(SHARED) - idle <= taken
+    assert batchconnect("undo", "run-1", "--yes", "9", "--max-rows", "1").code == 2
+
+
 @pytest.mark.parametrize("command", ["plan", "run", "rerun"])
 def test_a_plan_takes_whatever_a_run_takes(batchconnect: CommandLine, command: str) -> None:
     """So that what is planned is what is run."""

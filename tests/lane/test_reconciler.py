@@ -369,13 +369,13 @@ async def test_a_stored_moment_counts_on_within_its_boot_only(
     doubted = Doubted(outcome=InDoubt(code="timeout"), moment=stored, attempts=2, throttled=1)
 
     anew = Doubted(outcome=InDoubt(code="timeout"), moment=clock.moment(), attempts=0)
-    assert (doubted if counts_on else anew) == take_up(doubted, clock), sentence
+    assert (doubted if counts_on else anew) == take_up(doubted, clock, Doubted), sentence
 
 
 async def test_an_intent_without_an_answer_is_in_doubt_from_the_recovery_on() -> None:
     clock = Bench().clock
 
-    assert Doubted(outcome=UNANSWERED, moment=clock.moment()) == take_up(None, clock)
+    assert Doubted(outcome=UNANSWERED, moment=clock.moment()) == take_up(None, clock, Doubted)
 
 
 def test_what_is_proven_absent_was_not_attempted() -> None:

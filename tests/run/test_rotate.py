@@ -12,10 +12,11 @@ import anyio
 import pytest
 
 from batchconnect.lane.planner import KeyChoice
-from batchconnect.ledger.entry import ROTATE, Tested, Updated, Updating
+from batchconnect.ledger.entry import ROTATE, RunEnded, Tested, Updated, Updating
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Conflict, Status, Works, status_of
+from batchconnect.run.history import run_states
 from batchconnect.run.job import Tests
 from batchconnect.run.task import Task, verification
 from batchconnect.transport.interface import Purpose
@@ -32,6 +33,7 @@ from tests.fake_service import (
     flow_error,
     judged,
     lost,
+    refused,
 )
 
 pytestmark = pytest.mark.anyio
@@ -335,6 +337,99 @@ async def test_a_crash_at_any_side_effect_loses_no_key_and_no_parameter() -> Non
         assert whole(bench), at
         assert set(bench.statuses(state)) == {Status.UPDATED}, (at, bench.codes(state))
         assert not bench.service.unheard, at
+
+
+async def test_a_crash_never_overwrites_what_a_colleague_changed_meanwhile() -> None:
+    """
+    The first connection is changed by somebody as its key arrives, and the process ends at its N-th side effect.
+
+    Its intent tells as what it stood: the process that goes on leaves it and names it. What is settled is not
+    sent again.
+    """
+
+    def meddled() -> Bench:
+        bench = Bench()
+
+        def choose(seen: Seen) -> Fate | None:
+            if seen.purpose is Purpose.UPDATE:
+                first = in_order(bench.service)[0]
+                if seen.path.endswith(first.id) and first.client_id != SOMEBODY:
+                    first.change(SOMEBODY)
+            return None
+
+        bench.service.choose = choose
+        return bench
+
+    bomb = Bomb()
+    bench = meddled()
+    await stands(bench)
+    await bench.run_until_crash(NEW, bomb, task=ROTATION)
+    for at in range(1, len(bomb.points) + 1):
+        bench = meddled()
+        await stands(bench)
+        await bench.run_until_crash(NEW, Bomb(at), task=ROTATION)
+        is_over = any(
+            isinstance(one.entry, RunEnded) for one in bench.ledger.run_lines(_rotated(bench))
+        )
+        settled = {line.row for line in bench.lines(Updated)}
+        sent = Counter(line.row for line in bench.lines(Updating))
+        if is_over:
+            continue  # then it is a new command, and a person who has read of the conflict
+
+        state = await ended_well(bench)
+
+        assert bench.codes(state) == ["changed_meanwhile", *[""] * 5], at
+        assert keys(bench) == [OLD[0]["servicePrincipalKey"], *wanted(NEW)[1:]], at
+        assert whole(bench), at
+        again = Counter(line.row for line in bench.lines(Updating)) - sent
+        assert not settled & again.keys(), at
+
+
+def _rotated(bench: Bench) -> int:
+    """Number of the newest run."""
+    return next(iter(bench.ledger.runs()))[0]
+
+
+async def test_a_key_that_may_have_been_taken_stays_in_doubt_where_it_cannot_be_read() -> None:
+    """A resend that finds the service unreadable does not say that no key was sent."""
+    bench = Bench()
+    (first, *_) = await stands(bench, OLD[:1])
+    looks: list[Seen] = []
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is Purpose.UPDATE:
+            return lost(applied_s=None)
+        if seen.purpose is Purpose.READ and seen.path.endswith(first.id):
+            looks.append(seen)
+            # The read before the first send, and the one that settles it, are answered.
+            return None if len(looks) <= 2 else refused(500)
+        return None
+
+    bench.service.choose = choose
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert bench.statuses(state) == [Status.IN_DOUBT]
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.IN_DOUBT
+
+
+async def test_a_run_that_is_cut_off_among_its_tests_keeps_what_its_rows_are() -> None:
+    """For every N: a row that was created and tested is no `existing` one when the same command goes on."""
+    task = Task(tests=Tests.ALL)
+    bomb = Bomb()
+    assert await Bench().run_until_crash(OLD, bomb, task=task)
+    for at in range(1, len(bomb.points) + 1):
+        bench = Bench()
+        await bench.run_until_crash(OLD, Bomb(at), task=task)
+        is_over = any(run.is_closed for run in run_states(bench.ledger))
+        if is_over:
+            continue
+
+        state = await bench.run(OLD, task=task)
+
+        assert set(bench.statuses(state)) == {Status.CREATED}, at
+        assert {row.tested and row.tested.works for row in bench.rows(state)} == {Works.YES}, at
+        assert not bench.broken_promises(state, len(OLD)), at
 
 
 async def test_an_intent_stands_in_the_ledger_before_each_send() -> None:
