@@ -7,6 +7,7 @@ told to.
 
 import asyncio
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,7 @@ from batchconnect.reports.incident import Incident
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of
+from batchconnect.run.places import home_of, try_places
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings, load_settings, settings_under
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
@@ -93,7 +94,11 @@ async def onboard(
         The report; rows that fail are in it, they raise nothing.
 
     Raises:
-        BatchConnectError: The run as a whole cannot be carried out (settings, sheet, ledger).
+        BatchConnectError: The run as a whole cannot be carried out (settings, sheet, ledger), or no report
+            could be written: that is tried before anything is sent.
+
+    Warns:
+        UserWarning: The folder of the reports, or of the ledger, does not keep the modes of its files.
     """
     given = _with_places(options or RunOptions(), ledger, reports)
     known, chosen = _merged(settings, given)
@@ -107,6 +112,9 @@ async def onboard(
             write_reports(summary, folder, redact=redactor.text)
         told.append(_report(summary, folder))
 
+    if given.reports is not None:
+        for warning in try_places(chosen):
+            warnings.warn(warning, stacklevel=2)
     opened = _open(sheet, chosen)
     try:
         await onboard_sheet(

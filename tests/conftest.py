@@ -26,21 +26,24 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fast lane" if config.option.markexpr == "not slow" else "whole")
 
 
-_MANY_RUNS = {
-    "test_annotate.py",
-    "test_broken_service.py",
-    "test_readme.py",
-    "test_report_write.py",
-}
+_MANY_RUNS = {"test_annotate.py", "test_readme.py", "test_report_write.py"}
 """Whole files in which nearly each test is a run or a report; their rooms have quick ones besides."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs a process of its own for each step, or a browser, is not in the fast lane."""
+    """
+    Whatever needs a process of its own for each step, or a browser, is not in the fast lane.
+
+    Nor is it traced for the coverage, and no other slow test is: what a line does is shown where it stands,
+    and tracing would double what these cost. The whole files are, for some lines are reached there alone.
+    """
     for item in items:
-        needs_more = any(item.iter_markers("acceptance")) or any(item.iter_markers("browser"))
-        if needs_more or item.path.name in _MANY_RUNS:
+        if any(item.iter_markers("acceptance")) or any(item.iter_markers("browser")):
+            item.add_marker(pytest.mark.slow)
+        if any(item.iter_markers("slow")):
+            item.add_marker(pytest.mark.no_cover)
+        elif item.path.name in _MANY_RUNS:
             item.add_marker(pytest.mark.slow)
 
 

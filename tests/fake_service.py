@@ -29,7 +29,7 @@ from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger.entry import UNDO, Doubted, Line, RunOpened
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.event import Event
@@ -754,6 +754,10 @@ class Bench:
         return await UndoRun(job).run()
 
     # What a test asks
+
+    def states(self) -> list[RunState]:
+        """Every run, newest first."""
+        return [fold_run(lines) for _number, _opened, lines in self.ledger.runs()]
 
     def rows(self, state: RunState) -> list[RowState]:
         """The run's rows as a report shows them."""

@@ -6,13 +6,25 @@ that no list of spellings is what holds them back.
 """
 
 import base64
+import binascii
 import codecs
 import html
 import json
 import re
 import unicodedata
+import zlib
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
+
+
+def _in_base58(key: str) -> str:
+    letters = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    number, found = int.from_bytes(key.encode()), ""
+    while number:
+        number, rest = divmod(number, 58)
+        found = letters[rest] + found
+    return found
+
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "java_url": lambda key: quote(key, safe="*-._").replace("%20", "+"),
@@ -48,6 +60,31 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "octal": lambda key: "".join(f"\\{byte:03o}" for byte in key.encode()),
     "base32": lambda key: base64.b32encode(key.encode()).decode(),
     "dotted": ".".join,
+    # And some that were tried since.
+    "base58": _in_base58,
+    "base85": lambda key: base64.b85encode(key.encode()).decode(),
+    "uuencode": lambda key: binascii.b2a_uu(key.encode()).decode(),
+    "quoted-printable": lambda key: "".join(f"={byte:02X}" for byte in key.encode()),
+    "punycode": lambda key: f"{key}ü".encode("punycode").decode(),
+    "zero width between": "\u200b".join,
+    "mathematical letters": lambda key: "".join(
+        chr(ord(char) + 0x1D41A - 97) if "a" <= char <= "z" else char for char in key
+    ),
+    "surrogates in JSON": lambda key: json.dumps(SPELLINGS["mathematical letters"](key)),
+    "full width": lambda key: "".join(chr(0xFEE0 + ord(c)) if "!" <= c <= "~" else c for c in key),
+    "caesar": lambda key: "".join(
+        chr((ord(char) - 92) % 26 + 97) if "a" <= char <= "z" else char for char in key
+    ),
+    "packed": lambda key: base64.b64encode(zlib.compress(key.encode())).decode(),
+    "EBCDIC": lambda key: key.encode("cp500").hex(),
+    "numbers between words": lambda key: " ".join(f"line {ord(char)}" for char in key),
+    "large numbers between words": lambda key: " request ".join(
+        str(int.from_bytes(key[at : at + 2].encode())) for at in range(0, len(key), 2)
+    ),
+    "GUIDs of hex": lambda key: " ".join(
+        re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", part)
+        for part in re.findall(".{32}", key.encode().hex() * 3)
+    ),
     "words the other way round": lambda key: " ".join(reversed(re.split(r"[ ~.-]", key))),
 }
 

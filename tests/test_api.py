@@ -1,5 +1,6 @@
 """The same job from Python: a path, rows or a frame; in a running loop and without one."""
 
+import errno
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -10,12 +11,13 @@ import anyio
 import pandas as pd
 import pytest
 
-from batchconnect import Event, Report, RunOptions, Status, Stop, onboard, onboard_sync
+from batchconnect import Event, Report, RunOptions, Status, Stop, Works, onboard, onboard_sync
 from batchconnect.api import _merged
 from batchconnect.model.errors import LedgerError, SettingsError, SheetError, UsageError
 from batchconnect.model.event import RowSettled
 from batchconnect.model.org import Org
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.report_columns import RESULT_COLUMNS
 from batchconnect.model.secret import Secret
 from batchconnect.settings import Settings
 from tests.acceptance.practice import Practice
@@ -165,7 +167,18 @@ def test_the_report_as_a_frame_has_the_columns_of_results_csv() -> None:
     frame = onboard_sync(ROWS, settings=FAST, options=SIMULATED).to_pandas()
 
     assert list(frame.columns)[:4] == ["row", "status", "name", "connection_id"]
+    assert list(frame.columns)[-5:] == list(RESULT_COLUMNS[-5:])
     assert list(frame["status"]) == ["created", "created"]
+
+
+def test_the_report_says_what_works_where_that_was_asked() -> None:
+    """As counts, and of each row; nobody asks without being told to."""
+    asked = onboard_sync(ROWS, settings=FAST, options=RunOptions(simulate=True, verify=True))
+    unasked = onboard_sync(ROWS, settings=FAST, options=SIMULATED)
+
+    assert (asked.works, unasked.works) == ({Works.YES: 2}, {})
+    assert [row.works for row in asked.rows] == [Works.YES, Works.YES]
+    assert list(asked.to_pandas()["works"]) == ["yes", "yes"]
 
 
 def test_a_row_that_fails_raises_nothing() -> None:
@@ -295,3 +308,51 @@ def test_orgs_may_be_given_as_values(practice: Practice) -> None:
     report = onboard_sync([cells(1)], settings=Settings(orgs=(org,)))
 
     assert story(report) == [(report.rows[0].row, "created", "Client 001")]
+
+
+# The places ---------------------------------------------------------------------------------------
+
+
+def refusing(number: int) -> Any:
+    """A call of the system that a volume refuses."""
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+def test_the_places_are_tried_before_the_first_create(
+    practice: Practice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the command: no row is created whose report could not be written."""
+    monkeypatch.setattr(os, "replace", refusing(errno.EROFS))
+    with pytest.raises(UsageError, match="nothing was sent"):
+        onboard_sync(many(2), settings=FAST, reports=tmp_path / "reports")
+
+    assert practice.creates() == []
+    assert practice.journal() == []
+
+
+def test_a_volume_that_keeps_no_modes_is_a_warning_of_pythons(
+    practice: Practice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row is created, every file written."""
+    for call in ("chmod", "fchmod"):
+        monkeypatch.setattr(os, call, refusing(errno.EPERM))
+    with pytest.warns(UserWarning, match="keeps no modes of files"):
+        report = onboard_sync(many(2), reports=tmp_path / "reports", options=RunOptions(rate=200.0))
+
+    assert report.exit_code == 0
+    assert len(practice.creates()) == 2
+
+
+def test_without_a_folder_nothing_is_tried(
+    practice: Practice, place: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was named is written to."""
+    monkeypatch.setattr(os, "replace", refusing(errno.EROFS))
+    report = onboard_sync(many(1), options=RunOptions(rate=200.0))
+
+    assert report.exit_code == 0
+    assert list(place.folder.iterdir()) == []

@@ -563,6 +563,8 @@ WITH_TITLES = (
     "Answers that were lost",
     "Network",
     "Conflicts",
+    "What an undo keeps",
+    "Keys and tests",
     "Rows that had no turn",
     "A fault of batchconnect",
 )

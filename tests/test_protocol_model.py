@@ -221,8 +221,8 @@ FATES = (
 )
 
 
-SECOND = FATES if os.environ.get("BATCHCONNECT_DEEP") else (Fate(), FATES[1], FATES[-1])
-"""Well, never applied, applied as late as may be; with BATCHCONNECT_DEEP all of them."""
+SECOND = FATES if os.environ.get("BATCHCONNECT_TEST_DEEP") else (Fate(), FATES[1], FATES[-1])
+"""Well, never applied, applied as late as may be; with BATCHCONNECT_TEST_DEEP all of them."""
 
 
 @pytest.mark.anyio

@@ -19,6 +19,7 @@ from batchconnect.cli.options import (
     SERVICE,
     SHEET,
     TOLD,
+    UNDO,
     Given,
     OutputOptions,
     takes,
@@ -226,7 +227,7 @@ def reconcile(
 
 
 @app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94")
-@takes(PLACES, SERVICE, TOLD)
+@takes(PLACES, SERVICE, UNDO)
 def undo(
     output: OutputOptions,
     given: Given,

@@ -173,7 +173,9 @@ TOLD: Final = Group(
     helps={"max_rows": _IDLE, "max_failures": _IDLE},
 )
 """A run's options that fit commands which change nothing, and keep what they found as a run."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD)
+UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
+"""No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, UNDO)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from batchconnect.flow_service.problem import (
@@ -120,6 +120,10 @@ _DOUBTFUL_4XX = frozenset({407, 408, 409, 412, 425})
 """Statuses that leave open whether the request was applied, whatever the body says."""
 _PASSING_4XX = frozenset({407, 408, 425})
 """Of these, statuses that say enough, whoever says them."""
+# By name: an enum's member takes longer to be looked up than to be compared, and each row's answer is.
+_CREATED: Final = HTTPStatus.CREATED
+_TOO_MANY_REQUESTS: Final = HTTPStatus.TOO_MANY_REQUESTS
+_OF_TOKENS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -136,7 +140,7 @@ def judge_create(response: Response, foreign: ForeignText = UNGUARDED) -> Answer
     Source:
         Contract, section 5, first and second table.
     """
-    if response.status == HTTPStatus.CREATED:
+    if response.status == _CREATED:
         return _judge_created(response, foreign)
     problem = read_problem(response, foreign)
     if is_throttled(response):
@@ -188,13 +192,13 @@ def judge_create_error(error: TransportError, foreign: ForeignText = UNGUARDED) 
 
 def is_stale_token(response: Response) -> bool:
     """Whether a fresh token may help: 401013, under 401 or 403."""
-    may_be = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    may_be = response.status in _OF_TOKENS
     return may_be and problem_number(response) in STALE_TOKEN
 
 
 def is_throttled(response: Response) -> bool:
     """Whether the gateway refused the request before it was applied, for a passing cause."""
-    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+    if response.status == _TOO_MANY_REQUESTS:
         return True
     codes = PASSING.get(response.status)
     return codes is not None and problem_number(response) in codes

@@ -99,7 +99,7 @@ def judge_update(came: Response | TransportError, foreign: ForeignText = UNGUARD
     Say what an answer to a PATCH means.
 
     Source:
-        Contract, section 13, "Rotate a key"; what it does not name, as section 5 says of a create.
+        Contract, section 13, "Rotating a key"; what it does not name, as section 5 says of a create.
     """
     if isinstance(came, TransportError):
         return _without_answer(came, foreign)

@@ -24,6 +24,9 @@ PAGE: Final = 100
 _OURS: Final = f"property=connectionSpec.id=={CONNECTION_SPEC_ID}"
 """The only filter that is sent: others break on commas and operators in their values."""
 _PARTS: Final = tuple(column.value for column in TARGET_COLUMNS)
+_NAME, _DESCRIPTION, _KEY = (
+    column.value for column in (Column.NAME, Column.DESCRIPTION, Column.SERVICE_PRINCIPAL_KEY)
+)
 
 
 def create_request(org: Org, connection: BaseConnection) -> Request:
@@ -34,13 +37,13 @@ def create_request(org: Org, connection: BaseConnection) -> Request:
         Contract, section 2: only these fields, and `version` always.
     """
     body = {
-        Column.NAME.value: connection.name,
-        Column.DESCRIPTION.value: connection.description,
+        _NAME: connection.name,
+        _DESCRIPTION: connection.description,
         "auth": {
             "specName": AUTH_SPEC,
             "params": {
                 **_target_params(connection),
-                Column.SERVICE_PRINCIPAL_KEY.value: connection.secret.reveal(),
+                _KEY: connection.secret.reveal(),
             },
         },
         "connectionSpec": {"id": CONNECTION_SPEC_ID, "version": SPEC_VERSION},
@@ -107,9 +110,8 @@ def key_request(
         Contract, sections 3 (calls by id) and 13 (rotate a key).
     """
     key = connection.secret.reveal()
-    name = Column.SERVICE_PRINCIPAL_KEY.value
-    path = "/auth/params" if whole else f"/auth/params/{name}"
-    value = {**_target_params(connection), name: key} if whole else key
+    path = "/auth/params" if whole else f"/auth/params/{_KEY}"
+    value = {**_target_params(connection), _KEY: key} if whole else key
     return Request(
         purpose=Purpose.UPDATE,
         method="PATCH",

@@ -15,10 +15,10 @@ from batchconnect.flow_service.listing import (
     params_of,
     read_item,
 )
-from batchconnect.model.column import Column
 from batchconnect.model.identity import split_marker
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, TargetParts
+from batchconnect.sheet.header_words import looks_secret
 
 _OF_FOUND: Final = tuple(one.name for one in fields(Found))
 
@@ -38,8 +38,8 @@ class Standing(Found):
     own_description: str | None = field(repr=False)
     """Without the marker; None: the service shows none."""
     written: Written = field(repr=False)
-    shown_key: Secret | None = field(repr=False)
-    """A listing may show a connection's credentials: known, so that no text is handed on that repeats it."""
+    shown_secrets: tuple[Secret, ...] = field(repr=False)
+    """A listing may show a connection's credentials: known, so that no text is handed on that repeats one."""
 
 
 def read_standing(item: Any, org_id: str, sandbox: str) -> Standing | ListingFault:
@@ -54,13 +54,16 @@ def read_standing(item: Any, org_id: str, sandbox: str) -> Standing | ListingFau
         return found
     params = params_of(item)
     description = _text(item.get("description"))
-    key = open_text(params, Column.SERVICE_PRINCIPAL_KEY)
     return Standing(
         **{name: getattr(found, name) for name in _OF_FOUND},
         written_name=_text(item.get("name")),
         own_description=None if description is None else split_marker(description)[0],
         written=Written(*(open_text(params, column.value) for column in TARGET_COLUMNS)),
-        shown_key=None if key is None else Secret(key),
+        shown_secrets=tuple(
+            Secret(text)
+            for name in params
+            if looks_secret(name) and (text := open_text(params, name)) is not None
+        ),
     )
 
 

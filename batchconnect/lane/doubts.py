@@ -17,7 +17,7 @@ from batchconnect.lane.matching import Wanted
 from batchconnect.lane.reconciler import Doubt, Policy, Reconciler, take_up
 from batchconnect.ledger.entry import Doubted
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.ledger.run_writer import SHARED_ID, Clock, RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, RowSettled, Settling
 from batchconnect.model.fault import fault_of
@@ -165,7 +165,7 @@ class LaneDoubts:
         def settled(doubt: Doubt, outcome: Outcome) -> None:
             org = self._lane.org.key
             self._on_event(RowSettled(row=doubt.row, org=org, sandbox=sandbox, outcome=outcome))
-            if isinstance(outcome, Created):
+            if isinstance(outcome, Created) and doubt.outcome.code != SHARED_ID:  # counted already
                 self._lane.count_created()
 
         def looked(waiting: int, left_s: float) -> None:

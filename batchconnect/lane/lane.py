@@ -72,7 +72,6 @@ SOMEBODY_ELSE: Final = "somebody_else"
 NO_REFUSAL: Final = frozenset(
     {
         NO_PROGRESS,
-        BANNED_UNTIL,
         LEDGER_FAILED,
         LEDGER_GONE,
         SOMEBODY_ELSE,

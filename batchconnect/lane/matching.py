@@ -189,7 +189,7 @@ def unfit_for_change(wanted: Wanted, found: Found, *, is_adopted: bool) -> Confl
         is_adopted: Whether name and target, and not the marker, made it the row's.
 
     Source:
-        Contract, section 13, "Rotate a key", step 1.
+        Contract, section 13, "Rotating a key", step 1.
     """
     if not is_adopted and found.marker != wanted.marker:
         detail = "the connection has not the row's marker any more"

@@ -7,7 +7,7 @@ unknown is written down as a doubt: `reconcile` settles it beside the work.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 import anyio
 
@@ -81,39 +81,42 @@ async def onboard(
     if sent.token_refused:
         outcome = doubted(outcome)
 
-    async def write_down() -> None:
+    async def write_down() -> Outcome:
         if isinstance(outcome, InDoubt):
             await ledger.doubt(
                 row, marker, outcome, attempts=sent.attempts, throttled=sent.throttled
             )
-        else:
-            settled = Settled(
-                outcome=outcome,
-                attempts=sent.attempts,
-                throttled=sent.throttled,
-                warnings=turn.warnings,
-            )
-            await ledger.settle(row, marker, settled)
+            return outcome
+        settled = Settled(
+            outcome=outcome,
+            attempts=sent.attempts,
+            throttled=sent.throttled,
+            warnings=turn.warnings,
+        )
+        return await ledger.settle(row, marker, settled)
 
-    await persistently(write_down)
-    return outcome
+    return await persistently(write_down)
 
 
-async def persistently(write: Callable[[], Awaitable[object]]) -> None:
+_T = TypeVar("_T")
+
+
+async def persistently(write: Callable[[], Awaitable[_T]]) -> _T:
     """
     Write what was answered, more than once if need be.
+
+    Returns:
+        What stands in the ledger now.
 
     Raises:
         LedgerError: It could not be written to the last.
     """
     for pause_s in _AGAIN_S:
         try:
-            await write()
+            return await write()
         except LedgerError:
             await anyio.sleep(pause_s)
-        else:
-            return
-    await write()
+    return await write()
 
 
 def doubted(outcome: Outcome) -> InDoubt:

@@ -8,6 +8,7 @@ rows are still being decided.
 from collections.abc import Awaitable, Callable, Sequence, Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import anyio
@@ -77,7 +78,8 @@ class _Planned:
     """When that began, by the running loop's clock."""
     strangers: Listing
     """Of the last reading again: what stood there that this ledger never sent."""
-    looking: anyio.Lock = field(default_factory=anyio.Lock)
+    looking: anyio.Lock = field(default_factory=partial(anyio.Lock, fast_acquire=True))
+    """Nearly always free: a turn of the loop for each row would be a hundredth of the run."""
 
 
 class LanePlan:

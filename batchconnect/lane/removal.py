@@ -175,6 +175,8 @@ class Removal:
         settle_s: How long a delete whose answer was lost may still be applied.
         pause: Waits for so many seconds, holding nobody up; False: nothing more is asked or sent.
         is_stopped: Whether nothing more is sent.
+        most_sends: Deletes whose answer may be lost, the one of an earlier process among them.
+        may_send: False: nobody agreed to it, and only what an earlier process left in doubt is settled.
         begun: What an earlier process left in doubt.
         on_doubt: Told of each answer that was lost.
         on_fault: Told of an error of our own that is behind an answer.
@@ -189,6 +191,8 @@ class Removal:
         settle_s: float,
         pause: Callable[[float], Awaitable[bool]],
         is_stopped: Callable[[], bool],
+        most_sends: int = MOST_SENDS,
+        may_send: bool = True,
         begun: Begun | None = None,
         on_doubt: Callable[[InDoubt], None] = lambda doubt: None,
         on_fault: Callable[[Fault], None] = lambda fault: None,
@@ -199,6 +203,7 @@ class Removal:
         self._settle_s = settle_s
         self._pause = pause
         self._is_stopped = is_stopped
+        self._most_sends, self._may_send = most_sends, may_send
         self._on_doubt = on_doubt
         self._on_fault = on_fault
         self._pause_s = _FIRST_PAUSE_S
@@ -213,6 +218,7 @@ class Removal:
         self._refused: Failed | NotAttempted | None = None
         """How the last delete ended that was surely not applied."""
         if begun is not None:
+            self._sends = 1
             self._since_s, self._doubt = anyio.current_time() - begun.ago_s, begun.outcome
 
     async def run(self) -> Ended:
@@ -272,12 +278,16 @@ class Removal:
         if isinstance(found, Unreadable) or _is_going(found):
             return await self._stay_in_doubt() if is_over else _Step.WAIT
         kept = _by_look(self._made, found) or await _by_usage(self._made, self._service)
-        is_spent = self._sends >= MOST_SENDS or self._unsent >= _MOST_UNSENT or self._is_stopped()
-        if kept is None and not is_spent:
+        if kept is None and not self._is_spent():
             return _Step.SEND
         return (
             await self._end(kept or self._refused or self._not_deleted()) if is_over else _Step.WAIT
         )
+
+    def _is_spent(self) -> bool:
+        """Whether it is not sent once more."""
+        is_tried = self._sends >= self._most_sends or self._unsent >= _MOST_UNSENT
+        return is_tried or self._is_stopped() or not self._may_send
 
     async def _wait(self) -> bool:
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
@@ -388,7 +398,8 @@ class Removal:
         return told
 
     def _not_deleted(self) -> Kept:
-        detail = f"The delete was sent {self._sends} times, and the connection stands there still."
+        times = "once" if self._sends == 1 else f"{self._sends} times"
+        detail = f"The delete was sent {times}, and the connection stands there still."
         return _kept(self._made, "not_deleted", detail)
 
 

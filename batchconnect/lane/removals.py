@@ -33,6 +33,8 @@ class Doomed:
     made: Made
     begun: Begun | None = None
     """What an earlier process left in doubt."""
+    may_send: bool = True
+    """False: it is only found out what became of that."""
 
 
 class LaneLooks:
@@ -76,6 +78,7 @@ class LaneRemovals:
         doomed: What is to be deleted; those in doubt first.
         ledger: The run writer.
         settle_s: How long a delete whose answer was lost may still be applied.
+        most_sends: How often it is sent at the most.
         on_event: Told of everything.
     """
 
@@ -86,6 +89,7 @@ class LaneRemovals:
         doomed: Iterable[Doomed],
         ledger: RunWriter,
         settle_s: float,
+        most_sends: int,
         on_event: Callable[[Event], None],
     ) -> None:
         self.lane = lane
@@ -98,6 +102,7 @@ class LaneRemovals:
         self._sandboxes = {one.made.sandbox for one in self._waiting}
         self._ledger = ledger
         self._settle_s = settle_s
+        self._most_sends = most_sends
         self._on_event = on_event
         self._pauses: set[anyio.CancelScope] = set()
         self._pool = Pool(take=self._take, more=_no_more, work=self._begin, capacity=lane.capacity)
@@ -158,6 +163,8 @@ class LaneRemovals:
             pause=pause,
             is_stopped=lambda: self._looks.is_stopped(sandbox),
             begun=doomed.begun,
+            most_sends=self._most_sends,
+            may_send=doomed.may_send,
             on_doubt=lambda doubt: self._tell_doubt(made, doubt),
             on_fault=lambda fault: self._tell_fault(made, fault),
         )

@@ -116,7 +116,7 @@ class Rotation:
             LedgerError: The ledger cannot be written. Before the wire nothing was sent.
 
         Source:
-            Contract, section 13, "Rotate a key".
+            Contract, section 13, "Rotating a key".
         """
         begun, found = self.turn.begun, self._unless_changed(await self.recipient.read())
         if begun is not None and isinstance(found, NotAttempted):

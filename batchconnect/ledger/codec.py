@@ -43,7 +43,9 @@ def encode(entry: e.Entry) -> bytes:
         told = orjson.dumps(entry)
     except TypeError:
         # Lone surrogates: a file's name that is no text, a cell handed in from Python. They become `?`.
-        told = json.dumps(entry, default=_shallow, ensure_ascii=False).encode(errors="replace")
+        told = json.dumps(
+            entry, default=_shallow, ensure_ascii=False, separators=(",", ":")
+        ).encode(errors="replace")
     return told[:-1] + _is(member) if member else told
 
 

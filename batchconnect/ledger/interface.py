@@ -12,6 +12,19 @@ from batchconnect.ledger.entry import Line
 from batchconnect.ledger.row_state import RowState
 
 
+class SharedIdError(Exception):
+    """
+    A row is created, by its answer, with an id that another row has; nothing of the lines is written.
+
+    Args:
+        others: The lines by which other rows were created with that id, where they have it still.
+    """
+
+    def __init__(self, others: Sequence[Line] = ()) -> None:
+        super().__init__("two rows with one id")
+        self.others = others
+
+
 class LedgerReader(Protocol):
     """
     Reads lines, and what they say of a row or an identity.
@@ -96,6 +109,7 @@ class LedgerWriter(Protocol):
 
         Raises:
             LedgerError: The disk is full, or the ledger is gone; nothing of it is written.
+            SharedIdError: A row is created with the id of another one.
         """
         ...
 

@@ -93,6 +93,11 @@ class RowState:
         return self.made is not None and self.made.lower() in ids
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether an intent was written, and nothing since says what came of it, not even a doubt."""
+        return self.is_sent or (self.change is not None and self.change_doubt is None)
+
+    @property
     def spent(self) -> int:
         """
         Sends that count towards the most there may be, at least the one.
@@ -200,15 +205,11 @@ class _Story:
         self._meet(settled.outcome)
         self._count(settled)
         match settled.outcome:
-            case (
-                Created(connection_id=made, etag=etag)
-                | o.Updated(connection_id=made, etag=etag)
-                | o.Unchanged(connection_id=made, etag=etag)
-            ):
-                # What is copied may be older than what is known.
-                is_old = settled.inherited and made == self.made
-                self._have(made, self.etag if is_old else etag)
-            case Existing(connection_id=stands):
+            case Created() | o.Updated() as made:
+                # A copy tells of before: since then our own hand may have changed it.
+                if not settled.inherited or made.connection_id != self.made:
+                    self._have(made.connection_id, made.etag)
+            case Existing(connection_id=stands) | o.Unchanged(connection_id=stands):
                 # Others may have changed what stood there: its etag is not as we left it.
                 self._have(stands, self.etag if stands == self.made else None)
             case _:

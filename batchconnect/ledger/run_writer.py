@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from batchconnect.ledger.entry import (
@@ -24,8 +25,9 @@ from batchconnect.ledger.entry import (
     Updating,
 )
 from batchconnect.ledger.group_commit import Append
+from batchconnect.ledger.interface import SharedIdError
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
-from batchconnect.model.outcome import InDoubt
+from batchconnect.model.outcome import Created, InDoubt, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,10 @@ def _boot_id() -> str:
     return f"process-{uuid4()}"
 
 
+SHARED_ID: Final = "shared_id"
+"""Code of the doubt of rows that were answered with one id."""
+
+
 class RunWriter:
     """
     Writes one run's lines.
@@ -84,6 +90,8 @@ class RunWriter:
         self._append = append
         self._run = run
         self._clock = clock
+        self.put_in_doubt: list[Line] = []
+        """Doubts of other rows, created before, whose id was answered for another row since."""
 
     async def begin(self, row: int, marker: str, *, number: int) -> None:
         """The intent to send; when this returns, and not before, the request may leave."""
@@ -102,9 +110,56 @@ class RunWriter:
         """The marker is proven absent: the row may be sent again."""
         await self.write([self.line(ProvenAbsent(), row=row, marker=marker)])
 
-    async def settle(self, row: int, marker: str | None, settled: Settled) -> None:
-        """The row's outcome, durable before anybody hears of it."""
-        await self.write([self.line(settled, row=row, marker=marker)])
+    async def settle(self, row: int, marker: str | None, settled: Settled) -> Outcome:
+        """
+        The row's outcome, durable before anybody hears of it.
+
+        Returns:
+            What stands there now: the outcome, or a doubt where another row was created with the same id.
+        """
+        line = self.line(settled, row=row, marker=marker)
+        try:
+            await self.write([line])
+        except SharedIdError as shared:
+            return await self._settle_shared(line, settled, shared.others)
+        return settled.outcome
+
+    async def _settle_shared(self, line: Line, settled: Settled, others: Sequence[Line]) -> Outcome:
+        """
+        Two rows with one id are both doubts; what was found by its own marker is none.
+
+        Args:
+            line: The row's line, which was not written.
+            settled: What it says.
+            others: By which other rows were created with that id.
+        """
+        outcome = settled.outcome
+        assert isinstance(outcome, Created)
+        doubts = [
+            other._replace(entry=self._shared(), at_ms=line.at_ms)
+            for other in others
+            if outcome.reconciled or not _is_looked_at(other)
+        ]
+        doubt = self._shared(outcome, settled)
+        await self.write(doubts if outcome.reconciled else [*doubts, line._replace(entry=doubt)])
+        self.put_in_doubt += doubts
+        if outcome.reconciled:
+            await self.write([line])
+            return outcome
+        return doubt.outcome
+
+    def _shared(self, answered: Created | None = None, settled: Settled | None = None) -> Doubted:
+        return Doubted(
+            outcome=InDoubt(
+                code=SHARED_ID,
+                detail="Two rows were answered with one id, and a connection is one row's.",
+                http_status=answered.http_status if answered else None,
+                request_id=answered.request_id if answered else None,
+            ),
+            moment=self._clock.moment(),
+            attempts=settled.attempts if settled else 0,
+            throttled=settled.throttled if settled else 0,
+        )
 
     async def begin_change(self, row: int, marker: str, intent: Updating | Deleting) -> None:
         """The intent to change a connection; when this returns, and not before, the request may leave."""
@@ -137,3 +192,9 @@ class RunWriter:
     def line(self, entry: Entry, *, row: int | None = None, marker: str | None = None) -> Line:
         """A line of this run, stamped with now."""
         return Line(entry=entry, run=self._run, row=row, marker=marker, at_ms=self._clock.now_ms())
+
+
+def _is_looked_at(line: Line) -> bool:
+    """Whether the row's connection was found by its marker, and not only answered."""
+    assert isinstance(line.entry, Settled)
+    return isinstance(line.entry.outcome, Created) and line.entry.outcome.reconciled

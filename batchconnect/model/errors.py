@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
     IN_DOUBT = 6
     """Finished; some rows are in doubt, or the sweep found duplicates or gaps."""
     STOPPED = 7
-    """Every lane refused, or `--max-failures` was reached."""
+    """Every lane refused, or asked to stay away for longer than the patience, or `--max-failures` was reached."""
     AS_ASKED = 8
     """Stopped as asked by `--max-rows`."""
     INTERRUPTED = 130

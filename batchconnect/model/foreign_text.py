@@ -9,8 +9,6 @@ made of is no such word, however common it is: a key may be a sentence.
 The text is judged before anything keeps it: neither ledger nor log nor an error ever holds it as it came.
 """
 
-import base64
-import codecs
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +17,7 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import Final, final
 
+from batchconnect.model.echo import Spellings
 from batchconnect.model.secret import MASK, SHORTEST_REDACTED, Secret
 from batchconnect.model.shown_words import SHOWN_WORDS
 from batchconnect.model.source_reason import source_code
@@ -32,19 +31,30 @@ _LONGEST_READ: Final = 2000
 _LONGEST_NUMBER: Final = 7
 _MOST_NUMBERS: Final = 3
 """Numbers in a row: more of them spell something."""
+_MOST_NUMBERS_IN_ALL: Final = 6
+_MOST_DIGITS: Final = 12
+"""Of all numbers of a text, whatever stands between them: line and column need no more, and a key does."""
+_MOST_CODES: Final = 3
 _SHORT_WORD: Final = 3
 """Letters; such a word does not end a row of numbers."""
 _SHORTEST_VALUE: Final = 2
-_LONGEST_OPAQUE: Final = 100
-_ECHO: Final = 6
-"""Characters in a row that an id and a secret's spelling share by no chance."""
+_LONGEST_CODE: Final = 100
+_LONGEST_OPAQUE: Final = 36
+"""As long as a GUID; what is to hold a whole secret is at least as long as that is."""
 
-_GUID_PATTERN: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_HEX: Final = "[0-9A-Fa-f]"
+_GUID_PATTERN: Final = (
+    f"{_HEX}{{8}}-{_HEX}{{4}}-[1-8]{_HEX}{{3}}-[89ABab]{_HEX}{{3}}-{_HEX}{{12}}"
+    f"|0000000{_HEX}-0000-0000-[Cc]000-000000000000"
+)
+"""As RFC 9562 has them, or of Microsoft's own applications: letters in hexadecimal are neither."""
 _GUID: Final = re.compile(_GUID_PATTERN)
-_CODE_PATTERN: Final = r"FLOW-\d{4}-\d{3}|AADSTS\d{4,7}"
+_CODE_PATTERN: Final = r"FLOW-[12]\d{3}-[45]\d{2}|AADSTS[1-9]\d{3,6}"
+_HEADERS: Final = "x-(?:gw-ims-org-id|sandbox-name|api-key|request-id)"
+"""Of the contract, section 1; their single letters would hide them."""
 _CODE: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{_CODE_PATTERN})(?![A-Za-z0-9])", re.ASCII)
 _WHOLE: Final = re.compile(
-    rf"(?<![A-Za-z0-9-])(?:{_GUID_PATTERN}|{_CODE_PATTERN})(?![A-Za-z0-9-])", re.ASCII
+    rf"(?<![A-Za-z0-9-])(?:{_GUID_PATTERN}|{_CODE_PATTERN}|{_HEADERS})(?![A-Za-z0-9-])", re.ASCII
 )
 _NUMERIC_CODE: Final = re.compile(r"\d{4}(?:-\d{3})?|\d{6}", re.ASCII)
 _NAMED_CODES: Final = frozenset(
@@ -56,7 +66,10 @@ _NAMED_CODES: Final = frozenset(
 )
 """Of OAuth (RFC 6749 and 6750): they stay, whatever words a secret is made of."""
 _OPAQUE: Final = re.compile(r"[A-Za-z0-9_.:-]+", re.ASCII)
-_USUAL_ETAG: Final = re.compile(f'"{_GUID_PATTERN}"')
+_USUAL_ETAG: Final = re.compile(
+    f'"(?:{_GUID_PATTERN}|{_HEX}{{8}}-0000-{_HEX}{{4}}-0000-{_HEX}{{8}}0000)"'
+)
+"""A GUID, or what the service's database makes of a time, which is formed like one."""
 _ETAG: Final = re.compile(r'(?:W/)?"?[A-Za-z0-9+/=_.:-]*"?', re.ASCII)
 _TAG: Final = re.compile(r"<[^<>]*>")
 _PIECE: Final = re.compile(r"[A-Za-z0-9.,;:!?()\[\]{}'\"/=_-]+", re.ASCII)
@@ -64,7 +77,6 @@ _PARTS: Final = re.compile(r"[A-Za-z0-9]+(?:'[a-z]{1,2}(?![A-Za-z0-9]))?|[^A-Za-
 _LONGEST_PUNCTUATION: Final = 3
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", re.ASCII)
 _MOST_HUMPS: Final = 6
-_SIGNS: Final = re.compile("[^A-Za-z0-9]+")
 _LETTERS: Final = re.compile("[a-z]+")
 
 _FIRST_HOLDER: Final = 0xE000
@@ -97,17 +109,19 @@ _Token = list[_Part]
 class _Known:
     """A secret, and what no text may show for its sake."""
 
-    __slots__ = ("_spellings", "lowered", "value", "words")
-
     def __init__(self, value: str) -> None:
         self.value = value
         self.lowered = value.lower()
-        self.words: frozenset[str] = frozenset()
+        self._spellings = Spellings(value)
+
+    # Words are asked for by refusals alone.
+    @cached_property
+    def words(self) -> frozenset[str]:
         """Its own words, of whatever length."""
-        if len(value) <= 2 * _long_from(0):
-            camel = (part.lower() for part in _CAMEL.findall(value))
-            self.words = frozenset((*_LETTERS.findall(self.lowered), *camel))
-        self._spellings: str | None = None
+        if len(self.value) > 2 * _long_from(0):
+            return frozenset()
+        camel = (part.lower() for part in _CAMEL.findall(self.value))
+        return frozenset((*_LETTERS.findall(self.lowered), *camel))
 
     def holds_word(self, word: str) -> bool:
         """Whether a word in lower case may be a piece of the secret."""
@@ -121,14 +135,7 @@ class _Known:
 
     def is_echoed(self, text: str) -> bool:
         """Whether an id holds a part of the secret, or of what it is in another spelling."""
-        if self._spellings is None:
-            self._spellings = "\0".join(_spellings(self.value)).lower()
-        # As it is, and without the signs that may stand between its characters.
-        return any(
-            seen[at : at + _ECHO] in self._spellings
-            for seen in {text.lower(), _SIGNS.sub("", text.lower())}
-            for at in range(max(len(seen) - _ECHO + 1, 0))
-        )
+        return self.lowered in text.lower() or self._spellings.are_in(text)
 
 
 @final
@@ -175,22 +182,30 @@ class ForeignText:
         mute: bool = False,
         known: KnownSecrets | None = None,
     ) -> None:
-        secrets = tuple(secret for secret in secrets if secret)
-        self._is_mute = mute or any(len(secret) < SHORTEST_REDACTED for secret in secrets)
-        self._secrets = secrets
-        self._given = values
-        self._kept = known or KnownSecrets()
+        self._given_secrets = tuple(secrets)
+        self._given_values = values
+        self._is_silent = mute
+        self._kept = known
 
     # Made when they are first asked for: most answers are no errors, and have nothing to be taken apart.
 
     @cached_property
+    def _secrets(self) -> tuple[Secret, ...]:
+        return tuple(secret for secret in self._given_secrets if secret)
+
+    @cached_property
+    def _is_mute(self) -> bool:
+        return self._is_silent or any(len(one) < SHORTEST_REDACTED for one in self._secrets)
+
+    @cached_property
     def _known(self) -> list[_Known]:
-        return [self._kept.of(secret) for secret in self._secrets]
+        kept = self._kept or KnownSecrets()
+        return [kept.of(secret) for secret in self._secrets]
 
     @cached_property
     def _values(self) -> list[str]:
         """The longest first, so that none is found within another."""
-        named = {unicodedata.normalize("NFC", value) for value in _with_hosts(self._given)}
+        named = {unicodedata.normalize("NFC", value) for value in _with_hosts(self._given_values)}
         shown = (
             value
             for value in named
@@ -209,7 +224,8 @@ class ForeignText:
             return ""
         masked = self._masked(text)
         line = _joined(self._tokens(_visible(_TAG.sub(" ", masked[: 4 * _LONGEST_READ]))))
-        return _cut(line, dict.fromkeys(_CODE.findall(masked)))
+        codes = dict.fromkeys(_CODE.findall(masked))
+        return _cut(line, codes if len(codes) <= _MOST_CODES else ())
 
     def own(self, text: str) -> str:
         """A line of ours that names something foreign, as a host: its words are known, so it is kept."""
@@ -220,7 +236,7 @@ class ForeignText:
         text = text.strip()
         if text in _NAMED_CODES or _CODE.fullmatch(text) or _NUMERIC_CODE.fullmatch(text):
             return text
-        if self._is_mute or len(text) > _LONGEST_OPAQUE or self._masked(text) != text:
+        if self._is_mute or len(text) > _LONGEST_CODE or self._masked(text) != text:
             return ""
         parts = re.split("[_.-]", text)
         return text if all(len(part) > 1 and self._is_word(part) for part in parts) else ""
@@ -233,19 +249,25 @@ class ForeignText:
         """An id or a host that means nothing by itself; "" where it may hold a part of a secret."""
         if _GUID.fullmatch(text):
             return text
-        is_id = not self._is_mute and len(text) <= _LONGEST_OPAQUE and _OPAQUE.fullmatch(text)
+        is_id = not self._is_mute and self._is_short(text) and _OPAQUE.fullmatch(text)
         return text if is_id and not self._is_echo(text) else ""
 
     def etag(self, text: str) -> str | None:
         """An etag byte for byte; None where it may hold a part of a secret."""
         if _USUAL_ETAG.fullmatch(text):
             return text
-        is_etag = len(text) <= _LONGEST_OPAQUE and _ETAG.fullmatch(text) is not None
+        is_etag = self._is_short(text.strip('W/"')) and _ETAG.fullmatch(text) is not None
         return text if is_etag and not self._is_echo(text) else None
 
+    def _is_short(self, text: str) -> bool:
+        """Whether it is too short to hold a whole secret in any spelling, one that nobody knows too."""
+        return len(text) <= _LONGEST_OPAQUE and all(len(text) < len(one) for one in self._secrets)
+
     def _is_echo(self, text: str) -> bool:
-        lowered = text.lower()
-        return any(known.lowered in lowered or known.is_echoed(text) for known in self._known)
+        for known in self._known:  # noqa: SIM110 - each row's etag passes here, and `any` takes half as long again
+            if known.is_echoed(text):
+                return True
+        return False
 
     def _masked(self, text: str) -> str:
         """The text without the exact values, in any letter case and in the spellings that are known."""
@@ -276,8 +298,12 @@ class ForeignText:
         for value in self._values:
             text = _with_value_held(text, value, hold)
 
+        has_many = len({*_CODE.findall(text)}) > _MOST_CODES
+
         def of_pattern(found: re.Match[str]) -> str:
-            is_echo = _GUID.fullmatch(found[0]) is not None and self._is_echo(found[0])
+            if has_many and _CODE.fullmatch(found[0]):
+                return HIDDEN
+            is_echo = _CODE.fullmatch(found[0]) is None and self._is_echo(found[0])
             return HIDDEN if is_echo else hold(found[0])
 
         return held, _WHOLE.sub(of_pattern, text)
@@ -334,7 +360,7 @@ def _hidden() -> _Token:
 
 
 def _hide_rows_of_numbers(tokens: list[_Token]) -> None:
-    """More than three numbers in a row spell something: none of them is shown."""
+    """More than three numbers in a row, or many in a text, spell something: none of them is shown."""
     row: list[_Part] = []
     for part in (part for token in tokens for part in token):
         if part.kind is _Kind.NUMBER:
@@ -343,6 +369,10 @@ def _hide_rows_of_numbers(tokens: list[_Token]) -> None:
             _hide_row(row)
             row = []
     _hide_row(row)
+    numbers = [part for token in tokens for part in token if part.kind is _Kind.NUMBER]
+    if len(numbers) > _MOST_NUMBERS_IN_ALL or sum(len(one.text) for one in numbers) > _MOST_DIGITS:
+        for part in numbers:
+            part.kind = _Kind.HIDDEN
 
 
 def _hide_row(row: list[_Part]) -> None:
@@ -398,13 +428,14 @@ def _visible(text: str) -> str:
 
 
 def _with_hosts(values: Iterable[str]) -> Iterator[str]:
-    """The values; of an endpoint its host and the cluster's name as well."""
+    """The values; of an endpoint its host and the cluster's name, without and with its region, as well."""
     for value in values:
         yield value
         scheme, separator, host = value.partition("://")
         if separator and scheme == "https":
             yield host
             yield host.partition(".")[0]
+            yield host.partition(".kusto.")[0]
 
 
 def _with_value_held(text: str, value: str, hold: Callable[[str], str]) -> str:
@@ -442,21 +473,3 @@ def _shortest_piece(length: int) -> int:
     A key of 40 characters may be a sentence; a token of 1,500 holds every word of four letters.
     """
     return 4 + sum(length > _long_from(step) for step in range(3))
-
-
-def _spellings(value: str) -> Iterator[str]:
-    """A secret as ids could repeat it; escapes need signs that no id has."""
-    yield value
-    yield value[::-1]
-    yield (bare := _SIGNS.sub("", value))
-    yield bare[::-1]
-    yield codecs.encode(value, "rot13")
-    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-        raw = value.encode(encoding, "surrogatepass")
-        yield raw.hex()
-        yield base64.b32encode(raw).decode()
-        for shift in range(3):
-            once = base64.b64encode(b"\0" * shift + raw)
-            yield once.decode()
-            yield base64.urlsafe_b64encode(b"\0" * shift + raw).decode()
-            yield base64.b64encode(once).decode()

@@ -214,7 +214,7 @@ class Kept:
     """The connection was not deleted."""
 
     code: str
-    """Why: `in_use`, `changed_since`, `not_created`, ..."""
+    """Why: `in_use`, `changed_by_others`, `not_enabled`, `already_gone`, `not_answered`, ..."""
     detail: str
     connection_id: str | None = None
 

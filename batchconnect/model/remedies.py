@@ -269,6 +269,38 @@ _TABLE: dict[str, tuple[str, str]] = {
         "No such connection any more",
         _GONE,
     ),
+    "no_connection": (
+        "The row has no connection",
+        "Nothing is created here: `batchconnect run` creates it, with the key of the sheet.",
+    ),
+    "changed_meanwhile": (
+        "Somebody else changed the connection meanwhile",
+        "It was left as it is. Look at it in Experience Platform, then give the same command again.",
+    ),
+    "params_of_others": (
+        "The connection has parameters of others",
+        "The service would drop them with our change. Set the key in Experience Platform.",
+    ),
+    "no_etag": (
+        "The connection names no etag",
+        "Without one, the change of somebody else could be overwritten. Set the key in Experience Platform.",
+    ),
+    "not_readable": (
+        "The connection could not be read",
+        "No key was sent to it. Give the same command again later.",
+    ),
+    "not_failing": ("Its last test did not say no", "Leave --failing out to send its key as well."),
+    "no_result": (
+        "The answer to the test says neither yes nor no",
+        "Run `batchconnect verify` again; if it stays so, report it with the request's time.",
+    ),
+    "test_false": (
+        "The source refuses the connection",
+        (
+            "It gave no reason. Check the key, the principal's role on the database, and the cluster's firewall;"
+            " then `batchconnect rerun` sends the sheet's key."
+        ),
+    ),
     "deleted_since": (
         "The connection was deleted since",
         "Run with --recreate to make it again, or take the row out of the sheet.",
@@ -359,7 +391,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "create_in_doubt": (
         "Whether it was created is not known",
-        "Run `batchconnect reconcile` with this run first, then `batchconnect undo RUN` again.",
+        "Run `batchconnect reconcile` first, then give the same command again.",
     ),
     "update_in_doubt": (
         "Whether a key arrived is not known",
@@ -371,6 +403,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "delete_unfinished": (
         "The connection is going",
         "The service has not finished the delete yet: give `batchconnect undo RUN` again later.",
+    ),
+    "shared_id": (
+        "Two rows were answered with one id",
+        "A connection is one row's: which of them has it is not known yet. `batchconnect reconcile` looks for both.",
     ),
     "listing_failed": (
         "The sandbox could not be listed",
@@ -419,6 +455,32 @@ def hint_for(code: str, status: Status) -> str:
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
         return _OVERLOAD
     return entry[1] if entry else _BY_STATUS[status]
+
+
+def undo_hint_for(code: str, status: Status, *, run_id: str) -> str:
+    """
+    As `hint_for`, of an undo: nothing is created by it, and the undo itself goes on.
+
+    Args:
+        code: The outcome's code.
+        status: What became of the row.
+        run_id: The run that is undone.
+    """
+    hint = hint_for(code, status)
+    if hint == _CELLS:
+        hint = f"The service refused the delete: its message says why. {_AGAIN}"
+    for of_create, of_undo in _OF_UNDO.items():
+        hint = hint.replace(of_create, of_undo)
+    return hint.replace("undo RUN", f"undo {run_id}")
+
+
+_OF_UNDO: dict[str, str] = {
+    _AGAIN: "Give `batchconnect undo RUN` again when it is fixed: it shows what is left.",
+    _LATER: "Give `batchconnect undo RUN` again later: it shows what is left.",
+    _OPEN: "Give `batchconnect undo RUN` again: it looks.",
+    "so the connection may exist": "so the connection may be gone",
+}
+"""What is said of a create, and what of a delete."""
 
 
 def _entry(code: str) -> tuple[str, str] | None:

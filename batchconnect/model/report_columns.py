@@ -38,8 +38,11 @@ RESULT_COLUMNS: tuple[str, ...] = (
 FAILED_COLUMNS = ("status", "error", "column", "hint")
 """What `failed.csv` has behind the user's own columns."""
 
-WORKBOOK_COLUMNS = ("status", "connection_id", "error", "hint")
-"""What a workbook of ours adds behind the user's own columns; a reader knows it by these."""
+WORKBOOK_COLUMNS = ("status", "works", "connection_id", "error", "hint")
+"""What a workbook of ours adds behind the user's own columns."""
+
+WORKBOOK_SIGN = frozenset({"status", "connection_id", "error", "hint"})
+"""What a reader knows a workbook of ours by, those of earlier versions too; no CSV of ours has all of them."""
 
 EXPORT_COLUMNS = (
     "state",

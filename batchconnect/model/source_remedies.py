@@ -185,6 +185,12 @@ def source_remedy(code: str) -> Remedy | None:
     return TABLE.get(code) or (_general(number) if is_number else None)
 
 
+def is_of_key(code: str) -> bool:
+    """Whether a reason of the source is the key: its cell is the one to correct."""
+    remedy = source_remedy(code)
+    return remedy is not None and _SEND_KEY in remedy[1]
+
+
 def _general(number: str) -> Remedy:
     return (
         "Microsoft Entra refused the principal",

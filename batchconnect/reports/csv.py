@@ -16,7 +16,7 @@ from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.report_columns import FAILED_COLUMNS, RESULT_COLUMNS
 from batchconnect.reports.columns import Fact, cells_of, columns_of, sheet_cells_of, values_of
 from batchconnect.reports.fan_out import batches
-from batchconnect.reports.result import Result, is_unfinished, not_working
+from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
 from batchconnect.reports.summary import Summary
 
 BOM = codecs.BOM_UTF8
@@ -96,8 +96,7 @@ def _sheet_order(summary: Summary) -> Sequence[Column | int]:
 def _failed(result: Result, columns: Sequence[Column | int], carried: Sequence[str]) -> list[str]:
     known = sheet_cells_of(result)
     cells = [known[one] if isinstance(one, Column) else carried[one] for one in columns]
-    error = result.error or result.error_code or not_working(result)
-    return [*cells, result.status, error, result.error_column or "", result.hint]
+    return [*cells, result.status, what_is_wrong(result), result.error_column or "", result.hint]
 
 
 def lines(records: Iterable[Sequence[Fact]]) -> bytes:

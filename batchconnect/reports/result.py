@@ -113,9 +113,10 @@ class Result:
 
 def shown_of(state: RowState, *, live: bool) -> Outcome:
     """The outcome that a report shows; of a live run, what is under way is not called interrupted."""
-    if live and state.is_sent:
+    is_changing = state.change is not None and state.change_doubt is None
+    if live and (state.is_sent or is_changing):
         return _IN_FLIGHT
-    if live and state.outcome is None and state.doubt is None:
+    if live and not (state.outcome or state.change_outcome or state.is_open):
         return _PENDING
     return state.shown
 
@@ -141,7 +142,7 @@ def result_of(
         row=state.number,
         status=status_of(outcome),
         name=planned.name,
-        connection_id=connection.connection_id if connection else None,
+        connection_id=connection.connection_id if connection else _in_change(state),
         org=planned.org,
         sandbox=planned.sandbox,
         target=planned.target,
@@ -173,7 +174,12 @@ def result_of(
 
 def attempts_of(state: RowState) -> int:
     """Tries over all sends; an intent without an answer counts as one, since it may have left."""
-    return state.attempts + state.is_sent
+    return state.attempts + state.is_unanswered
+
+
+def _in_change(state: RowState) -> str | None:
+    """The connection whose change is in doubt: it stands there, or did, whatever becomes of the change."""
+    return state.change.connection_id if state.change else None
 
 
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:
@@ -235,10 +241,17 @@ def is_unfinished(result: Result) -> bool:
     return result.status not in DONE or result.works is Works.NO
 
 
-def not_working(result: Result) -> str:
-    """That its connection does not work, and why, in a few words; "" where nobody knows of such a thing."""
+def what_is_wrong(result: Result) -> str:
+    """Why a person has to look at the row, in a few words: that it is not done, or that it does not work."""
+    if result.works is Works.NO and result.status in DONE:
+        return f"does not work: {reason_of(result)}"
+    return result.error or result.error_code or ""
+
+
+def reason_of(result: Result) -> str:
+    """Why its connection does not work, with the source's code."""
     code = result.works_error or ""
-    return f"does not work: {title_for(code)} ({code})" if result.works is Works.NO else ""
+    return f"{title_for(code)} ({code})"
 
 
 def placed(problem: Problem) -> str:

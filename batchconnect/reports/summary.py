@@ -9,14 +9,15 @@ whichever process writes it.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from batchconnect.ledger.entry import FaultFound, Line, RunEnded, RunOpened, RunResumed
+from batchconnect.ledger.entry import UNDO, FaultFound, Line, RunEnded, RunOpened, RunResumed
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet, LaneStopped, Swept
 from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
-from batchconnect.model.remedies import hint_for, title_for
+from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
 from batchconnect.reports.result import Advice, Result, attempts_of, result_of, shown_of
@@ -73,6 +74,10 @@ class Summary:
     """The run's own lines, oldest first: when a process began, when a lane told what. For charts."""
     works: Mapping[Works, int] = field(default_factory=dict)
     """What the tests of its connections said; empty where none was tested."""
+    stopped_working: int = 0
+    """Connections that do not work, and did when they were tested before."""
+    works_again: int = 0
+    """Connections that work, and did not when they were tested before."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Paths of the written reports by name; filled in by `write_reports`."""
 
@@ -93,7 +98,7 @@ def summarize(
     *,
     ledger: str = "",
     live: bool = False,
-    hint: Advice = hint_for,
+    hint: Advice | None = None,
     title: Title = title_for,
 ) -> Summary:
     """
@@ -105,13 +110,14 @@ def summarize(
         ledger: The ledger's absolute path.
         live: Whether a process holds the ledger's lock for this run. Rows under way are then not
             called interrupted, and there is no exit code yet.
-        hint: What to do about a code.
+        hint: What to do about a code; None: as the run's command has it.
         title: A code's headline.
 
     Raises:
         ValueError: There is no `RunOpened` line.
     """
     first, opened = _opening(run_lines)
+    hint = hint or _advice(opened)
     stops = Stops(run_lines)
     ended = _ending(run_lines)
     live = live and ended is None
@@ -127,7 +133,7 @@ def summarize(
         last_ms = max(ended[0].at_ms, counting.last_ms)
         exit_code: int | None = ended[1].exit_code
     else:
-        exit_code = None if live else _exit_code(counting.counts, sweep)
+        exit_code = None if live else _exit_code(counting.counts, counting.works, sweep)
 
     return Summary(
         opened=opened,
@@ -138,6 +144,8 @@ def summarize(
         total=counting.counts.total(),
         counts={status: counting.counts[status] for status in Status},
         works=dict(counting.works),
+        stopped_working=counting.changed[Works.NO],
+        works_again=counting.changed[Works.YES],
         exit_code=exit_code,
         closed=ended is not None and ended[1].closed,
         requests=counting.requests(),
@@ -190,6 +198,8 @@ class _Counting:
         self._live = live
         self.counts: Counter[Status] = Counter()
         self.works: Counter[Works] = Counter()
+        self.changed: Counter[Works] = Counter()
+        """What tests say now that said the contrary before."""
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
         self.incidents = incidents
         self.last_ms = 0
@@ -208,6 +218,11 @@ class _Counting:
         )
         if state.tested is not None:
             self.works[state.tested.works] += 1
+            # What was taken over from another run was told there.
+            is_own = state.tested.at_ms is None
+            contrary = {Works.YES: Works.NO, Works.NO: Works.YES}.get(state.tested.works)
+            is_changed = is_own and contrary is not None and state.tested.before is contrary
+            self.changed[state.tested.works] += is_changed
         self.counts[status_of(outcome)] += 1
         # What was copied from the parent run happened there, in time and on the wire.
         if not state.inherited:
@@ -231,12 +246,17 @@ class _Counting:
         count_statuses.created += isinstance(outcome, Created)
         count_statuses.throttled += state.throttled
         # An intent without an answer is a doubt that nobody has written down yet.
-        is_unanswered = state.is_sent or (state.change is not None and state.change_doubt is None)
-        count_statuses.in_doubt += state.doubts + (is_unanswered and not self._live)
+        count_statuses.in_doubt += state.doubts + (state.is_unanswered and not self._live)
 
 
 def _where(state: RowState) -> tuple[str, str]:
     return (state.planned.org, state.planned.sandbox) if state.planned else ("", "")
+
+
+def _advice(opened: RunOpened) -> Advice:
+    if opened.command != UNDO:
+        return hint_for
+    return partial(undo_hint_for, run_id=opened.parent_run_id or "RUN")
 
 
 def _opening(run_lines: Sequence[Line]) -> tuple[Line, RunOpened]:
@@ -272,9 +292,12 @@ def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
                 pass
 
 
-def _exit_code(counts: Mapping[Status, int], sweep: Swept | None) -> ExitCode:
+def _exit_code(
+    counts: Mapping[Status, int], works: Mapping[Works, int], sweep: Swept | None
+) -> ExitCode:
     """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
-    if counts[Status.IN_DOUBT] or (sweep and not sweep.is_clean):
+    if counts[Status.IN_DOUBT] or works.get(Works.NOT_TESTED) or (sweep and not sweep.is_clean):
         return ExitCode.IN_DOUBT
     done = sum(counts[status] for status in DONE)
-    return ExitCode.OK if done == sum(counts.values()) else ExitCode.UNFINISHED
+    is_fine = done == sum(counts.values()) and not works.get(Works.NO)
+    return ExitCode.OK if is_fine else ExitCode.UNFINISHED

@@ -8,7 +8,7 @@ the lines as they are, without markup.
 
 import shlex
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from batchconnect.ledger.entry import UNDO, VERIFY
@@ -53,7 +53,7 @@ def closing_lines(
         width: Columns of the terminal; lines are wrapped, a long path or command is not.
     """
     incidents = summary.incidents[:_MOST_INCIDENTS]
-    lines = [_headline(summary), *_counts(summary), *_works(summary.works)]
+    lines = [_headline(summary), *_counts(summary), *_works(summary)]
     if not summary.total:
         lines.append("  no rows yet: there was nothing to do below the header")
     for incident in incidents:
@@ -109,11 +109,21 @@ def _counts(summary: Summary) -> list[str]:
     ]
 
 
-def _works(works: Mapping[Works, int]) -> list[str]:
+def _works(summary: Summary) -> list[str]:
     told = [
-        f"{count} {word.value.replace('_', ' ')}" for word in Works if (count := works.get(word))
+        f"{count} {word.value.replace('_', ' ')}"
+        for word in Works
+        if (count := summary.works.get(word))
     ]
-    return [f"  works: {', '.join(told)}"] if told else []
+    changed = {
+        "no more": summary.stopped_working,
+        "again": summary.works_again,
+    }
+    since = [f"{count} {word}" for word, count in changed.items() if count]
+    return [
+        *([f"  works: {', '.join(told)}"] if told else []),
+        *([f"  works, unlike at the last test: {', '.join(since)}"] if since else []),
+    ]
 
 
 def _told(incident: Incident, width: int) -> list[str]:

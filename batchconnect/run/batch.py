@@ -5,7 +5,7 @@ All it needs is passed in. It sees lanes and rows, never a ring; the life of one
 the work of one lane `lane/work`'s.
 """
 
-from collections.abc import Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from contextlib import suppress
 from math import inf
 
@@ -58,6 +58,7 @@ from batchconnect.run.job import Job
 from batchconnect.run.known_rows import KnownRun, known_of
 from batchconnect.run.lane_lines import LaneLines
 from batchconnect.run.same_run import Identity, command_of
+from batchconnect.run.shared_rows import shared_rows
 from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
 from batchconnect.run.verification import Verification, again_after_s, to_test
@@ -154,7 +155,8 @@ class Batch:
                 left_out=tuple(found.left_out),
             )
         )
-        await self._work(writer)
+        await self._work(self._works, writer)
+        await self._settle_shared(known, writer)
         self._raise_if_all_broke()
         if self._must_sweep() and not job.stop.reason:
             await self._sweep(writer, found.orgs)
@@ -241,23 +243,33 @@ class Batch:
                     raise elsewhere
                 orphans.setdefault(row.org, []).append(row.orphan)
         return [
-            LaneWork(
-                lane=self._lane_of(org),
-                offsets=offsets.get(org, {}),
-                orphans=tuple(orphans.get(org, ())),
-                load=self._load,
-                ready=self._job.ready,
-                ledger=writer,
-                known=known.plan,
-                clock=self._job.clock,
-                rules=self._job.rules,
-                policy=self._job.policy,
-                may_begin=self._may_begin,
-                on_event=self._hear,
-                holding=self._job.holding,
-            )
+            self._lane_work(org, offsets.get(org, {}), orphans.get(org, ()), known, writer)
             for org in dict.fromkeys([*offsets, *orphans])
         ]
+
+    def _lane_work(
+        self,
+        org: str,
+        offsets: Mapping[str, Sequence[int]],
+        orphans: Sequence[Orphan],
+        known: KnownRun,
+        writer: RunWriter,
+    ) -> LaneWork:
+        return LaneWork(
+            lane=self._lane_of(org),
+            offsets=offsets,
+            orphans=tuple(orphans),
+            load=self._load,
+            ready=self._job.ready,
+            ledger=writer,
+            known=known.plan,
+            clock=self._job.clock,
+            rules=self._job.rules,
+            policy=self._job.policy,
+            may_begin=self._may_begin,
+            on_event=self._hear,
+            holding=self._job.holding,
+        )
 
     def _lane_of(self, org: str) -> Lane:
         lane = self._lanes[org] = self._job.lane_of(org)
@@ -287,12 +299,25 @@ class Batch:
             )
         return judged
 
-    async def _work(self, writer: RunWriter) -> None:
+    async def _settle_shared(self, known: KnownRun, writer: RunWriter) -> None:
+        """
+        Look for the rows that were created, and whose id another row was answered with since.
+
+        Rows of earlier runs stay in doubt: the next command that accounts for them looks.
+        """
+        orphans = shared_rows(self._job.ledger, self._number, writer.put_in_doubt)
+        if self._job.stop.reason:
+            return
+        works = [self._lane_work(org, {}, of_org, known, writer) for org, of_org in orphans.items()]
+        self._works += works
+        await self._work(works, writer)
+
+    async def _work(self, works: Sequence[LaneWork], writer: RunWriter) -> None:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._lane_lines.write_now_and_then, writer)
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as lanes:
-                for work in self._works:
+                for work in works:
                     lanes.start_soon(work.run)
             beside.cancel_scope.cancel()
         await self._lane_lines.try_to_write(writer)

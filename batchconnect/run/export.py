@@ -140,12 +140,12 @@ class _Screen:
         """Keys that are too short to be looked for inside of every text."""
 
     def learn(self, standing: Iterable[Standing]) -> None:
-        """Take in the keys that a listing shows."""
+        """Take in the credentials that a listing shows."""
         for one in standing:
-            if one.shown_key is not None:
-                self._redactor.hold(one.shown_key)
-                if len(one.shown_key) < SHORTEST_REDACTED:
-                    self._short.add(one.shown_key.reveal())
+            self._redactor.hold(*one.shown_secrets)
+            self._short |= {
+                secret.reveal() for secret in one.shown_secrets if len(secret) < SHORTEST_REDACTED
+            }
 
     def row(self, org: str, sandbox: str, standing: Standing) -> Exported:
         """What of a connection may go out."""
@@ -156,16 +156,16 @@ class _Screen:
         }
         shown = {column: text for column, text in texts.items() if text}
         repeats = tuple(
-            column for column, text in shown.items() if self._repeats(text, standing.shown_key)
+            column for column, text in shown.items() if self._repeats(text, standing.shown_secrets)
         )
         cells = {column: text for column, text in shown.items() if column not in repeats}
         return Exported(org=org, sandbox=sandbox, standing=standing, cells=cells, repeats=repeats)
 
-    def _repeats(self, text: str, key: Secret | None) -> bool:
+    def _repeats(self, text: str, own: Iterable[Secret]) -> bool:
         return (
             is_entra_secret(text)
             or text.strip() in self._short
-            or (key is not None and key.reveal() in text)
+            or any(secret.reveal() in text for secret in own)
             or self._redactor.text(text) != text
         )
 

@@ -111,6 +111,7 @@ async def export_of(
             org=_one(wish.orgs),
             sandbox=_one(wish.sandboxes),
         )
+        side.redactor.hold(*settings.secrets)
         named = _chosen(wish, service).places if wish.orgs or wish.every else ()
         sandboxes = await read(list(dict.fromkeys((*side.places, *named))))
         drift = drift_of(side, sandboxes)

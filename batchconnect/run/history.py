@@ -1,7 +1,7 @@
 """Past runs and running ones, as the ledger tells them; reading needs no lock."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, Line
@@ -9,7 +9,9 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
 from batchconnect.model.outcome import Works
-from batchconnect.reports.summary import Summary, summarize
+
+if TYPE_CHECKING:
+    from batchconnect.reports.summary import Summary
 
 _RECONCILED: Final = (ONBOARD, ROTATE)
 """The commands whose runs `reconcile` looks through."""
@@ -89,8 +91,10 @@ def failing_in(ledger: LedgerReader) -> Mapping[str, RowState]:
     }
 
 
-def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> Summary:
+def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> "Summary":
     """The report's content, a pure function of the ledger."""
+    # Late: whoever only reads a sheet asks this room for past runs, and needs none of the reports' modules.
+    from batchconnect.reports.summary import summarize  # noqa: PLC0415 - see above
 
     def lines() -> Iterator[Line]:
         return ledger.row_lines(state.number)

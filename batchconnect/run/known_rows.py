@@ -49,7 +49,7 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
         #   1. An outcome that stands: nothing is left to do.
         #   2. Never sent: its turn is to come. One that was not selected, or rejected, is judged and accounted
         #      for anew: the settings may know its org by now.
-        #   3. Sent, by this run or another, and not done with.
+        #   3. Sent, by this run or another; or tested, or left as it was. What its lines say together decides.
         if last is None:
             rows[row] = True
         elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
@@ -57,8 +57,8 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
                 rows[row] = False
         else:
             (state,) = fold_rows(ledger.lines_of_row(number or 0, row))
-            rows[row] = False
-            if state.marker is not None:
+            rows[row] = state.is_settled
+            if state.marker is not None and not state.is_settled:
                 own[state.marker] = state
                 if state.sends:
                     sends[state.marker] = state.spent

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions
-from batchconnect.reports.write import try_folder
 
 
 def home_of(options: MergedOptions) -> Path:
@@ -30,6 +29,9 @@ def try_places(options: MergedOptions) -> Iterator[str]:
     Raises:
         UsageError: A report could not be written.
     """
+    # Late: the reports are many modules, and a command that only reads a sheet writes none.
+    from batchconnect.reports.write import try_folder  # noqa: PLC0415 - see above
+
     home = home_of(options).absolute()
     for folder in dict.fromkeys((home, ledger_path_of(options).parent)):
         try:

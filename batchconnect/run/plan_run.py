@@ -37,7 +37,7 @@ from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
 from batchconnect.run.opened_ledger import is_there, read_ledger
-from batchconnect.run.screening import screen_shown
+from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.task import Task
@@ -127,7 +127,7 @@ async def plan_run(
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
-    screen_shown(sheet, note=options.note)
+    screen(sheet, note=options.note)
     references = references_of(options, environ)
     judging = partial(parser, sheet, service=service, options=options)
     parse = judging(references=references)

@@ -176,8 +176,8 @@ async def _take_in(
     assert row.planned is not None
     org, sandbox = row.planned.org, row.planned.sandbox
     if not whole.is_open:
-        outcome = whole.outcome or PROVEN_ABSENT
-        await writer.settle(row.number, row.marker, Settled(outcome=outcome))
+        settled = Settled(outcome=whole.outcome or PROVEN_ABSENT)
+        outcome = await writer.settle(row.number, row.marker, settled)
         on_event(RowSettled(row=row.number, org=org, sandbox=sandbox, outcome=outcome))
         return
     # Sends are counted per run.

@@ -111,6 +111,11 @@ class ParentRun:
         """Rows that have no connection yet, or one that does not work."""
         return sum(not _is_done(row) for row in self._rows)
 
+    @property
+    def deleted(self) -> int:
+        """Rows whose connection an undo deleted since."""
+        return sum(isinstance(row.outcome, Deleted) for row in self._rows)
+
     def carry_over(
         self, row: Row, judged: BaseConnection | Rejected | None
     ) -> Settled | CarriedOver | Skipped | None:

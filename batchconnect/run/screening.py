@@ -6,19 +6,18 @@ written. A carried column that holds one key is taken for a column of keys, what
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from batchconnect.model.column import Column
-from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.errors import UsageError
 from batchconnect.model.row import Row, letters
 from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
+from batchconnect.run.sheet_name import NameHoldsKeyError, check_name, full_name, is_named
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.workbook.workbook import WorkbookSheet
 from batchconnect.validation.misplaced_key import holds_key, key_of
 
-_RENAME: Final = "Give it another name: ledger, log and reports would show it."
 _NOTE: Final = "Give the number of the change alone: ledger and reports show it."
 
 
@@ -47,26 +46,10 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
         sheet.leave_out(look.in_columns, warnings=look.warnings())
 
 
-def screen_shown(sheet: Sheet, *, note: str = "") -> None:
-    """
-    As `screen`, for commands that keep nothing: without carried columns and note, the rows are seldom read.
-
-    They show the sheet's name as it was typed, so only one that looks like no name is held against each key.
-    """
-    kinds = (str.isdigit, str.isupper, str.islower)
-    if sheet.header.carried or note or all(any(map(kind, sheet.name)) for kind in kinds):
-        screen(sheet, note=note)
-
-
-def check_name(path: str) -> None:
-    """
-    Refuse the path of a sheet before any message can name it.
-
-    Raises:
-        SheetError: It has the shape of a client secret; whether it is a row's key `screen` tells.
-    """
-    if is_entra_secret(path) or is_entra_secret(Path(path).stem):
-        raise _in_name()
+def screen_carried(sheet: Sheet) -> None:
+    """As `screen`, where the rows are read and shown in one: without carried columns none is read before."""
+    if sheet.header.carried:
+        screen(sheet)
 
 
 class _Look:
@@ -82,7 +65,8 @@ class _Look:
         self._bare_titles: set[int] = set()
         """Of those, the ones whose title may be a key itself."""
         self._key_at = self._header.columns[Column.SERVICE_PRINCIPAL_KEY]
-        self._texts = "\0".join((note, sheet.name, *self._titles))
+        self._name = full_name(sheet)
+        self._texts = "\0".join((note, self._name, *self._titles))
         """All that is looked through for each row's key at once."""
 
     def take(self, _number: int, cells: Sequence[str], _offset: int) -> bool:
@@ -118,8 +102,8 @@ class _Look:
         """The cases that are no chance: the whole of a note or title, or a long key within one."""
         if holds_key(self._note, key):
             raise self.in_note()
-        if holds_key(self._sheet.name, key) or key in self._sheet.name.split("/")[-1].split("."):
-            raise _in_name()
+        if is_named(self._name, key):
+            raise NameHoldsKeyError
         named = {at for at, title in enumerate(self._titles) if holds_key(title, key)}
         self.in_columns |= named
         self._bare_titles |= named
@@ -127,8 +111,3 @@ class _Look:
     def _title(self, at: int) -> str:
         is_harmless = at not in self._bare_titles and not is_entra_secret(self._titles[at])
         return f" (`{self._titles[at]}`)" if is_harmless else ""
-
-
-def _in_name() -> SheetError:
-    """The sheet's name cannot be kept, and is not told here either."""
-    return SheetError("the name of the sheet's file holds a key", hint=_RENAME)

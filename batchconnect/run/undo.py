@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from batchconnect.lane.reconciler import MOST_SENDS
 from batchconnect.ledger.entry import UNDO
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import UsageError
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
+from batchconnect.model.precaution import OnDoubt
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import Desk, Listener, at_work, reported
@@ -91,7 +93,7 @@ def check_agreed(plan: UndoPlan, agreed: int) -> None:
         begun = "was begun with" if plan.agreed is not None else "would delete"
         raise UsageError(
             f"--yes {agreed}: the undo of run {run_id} {begun} {shown}; nothing was sent",
-            hint=f"Look at it again: batchconnect undo {run_id}",
+            hint="The same command without --yes shows what it is now, and why.",
         )
 
 
@@ -108,6 +110,7 @@ async def _carry_out(
             opened=header_of_run(parent, command=UNDO, clock=clock, note=options.note),
             lane_of=desk.service.lane_of,
             settle_s=desk.service.settle_s,
+            most_sends=1 if options.on_doubt is OnDoubt.HOLD else MOST_SENDS,
             on_event=listener.on_event,
             stop=listener.stop,
         )

@@ -15,7 +15,7 @@ from typing import Final
 import anyio
 
 from batchconnect.lane.lane import Lane
-from batchconnect.lane.reconciler import take_up
+from batchconnect.lane.reconciler import MOST_SENDS, take_up
 from batchconnect.lane.removal import Begun
 from batchconnect.lane.removals import Doomed, LaneRemovals
 from batchconnect.ledger import Ledger
@@ -76,6 +76,8 @@ class UndoJob:
     lane_of: Callable[[str], Lane]
     settle_s: float
     """How long a delete whose answer was lost may still be applied."""
+    most_sends: int = MOST_SENDS
+    """How often it is sent at the most; 1: `--on-doubt hold`."""
     on_event: Callable[[Event], None] = lambda event: None
     stop: Stop
 
@@ -113,6 +115,7 @@ class UndoRun:
                 doomed=doomed,
                 ledger=writer,
                 settle_s=job.settle_s,
+                most_sends=job.most_sends,
                 on_event=self._hear,
             )
             for org, doomed in to_do.items()
@@ -187,27 +190,25 @@ class UndoRun:
                 continue
             if is_new:
                 lines.append(writer.line(row.planned, row=row.number, marker=row.marker))
-            if row.kept is not None or row.made is None:
-                lines += self._left(row, writer)
-                continue
             begun = self._begun(row)
             if begun is not None:
+                # Whatever the look said: what became of that delete is still to be found out.
                 lines += _taken_up(row, before, begun, writer)
+            elif row.kept is not None:
+                left = Left(outcome=row.kept)
+                lines.append(writer.line(left, row=row.number, marker=row.marker))
+                continue
             to_do[row.planned.org].append(self._doomed(row, begun))
         if is_new:
             lines.append(writer.line(_identified(plan)))
         await writer.write(lines)
-        left = sum(map(len, to_do.values()))
+        waiting = sum(map(len, to_do.values()))
         in_doubt = sum(one.begun is not None for doomed in to_do.values() for one in doomed)
         total = len(plan.rows) if is_new else len(mine)
-        self._tell(Planned(to_create=left, settled=total - left, to_settle=in_doubt))
+        self._tell(Planned(to_create=waiting, settled=total - waiting, to_settle=in_doubt))
         for doomed in to_do.values():
             doomed.sort(key=lambda one: one.begun is None)  # what is in doubt first
         return to_do
-
-    def _left(self, row: UndoRow, writer: RunWriter) -> Iterator[Line]:
-        if row.kept is not None:
-            yield writer.line(Left(outcome=row.kept), row=row.number, marker=row.marker)
 
     def _begun(self, row: UndoRow) -> ChangeDoubted | None:
         """What an earlier process left in doubt, as this one goes on with it."""
@@ -218,7 +219,11 @@ class UndoRun:
         if doubt is None:
             return Doomed(made=row.made)
         ago_s = self._job.clock.elapsed_s(doubt.moment)
-        return Doomed(made=row.made, begun=Begun(outcome=doubt.outcome, ago_s=ago_s))
+        return Doomed(
+            made=row.made,
+            begun=Begun(outcome=doubt.outcome, ago_s=ago_s),
+            may_send=row.kept is None,
+        )
 
     # Working --------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
-from batchconnect.model.report_columns import FORMULA_QUOTES, WORKBOOK_COLUMNS
+from batchconnect.model.report_columns import FORMULA_QUOTES, WORKBOOK_SIGN
 from batchconnect.model.row import Cell, Header, Row, letters
 from batchconnect.model.secret import Secret, is_entra_secret
 from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
@@ -27,8 +27,6 @@ MOST_COLUMNS = 1 << 14
 REQUIRED = tuple(column for column in Column if column.info.is_required)
 
 _REPORT_SIGNS = (frozenset({"row", "status"}), frozenset({"status", "error", "hint"}))
-_WORKBOOK_SIGN = frozenset(WORKBOOK_COLUMNS)
-"""Of a workbook of ours: its cells are texts as they are, so nothing was put before them."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet would run; our reports put a `'` before it."""
 
@@ -290,7 +288,7 @@ def _layout(
         width=len(cells),
         named=named,
         nameless=tuple(i for i, cell in enumerate(cells) if is_blank([cell])),
-        is_quoted=bool(ours) and not ours >= _WORKBOOK_SIGN,
+        is_quoted=bool(ours) and not ours >= WORKBOOK_SIGN,
         warnings=tuple(warnings),
     )
 

@@ -52,21 +52,24 @@ class Lines:
         """Number of the next line."""
 
     def __iter__(self) -> Iterator[str]:
-        for raw in self._raw():
-            try:
-                text = raw.decode()
-            except UnicodeDecodeError as error:
-                sample = self._source.read(self.end, _ENOUGH)
-                raise _wrong_encoding(
-                    sample, "UTF-8", place=f"{self._place}, line {self.line}", byte=raw[error.start]
-                ) from None
-            if "\0" in text:
-                raise _nul(raw, place=f"{self._place}, line {self.line}")
-            self.end += len(raw)
-            self.line += 1
-            yield text
+        # One loop within the other, and no generator for each line: a sheet may have a million.
+        for lines in self._blocks():
+            for raw in lines:
+                try:
+                    text = raw.decode()
+                except UnicodeDecodeError as error:
+                    raise self._wrong_encoding(raw[error.start]) from None
+                if "\0" in text:
+                    raise _nul(raw, place=f"{self._place}, line {self.line}")
+                self.end += len(raw)
+                self.line += 1
+                yield text
 
-    def _raw(self) -> Iterator[bytes]:
+    def _wrong_encoding(self, byte: int) -> SheetError:
+        sample = self._source.read(self.end, _ENOUGH)
+        return _wrong_encoding(sample, "UTF-8", place=f"{self._place}, line {self.line}", byte=byte)
+
+    def _blocks(self) -> Iterator[list[bytes]]:
         """Lines with their ends: LF, CR LF or CR alone, mixed as they come."""
         rest, offset = b"", self._start
         while block := self._source.read(offset, self._block):
@@ -74,7 +77,7 @@ class Lines:
             lines = (rest + block).splitlines(keepends=True)
             # The last line may go on in the next block; even behind a CR an LF may come.
             rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
-            yield from lines
+            yield lines
             if len(rest) > LONGEST_LINE:
                 raise SheetError(
                     f"{self._place}, line {self.line}: longer than {LONGEST_LINE:,} bytes",
@@ -87,7 +90,7 @@ class Lines:
                 hint="Delete this last character, or save the sheet again as `CSV UTF-8`.",
             )
         if rest:
-            yield rest
+            yield [rest]
 
 
 def utf8(source: Source, *, place: str, encoding: str | None) -> tuple[Source, int, list[str]]:

@@ -108,7 +108,7 @@ class Doubles:
             connection.target.compared(),
         )
 
-    def enter(self, row: int, place: str, name: str, target: tuple[str, ...]) -> None:
+    def enter(self, row: int, place: blake2b, name: str, target: tuple[str, ...]) -> None:
         """
         Remember what one row asks for.
 
@@ -118,7 +118,9 @@ class Doubles:
             name: As names are compared.
             target: As `Target.compared` gives it; a bare tuple of the same parts is its equal.
         """
-        digest = blake2b((place + name).encode(), digest_size=_DIGEST).digest()
+        of_name = place.copy()
+        of_name.update(name.encode())
+        digest = of_name.digest()
         self._buckets[digest[0]] += _RECORD.pack(digest, hash(target), row)
 
     def groups(self) -> Doubled:
@@ -133,9 +135,9 @@ class Doubles:
         return Doubled(places, self._header)
 
 
-def name_scope(org_id: str, sandbox: str) -> str:
-    """Where a name may stand once only, as `Doubles.enter` takes it."""
-    return f"{org_id}\0{sandbox}\0"
+def name_scope(org_id: str, sandbox: str) -> blake2b:
+    """Where a name may stand once only, as `Doubles.enter` takes it: what is made for each name is less then."""
+    return blake2b(f"{org_id}\0{sandbox}\0".encode(), digest_size=_DIGEST)
 
 
 def _named_twice(bucket: bytearray) -> Iterator[dict[int, list[int]]]:

@@ -7,6 +7,7 @@ it has to account for, and reads it again when its turn comes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -28,6 +29,10 @@ from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, may_be_garb
 
 _MOST_PLACES = 4096
 """OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
+
+
+_Place = tuple[Org, str, blake2b]
+"""An org, a sandbox, and the scope of the names in it."""
 
 
 class ValidRow(NamedTuple):
@@ -55,6 +60,7 @@ class FastScan:
         sandbox: `--sandbox`.
         yields_rows: Whether the rows that are taken are told of, or only counted.
         strict: Warnings are errors.
+        told: What will be shown of the sheet besides; a row whose key may stand in it is left to be judged.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class FastScan:
         sandbox: str | None,
         yields_rows: bool = False,
         strict: bool = False,
+        told: str = "",
     ) -> None:
         self.doubles = Doubles(header)
         """Knows the rows that were taken."""
@@ -82,7 +89,8 @@ class FastScan:
         self._org = org
         self._sandbox = sandbox
         self._yields_rows = yields_rows
-        self._places: dict[tuple[str, str], tuple[Org, str, str] | None] = {}
+        self._told = told
+        self._places: dict[tuple[str, str], _Place | None] = {}
 
     def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
         """The rows in input order: those that have to be judged, and those that are told of."""
@@ -104,10 +112,11 @@ class FastScan:
         key = cells[self._key_at]
         if (
             tenant == principal
-            or name.startswith(NOT_SENT)
+            or (name[0] == "N" and name.startswith(NOT_SENT))
             or key[:3] in PLACEHOLDER_STARTS
             or ("_x" in key and has_escape(key))
             or joined.count(key) > 1
+            or key in self._told
         ):
             return False
         where = (in_org, in_sandbox)
@@ -121,10 +130,10 @@ class FastScan:
         # The pattern lets pass only what is canonical already; the rest is as in `Target.compared`.
         self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
         series = self.series
+        last = series.last
         seen = number, tenant, principal, key
-        _, _, principal_before, key_before = series.last
         # As `may_go_on`: a call for each of a million rows would cost more than all that it asks.
-        if principal_before[:HEAD] == principal[:HEAD] or key_before == key:
+        if last[2][:HEAD] == principal[:HEAD] or last[3] == key:
             series.look(seen)
         series.last = seen
         self.rows += 1
@@ -134,14 +143,14 @@ class FastScan:
         carried = tuple([cells[at] for at in self._carried_at]) if self._carried_at else ()
         return ValidRow(number, offset, org, sandbox, name, text, target, carried)
 
-    def _remembered(self, cells: tuple[str, str]) -> tuple[Org, str, str] | None:
+    def _remembered(self, cells: tuple[str, str]) -> _Place | None:
         """What an org and a sandbox cell mean; None where there is something to say."""
         if len(self._places) >= _MOST_PLACES:
             self._places.clear()
         chosen = self._places[cells] = self._chosen(*cells)
         return chosen
 
-    def _chosen(self, org: str, sandbox: str) -> tuple[Org, str, str] | None:
+    def _chosen(self, org: str, sandbox: str) -> _Place | None:
         its_org, problems = choose_org(org, self._org, self._orgs)
         its_sandbox, more = choose_sandbox(sandbox, self._sandbox, its_org)
         if its_org is None or problems or more:

@@ -69,10 +69,12 @@ def many(count: int, **changed: Any) -> list[dict[str, Any]]:
 
 
 NURSERY = """
-import json, os, sys
+import gc, json, os, sys
+import anyio._backends._asyncio, jinja2, uvloop, xlsxwriter.workbook
 from batchconnect.__main__ import main
 import batchconnect.cli.app
 from batchconnect.cli.commands import orgs, plan, reconcile, rerun, run, validate
+gc.freeze()
 for line in sys.stdin:
     job = json.loads(line)
     pid = os.fork()
@@ -88,7 +90,11 @@ for line in sys.stdin:
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
-"""Gives each command a process of its own by forking, for most of a short command is its imports."""
+"""
+Gives each command a process of its own by forking, for most of a short command is its imports.
+
+What they left is frozen: the look for cycles at each command's end would copy all of it, page by page.
+"""
 
 
 class Nursery:

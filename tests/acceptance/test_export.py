@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import signal
 import sys
 from itertools import cycle, islice
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.sheet import open_sheet
 from batchconnect.simulator.planting import Planted
-from tests.acceptance.place import CANARY, Done, Place, cells
+from tests.acceptance.place import CANARY, Done, Place, cells, until
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
 
 FAST = ("--rate", "200")
@@ -70,8 +71,8 @@ def filled(place: Place, source: str, target: str) -> None:
         return
     text = (place.folder / source).read_text("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    for number, row in enumerate(rows, 2):
-        row["servicePrincipalKey"] = f"{CANARY}new-key-{number}"
+    for number, cells_of_row in enumerate(rows, 2):
+        cells_of_row["servicePrincipalKey"] = f"{CANARY}new-key-{number}"
     written = io.StringIO(newline="")
     writer = csv.DictWriter(written, [*rows[0]])
     writer.writeheader()
@@ -176,5 +177,20 @@ def test_five_thousand_connections_there_and_back(place: Place, practice: Practi
 
         done, peak_mib = measured(place, "export", "--against", out, "--sandbox", "dev", *FAST)
         assert done.code == 0, done
-        assert "5,000 rows: no drift" in done.out
+        assert "5000 rows: no drift" in done.out
         assert peak_mib < MOST_MIB
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_and_leaves_no_file(
+    place: Place, practice: Practice, signum: signal.Signals, code: int
+) -> None:
+    """It only reads, so there is nothing to put in order."""
+    practice.ask(lambda simulator: setattr(simulator, "latency_s", (60.0, 60.0)))
+    running = place.start("export", "out.csv", "--sandbox", "dev", *FAST)
+    until(lambda: practice.journal() or running.process.poll() is not None)
+
+    running.send(signum)
+
+    assert running.done().code == code
+    assert [path.name for path in place.folder.iterdir()] == []

@@ -268,7 +268,7 @@ def test_a_token_that_dies_in_mid_run_is_refreshed_once(place: Place, practice: 
         return None
 
     practice.script = script
-    done = place.run("run", place.sheet(many(8)), "--rate", "30")
+    done = place.run("run", place.sheet(many(8)), "--rate", "30", "--settle", "3")
 
     assert done.code == 0, done
     assert practice.simulator.tokens_issued == 2

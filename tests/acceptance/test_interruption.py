@@ -119,6 +119,8 @@ def test_reconcile_settles_what_ctrl_c_left_and_creates_nothing(
 
 UNHEARD = Decision(apply_after_s=None, reply=Hang(seconds=600))
 """Neither applied nor answered: whoever reads waits."""
+SOON_S = 30.0
+"""Far above what a busy machine needs for the end of a command, far below the ten minutes that it would wait."""
 BUSY = Instead(answer=answers.gateway(429, "429050", "Too many requests", ("Retry-After", "600")))
 
 
@@ -168,6 +170,6 @@ def test_a_command_that_reads_ends_within_seconds_whatever_it_waits_for(
         time.sleep(0.2)
     done = running.done()
 
-    assert time.monotonic() - began < 3 + 0.2 * len(signals), done
+    assert time.monotonic() - began < SOON_S, done
     assert done.code != 0, done
     assert "Traceback" not in done.err

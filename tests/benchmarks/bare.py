@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.benchmarks.servers import TOKEN
+
 PATH = "/data/foundation/flowservice/connections"
 _SPEC = {"id": "0479cc14-7651-4354-b233-7480606c2ac3", "version": "1.0"}
 _HEADERS = {
-    "Authorization": "Bearer loopback-token-0123456789",
+    "Authorization": f"Bearer {json.loads(TOKEN)['access_token']}",
     "x-api-key": "client",
     "x-gw-ims-org-id": "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg",
     "x-sandbox-name": "sandbox0",

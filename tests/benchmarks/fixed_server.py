@@ -1,5 +1,8 @@
 """
-The fixed answers without nginx: one asyncio protocol, no framework. `python -m … PORT [LATENCY_MS]`.
+The answers without nginx, each with ids of its own: one asyncio protocol, no framework. `python -m … PORT [LATENCY_MS [requests]]`.
+
+Ids of an object and etags are GUIDs, as Adobe's are. With `requests`, each answer to a POST has an id of the request
+as well, of 32 letters and digits.
 
 `GET /span` tells how many POSTs came since it was last asked, and the seconds from the first to the last.
 """
@@ -9,19 +12,24 @@ import json
 import sys
 from email.utils import formatdate
 from http import HTTPStatus
+from itertools import count
 from typing import ClassVar, cast
 
 import uvloop
 
-from tests.benchmarks.servers import MADE, TOKEN
+from tests.benchmarks.servers import TOKEN
+from tests.benchmarks.sheets import scattered
 
 
 class Fixed(asyncio.Protocol):
     """One socket; requests come one after the other, as ours do."""
 
     latency_s = 0.0
+    has_request_ids = False
     posts: ClassVar[list[float]] = []
     """When each POST came, of all sockets."""
+    numbers = count(1)
+    """Of the ids that were answered."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -53,14 +61,17 @@ class Fixed(asyncio.Protocol):
             self.answer(200, json.dumps({"posts": len(self.posts), "seconds": seconds}).encode())
             self.posts.clear()
         elif line.startswith(b"GET"):
-            count = b'{"count":0}' if b"count=true" in line else b'{"items":[],"_links":{}}'
-            self.answer(200, count)
+            none = b'{"count":0}' if b"count=true" in line else b'{"items":[],"_links":{}}'
+            self.answer(200, none)
         else:
             self.posts.append(self._loop.time())
+            own = scattered(next(self.numbers))
+            made = f'{{"id":"{own}","etag":"\\"{own}\\""}}'.encode()
+            told = f"X-Request-Id: {own[::-1].replace('-', '')}\r\n" if self.has_request_ids else ""
             if self.latency_s:
-                self._loop.call_later(self.latency_s, self.answer, 201, MADE.encode())
+                self._loop.call_later(self.latency_s, self.answer, 201, made, told)
             else:
-                self.answer(201, MADE.encode())
+                self.answer(201, made, told)
 
     def answer(self, status: int, body: bytes, headers: str = "") -> None:
         """Write a whole answer; of *headers*, each ends with its line."""
@@ -73,8 +84,9 @@ class Fixed(asyncio.Protocol):
         )
 
 
-async def _serve(port: int, latency_s: float) -> None:
+async def _serve(port: int, latency_s: float, *, has_request_ids: bool) -> None:
     Fixed.latency_s = latency_s
+    Fixed.has_request_ids = has_request_ids
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Fixed, "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
@@ -82,4 +94,5 @@ async def _serve(port: int, latency_s: float) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(int(sys.argv[1]), float((sys.argv[2:] or ["0"])[0]) / 1000))
+        port, latency_ms = int(sys.argv[1]), float((sys.argv[2:] or ["0"])[0])
+        runner.run(_serve(port, latency_ms / 1000, has_request_ids="requests" in sys.argv))

@@ -97,7 +97,13 @@ def _measuring(words: Sequence[str]) -> list[str]:
 
 
 def _clean() -> dict[str, str]:
-    environ = {name: value for name, value in os.environ.items() if "BATCHCONNECT" not in name}
+    # A user's command finds its bytecode: without it, every start compiles the house anew.
+    left_out = "BATCHCONNECT", "PYTHONDONTWRITEBYTECODE"
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not any(word in name for word in left_out)
+    }
     return {**environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 

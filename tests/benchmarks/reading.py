@@ -9,7 +9,7 @@ from tests.benchmarks.sheets import write_csv, write_workbook
 from tests.benchmarks.table import Measure, ratio_of
 
 _PANDAS = "import sys,pandas as pd; print(len(pd.read_csv(sys.argv[1], dtype=str)))"
-_OURS = (
+READ = (
     "import sys; from batchconnect.sheet import open_sheet; book = open_sheet(sys.argv[1]); "
     "print(sum(1 for _ in book.rows())); book.close()"
 )
@@ -23,7 +23,7 @@ def validate(folder: Path, *, quick: bool) -> Iterator[Measure]:
     """The whole command on a CSV."""
     rows = 100_000 if quick else 1_000_000
     sheet = write_csv(folder / "large.csv", rows)
-    command = tool("validate", sheet, "--org", "acme", "--settings", _settings(folder))
+    command = tool("validate", sheet, "--org", "acme", "--settings", offline_settings(folder))
     ours, theirs = _in_turn(folder, command, python("-c", _PANDAS, sheet))
     ratio = ratio_of([one.wall_s for one in ours], [one.wall_s for one in theirs])
     peak = max(one.peak_mib for one in ours)
@@ -49,7 +49,7 @@ def workbook(folder: Path, *, quick: bool) -> Iterator[Measure]:
     """Every row of a workbook, read by us (checks, child process and all) and by calamine alone."""
     rows = 20_000 if quick else 100_000
     book = write_workbook(folder / "large.xlsx", rows)
-    ours, theirs = _in_turn(folder, python("-c", _OURS, book), python("-c", _CALAMINE, book))
+    ours, theirs = _in_turn(folder, python("-c", READ, book), python("-c", _CALAMINE, book))
     ratio = ratio_of([one.wall_s for one in ours], [one.wall_s for one in theirs])
     yield Measure(
         what=f"a workbook of {rows:,} rows, opened and every row read",
@@ -74,7 +74,8 @@ def _in_turn(
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-def _settings(folder: Path) -> Path:
+def offline_settings(folder: Path) -> Path:
+    """Settings with one org, for commands that send nothing."""
     path = folder / "offline.toml"
     org = 'org_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "client"\n'
     path.write_text(f"[orgs.acme]\n{org}")

@@ -44,12 +44,14 @@ class Rows:
         planted = (self.existing - number) // self.sandboxes + (number > 0)
         return max(0, planted) + len(self.made.get(sandbox, ()))
 
-    def page(self, sandbox: str, offset: int) -> Iterator[dict[str, Any]]:
-        """The planted ones first, each made anew from its number."""
+    def page(self, sandbox: str, offset: int, *, newest: bool) -> Iterator[dict[str, Any]]:
+        """The planted ones are the oldest, each made anew from its number."""
         number = int(sandbox.removeprefix("sandbox"))
         made = self.made.get(sandbox, [])
         planted = self.count(sandbox) - len(made)
-        for at in range(offset, min(offset + PAGE, planted + len(made))):
+        total = planted + len(made)
+        for place in range(offset, min(offset + PAGE, total)):
+            at = total - 1 - place if newest else place
             if at >= planted:
                 yield made[at - planted]
                 continue
@@ -137,10 +139,13 @@ class Remembering(Fixed):
         offset = int(path.partition("continuationToken=")[2] or "0")
         if not offset:
             self.rows.listings.setdefault(sandbox, []).append(time.monotonic())
+        newest = "orderby=-createdAt" in path
         links: dict[str, object] = {}
         if offset + PAGE < self.rows.count(sandbox):
             links = {"next": {"href": f"/connections?continuationToken={offset + PAGE}"}}
-        return orjson.dumps({"items": list(self.rows.page(sandbox, offset)), "_links": links})
+        return orjson.dumps(
+            {"items": list(self.rows.page(sandbox, offset, newest=newest)), "_links": links}
+        )
 
 
 async def _serve(port: int, existing: int, sandboxes: int, lose: int) -> None:

@@ -1,23 +1,34 @@
 """
 Servers that answer at once and always alike: nginx where it is there, else a small one of our own.
 
-They give a token, an empty listing, and a fixed 201 to each POST.
+They give a token, an empty listing, and to each POST a 201 with an id of its own.
 """
 
+import json
 import os
 import socket
+import string
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from tests.benchmarks.place import SERVER_CORE, found, pinned, python
 
 CONNECTIONS = "/data/foundation/flowservice/connections"
-TOKEN = '{"access_token":"loopback-token-0123456789","token_type":"bearer","expires_in":86399}'
-MADE = '{"id":"5a5b1f1c-2f5b-4b0e-9b1f-1c2f5b4b0e55","etag":"\\"0100\\""}'
+TOKEN = json.dumps(
+    {
+        # As long as Adobe's: whoever looks for it in an answer has as much to look for.
+        "access_token": "".join(Random(1).choices(string.ascii_letters + string.digits, k=1100)),
+        "token_type": "bearer",
+        "expires_in": 86399,
+    }
+)
+MADE = '{"id":"ID","etag":"\\"0100\\""}'
+"""The 201, where `ID` stands for a GUID: two rows with one id would be doubts."""
 
 _NGINX = """
 daemon off; worker_processes 1; error_log {folder}/error.log crit; pid {folder}/nginx.pid;
@@ -26,6 +37,7 @@ http {{
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   keepalive_requests 1000000000; keepalive_timeout 75s; default_type application/json;
+  map $request_id $guid {{ "~^(.{{8}})(.{{4}})(.{{4}})(.{{4}})(.{{12}})$" "$1-$2-$3-$4-$5"; }}
   {zone}
   access_log {log};
   server {{
@@ -88,10 +100,11 @@ def fixed(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def delayed(latency_ms: float) -> Iterator[Server]:
-    """A fixed 201 to every POST, so many milliseconds later."""
+def delayed(latency_ms: float, *, has_request_ids: bool = False) -> Iterator[Server]:
+    """A 201 to every POST, each with ids of its own, so many milliseconds later."""
     port = free_port()
-    with _running(python("-m", "tests.benchmarks.fixed_server", str(port), str(latency_ms)), port):
+    words = (str(port), str(latency_ms), *(["requests"] if has_request_ids else []))
+    with _running(python("-m", "tests.benchmarks.fixed_server", *words), port):
         yield Server(name="own asyncio server", port=port)
 
 
@@ -170,5 +183,5 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _quoted(text: str) -> str:
-    """A text as nginx wants it between single quotes."""
-    return text.replace("\\", "\\\\")
+    """A text as nginx wants it between single quotes, with an id of its own for each request."""
+    return text.replace("\\", "\\\\").replace("ID", "$guid")

@@ -1,8 +1,13 @@
-"""Sheets of any length for the benchmarks, healthy rows all; written as a stream."""
+"""
+Sheets of any length for the benchmarks, healthy rows all; written as a stream.
+
+Ids are as Entra gives them, without an order; those of a sheet that was filled in count up from row to row.
+"""
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 COLUMNS = (
     "name",
@@ -19,7 +24,12 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 
 def rows(
-    last: int, *, first: int = 1, orgs: tuple[str, ...] = ("",), sandboxes: int = 1
+    last: int,
+    *,
+    first: int = 1,
+    orgs: tuple[str, ...] = ("",),
+    sandboxes: int = 1,
+    counted: bool = False,
 ) -> Iterator[list[str]]:
     """The cells of the rows up to a number, spread evenly over orgs and sandboxes."""
     for number in range(first, last + 1):
@@ -29,11 +39,16 @@ def rows(
             f"https://cluster{number % 97}.westeurope.kusto.windows.net",
             f"db{number}",
             TENANT,
-            f"0d1ff3c1-7c0a-4b0e-9d7e-{number:012x}",
+            f"0d1ff3c1-7c0a-4b0e-9d7e-{number:012x}" if counted else scattered(number),
             f"kEy8Q~{number:010d}.Xy_4QabcdefGHIJ",
             orgs[number % len(orgs)],
             sandbox(number, sandboxes),
         ]
+
+
+def scattered(number: int) -> str:
+    """A GUID that tells nothing of the one before: the number times the golden ratio, to 128 bits."""
+    return str(UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128), version=4))
 
 
 def sandbox(number: int, sandboxes: int) -> str:
@@ -41,12 +56,19 @@ def sandbox(number: int, sandboxes: int) -> str:
     return f"sandbox{number % sandboxes}"
 
 
-def write_csv(path: Path, count: int, *, orgs: tuple[str, ...] = ("",), sandboxes: int = 1) -> Path:
+def write_csv(
+    path: Path,
+    count: int,
+    *,
+    orgs: tuple[str, ...] = ("",),
+    sandboxes: int = 1,
+    counted: bool = False,
+) -> Path:
     """A CSV of so many rows."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows(rows(count, orgs=orgs, sandboxes=sandboxes))
+        writer.writerows(rows(count, orgs=orgs, sandboxes=sandboxes, counted=counted))
     path.chmod(0o600)
     return path
 

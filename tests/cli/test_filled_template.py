@@ -158,7 +158,7 @@ def exported(**changes: object) -> Exported:
         "written_name": "Acme",
         "own_description": None,
         "written": Written(None, None, None, None),
-        "shown_key": None,
+        "shown_secrets": (),
         **changes,
     }
     standing = Standing(**values)  # type: ignore[arg-type]  # each is of its field's type

@@ -112,7 +112,7 @@ async def test_a_lane_that_is_to_stay_away_beyond_its_patience_stops_and_says_un
     assert re.search(r"2400 s, until \d{4}-\d\d-\d\d \d\d:\d\d UTC", stopped.detail)
     assert anyio.current_time() - start < 1
     assert lane.is_halted
-    assert not lane.is_refused({"prod"})
+    assert lane.is_refused({"prod"})
     assert isinstance(sent.answer, NotSent if status == 429 else Unknown)
     assert isinstance(after.answer, NotSent)
     assert after.answer.code == "banned_until"

@@ -190,6 +190,16 @@ async def test_what_was_sent_and_never_answered_is_settled_first() -> None:
     assert SettleFirst(state=state) == await decision(EMPTY, known=known)
 
 
+async def test_what_may_be_gone_by_an_undo_is_neither_found_nor_made() -> None:
+    """Whether the listing shows it or not: the undo has to come to its end first."""
+    known = Known(undoing={ROWS[0].marker: "run-1"})
+    for stands in (EMPTY, listing(found(ROWS[0]))):
+        settled = await decision(stands, known=known)
+        assert isinstance(settled, Settle)
+        assert isinstance(settled.outcome, NotAttempted)
+        assert (settled.outcome.code, "run-1" in settled.outcome.detail) == ("undo_open", True)
+
+
 async def test_a_row_that_is_not_to_be_looked_at_is_passed_over() -> None:
     decisions = await decided(EMPTY, rows=[None, ROWS[1]])
 

@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from batchconnect.lane.pool import Pool
+from batchconnect.lane.pool import Pool, work_on_all
 
 pytestmark = pytest.mark.anyio
 
@@ -146,3 +146,22 @@ async def test_an_item_that_is_long_in_coming_holds_up_nothing() -> None:
     await Pool(take=take, more=more, work=work, capacity=lambda: 1).run()
 
     assert done == [0, 10]
+
+
+async def test_all_of_many_items_are_worked_on_so_many_at_once() -> None:
+    """Each is taken as its turn comes, and nothing is waited for but the work."""
+    now, most, done = 0, 0, []
+
+    async def work(item: int) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await anyio.sleep(1)
+        now -= 1
+        done.append(item)
+
+    began = anyio.current_time()
+    await work_on_all(iter(range(7)), work, at_once=3)
+
+    assert (sorted(done), most) == (list(range(7)), 3)
+    assert anyio.current_time() - began == 3

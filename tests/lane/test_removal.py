@@ -68,7 +68,9 @@ class Desk:
             client_id="client-acme",
         )
 
-    async def remove(self, *, begun: Begun | None = None, **changes: Any) -> Ended:
+    async def remove(
+        self, *, begun: Begun | None = None, most_sends: int = 3, **changes: Any
+    ) -> Ended:
         async def pause(seconds: float) -> bool:
             await anyio.sleep(seconds)
             return not self.stops
@@ -81,6 +83,7 @@ class Desk:
             pause=pause,
             is_stopped=lambda: self.stops,
             begun=begun,
+            most_sends=most_sends,
             on_doubt=lambda doubt: self.doubts.append(doubt.code),
         )
         return await removal.run()
@@ -324,6 +327,18 @@ async def test_after_three_lost_deletes_it_is_kept_when_the_window_is_over() -> 
     assert desk.asked.count("delete") == 3
     last = max(seen.at for seen in desk.service.deletes)
     assert anyio.current_time() >= last + S
+
+
+@pytest.mark.parametrize("begun", [None, BEGUN])
+async def test_with_hold_it_is_never_sent_again(begun: Begun | None) -> None:
+    """A person decides, when the window is over: `--on-doubt hold`."""
+    desk = Desk(service=fated(delete=lost(applied_s=None)))
+
+    ended = await desk.remove(begun=begun, most_sends=1)
+
+    assert isinstance(ended, Kept)
+    assert (ended.code, "sent once" in ended.detail) == ("not_deleted", True)
+    assert desk.asked.count("delete") == (1 if begun is None else 0)
 
 
 async def test_a_doubt_that_nobody_answers_for_stays_one() -> None:

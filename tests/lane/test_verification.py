@@ -37,7 +37,7 @@ def refused(scope: StopScope = StopScope.LANE) -> Unreadable:
     return Unreadable(fault=ListingFault(code="403025", detail="no"), refusal=refusal)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Sources:
     """The lane, with what each connection's tests say in turn; the last one is said from then on."""
 
@@ -48,7 +48,6 @@ class Sources:
     takes_s: float = 0.1
     at_once: int = 4
     is_halted: bool = False
-    on_admitted: Callable[[], None] = field(init=False)
     asked: list[tuple[float, str]] = field(default_factory=list)
     explored: list[str] = field(default_factory=list)
     busy: int = 0
@@ -56,7 +55,7 @@ class Sources:
     times: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def __post_init__(self) -> None:
-        self.on_admitted = lambda: None
+        self.on_admitted: Callable[[], None] = lambda: None
 
     def capacity(self) -> int:
         return self.at_once

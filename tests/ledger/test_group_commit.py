@@ -7,7 +7,7 @@ gate says when a commit may end.
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import anyio
 import anyio.to_thread
@@ -48,6 +48,13 @@ class Gated(SqliteLedger):
         return [line.row for line in self.row_lines(1)]
 
 
+@pytest.fixture
+def ledger() -> Iterator[Gated]:
+    """Closed at the end, for Python 3.13 warns of a connection that nobody closes."""
+    with Gated() as ledger:
+        yield ledger
+
+
 def line(row: int) -> Line:
     return Line(entry=Sending(number=1), run=1, row=row, marker=f"m-{row}")
 
@@ -57,9 +64,8 @@ async def until_waiting(group: GroupCommit, count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_what_gathers_during_a_commit_is_one_transaction() -> None:
+async def test_what_gathers_during_a_commit_is_one_transaction(ledger: Gated) -> None:
     """Fifty rows in flight cost as much as one."""
-    ledger = Gated()
     async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
         rows.start_soon(group.append, [line(2)])
         await anyio.to_thread.run_sync(ledger.entered.wait)
@@ -72,9 +78,8 @@ async def test_what_gathers_during_a_commit_is_one_transaction() -> None:
     assert ledger.rows == list(range(2, 53))
 
 
-async def test_after_a_group_of_several_the_next_one_gathers_for_a_moment() -> None:
+async def test_after_a_group_of_several_the_next_one_gathers_for_a_moment(ledger: Gated) -> None:
     """On a quick disk a commit is over before many have come; a row that is alone never waits."""
-    ledger = Gated()
     ledger.gate.set()
     slept: list[float] = []
     over = anyio.Event()
@@ -98,9 +103,8 @@ async def test_after_a_group_of_several_the_next_one_gathers_for_a_moment() -> N
     assert ledger.groups == [1, 2, 5]
 
 
-async def test_nobody_waits_for_more_when_the_run_is_over() -> None:
+async def test_nobody_waits_for_more_when_the_run_is_over(ledger: Gated) -> None:
     """Nothing gathers any more once the ledger is being closed."""
-    ledger = Gated()
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -116,9 +120,8 @@ async def test_nobody_waits_for_more_when_the_run_is_over() -> None:
     assert slept == []
 
 
-async def test_nobody_goes_on_before_the_lines_are_durable() -> None:
+async def test_nobody_goes_on_before_the_lines_are_durable(ledger: Gated) -> None:
     """An intent first, the request after it."""
-    ledger = Gated()
     story: list[str] = []
 
     async def row() -> None:
@@ -134,9 +137,8 @@ async def test_nobody_goes_on_before_the_lines_are_durable() -> None:
     assert story == ["commits", "sends"]
 
 
-async def test_an_error_of_the_disk_reaches_each_waiter_of_the_group() -> None:
+async def test_an_error_of_the_disk_reaches_each_waiter_of_the_group(ledger: Gated) -> None:
     """None of them sends; once there is room, the next one is written."""
-    ledger = Gated()
     ledger.gate.set()
     ledger.is_full = True
     refused: list[int] = []
@@ -157,9 +159,8 @@ async def test_an_error_of_the_disk_reaches_each_waiter_of_the_group() -> None:
     assert ledger.rows == [99]
 
 
-async def test_a_line_that_cannot_be_written_is_its_own_rows_matter() -> None:
+async def test_a_line_that_cannot_be_written_is_its_own_rows_matter(ledger: Gated) -> None:
     """A secret in an entry is a mistake of ours; its neighbours in the group do not pay for it."""
-    ledger = Gated()
     broken = Line(entry=RowPlanned(name=Secret("hush")), run=1, row=3)  # type: ignore[arg-type]  # on purpose
 
     async def row() -> None:
@@ -178,9 +179,8 @@ async def test_a_line_that_cannot_be_written_is_its_own_rows_matter() -> None:
     assert ledger.rows == [2, 4]
 
 
-async def test_a_waiter_that_is_cancelled_has_its_lines_written() -> None:
+async def test_a_waiter_that_is_cancelled_has_its_lines_written(ledger: Gated) -> None:
     """What was handed in is written, whoever still waits for it."""
-    ledger = Gated()
     async with GroupCommit(ledger) as group:
         async with anyio.create_task_group() as rows:
             rows.start_soon(group.append, [line(2)])
@@ -193,9 +193,8 @@ async def test_a_waiter_that_is_cancelled_has_its_lines_written() -> None:
     assert ledger.rows == [2, 3]
 
 
-async def test_closing_writes_what_waits() -> None:
+async def test_closing_writes_what_waits(ledger: Gated) -> None:
     """Also where an error ends the run."""
-    ledger = Gated()
 
     async def run() -> None:
         async with GroupCommit(ledger) as group, anyio.create_task_group() as rows:
@@ -213,9 +212,8 @@ async def test_closing_writes_what_waits() -> None:
     assert ledger.rows == [2, 3]
 
 
-async def test_nobody_waits_for_a_writer_that_is_gone() -> None:
+async def test_nobody_waits_for_a_writer_that_is_gone(ledger: Gated) -> None:
     """An error, not a silence for ever."""
-    ledger = Gated()
     ledger.gate.set()
     async with GroupCommit(ledger) as group:
         pass
@@ -225,9 +223,8 @@ async def test_nobody_waits_for_a_writer_that_is_gone() -> None:
     assert ledger.groups == []
 
 
-async def test_in_place_writes_at_once() -> None:
+async def test_in_place_writes_at_once(ledger: Gated) -> None:
     """For tests under virtual time, and for what is no run."""
-    ledger = Gated()
     ledger.gate.set()
     await InPlace(ledger).append([line(2), line(3)])
 

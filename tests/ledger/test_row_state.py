@@ -400,6 +400,28 @@ def test_what_is_deleted_is_not_brought_back_by_a_line_that_copies_its_create() 
     assert told(MADE, DELETING, DELETED, copied).made is None
 
 
+def test_a_copy_of_what_an_earlier_run_did_takes_nothing_back() -> None:
+    """A rerun's lines come after our own change of the connection: its etag and its test are those of today."""
+    copied = Settled(outcome=CREATED, inherited=True)
+    state = told(MADE, UPDATING, UPDATED, WORKS, copied)
+
+    assert (state.made, state.etag, state.tested) == ("c-1", '"2"', WORKS)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        UPDATED.outcome,
+        Unchanged(code="not_failing", detail="", connection_id="c-1", etag='"2"'),
+    ],
+)
+def test_a_copy_of_a_changed_row_names_its_connection(outcome: o.Updated | Unchanged) -> None:
+    """So that a verification of a rerun asks for those that the rerun sent a key to."""
+    state = told(PLANNED, Settled(outcome=outcome, inherited=True))
+
+    assert (state.made, state.shown, state.is_settled) == ("c-1", outcome, True)
+
+
 def test_the_delete_of_an_earlier_connection_leaves_the_one_of_today() -> None:
     """A run made one, another run made the second; what is undone is the first."""
     today = Settled(outcome=Created(connection_id="c-2"))

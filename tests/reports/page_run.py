@@ -1,6 +1,6 @@
 """A made-up run for the tests of the page: many rows over many orgs, with every status among them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -78,7 +78,7 @@ def summed_up(*told: Told, opened: RunOpened = OPENED, **options: Any) -> Summar
     """Write entries to a ledger and sum them up."""
     with SqliteLedger(":memory:") as ledger:
         run = ledger.append([Line(entry=opened, at_ms=START_MS)])
-        ledger.append([_line(run, *one) for one in told])
+        ledger.append(list(_with_own_ids([_line(run, *one) for one in told])))
         of_run, of_rows = list(ledger.run_lines(run)), list(ledger.row_lines(run))
     # A run at work has no reason yet for rows that wait for their turn.
     rows = fold_rows if options.get("live") else fold_run(of_run).rows
@@ -88,6 +88,19 @@ def summed_up(*told: Told, opened: RunOpened = OPENED, **options: Any) -> Summar
         ledger="/home/maria/reports/ledger.sqlite3",
         **options,
     )
+
+
+def _with_own_ids(lines: Iterable[Line]) -> Iterator[Line]:
+    """A ledger takes no id twice, and in these tests one outcome may stand for many rows."""
+    rows: dict[str, int | None] = {}
+    for line in lines:
+        entry: Entry = line.entry
+        if isinstance(entry, Settled) and isinstance(entry.outcome, Created):
+            made = entry.outcome.connection_id
+            if not entry.inherited and rows.setdefault(made, line.row) != line.row:
+                own = replace(entry.outcome, connection_id=f"{made}-of-{line.row}")
+                entry = replace(entry, outcome=own)
+        yield line._replace(entry=entry)
 
 
 def _line(run: int, at_ms: int, row: int | Entry, entry: Entry | None = None) -> Line:

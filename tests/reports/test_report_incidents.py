@@ -3,30 +3,38 @@
 from typing import Any
 
 from batchconnect.ledger.entry import (
+    Deleted,
     Doubted,
     Entry,
     LaneTold,
+    Left,
     Line,
     Moment,
     RowPlanned,
     RunOpened,
     Settled,
     SweepDone,
+    Tested,
+    Updated,
 )
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model import outcome as o
 from batchconnect.model.event import LaneStopped, Swept
 from batchconnect.model.outcome import (
     Conflict,
     Created,
     Failed,
     InDoubt,
+    Kept,
     NotAttempted,
     Outcome,
     Problem,
     Rejected,
     Severity,
     Status,
+    Unchanged,
+    Works,
 )
 from batchconnect.reports.summary import Summary, summarize
 
@@ -173,6 +181,52 @@ def test_reasons_of_the_source_are_told_apart() -> None:
         ("AADSTS1234567", 1, "Microsoft Entra refused the principal"),
     ]
     assert len({one.hint for one in incidents}) == len(incidents)
+
+
+def test_tests_are_grouped_by_the_reason_of_the_source() -> None:
+    """Apart from rows that were refused for the same reason: those have no connection, these have one."""
+    created = Created(connection_id="c")
+    expired = Tested(connection_id="c", works=Works.NO, code="AADSTS7000222", detail="x" * 300)
+    walled = Tested(connection_id="c", works=Works.NO, code="kusto_firewall")
+    unasked = Tested(connection_id="c", works=Works.NOT_TESTED, code="timeout")
+    fine = Tested(connection_id="c", works=Works.YES)
+
+    summary = told(
+        *rows(*[("acme", "p", created)] * 5, ("acme", "p", refused("AADSTS7000222"))),
+        *((2, expired), (3, walled), (4, expired), (5, unasked), (6, fine)),
+    )
+
+    assert [(one.code, one.works, one.rows, one.first_row) for one in summary.incidents] == [
+        ("AADSTS7000222", Works.NO, 2, 2),
+        ("kusto_firewall", Works.NO, 1, 3),
+        ("timeout", Works.NOT_TESTED, 1, 5),
+        ("AADSTS7000222", None, 1, 7),
+    ]
+    titles = [one.title for one in summary.incidents]
+    assert titles[0] == titles[3] == "The key has expired"
+    assert titles[2].startswith("Not tested: ")
+    assert "verify" in summary.incidents[2].hint
+    assert "servicePrincipalKey" in summary.incidents[0].hint
+
+
+def test_what_was_kept_is_told_by_its_reason() -> None:
+    """What was deleted, updated or not needed is no trouble."""
+    ends: list[Entry] = [
+        Deleted(outcome=o.Deleted(connection_id="c")),
+        Updated(outcome=o.Updated(connection_id="c")),
+        Left(outcome=Unchanged(code="not_failing", detail="", connection_id="c")),
+        *[Left(outcome=Kept(code="in_use", detail="", connection_id="c"))] * 2,
+        Left(outcome=Kept(code="changed_since", detail="", connection_id="c")),
+    ]
+    planned = RowPlanned(name="n", org="acme", sandbox="p")
+
+    summary = told(*((row, one) for row, end in enumerate(ends, 2) for one in (planned, end)))
+
+    assert keys(summary) == [
+        ("in_use", "acme", None, 2, 5),
+        ("changed_since", "acme", None, 1, 7),
+    ]
+    assert {one.status for one in summary.incidents} == {Status.KEPT}
 
 
 def test_problems_of_the_sheet_are_told_by_code() -> None:

@@ -12,20 +12,40 @@ import pytest
 from hypothesis import given, strategies as st
 
 from batchconnect.ledger.entry import (
+    ONBOARD,
+    ROTATE,
+    UNDO,
+    VERIFY,
+    Deleted,
     Entry,
+    Left,
     Line,
     RowPlanned,
     RunEnded,
     RunOpened,
     Sending,
     Settled,
+    Tested,
+    Updated,
 )
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
-from batchconnect.model.outcome import Created, Existing, Failed, MatchedBy, Problem, Rejected
+from batchconnect.model import outcome as o
+from batchconnect.model.outcome import (
+    Created,
+    Existing,
+    Failed,
+    Kept,
+    MatchedBy,
+    Problem,
+    Rejected,
+    Unchanged,
+    Works,
+)
 from batchconnect.reports import csv as sheets, json as documents
 from batchconnect.reports.columns import columns_of, iso
 from batchconnect.reports.csv import quote_formula, unquote_formula
+from batchconnect.reports.result import is_unfinished, what_is_wrong
 from batchconnect.reports.summary import Summary, summarize
 
 START_MS = 1_764_000_000_000
@@ -189,6 +209,108 @@ def test_failed_rows_look_like_the_users_sheet() -> None:
         ["prod", "x", "Acme", "", "y", "rejected", "E9: Bad."],
     ]
     assert records[1][7:] == ["tenant", "Mend."]
+
+
+WORKING = {
+    3: Tested(connection_id="c-3", works=Works.YES),
+    4: Tested(connection_id="c-4", works=Works.NO, code="AADSTS7000222", detail="It has expired."),
+    5: Tested(connection_id="c-5", works=Works.NOT_TESTED, code="timeout"),
+}
+
+
+def verified(command: str = ONBOARD) -> Summary:
+    """Five rows: one that nobody tested, one of each answer, and one that is not there."""
+    planned = RowPlanned(name="Acme", org="acme", sandbox="prod")
+    rows: list[tuple[int, Entry]] = [
+        (row, entry)
+        for row in range(2, 6)
+        for entry in (planned, Settled(outcome=Created(connection_id=f"c-{row}", state="enabled")))
+    ]
+    failed = Settled(outcome=Failed(code="FLOW-1308-400", detail="Denied"))
+    return told(
+        *rows,
+        *WORKING.items(),
+        (6, planned),
+        (6, failed),
+        RunEnded(exit_code=4),
+        opened=replace(OPENED, command=command),
+    )
+
+
+def test_what_works_has_columns_of_its_own() -> None:
+    """Status and connection are as they were; what nobody asked is blank, or null."""
+    header, *records = parsed(sheets.render(verified()))
+    told_of = [dict(zip(header, record, strict=True)) for record in records]
+    rows = [json.loads(line) for line in b"".join(documents.render(verified())).splitlines()]
+
+    assert [row["status"] for row in told_of] == ["created"] * 4 + ["failed"]
+    assert [row["works"] for row in told_of] == ["", "yes", "no", "not_tested", ""]
+    assert [row["works_error"] for row in told_of] == ["", "", "AADSTS7000222", "timeout", ""]
+    assert [bool(row["tested_at"]) for row in told_of] == [False, True, True, True, False]
+    assert [row["connection_state"] for row in told_of] == ["enabled"] * 4 + [""]
+    assert [row["works"] for row in rows] == [None, "yes", "no", "not_tested", None]
+    assert rows[1]["tested_at"] == told_of[1]["tested_at"]
+
+
+def test_a_connection_that_does_not_work_is_among_what_a_person_has_to_look_at() -> None:
+    """With the reason in words and as the source's code, and what to do; not what could not be asked."""
+    header, *records = parsed(sheets.render_failed(verified()))
+    told_of = [dict(zip(header, record, strict=True)) for record in records]
+
+    assert [(row["status"], row["error"]) for row in told_of] == [
+        ("created", "does not work: The key has expired (AADSTS7000222)"),
+        ("failed", "Denied"),
+    ]
+    assert "servicePrincipalKey" in told_of[0]["hint"]
+
+
+def test_what_was_not_needed_says_why_unless_it_does_not_work() -> None:
+    """`--changed` leaves a connection whose key is the same, and that key may be wrong."""
+    planned = RowPlanned(name="Acme")
+    same = Left(outcome=Unchanged(code="same_key", detail="The same key.", connection_id="c-4"))
+    summary = told((2, planned), (2, same), (4, planned), (4, same), (4, WORKING[4]))
+
+    first, second = summary.rows()
+
+    assert what_is_wrong(first) == "The same key."
+    assert what_is_wrong(second) == "does not work: The key has expired (AADSTS7000222)"
+    assert (is_unfinished(first), is_unfinished(second)) == (False, True)
+
+
+@pytest.mark.parametrize("command", [ONBOARD, ROTATE, VERIFY, UNDO])
+def test_the_summary_says_what_the_run_did_and_what_works(command: str) -> None:
+    """Every answer named, as every status; incidents of tests say that they are of tests."""
+    document = documents.summary_document(verified(command))
+
+    jsonschema.validate(document, documents.schema("summary"))
+    assert document["command"] == command
+    assert document["works"] == {"yes": 1, "no": 1, "not_tested": 1}
+    assert {one["code"]: one["works"] for one in document["incidents"]} == {
+        "AADSTS7000222": "no",
+        "timeout": "not_tested",
+        "FLOW-1308-400": None,
+    }
+
+
+def test_each_status_of_a_change_keeps_to_the_schema() -> None:
+    """With the etags before and after, byte for byte."""
+    outcomes: tuple[Entry, ...] = (
+        Updated(outcome=o.Updated(connection_id="c", etag='"2"', etag_before='"1"')),
+        Left(outcome=Unchanged(code="not_failing", detail="", connection_id="c")),
+        Deleted(outcome=o.Deleted(connection_id="c", reconciled=True)),
+        Left(outcome=Kept(code="in_use", detail="A dataflow uses it.", connection_id="c")),
+    )
+    planned = RowPlanned(name="Acme")
+    summary = told(*((row, one) for row, end in enumerate(outcomes, 2) for one in (planned, end)))
+
+    rows = [json.loads(line) for line in b"".join(documents.render(summary)).splitlines()]
+
+    for row in rows:
+        jsonschema.validate(row, documents.schema("result"))
+    assert [row["status"] for row in rows] == ["updated", "unchanged", "deleted", "kept"]
+    assert {row["connection_id"] for row in rows} == {"c"}
+    assert (rows[0]["etag_before"], rows[0]["etag"], rows[2]["reconciled"]) == ('"1"', '"2"', True)
+    assert [row["error_code"] for row in rows] == [None, "not_failing", None, "in_use"]
 
 
 def test_rows_from_python_have_every_column() -> None:

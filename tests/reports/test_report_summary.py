@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from batchconnect.ledger.entry import (
+    ChangeDoubted,
     Doubted,
     Entry,
     LaneTold,
@@ -18,11 +19,15 @@ from batchconnect.ledger.entry import (
     Sending,
     Settled,
     SweepDone,
+    Tested,
+    Updated,
+    Updating,
 )
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model import outcome as o
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
-from batchconnect.model.outcome import Created, InDoubt, Status
+from batchconnect.model.outcome import Created, InDoubt, Status, Works
 from batchconnect.reports.summary import Requests, Summary, summarize
 
 START_MS = 1_764_000_000_000
@@ -91,6 +96,50 @@ def test_every_status_is_counted() -> None:
         Status.DELETED: 0,
         Status.KEPT: 0,
     }
+
+
+def test_what_works_is_counted_beside_the_statuses() -> None:
+    """The last test of each; of rows that nobody tested nothing is said."""
+    fails = Tested(connection_id="c-1", works=Works.NO, code="x")
+    works = Tested(connection_id="c-1", works=Works.YES)
+
+    summary = told(
+        *((row, entry) for row in (2, 3, 4) for entry in (ACME, CREATED)),
+        *((2, fails), (2, works), (3, fails)),
+        RunEnded(exit_code=4),
+    )
+
+    assert summary.works == {Works.YES: 1, Works.NO: 1}
+    assert summary.counts[Status.CREATED] == 3
+    assert told((2, ACME), (2, CREATED)).works == {}
+
+
+@pytest.mark.parametrize(("works", "code"), [(Works.YES, 0), (Works.NO, 4), (Works.NOT_TESTED, 6)])
+def test_a_run_that_was_cut_off_after_its_tests_amounts_to_what_they_said(
+    works: Works, code: int
+) -> None:
+    """As one that ended: does not work is 4, could not be tested is 6."""
+    answer = Tested(connection_id="c-1", works=works, code="x")
+
+    assert told((2, ACME), (2, CREATED), (2, answer)).exit_code == code
+
+
+def test_a_change_is_a_request_as_a_create_is() -> None:
+    """Its lost answer is a doubt, also where a crash left nobody to write it down; its row names the connection."""
+    updating = Updating(connection_id="c-1", etag='"1"')
+    doubt = ChangeDoubted(outcome=DOUBT.outcome, moment=DOUBT.moment, attempts=2, throttled=1)
+    again = Updating(connection_id="c-1", etag='"1"', number=2)
+    updated = Updated(outcome=o.Updated(connection_id="c-1"), attempts=1)
+
+    settled = told((2, ACME), (2, updating), (2, doubt), (2, again), (2, updated))
+    cut_off = told((2, ACME), (2, updating))
+    at_work = told((2, ACME), (2, updating), live=True)
+
+    assert settled.requests == Requests(sent=3, created=0, throttled=1, retried=2, in_doubt=1)
+    assert cut_off.requests == Requests(sent=1, created=0, throttled=0, retried=0, in_doubt=1)
+    assert at_work.requests.in_doubt == 0
+    (row,) = cut_off.rows()
+    assert (row.status, row.connection_id, row.attempts) == (Status.IN_DOUBT, "c-1", 1)
 
 
 def test_requests_are_tries() -> None:

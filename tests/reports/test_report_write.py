@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from zipfile import ZipFile
 
 import pytest
@@ -20,7 +20,7 @@ from batchconnect.ledger.entry import Line, RowPlanned, RunEnded, RunOpened, Set
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.event import Swept
-from batchconnect.model.outcome import Failed, Problem, Status
+from batchconnect.model.outcome import Failed, Problem, Status, Works
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret, redact
 from batchconnect.model.target import Target
@@ -388,6 +388,12 @@ def test_every_text_of_a_run_and_of_its_rows_is_looked_at(tmp_path: Path) -> Non
     )
     problem = Problem(code=key, column="name", what=f"what {key}", remedy=f"remedy {key}")
     opened = replace(planted(summary.opened, key), run_id=RUN)
+    # A text that a row may lack is in this one.
+    lacking: dict[str, Any] = {
+        name: key for name, hint in get_type_hints(Result).items() if hint == str | None
+    }
+    assert {"connection_state", "works_error", "etag_before"} <= lacking.keys()
+    row = replace(row, works=Works.NO, **lacking)
     filled = replace(
         summary,
         opened=opened,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import anyio
+import orjson
 import pytest
 
 from batchconnect.lane.lane import Limits
@@ -13,6 +14,7 @@ from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import MOST_SENDS, Policy
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
 from batchconnect.ledger.group_commit import InPlace
+from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
@@ -30,7 +32,7 @@ from batchconnect.model.event import (
     Settling,
     Swept,
 )
-from batchconnect.model.outcome import Created, MatchedBy, NotAttempted, Status
+from batchconnect.model.outcome import Created, InDoubt, MatchedBy, NotAttempted, Status
 from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.row import Row
 from batchconnect.run.batch import Batch
@@ -1399,3 +1401,76 @@ async def test_a_broken_disk_under_an_orphan_ends_the_run() -> None:
 
     with pytest.raises(LedgerError):
         await bench.run(rows(2), carry_over=chain.carry_over, gone=chain.gone, writer=writer)
+
+
+# Two rows with one id ---------------------------------------------------------------------------
+
+
+def same_id(row: Mapping[str, str], *, others: Fate | None = None) -> FakeService:
+    """Applies this row's create, and answers it with the id of the first connection there is."""
+    marker = judged(row).marker
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.marker != marker:
+            return others
+        body = orjson.dumps({"id": service.stored[0].id, "etag": '"e"'})
+        return Fate(answered_s=5, answer=Response(status=201, body=body))
+
+    service = creates(choose)
+    return service
+
+
+def found_by_marker(bench: Bench, state: RunState) -> dict[str | None, str]:
+    """The ids of the rows that were looked for."""
+    return {
+        row.marker: row.outcome.connection_id
+        for row in states(bench, state)
+        if isinstance(row.outcome, Created) and row.outcome.reconciled
+    }
+
+
+def states(bench: Bench, state: RunState) -> list[RowState]:
+    return list(fold_rows(bench.ledger.row_lines(state.number)))
+
+
+@pytest.mark.parametrize("of_the_second", ["acme", "beta"], ids=["in one lane", "in two lanes"])
+async def test_two_rows_with_one_id_are_both_doubts_and_looked_for(of_the_second: str) -> None:
+    """Before anybody hears that one of them is created for good; each ends with its own connection."""
+    second = cells(2, of_the_second)
+    service = same_id(second)
+    bench = Bench(service=service)
+    state = await bench.run([cells(1), second])
+    doubts = {event.row for event in bench.events if isinstance(event, RowInDoubt)}
+
+    assert len(doubts) == 2
+    assert code_of(state) == ExitCode.OK
+    assert found_by_marker(bench, state) == {one.marker: one.id for one in service.stored}
+    assert sum(lane.counted().created for lane in bench.lanes.values()) == 2
+
+
+async def test_a_row_of_an_earlier_run_whose_id_is_answered_again_is_in_doubt() -> None:
+    """The next command that accounts for it looks; the run that found it out does not hold it."""
+    bench = Bench(service=same_id(cells(2)))
+    first = await bench.run(rows(1))
+    second = await bench.run(rows(2))
+
+    assert code_of(second) == ExitCode.OK
+    assert [row.shown for row in states(bench, first) if row.is_open] == [
+        InDoubt(
+            code="shared_id",
+            detail="Two rows were answered with one id, and a connection is one row's.",
+        )
+    ]
+    assert code_of(await bench.run(rows(1))) == ExitCode.OK
+    assert not bench.ledger.open_markers()
+
+
+async def test_of_two_rows_with_one_id_the_one_that_was_looked_for_is_no_doubt() -> None:
+    """The listing showed its marker on that connection; what an answer says against it is wrong."""
+    bench = Bench(service=same_id(cells(2), others=lost()))
+    first = await bench.run(rows(1))
+    second = await bench.run(rows(2))
+
+    assert code_of(second) == ExitCode.OK
+    assert not any(row.is_open for row in states(bench, first))
+    assert not bench.ledger.open_markers()

@@ -174,15 +174,16 @@ async def test_an_open_run_of_a_version_before_goes_on_by_its_rows() -> None:
     bench = Bench(orgs=(org("acme", rate=1),))
     rows = [cells(number) for number in range(1, 4)]
     await interrupted(bench, rows)
-    old = SqliteLedger(MEMORY, host="platform.test")
-    for line in bench.ledger.run_lines(1):
-        if not isinstance(line.entry, RunIdentified):
-            old.append([line])
-    old.append([line for line in bench.ledger.row_lines(1) if isinstance(line.entry, RowPlanned)])
-    bench.ledger = old
+    with SqliteLedger(MEMORY, host="platform.test") as old:
+        for line in bench.ledger.run_lines(1):
+            if not isinstance(line.entry, RunIdentified):
+                old.append([line])
+        planned = [line for line in bench.ledger.row_lines(1) if isinstance(line.entry, RowPlanned)]
+        old.append(planned)
+        bench.ledger = old
 
-    other = bench.job(MemorySheet([{**row, "sandbox": "dev"} for row in rows]))
-    same = bench.job(MemorySheet(rows))
+        other = bench.job(MemorySheet([{**row, "sandbox": "dev"} for row in rows]))
+        same = bench.job(MemorySheet(rows))
 
     assert other.resumed is None
     assert same.resumed is not None

@@ -33,6 +33,7 @@ from tests.fake_service import (
     judged,
     lost,
     org,
+    refused,
 )
 
 pytestmark = pytest.mark.anyio
@@ -384,6 +385,29 @@ async def test_a_second_undo_settles_what_the_first_left_in_doubt() -> None:
     assert second.number != first.number
     assert code_of(second) == ExitCode.OK
     assert len(bench.service.deletes) == 8, "what is gone is not deleted once more"
+
+
+async def test_what_was_left_in_doubt_stays_so_where_nobody_answers() -> None:
+    """A look that says nothing is no reason to call it kept; it is not sent again either."""
+    bench = await made()
+    bench.service.finalizing_s = 10_000
+    await bench.undo(8)
+    doomed = stored(bench, 1)
+    bench.service.choose = lambda seen: refused(500) if seen.path.endswith(doomed.id) else None
+    assert (await bench.plan_undo()).to_delete == 7
+    for one in bench.service.stored:
+        one.gone_at = 0
+
+    state = await bench.undo(7)
+
+    assert state is not None
+    assert code_of(state) == ExitCode.IN_DOUBT
+    assert Counter(bench.statuses(state)) == {Status.DELETED: 7, Status.IN_DOUBT: 1}
+    assert len(bench.service.deletes) == 8
+    bench.service.choose = lambda _seen: None
+    again = await bench.run(ROWS)
+    assert [row.number for row in bench.rows(again) if not isinstance(row.shown, Created)] == [1]
+    assert code_of(await bench.undo(1)) == ExitCode.OK
 
 
 async def test_every_row_is_told_once() -> None:

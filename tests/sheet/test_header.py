@@ -303,3 +303,14 @@ def test_a_cell_that_is_no_text_stays_so() -> None:
 
     assert row is not None
     assert NotText("number") == row.cells[Column.SERVICE_PRINCIPAL_KEY]
+
+
+def test_an_export_is_told_by_its_column_of_quotes() -> None:
+    """Its other columns are the user's to keep; without it, nothing counts as quoted."""
+    header = ("name", "endpoint", "database", "tenant", "servicePrincipalId", "servicePrincipalKey")
+    own = ("state", "connection_id", "from_org")
+
+    quoted, plain = located([*header, *own, "formula_quotes"]), located([*header, *own])
+
+    assert (quoted.is_quoted, plain.is_quoted) == (True, False)
+    assert quoted.header.carried == plain.header.carried == own

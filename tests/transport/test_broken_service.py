@@ -12,7 +12,7 @@ from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
 from batchconnect.transport.stop import StopSignal
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 CREATE = Request(purpose=Purpose.CREATE, method="POST", url="https://h/connections")
 LATENCY_S = 0.1
@@ -85,9 +85,7 @@ async def sent(
     return service
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
-)
+@pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("broken", [0.05, 0.14, 0.3])
 async def test_faults_at_any_pace_slow_a_lane_for_a_minute_at_most(
     broken: float, seed: int

@@ -102,7 +102,8 @@ def demanding(version: ssl.TLSVersion) -> Iterator[int]:
     """
     A server that demands a client certificate; its port.
 
-    A thread with plain sockets: servers of asyncio close before their alert has left.
+    A thread with plain sockets: servers of asyncio close before their alert has left. As web servers do, it
+    reads on until the client has closed: a socket that is closed with bytes unread is reset, alert and all.
     """
     context = tls()
     context.minimum_version = context.maximum_version = version
@@ -112,8 +113,11 @@ def demanding(version: ssl.TLSVersion) -> Iterator[int]:
     def serve() -> None:
         with suppress(OSError):
             while True:
-                with suppress(ssl.SSLError), listening.accept()[0] as one:
-                    context.wrap_socket(one, server_side=True).recv(1)
+                with listening.accept()[0] as one, one.dup() as held:
+                    with suppress(ssl.SSLError):
+                        context.wrap_socket(one, server_side=True).recv(1)
+                    while held.recv(4096):
+                        pass
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=serve, daemon=True).start()

@@ -16,8 +16,10 @@ from typing import Any, TextIO
 import orjson
 
 from batchconnect.cli.options import OutputOptions
+from batchconnect.cli.progress.words import Messages
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
+from batchconnect.model.event import Event, LanePaused
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 """Of a pipe, a descriptor or a terminal that was closed."""
@@ -51,6 +53,7 @@ class Console:
         self.json = output.json
         self.quiet = output.quiet
         self.verbose = output.verbose
+        self._messages = Messages(verbose=0)
 
     def say(self, text: str) -> None:
         """A message for a person."""
@@ -61,6 +64,11 @@ class Console:
         """What a person should know."""
         for text in texts:
             self.say(f"warning: {escape_control(text)}")
+
+    def say_pauses(self, event: Event) -> None:
+        """Of what a command without progress hears, say for how long the service has it wait."""
+        if isinstance(event, LanePaused) and (message := self._messages.of(event)) is not None:
+            self.say(escape_control(message.text))
 
     def result(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:
         """
@@ -76,6 +84,11 @@ class Console:
         why = _write(sys.stdout, text)
         if why is not None:
             raise ResultError(why)
+
+
+def counted(count: int, word: str) -> str:
+    """So many of something, as a person says it: `1 row`, `2 rows`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _json(document: Mapping[str, Any], encoding: str) -> str:

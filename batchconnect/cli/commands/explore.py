@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     as_part,
@@ -140,7 +140,7 @@ def _document(found: Exploration, state: RunState, files: dict[str, str]) -> dic
 
 def _lines(found: Exploration, files: dict[str, str]) -> Iterator[str]:
     told = [
-        f"row {row.row} {row.name}: {_counted(len(found.seen(row)), 'table')}"
+        f"row {row.row} {row.name}: {counted(len(found.seen(row)), 'table')}"
         + (", maybe more: the list may be cut" if found.maybe_cut(row) else "")
         for row in found.rows
         if found.code(row) is None
@@ -152,16 +152,12 @@ def _lines(found: Exploration, files: dict[str, str]) -> Iterator[str]:
         (code, found.advice(row)) for row in found.rows if (code := found.code(row)) is not None
     )
     for (code, advice), count in sorted(failed.items()):
-        yield f"{_counted(count, 'connection')}: {code}: {title_for(code)}"
+        yield f"{counted(count, 'connection')}: {code}: {title_for(code)}"
         yield f"    -> {advice}"
     columns = Counter(line.error_code for line in found.lines() if line.path is not None)
     for code, count in columns.items():
         if code is not None:
-            yield f"{_counted(count, 'table')} without columns: {code}: {title_for(code)}"
+            yield f"{counted(count, 'table')} without columns: {code}: {title_for(code)}"
     tables = sum(len(found.seen(row)) for row in found.rows)
-    yield f"{_counted(len(found.rows), 'connection')}, {_counted(tables, 'table')}"
+    yield f"{counted(len(found.rows), 'connection')}, {counted(tables, 'table')}"
     yield f"tables: {files['tables.csv']}"
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

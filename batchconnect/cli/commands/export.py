@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from batchconnect.cli import drift_table, filled_template
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
@@ -251,14 +251,14 @@ def _lines(found: Export, out: Path | None, given: Given) -> Iterator[str]:
         ours = sum(row.standing.marker is not None for row in one.rows)
         states = Counter(row.standing.state for row in one.rows if not row.standing.is_usable)
         told = "".join(f", {count} {state}" for state, count in sorted(states.items(), key=str))
-        yield f"{name}: {_counted(len(one.rows), 'connection')}, {ours} with our marker{told}"
+        yield f"{name}: {counted(len(one.rows), 'connection')}, {ours} with our marker{told}"
     if found.drift is not None:
         yield from _drift_lines(found, found.drift)
         if out is not None:
             yield f"{out}: all of it"
     elif out is not None:
         count = sum(len(one.rows) for one in found.sandboxes)
-        yield f"{out}: {_counted(count, 'row')}, keys blank"
+        yield f"{out}: {counted(count, 'row')}, keys blank"
         where = ["--org", "ORG", "--sandbox", "SANDBOX"]
         again = ["batchconnect", "plan", str(out), *place_flags(given), *where]
         yield f"next:   fill in the keys, then {shlex.join(again)}"
@@ -271,9 +271,9 @@ def _drift_lines(found: Export, drift: Sequence[Drift]) -> Iterator[str]:
     counts = Counter(one.kind for one in drift)
     told = ", ".join(f"{counts[kind]} {words}" for kind, (words, _) in _WORDS.items())
     yield (
-        f"{_counted(found.compared, 'row')}: {told}"
+        f"{counted(found.compared, 'row')}: {told}"
         if drift
-        else (f"{_counted(found.compared, 'row')}: no drift")
+        else (f"{counted(found.compared, 'row')}: no drift")
     )
 
 
@@ -293,7 +293,3 @@ def _told(one: Drift) -> str:
     name = f" {one.name}" if one.name else ""
     place = f" ({one.org} {one.sandbox})" if one.org else ""
     return f"{row}{name}{place}: {_WORDS[one.kind][1](one)}"
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -1,7 +1,9 @@
 """Files that a command makes for a person: new ones only, for their owner's eyes, whole or not at all."""
 
 import os
+import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from batchconnect.model.errors import UsageError
@@ -20,28 +22,38 @@ def refuse_existing(path: Path) -> None:
 
 def write_new(path: Path, chunks: Iterable[bytes]) -> None:
     """
-    Write a new file, mode 0600.
+    Write a new file, mode 0600, beside its place; it gets its name when it is whole, whatever ends the process.
 
     Raises:
         UsageError: It exists already, or cannot be written; nothing is left of it then.
     """
+    refuse_existing(path)
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, flags, 0o600)
+        with open(os.open(aside, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor has no Path
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        _put(aside, path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+def _put(aside: Path, path: Path) -> None:
+    """Give the file its name; one that has come there meanwhile stays."""
+    try:
+        # Unlike a move, a second name never takes another file's place.
+        os.link(aside, path, follow_symlinks=False)
     except FileExistsError:
         raise _exists(path) from None
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(chunks)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    except (OSError, NotImplementedError):
+        refuse_existing(path)  # some volumes have no second names
+        aside.rename(path)
 
 
 def _exists(path: Path) -> UsageError:

@@ -47,7 +47,7 @@ def run(output: OutputOptions, given: Given) -> int:
     console.warn(settings.warnings)
     with ending_at_once():
         found = anyio.run(
-            partial(_check_all, settings, options, given.options.sandbox),
+            partial(_check_all, settings, options, given.options.sandbox, console),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
     console.result(
@@ -62,7 +62,7 @@ def run(output: OutputOptions, given: Given) -> int:
 
 
 async def _check_all(
-    settings: Settings, options: MergedOptions, sandbox: str | None
+    settings: Settings, options: MergedOptions, sandbox: str | None, console: Console
 ) -> list[Checked]:
     found: dict[str, Checked] = {}
 
@@ -70,7 +70,7 @@ async def _check_all(
         found[lane.org.key] = await _check(lane, place)
 
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=lambda _event: None) as service:
+        async with connected(settings, options, on_event=console.say_pauses) as service:
             is_chosen = chooser(options, service.orgs)
             orgs = [
                 org for org in _known(service, options) if is_chosen(org, sandbox or org.sandbox)

@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     options_of,
@@ -49,7 +49,7 @@ def run(
         warn_of_places(options, settings, console)
         with ending_at_once():
             found = anyio.run(
-                partial(_look, opened, settings, options, task),
+                partial(_look, opened, settings, options, task, console),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
     console.result(
@@ -69,9 +69,11 @@ def run(
     return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
 
 
-async def _look(sheet: Sheet, settings: Settings, options: MergedOptions, task: Task) -> SheetPlan:
+async def _look(
+    sheet: Sheet, settings: Settings, options: MergedOptions, task: Task, console: Console
+) -> SheetPlan:
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=lambda _event: None) as service:
+        async with connected(settings, options, on_event=console.say_pauses) as service:
             return await plan_run(
                 sheet, service=service, options=options, environ=os.environ, task=task
             )
@@ -198,22 +200,18 @@ def _lines(
         ),
     ]
     if found.not_selected:
-        lines.append(f"{_rows(found.not_selected)} left out by --only")
+        lines.append(f"{counted(found.not_selected, 'row')} left out by --only")
     to_do = sum(one.create + one.send_key for one in found.sandboxes)
     what = "to create" if task.creates else "get their key"
     most = options.max_rows
     canary = f" ({most} of them with --max-rows)" if most is not None and most < to_do else ""
     rejected = len(found.rejected)
     lines.append(
-        f"{_rows(found.rows)}: {to_do} {what}{canary}, {rejected} rejected; nothing was sent"
+        f"{counted(found.rows, 'row')}: {to_do} {what}{canary}, {rejected} rejected; nothing was sent"
     )
     if not found.rows:
         lines.append("no rows yet: there is nothing to do below the header")
     return lines if following is None else [*lines, f"next:   {escape_control(following)}"]
-
-
-def _rows(count: int) -> str:
-    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def _sandbox_lines(one: SandboxPlan, name: str, columns: Sequence[_Column]) -> list[str]:

@@ -17,6 +17,7 @@ from batchconnect.reports.json import summary_document
 from batchconnect.run.header import sheet_file
 from batchconnect.run.history import find_run, summary_of
 from batchconnect.run.past import parent_run
+from batchconnect.run.rerun import ParentRun
 from batchconnect.run.task import onboarding
 
 _NO_RERUN: Final = {
@@ -58,7 +59,7 @@ def run(
             hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
         )
     if not chain.unfinished and parent.is_closed:
-        text = f"run {opened.run_id}: every row has its connection, nothing to do"
+        text = f"run {opened.run_id}: {_all_done(chain)}, nothing to do"
         console.result(summary_document(summary), [text])
         return 0
     console.say(f"rerun of {opened.run_id}: {chain.unfinished} of {summary.total} rows unfinished")
@@ -72,3 +73,9 @@ def run(
     )
     alike = replace(given, options=merge(given.options, as_before))
     return run_sheet(output, alike, sheet=path, task_of=partial(onboarding, parent=opened.run_id))
+
+
+def _all_done(chain: ParentRun) -> str:
+    if not chain.deleted:
+        return "every row has its connection"
+    return f"an undo deleted {chain.deleted} of its connections since, which `batchconnect run` makes again"

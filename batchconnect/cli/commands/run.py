@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 
@@ -43,6 +43,9 @@ from batchconnect.run.engine import Listener, onboard_sheet
 from batchconnect.run.places import home_of, ledger_path_of, try_places
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
+
+Ended = TypeVar("Ended")
+"""What a command ends with: the summary of its run, or what it saw instead."""
 
 _MOST_PROBLEMS: Final = 1000
 """Rejected rows that the screen shows; all of them stand in failed.csv."""
@@ -223,8 +226,8 @@ def _problem(row: Result) -> str:
 
 
 def attend(
-    observer: RunObserver, work: Callable[[], Awaitable[Summary]], *, drain_s: float = 0
-) -> Summary:
+    observer: RunObserver, work: Callable[[], Awaitable[Ended]], *, drain_s: float = 0
+) -> Ended:
     """
     Carry out what opens, or goes on with, a run; signals stop it in good order.
 
@@ -234,14 +237,14 @@ def attend(
         drain_s: After SIGTERM: how long what is in flight may take, in seconds.
     """
 
-    async def carry_out() -> Summary:
+    async def carry_out() -> Ended:
         try:
             with unwrap_exception_group():
                 async with anyio.create_task_group() as beside:
                     beside.start_soon(partial(watch_signals, observer.stop, drain_s=drain_s))
-                    summary = await work()
+                    ended = await work()
                     beside.cancel_scope.cancel()
-            return summary
+            return ended
         finally:
             observer.close()
 

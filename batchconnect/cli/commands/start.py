@@ -8,11 +8,11 @@ from typing import Final
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import SHEET, Given
 from batchconnect.ledger import LedgerReader
-from batchconnect.model.errors import LedgerError, UsageError
+from batchconnect.model.errors import LedgerError, SheetError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
 from batchconnect.run.places import ledger_path_of
-from batchconnect.run.screening import check_name
+from batchconnect.run.sheet_name import check_name, check_rows
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
 
@@ -72,12 +72,21 @@ def options_of(settings: Settings, given: Given) -> MergedOptions:
 
 
 @contextmanager
-def sheet_of(path: str, options: MergedOptions, console: Console) -> Iterator[Sheet]:
+def sheet_of(
+    path: str, options: MergedOptions, console: Console, *, checks_name: bool = False
+) -> Iterator[Sheet]:
     """
     An open sheet, its warnings said.
 
+    Args:
+        path: As it was typed, or `-`.
+        options: How it is read.
+        console: Where its warnings are said.
+        checks_name: Whether who reads it holds its name against each key; the warnings, which name it, are
+            then said at the end.
+
     Raises:
-        SheetError: It cannot be used.
+        SheetError: It cannot be used, or its name holds a key.
     """
     check_name(path)
     sheet = open_sheet(
@@ -86,12 +95,18 @@ def sheet_of(path: str, options: MergedOptions, console: Console) -> Iterator[Sh
         encoding=options.encoding,
         hidden=HiddenRows.of(visible_only=options.visible_only, strict=options.strict),
     )
-    told = len(sheet.warnings)
+    told = 0
     try:
-        console.warn(sheet.warnings)
+        if sheet.warnings and not checks_name:
+            check_rows(sheet)
+            told = len(sheet.warnings)
+            console.warn(sheet.warnings)
         yield sheet
         # Some are known only when the sheet was read to its end.
         console.warn(sheet.warnings[told:])
+    except SheetError:
+        check_rows(sheet)  # the error names it
+        raise
     finally:
         sheet.close()
 

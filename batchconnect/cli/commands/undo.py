@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -11,8 +11,8 @@ from typing import Final
 import anyio
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.run import RunObserver
-from batchconnect.cli.commands.signals import ending_at_once, watch_signals
+from batchconnect.cli.commands.run import RunObserver, attend
+from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     ledger_of,
     options_of,
@@ -22,12 +22,11 @@ from batchconnect.cli.commands.start import (
 )
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.escape import escape_control
-from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
-from batchconnect.model.remedies import hint_for, title_for
+from batchconnect.model.redactor import Redactor
+from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.reports.summary import Summary
-from batchconnect.reports.terminal_summary import closing_lines
+from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.history import find_run
 from batchconnect.run.places import home_of, try_places
 from batchconnect.run.undo import preview_undo, undo
@@ -36,8 +35,6 @@ from batchconnect.settings import Settings
 
 _MOST_ROWS: Final = 10
 """Rows of one reason that the screen names; `--json` has all."""
-_OPEN: Final = (Status.IN_DOUBT, Status.FAILED, Status.NOT_ATTEMPTED)
-"""What the same undo may bring further, when it is given once more."""
 
 
 def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) -> int:
@@ -52,74 +49,57 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
         return _preview(console, settings, options, given, run_id)
     console.warn(try_places(options))
     observer = RunObserver(options=options, output=output, log_json=given.log_json, console=console)
-    done = anyio.run(
-        partial(
-            _carry_out,
-            observer,
-            partial(undo, run_id, yes, settings=settings, options=options),
-            drain_s=given.drain,
-        ),
-        backend_options={"use_uvloop": sys.platform != "win32"},
+    work = partial(
+        undo,
+        run_id,
+        yes,
+        settings=settings,
+        options=options,
+        listener=observer.listener,
+        report=observer.report,
     )
+    done = attend(observer, work, drain_s=given.drain)
     if isinstance(done, UndoPlan):
-        return _show(console, done, given)
+        return _show(console, done, given, settings)
+    same = _same(observer.redactor)
     folder = home_of(options) / done.opened.run_id
-    lines = closing_lines(done, folder=folder, next_command=_after(done, given))
-    console.result(observer.document, lines)
+    again = next_command(done, same=same, options=place_flags(given))
+    console.result(observer.document, closing_lines(done, folder=folder, next_command=again))
     return int(done.exit_code or 0)
 
 
 def _preview(
     console: Console, settings: Settings, options: MergedOptions, given: Given, run_id: str
 ) -> int:
+    console.say("looking at each connection; nothing is sent")
     with ending_at_once():
         plan = anyio.run(
             partial(preview_undo, run_id, settings=settings, options=options),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
-    return _show(console, plan, given)
+    return _show(console, plan, given, settings)
 
 
-async def _carry_out(
-    observer: RunObserver, begin: Callable[..., Awaitable[Summary | UndoPlan]], *, drain_s: float
-) -> Summary | UndoPlan:
-    try:
-        with unwrap_exception_group():
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(partial(watch_signals, observer.stop, drain_s=drain_s))
-                done = await begin(listener=observer.listener, report=observer.report)
-                beside.cancel_scope.cancel()
-        return done
-    finally:
-        observer.close()
-
-
-def _after(summary: Summary, given: Given) -> str | None:
-    """The command that goes on; None where the rest is a person's matter, or nothing is left."""
-    opened = summary.opened
-    again = ["batchconnect", "undo", opened.parent_run_id or "", *place_flags(given)]
-    if not summary.closed:
-        return _same()
-    return shlex.join(again) if any(summary.counts[status] for status in _OPEN) else None
-
-
-def _same() -> str:
-    return shlex.join(["batchconnect", *sys.argv[1:]])
+def _same(redactor: Redactor) -> str:
+    """The command that was given, without a secret in it."""
+    return redactor.text(shlex.join(["batchconnect", *sys.argv[1:]]))
 
 
 # The preview ------------------------------------------------------------------------------------------
 
 
-def _show(console: Console, plan: UndoPlan, given: Given) -> int:
-    following = _next(plan, given)
+def _show(console: Console, plan: UndoPlan, given: Given, settings: Settings) -> int:
+    following = _next(plan, given, settings)
     console.result(_document(plan, following), _lines(plan, following))
     return plan.exit_code
 
 
-def _next(plan: UndoPlan, given: Given) -> str | None:
+def _next(plan: UndoPlan, given: Given, settings: Settings) -> str | None:
     number = plan.to_delete if plan.agreed is None else plan.agreed
     if plan.cut_off:
-        return _same()
+        redactor = Redactor()
+        redactor.hold(*settings.secrets)
+        return _same(redactor)
     if not number or plan.is_refused:
         return None
     words = ["batchconnect", "undo", plan.run.opened.run_id, "--yes", str(number)]
@@ -139,12 +119,12 @@ def _document(plan: UndoPlan, following: str | None) -> dict[str, object]:
         if plan.begun and plan.agreed is not None
         else None,
         "agreed": plan.agreed,
-        "rows": [_told(row) for row in plan.rows],
+        "rows": [_told(row, plan) for row in plan.rows],
         "next": following,
     }
 
 
-def _told(row: UndoRow) -> dict[str, object]:
+def _told(row: UndoRow, plan: UndoPlan) -> dict[str, object]:
     kept = row.kept
     return {
         "row": row.number,
@@ -155,7 +135,7 @@ def _told(row: UndoRow) -> dict[str, object]:
         "action": "delete" if kept is None else "keep",
         "code": kept.code if kept else None,
         "reason": kept.detail if kept else None,
-        "hint": hint_for(kept.code, Status.KEPT) if kept else None,
+        "hint": _hint(kept.code, plan) if kept else None,
     }
 
 
@@ -213,4 +193,8 @@ def _reasons(plan: UndoPlan) -> Iterator[str]:
             yield escape_control(f"    row {row.number} {row.planned.name}: {detail}")
         if count > _MOST_ROWS:
             yield f"    and {count - _MOST_ROWS} more: --json has all"
-        yield escape_control(f"  -> {hint_for(code, Status.KEPT)}")
+        yield escape_control(f"  -> {_hint(code, plan)}")
+
+
+def _hint(code: str, plan: UndoPlan) -> str:
+    return undo_hint_for(code, Status.KEPT, run_id=plan.run.opened.run_id)

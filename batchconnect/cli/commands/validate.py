@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.start import (
     judging_flags,
@@ -25,8 +25,9 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.run.findings import FindingKind, FindingKinds
 from batchconnect.run.intake import examine
-from batchconnect.run.screening import screen_shown
+from batchconnect.run.screening import screen_carried
 from batchconnect.run.selection import selector
+from batchconnect.run.sheet_name import check_row
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
@@ -57,8 +58,8 @@ def run(
         orgs = SimulatedOrgRegistry(settings.orgs, url=_NOWHERE)
         if not options.simulate:
             console.warn(["no org is set, so the org cells are not checked"])
-    with sheet_of(sheet, options, console) as opened:
-        screen_shown(opened)
+    with sheet_of(sheet, options, console, checks_name=True) as opened:
+        screen_carried(opened)
         judge = partial(
             parse,
             header=opened.header,
@@ -80,12 +81,14 @@ def run(
                 org=options.org,
                 sandbox=options.sandbox,
                 strict=options.strict,
+                told=opened.name,
             )
         doubled: dict[int, tuple[Problem, ...]] = {}
         for row, judged in examine(
             opened, judge, is_selected=is_selected, fast_scan=fast_scan, strict=options.strict
         ):
             is_again = not row.cells
+            check_row(opened, row)
             found.add(row.number, judged, is_again=is_again)
             if is_again and isinstance(judged, Rejected):
                 doubled[row.number] = judged.problems
@@ -179,19 +182,15 @@ class Findings:
         if len(kinds) > _MOST_KINDS:
             lines.append(f"and {len(kinds) - _MOST_KINDS} more kinds: --json shows all of them")
         fine = self.rows - len(self.rejected)
-        skipped = f", {_rows(blank, 'blank row')} skipped" if blank else ""
+        skipped = f", {counted(blank, 'blank row')} skipped" if blank else ""
         lines.append(
-            f"{sheet}: {_rows(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
+            f"{sheet}: {counted(self.rows, 'row')}, {fine} fine, {len(self.rejected)} rejected{skipped}"
         )
         if not self.rows:
             lines.append("no rows yet: there is nothing to check below the header")
         if not self.rejected and self.rows:
             lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
         return [escape_control(line) for line in lines]
-
-
-def _rows(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _told(kind: FindingKind) -> list[str]:

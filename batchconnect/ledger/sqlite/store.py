@@ -22,8 +22,15 @@ import orjson
 
 from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
 from batchconnect.ledger.entry import Deleted, Deleting, Line, RunOpened, Sending, Tested
+from batchconnect.ledger.interface import SharedIdError
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
 from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.sqlite.connection_ids import (
+    Answered,
+    answered,
+    bearers,
+    has_still,
+)
 from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
 from batchconnect.ledger.sqlite.migrations import (
     FINDS_ANY_KIND,
@@ -146,12 +153,16 @@ class SqliteLedger:
             LedgerGoneError: There is an intent among them, and the ledger or its lock is no longer where it
                 was; nothing of it is written. Without an intent, lines go into the file that is held.
             LedgerError: The disk is full; nothing of it is written.
+            SharedIdError: A row is created, by its answer, with an id that another row was created with.
         """
         if not lines:
             return 0
         if any(isinstance(line.entry, _INTENTS) for line in lines):
             for held in self._held:
                 held.check()
+        created = answered(lines)
+        if created:
+            self._check_ids(created)
         with self._mutex, _translated(self.name), _transaction(self._db):
             last = self._insert([self._values(line) for line in lines])
             new = {word_of(line.entry) for line in lines} - self._noted
@@ -289,6 +300,29 @@ class SqliteLedger:
     def _of_marker(self) -> str:
         """Which lines say what became of identities, so that the index of a form of any age finds them."""
         return _OF_MARKER if self._version() >= FINDS_ANY_KIND else _OF_CREATE
+
+    def _check_ids(self, created: Sequence[Answered]) -> None:
+        by_id: dict[str, Answered] = {}
+        for one in created:
+            if by_id.setdefault(one.connection_id, one).marker != one.marker:
+                raise SharedIdError  # handed in at once: one by one they are told apart
+        with self._mutex, _translated(self.name):
+            found = bearers(self._db, _COLUMNS, [*by_id])
+        others: dict[str | None, Line] = {}
+        for connection_id, columns in found:
+            line = self._line(columns)
+            if line.marker != by_id[connection_id].marker:
+                others[line.marker] = line
+        if not others:
+            return
+        states = self.states_of(marker for marker in others if marker is not None)
+        standing = [
+            line
+            for marker, line in others.items()
+            if marker is not None and has_still(states.get(marker), line)
+        ]
+        if standing or not all(one.is_looked_at for one in created):
+            raise SharedIdError(standing)
 
     def _is_at_its_path(self) -> bool:
         """Whether its path leads to the ledger that is open, by its own id and its last line."""

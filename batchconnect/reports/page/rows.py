@@ -16,7 +16,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.escape import escape_control
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.reports.columns import cells_of
-from batchconnect.reports.result import Result, is_unfinished, not_working
+from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
 
 MOST_ROWS: Final = 50_000
 """A page with more is slow to open; it holds the unfinished rows then, so many at most."""
@@ -130,7 +130,7 @@ class RowBlock:
             *[texts[part] for part in result.target],
             texts[result.description],
             texts[" ".join(codes)],
-            texts[result.error or not_working(result)],
+            texts[what_is_wrong(result)],
             texts[result.hint],
             texts[result.error_column or ""],
             result.http_status,

@@ -54,12 +54,24 @@ class ShownRow:
     carried: Sequence[str]
     status: str
     tone: Tone
+    works: str = ""
+    works_tone: Tone | None = None
     connection_id: str = ""
     error: str = ""
     hint: str = ""
     problems: Sequence[Problem] = ()
     wants_key: bool = True
     """Whether somebody has to fill in the key again before the row can be sent."""
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The texts of the `WORKBOOK_COLUMNS`, in their order."""
+        return self.status, self.works, self.connection_id, self.error, self.hint
+
+    @property
+    def own_tones(self) -> tuple[Tone | None, ...]:
+        """Their colours; None: it has none."""
+        return self.tone, self.works_tone, None, None, None
 
 
 def layout_of(

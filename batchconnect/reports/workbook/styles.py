@@ -19,6 +19,7 @@ KEY_INK: Final = {"bg_color": "#FFFBE0", "border": 4, "border_color": "#B08900"}
 WIDTHS: Final[Mapping[str, int]] = {
     **{column: column.info.width for column in Column},
     "status": 14,
+    "works": 11,
     "connection_id": 38,
     "error": 70,
     "hint": 70,

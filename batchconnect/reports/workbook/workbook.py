@@ -140,7 +140,7 @@ class _Drawing:
         self._heading = book.add_format({**text, "bold": True, **HEADING_INK})
         self._own_heading = book.add_format({**text, "bold": True, **OWN_HEADING_INK})
         self._has = frozenset(place for place in layout.places if isinstance(place, Column))
-        self._plain_rows: dict[tuple[Tone, bool], PlainRow] = {}
+        self._plain_rows: dict[tuple[object, ...], PlainRow] = {}
         self._is_known = is_known(self._sheet, self._plain)
         # What a plain row shows where: -1 is the last of the blanks behind its carried cells.
         shown = self._has - {Column.SERVICE_PRINCIPAL_KEY}
@@ -222,7 +222,7 @@ class _Drawing:
         return WIDTHS[place] if isinstance(place, Column) else 20
 
     def _is_drawn_plainly(self, index: int, shown: ShownRow) -> bool:
-        kind = shown.tone, shown.wants_key
+        kind = shown.tone, shown.works_tone, shown.wants_key
         if kind not in self._plain_rows:
             self._plain_rows[kind] = self._plain_row(shown)
         cells, carried = shown.cells, (*shown.carried, *self._blanks)
@@ -230,7 +230,7 @@ class _Drawing:
             carried[place] if isinstance(place, int) else cells.get(place, "")
             for place in self._plain_places
         ]
-        texts += (shown.status, shown.connection_id, shown.error, shown.hint)
+        texts += shown.own
         return self._plain_rows[kind].write(index, texts)
 
     def _plain_row(self, like: ShownRow) -> PlainRow:
@@ -240,7 +240,7 @@ class _Drawing:
         styles = [self._key if is_marked and place is key else self._plain for place in places]
         return PlainRow(
             self._sheet,
-            [*styles, self._toned[like.tone], *[self._plain] * (len(WORKBOOK_COLUMNS) - 1)],
+            [*styles, *map(self._of_tone, like.own_tones)],
             blank=places.index(key) if is_marked else None,
         )
 
@@ -252,11 +252,9 @@ class _Drawing:
             elif place is not None and place < len(shown.carried):
                 self._text(index, position, cut(shown.carried[place]), self._plain)
         at = len(self._shape.places)
-        tone = self._toned[shown.tone]
-        for position, text in enumerate(
-            (shown.status, shown.connection_id, shown.error, shown.hint), at
-        ):
-            self._text(index, position, cut(text), tone if position == at else self._plain)
+        own = zip(shown.own, shown.own_tones, strict=True)
+        for position, (text, tone) in enumerate(own, at):
+            self._text(index, position, cut(text), self._of_tone(tone))
         if at_row:
             self._comment(index, at, _worded(at_row))
 
@@ -304,6 +302,9 @@ class _Drawing:
         self._text(index, position, text, style)
         if comments:
             self._comment(index, position, "\n".join(comments))
+
+    def _of_tone(self, tone: Tone | None) -> Any:
+        return self._plain if tone is None else self._toned[tone]
 
     def _text(self, index: int, position: int, text: str, style: Any) -> None:
         if text:

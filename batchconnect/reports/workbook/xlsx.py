@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
 
+from batchconnect.ledger.entry import RunOpened
 from batchconnect.model.column import Column
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import Problem, Status, Works
+from batchconnect.model.source_remedies import is_of_key
 from batchconnect.reports.columns import iso, sheet_cells_of
-from batchconnect.reports.result import Result
+from batchconnect.reports.result import Result, is_unfinished, reason_of, what_is_wrong
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, render as draw
@@ -30,6 +32,11 @@ _TONES: Final = {
     Status.UNCHANGED: Tone.GOOD,
     Status.DELETED: Tone.GOOD,
     Status.KEPT: Tone.LOOK,
+}
+_WORKS_TONES: Final = {
+    Works.YES: Tone.GOOD,
+    Works.NO: Tone.BAD,
+    Works.NOT_TESTED: Tone.LOOK,
 }
 
 
@@ -54,36 +61,73 @@ def render(summary: Summary) -> Iterator[bytes]:
 
 
 def _shown(result: Result) -> ShownRow:
-    tone = _TONES[result.status]
     return ShownRow(
         number=result.row,
         cells=sheet_cells_of(result),
         carried=result.carried,
         status=result.status.value,
-        tone=tone,
+        tone=_TONES[result.status],
+        works=(result.works or "").replace("_", " "),
+        works_tone=None if result.works is None else _WORKS_TONES[result.works],
         connection_id=result.connection_id or "",
-        error=result.error or result.error_code or "",
+        error=what_is_wrong(result),
         hint=result.hint,
-        problems=result.problems,
-        wants_key=tone is not Tone.GOOD,
+        problems=(*result.problems, *_at_key(result)),
+        wants_key=is_unfinished(result) and result.status is not Status.KEPT,
     )
+
+
+def _at_key(result: Result) -> Iterator[Problem]:
+    """A connection that exists has all that the sheet says but the key: that is the cell to correct, if any."""
+    if result.works is Works.NO and is_of_key(result.works_error or ""):
+        yield Problem(
+            code=result.works_error or "",
+            column=Column.SERVICE_PRINCIPAL_KEY.value,
+            cell=None,
+            what=f"The connection does not work: {reason_of(result)}.",
+            remedy=result.hint,
+        )
+
+
+def _again(opened: RunOpened) -> str:
+    """The command that takes the workbook back; "" where none does."""
+    mode = " --simulate" if opened.simulated else ""
+    match opened.command, opened.parent_run_id:
+        case ("undo", _):
+            return ""
+        case ("run", _):
+            words = f"rerun {opened.run_id} --sheet results.xlsx"
+        case ("verify", str() as parent):
+            words = f"rerun {parent} --sheet results.xlsx"
+        case _:
+            words = "rotate results.xlsx --failing"
+    return f"batchconnect {words}{mode}"
 
 
 def _facts(summary: Summary, beyond: int) -> Facts:
     opened = summary.opened
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items() if count)
+    works = ", ".join(
+        f"{count} {word.value.replace('_', ' ')}"
+        for word in Works
+        if (count := summary.works.get(word))
+    )
     mode = " (simulated)" if opened.simulated else ""
-    again = f"batchconnect rerun {opened.run_id} --sheet results.xlsx"
-    again += " --simulate" if opened.simulated else ""
+    again = _again(opened)
+    todo = f"Correct the red cells, fill in the keys, save, and run: {again}"
     facts = [
-        ("Run", f"{opened.run_id}{mode}, by batchconnect {opened.tool_version}".rstrip(", ")),
+        (
+            opened.command.capitalize(),
+            f"{opened.run_id}{mode}, by batchconnect {opened.tool_version}".rstrip(", "),
+        ),
         ("Sheet", ", ".join(opened.sheets)),
         ("Started", iso(summary.started_at_ms) or ""),
         ("Host", opened.platform_host),
         ("By", " on ".join(part for part in (opened.operator, opened.machine) if part)),
         ("Note", opened.note),
         ("Rows", f"{summary.total}: {counts}" if counts else "0"),
-        ("What to do", f"Correct the red cells, fill in the keys, save, and run: {again}"),
+        ("Works", works),
+        ("What to do", todo if again else ""),
     ]
     if beyond:
         text = f"{beyond:,} rows are not here: Excel ends at row {LAST_ROW:,}. results.csv has all."

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from batchconnect.cli.commands import explore
 from batchconnect.simulator.decision import Decision, Instead
 from batchconnect.simulator.exchange import Answer, Request
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
@@ -346,3 +347,74 @@ def test_folders_stay_as_they_were(batchconnect: CommandLine, practice: Practice
     assert (batchconnect.folder / "reports" / "latest").resolve().name == second
     assert (batchconnect.folder / "reports" / first / "results.csv").read_bytes() == report
     assert Path(batchconnect.folder / "reports" / first / "tables.csv").is_file()
+
+
+def test_an_answer_that_makes_no_sense_is_told_with_what_to_do(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Only reading failed: nobody has to correct a row."""
+    run_id = ran(batchconnect, cells(1))
+    practice.script = lambda request: (
+        Decision(
+            apply_after_s=None, reply=Instead(answer=Answer(status=200, headers=(), body=b"{}"))
+        )
+        if request.path.endswith("/explore")
+        else None
+    )
+
+    done = batchconnect("explore", *FAST)
+
+    assert done.code == 4
+    assert [row["error_code"] for row in table(batchconnect, run_id)] == ["no_items"]
+    assert "-> Nothing was changed: give the same command again." in done.out
+
+
+def test_many_connections_do_not_fill_the_screen(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files have all of them."""
+    monkeypatch.setattr(explore, "_MOST_SHOWN", 1)
+    ran(batchconnect)
+
+    done = batchconnect("explore", *FAST)
+
+    assert "row 2 Client 001: 2 tables\nand 2 more: tables.csv has all of them" in done.out
+
+
+def test_a_connection_that_undo_deleted_is_not_asked_about(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """The ledger knows."""
+    run_id = ran(batchconnect, cells(1))
+    undone = batchconnect("undo", run_id, "--yes", "1", *FAST)
+
+    done = batchconnect("explore", run_id, *FAST)
+
+    assert undone.code == 0, undone
+    assert "0 connections, 0 tables" in done.out
+    assert explored(practice) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("[orgs.other]", "row 2 is of the org acme, which is not in the settings"),
+        ("[orgs.acme]", "is another one now"),
+    ],
+)
+def test_a_run_of_an_org_that_is_not_the_settings(
+    batchconnect: CommandLine, practice: Practice, settings: str, told: str
+) -> None:
+    """Exit 2, and nothing is asked of anybody else."""
+    batchconnect.setenv(**dict.fromkeys(practice.environment(), ""), **SECRETS_OF_TWO)
+    text = practice.two_orgs()
+    batchconnect.write("batchconnect.toml", text)
+    ran(batchconnect, cells(1, org="acme"))
+    other = text.split("[orgs.beta]")[0].replace("[orgs.acme]", settings).replace(ACME, BETA)
+    batchconnect.write("batchconnect.toml", other)
+
+    done = batchconnect("explore", *FAST)
+
+    assert done.code == 2
+    assert told in done.err
+    assert explored(practice) == []

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
+from batchconnect.cli import filled_template
+from batchconnect.cli.commands import export
 from batchconnect.cli.commands.new_file import refuse_existing
 from batchconnect.model.errors import UsageError
 from batchconnect.model.identity import CONNECTION_SPEC_ID
@@ -143,8 +145,9 @@ def test_a_key_that_a_listing_shows_goes_nowhere(
             item(2, name="Neighbour", description=f"same as {key}"),
             item(3, auth={"params": {**TARGET, "servicePrincipalKey": short}}, name=short),
             item(4, name="Shaped", description=shaped),
-            item(5, auth={"params": {**TARGET, "database": key, "password": "x"}}),
+            item(5, auth={"params": {**TARGET, "database": key, "password": "another~secret"}}),
             item(6, auth={"params": {**TARGET, "servicePrincipalKey": "********"}}),
+            item(7, name="of another's: another~secret"),
         ]
     )
 
@@ -153,9 +156,17 @@ def test_a_key_that_a_listing_shows_goes_nowhere(
     text = (batchconnect.folder / "out.csv").read_text("utf-8-sig")
     rows = table(batchconnect.folder / "out.csv")
     assert done.code == 4
-    for secret in (key, short, shaped):
+    for secret in (key, short, shaped, "another~secret"):
         assert secret not in text + done.out + done.err
-    assert [row["name"] for row in rows] == ["", "Neighbour", "", "Shaped", "Client 5", "Client 6"]
+    assert [row["name"] for row in rows] == [
+        "",
+        "Neighbour",
+        "",
+        "Shaped",
+        "Client 5",
+        "Client 6",
+        "",
+    ]
     assert {row["description"] for row in rows} == {""}
     assert [row["database"] for row in rows].count("") == 1
     assert "row 2: name: it repeats a credential, so it is left blank" in done.err
@@ -552,3 +563,31 @@ def test_an_exported_sheet_has_not_drifted_from_where_it_came(
 
     assert done.code == 0, done
     assert "2 rows: no drift" in done.out
+
+
+def test_much_drift_does_not_fill_the_screen(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--json and OUT have all of it."""
+    monkeypatch.setattr(export, "_MOST_SHOWN", 1)
+
+    done = batchconnect("export", "--against", batchconnect.sheet(many(3)), *FAST)
+
+    assert "row 2 Client 001" in done.out
+    assert "and 2 more: --json shows all of them" in done.out
+    assert "row 3" not in done.out
+
+
+def test_more_connections_than_a_workbook_has_rows(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CSV holds them: exit 2, and no file is made."""
+    monkeypatch.setattr(filled_template, "MOST_IN_WORKBOOK", 1)
+    practice.ask(lambda simulator: simulator.plant(planted("one"), planted("two")))
+
+    done = batchconnect("export", "out.xlsx", "--sandbox", "dev", *FAST)
+
+    assert done.code == 2
+    assert "2 connections are more than a workbook has rows" in done.err
+    assert "batchconnect export out.csv" in done.err
+    assert not (batchconnect.folder / "out.xlsx").exists()

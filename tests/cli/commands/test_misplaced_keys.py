@@ -19,6 +19,8 @@ from tests.command_line import FAST, CommandLine, Done, cells
 ENTRA = "Zx48Q~vR9mK2pLw7TnYc5BdFhJs0QeUiOaGt6xZ."
 OWN = "bonbon-Secret1"
 OTHER = "another-Key-77aa"
+LOWER = "summerrain"
+"""A key of no shape at all."""
 SIMULATED = ("--simulate", "--org", "acme", "--sandbox", "dev")
 Cells = Mapping[str, Any]
 
@@ -53,7 +55,7 @@ def found(place: CommandLine, sheet: Path, said: list[Done]) -> list[str]:
     return [
         f"{key} in {where}: {text[max(0, text.find(key) - 80) :][:160]}"
         for where, text in texts
-        for key in (ENTRA, ENTRA[5:20], OWN, OTHER)
+        for key in (ENTRA, ENTRA[5:20], OWN, OTHER, LOWER)
         if key in text
     ]
 
@@ -128,15 +130,51 @@ def test_a_key_as_a_header(batchconnect: CommandLine, title: str) -> None:
     assert leaks == []
 
 
-@pytest.mark.parametrize("name", [ENTRA, f"clients {ENTRA}", OTHER, f"{OTHER}.old"])
-def test_a_key_in_the_name_of_the_sheet(batchconnect: CommandLine, name: str) -> None:
-    """Refused by every command, and not repeated; the person is told to rename it."""
-    sheet = batchconnect.write(f"{name}.csv", csv_of(row(1), row(2)))
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(ENTRA, f"clients {ENTRA}", OTHER, f"{OTHER}.old", LOWER, f"{LOWER}.xlsx", f"of {LOWER}"),
+        *(f"a/{LOWER}/clients", f"{LOWER}/clients"),
+    ],
+)
+@pytest.mark.parametrize("mode", [0o600, 0o644], ids=["silent", "with a warning"])
+def test_a_key_in_the_name_of_the_sheet(batchconnect: CommandLine, name: str, mode: int) -> None:
+    """Refused by every command, and not repeated, not in a warning either; the person is told to rename it."""
+    (batchconnect.folder / name).parent.mkdir(parents=True, exist_ok=True)
+    rows = (row(1), row(2), row(3, servicePrincipalKey=LOWER))
+    sheet = batchconnect.write(f"{name}.csv", csv_of(*rows))
+    (batchconnect.folder / sheet).chmod(mode)
+    said, leaks = everything(batchconnect, sheet)
+
+    assert {one for one in leaks if f"in a name: {name.partition('/')[0]}" not in one} == set()
+    assert {done.code for done in said[:6]} == {3}
+    assert "the name of the sheet's file holds a key" in said[0].err
+
+
+@pytest.mark.parametrize("name", ["clients of summer", "summerrain-2026", "2026-11 Acme, Süd"])
+def test_a_name_without_a_key_stays_as_it_was_typed(batchconnect: CommandLine, name: str) -> None:
+    """A short key within a longer word is a word of it: nobody's file is refused for that."""
+    rows = (row(1), row(2), row(3, servicePrincipalKey=LOWER))
+    sheet = batchconnect.write(f"{name}.csv", csv_of(*rows))
+    said, _ = everything(batchconnect, sheet)
+
+    assert {done.code for done in said[:6]} == {0}
+    assert said[4].json["sheet"] == f"{name}.csv"
+
+
+@pytest.mark.parametrize(
+    "broken", ["x,y\n", '"never closed', "\0,\n"], ids=["ragged", "quote", "NUL"]
+)
+def test_a_key_in_the_name_of_a_sheet_that_cannot_be_read_to_its_end(
+    batchconnect: CommandLine, broken: str
+) -> None:
+    """What can be read of it is held against the name, before the error names it."""
+    text = csv_of(row(1, servicePrincipalKey=LOWER), row(2)) + broken
+    sheet = batchconnect.write(f"{LOWER}.csv", text)
     said, leaks = everything(batchconnect, sheet)
 
     assert {one for one in leaks if f"in a name: {sheet}" not in one} == set()
     assert {done.code for done in said[:6]} == {3}
-    assert "the name of the sheet's file holds a key" in said[0].err
 
 
 def test_a_sheet_that_is_not_there_or_is_none(batchconnect: CommandLine) -> None:

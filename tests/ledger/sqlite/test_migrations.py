@@ -18,12 +18,14 @@ from typing import Any, Final
 
 import pytest
 
-from batchconnect.ledger.entry import Deleted, Line, RunOpened, Sending
+from batchconnect.ledger.entry import Deleted, Line, RunOpened, Sending, Settled
+from batchconnect.ledger.interface import SharedIdError
 from batchconnect.ledger.kind import KINDS
 from batchconnect.ledger.sqlite.migrations import MIGRATIONS, VERSION
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model import outcome
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.outcome import Created
 from tests.command_line import CommandLine
 
 MADE: Final = Path(__file__).parent / "data" / "made_by_c7f5d88"
@@ -45,7 +47,16 @@ def of_the_first_commits(path: Path) -> None:
     old.close()
 
 
-EARLIER: Final = [of_the_first_commits, of_the_last_commit]
+def of_version_2(path: Path) -> None:
+    """Without the index of the connections' ids."""
+    with sqlite3.connect(path) as old:
+        for statement in MIGRATIONS[2]:
+            old.execute(statement)
+        old.execute("PRAGMA user_version = 2")
+    old.close()
+
+
+EARLIER: Final = [of_the_first_commits, of_the_last_commit, of_version_2]
 Make = Callable[[Path], None]
 
 
@@ -107,13 +118,14 @@ def test_it_is_reported_as_the_old_commit_did(
     Every cell and every figure that it had. Columns, keys and statuses that came since may be beside them, and
     say nothing of it; paths and advice may differ.
     """
+    version = version_of(earlier)
     if is_upgraded:
         upgraded(earlier)
     done = batchconnect("report", run_id, "--simulate")
     written = batchconnect.folder / "reports" / "simulated" / run_id
 
     assert done.code == 0, done
-    assert version_of(earlier) == (VERSION if is_upgraded else 1)
+    assert version_of(earlier) == (VERSION if is_upgraded else version)
     results, results_before = _rows(written), _rows(MADE / run_id)
     assert [
         {word: now[word] for word in row} for now, row in zip(results, results_before, strict=True)
@@ -209,6 +221,26 @@ def test_what_a_run_writes_meanwhile_is_read_by_who_opened_the_old_form(earlier:
         assert reader.states_of([marker])[marker].gone == ("c-1",)
 
 
+def test_an_id_of_an_old_line_is_another_rows_too(earlier: Path) -> None:
+    """The index of version 4 covers what was settled before there was one."""
+    db = sqlite3.connect(earlier)
+    (body,) = db.execute(
+        'SELECT CAST(body AS TEXT) AS told FROM entry WHERE told LIKE \'%,"is":"Created"}\''
+    ).fetchone()
+    db.close()
+    connection_id = json.loads(body)["outcome"]["connection_id"]
+    with SqliteLedger(earlier, host="simulator", simulated=True) as ledger:
+        run = ledger.append([Line(entry=RunOpened(run_id="r", sheets=(), sheet_sha256=""))])
+        settled = Settled(outcome=Created(connection_id=connection_id.upper()))
+        with pytest.raises(SharedIdError) as shared:
+            ledger.append([Line(entry=settled, run=run, row=2, marker="bc1-new")])
+
+    (other,) = shared.value.others
+    assert isinstance(other.entry, Settled)
+    assert isinstance(other.entry.outcome, Created)
+    assert other.entry.outcome.connection_id == connection_id
+
+
 def test_a_step_that_fails_leaves_the_ledger_as_it_was(
     earlier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,14 +248,14 @@ def test_a_step_that_fails_leaves_the_ledger_as_it_was(
     broken = {**MIGRATIONS, VERSION + 1: ("CREATE TABLE x (y)", "CREATE TABLE entry (z)")}
     monkeypatch.setattr("batchconnect.ledger.sqlite.migrations.MIGRATIONS", broken)
     with sqlite3.connect(earlier) as db:
-        before = form_of(db)
+        before = form_of(db), version_of(earlier)
     db.close()
 
     with pytest.raises(LedgerError, match="already exists"):
         upgraded(earlier)
 
     with sqlite3.connect(earlier) as db:
-        assert (form_of(db), version_of(earlier)) == (before, 1)
+        assert (form_of(db), version_of(earlier)) == before
     db.close()
 
 

@@ -3,7 +3,7 @@
 import io
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -17,7 +17,18 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.worksheet.worksheet import Worksheet
 from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # likewise
 
-from batchconnect.ledger.entry import Entry, Line, RowPlanned, RunEnded, RunOpened, Settled
+from batchconnect.ledger.entry import (
+    ROTATE,
+    UNDO,
+    VERIFY,
+    Entry,
+    Line,
+    RowPlanned,
+    RunEnded,
+    RunOpened,
+    Settled,
+    Tested,
+)
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.column import Column
@@ -25,11 +36,13 @@ from batchconnect.model.outcome import (
     Created,
     Existing,
     Failed,
+    Kept,
     MatchedBy,
     Outcome,
     Problem,
     Rejected,
     Severity,
+    Works,
 )
 from batchconnect.model.report_columns import WORKBOOK_COLUMNS
 from batchconnect.model.row import Row, letters
@@ -73,11 +86,15 @@ NOTED: Final = replace(ODD, severity=Severity.NOTE, column="endpoint")
 
 
 def told(
-    *rows: tuple[int, RowPlanned, Outcome], opened: RunOpened = OPENED, live: bool = False
+    *rows: tuple[int, RowPlanned, Outcome],
+    opened: RunOpened = OPENED,
+    live: bool = False,
+    tests: Mapping[int, Tested] | None = None,
 ) -> Summary:
     entries: list[tuple[int | None, Entry]] = []
     for number, planned, outcome in rows:
         entries += [(number, planned), (number, Settled(outcome=outcome))]
+    entries += (tests or {}).items()
     entries.append((None, RunEnded(exit_code=4)))
     with SqliteLedger(":memory:") as ledger:
         run = ledger.append([Line(entry=opened, at_ms=1_764_000_000_000)])
@@ -141,7 +158,8 @@ def test_the_columns_are_the_sheets_own_and_ours_stand_behind_them() -> None:
     assert texts(sheet, 2) == [
         *(None, "r", "Acme", "acme.onmicrosoft.com"),
         *("https://acme.westeurope.kusto.windows.net", "007"),
-        *("0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11", "acme", "s", "created", "c-1", None, None),
+        *("0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11", "acme", "s"),
+        *("created", None, "c-1", None, None),
     ]
 
 
@@ -165,8 +183,8 @@ def test_what_is_wrong_is_coloured_and_says_why_at_its_cell() -> None:
     comments = commented(sheet)
     assert (comments["D4"], comments["C4"]) == ("error: Bad.\nMend.", "warning: Odd.\nLook.")
     assert set(comments) == {"A1", "C4", "D4"}
-    assert texts(sheet, 4)[-4:] == ["rejected", None, "D4: Bad.", "Mend."]
-    assert sheet["L7"].value == "=Denied"
+    assert texts(sheet, 4)[-5:] == ["rejected", None, None, "D4: Bad.", "Mend."]
+    assert sheet["M7"].value == "=Denied"
 
 
 def test_a_problem_without_a_cell_is_told_at_the_status() -> None:
@@ -194,13 +212,111 @@ def test_the_key_is_blank_and_marked_where_it_has_to_be_filled_in() -> None:
     assert [colour(sheet, f"A{row}") for row in (2, 3, 4, 7)] == ["", "", "FFFBE0", "FFFBE0"]
 
 
+WORKS: Final = Tested(connection_id="c", works=Works.YES)
+EXPIRED: Final = Tested(connection_id="c", works=Works.NO, code="AADSTS7000222")
+WALLED: Final = Tested(connection_id="c", works=Works.NO, code="kusto_firewall")
+UNASKED: Final = Tested(connection_id="c", works=Works.NOT_TESTED, code="timeout")
+
+
+def verified() -> Summary:
+    created = Created(connection_id="c")
+    return told(
+        *((row, PLANNED, created) for row in range(2, 7)),
+        tests={2: WORKS, 3: EXPIRED, 4: WALLED, 5: UNASKED},
+    )
+
+
+def test_whether_a_connection_works_stands_beside_its_status() -> None:
+    """With a colour of its own: the row is created all the same; blank where nobody asked."""
+    sheet = tab(verified())
+
+    assert [sheet[f"K{row}"].value for row in range(1, 7)] == [
+        "works", "yes", "no", "no", "not tested", None,
+    ]  # fmt: skip
+    assert [colour(sheet, f"J{row}") for row in range(2, 7)] == ["D9EAD3"] * 5
+    assert [colour(sheet, f"K{row}") for row in range(2, 7)] == [
+        "D9EAD3", "F8CBC6", "F8CBC6", "FFE8A3", "",
+    ]  # fmt: skip
+    assert str(sheet["M3"].value).startswith("does not work: ")
+    assert str(sheet["M3"].value).endswith("(AADSTS7000222)")
+    assert sheet["M2"].value is None
+
+
+def test_the_key_of_a_connection_that_does_not_work_is_the_cell_to_correct() -> None:
+    """Red, with the reason, where the key is the reason; else it is to be filled in, as a rerun sends it."""
+    sheet = tab(verified())
+    comments = commented(sheet)
+
+    assert [colour(sheet, f"A{row}") for row in range(2, 7)] == ["", "F8CBC6", "FFFBE0", "", ""]
+    assert set(comments) == {"A1", "A3"}
+    assert comments["A3"].startswith("error: The connection does not work: ")
+    assert "servicePrincipalKey" in comments["A3"]
+
+
+def test_a_connection_that_was_kept_needs_no_key() -> None:
+    """An undo sends none; its tab says nothing of a command that takes it back."""
+    opened = replace(OPENED, command=UNDO, parent_run_id="r-1")
+    kept = told((2, PLANNED, Kept(code="in_use", detail="")), opened=opened)
+
+    assert colour(tab(kept), "A2") == ""
+    assert about(kept)["Undo"].startswith(OPENED.run_id)
+    assert "What to do" not in about(kept)
+
+
+@pytest.mark.parametrize(
+    ("changes", "command"),
+    [
+        ({}, f"batchconnect rerun {OPENED.run_id} --sheet results.xlsx"),
+        (
+            {"command": VERIFY, "parent_run_id": "r-1"},
+            "batchconnect rerun r-1 --sheet results.xlsx",
+        ),
+        ({"command": VERIFY}, "batchconnect rotate results.xlsx --failing"),
+        (
+            {"command": ROTATE, "simulated": True},
+            "batchconnect rotate results.xlsx --failing --simulate",
+        ),
+    ],
+)
+def test_the_second_tab_says_which_command_takes_it_back(
+    changes: dict[str, Any], command: str
+) -> None:
+    """With the keys corrected; what works is counted there, too."""
+    summary = verified()
+    told_of = about(replace(summary, opened=replace(summary.opened, **changes)))
+
+    assert told_of["What to do"].endswith(command)
+    assert told_of["Works"] == "1 yes, 2 no, 1 not tested"
+
+
+def test_a_corrected_key_comes_back(tmp_path: Path) -> None:
+    """In the workbook of today, and in one of an earlier version, which had no column of what works."""
+
+    def fill_in(sheet: Worksheet) -> None:
+        sheet["A3"].value = "FAKE~new.key"
+
+    def fill_in_an_old_one(sheet: Worksheet) -> None:
+        fill_in(sheet)
+        sheet["C3"].value = "'=x"
+        sheet.delete_cols(11)
+
+    again = [
+        fed_back(content(verified()), tmp_path, fill)[1] for fill in (fill_in, fill_in_an_old_one)
+    ]
+
+    for row in again:
+        key = row.cells[Column.SERVICE_PRINCIPAL_KEY]
+        assert key.reveal() == "FAKE~new.key"  # type: ignore[union-attr]
+    assert again[1].cells[Column.NAME] == "'=x"
+
+
 def test_filter_header_and_text_format_are_set() -> None:
     """Whatever is typed or pasted into a column stays a text."""
     sheet = tab(one_of_each())
 
-    assert (sheet.auto_filter.ref, sheet.freeze_panes) == ("A1:M7", "A2")
+    assert (sheet.auto_filter.ref, sheet.freeze_panes) == ("A1:N7", "A2")
     assert {dimension.number_format for dimension in sheet.column_dimensions.values()} == {"@"}
-    assert {cell.number_format for row in sheet["A2:M7"] for cell in row if cell.value} == {"@"}
+    assert {cell.number_format for row in sheet["A2:N7"] for cell in row if cell.value} == {"@"}
 
 
 def test_nothing_in_it_is_a_formula_a_link_or_a_number() -> None:
@@ -314,7 +430,9 @@ def test_a_plain_row_has_the_bytes_that_the_library_writes(names: list[str]) -> 
         for number, (name, outcome) in enumerate(product([*names, "last"], outcomes), 2)
     ]
     # The library numbers a format when it first writes it, and the last row after the second tab.
-    summary = told(*rows, (len(rows) + 2, PLANNED, outcomes[0]))
+    summary = told(
+        *rows, (len(rows) + 2, PLANNED, outcomes[0]), tests={2: WORKS, 3: UNASKED, 4: WALLED}
+    )
     at_once = content(summary)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -379,8 +497,8 @@ def test_the_header_of_rows_from_a_program_has_a_line_of_its_own() -> None:
     )
 
     assert texts(sheet, 1) == [*Column, "Ref", "Status_sheet", *WORKBOOK_COLUMNS]
-    assert texts(sheet, 2)[-4:] == ["created", "c", None, None]
-    assert sheet.auto_filter.ref == "A1:O2"
+    assert texts(sheet, 2)[-5:] == ["created", None, "c", None, None]
+    assert sheet.auto_filter.ref == "A1:P2"
 
 
 def test_a_run_without_rows_is_a_header() -> None:
