@@ -120,33 +120,33 @@ class VerifyRun:
         return number, opened, False
 
     def _rows(self, writer: RunWriter) -> Iterator[Line]:
-        """The parent's rows that have a connection, as it left them, on what is their connection today."""
+        """The parent's rows whose identity has a connection today, whichever run made it or changed it last."""
         lines = self.ledger.row_lines(self.parent.number)
         rows = [row for row in self.parent.rows(lines) if row.marker is not None]
         now = self.ledger.states_of(row.marker or "" for row in rows)
         is_chosen = chooser(self.options, self.service.orgs)
         for row in rows:
             org = self.service.orgs.find(row.planned.org) if row.planned is not None else None
-            if row.planned is None or not _stands(row) or not is_chosen(org, row.planned.sandbox):
+            if row.planned is None or not is_chosen(org, row.planned.sandbox):
                 continue
             today = now.get(row.marker or "", row)
             if today.made is None or org is None:
-                continue  # it was deleted since, or its org is no longer in the settings
+                continue  # it has none, or its org is no longer in the settings
             yield from _taken_over(row, row.planned, today, writer)
-
-
-def _stands(row: RowState) -> bool:
-    outcome = row.change_outcome or row.outcome
-    return not row.is_open and outcome is not None and has_connection(outcome)
 
 
 def _taken_over(
     row: RowState, planned: RowPlanned, today: RowState, writer: RunWriter
 ) -> Iterator[Line]:
     settled = replace(inherited(row), tested=None)
-    if today.made is not None and today.made != row.made:
-        # Another run made it anew since.
+    if today.made is not None and not (_stands(row) and today.made == row.made):
+        # Another run made it anew, or this one did not come to change it.
         stands = Existing(connection_id=today.made, matched_by=MatchedBy.MARKER, etag=today.etag)
         settled = replace(settled, outcome=stands)
     yield writer.line(planned, row=row.number, marker=row.marker)
     yield writer.line(settled, row=row.number)
+
+
+def _stands(row: RowState) -> bool:
+    outcome = row.change_outcome or row.outcome
+    return not row.is_open and outcome is not None and has_connection(outcome)

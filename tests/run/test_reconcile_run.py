@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import LedgerError
+from batchconnect.simulator import Simulator
 from batchconnect.simulator.decision import Decision, Reset
+from batchconnect.simulator.exchange import Request
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
 from tests.command_line import FAST, CommandLine, many, signalled
 
@@ -186,3 +189,121 @@ def test_a_doubt_is_settled_where_it_was_sent_or_not_at_all(batchconnect: Comman
     assert left.code == 6, left
     assert done.code == 2, done
     assert "settled where it was sent" in done.err
+
+
+# Keys -----------------------------------------------------------------------------------------------
+
+
+def keys_in_doubt(
+    batchconnect: CommandLine, practice: Practice, *fates: Decision
+) -> tuple[str, list[str]]:
+    """A rotation of three rows that gave up on as many of them as there are fates; its run, and the connections' ids by row."""
+    rows = many(3)
+    assert batchconnect("run", batchconnect.sheet(rows), *FAST).code == 0
+    ids = {one.name: one.id for one in practice.connections()}
+    in_order = [ids[row["name"]] for row in rows]
+    fate_of = dict(zip(in_order, fates, strict=False))
+
+    def script(request: Request) -> Decision | None:
+        return fate_of.get(request.path.rpartition("/")[2]) if request.method == "PATCH" else None
+
+    practice.script = script
+    sheet = batchconnect.sheet(
+        [{**row, "servicePrincipalKey": f"{row['servicePrincipalKey']}-new"} for row in rows],
+        "new.csv",
+    )
+    hold = ("--settle", "0.3", "--on-doubt", "hold", "--no-verify", "--json")
+    done = batchconnect("rotate", sheet, *FAST, *hold)
+    assert done.code == 6, done
+    assert done.json["counts"]["in_doubt"] == len(fates)
+    practice.script = lambda request: None
+    return done.json["run_id"], in_order
+
+
+def arrives_late(simulator: Simulator, connection_id: str) -> None:
+    """The lost request takes effect now."""
+    key = {"servicePrincipalKey": "new"}
+    simulator.others.change(connection_id, params=key, client_id="client-acme")
+
+
+def codes(document: dict[str, Any]) -> dict[str, int]:
+    """Its incidents' codes, and how many rows have each."""
+    return {one["code"]: one["rows"] for one in document["incidents"]}
+
+
+def test_a_lost_key_is_told_by_its_connection(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Three keys: one arrived late, one never, and of one a colleague has changed the connection since."""
+    run_id, ids = keys_in_doubt(batchconnect, practice, NEVER, NEVER, NEVER)
+    practice.ask(lambda simulator: arrives_late(simulator, ids[0]))
+    practice.ask(lambda simulator: simulator.others.change(ids[2], name="Renamed"))
+    before = practice.mark()
+
+    done = batchconnect("reconcile", "--settle", "0.3", "--json")
+
+    assert done.code == 4, done
+    assert done.json["run_id"] == run_id, "the newest run that has any doubt"
+    counts = {status: count for status, count in done.json["counts"].items() if count}
+    assert counts == {"updated": 1, "not_attempted": 1, "conflict": 1}
+    assert codes(done.json) == {"proven_absent": 1, "changed_meanwhile": 1}
+    assert {entry.method for entry in practice.journal(ACME, since=before)} == {"GET"}
+
+
+def test_a_lost_key_within_its_window_is_looked_for(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    run_id, ids = keys_in_doubt(batchconnect, practice, NEVER)
+    looks: list[Request] = []
+
+    def script(request: Request) -> None:
+        looks.append(request)
+        if len(looks) == 3:
+            arrives_late(practice.simulator, ids[0])
+
+    practice.script = script
+
+    done = batchconnect("reconcile", run_id, "--settle", "30")
+
+    assert done.code == 0, done
+    assert "3 updated" in done.out
+
+
+def test_what_another_run_found_out_of_a_key_is_taken_over(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """The same rotation, given again, has sent the key meanwhile: nothing is asked."""
+    run_id, _ = keys_in_doubt(batchconnect, practice, NEVER)
+    assert batchconnect("rotate", "new.csv", *FAST, "--no-verify").code == 0
+    before = practice.mark()
+
+    done = batchconnect("reconcile", run_id, "--settle", "600")
+
+    assert done.code == 0, done
+    assert practice.journal(ACME, since=before) == []
+
+
+def test_a_key_is_asked_about_where_only_names_its_sandbox(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    run_id, _ = keys_in_doubt(batchconnect, practice, NEVER)
+    before = practice.mark()
+
+    done = batchconnect("reconcile", run_id, "--settle", "600", "--only", "sandbox=prod")
+
+    assert done.code == 6, done
+    assert practice.journal(ACME, since=before) == []
+
+
+def test_the_doubts_of_an_undo_are_its_own(batchconnect: CommandLine, practice: Practice) -> None:
+    """Looked for by their markers they would be called created."""
+    batchconnect("run", batchconnect.sheet(many(1)), *FAST)
+    (parent,) = batchconnect("runs", "--json").json["runs"]
+    done = batchconnect("undo", parent["run_id"], "--yes", "1", *FAST, "--json")
+    before = practice.mark()
+
+    refused = batchconnect("reconcile", done.json["run_id"])
+
+    assert refused.code == 2, refused
+    assert f"batchconnect undo {parent['run_id']} --yes" in refused.err
+    assert practice.journal(ACME, since=before) == []

@@ -333,3 +333,45 @@ async def test_rows_without_a_connection_are_not_asked_about() -> None:
 
     assert len(bench.rows(state)) == 3
     assert code_of(state) == ExitCode.OK
+
+
+async def test_what_another_run_brought_home_is_asked_as_well() -> None:
+    """The rows of a run are asked about as they stand today: a later run created those that it left."""
+    bench = Bench(service=FakeService())
+    bench.service.denied[BETA.org_id] = DENIED
+    await bench.run(ROWS)
+    bench.service.denied.clear()
+    await bench.run(ROWS, parent="run-1")
+
+    state = await verify(bench)
+
+    assert works(bench, state) == [Works.YES] * 6
+
+
+async def test_a_connection_whose_key_could_not_be_sent_is_asked_all_the_same() -> None:
+    """A rerun left it to a person: it stands there, and does not work."""
+    bench = await made()
+    bench.service.bad_keys = {ROWS[0]["servicePrincipalKey"]}
+    await verify(bench)
+    stored(bench, 1).change("client-of-a-colleague", database="other")
+    new = [{**row, "servicePrincipalKey": f"new~{row['servicePrincipalKey']}"} for row in ROWS]
+    rerun = await bench.run(new, parent="run-1")
+
+    state = await verify(bench, run_id=rerun.opened.run_id)
+
+    assert bench.statuses(rerun)[0] == Status.CONFLICT
+    assert works(bench, state) == [Works.NO, *[Works.YES] * 5]
+    assert code_of(state) == ExitCode.UNFINISHED
+
+
+async def test_a_connection_whose_key_a_rerun_sent_is_asked() -> None:
+    bench = await made()
+    bench.service.bad_keys = {ROWS[0]["servicePrincipalKey"]}
+    await verify(bench)
+    new = [{**row, "servicePrincipalKey": f"new~{row['servicePrincipalKey']}"} for row in ROWS]
+    rerun = await bench.run(new, parent="run-1")
+
+    state = await verify(bench, run_id=rerun.opened.run_id)
+
+    assert bench.statuses(state) == [Status.UPDATED, *[Status.CREATED] * 5]
+    assert works(bench, state) == [Works.YES] * 6
