@@ -21,7 +21,7 @@ from batchconnect.model.outcome import Updated, Works, has_connection
 from batchconnect.run.job import Tests
 from batchconnect.run.stop import Stop
 
-_SAID: Final = {True: Works.YES, False: Works.NO}
+_SAID: Final[dict[bool | None, Works]] = {True: Works.YES, False: Works.NO}
 _AGAIN_SHARE: Final = 1 / 18
 """Of the settle window: 10 s, after which a connection that does not work is asked once more."""
 
