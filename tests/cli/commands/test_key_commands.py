@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchconnect import RunOptions, onboard_sync
-from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.ledger.sqlite.file import locked
 from batchconnect.model.outcome import Works
 from tests.acceptance.practice import ACME, Practice
 from tests.command_line import FAST, CommandLine, Done, cells, many
@@ -147,7 +147,7 @@ def test_a_ledger_that_another_process_holds(command: CommandLine, practice: Pra
     sheet = command.sheet(new_keys(many(1)), "new.csv")
     before = practice.mark()
 
-    with SqliteLedger(Path("reports/ledger.sqlite3").absolute(), host="127.0.0.1"):
+    with locked(Path("reports/ledger.sqlite3").absolute(), about={"host": "workstation"}):
         refused(command("rotate", sheet, *FAST), 5, "in use")
         refused(command("verify", *FAST), 5, "in use")
 
