@@ -313,20 +313,24 @@ async def test_two_ledgers_over_one_sheet_make_no_row_twice(after_s: float) -> N
     assert ExitCode.OK in codes
 
 
-OTHER_FLAGS = [
+OTHER_FLAGS: Sequence[Mapping[str, Any]] = (
     {"max_rows": 1},
     {"rules": Rules(recreate=True)},
     {"policy": Policy(on_doubt=OnDoubt.HOLD)},
-    pytest.param({"skip_invalid": True}, marks=pytest.mark.slow),
-    pytest.param(
-        {"is_selected": lambda row: row.cells[Column.ORG] == "beta"}, marks=pytest.mark.slow
-    ),
-    pytest.param({"rules": Rules(adopt_by_name=True)}, marks=pytest.mark.slow),
-]
+    {"skip_invalid": True},
+    {"is_selected": lambda row: row.cells[Column.ORG] == "beta"},
+    {"rules": Rules(adopt_by_name=True)},
+)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("flags", OTHER_FLAGS)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *OTHER_FLAGS[:3],
+        *(pytest.param(flags, marks=pytest.mark.slow) for flags in OTHER_FLAGS[3:]),
+    ],
+)
 async def test_other_flags_between_two_lives_change_no_row(flags: Mapping[str, Any]) -> None:
     """The command was given with others first; after the crash it goes on, under the same run."""
     for at in range(9, len(await side_effects()) + 1, 13):
