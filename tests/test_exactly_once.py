@@ -116,6 +116,22 @@ async def side_effects() -> list[str]:
 
 
 @pytest.mark.anyio
+async def test_the_fake_sees_twins() -> None:
+    """Those that stand there, and those that are on their way; not what is gone, or will be."""
+    service = FakeService()
+    first, twin = (service.plant(judged(ROWS[0])) for _ in range(2))
+    service.plant(judged(ROWS[1]))
+    assert service.twice() == [first.marker]
+
+    twin.applied_at = twin.shown_at = 100.0
+    assert service.existing() == [first, service.stored[2]]
+    assert service.twice() == [first.marker]
+
+    first.gone_at = 50.0
+    assert service.twice() == []
+
+
+@pytest.mark.anyio
 async def test_the_troubled_run_has_every_kind_of_side_effect() -> None:
     kinds = Counter(await side_effects())
 
