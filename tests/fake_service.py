@@ -738,6 +738,10 @@ class Bench:
         if not plan.has_work:
             return None
         check_agreed(plan, agreed)
+        return await self.carry_out(plan, stop=stop)
+
+    async def carry_out(self, plan: UndoPlan, *, stop: Stop | None = None) -> RunState:
+        """Undo what was agreed on."""
         clock = self.clock
         self.service.ledger = self.ledger
         job = UndoJob(
@@ -748,7 +752,7 @@ class Bench:
             opened=replace(
                 plan.run.opened,
                 run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",
-                parent_run_id=run_id,
+                parent_run_id=plan.run.opened.run_id,
                 command=UNDO,
             ),
             lane_of=self._lane_of(),
