@@ -568,7 +568,7 @@ class Operators(RuleBasedStateMachine):
         assert sent <= self.agreed[place]
 
     @rule(fates=FATES, at=st.one_of(st.none(), st.integers(1, 60)), one_key=st.booleans())
-    def a_rotation(self, fates: list[Fate], at: int | None, one_key: bool) -> None:  # noqa: FBT001 - hypothesis draws it
+    def a_rotation(self, fates: list[Fate], at: int | None, one_key: bool) -> None:
         """Each row has another key; what it says to be updated has it, and keeps it."""
         self.fates, self.service.takes_one_key = fates, one_key
         self.serial += 1
