@@ -300,6 +300,8 @@ async def _job(
     task: Task,
 ) -> Job:
     references = references_of(options, environ)
+    if not task.sends_keys:
+        references = references.unneeded()
     judging = partial(parser, sheet, service=service, options=options)
     judge = judging(references=references)
     keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)
