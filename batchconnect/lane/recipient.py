@@ -90,6 +90,7 @@ class Recipient:
         self._service = service
         self._client_id = client_id
         self._ledger = ledger
+        self._is_begun = False
 
     async def settle(self, doubt: KeyDoubt, *, clock: Clock, policy: Policy) -> Outcome | None:
         """
@@ -105,6 +106,7 @@ class Recipient:
         Returns:
             None: the key may be sent again. `InDoubt` where it could not be found out.
         """
+        self._is_begun = True
         pause_s, last_read_s = policy.first_look_s, clock.monotonic_s()
         while True:
             await anyio.sleep(pause_s)
@@ -195,6 +197,7 @@ class Recipient:
             updated_at_ms=found.updated_at_ms,
             number=number,
         )
+        self._is_begun = True
         await self._ledger.begin_change(self.address.row, self.address.wanted.marker, intent)
 
     async def doubt(
@@ -219,7 +222,8 @@ class Recipient:
 
     async def end(self, outcome: Outcome, sent: SentChange[UpdateAnswer] | None = None) -> Outcome:
         """What became of the key, durable when this returns."""
-        row, marker = self.address.row, self.address.wanted.marker
+        row = self.address.row
+        marker = self.address.wanted.marker if self._is_begun else None
         counts = {
             "attempts": sent.attempts if sent else 0,
             "throttled": sent.throttled if sent else 0,

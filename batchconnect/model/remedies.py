@@ -353,8 +353,8 @@ _TABLE: dict[str, tuple[str, str]] = {
     "undo_open": (
         "An undo of its connection is not finished",
         (
-            "Give `batchconnect undo RUN --yes N` once more, with the run that the message names; `batchconnect undo"
-            " RUN` shows the number. Then run the sheet again."
+            "Give `batchconnect undo RUN`, with the run that the message names: its last line is the command that ends"
+            " it, with --yes 0 where nothing more is deleted. Then run the sheet again."
         ),
     ),
     "in_use": (

@@ -16,7 +16,7 @@ import anyio
 from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import ONBOARD, VERIFY
+from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
@@ -28,7 +28,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
 from batchconnect.run.header import run_header
-from batchconnect.run.history import find_run, run_in_doubt, summary_of
+from batchconnect.run.history import run_in_doubt, run_to_verify, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.job import Bounds, Job
 from batchconnect.run.opened_ledger import opened_ledger
@@ -224,11 +224,11 @@ async def verify(
 
     Raises:
         LedgerError: The ledger is in use, unusable, or cannot be written.
-        UsageError: There is no such run.
+        UsageError: There is no such run, or it is an undo.
     """
     async with at_work(settings, options, listener, command=VERIFY) as desk:
         verification = VerifyRun(
-            parent=find_run(desk.ledger, run_id, command=ONBOARD),
+            parent=run_to_verify(desk.ledger, run_id),
             ledger=desk.ledger,
             writer=desk.writer,
             service=desk.service,
@@ -307,6 +307,8 @@ async def _job(
     task: Task,
 ) -> Job:
     references = references_of(options, environ)
+    if not task.sends_keys:
+        references = references.unneeded()
     judging = partial(parser, sheet, service=service, options=options)
     judge = judging(references=references)
     keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)

@@ -91,6 +91,17 @@ class UndoPlan:
         return sum(row.kept is None for row in self.rows)
 
     @property
+    def to_settle(self) -> int:
+        """Connections that stay, but an earlier delete of ours may have been applied, or may be yet."""
+        return sum(row.is_begun and row.kept is not None for row in self.rows)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether an undo would do anything: delete, go on with one that was cut off, or settle."""
+        can_settle = self.to_settle > 0 and not self.is_refused
+        return self.agreed is not None or self.to_delete > 0 or can_settle
+
+    @property
     def kept(self) -> Mapping[str, int]:
         """How many would be left, by their code; the most first."""
         return dict(Counter(row.kept.code for row in self.rows if row.kept).most_common())
@@ -118,15 +129,8 @@ def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool
         UsageError: There is none, it is not over, or it is of a command that creates nothing.
         LedgerError: It created its connections on another host, or in the other mode.
     """
-    run = find_run(ledger, run_id)
-    if run.opened.command == UNDO and run.opened.parent_run_id:
-        run = find_run(ledger, run.opened.parent_run_id)
+    run = run_that_creates(ledger, run_id)
     opened = run.opened
-    if opened.command != ONBOARD:
-        raise UsageError(
-            f"run {opened.run_id} is of `batchconnect {opened.command}`, which creates nothing",
-            hint="`batchconnect runs` shows the runs.",
-        )
     made_on = ("simulated" if opened.simulated else "real", opened.platform_host or host)
     if made_on != ("simulated" if simulated else "real", host):
         raise LedgerError(
@@ -139,6 +143,25 @@ def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool
         raise UsageError(
             f"run {opened.run_id} is not finished, so what it creates is not known yet",
             hint=f"Let it come to its end first: {again}",
+        )
+    return run
+
+
+def run_that_creates(ledger: LedgerReader, run_id: str) -> RunState:
+    """
+    A run that creates; of an undo, the run that it is of.
+
+    Raises:
+        UsageError: There is none, or it is of a command that creates nothing.
+    """
+    run = find_run(ledger, run_id)
+    if run.opened.command == UNDO and run.opened.parent_run_id:
+        run = find_run(ledger, run.opened.parent_run_id)
+    opened = run.opened
+    if opened.command != ONBOARD:
+        raise UsageError(
+            f"run {opened.run_id} is of `batchconnect {opened.command}`, which creates nothing",
+            hint="`batchconnect runs` shows the runs.",
         )
     return run
 

@@ -17,10 +17,11 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, Verifying
 from batchconnect.model.fault import INTERNAL_FAULT, fault_of
-from batchconnect.model.outcome import Updated, has_connection
+from batchconnect.model.outcome import Updated, Works, has_connection
 from batchconnect.run.job import Tests
 from batchconnect.run.stop import Stop
 
+_SAID: Final[dict[bool | None, Works]] = {True: Works.YES, False: Works.NO}
 _AGAIN_SHARE: Final = 1 / 18
 """Of the settle window: 10 s, after which a connection that does not work is asked once more."""
 
@@ -146,14 +147,14 @@ def _by_org(rows: Iterable[RowState], ledger: LedgerReader) -> Mapping[str, list
         assert row.planned is not None
         assert row.made is not None
         whole = states.get(row.marker or "")
-        last = whole.tested if whole is not None and whole.made == row.made else row.tested
+        known = whole if whole is not None and whole.made == row.made else row
         by_org.setdefault(row.planned.org, []).append(
             ToTest(
                 row=row.number,
                 marker=row.marker,
                 sandbox=row.planned.sandbox,
                 connection_id=row.made,
-                before=last.works if last is not None else None,
+                before=_SAID.get(known.works),
             )
         )
     return by_org

@@ -13,10 +13,12 @@ import pytest
 
 from batchconnect.lane.lane import Limits
 from batchconnect.lane.planner import KeyChoice, Rules
+from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger.entry import ROTATE, RunEnded, Tested, Updated, Updating
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Conflict, Status, Works, status_of
+from batchconnect.model.precaution import OnDoubt
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.history import run_states
 from batchconnect.run.job import Tests
@@ -635,3 +637,81 @@ async def test_an_intent_stands_in_the_ledger_before_each_send() -> None:
     assert len(intents) >= len(NEW)
     assert not bench.service.unheard
     assert all(isinstance(one, Updating) and one.etag for one in intents)
+
+
+async def test_with_max_rows_the_same_command_takes_the_next_rows() -> None:
+    """Until all have their key; none is sent twice."""
+    bench = Bench()
+    await stands(bench)
+
+    codes = []
+    for _ in range(3):
+        state = await bench.run(NEW, task=ROTATION, max_rows=2)
+        assert state.ended is not None
+        codes.append(state.ended.exit_code)
+
+    assert codes == [ExitCode.AS_ASKED, ExitCode.AS_ASKED, ExitCode.OK]
+    assert keys(bench) == wanted(NEW)
+    assert len(bench.service.updates) == len(NEW)
+    assert len(list(bench.ledger.runs())) == 2
+
+
+@pytest.mark.parametrize("fate", ["refused", "held", "stopped"])
+async def test_a_key_that_a_rerun_could_not_send_is_sent_by_the_next_one(fate: str) -> None:
+    """Whatever became of the row in the rerun before: its connection does not work still."""
+    bench = Bench(policy=Policy(on_doubt=OnDoubt.HOLD))
+    bench.service.bad_keys = {OLD[1]["servicePrincipalKey"]}
+    first = await bench.run(OLD, task=Task(tests=Tests.ALL))
+    troubles = {
+        "refused": flow_error("1414-400"),
+        "held": lost(applied_s=None),
+        "stopped": DENIED,
+    }
+
+    def choose(seen: Seen) -> Fate | None:
+        return troubles[fate] if seen.purpose is Purpose.UPDATE else None
+
+    bench.service.choose = choose
+    second = await bench.run(NEW, parent=first.opened.run_id)
+    assert second.ended is not None
+    assert second.ended.exit_code != ExitCode.OK
+    bench.service.choose = lambda _seen: None
+
+    third = await bench.run(NEW, parent=second.opened.run_id)
+
+    assert bench.statuses(third)[1] is Status.UPDATED, bench.codes(third)
+    assert keys(bench)[1] == NEW[1]["servicePrincipalKey"]
+    assert third.ended is not None
+    assert third.ended.exit_code == ExitCode.OK
+
+
+async def test_a_test_without_an_answer_does_not_hide_the_no_before_it() -> None:
+    bench = Bench()
+    await stands(bench)
+    bench.service.bad_keys = {OLD[1]["servicePrincipalKey"]}
+    await bench.run(OLD, task=verification())
+    bench.service.choose = lambda seen: (
+        flow_error("1103-503") if seen.path.endswith("/test") else None
+    )
+    await bench.run(OLD, task=verification())
+    bench.service.choose = lambda _seen: None
+
+    state = await bench.run(NEW, task=FAILING)
+
+    assert bench.statuses(state)[1] is Status.UPDATED
+
+
+async def test_a_row_that_is_left_does_not_end_what_another_run_has_begun() -> None:
+    """A key in doubt stays in doubt for the identity, though a later rotation leaves the row."""
+    bench = Bench(policy=Policy(on_doubt=OnDoubt.HOLD))
+    (first, *_) = await stands(bench)
+    bench.service.choose = lambda seen: (
+        lost(applied_s=None) if seen.purpose is Purpose.UPDATE else None
+    )
+    await bench.run(NEW, task=ROTATION)
+    bench.service.choose = lambda _seen: None
+
+    await bench.run(OLD, task=FAILING)
+
+    state = bench.ledger.states_of([first.marker or ""])[first.marker or ""]
+    assert isinstance(state.change, Updating)
