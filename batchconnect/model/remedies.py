@@ -281,6 +281,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection has parameters of others",
         "The service would drop them with our change. Set the key in Experience Platform.",
     ),
+    "target_not_shown": (
+        "The connection's target is hidden",
+        "What is hidden would be replaced by the row's. Set the key in Experience Platform.",
+    ),
     "no_etag": (
         "The connection names no etag",
         "Without one, the change of somebody else could be overwritten. Set the key in Experience Platform.",

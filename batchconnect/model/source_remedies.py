@@ -35,8 +35,9 @@ _MINUTES_KEY = "Entra may need some minutes for a new key."
 _MINUTES_APP = "Entra may need some minutes for a new app."
 _VALUE = "Copy the secret's Value from Certificates & secrets of the app, not its Secret ID."
 _KEPT = (
-    "A connection that exists keeps the old value: delete it in Experience Platform first. Then run"
-    " `batchconnect rerun`."
+    "A connection that exists keeps the old value: `batchconnect undo` deletes what a run created, and"
+    " `batchconnect run` makes it again; `run --recreate` where it was deleted in Experience Platform. A row"
+    " that has none is taken by `batchconnect rerun`."
 )
 _APP = f"Compare servicePrincipalId and tenant with the app registration's overview. {_KEPT}"
 _TENANT = f"Compare tenant with the Directory (tenant) ID of the app's overview. {_KEPT}"

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from batchconnect.ledger.entry import UNDO, VERIFY
+from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Status, Works
@@ -34,6 +34,8 @@ _MEANING = {
     Status.DELETED: "",
     Status.KEPT: "not deleted",
 }
+_REFUSED = {ROTATE: "not updated", UNDO: "not deleted"}
+"""What became of a row that the service refused, by command; of the others it is not created."""
 
 
 def closing_lines(
@@ -57,7 +59,7 @@ def closing_lines(
     if not summary.total:
         lines.append("  no rows yet: there was nothing to do below the header")
     for incident in incidents:
-        lines += ["", *_told(incident, width)]
+        lines += ["", *_told(incident, summary.opened.command, width)]
     if more := len(summary.incidents) - len(incidents):
         lines += ["", f"and {more} more kinds of trouble: see the report"]
     lines += [*_sweep(summary.sweep, width), ""]
@@ -126,18 +128,36 @@ def _works(summary: Summary) -> list[str]:
     ]
 
 
-def _told(incident: Incident, width: int) -> list[str]:
+def hint_lines(hint: str, *, width: int = 80) -> list[str]:
+    """What to do about a cause, below the line that names it."""
+    return textwrap.wrap(
+        escape_control(hint), width, initial_indent="  -> ", subsequent_indent="     "
+    )
+
+
+def _told(incident: Incident, command: str, width: int) -> list[str]:
     place = "/".join(escape_control(part) for part in (incident.org, incident.sandbox) if part)
     what = f"{escape_control(incident.title).rstrip('.')} ({escape_control(incident.code)})"
-    met = f"{_rows(incident.rows)}, first row {incident.first_row}" if incident.rows else ""
+    met = _met(incident, command) if incident.rows else ""
     text = ": ".join(part for part in (place, what, met) if part)
     return [
         *textwrap.wrap(text, width, initial_indent="! ", subsequent_indent="  "),
-        *textwrap.wrap(
-            escape_control(incident.hint), width, initial_indent="  -> ", subsequent_indent="     "
-        ),
+        *hint_lines(incident.hint, width=width),
         *(f"     {escape_control(line)}" for line in what_to_send(incident)),
     ]
+
+
+def _met(incident: Incident, command: str) -> str:
+    """Its rows: one reason of a source keeps a row from being created, and a connection from working."""
+    if incident.works is Works.NO:
+        became = " does not work" if incident.rows == 1 else " do not work"
+    elif incident.works is Works.NOT_TESTED:
+        became = " not tested"
+    elif incident.status is Status.FAILED:
+        became = f" {_REFUSED.get(command, 'not created')}"
+    else:
+        became = ""
+    return f"{_rows(incident.rows)}{became}, first row {incident.first_row}"
 
 
 def _sweep(sweep: Swept | None, width: int) -> list[str]:

@@ -16,9 +16,9 @@ import anyio
 from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.entry import ONBOARD, VERIFY
+from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
@@ -28,7 +28,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
 from batchconnect.run.header import run_header
-from batchconnect.run.history import find_run, run_in_doubt, summary_of
+from batchconnect.run.history import run_in_doubt, run_to_verify, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.job import Bounds, Job
 from batchconnect.run.opened_ledger import opened_ledger
@@ -187,16 +187,20 @@ async def settle(
     """
     async with at_work(settings, options, listener, command="reconcile") as desk:
         run = run_in_doubt(desk.ledger, run_id)
-        state = await settle_run(
-            run,
-            ledger=desk.ledger,
-            writer=desk.writer(run.number),
-            service=desk.service,
-            options=options,
-            clock=desk.clock,
-            on_event=listener.on_event,
-            stop=listener.stop,
-        )
+        with listener.stop.cutting_off() as scope:
+            state = await settle_run(
+                run,
+                ledger=desk.ledger,
+                writer=desk.writer(run.number),
+                service=desk.service,
+                options=options,
+                clock=desk.clock,
+                on_event=listener.on_event,
+                stop=listener.stop,
+            )
+        if scope.cancelled_caught:
+            # What is in doubt stays so, and the run ended as it had.
+            state = fold_run(desk.ledger.run_lines(run.number))
         return reported(summary_of(desk.ledger, state), report, listener)
 
 
@@ -220,11 +224,11 @@ async def verify(
 
     Raises:
         LedgerError: The ledger is in use, unusable, or cannot be written.
-        UsageError: There is no such run.
+        UsageError: There is no such run, or it is an undo.
     """
     async with at_work(settings, options, listener, command=VERIFY) as desk:
         verification = VerifyRun(
-            parent=find_run(desk.ledger, run_id, command=ONBOARD),
+            parent=run_to_verify(desk.ledger, run_id),
             ledger=desk.ledger,
             writer=desk.writer,
             service=desk.service,
@@ -233,7 +237,10 @@ async def verify(
             on_event=listener.on_event,
             stop=listener.stop,
         )
-        state = await verification.run()
+        with listener.stop.cutting_off() as scope:
+            state = await verification.run()
+        if scope.cancelled_caught:
+            state = verification.abandon()
         return reported(summary_of(desk.ledger, state), report, listener)
 
 

@@ -80,6 +80,22 @@ def run_in_doubt(ledger: LedgerReader, run_id: str | None) -> RunState:
     return found
 
 
+def run_to_verify(ledger: LedgerReader, run_id: str | None) -> RunState:
+    """
+    A run by its id; None: the newest that creates.
+
+    Raises:
+        UsageError: There is none; or it is an undo, which leaves nothing to test.
+    """
+    found = find_run(ledger, run_id, command=ONBOARD)
+    if found.opened.command == UNDO:
+        raise UsageError(
+            f"{found.opened.run_id} is an undo, which deletes connections: there are none to test",
+            hint=f"What it kept is tested by `batchconnect verify {found.opened.parent_run_id}`.",
+        )
+    return found
+
+
 def failing_in(ledger: LedgerReader) -> Mapping[str, RowState]:
     """By marker: the identities whose connection did not work when it was tested last, whichever run asked."""
     states = ledger.states_of(ledger.tested_markers())

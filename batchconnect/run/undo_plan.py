@@ -129,15 +129,8 @@ def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool
         UsageError: There is none, it is not over, or it is of a command that creates nothing.
         LedgerError: It created its connections on another host, or in the other mode.
     """
-    run = find_run(ledger, run_id)
-    if run.opened.command == UNDO and run.opened.parent_run_id:
-        run = find_run(ledger, run.opened.parent_run_id)
+    run = run_that_creates(ledger, run_id)
     opened = run.opened
-    if opened.command != ONBOARD:
-        raise UsageError(
-            f"run {opened.run_id} is of `batchconnect {opened.command}`, which creates nothing",
-            hint="`batchconnect runs` shows the runs.",
-        )
     made_on = ("simulated" if opened.simulated else "real", opened.platform_host or host)
     if made_on != ("simulated" if simulated else "real", host):
         raise LedgerError(
@@ -150,6 +143,25 @@ def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool
         raise UsageError(
             f"run {opened.run_id} is not finished, so what it creates is not known yet",
             hint=f"Let it come to its end first: {again}",
+        )
+    return run
+
+
+def run_that_creates(ledger: LedgerReader, run_id: str) -> RunState:
+    """
+    A run that creates; of an undo, the run that it is of.
+
+    Raises:
+        UsageError: There is none, or it is of a command that creates nothing.
+    """
+    run = find_run(ledger, run_id)
+    if run.opened.command == UNDO and run.opened.parent_run_id:
+        run = find_run(ledger, run.opened.parent_run_id)
+    opened = run.opened
+    if opened.command != ONBOARD:
+        raise UsageError(
+            f"run {opened.run_id} is of `batchconnect {opened.command}`, which creates nothing",
+            hint="`batchconnect runs` shows the runs.",
         )
     return run
 

@@ -9,14 +9,14 @@ from typing import Final
 
 import anyio
 
-from batchconnect.lane.lane import Lane
+from batchconnect.lane.lane import NO_REFUSAL, Lane
 from batchconnect.lane.verification import LaneTests, ToTest
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, Verifying
-from batchconnect.model.fault import fault_of
+from batchconnect.model.fault import INTERNAL_FAULT, fault_of
 from batchconnect.model.outcome import Updated, Works, has_connection
 from batchconnect.run.job import Tests
 from batchconnect.run.stop import Stop
@@ -93,6 +93,9 @@ class Verification:
         """
         Return when all were tested, or the stop is asked for.
 
+        What a lane cannot ask, since its service wants to be left alone or for a fault of ours, is told
+        as not tested. A stop that was asked for says nothing of what is left: the same command goes on.
+
         Raises:
             LedgerError: A result cannot be written.
         """
@@ -110,18 +113,30 @@ class Verification:
                         again_after_s=self._again_after_s,
                         on_event=self._on_event,
                     )
-                    tasks.start_soon(self._one, self._works[org], connections, org)
+                    tasks.start_soon(self._one, org, connections, stop)
             beside.cancel_scope.cancel()
         for error in self._broken:
             raise error
 
-    async def _one(self, tests: LaneTests, connections: list[ToTest], org: str) -> None:
+    async def _one(self, org: str, connections: list[ToTest], stop: Stop) -> None:
+        tests, lane = self._works[org], self._lanes[org]
         try:
-            await tests.run(connections)
+            why = await self._tested(tests, connections, org) or lane.halted_by
+            if why and not stop.reason:
+                await tests.leave_untested(why, is_refusal=why not in NO_REFUSAL)
         except LedgerError as error:
             self._broken.append(error)
+
+    async def _tested(self, tests: LaneTests, connections: list[ToTest], org: str) -> str:
+        """Test them; the code of a fault of ours that came in between, or ""."""
+        try:
+            await tests.run(connections)
+        except LedgerError:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of ours leaves a lane's connections untested
             self._on_event(FaultMet(fault=fault_of(error), where="verify", org=org))
+            return INTERNAL_FAULT
+        return ""
 
 
 def _by_org(rows: Iterable[RowState], ledger: LedgerReader) -> Mapping[str, list[ToTest]]:

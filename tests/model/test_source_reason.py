@@ -83,6 +83,8 @@ TOKEN = json.dumps(
         ("403 (Forbidden): the IP address 192.0.2.7 was denied", "kusto_firewall"),
         ("Public network access is disabled on this cluster.", "kusto_firewall"),
         ("The request was blocked by the cluster's firewall", "kusto_firewall"),
+        ("The request was denied by a network security policy", "kusto_firewall"),
+        ("Access is denied: the request's public address 'x' is not allowed", "kusto_firewall"),
         ("The cluster is currently stopped.", "kusto_suspended"),
         ("Kusto.Data.Exceptions.ClusterSuspendedException: …", "kusto_suspended"),
         ("The remote name could not be resolved: 'c.kusto.windows.net'", "kusto_no_cluster"),

@@ -77,6 +77,28 @@ def test_trouble_says_what_why_where_and_what_next() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_one_reason_that_keeps_a_row_from_being_created_and_another_from_working_reads_as_two() -> None:
+    """Also where it is a change or a delete that was refused."""
+    refused = replace(DENIED, code="AADSTS7000215", title="The key is wrong", rows=1, first_row=3)
+    refused = replace(refused, status=Status.FAILED)
+    dead = replace(refused, status=Status.CREATED, works=Works.NO, first_row=5)
+    unknown = replace(dead, works=Works.NOT_TESTED, rows=2)
+    run = summary({Status.CREATED: 4}, incidents=(refused, dead, replace(dead, rows=2), unknown))
+    rotated = replace(run, opened=replace(run.opened, command=ROTATE), incidents=(refused,))
+
+    lines = [line for line in closing_lines(run) if "first row" in line]
+    (changed,) = (line for line in closing_lines(rotated) if "first row" in line)
+
+    assert lines == [
+        "! acme: The key is wrong (AADSTS7000215): 1 row not created, first row 3",
+        "! acme: The key is wrong (AADSTS7000215): 1 row does not work, first row 5",
+        "! acme: The key is wrong (AADSTS7000215): 2 rows do not work, first row 5",
+        "! acme: The key is wrong (AADSTS7000215): 2 rows not tested, first row 5",
+    ]
+    assert changed.endswith("1 row not updated, first row 3")
+    assert max(map(len, lines)) <= 80
+
+
 def test_many_causes_are_cut_and_counted() -> None:
     """A screen shows the largest; the report has them all."""
     run = summary({Status.FAILED: 12}, incidents=(DENIED,) * 12)

@@ -610,3 +610,27 @@ async def test_no_intent_is_ever_left_behind_by_an_undo_that_ended() -> None:
     assert len(bench.lines(Left)) == 3
     assert len(bench.lines(Deleting)) > len(bench.lines(Sending)) - 3
     assert [one for one in bench.rows(state) if isinstance(one.shown, Kept)]
+
+
+async def test_what_a_rerun_copies_ends_no_doubt_of_another_run() -> None:
+    """
+    Made, undone, made again with a lost answer, and then a rerun of the first run copies that it was deleted.
+
+    The create that was lost is in doubt still: it is looked for, and not sent once more.
+    """
+    bench = Bench()
+    rows = [cells(1)]
+    await bench.run(rows)
+    await bench.undo(1)
+    bench.service.choose = lambda seen: (
+        lost(applied_s=100.0) if seen.purpose is Purpose.CREATE else None
+    )
+    assert not await bench.run_until_crash(rows, Bomb(), after_s=5.0)
+    bench.service.choose = lambda _seen: None
+
+    await bench.run(rows, parent="run-1")
+    state = await bench.run(rows)
+    await anyio.sleep(300)
+
+    assert bench.service.twice() == []
+    assert bench.statuses(state) == [Status.CREATED]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from batchconnect.model.source_reason import source_code
 from batchconnect.simulator.control import Simulator
 from batchconnect.simulator.testing import Caller, Clock, adx, code, parsed
 
@@ -64,6 +65,21 @@ def test_the_text_of_a_key_says_why_the_source_refuses_it(
     text = reason(caller, path)
     assert text.index(told) > 200
     assert key not in text
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        ("wrong-at-test", "AADSTS7000215"),
+        ("wrong-at-test-database", "kusto_no_database"),
+        ("wrong-at-test-role", "kusto_not_authorized"),
+        ("wrong-at-test-firewall", "kusto_firewall"),
+    ],
+)
+def test_whoever_practises_meets_the_codes_of_the_documents(
+    caller: Caller, key: str, known: str
+) -> None:
+    assert source_code(reason(caller, made(caller, key))) == known
 
 
 def test_a_key_is_refused_by_a_rule(sim: Simulator, caller: Caller) -> None:

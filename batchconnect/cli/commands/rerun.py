@@ -18,7 +18,9 @@ from batchconnect.run.header import sheet_file
 from batchconnect.run.history import find_run, summary_of
 from batchconnect.run.past import parent_run
 from batchconnect.run.rerun import ParentRun
+from batchconnect.run.sheet_name import check_name
 from batchconnect.run.task import onboarding
+from batchconnect.sheet.source import open_source
 
 _NO_RERUN: Final = {
     ROTATE: "Give `batchconnect rotate SHEET` again: it goes on; or with --failing, for those that do not work.",
@@ -59,6 +61,10 @@ def run(
             hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
         )
     if not chain.unfinished and parent.is_closed:
+        if sheet is not None and sheet != "-":
+            # A name that was mistyped is said, even where its rows would not be asked for.
+            check_name(sheet)
+            open_source(Path(sheet)).close()
         text = f"run {opened.run_id}: {_all_done(chain)}, nothing to do"
         console.result(summary_document(summary), [text])
         return 0

@@ -27,10 +27,9 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.terminal_summary import closing_lines, next_command
-from batchconnect.run.history import find_run
 from batchconnect.run.places import home_of, try_places
 from batchconnect.run.undo import preview_undo, undo
-from batchconnect.run.undo_plan import UndoPlan, UndoRow
+from batchconnect.run.undo_plan import UndoPlan, UndoRow, run_that_creates
 from batchconnect.settings import Settings
 
 _MOST_ROWS: Final = 10
@@ -44,7 +43,7 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     options = options_of(settings, given)
     warn_of_places(options, settings, console)
     with ledger_of(options) as ledger:
-        find_run(ledger, run_id)  # before anybody is asked, or a ledger is made
+        run_that_creates(ledger, run_id)  # before anybody is asked, or a ledger is made
     if yes is None:
         return _preview(console, settings, options, given, run_id)
     console.warn(try_places(options))

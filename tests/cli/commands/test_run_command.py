@@ -193,6 +193,17 @@ def test_a_rerun_with_nothing_to_do(batchconnect: CommandLine) -> None:
     assert "every row has its connection, nothing to do" in done.out
 
 
+def test_a_rerun_with_nothing_to_do_still_refuses_a_sheet_that_is_not_there(
+    batchconnect: CommandLine,
+) -> None:
+    batchconnect("run", batchconnect.sheet(many(1, org="acme")), *SIMULATED)
+
+    done = batchconnect("rerun", "--sheet", "nosuch.csv", *SIMULATED)
+
+    assert done.code == 3, done
+    assert "nosuch.csv: there is no such file" in done.err
+
+
 def test_a_rerun_finds_its_run_by_the_environment(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

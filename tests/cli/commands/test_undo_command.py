@@ -115,6 +115,18 @@ def test_the_beginning_of_an_id_is_enough_and_the_undos_own_id_stands_for_the_ru
     assert "2 deleted by an undo before" in again.out
 
 
+def test_what_creates_nothing_is_refused_before_anything_is_looked_at(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    verified = batchconnect("verify", made(batchconnect, 1), *FAST, "--json").json["run_id"]
+
+    done = batchconnect("undo", verified, *FAST)
+
+    assert done.code == 2, done
+    assert "which creates nothing" in done.err
+    assert "looking at each connection" not in done.err
+
+
 def test_a_rerun_says_what_was_undone_and_sends_nothing(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

@@ -53,6 +53,20 @@ def test_verify_takes_the_last_run_or_one_by_the_beginning_of_its_id(
     assert named.json["works"]["yes"] == 3
 
 
+def test_verify_of_an_undo_is_refused_and_names_the_run_that_it_is_of(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    run_id = ran(batchconnect, rows())["run_id"]
+    undone = batchconnect("undo", run_id, *FAST, "--yes", "3", "--json").json["run_id"]
+
+    done = batchconnect("verify", undone, *FAST)
+
+    assert done.code == 2, done
+    assert f"{undone} is an undo" in done.err
+    assert f"`batchconnect verify {run_id}`" in done.err
+    assert "rows in" not in done.out
+
+
 def test_verify_of_a_sheet_finds_its_connections_and_creates_none(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
