@@ -77,7 +77,9 @@ def test_trouble_says_what_why_where_and_what_next() -> None:
     assert max(map(len, lines)) <= 80
 
 
-def test_one_reason_that_keeps_a_row_from_being_created_and_another_from_working_reads_as_two() -> None:
+def test_one_reason_that_keeps_a_row_from_being_created_and_another_from_working_reads_as_two() -> (
+    None
+):
     """Also where it is a change or a delete that was refused."""
     refused = replace(DENIED, code="AADSTS7000215", title="The key is wrong", rows=1, first_row=3)
     refused = replace(refused, status=Status.FAILED)
