@@ -46,6 +46,7 @@ from batchconnect.run.task import Task
 from batchconnect.run.undo import check_agreed
 from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
 from batchconnect.run.undo_run import UndoJob, UndoRun
+from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.validation.connection import BaseConnection, parse
@@ -273,7 +274,7 @@ class FakeService:
         return [s for s in self.seen if s.purpose is Purpose.READ and s.org_id == org.org_id]
 
     def existing(self, now: float | None = None) -> list[Stored]:
-        """What exists by now; infinity: what will, once all that was sent is applied."""
+        """What exists by now, or at a moment."""
         for stored in self.stored:
             self._apply_what_is_due(stored)
         at = anyio.current_time() if now is None else now
@@ -602,7 +603,7 @@ class Bench:
 
     def job(
         self,
-        sheet: MemorySheet,
+        sheet: MemorySheet | CsvSheet,
         *,
         parent: str | None = None,
         task: Task | None = None,
@@ -669,10 +670,10 @@ class Bench:
         return lane_of
 
     async def run(
-        self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any
+        self, rows: Sequence[Mapping[str, object]] | MemorySheet | CsvSheet, **changes: Any
     ) -> RunState:
         """Run a sheet to its end."""
-        sheet = rows if isinstance(rows, MemorySheet) else MemorySheet(rows)
+        sheet = rows if isinstance(rows, MemorySheet | CsvSheet) else MemorySheet(rows)
         bounds = Bounds(**{name: changes.pop(name) for name in Bounds.__slots__ if name in changes})
         job = self.job(sheet, bounds=bounds, **changes)
         self.service.ledger = self.ledger

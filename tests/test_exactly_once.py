@@ -198,6 +198,38 @@ async def test_a_crash_at_any_side_effect_with_wrong_ids_shows_each_row_its_own(
         await check(world, state, ROWS)
 
 
+def doubling() -> Bench:
+    """A bench behind a gateway that repeats the create of one row, and answers well."""
+    row, doubled = ROWS[0], judged(ROWS[0]).marker
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.marker == doubled and doubled not in (one.marker for one in service.stored):
+            service.plant(judged(row))
+        return None
+
+    service = FakeService(choose)
+    return Bench(service=service)
+
+
+@pytest.mark.anyio
+async def test_a_crash_at_any_side_effect_hides_no_double_of_a_gateway() -> None:
+    """Whoever made it, it is never exit 0; of no other row there are two, and none is sent again."""
+    bomb = Bomb()
+    assert await doubling().run_until_crash(ROWS, bomb)
+    for at in range(1, len(bomb.points) + 1, 3):
+        world = doubling()
+
+        await world.run_until_crash(ROWS, Bomb(at))  # orders vary: the last points may not be met
+        state = await world.run(ROWS)
+        sent = len(world.service.posts)
+        again = await world.run(ROWS)
+
+        assert world.service.twice() == [judged(ROWS[0]).marker]
+        assert code_of(state) == ExitCode.IN_DOUBT, (bomb.points[at - 1], world.codes(state))
+        assert code_of(again) != ExitCode.OK, (bomb.points[at - 1], world.codes(again))
+        assert sent == len(world.service.posts)
+
+
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("first", [9, 20, 33, 47])
