@@ -210,7 +210,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The row is no longer in the sheet",
         "Put it back if it is meant to be onboarded, and run the sheet again.",
     ),
-    "not_selected": ("Left out by --only", "Run without --only, or with another, to onboard it."),
+    "not_selected": (
+        "Left out by --only",
+        "Run without --only, or with another, to take it as well.",
+    ),
     "somebody_else": (
         "Somebody else is creating the rows of this sheet",
         f"Wait until that other run has ended, then give the same command again. {_ONE_LEDGER}",

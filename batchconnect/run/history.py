@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _RECONCILED: Final = (ONBOARD, ROTATE)
 """The commands whose runs `reconcile` looks through."""
+_MOST_NAMED: Final = 5
+"""Runs that are named where several begin alike, newest first."""
 
 
 def run_states(ledger: LedgerReader) -> Iterator[RunState]:
@@ -53,9 +55,15 @@ def find_run(ledger: LedgerReader, run_id: str | None, *, command: str | None = 
     if run_id is not None and len(found) > 1 and not exact:
         raise UsageError(
             f"several runs begin with {run_id}",
-            hint=" ".join(state.opened.run_id for state in found[:5]),
+            hint="; ".join(_named(state) for state in found[:_MOST_NAMED]),
         )
     return (exact or found)[0]
+
+
+def _named(state: RunState) -> str:
+    """A run as somebody knows it again who has forgotten its id."""
+    opened = state.opened
+    return " ".join((opened.run_id, opened.command, *opened.sheets))
 
 
 def run_in_doubt(ledger: LedgerReader, run_id: str | None) -> RunState:

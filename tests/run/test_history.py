@@ -71,7 +71,7 @@ def test_a_beginning_of_several_runs_is_not_enough(ledger: SqliteLedger) -> None
     with pytest.raises(UsageError, match="several runs begin with 20260101") as caught:
         find_run(ledger, "20260101")
 
-    assert caught.value.hint == "20260101-b 20260101-a"
+    assert caught.value.hint == "20260101-b run clients.csv; 20260101-a run clients.csv"
 
 
 def test_what_is_not_there_is_told(ledger: SqliteLedger) -> None:

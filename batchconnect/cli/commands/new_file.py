@@ -64,5 +64,10 @@ def _exists(path: Path) -> UsageError:
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
+    if isinstance(error, FileNotFoundError):
+        return UsageError(
+            f"{path} cannot be written: there is no folder {path.parent}",
+            hint="Make the folder first, or name a file in one that is there.",
+        )
     why = error.strerror or str(error)
     return UsageError(f"{path} cannot be written: {why}", hint="Name a file in another folder.")

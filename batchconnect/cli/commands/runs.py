@@ -8,15 +8,15 @@ from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO
 from batchconnect.model.escape import escape_control
-from batchconnect.model.outcome import DONE, Works
+from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
 from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger
 from batchconnect.run.places import ledger_path_of
 
-_DONE_WORDS: Final = {ROTATE: "rotated", UNDO: "deleted"}
-"""What became of a row of these commands; rows of the others are connected."""
+_CHANGED: Final = {ROTATE: Status.UPDATED, UNDO: Status.DELETED}
+"""What these commands do to a row; what they leave as it is counts for nothing."""
 
 
 def run(output: OutputOptions, given: Given, *, limit: int) -> int:
@@ -67,8 +67,6 @@ def _line(summary: Summary) -> str:
         how = "open"
     else:
         how = f"exit {summary.exit_code}"
-    done = sum(summary.counts[status] for status in DONE)
-    word = _DONE_WORDS.get(opened.command, "connected")
     tested = sum(summary.works.values())
     works = f", {summary.works.get(Works.YES, 0)} of {tested} work" if tested else ""
     of = "rerun of" if opened.command == ONBOARD else "of"
@@ -76,6 +74,13 @@ def _line(summary: Summary) -> str:
     note = f"  {opened.note}" if opened.note else ""
     sheet = ", ".join(opened.sheets)
     return escape_control(
-        f"{opened.run_id}  {opened.command:<6}  {how:<8} {done}/{summary.total} {word}{works}"
+        f"{opened.run_id}  {opened.command:<6}  {how:<8} {_done(summary)}{works}"
         f"  {sheet}{note}{parent}"
     )
+
+
+def _done(summary: Summary) -> str:
+    changed = _CHANGED.get(summary.opened.command)
+    if changed is not None:
+        return f"{summary.counts[changed]}/{summary.total} {changed.value}"
+    return f"{sum(summary.counts[status] for status in DONE)}/{summary.total} connected"

@@ -26,7 +26,7 @@ from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.reports.terminal_summary import closing_lines, next_command
+from batchconnect.reports.terminal_summary import closing_lines, hint_lines, next_command
 from batchconnect.run.places import home_of, try_places
 from batchconnect.run.undo import preview_undo, undo
 from batchconnect.run.undo_plan import UndoPlan, UndoRow, run_that_creates
@@ -197,7 +197,7 @@ def _reasons(plan: UndoPlan) -> Iterator[str]:
             yield escape_control(f"    row {row.number} {row.planned.name}: {detail}")
         if count > _MOST_ROWS:
             yield f"    and {count - _MOST_ROWS} more: --json has all"
-        yield escape_control(f"  -> {_hint(code, plan)}")
+        yield from hint_lines(_hint(code, plan))
 
 
 def _hint(code: str, plan: UndoPlan) -> str:

@@ -22,6 +22,7 @@ from batchconnect.cli.progress.words import (
     pause_word,
     rate_word,
     status_word,
+    tests_word,
 )
 from batchconnect.model.outcome import Status
 
@@ -75,9 +76,9 @@ def bar(view: View, *, width: int, height: int, shown: Escape, has_lanes: bool =
         shown: Makes a text harmless.
         has_lanes: Whether the lanes are drawn at all; False at the end.
     """
-    if view.total is None:
+    if not view.is_planned:
         return Group(_line("reading the sheet ...")) if has_lanes else Group()
-    parts: list[RenderableType] = [_top(view, view.total, width)]
+    parts: list[RenderableType] = [_top(view, width)]
     if view.counts:
         parts.append(_counts(view))
     if has_lanes and not view.is_draining:
@@ -91,18 +92,30 @@ def _line(text: str | Text) -> Text:
     return line
 
 
-def _top(view: View, total: int, width: int) -> RenderableType:
-    words = [f"{view.done}/{total} rows"]
-    words += (
-        [f"in {duration(view.finished_s)}"] if view.finished_s is not None else pace_words(view)
-    )
+def _top(view: View, width: int) -> RenderableType:
+    words = [] if view.total is None else [f"{view.done}/{view.total} rows"]
+    if view.finished_s is None:
+        words += pace_words(view)
+    else:
+        if view.total is None and view.tests is not None:
+            words.append(tests_word(view.tests))
+        words.append(f"in {duration(view.finished_s)}")
     text = _line("  ".join(words))
     bar_width = min(_BAR_WIDTH, width - cell_len(text.plain) - 2)
     if bar_width < _LEAST_BAR_WIDTH:
         return text
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_row(ProgressBar(total=total, completed=view.done, width=bar_width), text)
+    done, total = _measured(view)
+    grid.add_row(ProgressBar(total=total, completed=done, width=bar_width), text)
     return grid
+
+
+def _measured(view: View) -> tuple[int, int]:
+    """What the bar stands for: the rows, and when they are done the tests."""
+    tests = view.tests
+    if tests is not None and (view.total is None or tests.are_under_way):
+        return tests.tested, tests.connections
+    return view.done, view.total or 0
 
 
 def _counts(view: View) -> Padding:

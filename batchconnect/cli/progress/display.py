@@ -28,7 +28,7 @@ _DRAW_EVERY_S: Final = 0.25
 LINE_EVERY_S: Final = 10.0
 """Seconds between two plain lines of a run that moves."""
 IDLE_LINE_EVERY_S: Final = 60.0
-"""Seconds between two plain lines while no row is settled."""
+"""Seconds between two plain lines while no row is settled, and none tested."""
 _MOST_LINES: Final = 10_000
 """Messages that may wait for the terminal; beyond, all but errors are left out, and counted."""
 _LAST_DRAWING_S: Final = 2.0
@@ -119,7 +119,7 @@ class LiveRenderer:
     def close(self, view: View) -> None:
         """Leave bar and counts, without the lanes."""
         # A run that ended before its plan stood leaves nothing.
-        self._live.transient = view.total is None
+        self._live.transient = not view.is_planned
         try:
             self._live.update(self._bar(view, is_last=True))
         finally:
@@ -152,14 +152,14 @@ class PlainRenderer:
         """Write the messages, and the state where it is due."""
         for one in said:
             self._line(one.text)
-        if self._has_state and view.total is not None and self._is_due(view, now):
-            self._told_at, self._told_done = now, view.done
+        if self._has_state and view.is_planned and self._is_due(view, now):
+            self._told_at, self._told_done = now, _moved(view)
             self._line(state_line(view))
         self._output.flush()
 
     def close(self, view: View) -> None:
         """The last line is always written."""
-        if self._has_state and view.total is not None:
+        if self._has_state and view.is_planned:
             self._line(state_line(view))
             self._output.flush()
 
@@ -168,11 +168,16 @@ class PlainRenderer:
             return True
         if view.finished_s is not None:
             return False  # the last line tells it
-        every_s = LINE_EVERY_S if view.done != self._told_done else IDLE_LINE_EVERY_S
+        every_s = LINE_EVERY_S if _moved(view) != self._told_done else IDLE_LINE_EVERY_S
         return now - self._told_at >= every_s
 
     def _line(self, text: str) -> None:
         self._output.write(f"{self._output.shown(text)}\n")
+
+
+def _moved(view: View) -> int:
+    """Rows and tests that are done: it grows while something moves."""
+    return view.done + (view.tests.tested if view.tests is not None else 0)
 
 
 @final

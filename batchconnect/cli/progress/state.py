@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final, assert_never
 
-from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, LaneView, Pause, View
+from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, ConnectionTests, LaneView, Pause, View
 from batchconnect.model.event import (
     CellsWarned,
     Draining,
@@ -34,7 +34,7 @@ from batchconnect.model.event import (
     Swept,
     Verifying,
 )
-from batchconnect.model.outcome import Status, status_of
+from batchconnect.model.outcome import Status, Works, status_of
 
 WINDOW_S: Final = 30.0
 """A rate is that of the last half minute: old enough to be calm, young enough to be true."""
@@ -109,6 +109,8 @@ class ProgressState:
         self._to_do: int | None = None
         self._unheard = 0
         self._sandboxes = 0
+        self._to_test: int | None = None
+        self._works: dict[int, Works] = {}
         self._is_draining = False
         self._finished_s: float | None = None
 
@@ -122,6 +124,10 @@ class ProgressState:
                 self._lane_event(event, now)
             case Planned(to_create=to_create):
                 self._to_do = to_create
+            case Verifying(connections=connections):
+                self._to_test = connections
+            case RowTested(row=row, works=works):
+                self._works[row] = works
             case Draining():
                 self._is_draining = True
             case RunFinished(duration_s=duration_s):
@@ -132,8 +138,6 @@ class ProgressState:
                 | RunStarted()
                 | SheetWarned()
                 | CellsWarned()
-                | Verifying()
-                | RowTested()
                 | Swept()
                 | FaultMet()
             ):
@@ -166,8 +170,19 @@ class ProgressState:
             left_s=left_s,
             settle_left_s=settle_left_s,
             lanes=lanes,
+            tests=self._tests(),
             is_draining=self._is_draining,
             finished_s=self._finished_s,
+        )
+
+    def _tests(self) -> ConnectionTests | None:
+        if self._to_test is None:
+            return None
+        answers = self._works.values()
+        return ConnectionTests(
+            connections=max(self._to_test, len(answers)),
+            tested=len(answers),
+            failing=sum(works is Works.NO for works in answers),
         )
 
     def _row_event(self, event: RowSettled | RowStarted | RowInDoubt) -> None:

@@ -38,6 +38,21 @@ class LaneView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionTests:
+    """The tests of connections, which come when the rows are done."""
+
+    connections: int
+    tested: int
+    failing: int
+    """Those that do not work."""
+
+    @property
+    def are_under_way(self) -> bool:
+        """Whether answers are still to come."""
+        return self.tested < self.connections
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """The run as of now."""
 
@@ -56,6 +71,13 @@ class View:
     settle_left_s: float | None
     lanes: tuple[LaneView, ...]
     """In the order in which they were heard of."""
+    tests: ConnectionTests | None
+    """None until they begin."""
     is_draining: bool
     finished_s: float | None
     """How long the run took, None while it is under way."""
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it is known what there is to do."""
+        return self.total is not None or self.tests is not None

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
+from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, ConnectionTests, Pause, View
 from batchconnect.model.event import (
     CellsWarned,
     Draining,
@@ -208,7 +208,8 @@ def _of_run(
 ) -> Message | None:
     match event:
         case Verifying(connections=connections):
-            return Message(f"verify: {connections} connections are tested, each by its source")
+            are = "connection is" if connections == 1 else "connections are"
+            return Message(f"verify: {connections} {are} tested, each by its source")
         case RunStarted(left_open=left):
             return _left_open(left) if left else None
         case Planned():
@@ -277,11 +278,13 @@ def _ended(outcome: Outcome) -> str:
 
 def state_line(view: View) -> str:
     """The run as of now in one line, for where there is no bar."""
-    head = [f"{view.done} of {rows(view.total or 0)}"]
-    if view.finished_s is not None:
+    head = [] if view.total is None else [f"{view.done} of {rows(view.total)}"]
+    if view.finished_s is None:
+        head += pace_words(view)
+    elif view.total is not None:
         head[0] += f" in {duration(view.finished_s)}"
-    else:
-        head += list(pace_words(view))
+    elif view.tests is not None:
+        head = [f"{tests_word(view.tests)} in {duration(view.finished_s)}"]
     parts = [", ".join(head)]
     if view.counts:
         parts.append(", ".join(text for _, text in count_words(view)))
@@ -304,7 +307,10 @@ def pace_words(view: View) -> Iterator[str]:
     if view.is_draining:
         yield "stopping"
         return
-    if view.total and view.done == view.total:
+    if view.tests is not None and view.tests.are_under_way:
+        yield tests_word(view.tests)
+        return
+    if view.tests is not None or (view.total and view.done == view.total):
         yield "closing"
         return
     if view.rate is not None:
@@ -323,6 +329,12 @@ def _news(view: View) -> Iterator[str]:
     yield from (f"{org}: {pause_word(pause)}" for org, pause in paused[:_MOST_NAMED])
     if len(paused) > _MOST_NAMED:
         yield f"{len(paused) - _MOST_NAMED} more paused"
+
+
+def tests_word(tests: ConnectionTests) -> str:
+    """How far the tests are: `tests: 120 of 200, 3 no`."""
+    failing = f", {tests.failing} no" if tests.failing else ""
+    return f"tests: {tests.tested} of {tests.connections}{failing}"
 
 
 def pause_word(pause: Pause) -> str:

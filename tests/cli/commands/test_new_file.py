@@ -31,6 +31,14 @@ def test_of_a_file_that_cannot_be_finished_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder") as caught:
+        write_new(tmp_path / "nodir" / "a.csv", [b"x"])
+
+    assert str(tmp_path / "nodir") in str(caught.value)
+    assert "Make the folder" in caught.value.hint
+
+
 def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     """A process that is killed on the way leaves nothing that could be taken for the file."""
     path = tmp_path / "new.csv"

@@ -45,6 +45,9 @@ def test_the_preview_folds_a_long_list_and_json_has_all(
     assert shown.out.count("Used by 1 source connection.") == 10
     assert "and 3 more: --json has all" in shown.out
     assert "looking at each connection" in shown.err
+    hint = [line for line in shown.out.splitlines() if line.startswith(("  -> ", "     "))]
+    assert max(map(len, hint)) <= 80
+    assert " ".join(" ".join(hint).split()) == f"-> {told.json['rows'][2]['hint']}"
     rows: list[Mapping[str, object]] = told.json["rows"]
     assert [row["action"] for row in rows] == ["delete"] * 2 + ["keep"] * 13
     assert rows[2]["reason"] == "Used by 1 source connection."

@@ -92,4 +92,5 @@ def test_rotate_with_failing_takes_only_what_its_last_test_said_no_of(
 
     assert done.code == 0, done
     assert (done.json["counts"]["updated"], done.json["counts"]["unchanged"]) == (1, 2)
+    assert "1/3 updated" in batchconnect("runs").out, "what stayed as it was counts for nothing"
     assert done.json["works_changed"] == {"no_more": 0, "again": 0}, "it was another key"

@@ -21,13 +21,15 @@ from batchconnect.model.event import (
     RowInDoubt,
     RowSettled,
     RowStarted,
+    RowTested,
     RunFinished,
     RunStarted,
     SandboxListed,
     Settling,
     Swept,
+    Verifying,
 )
-from batchconnect.model.outcome import Created, Existing, Failed, MatchedBy, Outcome
+from batchconnect.model.outcome import Created, Existing, Failed, MatchedBy, Outcome, Works
 
 XTERM = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "25"}
 CREATED = Created(connection_id="c-1")
@@ -102,6 +104,10 @@ def screen(written: str) -> str:
         elif part and part != "\r" and not part.startswith("\x1b"):
             rows[at] += part
     return "\n".join(row.rstrip() for row in rows).rstrip()
+
+
+def answered(row: int, works: Works = Works.YES) -> RowTested:
+    return RowTested(row=row, org="acme", sandbox="prod", works=works)
 
 
 @pytest.fixture
@@ -292,6 +298,29 @@ def test_a_run_with_all_rows_settled_is_closing(live: Stage) -> None:
     assert live.draw().splitlines()[-2].endswith("1/1 rows  closing")
 
 
+def test_while_connections_are_tested_the_bar_says_how_far_it_is(live: Stage) -> None:
+    """The bar stands for the tests then, and for the rows again when all have answered."""
+    live.tell(Planned(to_create=2, settled=0, to_settle=0))
+    live.settle("acme", CREATED, CREATED)
+    live.tell(Verifying(connections=2), answered(2, Works.NO))
+    under_way = live.draw().splitlines()[-2]
+    live.tell(answered(3))
+
+    assert under_way.endswith("2/2 rows  tests: 1 of 2, 1 no")
+    assert live.draw().splitlines()[-2].endswith("2/2 rows  closing")
+
+
+def test_a_verify_of_a_run_has_a_bar_of_tests_alone(live: Stage) -> None:
+    """It has no plan."""
+    live.tell(Verifying(connections=3), answered(2))
+
+    assert live.draw().splitlines()[-1].endswith(" tests: 1 of 3")
+
+    live.tell(answered(3), answered(4, Works.NO))
+    live.tell(RunFinished(run_id="r", exit_code=4, duration_s=12.0))
+    assert live.close().splitlines()[-1].endswith(" tests: 3 of 3, 1 no  in 12 s")
+
+
 def test_a_name_cannot_steer_the_terminal_nor_be_taken_for_markup(live: Stage) -> None:
     """Sheets and services are strangers."""
     evil = "\x1b]0;x\x07[red]\u202e"
@@ -370,6 +399,23 @@ def test_plain_lines_come_every_ten_seconds(plain: Stage) -> None:
         "11 of 500 rows, 1.0/s, 8 min left; 11 created",
         "21 of 500 rows, 1.0/s, 7 min left; 21 created",
         "26 of 500 rows in 26 s; 25 created, 1 failed, 474 not attempted",
+    ]
+
+
+def test_tests_are_told_every_ten_seconds_as_rows_are(plain: Stage) -> None:
+    plain.tell(Verifying(connections=200))
+    for row in range(2, 23):
+        plain.tell(answered(row, Works.NO if row < 5 else Works.YES))
+        plain.draw(after_s=1)
+    plain.tell(RunFinished(run_id="r", exit_code=4, duration_s=21.0))
+    plain.close()
+
+    assert plain.lines == [
+        "verify: 200 connections are tested, each by its source",
+        "tests: 1 of 200, 1 no",
+        "tests: 11 of 200, 3 no",
+        "tests: 21 of 200, 3 no",
+        "tests: 21 of 200, 3 no in 21 s",
     ]
 
 

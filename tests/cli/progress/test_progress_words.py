@@ -20,6 +20,7 @@ from batchconnect.model.event import (
     SandboxListed,
     Settling,
     Swept,
+    Verifying,
 )
 from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import (
@@ -47,6 +48,10 @@ def is_error(event: Event) -> bool:
     one = Messages(0).of(event)
     assert one is not None
     return one.is_error
+
+
+def test_one_connection_is_said_in_the_singular() -> None:
+    assert said(Verifying(connections=1)) == ["verify: 1 connection is tested, each by its source"]
 
 
 PROBLEM = Problem(code="x", what="The key is empty.", remedy="r")
