@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import ONBOARD, RowPlanned, RunIdentified, RunOpened
+from batchconnect.ledger.entry import ONBOARD, ROTATE, RowPlanned, RunIdentified, RunOpened
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.column import SHOWN_COLUMNS
@@ -60,6 +60,9 @@ class Identity:
         self._digest = sha256()
         # Of what only creates, nothing is added: runs were identified so before there was anything else.
         does = () if opened.command == ONBOARD else (opened.command,)
+        if opened.command == ROTATE:
+            # Keys are what it is about, and no key enters an identity: the file stands for them.
+            does = (*does, opened.sheet_sha256)
         self._parts = [
             *(opened.platform_host, str(opened.simulated), *does),
             *map(tab_of, opened.sheets),

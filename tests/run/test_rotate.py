@@ -715,3 +715,16 @@ async def test_a_row_that_is_left_does_not_end_what_another_run_has_begun() -> N
 
     state = bench.ledger.states_of([first.marker or ""])[first.marker or ""]
     assert isinstance(state.change, Updating)
+
+
+async def test_a_rotation_that_goes_on_with_other_keys_is_another_rotation() -> None:
+    """What was sent of the earlier sheet is not told as the key of this one."""
+    bench = Bench()
+    await stands(bench)
+    assert not await bench.run_until_crash(NEW, Bomb(len(NEW) * 4), task=ROTATION)
+    newer = [{**row, "servicePrincipalKey": f"newer~{row['servicePrincipalKey']}"} for row in OLD]
+
+    state = await bench.run(newer, task=ROTATION)
+
+    assert set(bench.statuses(state)) == {Status.UPDATED}
+    assert keys(bench) == wanted(newer)
