@@ -46,6 +46,7 @@ from batchconnect.run.task import Task
 from batchconnect.run.undo import check_agreed
 from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
 from batchconnect.run.undo_run import UndoJob, UndoRun
+from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.validation.connection import BaseConnection, parse
@@ -202,6 +203,10 @@ class Stored:
 
     gone_at: float = inf
 
+    def is_there(self, at: float) -> bool:
+        """Whether it is not gone by then; what nobody deletes is there for ever."""
+        return at < self.gone_at or self.gone_at == inf
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -269,15 +274,16 @@ class FakeService:
         return [s for s in self.seen if s.purpose is Purpose.READ and s.org_id == org.org_id]
 
     def existing(self, now: float | None = None) -> list[Stored]:
-        """What exists by now; infinity: what will, once all that was sent is applied."""
+        """What exists by now, or at a moment."""
         for stored in self.stored:
-            self._apply_what_is_due(stored, now)
+            self._apply_what_is_due(stored)
         at = anyio.current_time() if now is None else now
-        return [stored for stored in self.stored if stored.applied_at <= at < stored.gone_at]
+        return [one for one in self.stored if one.applied_at <= at and one.is_there(at)]
 
     def twice(self) -> list[str | None]:
         """Markers that more than one connection bears, or will."""
-        borne = Counter(stored.marker for stored in self.existing(float("inf")))
+        # Not through `existing`: it is asked between two lives of a story, without a clock.
+        borne = Counter(stored.marker for stored in self.stored if stored.is_there(inf))
         return [marker for marker, times in borne.items() if marker is not None and times > 1]
 
     def plant(self, row: BaseConnection, **changes: Any) -> Stored:
@@ -368,8 +374,8 @@ class FakeService:
             stored.params.clear()  # what is left out is dropped
         stored.change(_client_of(stored.org_id), **params)
 
-    def _apply_what_is_due(self, stored: Stored, now: float | None) -> None:
-        at = anyio.current_time() if now is None else now
+    def _apply_what_is_due(self, stored: Stored) -> None:
+        at = anyio.current_time()
         for due, etag, params in [one for one in stored.late if one[0] <= at]:
             stored.late.remove((due, etag, params))
             if etag == stored.etag:
@@ -597,7 +603,7 @@ class Bench:
 
     def job(
         self,
-        sheet: MemorySheet,
+        sheet: MemorySheet | CsvSheet,
         *,
         parent: str | None = None,
         task: Task | None = None,
@@ -664,10 +670,10 @@ class Bench:
         return lane_of
 
     async def run(
-        self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any
+        self, rows: Sequence[Mapping[str, object]] | MemorySheet | CsvSheet, **changes: Any
     ) -> RunState:
         """Run a sheet to its end."""
-        sheet = rows if isinstance(rows, MemorySheet) else MemorySheet(rows)
+        sheet = rows if isinstance(rows, MemorySheet | CsvSheet) else MemorySheet(rows)
         bounds = Bounds(**{name: changes.pop(name) for name in Bounds.__slots__ if name in changes})
         job = self.job(sheet, bounds=bounds, **changes)
         self.service.ledger = self.ledger
@@ -730,9 +736,13 @@ class Bench:
     ) -> RunState | None:
         """The command with `--yes N`; None: there is nothing left to delete."""
         plan = await self.plan_undo(run_id)
-        if plan.agreed is None and not plan.to_delete:
+        if not plan.has_work:
             return None
         check_agreed(plan, agreed)
+        return await self.carry_out(plan, stop=stop)
+
+    async def carry_out(self, plan: UndoPlan, *, stop: Stop | None = None) -> RunState:
+        """Undo what was agreed on."""
         clock = self.clock
         self.service.ledger = self.ledger
         job = UndoJob(
@@ -743,7 +753,7 @@ class Bench:
             opened=replace(
                 plan.run.opened,
                 run_id=f"run-{sum(1 for _ in self.ledger.runs()) + 1}",
-                parent_run_id=run_id,
+                parent_run_id=plan.run.opened.run_id,
                 command=UNDO,
             ),
             lane_of=self._lane_of(),

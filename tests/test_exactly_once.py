@@ -9,7 +9,8 @@ same command is given again, and what was promised has to hold, whatever came be
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,24 @@ from hypothesis.stateful import (
     rule,
 )
 
-from batchconnect.lane.planner import Rules
+from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import MOST_SENDS, Policy
-from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.entry import ONBOARD, ROTATE, Line, RunOpened, Sending
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode, LedgerGoneError
-from batchconnect.model.outcome import Failed, InDoubt, Status, has_connection
+from batchconnect.model.outcome import (
+    Failed,
+    InDoubt,
+    NotAttempted,
+    Status,
+    Updated,
+    has_connection,
+)
 from batchconnect.model.precaution import OnDoubt
-from batchconnect.transport.interface import Response
+from batchconnect.run.job import Tests
+from batchconnect.run.task import Task, verification
+from batchconnect.transport.interface import Purpose, Response
 from tests.fake_service import (
     CANARY,
     OK,
@@ -116,6 +126,22 @@ async def side_effects() -> list[str]:
 
 
 @pytest.mark.anyio
+async def test_the_fake_sees_twins() -> None:
+    """Those that stand there, and those that are on their way; not what is gone, or will be."""
+    service = FakeService()
+    first, twin = (service.plant(judged(ROWS[0])) for _ in range(2))
+    service.plant(judged(ROWS[1]))
+    assert service.twice() == [first.marker]
+
+    twin.applied_at = twin.shown_at = 100.0
+    assert service.existing() == [first, service.stored[2]]
+    assert service.twice() == [first.marker]
+
+    first.gone_at = 50.0
+    assert service.twice() == []
+
+
+@pytest.mark.anyio
 async def test_the_troubled_run_has_every_kind_of_side_effect() -> None:
     kinds = Counter(await side_effects())
 
@@ -170,6 +196,38 @@ async def test_a_crash_at_any_side_effect_with_wrong_ids_shows_each_row_its_own(
         state = await world.run(ROWS)
 
         await check(world, state, ROWS)
+
+
+def doubling() -> Bench:
+    """A bench behind a gateway that repeats the create of one row, and answers well."""
+    row, doubled = ROWS[0], judged(ROWS[0]).marker
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.marker == doubled and doubled not in (one.marker for one in service.stored):
+            service.plant(judged(row))
+        return None
+
+    service = FakeService(choose)
+    return Bench(service=service)
+
+
+@pytest.mark.anyio
+async def test_a_crash_at_any_side_effect_hides_no_double_of_a_gateway() -> None:
+    """Whoever made it, it is never exit 0; of no other row there are two, and none is sent again."""
+    bomb = Bomb()
+    assert await doubling().run_until_crash(ROWS, bomb)
+    for at in range(1, len(bomb.points) + 1, 3):
+        world = doubling()
+
+        await world.run_until_crash(ROWS, Bomb(at))  # orders vary: the last points may not be met
+        state = await world.run(ROWS)
+        sent = len(world.service.posts)
+        again = await world.run(ROWS)
+
+        assert world.service.twice() == [judged(ROWS[0]).marker]
+        assert code_of(state) == ExitCode.IN_DOUBT, (bomb.points[at - 1], world.codes(state))
+        assert code_of(again) != ExitCode.OK, (bomb.points[at - 1], world.codes(again))
+        assert sent == len(world.service.posts)
 
 
 @pytest.mark.slow
@@ -408,6 +466,9 @@ FATES = st.lists(
 )
 
 
+ROTATION = Task(command=ROTATE, keys=KeyChoice(), tests=Tests.CHANGED)
+
+
 class Operators(RuleBasedStateMachine):
     """Two operators, each with an own ledger, one service, and one sheet that people work on."""
 
@@ -420,13 +481,20 @@ class Operators(RuleBasedStateMachine):
         self.fates: list[Fate] = []
         self.rows: list[dict[str, str]] = []
         self.serial = 4
+        self.agreed: dict[tuple[int, str], set[str]] = {}
+        """By operator and run: the ids that its undo may delete."""
+        self.told: dict[str, str] = {}
+        """By id: the key that a rotation said it has; until another is sent to it."""
 
     @property
     def bench(self) -> Bench:
         return self.benches[self.at_work]
 
     def choose(self, seen: Seen) -> Fate | None:
-        return self.fates.pop() if seen.marker is not None and self.fates else None
+        if seen.purpose is Purpose.UPDATE:
+            self.told.pop(seen.path.rpartition("/")[2], None)
+        is_change = seen.purpose in {Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE}
+        return self.fates.pop() if is_change and self.fates else None
 
     def live(self, story: Callable[[], object]) -> None:
         """Run a piece of the story in virtual time, which goes on from piece to piece."""
@@ -485,8 +553,88 @@ class Operators(RuleBasedStateMachine):
                         assert code == "never_applied"
                     case InDoubt(code=code):
                         assert code == "possible_match"
+                    case NotAttempted(code=code):
+                        assert code == "undo_open"
                     case shown:
                         assert has_connection(shown) or self.bench.codes(state) == ["name_taken"]
+
+        self.live(story)
+
+    async def ended(
+        self, work: Callable[[], Awaitable[RunState]], at: int | None
+    ) -> RunState | None:
+        """The state of what came to its end; a process may end before, at the side effect with that number."""
+        told: list[RunState] = []
+
+        async def do() -> None:
+            told.append(await work())
+
+        await self.bench.until_crash(do, Bomb(at))
+        return told[0] if told else None
+
+    @precondition(lambda self: self.newest is not None)
+    @rule(data=st.data(), fates=FATES, at=st.one_of(st.none(), st.integers(1, 30)))
+    def an_undo(self, data: st.DataObject, fates: list[Fate], at: int | None) -> None:
+        """Of any run that came to its end; it sends no delete but those that were shown and agreed on."""
+        runs = [
+            one for one in self.bench.states() if one.is_closed and one.opened.command == ONBOARD
+        ]
+        if not runs:
+            return
+        run_id = data.draw(st.sampled_from([one.opened.run_id for one in runs]))
+        self.fates = fates
+        self.live(partial(self.undo, run_id, at))
+
+    async def undo(self, run_id: str, at: int | None) -> None:
+        """Agree to what the preview shows."""
+        plan = await self.bench.plan_undo(run_id)
+        if not plan.has_work:
+            return
+        place = (self.at_work, run_id)
+        if plan.agreed is None:
+            shown = {row.made.connection_id for row in plan.rows if row.made and not row.kept}
+            self.agreed[place] = shown
+        before = len(self.service.deletes)
+        await self.ended(partial(self.bench.carry_out, plan), at)
+        sent = {seen.path.rpartition("/")[2] for seen in self.service.deletes[before:]}
+        assert sent <= self.agreed[place]
+
+    @rule(fates=FATES, at=st.one_of(st.none(), st.integers(1, 60)), one_key=st.booleans())
+    def a_rotation(self, fates: list[Fate], at: int | None, one_key: bool) -> None:
+        """Each row has another key; what a rotation of one process says to be updated has it, and keeps it."""
+        self.fates, self.service.takes_one_key = fates, one_key
+        self.serial += 1
+        key = f"{CANARY}{self.serial:04d}"
+        rows = [{**row, "servicePrincipalKey": f"{key}-{n}"} for n, row in enumerate(self.rows)]
+        self.rows = rows
+
+        async def story() -> None:
+            sent = len(self.service.posts) + len(self.service.deletes)
+            state = await self.ended(partial(self.bench.run, rows, task=ROTATION), at)
+            assert sent == len(self.service.posts) + len(self.service.deletes)
+            # One that goes on with a cut off rotation leaves what that one sent: the ledger knows no key, so
+            # whether the sheet has another one since is not seen.
+            is_new = state is not None and not state.resumes
+            for row in self.bench.rows(state) if state and is_new else ():
+                if isinstance(row.shown, Updated):
+                    sent_key = rows[row.number - 1]["servicePrincipalKey"]
+                    self.told[row.shown.connection_id] = sent_key
+
+        self.live(story)
+
+    @rule(at=st.one_of(st.none(), st.integers(1, 20)))
+    def a_verification(self, at: int | None) -> None:
+        """It asks, and changes nothing."""
+        self.fates = []
+
+        def changes() -> int:
+            service = self.service
+            return len(service.posts) + len(service.updates) + len(service.deletes)
+
+        async def story() -> None:
+            before = changes()
+            await self.ended(partial(self.bench.run, self.rows, task=verification()), at)
+            assert before == changes()
 
         self.live(story)
 
@@ -542,9 +690,42 @@ class Operators(RuleBasedStateMachine):
     def no_marker_is_borne_twice(self) -> None:
         assert self.service.twice() == []
 
+    @invariant()
+    def no_parameter_is_lost(self) -> None:
+        assert {len(one.params) for one in self.service.stored} <= {5}
+
+    @invariant()
+    def what_was_told_to_have_a_key_has_it(self) -> None:
+        keys = {one.id: one.params["servicePrincipalKey"] for one in self.service.stored}
+        assert self.told == {made: keys[made] for made in self.told}
+
+    async def end(self) -> None:
+        """Whatever is open is brought to its end, and a last run leaves no row without its connection."""
+        for run in self.bench.states():
+            if run.opened.command == ONBOARD and run.is_closed:
+                await self.undo_what_is_open(run.opened.run_id)
+        await self.bench.run(self.rows, rules=Rules(recreate=True))
+        state = await self.bench.run(self.rows, rules=Rules(recreate=True))
+        assert self.bench.broken_promises(state, len(self.rows)) == []
+        lost_rows = [row.shown for row in self.bench.rows(state) if not has_connection(row.shown)]
+        assert lost_rows == [], lost_rows
+
+    async def undo_what_is_open(self, run_id: str) -> None:
+        plan = await self.bench.plan_undo(run_id)
+        if plan.agreed is not None or any(row.is_begun for row in plan.rows):
+            await self.undo(run_id, None)
+
     def teardown(self) -> None:
-        for bench in self.benches:
-            bench.ledger.close()
+        try:
+            self.fates = []
+            self.service.takes_one_key = True
+            self.now += S
+            if self.rows:
+                self.live(self.end)
+            assert self.service.twice() == []
+        finally:
+            for bench in self.benches:
+                bench.ledger.close()
 
 
 Operators.TestCase.settings = settings(

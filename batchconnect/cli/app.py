@@ -239,7 +239,7 @@ def undo(
             metavar="N",
             min=0,
             show_default=False,
-            help="Delete them: as many as were shown without it.",
+            help="Delete them: as many as were shown without it; 0 only settles.",
         ),
     ] = None,
 ) -> int:

@@ -87,11 +87,8 @@ class SentChange(Generic[_Answer_co]):
     throttled: int = 0
     fault: Fault | None = None
     """The error of our own that is behind the answer."""
-
-    @property
-    def may_be_applied(self) -> bool:
-        """Whether a try before the last one may have been applied: its answer was lost."""
-        return self.attempts - self.throttled > 1
+    may_be_applied: bool = False
+    """Whether a try may have been applied, whatever this answer says: its own was lost, or its token refused."""
 
 
 def judge_update(came: Response | TransportError, foreign: ForeignText = UNGUARDED) -> UpdateAnswer:

@@ -241,6 +241,7 @@ class FlowService:
             attempts=came.attempts,
             throttled=came.throttled,
             fault=came.fault if isinstance(came, TransportError) else None,
+            may_be_applied=came.lost or came.token_refused,
         )
 
     async def test(self, sandbox: str, connection_id: str) -> bool | NotFound | Unreadable:

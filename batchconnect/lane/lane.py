@@ -309,6 +309,11 @@ class Lane:
         """Whether no further row of this sandbox is taken."""
         return sandbox in self._stopped_sandboxes
 
+    @property
+    def halted_by(self) -> str:
+        """The code of what ended all sending, "" where nothing did."""
+        return (self._signal.code(Purpose.READ) or "") if self.is_halted else ""
+
     def is_refused(self, sandboxes: AbstractSet[str]) -> bool:
         """Whether the service refused the lane as a whole, or each of these sandboxes."""
         if self._stopped is not None:

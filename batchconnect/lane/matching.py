@@ -191,8 +191,10 @@ def unfit_for_change(wanted: Wanted, found: Found, *, is_adopted: bool) -> Confl
     Source:
         Contract, section 13, "Rotating a key", step 1.
     """
-    if not is_adopted and found.marker != wanted.marker:
-        detail = "the connection has not the row's marker any more"
+    known_by = "name" if is_adopted else "marker"
+    is_known = found.marker == wanted.marker or (is_adopted and found.name == wanted.name)
+    if not is_known:
+        detail = f"the connection has not the row's {known_by} any more"
         return Conflict(code="changed_since", detail=detail, connection_ids=(found.id,))
     differing = _differing(wanted, found)
     if differing:

@@ -55,5 +55,6 @@ class MissingRow:
         """What accounts for it in this run."""
         lines = [ledger.line(self.planned, row=self.number, marker=self.marker)]
         if self.settled is not None:
-            lines.append(ledger.line(self.settled, row=self.number, marker=self.marker))
+            # Without the marker: what is copied is no news of the identity.
+            lines.append(ledger.line(self.settled, row=self.number))
         return lines

@@ -315,12 +315,13 @@ class LanePlan:
             case SendKey() as key_to:
                 send(Waiting(offset=decided.offset, key_to=key_to))
             case Settle(outcome=outcome, warnings=warnings):
-                end: Settled | Left = Settled(outcome=outcome, warnings=warnings)
                 is_change = not self._rules.creates or marker in self._known.rotating
                 if is_change and isinstance(outcome, LEFT):
                     # What became of the identity's create is no matter of its key.
-                    end = Left(outcome=outcome)
-                lines.append(self._ledger.line(end, row=row, marker=marker))
+                    lines.append(self._ledger.line(Left(outcome=outcome), row=row))
+                else:
+                    settled = Settled(outcome=outcome, warnings=warnings)
+                    lines.append(self._ledger.line(settled, row=row, marker=marker))
                 org, sandbox = self._lane.org.key, connection.sandbox
                 told.append(RowSettled(row=row, org=org, sandbox=sandbox, outcome=outcome))
             case SettleFirst(state=state):  # pragma: no branch - the last of a closed set

@@ -33,7 +33,6 @@ from batchconnect.model.outcome import (
     NotAttempted,
     Outcome,
     Unchanged,
-    Works,
 )
 from batchconnect.validation.connection import BaseConnection
 
@@ -321,8 +320,7 @@ def within(
 
 
 def _is_failing(before: RowState | None) -> bool:
-    tested = before.tested if before is not None else None
-    return tested is not None and tested.works is Works.NO
+    return before is not None and before.works is False
 
 
 def first_look(

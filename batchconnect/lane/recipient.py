@@ -10,11 +10,12 @@ from typing import Final, Protocol, assert_never
 import anyio
 
 from batchconnect.flow_service import NotFound, Unreadable
+from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.change import SentChange, UpdateAnswer
 from batchconnect.flow_service.listing import Found
 from batchconnect.lane.matching import Wanted, unfit_for_change
 from batchconnect.lane.onboarding import persistently
-from batchconnect.lane.reconciler import HELD, MOST_SENDS, Policy
+from batchconnect.lane.reconciler import HELD, MOST_SENDS, Policy, refusal_of
 from batchconnect.ledger import entry as e
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.outcome import (
@@ -27,6 +28,8 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.precaution import OnDoubt
 
+_NOT_READABLE: Final = "not_readable"
+"""Code of a connection that a later look may well show."""
 GONE: Final = Conflict(code="deleted_since", detail="The connection stood there, and is gone.")
 
 Before = Found | e.Updating
@@ -38,6 +41,10 @@ class Service(Protocol):
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """One connection."""
+        ...
+
+    def refuse(self, refusal: OrgLevel, sandbox: str) -> None:
+        """Take no further row of what such a refusal awaits."""
         ...
 
 
@@ -83,6 +90,7 @@ class Recipient:
         self._service = service
         self._client_id = client_id
         self._ledger = ledger
+        self._is_begun = False
 
     async def settle(self, doubt: KeyDoubt, *, clock: Clock, policy: Policy) -> Outcome | None:
         """
@@ -92,18 +100,21 @@ class Recipient:
             1. The connection was changed since, by us: it has the key.
             2. By somebody else: a person decides.
             3. It is as it was: the same etag may go with the key once more, which is applied once at most.
-               When all sends are spent, or none is wanted, the settle window decides.
+               When all sends are spent, none is wanted, or the service refused it, the settle window decides.
+            4. The service refuses to show it: it would do so again, and the key stays in doubt.
 
         Returns:
             None: the key may be sent again. `InDoubt` where it could not be found out.
         """
+        self._is_begun = True
         pause_s, last_read_s = policy.first_look_s, clock.monotonic_s()
         while True:
             await anyio.sleep(pause_s)
             pause_s = min(2 * pause_s, policy.longest_pause_s)
             found = await self.read(doubt.before)
             if isinstance(found, NotAttempted):  # it could not be read
-                if clock.monotonic_s() - last_read_s > policy.patience_s:
+                is_refused = found.code != _NOT_READABLE
+                if is_refused or clock.monotonic_s() - last_read_s > policy.patience_s:
                     return doubt.outcome
                 continue
             last_read_s = clock.monotonic_s()
@@ -112,12 +123,15 @@ class Recipient:
             if found.etag != doubt.before.etag:
                 return await self.end(self.changed_since(doubt.before, found))
             may_send = policy.may_send and policy.on_doubt is OnDoubt.RESEND
-            if may_send and doubt.sends < MOST_SENDS:
+            is_refused = doubt.outcome.refused_if_absent
+            if may_send and not is_refused and doubt.sends < MOST_SENDS:
                 return None
             if clock.elapsed_s(doubt.moment) >= policy.settle_s:
-                return await self._not_applied(policy)
+                return await self._not_applied(doubt, policy)
 
-    async def _not_applied(self, policy: Policy) -> Outcome:
+    async def _not_applied(self, doubt: KeyDoubt, policy: Policy) -> Outcome:
+        if doubt.outcome.refused_if_absent:
+            return await self.end(refusal_of(doubt.outcome))
         if not policy.may_send:
             detail = "The key was sent, and proven not to have been applied."
             return await self.end(NotAttempted(code="proven_absent", detail=detail))
@@ -136,9 +150,15 @@ class Recipient:
         match found:
             case NotFound():
                 return GONE
+            case Unreadable(refusal=OrgLevel() as refusal):
+                self._service.refuse(refusal, to.sandbox)
+                detail = (
+                    f"The service refuses to show the connection; no key was sent. {refusal.detail}"
+                )
+                return NotAttempted(code=refusal.code, detail=detail.strip())
             case Unreadable(fault=fault):
                 detail = f"The connection could not be read ({fault.code}); no key was sent."
-                return NotAttempted(code="not_readable", detail=detail)
+                return NotAttempted(code=_NOT_READABLE, detail=detail)
             case Found():
                 unfit = unfit_for_change(to.wanted, found, is_adopted=to.is_adopted)
                 is_alike = not isinstance(before, Found) or _shown(before) == _shown(found)
@@ -177,6 +197,7 @@ class Recipient:
             updated_at_ms=found.updated_at_ms,
             number=number,
         )
+        self._is_begun = True
         await self._ledger.begin_change(self.address.row, self.address.wanted.marker, intent)
 
     async def doubt(
@@ -201,7 +222,8 @@ class Recipient:
 
     async def end(self, outcome: Outcome, sent: SentChange[UpdateAnswer] | None = None) -> Outcome:
         """What became of the key, durable when this returns."""
-        row, marker = self.address.row, self.address.wanted.marker
+        row = self.address.row
+        marker = self.address.wanted.marker if self._is_begun else None
         counts = {
             "attempts": sent.attempts if sent else 0,
             "throttled": sent.throttled if sent else 0,

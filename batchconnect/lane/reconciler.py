@@ -235,7 +235,7 @@ class Reconciler:
         elif other is not None:
             await self._settle(doubt, other)
         elif doubt.outcome.refused_if_absent:
-            await self._settle(doubt, _refused(doubt.outcome))
+            await self._settle(doubt, refusal_of(doubt.outcome))
         elif doubt.sends >= MOST_SENDS:
             await self._settle(doubt, NEVER_APPLIED)
         elif self._policy.on_doubt is OnDoubt.HOLD:
@@ -282,7 +282,8 @@ PROVEN_ABSENT = NotAttempted(
 )
 
 
-def _refused(outcome: InDoubt) -> Failed:
+def refusal_of(outcome: InDoubt) -> Failed:
+    """How a row ends that the service had refused, once it is known that nothing of it was applied."""
     return Failed(
         code=outcome.code,
         detail=outcome.detail,

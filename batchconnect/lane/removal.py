@@ -217,6 +217,8 @@ class Removal:
         """What stands in the ledger as its doubt."""
         self._refused: Failed | NotAttempted | None = None
         """How the last delete ended that was surely not applied."""
+        self._is_begun = begun is not None
+        """Whether the ledger has an intent of it: then its end is written for the identity."""
         if begun is not None:
             self._sends = 1
             self._since_s, self._doubt = anyio.current_time() - begun.ago_s, begun.outcome
@@ -301,6 +303,7 @@ class Removal:
     async def _send(self) -> Ended | _Step:
         made = self._made
         intent = e.Deleting(connection_id=made.connection_id)
+        self._is_begun = True
         await self._ledger.begin_change(made.row, made.wanted.marker, intent)
         try:
             sent = await self._service.delete(made.sandbox, made.connection_id)
@@ -383,13 +386,14 @@ class Removal:
 
     async def _end(self, outcome: _End) -> _End:
         made = self._made
+        marker = made.wanted.marker if self._is_begun else None
         attempts, throttled = self._told()
         end: e.Deleted | e.Left
         if isinstance(outcome, Deleted):
             end = e.Deleted(outcome=outcome, attempts=attempts, throttled=throttled)
         else:
             end = e.Left(outcome=outcome, attempts=attempts, throttled=throttled)
-        await persistently(lambda: self._ledger.end_change(made.row, made.wanted.marker, end))
+        await persistently(lambda: self._ledger.end_change(made.row, marker, end))
         return outcome
 
     def _told(self) -> tuple[int, int]:

@@ -39,6 +39,10 @@ _PARAMS_OF_OTHERS: Final = (
     "The service changes all parameters of this connection or none, and there are some that we did not send:"
     " they would be lost. No key was sent."
 )
+_NOT_SHOWN: Final = (
+    "The service changes all parameters of this connection or none, and does not show its whole target:"
+    " it may be another one than the row's. No key was sent."
+)
 
 
 class Service(r.Service, Protocol):
@@ -124,20 +128,25 @@ class Rotation:
         while isinstance(found, Found):
             sent = await self._send(found)
             if isinstance(sent.answer, PathUnknown):
-                if found.has_other_params:
-                    ids = (self.turn.connection_id,)
-                    return await self.recipient.end(
-                        Conflict(
-                            code="params_of_others", detail=_PARAMS_OF_OTHERS, connection_ids=ids
-                        ),
-                        sent,
-                    )
+                in_the_way = self._unfit_for_whole(found)
+                if in_the_way is not None:
+                    return await self.recipient.end(in_the_way, sent)
                 sent = await self._send(found, whole=True)
             after = await self._after(found, sent)
             if not isinstance(after, Found):
                 return after
             found = after
         return await self.recipient.end(found)
+
+    def _unfit_for_whole(self, found: Found) -> Conflict | None:
+        """Why not all of its parameters may be replaced by the row's; None where they may be."""
+        ids = (self.turn.connection_id,)
+        if found.has_other_params:
+            return Conflict(code="params_of_others", detail=_PARAMS_OF_OTHERS, connection_ids=ids)
+        is_ours = found.marker == self.turn.connection.marker
+        if not is_ours and None in found.shown:
+            return Conflict(code="target_not_shown", detail=_NOT_SHOWN, connection_ids=ids)
+        return None
 
     def _unless_changed(
         self, found: Found | Conflict | NotAttempted
@@ -186,15 +195,40 @@ class Rotation:
                 return await end(GONE, sent)
             case PathUnknown():
                 detail = "The service knows no path to the connection's parameters."
-                return await end(Failed(code="FLOW-1455-400", detail=detail), sent)
+                return await self._unless_applied(
+                    Failed(code="FLOW-1455-400", detail=detail), before, sent
+                )
             case Unknown():
                 outcome = outcome_of(answer)
                 assert isinstance(outcome, InDoubt)
                 return await self._doubt(outcome, before, sent)
             case Refused() | OrgLevel() | NotSent() | Throttled():
-                return await end(outcome_of(answer), sent)
+                outcome = outcome_of(answer)
+                assert isinstance(outcome, Failed | NotAttempted)
+                return await self._unless_applied(outcome, before, sent)
             case _:
                 assert_never(answer)
+
+    async def _unless_applied(
+        self, outcome: Failed | NotAttempted, before: Found, sent: SentChange[UpdateAnswer]
+    ) -> Outcome | KeyDoubt:
+        """
+        How a row ends whose last answer says that the key was not taken.
+
+        That answer is no word on a try, or a send, before it whose own was lost: it is found out by reading.
+        """
+        if not sent.may_be_applied and self.turn.begun is None:
+            return await self.recipient.end(outcome, sent)
+        if isinstance(outcome, NotAttempted):
+            return await self._may_be_taken(outcome, before, sent)
+        refused = InDoubt(
+            code=outcome.code,
+            detail=outcome.detail,
+            http_status=outcome.http_status,
+            request_id=outcome.request_id,
+            refused_if_absent=True,
+        )
+        return await self._doubt(refused, before, sent)
 
     async def _after_stale(
         self, before: Found, sent: SentChange[UpdateAnswer]
@@ -224,7 +258,7 @@ class Rotation:
     async def _may_be_taken(
         self, why: NotAttempted, before: Before, sent: SentChange[UpdateAnswer] | None = None
     ) -> KeyDoubt:
-        """A key that was sent, of a connection that cannot be read now."""
+        """A key that was sent before: it cannot be read now, or be sent once more, what became of it."""
         outcome = InDoubt(code=why.code, detail="The key was sent, and may have been taken.")
         return await self._doubt(outcome, before, sent)
 

@@ -34,6 +34,8 @@ class Service(Protocol):
 
     is_halted: bool
     """Whether nothing at all is sent any more."""
+    on_change: Callable[[], None]
+    """Told when it is halted."""
     on_admitted: Callable[[], None]
     """Told when a request leaves, so that another may begin."""
 
@@ -96,6 +98,10 @@ class LaneTests:
         self._refusals: dict[str, str] = {}
         """By sandbox."""
         self._sandboxes: set[str] = set()
+        self._untold: dict[int, ToTest] = {}
+        """By row: those of which nothing is written yet."""
+        self._pause = anyio.CancelScope()
+        """Of the wait for the second try."""
 
     @property
     def is_refused(self) -> bool:
@@ -113,11 +119,34 @@ class LaneTests:
         """
         connections = list(connections)
         self._sandboxes = {one.sandbox for one in connections}
+        self._untold = {one.row: one for one in connections}
+        self._service.on_change = self._end_pause_if_halted
         with unwrap_exception_group():
             await self._each(connections, self._first)
             if self._again and not self._service.is_halted:
-                await anyio.sleep(self._again_after_s)
+                with self._pause:
+                    await anyio.sleep(self._again_after_s)
                 await self._each(self._again, self._second)
+
+    async def leave_untested(self, code: str, *, is_refusal: bool) -> None:
+        """
+        Say of each connection that was to be tested, and was not, that it is not tested.
+
+        Args:
+            code: Why.
+            is_refusal: Whether it was the service's word, so that the lane counts as refused.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        if is_refusal and self._untold:
+            self._refusal = self._refusal or code
+        for one in list(self._untold.values()):
+            await self._write(one, Works.NOT_TESTED, code)
+
+    def _end_pause_if_halted(self) -> None:
+        if self._service.is_halted:
+            self._pause.cancel()
 
     async def _each(
         self, connections: Iterable[ToTest], test: Callable[[ToTest], Awaitable[None]]
@@ -174,9 +203,13 @@ class LaneTests:
 
     async def _tell(self, one: ToTest, works: Works, code: str = "") -> None:
         if works is not Works.YES and self._service.is_halted:
-            return  # it was cut off, as asked: that says nothing
+            return  # it was cut off: that says nothing
+        await self._write(one, works, code)
+
+    async def _write(self, one: ToTest, works: Works, code: str) -> None:
         entry = Tested(connection_id=one.connection_id, works=works, code=code, before=one.before)
         await self._ledger.write([self._ledger.line(entry, row=one.row, marker=one.marker)])
+        self._untold.pop(one.row, None)
         self._on_event(
             RowTested(row=one.row, org=self._org, sandbox=one.sandbox, works=works, code=code)
         )

@@ -294,7 +294,7 @@ class LaneWork:
         if self._creates:
             await self._ledger.settle(row, connection.marker, Settled(outcome=outcome))
         else:
-            await self._ledger.end_change(row, connection.marker, Left(outcome=outcome))
+            await self._ledger.end_change(row, None, Left(outcome=outcome))
         self._on_event(RowSettled(row=row, org=self.lane.org.key, sandbox=sandbox, outcome=outcome))
 
     async def _send(self, connection: BaseConnection, waiting: Waiting) -> None:

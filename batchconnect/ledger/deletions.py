@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 from batchconnect.ledger.entry import UNDO, Deleting, RunOpened
 from batchconnect.ledger.interface import LedgerReader
+
+_AT_ONCE: Final = 500
+"""Identities whose lines are folded at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +23,16 @@ class Deletions:
 
 
 def deletions_in(ledger: LedgerReader) -> Deletions:
-    """What this ledger knows of deletes; few identities have any."""
-    states = ledger.states_of(ledger.deleted_markers())
-    unknown = {marker for marker, state in states.items() if isinstance(state.change, Deleting)}
-    return Deletions(
-        ids=frozenset(one.lower() for state in states.values() for one in state.gone),
-        open=_undone_by(ledger, unknown) if unknown else {},
-    )
+    """What this ledger knows of deletes; of years of them no more is held than the ids."""
+    ids: set[str] = set()
+    unknown: set[str] = set()
+    markers = iter(ledger.deleted_markers())
+    while part := list(islice(markers, _AT_ONCE)):
+        for marker, state in ledger.states_of(part).items():
+            ids.update(map(str.lower, state.gone))
+            if isinstance(state.change, Deleting):
+                unknown.add(marker)
+    return Deletions(ids=frozenset(ids), open=_undone_by(ledger, unknown) if unknown else {})
 
 
 def _undone_by(ledger: LedgerReader, markers: AbstractSet[str]) -> Mapping[str, str]:

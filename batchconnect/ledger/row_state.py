@@ -72,6 +72,8 @@ class RowState:
     tested: Tested | None = None
     """What its connection's last test said, since its key was sent last."""
     tested_at_ms: int | None = None
+    works: bool | None = None
+    """What its last test that was answered said, since its key was sent last; None: none was."""
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     """Tries over all sends."""
@@ -85,8 +87,12 @@ class RowState:
     @property
     def is_open(self) -> bool:
         """Whether it, or a change of it, may have been applied, and nobody knows: it must be settled first."""
-        unknown = (self.doubt, self.change, self.change_doubt)
-        return self.is_sent or any(one is not None for one in unknown)
+        return self.is_create_open or self.change is not None or self.change_doubt is not None
+
+    @property
+    def is_create_open(self) -> bool:
+        """Whether it may have been created, and nobody knows."""
+        return self.is_sent or self.doubt is not None
 
     def is_one_of(self, ids: AbstractSet[str]) -> bool:
         """Whether its connection is one of these, which are in lower case."""
@@ -151,6 +157,7 @@ class _Story:
     gone: tuple[str, ...] = ()
     tested: Tested | None = None
     tested_at_ms: int | None = None
+    works: bool | None = None
     warnings: tuple[str, ...] = ()
     attempts = 0
     throttled = 0
@@ -190,8 +197,7 @@ class _Story:
             case Settled() as settled:
                 self._settle(settled, line.at_ms)
             case Tested() as tested:
-                self.tested = tested
-                self.tested_at_ms = tested.at_ms or line.at_ms
+                self._test(tested, tested.at_ms or line.at_ms)
             case (
                 Updating() | Deleting() | ChangeDoubted() | Updated() | Deleted() | Left()
             ) as step:
@@ -219,7 +225,14 @@ class _Story:
         self.finished_at_ms = settled.finished_at_ms or at_ms
         self.inherited = settled.inherited
         if settled.tested is not None:
-            self.tested, self.tested_at_ms = settled.tested, settled.tested.at_ms
+            self._test(settled.tested, settled.tested.at_ms or at_ms)
+
+    def _test(self, tested: Tested | None, at_ms: int | None = None) -> None:
+        self.tested, self.tested_at_ms = tested, at_ms
+        if tested is None:
+            self.works = None
+        elif tested.works is not o.Works.NOT_TESTED:  # that says nothing against the test before it
+            self.works = tested.works is o.Works.YES
 
     def _tell_change(
         self,
@@ -241,12 +254,13 @@ class _Story:
             case Updated(outcome=outcome):
                 self._have(outcome.connection_id, outcome.etag)
                 self._end_change(step, at_ms)
-                self.tested = None  # it was the key before that was tested
+                self._test(None)  # it was the key before that was tested
             case Deleted(outcome=outcome):
                 self.gone = (*self.gone, outcome.connection_id)
                 # Another one may have been made since: then that is the row's, and stays.
                 if self._is_gone(self.made):
-                    self.made = self.etag = self.outcome = self.tested = None
+                    self.made = self.etag = self.outcome = None
+                    self._test(None)
                 self._end_change(step, at_ms)
             case Left():  # pragma: no branch - the last of a closed set
                 self._end_change(step, at_ms)
@@ -263,7 +277,7 @@ class _Story:
         if self._is_gone(connection_id):
             return
         if connection_id != self.made:
-            self.tested = None
+            self._test(None)
         self.made, self.etag = connection_id, etag
 
     def _is_gone(self, connection_id: str | None) -> bool:

@@ -176,8 +176,15 @@ class RunWriter:
         await self.write([self.line(entry, row=row, marker=marker)])
         return moment
 
-    async def end_change(self, row: int, marker: str, end: Updated | Deleted | Left) -> None:
-        """What became of a change, or why there was none; durable before anybody hears of it."""
+    async def end_change(self, row: int, marker: str | None, end: Updated | Deleted | Left) -> None:
+        """
+        What became of a change, or why there was none; durable before anybody hears of it.
+
+        Args:
+            row: Its number in the sheet.
+            marker: The row's identity; None where no change was begun: what another run has begun stays open.
+            end: What is to be written.
+        """
         await self.write([self.line(end, row=row, marker=marker)])
 
     async def tell(self, event: LanePaused | PaceChanged | LaneStopped | LaneCounted) -> None:

@@ -140,8 +140,8 @@ class Conflict:
 
     code: str
     """`name_taken`, `target_differs`, `target_hidden`, `duplicated`, `deleted_since`, `changed_meanwhile`,
-    `params_of_others`, ..., or the state of a connection that is not `enabled`: `disabled`, `draft`,
-    `delete-finalizing`, ..."""
+    `params_of_others`, `target_not_shown`, ..., or the state of a connection that is not `enabled`: `disabled`,
+    `draft`, `delete-finalizing`, ..."""
     detail: str
     connection_ids: tuple[str, ...] = ()
     """The connections in the way, all of them."""

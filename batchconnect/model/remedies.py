@@ -284,6 +284,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection has parameters of others",
         "The service would drop them with our change. Set the key in Experience Platform.",
     ),
+    "target_not_shown": (
+        "The connection's target is hidden",
+        "What is hidden would be replaced by the row's. Set the key in Experience Platform.",
+    ),
     "no_etag": (
         "The connection names no etag",
         "Without one, the change of somebody else could be overwritten. Set the key in Experience Platform.",
@@ -352,8 +356,8 @@ _TABLE: dict[str, tuple[str, str]] = {
     "undo_open": (
         "An undo of its connection is not finished",
         (
-            "Give `batchconnect undo RUN --yes N` once more, with the run that the message names; `batchconnect undo"
-            " RUN` shows the number. Then run the sheet again."
+            "Give `batchconnect undo RUN`, with the run that the message names: its last line is the command that ends"
+            " it, with --yes 0 where nothing more is deleted. Then run the sheet again."
         ),
     ),
     "in_use": (

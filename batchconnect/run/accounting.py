@@ -183,7 +183,8 @@ class Accounting:
         if isinstance(carried_over, Settled):
             self._done.add(row.number)
             if is_new:
-                yield self._ledger.line(carried_over, row=row.number, marker=connection.marker)
+                # Without the marker: what is copied is no news of the identity, of which more may be known.
+                yield self._ledger.line(carried_over, row=row.number)
         elif not self._known.get(row.number, False):
             self._to_do(connection.org.key, connection.sandbox, row.offset, connection.marker)
 

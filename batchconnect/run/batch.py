@@ -15,6 +15,7 @@ from batchconnect.lane.lane import SOMEBODY_ELSE, Lane
 from batchconnect.lane.orphan import MissingRow, Orphan, sent_elsewhere
 from batchconnect.lane.work import LaneWork
 from batchconnect.ledger.entry import (
+    ROTATE,
     FaultFound,
     Line,
     RunEnded,
@@ -107,7 +108,9 @@ class Batch:
         writer = job.writer(self._open())
         known = known_of(job.ledger, self._number if job.resumed is not None else None)
         self._deleted = known.deleted
-        self._begun = known.begun
+        # What was asked for before was done: a run that --max-rows ended, and that goes on, has the number anew.
+        before = job.resumed.ended if job.resumed is not None else None
+        self._begun = 0 if before is not None and before.reason == MAX_ROWS else known.begun
         identity = Identity(job.opened)
         found = self._found = await take_in(
             job.sheet,
@@ -420,6 +423,8 @@ class Batch:
         )
         # An interrupted run stays open, so that the same command goes on with it.
         is_cut_off = code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        # So does a rotation that --max-rows ended: a new one could not tell which keys were sent already.
+        is_cut_off |= reason == MAX_ROWS and self._job.opened.command == ROTATE
         is_closed = not is_cut_off and reason != LEDGER_GONE
         ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
         await writer.write([writer.line(ended)])

@@ -18,7 +18,7 @@ from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
@@ -187,16 +187,20 @@ async def settle(
     """
     async with at_work(settings, options, listener, command="reconcile") as desk:
         run = run_in_doubt(desk.ledger, run_id)
-        state = await settle_run(
-            run,
-            ledger=desk.ledger,
-            writer=desk.writer(run.number),
-            service=desk.service,
-            options=options,
-            clock=desk.clock,
-            on_event=listener.on_event,
-            stop=listener.stop,
-        )
+        with listener.stop.cutting_off() as scope:
+            state = await settle_run(
+                run,
+                ledger=desk.ledger,
+                writer=desk.writer(run.number),
+                service=desk.service,
+                options=options,
+                clock=desk.clock,
+                on_event=listener.on_event,
+                stop=listener.stop,
+            )
+        if scope.cancelled_caught:
+            # What is in doubt stays so, and the run ended as it had.
+            state = fold_run(desk.ledger.run_lines(run.number))
         return reported(summary_of(desk.ledger, state), report, listener)
 
 
@@ -233,7 +237,10 @@ async def verify(
             on_event=listener.on_event,
             stop=listener.stop,
         )
-        state = await verification.run()
+        with listener.stop.cutting_off() as scope:
+            state = await verification.run()
+        if scope.cancelled_caught:
+            state = verification.abandon()
         return reported(summary_of(desk.ledger, state), report, listener)
 
 
@@ -300,6 +307,8 @@ async def _job(
     task: Task,
 ) -> Job:
     references = references_of(options, environ)
+    if not task.sends_keys:
+        references = references.unneeded()
     judging = partial(parser, sheet, service=service, options=options)
     judge = judging(references=references)
     keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)

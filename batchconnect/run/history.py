@@ -8,7 +8,6 @@ from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, Line
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
-from batchconnect.model.outcome import Works
 
 if TYPE_CHECKING:
     from batchconnect.reports.summary import Summary
@@ -108,11 +107,7 @@ def run_to_verify(ledger: LedgerReader, run_id: str | None) -> RunState:
 def failing_in(ledger: LedgerReader) -> Mapping[str, RowState]:
     """By marker: the identities whose connection did not work when it was tested last, whichever run asked."""
     states = ledger.states_of(ledger.tested_markers())
-    return {
-        marker: state
-        for marker, state in states.items()
-        if state.tested is not None and state.tested.works is Works.NO
-    }
+    return {marker: state for marker, state in states.items() if state.works is False}
 
 
 def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> "Summary":

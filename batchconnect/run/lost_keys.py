@@ -79,7 +79,8 @@ class LostKeys:
         )
         end = _end_of(whole)
         if end is not None:
-            await self._ledger.end_change(row.number, row.marker, end)
+            # Without the marker: another run found it out, and more may be known by now.
+            await self._ledger.end_change(row.number, None, end)
             self._on_event(
                 RowSettled(row=row.number, org=org, sandbox=address.sandbox, outcome=end.outcome)
             )

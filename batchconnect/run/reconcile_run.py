@@ -175,9 +175,10 @@ async def _take_in(
     assert row.marker is not None
     assert row.planned is not None
     org, sandbox = row.planned.org, row.planned.sandbox
-    if not whole.is_open:
-        settled = Settled(outcome=whole.outcome or PROVEN_ABSENT)
-        outcome = await writer.settle(row.number, row.marker, settled)
+    if not whole.is_create_open:
+        # Without the marker: another run found it out, and more may be known by now.
+        outcome = whole.outcome or PROVEN_ABSENT
+        await writer.write([writer.line(Settled(outcome=outcome), row=row.number)])
         on_event(RowSettled(row=row.number, org=org, sandbox=sandbox, outcome=outcome))
         return
     # Sends are counted per run.

@@ -21,7 +21,6 @@ from batchconnect.model.outcome import (
     MatchedBy,
     NotAttempted,
     Rejected,
-    Works,
     has_connection,
 )
 from batchconnect.model.row import Row
@@ -59,6 +58,7 @@ class ParentRun:
         self._numbers: set[int] = set()
         self._now: dict[int, RowState] = {}
         """By number in today's sheet: the parent's row that it is, or stands for."""
+        self._failing = frozenset(failing or ())
         for told in rows:
             row = _as_tested(told, (failing or {}).get(told.marker or ""))
             self._rows.append(row)
@@ -101,10 +101,13 @@ class ParentRun:
 
     @property
     def failing(self) -> frozenset[str]:
-        """Markers of the rows whose connections do not work: their keys are sent."""
-        return frozenset(
-            row.marker for row in self._rows if row.marker is not None and _needs_key(row)
-        )
+        """
+        Markers of the rows that get their key sent, where they are taken up and their connection stands there.
+
+        All that do not work: a row that was rejected in the parent has no marker there, and has one today.
+        """
+        in_doubt = (row.marker for row in self._rows if isinstance(row.change, Updating))
+        return self._failing | {marker for marker in in_doubt if marker is not None}
 
     @property
     def unfinished(self) -> int:
@@ -208,8 +211,7 @@ def inherited(row: RowState) -> Settled:
 
 def _gone(row: RowState, planned: RowPlanned, number: int) -> MissingRow:
     # Whether a key arrived that cannot be sent again is found out by `reconcile` of the run that sent it.
-    is_lost_key = isinstance(row.change, Updating)
-    if row.is_open and row.marker is not None and not is_lost_key:
+    if row.is_create_open and row.marker is not None:
         orphan = Orphan(
             row=number, sandbox=planned.sandbox, wanted=wanted_of(row.marker, planned), state=row
         )
@@ -222,7 +224,8 @@ def _gone(row: RowState, planned: RowPlanned, number: int) -> MissingRow:
             orphan=orphan,
         )
     settled = inherited(row)
-    if not _is_done(row) and not is_lost_key:
+    # One that stands there keeps what is known of it, whether it works or not.
+    if not (_is_done(row) or _needs_key(row)):
         settled = replace(
             settled,
             outcome=NotAttempted(code="row_gone", detail="The row is no longer in the sheet."),
@@ -243,10 +246,11 @@ def wanted_of(marker: str, planned: RowPlanned) -> Wanted:
 
 def _as_tested(row: RowState, now: RowState | None) -> RowState:
     """A row with what is known of its connection today: another run may have tested it, or sent its key."""
-    if now is not None and now.made == row.made:
-        return replace(row, tested=now.tested, tested_at_ms=now.tested_at_ms)
-    is_old = row.tested is not None and row.tested.works is Works.NO
-    return replace(row, tested=None, tested_at_ms=None) if is_old else row
+    if now is not None and row.made in {None, now.made}:
+        return replace(row, tested=now.tested, tested_at_ms=now.tested_at_ms, works=False)
+    if row.works is False:
+        return replace(row, tested=None, tested_at_ms=None, works=None)
+    return row
 
 
 def _stands(row: RowState) -> bool:
@@ -256,8 +260,9 @@ def _stands(row: RowState) -> bool:
 
 def _needs_key(row: RowState) -> bool:
     """
-    Whether its connection stands there, is ours, and does not work; or whether a rerun's key arrived is not known.
+    Whether its connection does not work, and is ours; or whether a key that was sent arrived is not known.
 
+    Whatever became of the row in the parent: its key may have been refused there, or may not have had its turn.
     One that was adopted gets its key from `rotate` alone: it was made by somebody else.
     """
     if isinstance(row.change, Updating):
@@ -265,8 +270,8 @@ def _needs_key(row: RowState) -> bool:
     is_adopted = (
         isinstance(row.outcome, Existing) and row.outcome.matched_by is not MatchedBy.MARKER
     )
-    is_failing = row.tested is not None and row.tested.works is Works.NO
-    return _stands(row) and is_failing and not is_adopted
+    is_gone = isinstance(row.change_outcome or row.outcome, Deleted)
+    return row.works is False and not (is_adopted or is_gone or row.is_create_open)
 
 
 def _is_done(row: RowState) -> bool:

@@ -20,6 +20,11 @@ class Task:
     tests: Tests = Tests.NONE
 
     @property
+    def sends_keys(self) -> bool:
+        """Whether a row's key is used at all."""
+        return self.command != VERIFY
+
+    @property
     def creates(self) -> bool:
         """Whether rows without a connection are created."""
         return self.command == ONBOARD

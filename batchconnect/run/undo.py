@@ -53,13 +53,15 @@ async def undo(
     Args:
         run_id: The run.
         agreed: How many connections the preview showed; if they are another number now, nothing is sent.
+            0: only what an earlier delete came to is found out and written down, and nothing is sent.
         settings: The orgs.
         options: The bounds of the lanes, the settle window.
         listener: Who hears of it, and who may stop it.
         report: Called with the summary while its rows can still be read.
 
     Returns:
-        The summary of the undo; or what was seen, where nothing is to be deleted, or the stop came first.
+        The summary of the undo; or what was seen, where nothing is to be deleted or settled, or the stop came
+        first.
 
     Raises:
         UsageError: There is no such run, it is not over, or the number is another one.
@@ -73,7 +75,7 @@ async def undo(
         plan = plan_undo(ledger, run, service.orgs)
         if plan.agreed is None:
             await look_until(listener.stop, plan, service.lane_of)
-        if plan.cut_off or (plan.agreed is None and not plan.to_delete):
+        if plan.cut_off or not plan.has_work:
             return plan
         check_agreed(plan, agreed)
         state = await _carry_out(plan, desk, options=options, listener=listener)

@@ -91,6 +91,17 @@ class UndoPlan:
         return sum(row.kept is None for row in self.rows)
 
     @property
+    def to_settle(self) -> int:
+        """Connections that stay, but an earlier delete of ours may have been applied, or may be yet."""
+        return sum(row.is_begun and row.kept is not None for row in self.rows)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether an undo would do anything: delete, go on with one that was cut off, or settle."""
+        can_settle = self.to_settle > 0 and not self.is_refused
+        return self.agreed is not None or self.to_delete > 0 or can_settle
+
+    @property
     def kept(self) -> Mapping[str, int]:
         """How many would be left, by their code; the most first."""
         return dict(Counter(row.kept.code for row in self.rows if row.kept).most_common())

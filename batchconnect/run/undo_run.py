@@ -195,8 +195,7 @@ class UndoRun:
                 # Whatever the look said: what became of that delete is still to be found out.
                 lines += _taken_up(row, before, begun, writer)
             elif row.kept is not None:
-                left = Left(outcome=row.kept)
-                lines.append(writer.line(left, row=row.number, marker=row.marker))
+                lines.append(writer.line(Left(outcome=row.kept), row=row.number))
                 continue
             to_do[row.planned.org].append(self._doomed(row, begun))
         if is_new:

@@ -9,18 +9,19 @@ from typing import Final
 
 import anyio
 
-from batchconnect.lane.lane import Lane
+from batchconnect.lane.lane import NO_REFUSAL, Lane
 from batchconnect.lane.verification import LaneTests, ToTest
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, Verifying
-from batchconnect.model.fault import fault_of
-from batchconnect.model.outcome import Updated, has_connection
+from batchconnect.model.fault import INTERNAL_FAULT, fault_of
+from batchconnect.model.outcome import Updated, Works, has_connection
 from batchconnect.run.job import Tests
 from batchconnect.run.stop import Stop
 
+_SAID: Final[dict[bool | None, Works]] = {True: Works.YES, False: Works.NO}
 _AGAIN_SHARE: Final = 1 / 18
 """Of the settle window: 10 s, after which a connection that does not work is asked once more."""
 
@@ -92,6 +93,9 @@ class Verification:
         """
         Return when all were tested, or the stop is asked for.
 
+        What a lane cannot ask, since its service wants to be left alone or for a fault of ours, is told
+        as not tested. A stop that was asked for says nothing of what is left: the same command goes on.
+
         Raises:
             LedgerError: A result cannot be written.
         """
@@ -109,18 +113,30 @@ class Verification:
                         again_after_s=self._again_after_s,
                         on_event=self._on_event,
                     )
-                    tasks.start_soon(self._one, self._works[org], connections, org)
+                    tasks.start_soon(self._one, org, connections, stop)
             beside.cancel_scope.cancel()
         for error in self._broken:
             raise error
 
-    async def _one(self, tests: LaneTests, connections: list[ToTest], org: str) -> None:
+    async def _one(self, org: str, connections: list[ToTest], stop: Stop) -> None:
+        tests, lane = self._works[org], self._lanes[org]
         try:
-            await tests.run(connections)
+            why = await self._tested(tests, connections, org) or lane.halted_by
+            if why and not stop.reason:
+                await tests.leave_untested(why, is_refusal=why not in NO_REFUSAL)
         except LedgerError as error:
             self._broken.append(error)
+
+    async def _tested(self, tests: LaneTests, connections: list[ToTest], org: str) -> str:
+        """Test them; the code of a fault of ours that came in between, or ""."""
+        try:
+            await tests.run(connections)
+        except LedgerError:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of ours leaves a lane's connections untested
             self._on_event(FaultMet(fault=fault_of(error), where="verify", org=org))
+            return INTERNAL_FAULT
+        return ""
 
 
 def _by_org(rows: Iterable[RowState], ledger: LedgerReader) -> Mapping[str, list[ToTest]]:
@@ -131,14 +147,14 @@ def _by_org(rows: Iterable[RowState], ledger: LedgerReader) -> Mapping[str, list
         assert row.planned is not None
         assert row.made is not None
         whole = states.get(row.marker or "")
-        last = whole.tested if whole is not None and whole.made == row.made else row.tested
+        known = whole if whole is not None and whole.made == row.made else row
         by_org.setdefault(row.planned.org, []).append(
             ToTest(
                 row=row.number,
                 marker=row.marker,
                 sandbox=row.planned.sandbox,
                 connection_id=row.made,
-                before=last.works if last is not None else None,
+                before=_SAID.get(known.works),
             )
         )
     return by_org

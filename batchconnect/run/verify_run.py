@@ -8,10 +8,11 @@ from batchconnect.ledger.entry import VERIFY, Line, RowPlanned, RunEnded, RunOpe
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, RunFinished, RunStarted
 from batchconnect.model.outcome import Existing, MatchedBy, has_connection
 from batchconnect.options import MergedOptions
-from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
+from batchconnect.run.exit_code import INTERRUPTED, TERMINATED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.header import header_of_run
 from batchconnect.run.history import run_states
@@ -96,23 +97,38 @@ class VerifyRun:
         record.check()
         return fold_run(self.ledger.run_lines(number))
 
-    def _open(self) -> tuple[int, RunOpened, bool]:
-        """Go on with a verification of this run that was cut off, or begin one."""
+    def abandon(self) -> RunState:
+        """End one that was cut off; the same command goes on with it."""
+        state = self._begun()
+        assert state is not None, "it is opened before anything is waited for"
+        reason = self.stop.reason or INTERRUPTED
+        code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
+        ended = RunEnded(exit_code=code, closed=False, reason=reason)
+        self.ledger.append([Line(entry=ended, run=state.number, at_ms=self.clock.now_ms())])
+        return fold_run(self.ledger.run_lines(state.number))
+
+    def _begun(self) -> RunState | None:
+        """A verification of this run that is not over."""
         for state in run_states(self.ledger):
             is_mine = state.opened.command == VERIFY and (
                 state.opened.parent_run_id == self.parent.opened.run_id
             )
             if is_mine and not state.is_closed:
-                resumed = RunResumed(
-                    operator=state.opened.operator,
-                    machine=state.opened.machine,
-                    tool_version=state.opened.tool_version,
-                    crashed=state.ended is None,
-                )
-                self.ledger.append(
-                    [Line(entry=resumed, run=state.number, at_ms=self.clock.now_ms())]
-                )
-                return state.number, state.opened, True
+                return state
+        return None
+
+    def _open(self) -> tuple[int, RunOpened, bool]:
+        """Go on with a verification of this run that was cut off, or begin one."""
+        state = self._begun()
+        if state is not None:
+            resumed = RunResumed(
+                operator=state.opened.operator,
+                machine=state.opened.machine,
+                tool_version=state.opened.tool_version,
+                crashed=state.ended is None,
+            )
+            self.ledger.append([Line(entry=resumed, run=state.number, at_ms=self.clock.now_ms())])
+            return state.number, state.opened, True
         opened = header_of_run(
             self.parent.opened, command=VERIFY, clock=self.clock, note=self.options.note
         )

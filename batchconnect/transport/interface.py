@@ -72,6 +72,8 @@ class Response:
     """Which token of its lane the request bore, counted as they were fetched; 0: one that nobody fetches."""
     token_refused: bool = False
     """Whether one of the tries was answered by a refusal of its token, this one included."""
+    lost: bool = False
+    """Whether one of the tries of an update may have been applied: it left, and its answer was lost, or a 5xx."""
 
 
 WRITES: Final = (Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE)
@@ -92,6 +94,7 @@ class TransportError(Exception):
         throttled: How many of the tries were answered by THROTTLED.
         permanent: The same request would fail in the same way, so no ring repeats it.
         token_refused: Whether one of the tries was answered by a refusal of its token.
+        lost: Whether one of the tries of an update may have been applied, as of `Response`.
         fault: The foreign error behind it, where that is one that nobody foresaw.
     """
 
@@ -105,6 +108,7 @@ class TransportError(Exception):
         throttled: int = 0,
         permanent: bool = False,
         token_refused: bool = False,
+        lost: bool = False,
         fault: Fault | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
@@ -115,6 +119,7 @@ class TransportError(Exception):
         self.throttled = throttled
         self.permanent = permanent
         self.token_refused = token_refused
+        self.lost = lost
         self.fault = fault
 
 

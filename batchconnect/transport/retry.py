@@ -200,7 +200,7 @@ class Retrying:
 
         Raises:
             TransportError: The last fault, with the same counts; or stopped while it waited, and then
-                a create was surely not applied.
+                a create was surely not applied; an update may have been, where `lost` says so.
         """
         attempts = _Attempts()
         while True:
@@ -213,6 +213,8 @@ class Retrying:
             attempts.record(
                 answer, throttled=isinstance(answer, Response) and again is Again.UNBUDGETED
             )
+            if request.purpose is Purpose.UPDATE and again is Again.COUNTED:
+                attempts.lost = attempts.lost or isinstance(answer, Response) or answer.sent
             wait_s = self._wait_s(attempts, answer, again)
             if wait_s is None:
                 return attempts.result(answer)
@@ -296,6 +298,7 @@ class _Attempts:
     counted_since: float | None = None
     free: int = 0
     token_refused: bool = False
+    lost: bool = False
 
     def record(self, answer: Response | TransportError, *, throttled: bool = False) -> "_Attempts":
         self.tries += answer.attempts
@@ -305,14 +308,16 @@ class _Attempts:
 
     def result(self, answer: Response | TransportError) -> Response:
         if isinstance(answer, Response):
-            if (answer.attempts, answer.throttled) == (self.tries, self.throttled):
+            counts = (answer.attempts, answer.throttled, answer.lost)
+            if counts == (self.tries, self.throttled, self.lost):
                 return answer
             return replace(
                 answer,
                 attempts=self.tries,
                 throttled=self.throttled,
                 token_refused=self.token_refused,
+                lost=self.lost,
             )
         answer.attempts, answer.throttled = self.tries, self.throttled
-        answer.token_refused = self.token_refused
+        answer.token_refused, answer.lost = self.token_refused, self.lost
         raise answer

@@ -132,7 +132,8 @@ class Cells:
 
     def key(self, references: References) -> Secret | Reference:
         """The client secret, or where it stands; an empty secret where it is refused."""
-        text = self.required(Column.SERVICE_PRINCIPAL_KEY)
+        column = Column.SERVICE_PRINCIPAL_KEY
+        text = self.required(column) if references.are_needed else self.text(column)
         if not text:
             return _NO_SECRET
         key = references.form(text) if is_reference(text) else Secret(text)

@@ -60,6 +60,7 @@ class References:
         refs_dir: The folder of `--refs-dir`, below which files may lie; None: no file may be read.
         environ: The variables that `env:` reads.
         are_resolved: Whether a row is judged by what its reference leads to as well.
+        are_needed: Whether a row has to have a key at all; not so where none is sent.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class References:
         refs_dir: Path | None,
         environ: Mapping[str, str],
         are_resolved: bool = True,
+        are_needed: bool = True,
     ) -> None:
         self.are_resolved = are_resolved
+        self.are_needed = are_needed
         self._allow = allow
         self._refs_dir = refs_dir
         self._environ = environ
@@ -82,6 +85,17 @@ class References:
             refs_dir=self._refs_dir,
             environ=self._environ,
             are_resolved=False,
+            are_needed=self.are_needed,
+        )
+
+    def unneeded(self) -> "References":
+        """The same, where no key is sent: a row may be without one, and nothing is read."""
+        return References(
+            allow=self._allow,
+            refs_dir=self._refs_dir,
+            environ=self._environ,
+            are_resolved=False,
+            are_needed=False,
         )
 
     def form(self, text: str) -> Secret | Reference | Problem:

@@ -77,4 +77,11 @@ def test_template_validate_run_and_rerun_need_no_other_file(
     assert practice.keys() == KEYS
     tab = openpyxl.load_workbook(place.latest / "results.xlsx")["rows"]
     assert [tab[f"J{number}"].value for number in range(4, 9)] == ["created"] * 5
-    assert [cell.value for cell in tab[1]] == [*COLUMNS, "status", "connection_id", "error", "hint"]
+    assert [cell.value for cell in tab[1]] == [
+        *COLUMNS,
+        "status",
+        "works",
+        "connection_id",
+        "error",
+        "hint",
+    ]

@@ -14,7 +14,7 @@ import pytest
 
 from batchconnect.simulator.decision import Closed, Decision, Reset
 from batchconnect.simulator.exchange import Request
-from tests.acceptance.place import INPUTS, Place, many
+from tests.acceptance.place import INPUTS, Place, cells, many
 from tests.acceptance.practice import Practice, assert_exactly_once
 
 pytestmark = pytest.mark.acceptance
@@ -55,6 +55,71 @@ def test_a_run_that_is_killed_a_dozen_times_creates_each_row_once(place: Place) 
         assert before == len(practice.creates()), "given again, nothing is sent"
         assert_exactly_once(practice, place, names)
         place.secrets |= practice.tokens
+
+
+FLAGS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("--max-rows", "5"),
+    ("--only", "sandbox=prod"),
+    ("--on-doubt", "hold"),
+    ("--skip-invalid", "--adopt-by-name"),
+    ("--recreate", "--accept-unproven-listing"),
+    ("--no-sweep",),
+)
+"""What a command may say otherwise in each of its lives; its rows stay the same."""
+
+
+def test_a_run_that_is_told_something_else_in_each_life_creates_each_row_once(
+    place: Place, practice: Practice
+) -> None:
+    """Killed with other flags each time, under one run id; its last life has none."""
+    rng = random.Random(5)
+    rows = [cells(n, sandbox=("dev", "prod")[n % 2]) for n in range(1, ROWS + 1)]
+    sheet = place.sheet(rows)
+    command = ("run", sheet, "--concurrency", "6", "--settle", "2")
+    for flags in FLAGS * (KILLS // 12):
+        running = place.start(*command, "--rate", str(rng.choice((20, 40))), *flags)
+        practice.send_at_create(
+            rng.randint(1, 4), signal.SIGKILL, running, after_s=rng.random() * 0.1
+        )
+        assert running.done().code == -signal.SIGKILL, "it ended before it could be killed"
+    practice.script = lambda request: None
+    last = place.run(*command, "--rate", "60")
+
+    assert last.code == 0, last
+    assert len(place.runs()) == 1
+    assert_exactly_once(practice, place, {row["name"] for row in rows})
+
+
+def test_a_rerun_that_is_killed_over_one_sheet_after_the_other_loses_no_row(
+    place: Place, practice: Practice
+) -> None:
+    """Sorted, shortened, replaced, with a row above; then the first run goes on, and names each row's own id."""
+    rows = many(30)
+    sheet = place.sheet(rows)
+    pace = ("--rate", "40", "--settle", "2")
+    running = place.start("run", sheet, *pace)
+    practice.send_at_create(4, signal.SIGKILL, running, after_s=0.1)
+    running.done()
+    other = [cells(number) for number in range(101, 111)]
+    for name, today in {
+        "sorted": rows[::-1],
+        "shortened": rows[10:],
+        "replaced": other,
+        "a row above": [other[0], *rows],
+    }.items():
+        running = place.start("rerun", "--sheet", place.sheet(today, f"{name}.csv"), *pace)
+        practice.send_at_create(3, signal.SIGKILL, running, after_s=0.05)
+        running.done()
+    practice.script = lambda request: None
+    last = place.run("run", sheet, *pace)
+
+    assert last.code == 0, last
+    there = {one.name: one.id for one in practice.connections()}
+    told = place.results(place.reports / place.runs()[0])
+    assert {name: row["connection_id"] for name, row in told.items()} == there
+    assert sorted(there) == sorted(row["name"] for row in rows)
+    assert len(practice.connections()) == len(rows)
 
 
 def test_a_bad_day_ends_with_every_row_and_a_clean_sweep(place: Place) -> None:

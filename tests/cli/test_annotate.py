@@ -102,10 +102,17 @@ def test_a_healthy_row_is_fine_and_keeps_its_cells() -> None:
     """As typed, but for the key."""
     tab = drawn([row(2)])
 
-    assert [cell.value for cell in tab[1]] == [*COLUMNS, "status", "connection_id", "error", "hint"]
+    assert [cell.value for cell in tab[1]] == [
+        *COLUMNS,
+        "status",
+        "works",
+        "connection_id",
+        "error",
+        "hint",
+    ]
     assert [cell.value for cell in tab[2]] == [
         *["Acme 2", "Sales", "https://acme.westeurope.kusto.windows.net", "002"],
-        *["acme.onmicrosoft.com", GUID, None, "acme", "prod", "fine", None, None, None],
+        *["acme.onmicrosoft.com", GUID, None, "acme", "prod", "fine", None, None, None, None],
     ]
     assert KEY not in everything(Path("out.xlsx"))
 
@@ -116,8 +123,8 @@ def test_what_is_wrong_is_said_at_its_cell() -> None:
     told = comments(tab)
 
     assert [tab["J2"].value, tab["J3"].value] == ["rejected", "warning"]
-    assert tab["L2"].value.startswith("I2: this is not a sandbox's name")
-    assert tab["M2"].value.startswith("Use the sandbox's `Name`")
+    assert tab["M2"].value.startswith("I2: this is not a sandbox's name")
+    assert tab["N2"].value.startswith("Use the sandbox's `Name`")
     assert told["I2"].startswith("error: this is not a sandbox's name")
     assert "ingestion endpoint" in told["C3"]
     assert tab["I2"].value == "Prod"
@@ -161,7 +168,7 @@ def test_a_refused_cell_that_may_be_a_key_is_not_shown() -> None:
 
     assert tab["E2"].value is None
     assert "22 characters that stood here are not shown" in comments(tab)["E2"]
-    assert "not shown" not in tab["L2"].value
+    assert "not shown" not in tab["M2"].value
     assert KEY not in everything(Path("out.xlsx"))
 
 

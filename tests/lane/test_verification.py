@@ -56,6 +56,7 @@ class Sources:
 
     def __post_init__(self) -> None:
         self.on_admitted: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
 
     def capacity(self) -> int:
         return self.at_once
@@ -243,6 +244,48 @@ async def test_what_the_stop_cut_off_is_not_told_as_untested() -> None:
 
     assert found == {"yes": (Works.YES, "")}
     assert len(sources.asked) == 3, "nothing is asked again"
+
+
+async def test_a_stop_ends_the_pause_before_the_second_try() -> None:
+    """A person who asked for the end does not wait for a key to become known."""
+    sources = Sources(tests={"no": [False]})
+    desk = Desk(sources=sources)
+    began = anyio.current_time()
+
+    async def halt() -> None:
+        await anyio.sleep(2)
+        sources.is_halted = True
+        sources.on_change()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(halt)
+        assert await desk.run(one("no")) == {}
+
+    assert anyio.current_time() - began == 2.0
+    assert len(sources.asked) == 1
+
+
+@pytest.mark.parametrize("is_refusal", [True, False])
+async def test_what_is_left_untested_is_told_once_and_by_its_reason(is_refusal: bool) -> None:
+    """What was tested before keeps its result; whether the lane counts as refused is the reason's matter."""
+    sources = Sources(at_once=1)
+    desk = Desk(sources=sources)
+    admitted = sources.capacity
+
+    def halt_after_two() -> int:
+        sources.is_halted = len(sources.asked) >= 2
+        return admitted()
+
+    sources.capacity = halt_after_two  # type: ignore[method-assign]  # the lane is halted between two
+    found = await desk.run(*many(4))
+    assert set(found.values()) == {(Works.YES, "")}
+
+    await desk.tests.leave_untested("banned_until", is_refusal=is_refusal)
+
+    left = desk.entries[len(found) :]
+    assert {one.connection_id for one in left} == {one.connection_id for one in many(4)} - {*found}
+    assert {(one.works, one.code) for one in left} == {(Works.NOT_TESTED, "banned_until")}
+    assert desk.tests.is_refused is is_refusal
 
 
 async def test_slow_sources_are_asked_side_by_side() -> None:

@@ -76,3 +76,17 @@ def test_what_was_kept_is_neither(ledger: SqliteLedger) -> None:
     """Nor is an update of it that nobody knows of a delete."""
     assert known(ledger, DELETING, LOST, KEPT) == Deletions()
     assert known(ledger, Updating(connection_id="C-1", etag="1")) == Deletions()
+
+
+def test_none_is_forgotten_where_there_are_many(ledger: SqliteLedger) -> None:
+    """They are read part by part: the last one counts as the first."""
+    for number in range(1100):
+        one, marker = f"c-{number}", f"bc1-{number:026}"
+        deleted = Deleted(outcome=o.Deleted(connection_id=one))
+        entries = (Deleting(connection_id=one), *((deleted,) if number % 2 else ()))
+        ledger.append([Line(entry=entry, run=1, row=number, marker=marker) for entry in entries])
+
+    found = deletions_in(ledger)
+
+    assert found.ids == {f"c-{number}" for number in range(1, 1100, 2)}
+    assert found.open.keys() == {f"bc1-{number:026}" for number in range(0, 1100, 2)}

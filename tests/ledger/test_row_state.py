@@ -104,6 +104,44 @@ def test_the_last_line_tells_whether_a_row_is_settled(story: list[Entry]) -> Non
         assert not told(*story).is_settled
 
 
+KEY_STORIES: list[tuple[list[Entry], bool]] = [
+    ([PLANNED, UPDATING], False),
+    ([PLANNED, UPDATING, CHANGE_DOUBTED], False),
+    ([PLANNED, UPDATING, UPDATED], True),
+    ([PLANNED, UPDATING, UPDATED, WORKS], True),
+    ([PLANNED, MADE, FAILS], True),
+    ([PLANNED, UPDATING, Left(outcome=Conflict(code="changed_meanwhile", detail=""))], True),
+    ([PLANNED, UPDATING, UNSENT], True),
+    ([PLANNED, UPDATING, Left(outcome=STOPPED)], False),
+    ([PLANNED, Left(outcome=Rejected(problems=()))], False),
+    ([PLANNED, UPDATING, UPDATED, AGAIN], False),
+]
+
+
+@pytest.mark.parametrize(("story", "is_settled"), KEY_STORIES)
+def test_the_last_line_tells_whether_a_rows_key_is_settled(
+    story: list[Entry], is_settled: bool
+) -> None:
+    """A resume sends no key again, and takes up no conflict; a row that was created and tested is done."""
+    assert settles(word_of(story[-1]), encode(story[-1])) is is_settled
+    assert told(*story).is_settled is is_settled
+
+
+def test_an_inherited_outcome_brings_no_older_etag_back() -> None:
+    """A rerun copies how its parent left the row; its key was sent since."""
+    copied = Settled(outcome=CREATED, inherited=True)
+
+    assert told(PLANNED, MADE, UPDATING, UPDATED, copied).etag == '"2"'
+    assert told(PLANNED, copied).etag == '"1"'
+
+
+def test_a_row_taken_over_after_its_key_was_sent_has_its_connection() -> None:
+    """So a verification of the rerun that sent it asks about it."""
+    taken_over = Settled(outcome=UPDATED.outcome, inherited=True)
+
+    assert told(PLANNED, taken_over).made == "c-1"
+
+
 def facts(state: RowState) -> tuple[bool, bool, int, int]:
     return state.is_open, state.is_settled, state.sends, state.doubts
 

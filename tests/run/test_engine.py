@@ -11,13 +11,19 @@ import pytest
 from batchconnect.lane.planner import Rules
 from batchconnect.ledger.run_writer import Clock
 from batchconnect.model.errors import ExitCode, LedgerInUseError, UsageError
-from batchconnect.model.event import Event, LaneStopped, RowSettled, RowStarted
+from batchconnect.model.event import (
+    Event,
+    LaneStopped,
+    RowSettled,
+    RowStarted,
+    Verifying,
+)
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.reports.summary import Summary
 from batchconnect.run import header
-from batchconnect.run.engine import Listener, onboard_sheet, rules_of, settle
+from batchconnect.run.engine import Listener, onboard_sheet, rules_of, settle, verify
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.header import new_run_id
 from batchconnect.run.opened_ledger import opened_ledger
@@ -40,9 +46,13 @@ class Desk:
         self.events: list[Event] = []
         self.reported: list[Summary] = []
         self.on_event: Callable[[Event, Stop], None] = lambda event, stop: None
+        self.is_cut_off = False
+        """Whether the command is to end at once, before it has asked anything."""
 
     def listener(self) -> Listener:
         stop = Stop()
+        if self.is_cut_off:
+            stop.now()
 
         def hear(event: Event) -> None:
             self.events.append(event)
@@ -66,6 +76,15 @@ class Desk:
             report=self.reported.append,
             task=onboarding(self.options, parent=parent),
             in_memory=in_memory,
+        )
+
+    async def verify(self) -> Summary:
+        return await verify(
+            None,
+            settings=self.settings,
+            options=self.options,
+            listener=self.listener(),
+            report=self.reported.append,
         )
 
     async def settle(self, run_id: str | None = None) -> Summary:
@@ -207,6 +226,37 @@ async def test_reconcile_settles_what_a_cut_off_run_left(desk: Desk) -> None:
 
     assert first.opened.run_id == settled.opened.run_id
     assert Status.IN_DOUBT not in _counts(settled)
+
+
+@pytest.mark.asyncio
+async def test_a_hard_stop_ends_a_reconcile_at_once_and_what_is_in_doubt_stays_so(
+    desk: Desk,
+) -> None:
+    desk.on_event = lambda event, stop: stop.now() if isinstance(event, RowStarted) else None
+    first = await desk.run([cells(1)])
+    desk.is_cut_off = True
+
+    cut_off = await desk.settle()
+
+    assert (first.opened.run_id, {Status.IN_DOUBT: 1}) == (
+        cut_off.opened.run_id,
+        _counts(cut_off),
+    )
+    desk.is_cut_off, desk.on_event = False, lambda event, stop: None
+    assert Status.IN_DOUBT not in _counts(await desk.settle())
+
+
+@pytest.mark.asyncio
+async def test_a_hard_stop_ends_a_verify_at_once_and_the_same_command_goes_on(desk: Desk) -> None:
+    await desk.run()
+    desk.on_event = lambda event, stop: stop.now() if isinstance(event, Verifying) else None
+    first = await desk.verify()
+    desk.on_event = lambda event, stop: None
+
+    second = await desk.verify()
+
+    assert first.exit_code == ExitCode.INTERRUPTED
+    assert (first.opened.run_id, ExitCode.OK) == (second.opened.run_id, second.exit_code)
 
 
 @pytest.mark.asyncio

@@ -1,10 +1,12 @@
 """One exit code for a run; where several hold, 130/143, 3, 5, 7, 6, 4, 8 in that order."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Swept
-from batchconnect.model.outcome import Status
+from batchconnect.model.outcome import Status, Works
 from batchconnect.run.exit_code import (
     INTERRUPTED,
     LEDGER_GONE,
@@ -32,12 +34,14 @@ def judge(
     refused: bool = False,
     somebody_else: bool = False,
     swept: Swept | None = None,
+    works: Mapping[Works, int] | None = None,
 ) -> ExitCode:
     return exit_code(
         StatusCounts(
             counts={status: statuses.count(status) for status in statuses},
             left_out=left_out,
             without_turn=without_turn,
+            works=works or {},
         ),
         reason=reason,
         every_lane_refused=refused,
@@ -127,3 +131,11 @@ def test_a_run_that_is_not_alone_or_lost_its_ledger_is_exit_5() -> None:
     assert judge(CREATED, NOT_ATTEMPTED, somebody_else=True, refused=True) == ExitCode.LEDGER
     assert judge(CREATED, IN_DOUBT, reason=LEDGER_GONE) == ExitCode.LEDGER
     assert judge(NOT_ATTEMPTED, reason=INTERRUPTED, somebody_else=True) == ExitCode.INTERRUPTED
+
+
+def test_what_the_tests_of_connections_make_of_it() -> None:
+    """Does not work is 4, could not be tested 6, and where every lane refused to test it is 7."""
+    assert judge(CREATED, works={Works.YES: 1}) == ExitCode.OK
+    assert judge(CREATED, works={Works.YES: 1, Works.NO: 1}) == ExitCode.UNFINISHED
+    assert judge(CREATED, works={Works.NO: 1, Works.NOT_TESTED: 1}) == ExitCode.IN_DOUBT
+    assert judge(CREATED, works={Works.NOT_TESTED: 1}, refused=True) == ExitCode.STOPPED

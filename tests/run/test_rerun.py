@@ -417,7 +417,7 @@ def test_a_row_that_is_gone_is_accounted_for() -> None:
 
     assert entries(of_done.lines(writer)) == [
         (planned("One"), 2, done.marker),
-        (inherited(done), 2, done.marker),
+        (inherited(done), 2, None),
     ]
     assert entries(of_lost.lines(writer)) == [(planned("Two"), 3, lost.marker)]
 

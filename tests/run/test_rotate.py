@@ -6,25 +6,33 @@ process ends hard at every single one of its side effects.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 import pytest
 
-from batchconnect.lane.planner import KeyChoice
+from batchconnect.lane.lane import Limits
+from batchconnect.lane.planner import KeyChoice, Rules
+from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger.entry import ROTATE, RunEnded, Tested, Updated, Updating
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Conflict, Status, Works, status_of
+from batchconnect.model.precaution import OnDoubt
+from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.history import run_states
 from batchconnect.run.job import Tests
+from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, verification
-from batchconnect.transport.interface import Purpose
+from batchconnect.transport.interface import Purpose, TransportError
+from batchconnect.transport.retry import RetryPolicy
 from tests.fake_service import (
     ACME,
+    DENIED,
     OK,
     Bench,
     Bomb,
+    Chooser,
     FakeService,
     Fate,
     Seen,
@@ -413,6 +421,193 @@ async def test_a_key_that_may_have_been_taken_stays_in_doubt_where_it_cannot_be_
     assert state.ended.exit_code == ExitCode.IN_DOUBT
 
 
+def first_then(first: Fate, then: Fate) -> Chooser:
+    """The first update of the world meets one fate, all others another."""
+    updates: list[Seen] = []
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is not Purpose.UPDATE:
+            return None
+        updates.append(seen)
+        return first if len(updates) == 1 else then
+
+    return choose
+
+
+@pytest.mark.parametrize(
+    ("loss", "ends"),
+    [
+        pytest.param(lost(), Status.UPDATED, id="it was applied"),
+        pytest.param(lost(applied_s=20.0), Status.UPDATED, id="and is applied late"),
+        pytest.param(lost(applied_s=None), Status.FAILED, id="it was not"),
+    ],
+)
+async def test_a_refusal_is_no_word_on_a_try_before_it(loss: Fate, ends: Status) -> None:
+    """The answer to the first try is lost, the second one is refused: reading tells what became of the key."""
+    bench = Bench()
+    await stands(bench, OLD[:1])
+    bench.service.choose = first_then(loss, DENIED)
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+    await anyio.sleep(200)
+
+    assert bench.statuses(state) == [ends]
+    assert keys(bench) == wanted(NEW[:1] if ends is Status.UPDATED else OLD[:1])
+    assert (bench.codes(state) == ["403025"]) is (ends is Status.FAILED)
+
+
+async def test_a_refused_resend_is_no_word_on_the_send_before_it() -> None:
+    """All tries of a send are lost, its key is applied late, and the resend is refused meanwhile."""
+    bench = Bench(limits=Limits(retries=RetryPolicy(attempts=1)))
+    await stands(bench, OLD[:1])
+    bench.service.choose = first_then(lost(applied_s=60.0), DENIED)
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert len(bench.service.updates) == 2
+    assert bench.statuses(state) == [Status.UPDATED]
+    assert keys(bench) == wanted(NEW[:1])
+
+
+async def test_a_stop_after_a_lost_try_leaves_a_doubt_and_the_same_command_settles_it() -> None:
+    """Ctrl-C in the wait for the next try: the key may have been taken, so it is not told as never sent."""
+    bench, stop = Bench(), Stop()
+    await stands(bench, OLD[:1])
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is not Purpose.UPDATE:
+            return None
+        stop.ask(INTERRUPTED)
+        return lost(answered_s=0.0)
+
+    bench.service.choose = choose
+    stopped = await bench.run(NEW[:1], task=ROTATION, stop=stop)
+    assert bench.statuses(stopped) == [Status.IN_DOUBT]
+    bench.service.choose = lambda _seen: None
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert (state.number, bench.statuses(state)) == (stopped.number, [Status.UPDATED])
+    assert keys(bench) == wanted(NEW[:1])
+
+
+async def test_a_key_that_never_left_is_told_as_not_sent() -> None:
+    """However often it was tried: nothing of it can have been applied."""
+    bench = Bench()
+    await stands(bench, OLD[:1])
+    unsent = Fate(applied_s=None, answer=TransportError("refused", sent=False))
+    bench.service.choose = lambda seen: unsent if seen.purpose is Purpose.UPDATE else None
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert len(bench.service.updates) > 1
+    assert bench.statuses(state) == [Status.NOT_ATTEMPTED]
+
+
+def denied_looks(service: FakeService) -> Callable[[Seen], bool]:
+    """Whether a request is a look at one connection."""
+    ids = {one.id for one in service.stored}
+    return lambda seen: seen.purpose is Purpose.READ and seen.path.rpartition("/")[2] in ids
+
+
+async def test_a_refused_look_stops_the_lane() -> None:
+    """What refuses to show one connection refuses them all: it is not asked for each of a sheet's rows."""
+    rows = [cells(number) for number in range(1, 61)]
+    bench = Bench(limits=Limits(concurrency=1))
+    await stands(bench, rows)
+    is_look = denied_looks(bench.service)
+    bench.service.choose = lambda seen: DENIED if is_look(seen) else None
+
+    state = await bench.run(rows, task=ROTATION)
+
+    assert sum(map(is_look, bench.service.seen)) == 1
+    assert set(bench.statuses(state)) == {Status.NOT_ATTEMPTED}
+    assert bench.codes(state).count("403025") == 1
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.STOPPED
+
+
+async def test_a_refused_look_ends_the_search_for_a_lost_key() -> None:
+    """It would be refused again, for as long as the patience lasts; the key stays in doubt."""
+    bench = Bench()
+    await stands(bench, OLD[:1])
+    is_look = denied_looks(bench.service)
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is Purpose.UPDATE:
+            return lost()
+        return DENIED if bench.service.updates and is_look(seen) else None
+
+    bench.service.choose = choose
+    began = anyio.current_time()
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert bench.statuses(state) == [Status.IN_DOUBT]
+    assert anyio.current_time() - began < bench.policy.settle_s
+
+
+def adopted(bench: Bench, **changes: str) -> Stored:
+    """A colleague's connection of the first row's name, whose target the service hides."""
+    stored = bench.service.plant(judged(OLD[0]), description="made by hand")
+    stored.params |= changes
+    bench.service.takes_one_key = False
+    bench.rules = Rules(adopt_by_name=True)
+    return stored
+
+
+async def test_a_target_that_is_hidden_is_never_replaced_by_the_row_s() -> None:
+    """Adopted by its name alone, it may point elsewhere; with all parameters, that would be overwritten."""
+    bench = Bench(service=FakeService(hidden=("endpoint", "database")))
+    theirs = adopted(bench, endpoint="https://other.westeurope.kusto.windows.net")
+    before = dict(theirs.params)
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert bench.codes(state) == ["target_not_shown"]
+    assert theirs.params == before
+
+
+async def test_all_parameters_go_to_an_adopted_connection_that_shows_its_whole_target() -> None:
+    bench = Bench()
+    theirs = adopted(bench)
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert bench.statuses(state) == [Status.UPDATED]
+    assert theirs.params["servicePrincipalKey"] == NEW[0]["servicePrincipalKey"]
+
+
+async def test_all_parameters_go_to_a_connection_of_ours_though_its_target_is_hidden() -> None:
+    """Its marker says what its target is."""
+    bench = Bench(service=FakeService(hidden=("endpoint", "database")))
+    await stands(bench)
+    bench.service.takes_one_key = False
+
+    await bench.run(NEW, task=ROTATION)
+
+    assert keys(bench) == wanted(NEW)
+    assert whole(bench)
+
+
+async def test_an_adopted_connection_that_was_renamed_meanwhile_gets_no_key() -> None:
+    """Between the plan and the look directly before the key: its name was all that made it the row's."""
+    bench = Bench(service=FakeService(hidden=("endpoint", "database")))
+    theirs = adopted(bench)
+    before = dict(theirs.params)
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.path.endswith(theirs.id):
+            theirs.name = "A colleague's own"
+        return None
+
+    bench.service.choose = choose
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert bench.codes(state) == ["changed_since"]
+    assert theirs.params == before
+
+
 async def test_a_run_that_is_cut_off_among_its_tests_keeps_what_its_rows_are() -> None:
     """For every N: a row that was created and tested is no `existing` one when the same command goes on."""
     task = Task(tests=Tests.ALL)
@@ -442,3 +637,81 @@ async def test_an_intent_stands_in_the_ledger_before_each_send() -> None:
     assert len(intents) >= len(NEW)
     assert not bench.service.unheard
     assert all(isinstance(one, Updating) and one.etag for one in intents)
+
+
+async def test_with_max_rows_the_same_command_takes_the_next_rows() -> None:
+    """Until all have their key; none is sent twice."""
+    bench = Bench()
+    await stands(bench)
+
+    codes = []
+    for _ in range(3):
+        state = await bench.run(NEW, task=ROTATION, max_rows=2)
+        assert state.ended is not None
+        codes.append(state.ended.exit_code)
+
+    assert codes == [ExitCode.AS_ASKED, ExitCode.AS_ASKED, ExitCode.OK]
+    assert keys(bench) == wanted(NEW)
+    assert len(bench.service.updates) == len(NEW)
+    assert len(list(bench.ledger.runs())) == 2
+
+
+@pytest.mark.parametrize("fate", ["refused", "held", "stopped"])
+async def test_a_key_that_a_rerun_could_not_send_is_sent_by_the_next_one(fate: str) -> None:
+    """Whatever became of the row in the rerun before: its connection does not work still."""
+    bench = Bench(policy=Policy(on_doubt=OnDoubt.HOLD))
+    bench.service.bad_keys = {OLD[1]["servicePrincipalKey"]}
+    first = await bench.run(OLD, task=Task(tests=Tests.ALL))
+    troubles = {
+        "refused": flow_error("1414-400"),
+        "held": lost(applied_s=None),
+        "stopped": DENIED,
+    }
+
+    def choose(seen: Seen) -> Fate | None:
+        return troubles[fate] if seen.purpose is Purpose.UPDATE else None
+
+    bench.service.choose = choose
+    second = await bench.run(NEW, parent=first.opened.run_id)
+    assert second.ended is not None
+    assert second.ended.exit_code != ExitCode.OK
+    bench.service.choose = lambda _seen: None
+
+    third = await bench.run(NEW, parent=second.opened.run_id)
+
+    assert bench.statuses(third)[1] is Status.UPDATED, bench.codes(third)
+    assert keys(bench)[1] == NEW[1]["servicePrincipalKey"]
+    assert third.ended is not None
+    assert third.ended.exit_code == ExitCode.OK
+
+
+async def test_a_test_without_an_answer_does_not_hide_the_no_before_it() -> None:
+    bench = Bench()
+    await stands(bench)
+    bench.service.bad_keys = {OLD[1]["servicePrincipalKey"]}
+    await bench.run(OLD, task=verification())
+    bench.service.choose = lambda seen: (
+        flow_error("1103-503") if seen.path.endswith("/test") else None
+    )
+    await bench.run(OLD, task=verification())
+    bench.service.choose = lambda _seen: None
+
+    state = await bench.run(NEW, task=FAILING)
+
+    assert bench.statuses(state)[1] is Status.UPDATED
+
+
+async def test_a_row_that_is_left_does_not_end_what_another_run_has_begun() -> None:
+    """A key in doubt stays in doubt for the identity, though a later rotation leaves the row."""
+    bench = Bench(policy=Policy(on_doubt=OnDoubt.HOLD))
+    (first, *_) = await stands(bench)
+    bench.service.choose = lambda seen: (
+        lost(applied_s=None) if seen.purpose is Purpose.UPDATE else None
+    )
+    await bench.run(NEW, task=ROTATION)
+    bench.service.choose = lambda _seen: None
+
+    await bench.run(OLD, task=FAILING)
+
+    state = bench.ledger.states_of([first.marker or ""])[first.marker or ""]
+    assert isinstance(state.change, Updating)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from batchconnect.ledger.entry import RowPlanned, RunIdentified, RunOpened
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.column import Column
+from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import RunStarted
 from batchconnect.model.outcome import Rejected, Status
 from batchconnect.model.row import Cell, Row
@@ -16,6 +18,7 @@ from batchconnect.model.secret import Secret
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.same_run import Identity, command_of, tab_of
 from batchconnect.run.stop import Stop
+from batchconnect.sheet import open_sheet
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.validation.connection import BaseConnection
 from tests.fake_service import CANARY, Bench, cells, judged, org
@@ -214,3 +217,42 @@ async def test_a_row_that_was_changed_in_place_is_not_sent() -> None:
     assert sent <= {judged(row).marker for row in rows}
     assert len(sent) < 6
     assert [stop.code for stop in state.stops] == ["sheet_changed"]
+
+
+async def test_another_encoding_is_another_run(tmp_path: Path) -> None:
+    """The same bytes, other names: each of them is a row of its own."""
+    bench = Bench(orgs=(org("acme", rate=1),))
+    path = tmp_path / "clients.csv"
+    rows = [cells(number, name=f"S\u00fcd {number}") for number in range(1, 5)]
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    path.write_bytes("\n".join(lines).encode("cp1252"))
+    stop = Stop()
+    bench.on_event = lambda _event: stop.ask(INTERRUPTED) if bench.service.posts else None
+    await bench.run(open_sheet(path, encoding="cp1252"), stop=stop)
+    bench.on_event = lambda event: None
+    sent = {seen.marker for seen in bench.service.posts}
+
+    other = await bench.run(open_sheet(path, encoding="mac-roman"))
+    same = await bench.run(open_sheet(path, encoding="cp1252"))
+
+    assert (other.number, other.resumes, same.number, same.resumes) == (2, 0, 1, 1)
+    assert bench.statuses(other) == [Status.CREATED] * 4
+    assert sent.isdisjoint(row.marker for row in bench.rows(other))
+    assert bench.statuses(same) == [Status.CREATED] * 4
+
+
+async def test_a_run_that_goes_on_looks_again_at_what_it_made() -> None:
+    """A connection that somebody deleted between its two lives is said to be missing: exit 6."""
+    bench = Bench(orgs=(org("acme", rate=1),))
+    rows = [cells(number) for number in range(1, 5)]
+    await interrupted(bench, rows)
+    (gone,) = bench.service.stored
+    gone.applied_at = gone.shown_at = float("inf")
+
+    state = await bench.run(rows)
+
+    assert state.swept is not None
+    assert (state.swept.expected, state.swept.missing) == (4, (gone.marker,))
+    assert state.ended is not None
+    assert state.ended.exit_code == ExitCode.IN_DOUBT
+    assert len(bench.service.posts) == 4

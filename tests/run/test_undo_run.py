@@ -410,6 +410,70 @@ async def test_what_was_left_in_doubt_stays_so_where_nobody_answers() -> None:
     assert code_of(await bench.undo(1)) == ExitCode.OK
 
 
+async def renamed_in_doubt() -> Bench:
+    """A delete that was never applied stayed in doubt, its undo closed, and then somebody renamed it."""
+    bench = await made(rows=ROWS[:1])
+    doomed = stored(bench, 1)
+
+    def choose(seen: Seen) -> Fate | None:
+        if _deletes(seen, bench, 1):
+            return lost(applied_s=None)
+        is_asked_again = bench.service.deletes and seen.path.endswith(doomed.id)
+        return refused(500) if is_asked_again else None
+
+    bench.service.choose = choose
+    state = await bench.undo(1)
+    assert code_of(state) == ExitCode.IN_DOUBT
+    assert state is not None
+    assert state.is_closed
+    bench.service.choose = lambda _seen: None
+    doomed.name = "Renamed"
+    return bench
+
+
+async def test_a_doubt_about_what_is_not_deleted_any_more_is_settled_with_the_number_0() -> None:
+    """Nothing is left to delete, yet no run touches the row until it is known what became of it."""
+    bench = await renamed_in_doubt()
+    before = len(bench.service.deletes)
+    assert bench.codes(await bench.run(ROWS[:1])) == ["undo_open"]
+    plan = await bench.plan_undo()
+    assert (plan.to_delete, plan.to_settle, plan.has_work) == (0, 1, True)
+
+    with pytest.raises(UsageError, match="would delete 0"):
+        await bench.undo(1)
+    state = await bench.undo(0)
+
+    assert state is not None
+    assert codes(bench, state) == {1: "changed_by_others"}
+    assert len(bench.service.deletes) == before, "nobody agreed to another one"
+    assert not (await bench.plan_undo()).has_work
+    assert await bench.undo(0) is None
+    assert bench.statuses(await bench.run(ROWS[:1])) == [Status.EXISTING]
+
+
+async def test_a_settling_that_was_cut_off_goes_on_with_its_0() -> None:
+    bench = await renamed_in_doubt()
+    before = len(bench.service.deletes)
+    assert not await bench.until_crash(partial(bench.undo, 0), Bomb(4))
+    assert (await bench.plan_undo()).agreed == 0
+
+    state = await bench.undo(0)
+
+    assert state is not None
+    assert codes(bench, state) == {1: "changed_by_others"}
+    assert len(bench.service.deletes) == before
+
+
+async def test_nothing_is_settled_where_the_service_refuses_to_show_it() -> None:
+    """No run is opened that could find nothing out; the exit code says why."""
+    bench = await renamed_in_doubt()
+    bench.service.choose = lambda _seen: DENIED
+
+    plan = await bench.plan_undo()
+
+    assert (plan.to_settle, plan.has_work, plan.exit_code) == (1, False, ExitCode.STOPPED)
+
+
 async def test_every_row_is_told_once() -> None:
     bench = await made()
     stored(bench, 1).users = 1
@@ -546,3 +610,27 @@ async def test_no_intent_is_ever_left_behind_by_an_undo_that_ended() -> None:
     assert len(bench.lines(Left)) == 3
     assert len(bench.lines(Deleting)) > len(bench.lines(Sending)) - 3
     assert [one for one in bench.rows(state) if isinstance(one.shown, Kept)]
+
+
+async def test_what_a_rerun_copies_ends_no_doubt_of_another_run() -> None:
+    """
+    Made, undone, made again with a lost answer, and then a rerun of the first run copies that it was deleted.
+
+    The create that was lost is in doubt still: it is looked for, and not sent once more.
+    """
+    bench = Bench()
+    rows = [cells(1)]
+    await bench.run(rows)
+    await bench.undo(1)
+    bench.service.choose = lambda seen: (
+        lost(applied_s=100.0) if seen.purpose is Purpose.CREATE else None
+    )
+    assert not await bench.run_until_crash(rows, Bomb(), after_s=5.0)
+    bench.service.choose = lambda _seen: None
+
+    await bench.run(rows, parent="run-1")
+    state = await bench.run(rows)
+    await anyio.sleep(300)
+
+    assert bench.service.twice() == []
+    assert bench.statuses(state) == [Status.CREATED]

@@ -355,6 +355,41 @@ async def test_a_stop_ends_the_wait_for_the_next_try() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("first", "is_lost"),
+    [
+        pytest.param(LOST, True, id="its answer was lost"),
+        pytest.param(BROKEN, True, id="a 5xx"),
+        pytest.param(UNSENT, False, id="nothing left"),
+        pytest.param(THROTTLED, False, id="throttled"),
+    ],
+)
+@pytest.mark.parametrize("is_stopped", [True, False])
+async def test_an_update_tells_that_a_try_before_its_end_may_have_been_applied(
+    first: Response | tuple[str, bool], is_lost: bool, is_stopped: bool
+) -> None:
+    """Whether its end is an answer, or a stop in the wait for the next try."""
+    stop, patch = StopSignal(), Request(purpose=Purpose.UPDATE, method="PATCH", url="https://h/c")
+    ring = retrying(Scripted(first, Response(status=403)), stop=stop)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(_stop_after, 0.1 if is_stopped else 100.0, stop)
+        try:
+            end: Response | TransportError = await ring.send(patch)
+        except TransportError as error:
+            end = error
+        group.cancel_scope.cancel()
+
+    assert isinstance(end, StoppedError) is is_stopped
+    assert end.lost is is_lost
+
+
+async def _stop_after(seconds: float, stop: StopSignal) -> None:
+    await anyio.sleep(seconds)
+    stop.set("interrupted")
+
+
+@pytest.mark.anyio
 async def test_a_permanent_fault_is_not_repeated() -> None:
     """A refused sign-in stays refused, for a read as for a create."""
     for request in (CREATE, READ):

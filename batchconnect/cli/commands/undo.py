@@ -99,7 +99,7 @@ def _next(plan: UndoPlan, given: Given, settings: Settings) -> str | None:
         redactor = Redactor()
         redactor.hold(*settings.secrets)
         return _same(redactor)
-    if not number or plan.is_refused:
+    if not plan.has_work or plan.is_refused:
         return None
     words = ["batchconnect", "undo", plan.run.opened.run_id, "--yes", str(number)]
     return shlex.join([*words, *place_flags(given)])
@@ -112,6 +112,7 @@ def _document(plan: UndoPlan, following: str | None) -> dict[str, object]:
         "delete": plan.to_delete,
         "keep": len(plan.rows) - plan.to_delete,
         "keep_by_code": plan.kept,
+        "settle": plan.to_settle,
         "deleted_before": plan.deleted_before,
         "not_created": plan.not_created,
         "goes_on_with": plan.begun.opened.run_id
@@ -127,6 +128,7 @@ def _told(row: UndoRow, plan: UndoPlan) -> dict[str, object]:
     kept = row.kept
     return {
         "row": row.number,
+        "settle": row.is_begun and kept is not None,
         "name": row.planned.name,
         "org": row.planned.org,
         "sandbox": row.planned.sandbox,
@@ -167,6 +169,9 @@ def _counts(plan: UndoPlan) -> Iterator[str]:
     for count, what in counted:
         if count or what == "to delete":
             yield f"  {count:>{figures}} {what}"
+    if plan.to_settle:
+        yield f"  a delete of {plan.to_settle} to keep was sent before, and its end is not known:"
+        yield "    --yes looks until it is, and writes it into the ledger; nothing is sent for that"
     if plan.begun is not None and plan.agreed is not None:
         run_id = escape_control(plan.begun.opened.run_id)
         yield f"  its undo {run_id} was begun with {plan.agreed}, and goes on with that number"

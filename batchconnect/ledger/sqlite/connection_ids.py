@@ -24,18 +24,19 @@ class Answered(NamedTuple):
 
     connection_id: str
     """In lower case."""
-    marker: str | None
+    marker: str
     is_looked_at: bool
     """Whether the connection was found by the row's marker, and not only answered."""
 
 
 def answered(lines: Sequence[Line]) -> list[Answered]:
-    """The rows that are created by these lines; what a rerun copies from its parent is none."""
+    """The rows that are created by these lines; what is copied of another run is none."""
     return [
         Answered(outcome.connection_id.lower(), line.marker, outcome.reconciled)
         for line in lines
         if isinstance(line.entry, Settled)
         and isinstance(outcome := line.entry.outcome, Created)
+        and line.marker is not None
         and not line.entry.inherited
     ]
 
@@ -59,4 +60,4 @@ def bearers(
 def has_still(state: RowState | None, line: Line) -> bool:
     """Whether a row has the connection still that a line says it was created with."""
     assert isinstance(line.entry, Settled)
-    return state is not None and not state.is_open and state.outcome == line.entry.outcome
+    return state is not None and not state.is_create_open and state.outcome == line.entry.outcome

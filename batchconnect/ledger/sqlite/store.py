@@ -311,7 +311,7 @@ class SqliteLedger:
         others: dict[str | None, Line] = {}
         for connection_id, columns in found:
             line = self._line(columns)
-            if line.marker != by_id[connection_id].marker:
+            if line.marker not in {None, by_id[connection_id].marker}:
                 others[line.marker] = line
         if not others:
             return

@@ -27,6 +27,21 @@ def test_each_org_gets_a_report_of_its_own(batchconnect: CommandLine) -> None:
         assert b"globex" not in (folder / name).read_bytes()
 
 
+def test_each_org_s_report_tells_of_the_sweep_of_its_own_rows(batchconnect: CommandLine) -> None:
+    """Not of the whole run, and not that nobody looked."""
+    rows = [*many(2, org="acme"), cells(3, org="globex")]
+    batchconnect("run", batchconnect.sheet(rows), "--simulate", *FAST)
+
+    done = batchconnect("report", "--simulate", "--by", "org", "--json")
+
+    found = {}
+    for name, folder in done.json["orgs"].items():
+        sweep = json.loads((Path(folder) / "summary.json").read_bytes())["sweep"]
+        found[name] = (sweep["expected"], sweep["found"])
+        assert "No sweep was made" not in (Path(folder) / "report.html").read_text()
+    assert found == {"acme": (2, 2), "globex": (1, 1)}
+
+
 def test_latest_still_points_to_the_run(batchconnect: CommandLine) -> None:
     batchconnect("run", batchconnect.sheet(many(1, org="acme")), "--simulate", *FAST)
     before = Path("reports/simulated/latest").resolve()

@@ -71,6 +71,38 @@ def test_the_next_command_finds_the_same_ledger(
     assert f"next:   batchconnect undo {run_id} --yes 2 --reports elsewhere" in shown.out
 
 
+def test_what_an_undo_left_in_doubt_is_settled_although_nothing_is_to_be_deleted_any_more(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Every command that the screen names leads out of it: the hint, the preview's last line, the run."""
+    run_id = made(batchconnect, 1)
+    practice.ask(lambda simulator: setattr(simulator.habits, "finalizing_s", 3600.0))
+    undone = batchconnect("undo", run_id, *FAST, "--settle", "0.3", "--yes", "1")
+    (one,) = practice.connections()
+    practice.ask(lambda simulator: simulator.others.set_state(one.id, "enabled"))
+    practice.ask(lambda simulator: simulator.others.change(one.id, name="Renamed"))
+
+    held = batchconnect("run", "clients.csv", *FAST)
+    shown = batchconnect("undo", run_id, *FAST)
+    told = batchconnect("undo", run_id, *FAST, "--json")
+    settled = batchconnect("undo", run_id, *FAST, "--settle", "0.3", "--yes", "0")
+    after = batchconnect("undo", run_id, *FAST)
+    again = batchconnect("run", "clients.csv", *FAST)
+
+    assert (undone.code, held.code) == (6, 4), (undone, held)
+    assert "Give `batchconnect undo RUN`" in held.out
+    assert shown.code == 4, shown
+    assert "0 to delete" in shown.out
+    assert "a delete of 1 to keep was sent before, and its end is not known:" in shown.out
+    assert f"next:   batchconnect undo {run_id} --yes 0" in shown.out
+    assert (told.json["settle"], told.json["rows"][0]["settle"]) == (1, True)
+    assert settled.code == 4, settled
+    assert "changed_by_others" in settled.out
+    assert "next:" not in after.out
+    assert "1 existing" in again.out
+    assert len(practice.connections()) == 1
+
+
 def test_the_beginning_of_an_id_is_enough_and_the_undos_own_id_stands_for_the_run(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

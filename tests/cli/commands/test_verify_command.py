@@ -70,10 +70,11 @@ def test_verify_of_an_undo_is_refused_and_names_the_run_that_it_is_of(
 def test_verify_of_a_sheet_finds_its_connections_and_creates_none(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
-    """A row without one is told of, and is exit 4."""
+    """A row without one is told of, and is exit 4; a key is needed by none, for none is sent."""
     ran(batchconnect, rows(count=2))
+    keyless = [{**row, "servicePrincipalKey": ""} for row in rows(count=3)]
 
-    done = batchconnect("verify", batchconnect.sheet(rows(count=3)), *FAST, "--json")
+    done = batchconnect("verify", batchconnect.sheet(keyless), *FAST, "--json")
 
     assert done.code == 4, done
     assert done.json["counts"]["existing"] == 2
