@@ -18,6 +18,8 @@ _SAME: Final = {
     ExitCode.SHEET: "Correct the cells named below, then give the same command again.",
     ExitCode.AS_ASKED: "The same command takes the next rows.",
 }
+_SHEET: Final = "correct the sheet"
+_CORRECT_KEYS: Final = "correct the keys"
 _RECONCILE: Final = "Look for the rows in doubt again; nothing is sent by that:"
 _RERUN: Final = "When the causes below are removed, send only what is unfinished:"
 _KEYS: Final = "Correct the keys in the sheet, then send them to the connections that do not work:"
@@ -36,6 +38,8 @@ class NextStep:
     """A sentence; it ends with a colon where a command follows."""
     command: tuple[str, ...] = ()
     """Its words; none: the command that was given, once more."""
+    first: str = ""
+    """What a person does before it, in few words, where the command alone would meet the same trouble."""
 
 
 def next_step(summary: Summary) -> NextStep | None:
@@ -46,7 +50,8 @@ def next_step(summary: Summary) -> NextStep | None:
         return NextStep(why=_CUT_OFF)
     # Refused, nothing was sent, so it starts anew; stopped by --max-rows, it takes the next rows.
     if summary.exit_code in _SAME:
-        return NextStep(why=_SAME[ExitCode(summary.exit_code)])
+        first = _SHEET if summary.exit_code == ExitCode.SHEET else ""
+        return NextStep(why=_SAME[ExitCode(summary.exit_code)], first=first)
     return _AFTER.get(summary.opened.command, _after_run)(summary)
 
 
@@ -69,9 +74,11 @@ def _after_run(summary: Summary) -> NextStep:
     if summary.counts[Status.IN_DOUBT] or not is_swept:
         return NextStep(why=_RECONCILE, command=("batchconnect", "reconcile", run))
     if not _is_done(summary):
-        return NextStep(why=_RERUN, command=("batchconnect", "rerun", run))
+        return NextStep(
+            why=_RERUN, command=("batchconnect", "rerun", run), first=_rejected(summary)
+        )
     if _fails(summary):
-        return NextStep(why=_KEYS, command=("batchconnect", "rerun", run))
+        return _mend_keys(("batchconnect", "rerun", run))
     if summary.works.get(Works.NOT_TESTED):
         return NextStep(why=_ASK_AGAIN, command=("batchconnect", "verify", run))
     return NextStep(why=_RECONCILE, command=("batchconnect", "reconcile", run))
@@ -80,9 +87,9 @@ def _after_run(summary: Summary) -> NextStep:
 def _after_rotate(summary: Summary) -> NextStep:
     opened = summary.opened
     if not _is_done(summary):
-        return NextStep(why=_AGAIN)
+        return NextStep(why=_AGAIN, first=_rejected(summary))
     if _fails(summary):
-        return NextStep(why=_KEYS, command=sheet_command(opened, ROTATE, "--failing"))
+        return _mend_keys(sheet_command(opened, ROTATE, "--failing"))
     return NextStep(why=_ASK_AGAIN, command=sheet_command(opened, VERIFY))
 
 
@@ -91,8 +98,8 @@ def _after_verify(summary: Summary) -> NextStep:
     if not _fails(summary):
         return NextStep(why=_AGAIN)
     if opened.parent_run_id:
-        return NextStep(why=_KEYS, command=("batchconnect", "rerun", opened.parent_run_id))
-    return NextStep(why=_KEYS, command=sheet_command(opened, ROTATE, "--failing"))
+        return _mend_keys(("batchconnect", "rerun", opened.parent_run_id))
+    return _mend_keys(sheet_command(opened, ROTATE, "--failing"))
 
 
 def _after_undo(summary: Summary) -> NextStep | None:
@@ -101,6 +108,14 @@ def _after_undo(summary: Summary) -> NextStep | None:
     if counts[Status.DELETED] + counts[Status.KEPT] == summary.total or not opened.parent_run_id:
         return None
     return NextStep(why=_LOOK_AGAIN, command=("batchconnect", UNDO, opened.parent_run_id))
+
+
+def _mend_keys(command: tuple[str, ...]) -> NextStep:
+    return NextStep(why=_KEYS, command=command, first=_CORRECT_KEYS)
+
+
+def _rejected(summary: Summary) -> str:
+    return _SHEET if summary.counts[Status.REJECTED] else ""
 
 
 def _is_done(summary: Summary) -> bool:

@@ -84,12 +84,14 @@ def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) ->
         options: What the next command needs to find the same run, as `--simulate`, `--reports DIR`.
 
     Returns:
+        The command, behind what a person does first where it needs that: `correct the keys, then: ...`.
         None where nothing is left to do, or where the run is still at work.
     """
     step = next_step(summary)
     if step is None:
         return None
-    return shlex.join([*step.command, *options]) if step.command else same
+    command = shlex.join([*step.command, *options]) if step.command else same
+    return f"{step.first}, then: {command}" if step.first else command
 
 
 def _headline(summary: Summary) -> str:

@@ -145,7 +145,7 @@ def test_a_live_run_says_so_far() -> None:
     ("counts", "exit_code", "closed", "command"),
     [
         ({Status.CREATED: 2}, ExitCode.OK, True, None),
-        ({Status.REJECTED: 2}, ExitCode.SHEET, True, SAME),
+        ({Status.REJECTED: 2}, ExitCode.SHEET, True, f"correct the sheet, then: {SAME}"),
         ({Status.NOT_ATTEMPTED: 2}, ExitCode.INTERRUPTED, False, SAME),
         ({Status.NOT_ATTEMPTED: 2}, ExitCode.AS_ASKED, True, SAME),
         (
@@ -225,7 +225,7 @@ SWEPT = Swept(expected=2, found=1, duplicated=(), missing=("bc1-x",))
     ("opened", "counts", "works", "fields", "command"),
     [
         # A run: its own rest first, then keys that do not work, then what could not be asked.
-        ({}, {Status.CREATED: 2}, FAILING, {}, RERUN),
+        ({}, {Status.CREATED: 2}, FAILING, {}, f"correct the keys, then: {RERUN}"),
         ({}, {Status.CREATED: 1, Status.FAILED: 1}, FAILING, {}, RERUN),
         ({}, {Status.CREATED: 1, Status.IN_DOUBT: 1}, FAILING, {}, f"batchconnect reconcile {RUN}"),
         ({}, {Status.CREATED: 2}, FAILING, {"sweep": SWEPT}, f"batchconnect reconcile {RUN}"),
@@ -237,14 +237,14 @@ SWEPT = Swept(expected=2, found=1, duplicated=(), missing=("bc1-x",))
             {Status.CREATED: 2},
             FAILING,
             {},
-            "batchconnect rerun r-1",
+            "correct the keys, then: batchconnect rerun r-1",
         ),
         (
             {"command": VERIFY, "sheet_path": "/a b/s.xlsx", "worksheet": "May"},
             {Status.EXISTING: 2},
             FAILING,
             {},
-            "batchconnect rotate '/a b/s.xlsx' --failing --worksheet May",
+            "correct the keys, then: batchconnect rotate '/a b/s.xlsx' --failing --worksheet May",
         ),
         ({"command": VERIFY, "parent_run_id": "r-1"}, {Status.CREATED: 2}, UNASKED, {}, SAME),
         # A rotate: what was not sent, what still does not work, what could not be asked.
@@ -255,7 +255,7 @@ SWEPT = Swept(expected=2, found=1, duplicated=(), missing=("bc1-x",))
             {Status.UPDATED: 1, Status.UNCHANGED: 1},
             FAILING,
             {},
-            "batchconnect rotate clients.csv --failing --org acme",
+            "correct the keys, then: batchconnect rotate clients.csv --failing --org acme",
         ),
         ({"command": ROTATE}, {Status.UPDATED: 2}, UNASKED, {}, "batchconnect verify clients.csv"),
         # An undo: of what is kept a person decides; the rest is shown again, with its number.
@@ -289,7 +289,7 @@ def test_every_command_has_its_own_next_one(
     fields: dict[str, Any],
     command: str | None,
 ) -> None:
-    """After the keys are corrected in the sheet, where connections do not work."""
+    """Behind what has to be done first: where connections do not work, the keys are corrected."""
     run = summary(counts, works=works, **{"exit_code": ExitCode.UNFINISHED, **fields})
     run = replace(run, opened=replace(run.opened, **opened))
 

@@ -31,6 +31,8 @@ from batchconnect.reports.workbook.styles import HEADING_INK, INK, KEY_INK, OWN_
 
 MOST_COMMENTS: Final = 5000
 """Beyond these a cell is coloured only: each comment is a drawing, and Excel opens slowly."""
+MOST_KEY_COMMENTS: Final = 500
+"""Of cells that only wait for their key: beyond these the colour and the header's comment say it."""
 EXACT: Final = {
     "strings_to_urls": False,
     "strings_to_formulas": False,
@@ -44,6 +46,8 @@ _KEY_NOTE = (
     "Fill in the keys again: reports never hold them."
     " The marked cells need one; a row that is done does not."
 )
+_FILL_IN = "fill in the key"
+_KEY_COLUMN = Column.SERVICE_PRINCIPAL_KEY
 
 Facts = Sequence[tuple[str, str]]
 """Label and text, a line each."""
@@ -149,6 +153,7 @@ class _Drawing:
         ]
         self._blanks = ("",) * (len(layout.titles) + 1)
         self._comments = 0
+        self._key_comments = 0
         self._left_out = 0
         self._last = self._header()
         self.beyond = 0
@@ -162,7 +167,9 @@ class _Drawing:
                 self.beyond += 1
                 continue
             is_plain = self._is_known and not shown.problems and index > self._last
-            if not (is_plain and self._is_drawn_plainly(index, shown)):
+            if not (
+                is_plain and not self._is_commented(shown) and self._is_drawn_plainly(index, shown)
+            ):
                 self._row(index, shown)
             self._last = index
 
@@ -176,6 +183,9 @@ class _Drawing:
         if self._comments > MOST_COMMENTS:
             text = f"The first {MOST_COMMENTS:,} cells have one; the error column names all cells."
             yield "Comments", text
+        if self._key_comments > MOST_KEY_COMMENTS:
+            text = f"The first {MOST_KEY_COMMENTS:,} cells that wait for a key have one; the colour marks all."
+            yield "Comments on keys", text
         if self._left_out:
             text = (
                 f"Cells that hold more than Excel's {LONGEST_TEXT:,} characters, or characters that it"
@@ -231,7 +241,20 @@ class _Drawing:
             for place in self._plain_places
         ]
         texts += shown.own
-        return self._plain_rows[kind].write(index, texts)
+        is_drawn = self._plain_rows[kind].write(index, texts)
+        self._key_comments += is_drawn and shown.wants_key and _KEY_COLUMN in self._has
+        return is_drawn
+
+    def _is_commented(self, shown: ShownRow) -> bool:
+        """Whether its blank key gets a comment: the library draws the rows that have any."""
+        has_room = self._key_comments < MOST_KEY_COMMENTS
+        return has_room and shown.wants_key and _KEY_COLUMN in self._has
+
+    def _wait_for_key(self, index: int, position: int) -> None:
+        """The cell's comment where it is not wrong but blank; these take none from the wrong ones."""
+        self._key_comments += 1
+        if self._key_comments <= MOST_KEY_COMMENTS:
+            comment(self._sheet, index, position, _FILL_IN)
 
     def _plain_row(self, like: ShownRow) -> PlainRow:
         places = self._shape.places
@@ -302,6 +325,8 @@ class _Drawing:
         self._text(index, position, text, style)
         if comments:
             self._comment(index, position, "\n".join(comments))
+        elif style is self._key:
+            self._wait_for_key(index, position)
 
     def _of_tone(self, tone: Tone | None) -> Any:
         return self._plain if tone is None else self._toned[tone]
@@ -333,7 +358,13 @@ def _worded(problems: Iterable[Problem]) -> str:
 def _legend() -> Facts:
     return (
         ("Colours", "Red: wrong, the comment says why. Yellow: look at it. Green: done or fine."),
-        ("Keys", f"{_KEY_NOTE} Paste them as plain text."),
+        (
+            "Keys",
+            (
+                f"{_KEY_NOTE} They are pale yellow, with the comment '{_FILL_IN}'; red is a key to"
+                " correct. Paste them as plain text."
+            ),
+        ),
     )
 
 

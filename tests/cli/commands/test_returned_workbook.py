@@ -37,7 +37,7 @@ def test_a_key_that_is_corrected_in_the_returned_workbook_is_sent(
     again = batchconnect("verify", *SIMULATED, "--json")
 
     assert (run.code, rerun.code, again.code) == (4, 0, 0), rerun
-    assert "next:   batchconnect rerun sim-" in run.out
+    assert "next:   correct the keys, then: batchconnect rerun sim-" in run.out
     assert (works, colours) == (["yes", "no", "no"], ["", "F8CBC6", "FFFBE0"])
     assert "2 updated" in rerun.out
     assert again.json["works"] == {"yes": 3, "no": 0, "not_tested": 0}

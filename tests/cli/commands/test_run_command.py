@@ -89,7 +89,8 @@ def test_rejected_rows_keep_a_run_from_starting(batchconnect: CommandLine) -> No
 
     assert done.code == 3
     assert done.out.splitlines()[0] == "row 2: database: D2: the cell is blank"
-    assert "next:   batchconnect run clients.csv --simulate --rate 200" in done.out
+    again = "batchconnect run clients.csv --simulate --rate 200"
+    assert f"next:   correct the sheet, then: {again}" in done.out
 
 
 def test_a_screen_full_of_problems_is_cut_and_says_so(batchconnect: CommandLine) -> None:

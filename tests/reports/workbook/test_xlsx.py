@@ -182,7 +182,7 @@ def test_what_is_wrong_is_coloured_and_says_why_at_its_cell() -> None:
     )
     comments = commented(sheet)
     assert (comments["D4"], comments["C4"]) == ("error: Bad.\nMend.", "warning: Odd.\nLook.")
-    assert set(comments) == {"A1", "C4", "D4"}
+    assert set(comments) == {"A1", "A4", "A7", "C4", "D4"}
     assert texts(sheet, 4)[-5:] == ["rejected", None, None, "D4: Bad.", "Mend."]
     assert sheet["M7"].value == "=Denied"
 
@@ -210,6 +210,23 @@ def test_the_key_is_blank_and_marked_where_it_has_to_be_filled_in() -> None:
     assert "reports never hold them" in commented(sheet)["A1"]
     assert [sheet[f"A{row}"].value for row in range(2, 8)] == [None] * 6
     assert [colour(sheet, f"A{row}") for row in (2, 3, 4, 7)] == ["", "", "FFFBE0", "FFFBE0"]
+    assert [commented(sheet).get(f"A{row}") for row in (2, 4, 7)] == [
+        None,
+        *["fill in the key"] * 2,
+    ]
+    assert "fill in the key" in about(one_of_each())["Keys"]
+
+
+def test_cells_that_wait_for_a_key_have_comments_up_to_a_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beyond it the colour says it, and `about` says that."""
+    monkeypatch.setattr(workbook, "MOST_KEY_COMMENTS", 1)
+    summary = one_of_each()
+
+    assert {"A4", "A7"} & set(commented(tab(summary))) == {"A4"}
+    assert colour(tab(summary), "A7") == "FFFBE0"
+    assert "first 1 cells" in about(summary)["Comments on keys"]
 
 
 WORKS: Final = Tested(connection_id="c", works=Works.YES)
@@ -248,7 +265,7 @@ def test_the_key_of_a_connection_that_does_not_work_is_the_cell_to_correct() -> 
     comments = commented(sheet)
 
     assert [colour(sheet, f"A{row}") for row in range(2, 7)] == ["", "F8CBC6", "FFFBE0", "", ""]
-    assert set(comments) == {"A1", "A3"}
+    assert set(comments) == {"A1", "A3", "A4"}
     assert comments["A3"].startswith("error: The connection does not work: ")
     assert "servicePrincipalKey" in comments["A3"]
 
@@ -433,9 +450,9 @@ def test_a_plain_row_has_the_bytes_that_the_library_writes(names: list[str]) -> 
     summary = told(
         *rows, (len(rows) + 2, PLANNED, outcomes[0]), tests={2: WORKS, 3: UNASKED, 4: WALLED}
     )
-    at_once = content(summary)
-
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workbook, "MOST_KEY_COMMENTS", 0)  # else the library draws the marked rows
+        at_once = content(summary)
         patch.setattr(workbook, "is_known", lambda sheet, style: False)
         by_cell = content(summary)
 
@@ -544,7 +561,7 @@ def test_so_many_comments_that_excel_opens_slowly_are_not_made(
     monkeypatch.setattr(workbook, "MOST_COMMENTS", 2)
     summary = one_of_each()
 
-    assert set(commented(tab(summary))) == {"A1", "C4"}
+    assert set(commented(tab(summary))) == {"A1", "A4", "A7", "C4"}
     assert colour(tab(summary), "D4") == "F8CBC6"
     assert "first 2 cells" in about(summary)["Comments"]
 
