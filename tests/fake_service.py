@@ -46,7 +46,6 @@ from batchconnect.run.task import Task
 from batchconnect.run.undo import check_agreed
 from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
 from batchconnect.run.undo_run import UndoJob, UndoRun
-from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.validation.connection import BaseConnection, parse
@@ -603,7 +602,7 @@ class Bench:
 
     def job(
         self,
-        sheet: MemorySheet | CsvSheet,
+        sheet: MemorySheet,
         *,
         parent: str | None = None,
         task: Task | None = None,
@@ -670,10 +669,10 @@ class Bench:
         return lane_of
 
     async def run(
-        self, rows: Sequence[Mapping[str, object]] | MemorySheet | CsvSheet, **changes: Any
+        self, rows: Sequence[Mapping[str, object]] | MemorySheet, **changes: Any
     ) -> RunState:
         """Run a sheet to its end."""
-        sheet = rows if isinstance(rows, MemorySheet | CsvSheet) else MemorySheet(rows)
+        sheet = rows if isinstance(rows, MemorySheet) else MemorySheet(rows)
         bounds = Bounds(**{name: changes.pop(name) for name in Bounds.__slots__ if name in changes})
         job = self.job(sheet, bounds=bounds, **changes)
         self.service.ledger = self.ledger
