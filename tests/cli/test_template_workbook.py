@@ -201,8 +201,8 @@ def test_what_a_person_filled_in_is_never_overwritten(nowhere: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_said(nowhere: Path) -> None:
-    """With the system's own reason."""
-    with pytest.raises(UsageError, match="cannot be written: No such file"):
+    """It is named, and not made: it may be a slip of the hand."""
+    with pytest.raises(UsageError, match="cannot be written: there is no folder"):
         command.run(OutputOptions(), path=nowhere / "absent" / "t.xlsx")
 
 
