@@ -707,7 +707,13 @@ class Operators(RuleBasedStateMachine):
         await self.bench.run(self.rows, rules=Rules(recreate=True))
         state = await self.bench.run(self.rows, rules=Rules(recreate=True))
         assert self.bench.broken_promises(state, len(self.rows)) == []
-        lost_rows = [row.shown for row in self.bench.rows(state) if not has_connection(row.shown)]
+        # A renamed row whose first create was cut off, beside the old name's target: a person decides.
+        lost_rows = [
+            row.shown
+            for row in self.bench.rows(state)
+            if not has_connection(row.shown)
+            and not (isinstance(row.shown, InDoubt) and row.shown.code == "possible_match")
+        ]
         assert lost_rows == [], lost_rows
 
     async def undo_what_is_open(self, run_id: str) -> None:
