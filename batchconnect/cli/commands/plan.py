@@ -9,6 +9,7 @@ from functools import partial
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_lines
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     options_of,
@@ -19,7 +20,6 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.plan_screen import FOLDED_AT, plan_lines
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
