@@ -257,7 +257,7 @@ class LanePlan:
         )
         if not listing.complete:
             self._give_up(listing)
-        elif not listing.items and self._known.is_blank and self._rules.creates:
+        elif not listing.items and self._known.is_blank and self._rules.creates_all:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
             await self._send_all(offsets, unproven_warning(listing), send)
         else:
