@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import ledger_of, options_of, settings_of
+from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
@@ -12,7 +12,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.reports import ReportError, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history import find_run, summary_of
-from batchconnect.run.opened_ledger import is_in_use
+from batchconnect.run.opened_ledger import is_in_use, ledger_of
 from batchconnect.run.org_report import folders_of, summary_of_org
 from batchconnect.run.places import home_of
 
