@@ -312,6 +312,8 @@ class LanePlan:
             case Send(warnings=warnings):
                 number = self._known.sends.get(marker, 0) + 1
                 send(Waiting(offset=decided.offset, number=number, warnings=warnings))
+            case SendKey(first=RowState() as state):
+                await self._settle_first(decided, state)
             case SendKey() as key_to:
                 send(Waiting(offset=decided.offset, key_to=key_to))
             case Settle(outcome=outcome, warnings=warnings):

@@ -97,6 +97,8 @@ class SendKey:
     """It has not the row's marker."""
     begun: Before | None = None
     """The connection as it stood when the key was sent before, and the answer was lost."""
+    first: RowState | None = None
+    """Another run sent a key there, which may be another one and may still arrive: that is settled first."""
 
 
 Decision = Send | Settle | SettleFirst | SendKey
@@ -249,6 +251,7 @@ async def decide(
         Every row once; those that seem to be deleted come last, for they are asked about.
     """
     vanished: list[tuple[int, BaseConnection, str]] = []
+    left: dict[str, RowState] = {}
     for start in range(0, len(offsets), _ASKED_AT_ONCE):
         part: list[tuple[int, BaseConnection, Decision]] = []
         for offset in offsets[start : start + _ASKED_AT_ONCE]:
@@ -261,6 +264,7 @@ async def decide(
             before = states.get(connection.marker)
             if isinstance(decision, Send) and before is not None and before.made is not None:
                 vanished.append((offset, connection, before.made))
+                left[connection.marker] = before
             else:
                 yield Decided(
                     offset=offset,
@@ -269,14 +273,15 @@ async def decide(
                 )
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
-            decision = within(rules, decided.decision, decided.connection, None, known)
+            before = left.get(decided.connection.marker)
+            decision = within(rules, decided.decision, decided.connection, before, known)
             yield replace(decided, decision=decision)
 
 
 def _must_ask(decision: Decision, rules: Rules) -> bool:
     """Whether the ledger has to say what it knows of the row's identity."""
     if isinstance(decision, Settle):
-        return rules.keys is not None and not rules.keys.is_all
+        return rules.keys is not None
     return isinstance(decision, Send)
 
 
@@ -303,10 +308,12 @@ def within(
             begun is not None or keys.takes(connection.marker, stands)
         ):
             if keys.is_all or begun is not None or _is_failing(before):
+                is_others = begun is None and before and isinstance(before.change, Updating)
                 return SendKey(
                     connection_id=stands.connection_id,
                     is_adopted=stands.matched_by is not MatchedBy.MARKER,
                     begun=begun,
+                    first=before if is_others else None,
                 )
             return Settle(
                 outcome=Unchanged(

@@ -83,8 +83,8 @@ def _put(aside: Path, path: Path) -> None:
         os.link(aside, path, follow_symlinks=False)
     except FileExistsError:
         raise _exists(path) from None
-    except (OSError, NotImplementedError):
-        refuse_existing(path)  # some volumes have no second names
+    except (OSError, NotImplementedError):  # some volumes have no second names: a move has to do
+        refuse_existing(path)
         aside.rename(path)
 
 
