@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 import anyio
 
@@ -32,18 +31,22 @@ from batchconnect.model.outcome import (
     Status,
     status_of,
 )
+from batchconnect.model.reference import Reference
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.key_plan import KeyLook, look_at_keys
 from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.task import Task
+from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.key import Keys
 from batchconnect.validation.series import Warned
 
 
@@ -67,6 +70,8 @@ class SandboxPlan:
     refusal: str | None = None
     """Why the sandbox could not be read."""
     rate: float = START_RATE
+    keys: KeyLook = field(default_factory=KeyLook)
+    """What the stores say of the keys that would be sent."""
 
     @property
     def at_most_s(self) -> float:
@@ -94,6 +99,8 @@ class SheetPlan:
             sandbox.refusal is not None
             or sandbox.settled[Status.CONFLICT]
             or sandbox.settled[Status.NOT_ATTEMPTED]
+            or sandbox.keys.refused
+            or sandbox.keys.unanswered
             for sandbox in self.sandboxes
         )
 
@@ -109,6 +116,7 @@ async def plan_run(
     sheet: Sheet,
     *,
     service: ConnectedService,
+    settings: Settings,
     options: MergedOptions,
     environ: Mapping[str, str],
     task: Task | None = None,
@@ -119,6 +127,7 @@ async def plan_run(
     Args:
         sheet: An open sheet.
         service: Whose sandboxes are read, each once.
+        settings: The stores that the sheet may refer to.
         options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
         task: What is looked ahead at; None: what `run` does.
@@ -128,10 +137,9 @@ async def plan_run(
         LedgerError: There is a ledger, and it cannot be read.
     """
     screen(sheet, note=options.note)
-    references = references_of(options, environ)
-    judging = partial(parser, sheet, service=service, options=options)
-    parse = judging(references=references)
-    parse_again = judging(references=references.by_form_alone())
+    references = references_of(options, settings, environ)
+    parse = parser(sheet, service=service, options=options, references=references)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
@@ -153,7 +161,7 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse_again(row)
+        judged = parse(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
@@ -166,7 +174,7 @@ async def plan_run(
                 found.sandboxes.append(one)
                 service.lane_of(org).deleted = deleted
                 rules = rules_of(service, options, task)
-                look = _Look(load=load, service=service, rules=rules, known=known)
+                look = _Look(load=load, service=service, rules=rules, known=known, keys=keys)
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
     return found
@@ -180,6 +188,7 @@ class _Look:
     service: ConnectedService
     rules: Rules
     known: Known
+    keys: Keys
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
         """Count what a run would do for the rows at these offsets."""
@@ -195,8 +204,19 @@ class _Look:
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
+        elsewhere: list[BaseConnection] = []
         async for decided in decisions:
             _count(one, decided)
+            connection = decided.connection
+            is_sent = isinstance(decided.decision, Send | SendKey)
+            if is_sent and isinstance(connection.service_principal_key, Reference):
+                elsewhere.append(connection)
+        one.keys = await look_at_keys(elsewhere, self.keys)
+        left = len(one.keys.refused) + one.keys.unanswered
+        if rules.creates:
+            one.create -= left
+        else:
+            one.send_key -= left
 
 
 def told_reason(why: OrgLevel | ListingFault) -> str:

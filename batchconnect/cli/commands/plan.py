@@ -75,7 +75,12 @@ async def _look(
     with unwrap_exception_group():
         async with connected(settings, options, on_event=console.say_pauses) as service:
             return await plan_run(
-                sheet, service=service, options=options, environ=os.environ, task=task
+                sheet,
+                service=service,
+                settings=settings,
+                options=options,
+                environ=os.environ,
+                task=task,
             )
 
 
@@ -119,6 +124,8 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "not_attempted": one.settled[Status.NOT_ATTEMPTED],
                 "in_the_way": [{"row": row, "why": why} for row, why in one.in_the_way],
                 "warnings": [{"row": row, "what": what} for row, what in one.warnings],
+                "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
+                "stores": dict(one.keys.stores),
                 "refusal": one.refusal,
                 "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),
@@ -223,6 +230,8 @@ def _sandbox_lines(one: SandboxPlan, name: str, columns: Sequence[_Column]) -> l
     return [
         f"{name} {numbers}",
         *(escape_control(f"    row {row}: {why}") for row, why in one.in_the_way),
+        *(escape_control(f"    row {row}: {why}") for row, why in one.keys.refused),
+        *(escape_control(f"    {why}") for why in one.keys.stores.values()),
         *(escape_control(f"    row {row}: warning: {what}") for row, what in one.warnings),
     ]
 

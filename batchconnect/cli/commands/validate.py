@@ -67,7 +67,10 @@ def run(
             org=options.org,
             sandbox=options.sandbox,
             references=References(
-                allow=options.allow_refs, refs_dir=options.refs_dir, environ=os.environ
+                allow=options.allow_refs,
+                refs_dir=options.refs_dir,
+                environ=os.environ,
+                stores=settings.stores,
             ),
             strict=options.strict,
         )
