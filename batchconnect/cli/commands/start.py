@@ -11,7 +11,7 @@ from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import LedgerError, SheetError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.places import ledger_place
 from batchconnect.run.sheet_name import check_name, check_rows
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
@@ -136,7 +136,7 @@ def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
         LedgerError: There is none, or it is unusable.
     """
     if not is_there(options):
-        raise LedgerError(f"there is no ledger at {ledger_path_of(options)}", hint=_where(options))
+        raise LedgerError(f"there is no ledger at {ledger_place(options)}", hint=_where(options))
     with read_ledger(options) as ledger:
         yield ledger
 
