@@ -22,7 +22,7 @@ from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.outcome import Status, Works
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
-from batchconnect.options import MergedOptions, RunOptions, with_defaults
+from batchconnect.options import OPTIONS, MergedOptions, RunOptions, with_defaults
 from batchconnect.reports import write_reports
 from batchconnect.reports.columns import facts_of
 from batchconnect.reports.incident import Incident
@@ -111,7 +111,8 @@ async def onboard(
         folder = None
         if given.reports is not None:
             folder = (home_of(chosen) / summary.opened.run_id).absolute()
-            write_reports(summary, folder, redact=redactor.text)
+            placed = replace(summary, place=_place(given))
+            write_reports(placed, folder, redact=redactor.text)
         told.append(_report(summary, folder))
 
     if given.reports is not None:
@@ -183,6 +184,13 @@ def _with_places(
         ledger=options.ledger if ledger is None else ledger,
         reports=options.reports if reports is None else reports,
     )
+
+
+def _place(options: RunOptions) -> tuple[str, ...]:
+    """Options of the command line by which it finds what was written here."""
+    named = {"reports": options.reports, "ledger": options.ledger}
+    told = ((OPTIONS[name].flag, str(value)) for name, value in named.items() if value is not None)
+    return tuple(word for pair in told for word in pair)
 
 
 def _merged(

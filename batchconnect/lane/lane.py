@@ -39,7 +39,15 @@ from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.transport.ims import Authorized, Signed, Token
-from batchconnect.transport.interface import WRITES, Purpose, Response, Transport, TransportError
+from batchconnect.transport.interface import (
+    WRITES,
+    Permit,
+    Purpose,
+    Response,
+    Transport,
+    TransportError,
+    always,
+)
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
@@ -108,6 +116,7 @@ class Lane:
         rng: Draws the jitter.
         on_event: Told of pauses, changes of pace, and the stop.
         now: The time of day, to say until when the service is to be left alone.
+        permit: Whether what changes anything may leave now; on a team ledger, as long as the lease runs.
     """
 
     def __init__(
@@ -120,6 +129,7 @@ class Lane:
         rng: Random,
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        permit: Permit = always,
     ) -> None:
         self._now = now
         self.org = org
@@ -165,7 +175,7 @@ class Lane:
 
         token = Token(org, retrying(wire, is_token=True))
         self._limited = RateLimited(
-            Signed(wire, token, stop=self._signal),
+            Signed(wire, token, stop=self._signal, permit=permit),
             self._pace,
             slots=slots,
             judge=judge_load,

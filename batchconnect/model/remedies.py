@@ -222,6 +222,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The ledger, or its lock, was taken away during the run",
         f"Put the folder back as it was and give the same command again: it goes on. {_ELSE_WAIT}",
     ),
+    "lease_over": (
+        "The lane's lease was over",
+        "Nothing was sent: another worker takes the lane up. Give the same command again to join.",
+    ),
     "sheet_changed": (
         "The sheet was changed during the run",
         "Run the same command again with the sheet as it is now.",

@@ -6,13 +6,14 @@ The one room that knows what the ledger is kept in; everybody else is handed wha
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.sqlite.file import is_held, locked, place_warning
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
-from batchconnect.model.errors import UsageError
+from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.options import MergedOptions
 from batchconnect.run.places import ledger_place
@@ -72,6 +73,26 @@ def read_ledger(options: MergedOptions) -> Iterator[LedgerReader]:
     else:
         with SqliteLedger(place, simulated=options.simulate, read_only=True) as ledger:
             yield ledger
+
+
+@contextmanager
+def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
+    """
+    As `read_ledger`, where there has to be one: what to do without it is told.
+
+    Raises:
+        LedgerError: There is none, or it is unusable.
+    """
+    if not is_there(options):
+        raise LedgerError(f"there is no ledger at {ledger_place(options)}", hint=_where(options))
+    with read_ledger(options) as ledger:
+        yield ledger
+
+
+def _where(options: MergedOptions) -> str:
+    if not options.simulate and is_there(replace(options, simulate=True)):
+        return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
+    return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
 
 
 def is_there(options: MergedOptions) -> bool:

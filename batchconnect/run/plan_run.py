@@ -11,32 +11,20 @@ import anyio
 from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.lane.planner import (
-    Decided,
     Known,
     Rules,
-    Send,
-    SendKey,
-    Settle,
-    SettleFirst,
     decide,
     read_sandbox,
     states_in,
 )
 from batchconnect.ledger.deletions import deletions_in
-from batchconnect.model.outcome import (
-    Conflict,
-    NotAttempted,
-    Problem,
-    Rejected,
-    Severity,
-    Status,
-    status_of,
-)
+from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
 from batchconnect.run.opened_ledger import is_there, read_ledger
+from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan, row_plan
 from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
@@ -54,19 +42,38 @@ class SandboxPlan:
     org: str
     sandbox: str
     rows: int
-    create: int = 0
-    settle_first: int = 0
-    """Rows in doubt from an earlier run."""
-    send_key: int = 0
-    """Rows whose connection exists, and gets their key."""
-    settled: Counter[Status] = field(default_factory=Counter)
-    """Rows that need no request: existing, conflict, not attempted."""
-    in_the_way: list[tuple[int, str]] = field(default_factory=list)
-    """Row and reason of each conflict."""
-    warnings: list[tuple[int, str]] = field(default_factory=list)
+    counts: Counter[Action] = field(default_factory=Counter)
+    """Of all its rows, what is done to each."""
+    planned: list[RowPlan] = field(default_factory=list)
+    """Its rows, in the sheet's order, as far as they were asked for; with all that a person has to look at."""
     refusal: str | None = None
     """Why the sandbox could not be read."""
     rate: float = START_RATE
+
+    @property
+    def create(self) -> int:
+        """Rows of which nothing stands there."""
+        return self.counts[Action.CREATE]
+
+    @property
+    def send_key(self) -> int:
+        """Rows whose connection exists, and gets their key."""
+        return self.counts[Action.SEND_KEY]
+
+    @property
+    def settle_first(self) -> int:
+        """Rows in doubt from an earlier run."""
+        return self.counts[Action.SETTLE_FIRST]
+
+    @property
+    def in_the_way(self) -> list[RowPlan]:
+        """Rows that a run would leave without a connection."""
+        return [row for row in self.planned if row.action in IN_THE_WAY]
+
+    @property
+    def warned(self) -> list[RowPlan]:
+        """Rows of which something is odd, for all that is done to them."""
+        return [row for row in self.planned if row.warnings]
 
     @property
     def at_most_s(self) -> float:
@@ -90,12 +97,7 @@ class SheetPlan:
     @property
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
-        return any(
-            sandbox.refusal is not None
-            or sandbox.settled[Status.CONFLICT]
-            or sandbox.settled[Status.NOT_ATTEMPTED]
-            for sandbox in self.sandboxes
-        )
+        return any(sandbox.refusal is not None or sandbox.in_the_way for sandbox in self.sandboxes)
 
     @property
     def is_refused(self) -> bool:
@@ -112,6 +114,7 @@ async def plan_run(
     options: MergedOptions,
     environ: Mapping[str, str],
     task: Task | None = None,
+    most_kept: int | None = None,
 ) -> SheetPlan:
     """
     Look ahead.
@@ -122,6 +125,8 @@ async def plan_run(
         options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
         task: What is looked ahead at; None: what `run` does.
+        most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
+            that a person has to look at are kept in any case.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
@@ -166,7 +171,9 @@ async def plan_run(
                 found.sandboxes.append(one)
                 service.lane_of(org).deleted = deleted
                 rules = rules_of(service, options, task)
-                look = _Look(load=load, service=service, rules=rules, known=known)
+                look = _Look(
+                    load=load, service=service, rules=rules, known=known, most_kept=most_kept
+                )
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
     return found
@@ -180,6 +187,7 @@ class _Look:
     service: ConnectedService
     rules: Rules
     known: Known
+    most_kept: int | None
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
         """Count what a run would do for the rows at these offsets."""
@@ -196,29 +204,22 @@ class _Look:
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
         async for decided in decisions:
-            _count(one, decided)
+            planned = row_plan(decided)
+            one.counts[planned.action] += 1
+            if (
+                self.most_kept is None
+                or one.counts[planned.action] <= self.most_kept
+                or planned.action in IN_THE_WAY
+                or planned.warnings
+            ):
+                one.planned.append(planned)
+        # Those that seem to be deleted were asked about last.
+        one.planned.sort(key=lambda planned: planned.row)
 
 
 def told_reason(why: OrgLevel | ListingFault) -> str:
     """A code with what the service said about it, if it said anything."""
     return ": ".join(part for part in (why.code, why.detail) if part)
-
-
-def _count(one: SandboxPlan, decided: Decided) -> None:
-    row = decided.connection.row
-    match decided.decision:
-        case Send(warnings=warnings):
-            one.create += 1
-            one.warnings += [(row, warning) for warning in warnings]
-        case SendKey():
-            one.send_key += 1
-        case SettleFirst():
-            one.settle_first += 1
-        case Settle(outcome=outcome):
-            one.settled[status_of(outcome)] += 1
-            # Where nothing is created, a row without a connection is told of as well.
-            if isinstance(outcome, Conflict | NotAttempted):
-                one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
 
 
 def _known(options: MergedOptions, stack: ExitStack) -> tuple[Known, AbstractSet[str]]:

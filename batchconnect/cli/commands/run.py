@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -67,7 +67,11 @@ def run(
         warn_of_places(options, settings, console)
         console.warn(try_places(options))
         observer = RunObserver(
-            options=options, output=output, log_json=given.log_json, console=console
+            options=options,
+            output=output,
+            log_json=given.log_json,
+            console=console,
+            place=place_flags(given),
         )
         work = partial(
             onboard_sheet,
@@ -110,10 +114,17 @@ class RunObserver:
         output: How much is said.
         log_json: `--log-json`.
         console: Where it is said.
+        place: Options by which the next command finds the run: the report's commands have them, too.
     """
 
     def __init__(
-        self, *, options: MergedOptions, output: OutputOptions, log_json: bool, console: Console
+        self,
+        *,
+        options: MergedOptions,
+        output: OutputOptions,
+        log_json: bool,
+        console: Console,
+        place: Sequence[str] = (),
     ) -> None:
         self.redactor = Redactor()
         self.stop = Stop()
@@ -123,6 +134,7 @@ class RunObserver:
         self.settled = 0
         """Rows that were settled while it observed."""
         self._options = options
+        self._place = tuple(place)
         self._log_json = log_json
         self._verbose = output.verbose
         self._console = console
@@ -180,6 +192,7 @@ class RunObserver:
 
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
+        summary = replace(summary, place=self._place)
         folder = home_of(self._options) / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
         if summary.exit_code == ExitCode.SHEET:
