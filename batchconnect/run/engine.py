@@ -386,6 +386,7 @@ def rules_of(service: ConnectedService, options: MergedOptions, task: Task | Non
     return Rules(
         creates=task.creates,
         keys=task.keys,
+        approved=task.approved,
         settle_s=service.settle_s,
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,

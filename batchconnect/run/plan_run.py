@@ -19,6 +19,7 @@ from batchconnect.lane.planner import (
 )
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.model.row import Row
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
@@ -115,6 +116,7 @@ async def plan_run(
     environ: Mapping[str, str],
     task: Task | None = None,
     most_kept: int | None = None,
+    on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
 ) -> SheetPlan:
     """
     Look ahead.
@@ -127,6 +129,7 @@ async def plan_run(
         task: What is looked ahead at; None: what `run` does.
         most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
             that a person has to look at are kept in any case.
+        on_row: Told of each row that is selected, as it is judged by itself.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
@@ -142,6 +145,8 @@ async def plan_run(
     selected = selector(options, service.orgs)
     for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
+        if row.cells and isinstance(judged, BaseConnection | Rejected):
+            on_row(row, judged)
         match judged:
             case None:
                 found.not_selected += 1
