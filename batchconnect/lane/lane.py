@@ -33,6 +33,7 @@ from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing, ReadItem, read_item
 from batchconnect.flow_service.source import Column, Refusal, Table
 from batchconnect.lane.client_secret import looked_up
+from batchconnect.ledger.interface import LaneKey
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
 from batchconnect.model.fault import INTERNAL_FAULT
@@ -40,7 +41,15 @@ from batchconnect.model.org import Org
 from batchconnect.model.reference import Resolver
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.transport.ims import Authorized, Signed, Token
-from batchconnect.transport.interface import WRITES, Purpose, Response, Transport, TransportError
+from batchconnect.transport.interface import (
+    WRITES,
+    Permit,
+    Purpose,
+    Response,
+    Transport,
+    TransportError,
+    always,
+)
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
@@ -110,6 +119,7 @@ class Lane:
         on_event: Told of pauses, changes of pace, and the stop.
         now: The time of day, to say until when the service is to be left alone.
         secrets: Looks up a client secret that a store holds.
+        permit: Whether what changes anything may leave now; on a team ledger, as long as the lease runs.
     """
 
     def __init__(
@@ -123,10 +133,13 @@ class Lane:
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         secrets: Resolver | None = None,
+        permit: Permit = always,
     ) -> None:
         self._now = now
         self.org = org
         self.host = urlsplit(org.platform_url).hostname or ""
+        self.key = LaneKey(self.host, org.org_id, org.client_id)
+        """Its name in the ledger."""
         self.on_change: Callable[[], None] = lambda: None
         """Told when the lane stops or halts."""
         self.on_admitted: Callable[[], None] = lambda: None
@@ -166,7 +179,7 @@ class Lane:
 
         token = Token(org, retrying(wire, is_token=True), look_up=looked_up(org, secrets))
         self._limited = RateLimited(
-            Signed(wire, token, stop=self._signal),
+            Signed(wire, token, stop=self._signal, permit=permit),
             self._pace,
             slots=slots,
             judge=judge_load,

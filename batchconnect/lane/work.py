@@ -21,7 +21,7 @@ from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
 from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by, unwritable
-from batchconnect.lane.planner import Decided, Known, Rules
+from batchconnect.lane.planner import Decided, Known, Rules, SendKey
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.entry import Left, Settled
@@ -354,7 +354,11 @@ class LaneWork:
             self._break(error)
 
     async def _settle_first(self, decided: Decided, state: RowState) -> None:
-        connection = decided.connection
+        connection, decision = decided.connection, decided.decision
+        if isinstance(decision, SendKey):
+            key_to = replace(decision, first=None)
+            self._keys.outlast(connection, Waiting(offset=decided.offset, key_to=key_to), decision)
+            return
         doubt = await self._doubts.add_again(
             connection.row, connection.sandbox, wanted(connection), state, offset=decided.offset
         )

@@ -258,13 +258,14 @@ class Batch:
         known: KnownRun,
         writer: RunWriter,
     ) -> LaneWork:
+        lane = self._lane_of(org)
         return LaneWork(
-            lane=self._lane_of(org),
+            lane=lane,
             offsets=offsets,
             orphans=tuple(orphans),
             load=self._load,
             ready=self._job.ready,
-            ledger=writer,
+            ledger=writer.of_lane(lane.key),
             known=known.plan,
             clock=self._job.clock,
             rules=self._job.rules,

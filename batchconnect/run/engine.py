@@ -129,7 +129,6 @@ async def _onboard_sheet(
                 job = await _job(
                     sheet,
                     service=service,
-                    settings=settings,
                     options=options,
                     environ=environ,
                     listener=listener,
@@ -143,7 +142,7 @@ async def _onboard_sheet(
                     state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            return reported(summary_of(ledger, state), report, listener)
+            return reported(summary_of(ledger, state, compares=True), report, listener)
 
 
 async def _run(batch: Batch) -> RunState:
@@ -205,7 +204,7 @@ async def settle(
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
             state = fold_run(desk.ledger.run_lines(run.number))
-        return reported(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 async def verify(
@@ -245,7 +244,7 @@ async def verify(
             state = await verification.run()
         if scope.cancelled_caught:
             state = verification.abandon()
-        return reported(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,14 +295,14 @@ def parser(
 
 
 def references_of(
-    options: MergedOptions, settings: Settings, environ: Mapping[str, str]
+    service: ConnectedService, options: MergedOptions, environ: Mapping[str, str]
 ) -> References:
     """What the cells of this command's sheet may refer to."""
     return References(
         allow=options.allow_refs,
         refs_dir=options.refs_dir,
         environ=environ,
-        stores=settings.stores,
+        stores=[line.profile for line in service.stores.values()],
     )
 
 
@@ -311,7 +310,6 @@ async def _job(
     sheet: Sheet,
     *,
     service: ConnectedService,
-    settings: Settings,
     options: MergedOptions,
     environ: Mapping[str, str],
     listener: Listener,
@@ -320,7 +318,7 @@ async def _job(
     writer: Callable[[int], RunWriter],
     task: Task,
 ) -> Job:
-    references = references_of(options, settings, environ)
+    references = references_of(service, options, environ)
     if not task.sends_keys:
         references = references.unneeded()
     judging = partial(parser, sheet, service=service, options=options)
@@ -399,6 +397,7 @@ def rules_of(service: ConnectedService, options: MergedOptions, task: Task | Non
     return Rules(
         creates=task.creates,
         keys=task.keys,
+        approved=task.approved,
         settle_s=service.settle_s,
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,

@@ -27,6 +27,11 @@ class KeyLook:
     origins: dict[int, KeyOrigin] = field(default_factory=dict)
     """By row, where its key stands: of those that were looked up, and could be had."""
 
+    @property
+    def are_missing(self) -> bool:
+        """Whether a run would leave rows without a connection for want of their keys."""
+        return bool(self.refused or self.unanswered)
+
 
 async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> KeyLook:
     """

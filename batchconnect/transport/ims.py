@@ -16,7 +16,16 @@ import orjson
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
-from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
+from batchconnect.transport.interface import (
+    WRITES,
+    Permit,
+    Purpose,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+    always,
+)
 from batchconnect.transport.retry_after import retry_after_s
 from batchconnect.transport.stop import StopSignal
 
@@ -300,12 +309,16 @@ class Signed:
         inner: The ring within.
         token: Of the lane's org.
         stop: Ends the waiting for a token.
+        permit: Asked by the wire, as what changes anything leaves.
     """
 
-    def __init__(self, inner: Transport, token: Token, *, stop: StopSignal) -> None:
+    def __init__(
+        self, inner: Transport, token: Token, *, stop: StopSignal, permit: Permit = always
+    ) -> None:
         self._inner = inner
         self._token = token
         self._stop = stop
+        self._permit = permit
 
     async def send(self, request: Request) -> Response:
         """
@@ -337,6 +350,7 @@ class Signed:
             },
             body=request.body,
             departure=request.departure,
+            permit=self._permit if request.purpose in WRITES else always,
         )
 
 
