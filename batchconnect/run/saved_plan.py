@@ -21,7 +21,7 @@ from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, options_from
 from batchconnect.run.accounting import as_typed
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.places import ledger_place
 from batchconnect.run.plan_run import SheetPlan
 from batchconnect.run.row_plan import Action
 from batchconnect.run.service import ConnectedService
@@ -163,7 +163,7 @@ def saved_plan(
         command=command,
         simulated=options.simulate,
         platform_host=service.host,
-        ledger=str(ledger_path_of(options)),
+        ledger=str(ledger_place(options)),
         sheets=sheets,
         orgs={key: org.org_id for key in keys if (org := service.orgs.find(key)) is not None},
         options={
@@ -315,7 +315,7 @@ def check_belonging(
         UsageError: It was not.
     """
     check_mode(plan, path, simulate=options.simulate)
-    ledger = str(ledger_path_of(options))
+    ledger = str(ledger_place(options))
     for what, planned, now, remedy in (
         ("command", plan.command, command, f"batchconnect {plan.command} --plan {path}"),
         ("service", plan.platform_host, host, _AGAIN),

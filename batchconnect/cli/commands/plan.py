@@ -208,6 +208,8 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "warnings": [
                     {"row": row.row, "what": what} for row in one.warned for what in row.warnings
                 ],
+                "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
+                "stores": dict(one.keys.stores),
                 "refusal": one.refusal,
                 "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),

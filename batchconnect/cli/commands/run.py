@@ -42,7 +42,7 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of, ledger_path_of, try_places
+from batchconnect.run.places import home_of, ledger_place, try_places
 from batchconnect.run.planned_run import run_as_planned
 from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
@@ -252,7 +252,7 @@ class RunObserver:
         folder = home_of(self._options) / event.run_id
         what = "goes on" if event.resumed else "begins"
         simulated = ", simulated" if event.simulated else ""
-        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_path_of(self._options)}")
+        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_place(self._options)}")
         try:
             make_folder(folder)
         except OSError as error:
