@@ -72,7 +72,7 @@ def test_githubs_own_file_is_added_to(batchconnect: CommandLine, practice: Pract
     [
         (("--summary", "clients.csv"), "must end with .md"),
         (("--junit", "clients.csv"), "must end with .xml"),
-        (("--summary", "no/such/ci.md"), "there is no folder no/such"),
+        (("--summary", "no/ci.md"), "there is no folder no"),
         (("--junit", "folder.xml"), "Is a directory"),
     ],
 )
