@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
+from batchconnect.lane.lane import is_refusal
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import FaultFound, LaneTold, Line, RunEnded, SweepDone
 from batchconnect.ledger.row_state import RowState
@@ -74,7 +75,9 @@ def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
     code = exit_code(
         count_statuses(rows()),
         reason=ended.reason if ended is not None else "",
-        every_lane_refused=any(stop.org == org and not stop.sandbox for stop in state.stops),
+        every_lane_refused=any(
+            stop.org == org and not stop.sandbox and is_refusal(stop.code) for stop in state.stops
+        ),
         swept=swept_of(own),
     )
     lines = [_own_end(line, code) for line in own]

@@ -28,6 +28,7 @@ from batchconnect.model.event import (
     FaultMet,
     LanePaused,
     LaneStopped,
+    NotReached,
     RowInDoubt,
     RowStarted,
     Swept,
@@ -166,7 +167,7 @@ def _level(event: Event) -> str:
             return "debug"
         case LaneStopped() | FaultMet():
             return "error"
-        case RowInDoubt() | LanePaused() | Draining() | CellsWarned():
+        case RowInDoubt() | LanePaused() | NotReached() | Draining() | CellsWarned():
             return "warning"
         case Swept(is_clean=False):
             return "error"

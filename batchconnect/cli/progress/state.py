@@ -20,6 +20,7 @@ from batchconnect.model.event import (
     LaneCounted,
     LanePaused,
     LaneStopped,
+    NotReached,
     PaceChanged,
     Planned,
     RowInDoubt,
@@ -134,6 +135,7 @@ class ProgressState:
                 self._finished(duration_s)
             case (
                 PaceChanged()
+                | NotReached()
                 | LaneCounted()
                 | RunStarted()
                 | SheetWarned()
