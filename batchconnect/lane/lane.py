@@ -30,7 +30,13 @@ from batchconnect.flow_service.answer import (
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.change import DeleteAnswer, SentChange, UpdateAnswer
 from batchconnect.flow_service.completeness import UNPROVEN
-from batchconnect.flow_service.listing import Found, Listing, ReadItem, read_item
+from batchconnect.flow_service.listing import (
+    Found,
+    Listing,
+    ListingFault,
+    ReadItem,
+    read_item,
+)
 from batchconnect.flow_service.source import Column, Refusal, Table
 from batchconnect.model.contact import is_of_contact, may_pass
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
@@ -275,12 +281,12 @@ class Lane:
         """Count the source connections that use a connection."""
         return await self._service.usage(sandbox, connection_id)
 
-    async def sign_in(self) -> str | None:
-        """Get a token; why that is refused, or None."""
+    async def sign_in(self) -> ListingFault | None:
+        """Get a token; why there is none, or None."""
         try:
             await self._token.current()
         except TransportError as error:
-            return f"{error.code}: {error.detail}" if error.detail else error.code
+            return ListingFault(code=error.code, detail=error.detail)
         return None
 
     async def list_one_page(self, sandbox: str) -> Listing:

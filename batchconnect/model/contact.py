@@ -22,6 +22,8 @@ _PASSING: Final = frozenset(
         "http-429",
     }
 )
+_AFTER_SENDING: Final = frozenset({"timeout", "connection_lost", "bad_answer", "http-429"})
+"""Of these, what an answer to one request alone may come to as well."""
 _LASTING: Final = frozenset(
     {
         "tls",
@@ -46,3 +48,12 @@ def is_of_contact(code: str) -> bool:
 def may_pass(code: str) -> bool:
     """Whether waiting may help: a network that is down, a service that fails. It is no refusal."""
     return code in _PASSING or _SERVER_FAULT.fullmatch(code) is not None
+
+
+def is_of_the_way(code: str) -> bool:
+    """Whether nothing at all gets through, whatever is asked: it is never the matter of one connection."""
+    return (
+        is_of_contact(code)
+        and code not in _AFTER_SENDING
+        and _SERVER_FAULT.fullmatch(code) is None
+    )

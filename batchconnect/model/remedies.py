@@ -488,11 +488,14 @@ def hint_for(code: str, status: Status) -> str:
     if status in DONE:
         return _BY_STATUS[status]
     entry = _entry(code)
-    if status is Status.NOT_ATTEMPTED and (unsent := _unsent_hint(code)):
+    if status in _UNSENT and (unsent := _unsent_hint(code)):
         return unsent
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
         return _OVERLOAD
     return entry[1] if entry else _BY_STATUS[status]
+
+
+_UNSENT = frozenset({Status.NOT_ATTEMPTED, Status.KEPT})
 
 
 def _unsent_hint(code: str) -> str:
@@ -504,6 +507,20 @@ def _unsent_hint(code: str) -> str:
             f"Nothing was sent. Look at status.adobe.com, or wait longer with --patience. {_LATER}"
         )
     return ""
+
+
+def look_hint_for(code: str) -> str:
+    """As `hint_for`, of a command that only looks: there is nothing unfinished of it that a rerun would take."""
+    hint = hint_for(code, Status.NOT_ATTEMPTED)
+    for of_run, of_look in _OF_LOOK.items():
+        hint = hint.replace(of_run, of_look)
+    return hint
+
+
+_OF_LOOK: dict[str, str] = {
+    _AGAIN: "Then give the same command again.",
+    _LATER: "Give the same command again later.",
+}
 
 
 def undo_hint_for(code: str, status: Status, *, run_id: str) -> str:

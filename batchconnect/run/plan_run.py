@@ -66,6 +66,8 @@ class SandboxPlan:
     warnings: list[tuple[int, str]] = field(default_factory=list)
     refusal: str | None = None
     """Why the sandbox could not be read."""
+    refusal_code: str = ""
+    """Its code, by which the remedy is found."""
     rate: float = START_RATE
 
     @property
@@ -190,7 +192,7 @@ class _Look:
         listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:
-            one.refusal = told_reason(why)
+            one.refusal, one.refusal_code = told_reason(why), why.code
             return
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules

@@ -16,7 +16,7 @@ from batchconnect.flow_service.answer import (
     Throttled,
     Unknown,
 )
-from batchconnect.flow_service.listing import Found
+from batchconnect.flow_service.listing import Found, ListingFault
 from batchconnect.lane.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
 from batchconnect.model.event import Event, LanePaused, LaneStopped, NotReached
 from batchconnect.transport.interface import Response, TransportError
@@ -301,7 +301,9 @@ async def test_signing_in_says_what_is_refused() -> None:
     without = bench.lane(org("acme", access_token=None))
 
     assert await ready.sign_in() is None
-    assert await without.sign_in() == "no_client_secret: org acme has no client secret"
+    assert await without.sign_in() == ListingFault(
+        code="no_client_secret", detail="org acme has no client secret"
+    )
 
 
 async def test_the_lane_tells_whoever_listens_when_it_happens() -> None:

@@ -3,8 +3,9 @@
 import os
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import anyio
 
@@ -12,17 +13,24 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.flow_service import Spec, Unreadable
+from batchconnect.flow_service.answer import OrgLevel
+from batchconnect.flow_service.listing import ListingFault
 from batchconnect.lane.lane import Lane
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.org import Org
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import told_reason
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.settings import Settings
+
+_PATIENCE_S: Final = 10.0
+"""Seconds that an org is tried for, unless --patience is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,8 @@ class Checked:
     sandbox: str | None
     refusal: str | None = None
     """The first thing that was refused, with its reason; None: all is well."""
+    code: str = ""
+    """Of that reason."""
     note: str = ""
     is_odd: bool = False
     """The note is a warning."""
@@ -45,6 +55,9 @@ def run(output: OutputOptions, given: Given) -> int:
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
+    if given.options.patience is None:
+        # It tells how things are now; who wants to wait for better ones says so.
+        options = replace(options, patience=_PATIENCE_S)
     with ending_at_once():
         found = anyio.run(
             partial(_check_all, settings, options, given.options.sandbox, console),
@@ -52,7 +65,11 @@ def run(output: OutputOptions, given: Given) -> int:
         )
     console.result(
         {"orgs": [_document(checked) for checked in found]},
-        [line for checked in found for line in _lines(checked)] or [_none(options)],
+        [
+            *(line for checked in found for line in _lines(checked)),
+            *refusal_lines((checked.code for checked in found), what="org", whats="orgs"),
+        ]
+        or [_none(options)],
     )
     refused = [checked for checked in found if checked.refusal is not None]
     if refused and len(refused) == len(found):
@@ -90,25 +107,24 @@ def _known(service: ConnectedService, options: MergedOptions) -> list[Org]:
 
 async def _check(lane: Lane, sandbox: str | None) -> Checked:
     # In the order in which things can be wrong: the credential, the spec, the sandbox.
-    refusal = await lane.sign_in()
-    if refusal is not None:
-        return Checked(org=lane.org, sandbox=sandbox, refusal=f"sign-in: {refusal}")
+    refused = await lane.sign_in()
+    if refused is not None:
+        return _refused(lane.org, sandbox, "sign-in", refused)
     if sandbox is None:
         note = "signed in; no default sandbox, so nothing was read (name one with --sandbox)"
         return Checked(org=lane.org, sandbox=None, note=note)
     spec = await lane.spec(sandbox)
     if isinstance(spec, Unreadable):
-        return Checked(org=lane.org, sandbox=sandbox, refusal=f"connection spec: {_why(spec)}")
+        return _refused(lane.org, sandbox, "connection spec", spec.refusal or spec.fault)
     listing = await lane.list_one_page(sandbox)
     why = listing.refusal or listing.fault
     if why is not None and why.code != "not_read_on":
-        text = f"listing: {told_reason(why)}"
-        return Checked(org=lane.org, sandbox=sandbox, refusal=text)
+        return _refused(lane.org, sandbox, "listing", why)
     return _signed_in(lane.org, sandbox, spec)
 
 
-def _why(unreadable: Unreadable) -> str:
-    return told_reason(unreadable.refusal or unreadable.fault)
+def _refused(org: Org, sandbox: str | None, asked: str, why: OrgLevel | ListingFault) -> Checked:
+    return Checked(org=org, sandbox=sandbox, refusal=f"{asked}: {told_reason(why)}", code=why.code)
 
 
 def _signed_in(org: Org, sandbox: str, spec: Spec) -> Checked:
@@ -132,6 +148,8 @@ def _document(checked: Checked) -> dict[str, object]:
         "sandbox": checked.sandbox,
         "ok": checked.refusal is None,
         "refusal": checked.refusal,
+        "code": checked.code or None,
+        "remedy": look_hint_for(checked.code) if checked.code else None,
         "note": checked.note,
     }
 

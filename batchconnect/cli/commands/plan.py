@@ -20,11 +20,14 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.refusals import refusal_lines
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.service import connected
@@ -120,6 +123,7 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "in_the_way": [{"row": row, "why": why} for row, why in one.in_the_way],
                 "warnings": [{"row": row, "what": what} for row, what in one.warnings],
                 "refusal": one.refusal,
+                "remedy": look_hint_for(one.refusal_code) if one.refusal_code else None,
                 "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),
             }
@@ -142,7 +146,8 @@ def _next(
     if found.rejected and not options.skip_invalid:
         return shlex.join(["batchconnect", "validate", sheet, *again])
     if found.is_refused:
-        return shlex.join(["batchconnect", "orgs", *place_flags(given)])
+        command = "doctor" if _is_unreached(found) else "orgs"
+        return shlex.join(["batchconnect", command, *place_flags(given)])
     words = [word for word in sys.argv[1:] if word != "--plan"]
     if "plan" in words:
         words[words.index("plan")] = command
@@ -151,6 +156,10 @@ def _next(
     redactor = Redactor()
     redactor.hold(*settings.secrets)
     return redactor.text(shlex.join(["batchconnect", *words]))
+
+
+def _is_unreached(found: SheetPlan) -> bool:
+    return any(is_of_contact(one.refusal_code) for one in found.sandboxes)
 
 
 _Column = tuple[str, Callable[[SandboxPlan], int]]
@@ -199,6 +208,7 @@ def _lines(
             for kind in found.warnings.sorted()
         ),
     ]
+    lines += refusal_lines(one.refusal_code for one in found.sandboxes)
     if found.not_selected:
         lines.append(f"{counted(found.not_selected, 'row')} left out by --only")
     to_do = sum(one.create + one.send_key for one in found.sandboxes)

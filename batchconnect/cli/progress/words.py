@@ -206,7 +206,8 @@ class Messages:
         title = event.title.rstrip(".")
         known = {"", title, *self._unread.values()}
         detail = f" {event.detail.rstrip('.')}." if event.detail not in known else ""
-        text = f"{place}: stopped: {title} ({event.code}).{detail} Its other rows are not attempted"
+        rest = "" if is_of_contact(event.code) else " Its other rows are not attempted"
+        text = f"{place}: stopped: {title} ({event.code}).{detail}{rest}"
         return Message(text, is_error=True)
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from batchconnect.model.outcome import Status
-from batchconnect.model.remedies import hint_for, title_for
+from batchconnect.model.remedies import hint_for, look_hint_for, title_for
+from batchconnect.simulator.decision import Decision, Reset
+from tests.acceptance.practice import Practice
 from tests.cli.commands.first_contact.stand_ins import (
     CA,
     EARLY,
@@ -24,7 +26,7 @@ from tests.cli.commands.first_contact.stand_ins import (
     saying,
     settings,
 )
-from tests.command_line import CommandLine, many
+from tests.command_line import FAST, CommandLine, Done, many
 
 Options = tuple[str, ...]
 
@@ -123,7 +125,7 @@ LIES = (
 """What was said before, and is not known."""
 
 
-@pytest.fixture(params=TROUBLES.values(), ids=TROUBLES)
+@pytest.fixture(params=list(TROUBLES.values()), ids=list(TROUBLES))
 def met(
     request: pytest.FixtureRequest, batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Trouble, Options]]:
@@ -165,3 +167,63 @@ def test_a_run_tells_the_cause(batchconnect: CommandLine, met: tuple[Trouble, Op
     assert remedy(trouble.code) in flat(done.out)
     assert title_for(trouble.code).replace("'", "&#39;") in page
     assert not [lie for lie in LIES if lie in done.out + done.err]
+
+
+@pytest.mark.parametrize("command", ["plan", "orgs"])
+def test_a_look_tells_the_cause(
+    batchconnect: CommandLine, met: tuple[Trouble, Options], command: str
+) -> None:
+    """Nothing could be looked at: exit 7, with the same headline and remedy as a run's."""
+    trouble, options = met
+    sheet = (batchconnect.sheet(many(2)),) if command == "plan" else ()
+
+    done = batchconnect(command, *sheet, *options)
+    told = batchconnect(command, *sheet, *options, "--json")
+
+    places = told.json["sandboxes" if command == "plan" else "orgs"]
+    assert done.code == 7
+    assert f"! {title_for(trouble.code)} ({trouble.code}): 1 " in flat(done.out)
+    assert look_hint_for(trouble.code) in flat(done.out)
+    assert [one["remedy"] for one in places] == [look_hint_for(trouble.code)]
+    assert "rerun" not in done.out
+    assert not [lie for lie in LIES if lie in done.out + done.err]
+
+
+LATER = ("wrong CA", "captive portal", "filter's page", "closed port", "IMS 500")
+"""Troubles that may come up on the way to the very host of an earlier run."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", [TROUBLES[name] for name in LATER], ids=LATER)
+def test_a_command_about_an_earlier_run_tells_the_cause(
+    batchconnect: CommandLine,
+    practice: Practice,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Trouble,
+) -> None:
+    """Whatever is asked about what a run made: the cause and its remedy, no lie, and nothing is changed."""
+    practice.by_name(Client_002=Decision(apply_after_s=None, reply=Reset()))
+    sheet = batchconnect.sheet(many(2))
+    first = batchconnect("run", sheet, *FAST, "--settle", "0.3", "--on-doubt", "hold", "--json")
+    batchconnect("run", batchconnect.sheet(many(1), "one.csv"), *FAST)
+    doubtful, whole = first.json["run_id"], batchconnect("runs", "--json").json["runs"][0]["run_id"]
+    told: dict[str, Done] = {}
+    with trouble.begin(batchconnect, monkeypatch) as options:
+        for words in (
+            ("verify", first.json["run_id"]),
+            ("rotate", "one.csv"),
+            ("reconcile", doubtful),
+            ("undo", doubtful),
+            ("undo", doubtful, "--yes", "1"),
+            ("export", "out.csv", "--run", doubtful),
+            ("export", "again.csv"),
+            ("explore", whole),
+        ):
+            told[" ".join(words)] = batchconnect(*words, "--patience", "0", *options)
+
+    for command, done in told.items():
+        assert done.code != 0, command
+        assert title_for(trouble.code) in flat(done.out + done.err), (command, done)
+        assert remedy(trouble.code).split(". ")[0] in flat(done.out + done.err), (command, done)
+        assert not [lie for lie in LIES if lie in done.out + done.err], (command, done)
+    assert len(practice.connections()) == 1
