@@ -53,7 +53,5 @@ def may_pass(code: str) -> bool:
 def is_of_the_way(code: str) -> bool:
     """Whether nothing at all gets through, whatever is asked: it is never the matter of one connection."""
     return (
-        is_of_contact(code)
-        and code not in _AFTER_SENDING
-        and _SERVER_FAULT.fullmatch(code) is None
+        is_of_contact(code) and code not in _AFTER_SENDING and _SERVER_FAULT.fullmatch(code) is None
     )

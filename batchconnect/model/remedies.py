@@ -38,7 +38,7 @@ _AZURE = (
     " the principal is at least Database viewer, and that the cluster's firewall admits Adobe."
     f" {_AGAIN}"
 )
-DOCTOR = "`batchconnect doctor` looks closer."
+DOCTOR = "`batchconnect orgs` looks closer."
 _NETWORK = f"Check network, proxy and the platform URL from this machine: {DOCTOR} {_LATER}"
 NOT_ADOBES = "Not an answer of Adobe's"
 """Title of what stops a lane because something else answers in Adobe's place."""
@@ -182,14 +182,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The host's certificate is not trusted",
         (
             "Behind a company's inspection box name the box's authority with --ca-bundle FILE.pem;"
-            f" `batchconnect doctor` tells who made the certificate. {_AGAIN}"
+            f" `batchconnect orgs` tells who made the certificate. {_AGAIN}"
         ),
     ),
     "clock": (
         "The host's certificate is not valid at this machine's date",
         (
             "Most often this machine's clock is wrong: compare `date` with another clock, and set it;"
-            f" `batchconnect doctor` tells by how much it is off. {_AGAIN}"
+            f" `batchconnect orgs` tells by how much it is off. {_AGAIN}"
         ),
     ),
     "client_certificate": (

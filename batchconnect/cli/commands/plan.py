@@ -21,7 +21,6 @@ from batchconnect.cli.commands.start import (
 )
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.refusals import refusal_lines
-from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
@@ -146,8 +145,7 @@ def _next(
     if found.rejected and not options.skip_invalid:
         return shlex.join(["batchconnect", "validate", sheet, *again])
     if found.is_refused:
-        command = "doctor" if _is_unreached(found) else "orgs"
-        return shlex.join(["batchconnect", command, *place_flags(given)])
+        return shlex.join(["batchconnect", "orgs", *place_flags(given)])
     words = [word for word in sys.argv[1:] if word != "--plan"]
     if "plan" in words:
         words[words.index("plan")] = command
@@ -156,10 +154,6 @@ def _next(
     redactor = Redactor()
     redactor.hold(*settings.secrets)
     return redactor.text(shlex.join(["batchconnect", *words]))
-
-
-def _is_unreached(found: SheetPlan) -> bool:
-    return any(is_of_contact(one.refusal_code) for one in found.sandboxes)
 
 
 _Column = tuple[str, Callable[[SandboxPlan], int]]
