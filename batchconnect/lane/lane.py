@@ -38,6 +38,8 @@ from batchconnect.flow_service.listing import (
     read_item,
 )
 from batchconnect.flow_service.source import Column, Refusal, Table
+from batchconnect.lane.client_secret import looked_up
+from batchconnect.ledger.interface import LaneKey
 from batchconnect.model.contact import is_of_contact, may_pass
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import (
@@ -50,9 +52,18 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
+from batchconnect.model.reference import Resolver
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.transport.ims import NO_TOKEN, Authorized, Signed, Token
-from batchconnect.transport.interface import WRITES, Purpose, Response, Transport, TransportError
+from batchconnect.transport.interface import (
+    WRITES,
+    Permit,
+    Purpose,
+    Response,
+    Transport,
+    TransportError,
+    always,
+)
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
@@ -126,6 +137,8 @@ class Lane:
         rng: Draws the jitter.
         on_event: Told of pauses, changes of pace, and the stop.
         now: The time of day, to say until when the service is to be left alone.
+        secrets: Looks up a client secret that a store holds.
+        permit: Whether what changes anything may leave now; on a team ledger, as long as the lease runs.
     """
 
     def __init__(
@@ -138,10 +151,14 @@ class Lane:
         rng: Random,
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        secrets: Resolver | None = None,
+        permit: Permit = always,
     ) -> None:
         self._now = now
         self.org = org
         self.host = urlsplit(org.platform_url).hostname or ""
+        self.key = LaneKey(self.host, org.org_id, org.client_id)
+        """Its name in the ledger."""
         self.on_change: Callable[[], None] = lambda: None
         """Told when the lane stops or halts."""
         self.on_admitted: Callable[[], None] = lambda: None
@@ -180,9 +197,9 @@ class Lane:
                 missed=self._missed_ims if is_token else self._missed,
             )
 
-        token = Token(org, retrying(wire, is_token=True))
+        token = Token(org, retrying(wire, is_token=True), look_up=looked_up(org, secrets))
         self._limited = RateLimited(
-            Signed(wire, token, stop=self._signal),
+            Signed(wire, token, stop=self._signal, permit=permit),
             self._pace,
             slots=slots,
             judge=judge_load,
@@ -314,6 +331,12 @@ class Lane:
         most = min(self._pace.max_in_flight, self._limits.concurrency)
         ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
         return int(self._pace.in_flight + min(most, ahead))
+
+    def most_at_once(self) -> int:
+        """How many rows may be in flight in this lane now."""
+        if self._pace.probing:
+            return 1
+        return int(min(self._pace.max_in_flight, self._limits.concurrency))
 
     @property
     def is_stopped(self) -> bool:

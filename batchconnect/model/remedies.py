@@ -243,6 +243,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Left out by --only",
         "Run without --only, or with another, to take it as well.",
     ),
+    "not_planned": (
+        "The approved plan does not create it",
+        "What stands there changed after the last look: plan again, and have that approved.",
+    ),
     "somebody_else": (
         "Somebody else is creating the rows of this sheet",
         f"Wait until that other run has ended, then give the same command again. {_ONE_LEDGER}",
@@ -250,6 +254,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "ledger_gone": (
         "The ledger, or its lock, was taken away during the run",
         f"Put the folder back as it was and give the same command again: it goes on. {_ELSE_WAIT}",
+    ),
+    "lease_over": (
+        "The lane's lease was over",
+        "Nothing was sent: another worker takes the lane up. Give the same command again to join.",
     ),
     "sheet_changed": (
         "The sheet was changed during the run",

@@ -4,39 +4,29 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 import anyio
 
 from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.lane.planner import (
-    Decided,
     Known,
     Rules,
-    Send,
-    SendKey,
-    Settle,
-    SettleFirst,
     decide,
     read_sandbox,
     states_in,
 )
 from batchconnect.ledger.deletions import deletions_in
-from batchconnect.model.outcome import (
-    Conflict,
-    NotAttempted,
-    Problem,
-    Rejected,
-    Severity,
-    Status,
-    status_of,
-)
+from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.model.reference import Reference
+from batchconnect.model.row import Row
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.key_plan import KeyLook, look_at_keys
 from batchconnect.run.opened_ledger import is_there, read_ledger
+from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan, row_plan
 from batchconnect.run.screening import screen
 from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService
@@ -44,6 +34,7 @@ from batchconnect.run.task import Task
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.key import Keys
 from batchconnect.validation.series import Warned
 
 
@@ -54,21 +45,42 @@ class SandboxPlan:
     org: str
     sandbox: str
     rows: int
-    create: int = 0
-    settle_first: int = 0
-    """Rows in doubt from an earlier run."""
-    send_key: int = 0
-    """Rows whose connection exists, and gets their key."""
-    settled: Counter[Status] = field(default_factory=Counter)
-    """Rows that need no request: existing, conflict, not attempted."""
-    in_the_way: list[tuple[int, str]] = field(default_factory=list)
-    """Row and reason of each conflict."""
-    warnings: list[tuple[int, str]] = field(default_factory=list)
+    counts: Counter[Action] = field(default_factory=Counter)
+    """Of all its rows, what is done to each."""
+    planned: list[RowPlan] = field(default_factory=list)
+    """Its rows, in the sheet's order, as far as they were asked for; with all that a person has to look at."""
     refusal: str | None = None
     """Why the sandbox could not be read."""
     refusal_code: str = ""
     """Its code, by which the remedy is found."""
     rate: float = START_RATE
+    keys: KeyLook = field(default_factory=KeyLook)
+    """What the stores say of the keys that would be sent."""
+
+    @property
+    def create(self) -> int:
+        """Rows of which nothing stands there."""
+        return self.counts[Action.CREATE]
+
+    @property
+    def send_key(self) -> int:
+        """Rows whose connection exists, and gets their key."""
+        return self.counts[Action.SEND_KEY]
+
+    @property
+    def settle_first(self) -> int:
+        """Rows in doubt from an earlier run."""
+        return self.counts[Action.SETTLE_FIRST]
+
+    @property
+    def in_the_way(self) -> list[RowPlan]:
+        """Rows that a run would leave without a connection."""
+        return [row for row in self.planned if row.action in IN_THE_WAY]
+
+    @property
+    def warned(self) -> list[RowPlan]:
+        """Rows of which something is odd, for all that is done to them."""
+        return [row for row in self.planned if row.warnings]
 
     @property
     def at_most_s(self) -> float:
@@ -93,9 +105,7 @@ class SheetPlan:
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
         return any(
-            sandbox.refusal is not None
-            or sandbox.settled[Status.CONFLICT]
-            or sandbox.settled[Status.NOT_ATTEMPTED]
+            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.are_missing
             for sandbox in self.sandboxes
         )
 
@@ -114,6 +124,9 @@ async def plan_run(
     options: MergedOptions,
     environ: Mapping[str, str],
     task: Task | None = None,
+    looks_up_keys: bool = True,
+    most_kept: int | None = None,
+    on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
 ) -> SheetPlan:
     """
     Look ahead.
@@ -124,21 +137,26 @@ async def plan_run(
         options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
         task: What is looked ahead at; None: what `run` does.
+        looks_up_keys: Whether the stores are asked for the keys that would be sent.
+        most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
+            that a person has to look at are kept in any case.
+        on_row: Told of each row that is selected, as it is judged by itself.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
     screen(sheet, note=options.note)
-    references = references_of(options, environ)
-    judging = partial(parser, sheet, service=service, options=options)
-    parse = judging(references=references)
-    parse_again = judging(references=references.by_form_alone())
+    references = references_of(service, options, environ)
+    parse = parser(sheet, service=service, options=options, references=references)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
     for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
+        if row.cells and isinstance(judged, BaseConnection | Rejected):
+            on_row(row, judged)
         match judged:
             case None:
                 found.not_selected += 1
@@ -155,7 +173,7 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse_again(row)
+        judged = parse(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
@@ -168,7 +186,14 @@ async def plan_run(
                 found.sandboxes.append(one)
                 service.lane_of(org).deleted = deleted
                 rules = rules_of(service, options, task)
-                look = _Look(load=load, service=service, rules=rules, known=known)
+                look = _Look(
+                    load=load,
+                    service=service,
+                    rules=rules,
+                    known=known,
+                    keys=keys if looks_up_keys else None,
+                    most_kept=most_kept,
+                )
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
     return found
@@ -182,6 +207,8 @@ class _Look:
     service: ConnectedService
     rules: Rules
     known: Known
+    keys: Keys | None
+    most_kept: int | None
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
         """Count what a run would do for the rows at these offsets."""
@@ -197,30 +224,30 @@ class _Look:
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
+        elsewhere: list[BaseConnection] = []
         async for decided in decisions:
-            _count(one, decided)
+            planned = row_plan(decided)
+            one.counts[planned.action] += 1
+            if (
+                self.most_kept is None
+                or one.counts[planned.action] <= self.most_kept
+                or planned.action in IN_THE_WAY
+                or planned.warnings
+            ):
+                one.planned.append(planned)
+            is_sent = planned.action in {Action.CREATE, Action.SEND_KEY}
+            connection = decided.connection
+            if is_sent and isinstance(connection.service_principal_key, Reference):
+                elsewhere.append(connection)
+        # Those that seem to be deleted were asked about last.
+        one.planned.sort(key=lambda planned: planned.row)
+        if self.keys is not None:
+            one.keys = await look_at_keys(elsewhere, self.keys)
 
 
 def told_reason(why: OrgLevel | ListingFault) -> str:
     """A code with what the service said about it, if it said anything."""
     return ": ".join(part for part in (why.code, why.detail) if part)
-
-
-def _count(one: SandboxPlan, decided: Decided) -> None:
-    row = decided.connection.row
-    match decided.decision:
-        case Send(warnings=warnings):
-            one.create += 1
-            one.warnings += [(row, warning) for warning in warnings]
-        case SendKey():
-            one.send_key += 1
-        case SettleFirst():
-            one.settle_first += 1
-        case Settle(outcome=outcome):
-            one.settled[status_of(outcome)] += 1
-            # Where nothing is created, a row without a connection is told of as well.
-            if isinstance(outcome, Conflict | NotAttempted):
-                one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
 
 
 def _known(options: MergedOptions, stack: ExitStack) -> tuple[Known, AbstractSet[str]]:

@@ -5,7 +5,7 @@ the gateway calls it stale, and the one that puts it on every request as it leav
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
@@ -18,11 +18,14 @@ from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import (
     FOREIGN_ANSWER,
+    WRITES,
+    Permit,
     Purpose,
     Request,
     Response,
     Transport,
     TransportError,
+    always,
     is_json,
 )
 from batchconnect.transport.retry_after import retry_after_s
@@ -68,10 +71,19 @@ class Token:
     Args:
         org: Whose credential; with a ready access token nothing is ever fetched.
         transport: A plain `Retrying(wire)`. Nothing of the lane's pace is paid by token requests.
+        look_up: Looks up the client secret, where it does not stand in the settings; raises `SignInError`.
     """
 
-    def __init__(self, org: Org, transport: Transport) -> None:
+    def __init__(
+        self,
+        org: Org,
+        transport: Transport,
+        *,
+        look_up: Callable[[], Awaitable[Secret]] | None = None,
+    ) -> None:
         self._org = org
+        self._look_up = look_up
+        self._secret = org.client_secret
         self._transport = transport
         self._lock = anyio.Lock()
         self._token: Secret | None = None
@@ -147,6 +159,32 @@ class Token:
         if anyio.current_time() < self._held_until:
             code, detail = self._failure
             raise TransportError(code, sent=False, detail=detail, attempts=0)
+        if self._secret is None:
+            await self._read_secret()
+        try:
+            await self._sign_in()
+        except SignInError as refused:
+            # It may have been renewed since it was read: once, that is looked at.
+            before = self._secret
+            if self._look_up is None:
+                raise
+            self._refused = None
+            await self._read_secret()
+            if self._secret == before:
+                self._refused = refused
+                raise
+            await self._sign_in()
+
+    async def _read_secret(self) -> None:
+        if self._look_up is None:
+            raise SignInError("no_client_secret", f"org {self._org.key} has no client secret")
+        try:
+            self._secret = await self._look_up()
+        except SignInError as refused:
+            self._refused = refused
+            raise
+
+    async def _sign_in(self) -> None:
         try:
             response = await self._transport.send(self._request())
         except TransportError as error:
@@ -173,7 +211,7 @@ class Token:
     def _judge(self, response: Response, answer: Mapping[str, object]) -> None:
         status = response.status
         foreign = ForeignText(
-            (secret for secret in (self._org.client_secret, self._token) if secret),
+            (secret for secret in (self._secret, self._token) if secret),
             (self._org.client_id, self._org.org_id, self._org.key),
         )
         code = foreign.code(_text(answer, "error")) or f"ims-{status}"
@@ -201,9 +239,8 @@ class Token:
         return error
 
     def _request(self) -> Request:
-        secret = self._org.client_secret
-        if secret is None:
-            raise SignInError("no_client_secret", f"org {self._org.key} has no client secret")
+        secret = self._secret
+        assert secret is not None, "it was looked up"
         form = {
             "client_id": self._org.client_id,
             "client_secret": secret.reveal(),
@@ -291,12 +328,16 @@ class Signed:
         inner: The ring within.
         token: Of the lane's org.
         stop: Ends the waiting for a token.
+        permit: Asked by the wire, as what changes anything leaves.
     """
 
-    def __init__(self, inner: Transport, token: Token, *, stop: StopSignal) -> None:
+    def __init__(
+        self, inner: Transport, token: Token, *, stop: StopSignal, permit: Permit = always
+    ) -> None:
         self._inner = inner
         self._token = token
         self._stop = stop
+        self._permit = permit
 
     async def send(self, request: Request) -> Response:
         """
@@ -328,6 +369,7 @@ class Signed:
             },
             body=request.body,
             departure=request.departure,
+            permit=self._permit if request.purpose in WRITES else always,
         )
 
 

@@ -25,7 +25,15 @@ from yarl import URL
 from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.fault import fault_of
 from batchconnect.transport.body import Body
-from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.interface import (
+    LEASE_OVER,
+    Permit,
+    Purpose,
+    Request,
+    Response,
+    StoppedError,
+    TransportError,
+)
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.proxy_gate import PROXY_SIGN_IN, ProxyGate
 from batchconnect.transport.resolver import Resolver
@@ -41,9 +49,30 @@ _NEEDS_CLEANUP = sys.version_info < (3, 12, 8) or sys.version_info[:3] == (3, 13
 class _Trace:
     """What aiohttp's own trace saw of one request."""
 
+    permit: Permit
+    """Of the request."""
     gate: ProxyGate | None = None
     """Of a request that goes through a proxy."""
     sent: bool = False
+    has_begun: bool = False
+    """Whether its first chunk was let go."""
+    is_refused: bool = False
+    """Whether it was not let go at the last instant."""
+
+    def ask(self) -> None:
+        """
+        Whether it may leave, directly before it does.
+
+        Raises:
+            _NoPermitError: It may not, and it does not.
+        """
+        if not self.permit():
+            self.is_refused, self.sent = True, False
+            raise _NoPermitError
+
+
+class _NoPermitError(Exception):
+    """Ends a request before its first byte; aiohttp hands it on, or wraps it."""
 
 
 async def _headers_sent(
@@ -56,9 +85,25 @@ async def _headers_sent(
     # So the signal is always *before* the first byte: fired and not sent is possible (a doubt too
     # many), not fired and sent is not. A proxy's CONNECT has no traces, so it does not count as sent.
     trace: _Trace = context.trace_request_ctx
+    trace.ask()
     trace.sent = True
     if trace.gate is not None:
         trace.gate.leave(trace, let_through=True)
+
+
+async def _chunk_sent(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceRequestChunkSentParams,
+) -> None:
+    # NOTE: read in aiohttp 3.14.5, http_writer.py: `write` awaits this signal first, and hands headers and
+    # chunk to the socket after it, in the same turn of the loop. The headers' own signal is a turn earlier
+    # under Python 3.11, and a loop may be held up between the two.
+    trace: _Trace = context.trace_request_ctx
+    if trace.has_begun:
+        return  # the service may have read the first chunk already
+    trace.ask()
+    trace.has_begun = True
 
 
 class _LostError(Exception):
@@ -127,6 +172,7 @@ class Wire:
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_sent)
+        trace.on_request_chunk_sent.append(_chunk_sent)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._sockets,
@@ -170,7 +216,7 @@ class Wire:
 
     async def _exchange(self, request: Request, url: URL) -> Response:
         is_proxied = self._proxy is not None and not is_loopback(url.host)
-        trace = _Trace(gate=self._gate if is_proxied else None)
+        trace = _Trace(permit=request.permit, gate=self._gate if is_proxied else None)
         if is_proxied:
             await self._gate.enter(trace)
             if self._gate.is_refused:
@@ -192,6 +238,8 @@ class Wire:
             return await _read(answer)
         finally:
             self._gate.leave(trace, let_through=trace.sent)
+        if trace.is_refused:
+            raise StoppedError(LEASE_OVER, "the lane's lease was over before it was sent")
         if self._gate.is_refused and code == PROXY_SIGN_IN:
             raise _proxy_refused(url)
         # Raised out here, so that no foreign error with the request's headers in it hangs on as context.

@@ -19,7 +19,7 @@ from batchconnect.flow_service.answer import (
 from batchconnect.flow_service.listing import Found, ListingFault
 from batchconnect.lane.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
 from batchconnect.model.event import Event, LanePaused, LaneStopped, NotReached
-from batchconnect.transport.interface import Response, TransportError
+from batchconnect.transport.interface import LEASE_OVER, Response, TransportError
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import LONGEST_UNSENT_PAUSE_S
 from tests.fake_service import (
@@ -74,6 +74,23 @@ async def test_a_refused_row_is_not_the_lanes_matter() -> None:
     assert isinstance((await lane.create(ROW)).answer, Refused)
     assert not lane.is_stopped
     assert not lane.is_refused({"prod"})
+
+
+async def test_a_lane_whose_lease_is_over_sends_nothing_and_may_still_look() -> None:
+    """Asked as each request leaves, not when it was begun: the wait for the pace lies in between."""
+    bench = Bench()
+    lane = bench.lane(permit=lambda: anyio.current_time() < 1.0)
+
+    sent = [(await lane.create(judged(cells(number)))).answer for number in (1, 2)]
+    await anyio.sleep(1.0)
+    late = (await lane.create(judged(cells(3)))).answer
+    listing = await lane.list("prod")
+
+    assert [type(answer) for answer in sent] == [ObjectCreated, ObjectCreated]
+    assert isinstance(late, NotSent)
+    assert late.code == LEASE_OVER
+    assert len(bench.service.posts) == 2
+    assert len(listing.items) == 2
 
 
 async def test_an_org_level_refusal_stops_the_lane_once() -> None:

@@ -14,7 +14,6 @@ from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     as_part,
-    ledger_of,
     options_of,
     settings_of,
     warn_ignored_flags,
@@ -35,6 +34,7 @@ from batchconnect.run.exit_code import TERMINATED
 from batchconnect.run.explore_run import Exploration, explore_rows
 from batchconnect.run.history import find_run
 from batchconnect.run.made_rows import made_rows
+from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.places import home_of, try_places
 from batchconnect.run.service import connected
 from batchconnect.run.stop import Stop

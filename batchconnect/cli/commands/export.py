@@ -18,7 +18,6 @@ from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
-    ledger_of,
     options_of,
     place_flags,
     settings_of,
@@ -36,6 +35,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.export import Exported
 from batchconnect.run.export_drift import Drift, DriftKind
 from batchconnect.run.export_run import Export, Wish, export_of
+from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet

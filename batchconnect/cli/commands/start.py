@@ -6,12 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.options import SHEET, Given
-from batchconnect.ledger import LedgerReader
-from batchconnect.model.errors import LedgerError, SheetError, UsageError
+from batchconnect.cli.options import SERVICE, SHEET, Given
+from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
-from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.opened_ledger import warning_of_place
 from batchconnect.run.sheet_name import check_name, check_rows
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
@@ -127,26 +125,6 @@ def warn_ignored_flags(given: Given, console: Console) -> None:
         console.say(f"note: without effect here, for nothing is created: {names}")
 
 
-@contextmanager
-def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
-    """
-    The ledger, for reading; a run may be at work on it.
-
-    Raises:
-        LedgerError: There is none, or it is unusable.
-    """
-    if not is_there(options):
-        raise LedgerError(f"there is no ledger at {ledger_path_of(options)}", hint=_where(options))
-    with read_ledger(options) as ledger:
-        yield ledger
-
-
-def _where(options: MergedOptions) -> str:
-    if not options.simulate and is_there(replace(options, simulate=True)):
-        return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
-    return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
-
-
 def place_flags(given: Given) -> list[str]:
     """What the next command needs to find the same ledger and reports."""
     settings = [] if given.settings is None else ["--settings", str(given.settings)]
@@ -156,6 +134,11 @@ def place_flags(given: Given) -> list[str]:
 def sheet_flags(given: Given) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
     return _flags(given.options, SHEET.names)
+
+
+def service_flags(given: Given) -> list[str]:
+    """What the next command needs to reach the service alike, and to follow the same references."""
+    return _flags(given.options, (*SERVICE.names, "allow_refs", "refs_dir"))
 
 
 def judging_flags(given: Given) -> list[str]:

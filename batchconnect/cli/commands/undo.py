@@ -14,7 +14,6 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
-    ledger_of,
     options_of,
     place_flags,
     settings_of,
@@ -27,6 +26,7 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.terminal_summary import closing_lines, hint_lines, next_command
+from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.places import home_of, try_places
 from batchconnect.run.undo import preview_undo, undo
 from batchconnect.run.undo_plan import UndoPlan, UndoRow, run_that_creates
@@ -47,7 +47,13 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     if yes is None:
         return _preview(console, settings, options, given, run_id)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=given.log_json, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=given.log_json,
+        console=console,
+        place=place_flags(given),
+    )
     work = partial(
         undo,
         run_id,

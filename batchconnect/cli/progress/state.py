@@ -32,6 +32,8 @@ from batchconnect.model.event import (
     SandboxListed,
     Settling,
     SheetWarned,
+    StorePaused,
+    StoreStopped,
     Swept,
     Verifying,
 )
@@ -142,6 +144,8 @@ class ProgressState:
                 | CellsWarned()
                 | Swept()
                 | FaultMet()
+                | StorePaused()
+                | StoreStopped()
             ):
                 pass
             case _:
