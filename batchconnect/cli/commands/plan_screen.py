@@ -56,7 +56,7 @@ def plan_lines(
         shows_all: Whether no list is folded.
     """
     yield from map(escape_control, _lines(found, creates=creates, shows_all=shows_all))
-    yield _sum(found, creates=creates, most_rows=most_rows)
+    yield sum_line(found, creates=creates, most_rows=most_rows)
     if not found.rows:
         yield "no rows yet: there is nothing to do below the header"
 
@@ -131,7 +131,8 @@ def _folded(rows: Sequence[RowPlan], *, of: int) -> Iterator[RowPlan]:
             yield row
 
 
-def _sum(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
+def sum_line(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
+    """All rows in one line."""
     counts: Counter[Action] = Counter()
     for one in found.sandboxes:
         counts += one.counts
