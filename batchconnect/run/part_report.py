@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import PurePath
 
+from batchconnect.lane.lane import is_refusal
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import (
     FaultFound,
@@ -149,7 +150,8 @@ def summary_of_part(ledger: LedgerReader, state: RunState, by: By, value: str) -
         count_statuses(rows()),
         reason=ended.reason if ended is not None else "",
         every_lane_refused=bool(part.orgs)
-        and part.orgs <= {stop.org for stop in state.stops if not stop.sandbox},
+        and part.orgs
+        <= {stop.org for stop in state.stops if not stop.sandbox and is_refusal(stop.code)},
         swept=swept_of(own),
     )
     lines = [_handed_over(line, code) for line in own]
