@@ -18,6 +18,7 @@ from batchconnect.lane.planner import (
     states_in,
 )
 from batchconnect.ledger.deletions import deletions_in
+from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
@@ -106,6 +107,23 @@ class SheetPlan:
             sandbox.refusal is not None for sandbox in self.sandboxes
         )
 
+    def exit_code(self, *, skip_invalid: bool) -> ExitCode:
+        """
+        What the plan amounts to.
+
+        Args:
+            skip_invalid: Whether the run would start although rows are rejected.
+
+        Source:
+            docs/commands.md, "batchconnect plan".
+        """
+        if self.rejected and not skip_invalid:
+            return ExitCode.SHEET
+        if self.is_refused:
+            return ExitCode.STOPPED
+        in_the_way = bool(self.rejected) or self.stands_in_the_way
+        return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+
 
 async def plan_run(
     sheet: Sheet,
@@ -115,6 +133,7 @@ async def plan_run(
     environ: Mapping[str, str],
     task: Task | None = None,
     most_kept: int | None = None,
+    in_memory: bool = False,
 ) -> SheetPlan:
     """
     Look ahead.
@@ -127,6 +146,7 @@ async def plan_run(
         task: What is looked ahead at; None: what `run` does.
         most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
             that a person has to look at are kept in any case.
+        in_memory: The run that is previewed would keep no ledger: none is read.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
@@ -164,7 +184,7 @@ async def plan_run(
         return judged
 
     with ExitStack() as stack:
-        known, deleted = _known(options, stack)
+        known, deleted = (Known(), frozenset[str]()) if in_memory else _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))

@@ -20,7 +20,6 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
@@ -60,12 +59,7 @@ def run(
         shows_all=console.verbose > 0,
     )
     console.result(_document(found, options), [*lines, f"next:   {escape_control(following)}"])
-    if found.rejected and not options.skip_invalid:
-        return ExitCode.SHEET
-    if found.is_refused:
-        return ExitCode.STOPPED
-    in_the_way = bool(found.rejected) or found.stands_in_the_way
-    return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+    return found.exit_code(skip_invalid=options.skip_invalid)
 
 
 async def _look(
