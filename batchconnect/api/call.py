@@ -17,7 +17,8 @@ from batchconnect.api.one_error import Hearing
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.redactor import Redactor
-from batchconnect.options import MergedOptions, RunOptions, with_defaults
+from batchconnect.model.secret import Secret
+from batchconnect.options import OPTIONS, MergedOptions, RunOptions, with_defaults
 from batchconnect.run.engine import Listener
 from batchconnect.run.places import try_places
 from batchconnect.run.stop import Stop
@@ -26,6 +27,8 @@ from batchconnect.settings import Settings, load_settings, settings_under
 SettingsLike = Settings | str | os.PathLike[str] | None
 """The orgs as a value, or the path of a settings file; None: as the command line finds them."""
 PathLike = str | os.PathLike[str]
+LedgerLike = PathLike | Secret
+"""A path, or a team's `postgresql://…`: a `Secret` where that bears a password."""
 OnEvent = Callable[[Event], object]
 
 
@@ -40,6 +43,8 @@ class Call:
     """False: nothing says where a ledger is kept, so that none is."""
     names_reports: bool
     """False: no files are written."""
+    place: tuple[str, ...]
+    """Options of the command line by which it finds what is written here."""
 
     def warn(self) -> None:
         """
@@ -77,7 +82,7 @@ def begin(
     *,
     settings: SettingsLike,
     options: RunOptions | None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     stop: Stop | None = None,
@@ -117,6 +122,7 @@ def begin(
         ),
         names_ledger=named.ledger is not None or named.reports is not None,
         names_reports=named.reports is not None,
+        place=_place(settings, given),
     )
 
 
@@ -169,11 +175,19 @@ def _check(on_event: object, stop: object) -> None:
 
 
 def _with_places(
-    options: RunOptions, ledger: PathLike | None, reports: PathLike | None
+    options: RunOptions, ledger: LedgerLike | None, reports: PathLike | None
 ) -> RunOptions:
     """The options with the places that the call itself names; they are converted as options are."""
     given: dict[str, Any] = {"ledger": ledger, "reports": reports}
     return replace(options, **{name: one for name, one in given.items() if one is not None})
+
+
+def _place(settings: SettingsLike, given: RunOptions) -> tuple[str, ...]:
+    named = {"reports": given.reports, "ledger": given.ledger}
+    told = [(OPTIONS[name].flag, str(value)) for name, value in named.items() if value is not None]
+    if isinstance(settings, str | os.PathLike):
+        told.insert(0, ("--settings", os.fspath(settings)))
+    return tuple(word for pair in told for word in pair)
 
 
 def _settings(settings: SettingsLike, options: RunOptions, *, is_offline: bool) -> Settings:

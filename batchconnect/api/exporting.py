@@ -5,7 +5,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchconnect.api.call import OnEvent, PathLike, SettingsLike, begin, refuse_unheeded
+from batchconnect.api.call import (
+    LedgerLike,
+    OnEvent,
+    PathLike,
+    SettingsLike,
+    begin,
+    refuse_unheeded,
+)
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.sheets import SheetLike, opened
 from batchconnect.api.shown import Shown, counted, frame
@@ -117,7 +124,7 @@ async def export(
     against: SheetLike | None = None,
     usage: bool = False,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from batchconnect.api.call import OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.call import LedgerLike, OnEvent, PathLike, SettingsLike, begin
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.over_sheets import over_sheet
 from batchconnect.api.report import Report, Reporter
@@ -20,7 +20,7 @@ async def reconcile(
     run: str | None = None,
     *,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,
@@ -72,7 +72,7 @@ async def verify(
     what: SheetLike | None = None,
     *,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from batchconnect.api.call import Call, OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.call import Call, LedgerLike, OnEvent, PathLike, SettingsLike, begin
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.report import Report, Reporter, report_of
 from batchconnect.api.sheets import SheetLike, opened
@@ -27,7 +27,7 @@ async def onboard(
     sheet: SheetLike,
     *,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,
@@ -41,7 +41,7 @@ async def onboard(
             index levels are columns too.
         settings: The orgs: as a value, or the path of a settings file. None: the environment and
             `batchconnect.toml`, as for the command line.
-        ledger: The ledger's path. None: what options, environment or settings file name, else
+        ledger: The ledger's path, or a team's `postgresql://…` (a `Secret` where it bears a password). None: what options, environment or settings file name, else
             `ledger.sqlite3` in *reports*. Where nothing names either, it is kept in memory alone: then a crash
             forgets what was sent, and the next run settles first.
         reports: The folder for the run's files. None: what options, environment or settings file name, else
@@ -80,7 +80,7 @@ async def rerun(
     *,
     sheet: SheetLike | None = None,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,
@@ -132,7 +132,7 @@ async def rotate(
     failing: bool = False,
     test: bool = True,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,

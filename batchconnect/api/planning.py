@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchconnect.api.call import OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.call import LedgerLike, OnEvent, PathLike, SettingsLike, begin
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.sheets import SheetLike, opened
 from batchconnect.api.shown import Shown, counted, frame
@@ -95,7 +95,7 @@ async def plan(
     rotates: bool = False,
     failing: bool = False,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,

@@ -1,7 +1,7 @@
 """What became of every row of a run, as a program holds it; and the run's files, where they were asked for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -115,7 +115,8 @@ class Reporter:
         folder = None
         if call.names_reports:
             folder = (home_of(call.options) / summary.opened.run_id).absolute()
-            write_reports(summary, folder, redact=call.listener.redactor.text)
+            placed = replace(summary, place=call.place)
+            write_reports(placed, folder, redact=call.listener.redactor.text)
         self._told = report_of(summary, folder=folder)
 
     @property

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from batchconnect.api.call import Call, OnEvent, PathLike, SettingsLike, begin, refuse_unheeded
+from batchconnect.api.call import (
+    Call,
+    LedgerLike,
+    OnEvent,
+    PathLike,
+    SettingsLike,
+    begin,
+    refuse_unheeded,
+)
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.report import Report, Reporter
 from batchconnect.api.shown import Shown, counted, frame
@@ -104,7 +112,7 @@ async def undo(
     *,
     yes: int | None = None,
     settings: SettingsLike = None,
-    ledger: PathLike | None = None,
+    ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
     on_event: OnEvent | None = None,
     options: RunOptions | None = None,

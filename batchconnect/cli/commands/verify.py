@@ -3,6 +3,7 @@
 import os
 from functools import partial
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
 from batchconnect.cli.commands.start import (
@@ -25,11 +26,19 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     if what is not None and is_named_like_a_sheet(what):
         return run_sheet(output, given, sheet=what, task_of=lambda _options: verification())
     console = Console(output)
+    files = CiFiles.of(given)
     settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
     options = options_of(settings, given)
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=given.log_json, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=given.log_json,
+        console=console,
+        place=place_flags(given),
+        files=files,
+    )
     work = partial(
         verify,
         what,
