@@ -30,6 +30,7 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import SheetPlan, plan_run
 from batchconnect.run.row_plan import Action
@@ -206,6 +207,7 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
                 "stores": dict(one.keys.stores),
                 "refusal": one.refusal,
+                "remedy": look_hint_for(one.refusal_code) if one.refusal_code else None,
                 "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),
             }

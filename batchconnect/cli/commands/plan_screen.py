@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from batchconnect.cli.commands.console import counted
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.row_plan import SIGNS, Action, RowPlan
@@ -72,6 +73,7 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
     for one in found.sandboxes:
         name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
         yield from _sandbox(one, name, columns, shows_all=shows_all)
+    yield from refusal_lines(one.refusal_code for one in found.sandboxes)
     yield from _keys(found)
     for row, problems in sorted(found.rejected.items()):
         for problem in problems:

@@ -27,9 +27,10 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.log import Log, open_log
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.progress import Progress, open_progress
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, FaultMet, RowSettled, RunStarted
+from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Status
@@ -177,6 +178,8 @@ class RunObserver:
         """Of a run that refused to start: every problem of the sheet with its cell."""
         self.settled = 0
         """Rows that were settled while it observed."""
+        self.unreached: dict[str, str] = {}
+        """By org: the code of what kept its service from being reached."""
         self._options = options
         self._place = tuple(place)
         self._files = files or CiFiles()
@@ -210,6 +213,8 @@ class RunObserver:
         if isinstance(event, RunStarted):
             self._open_log(event)
         self.settled += isinstance(event, RowSettled)
+        if isinstance(event, LaneStopped) and is_of_contact(event.code):
+            self.unreached[event.org] = event.code
         for tell in (self._tell_log, self._tell_progress):
             try:
                 tell(event)
