@@ -145,12 +145,10 @@ TEXTS = [
 """Each of which a guess of some reader's would change."""
 
 
-@pytest.mark.parametrize("dtype", ["str", "string", "object", "category", "string[pyarrow]"])
+@pytest.mark.parametrize("dtype", ["str", "string", "object", "category"])
 @pytest.mark.parametrize("is_indexed", [False, True])
 def test_a_frame_of_texts_survives_byte_for_byte(dtype: Any, is_indexed: bool) -> None:
     """In every type that pandas has for texts, with its own ideas of nothing, and what it keeps as the index."""
-    if "pyarrow" in dtype:
-        pytest.importorskip("pyarrow")
     rows = [{**ROW, "name": text, "database": text, "client secret": text} for text in TEXTS]
     frame = pd.DataFrame([*rows, {**ROW, "database": None}]).astype(dtype)
     if is_indexed:
