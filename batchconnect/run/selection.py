@@ -6,7 +6,7 @@ of whoever typed it, and is said with those that there are.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -14,7 +14,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.row import Cell, Header, Row
-from batchconnect.options import MergedOptions
+from batchconnect.options import MergedOptions, RunOptions
 from batchconnect.sheet.header_words import MEANINGS, letters_of
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.misplaced_key import holds_key, key_of
@@ -219,6 +219,20 @@ def _org_named(name: str, chosen: str, orgs: OrgRegistry) -> Org:
             hint="`batchconnect orgs` shows the orgs of the settings.",
         )
     return org
+
+
+def as_part(options: RunOptions, *, sandbox: str | None = None) -> RunOptions:
+    """
+    The options of a command without a sheet: there `--org` chooses, for there is no cell to fill.
+
+    Args:
+        options: As they were given.
+        sandbox: The one that is chosen likewise.
+    """
+    org = () if options.org is None else (f"org={options.org}",)
+    also = () if sandbox is None else (f"sandbox={sandbox}",)
+    only = (*org, *(options.only or ()), *also)
+    return replace(options, org=None, sandbox=None, only=only or None)
 
 
 def _org_of(cell: Cell, options: MergedOptions, orgs: OrgRegistry) -> Org | None:
