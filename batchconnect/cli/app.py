@@ -46,9 +46,12 @@ def command() -> Any:
     return typer.main.get_command(app)
 
 
-SheetArgument = Annotated[
-    str,
-    typer.Argument(metavar="SHEET", help="CSV, XLSX, XLS, XLSB or ODS; - reads CSV from stdin."),
+SheetsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SHEET...",
+        help="CSV, XLSX, XLS, XLSB or ODS; several make one run; - reads CSV from stdin.",
+    ),
 ]
 RunArgument = Annotated[
     str | None,
@@ -100,7 +103,7 @@ def template(
 def validate(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheets: SheetsArgument,
     annotate: Annotated[
         Path | None,
         typer.Option(
@@ -113,7 +116,7 @@ def validate(
     """Find every problem of a sheet, offline; nothing is sent."""
     from batchconnect.cli.commands import validate as command
 
-    return command.run(output, given, sheet=sheet, annotate=annotate)
+    return command.run(output, given, sheets=sheets, annotate=annotate)
 
 
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
@@ -130,7 +133,7 @@ def orgs(output: OutputOptions, given: Given) -> int:
 def plan(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheets: SheetsArgument,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -141,7 +144,7 @@ def plan(
     """Show what a run with these options would do; reads the service, changes nothing."""
     from batchconnect.cli.commands import plan as command
 
-    return command.run(output, given, sheet=sheet, out=out)
+    return command.run(output, given, sheets=sheets, out=out)
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
@@ -149,12 +152,13 @@ def plan(
 def run(
     output: OutputOptions,
     given: Given,
-    sheet: Annotated[
-        str | None,
+    sheets: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="SHEET",
+            metavar="SHEET...",
             show_default=False,
-            help="CSV, XLSX, XLS, XLSB or ODS; - reads CSV from stdin. With --plan: the plan's.",
+            help="CSV, XLSX, XLS, XLSB or ODS; several make one run; - reads CSV from stdin. "
+            "With --plan: the plan's.",
         ),
     ] = None,
     plan: Annotated[
@@ -167,7 +171,7 @@ def run(
     """Make it so; safe to repeat: what exists is not created again."""
     from batchconnect.cli.commands import run as command
 
-    return command.run(output, given, sheet=sheet, plan=plan)
+    return command.run(output, given, sheets=sheets or (), plan=plan)
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
@@ -176,15 +180,19 @@ def rerun(
     output: OutputOptions,
     given: Given,
     run_id: RunArgument = None,
-    sheet: Annotated[
-        str | None,
-        typer.Option("--sheet", metavar="SHEET", help="A fixed copy of the run's sheet."),
+    sheets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sheet",
+            metavar="SHEET",
+            help="A fixed copy of the run's sheet; may be given again.",
+        ),
     ] = None,
 ) -> int:
     """Take up only what a run left unfinished."""
     from batchconnect.cli.commands import rerun as command
 
-    return command.run(output, given, run_id=run_id, sheet=sheet)
+    return command.run(output, given, run_id=run_id, sheets=sheets or ())
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
@@ -193,9 +201,10 @@ def verify(
     output: OutputOptions,
     given: Given,
     what: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            metavar="RUN | SHEET",
+            metavar="RUN | SHEET...",
+            show_default=False,
             help="A run's connections, or those of a sheet's rows; default: the last run.",
         ),
     ] = None,
@@ -203,7 +212,7 @@ def verify(
     """Ask each connection's source whether it works; nothing is changed."""
     from batchconnect.cli.commands import verify as command
 
-    return command.run(output, given, what=what)
+    return command.run(output, given, what=what or ())
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
@@ -211,7 +220,7 @@ def verify(
 def rotate(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheets: SheetsArgument,
     failing: Annotated[
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
@@ -229,7 +238,7 @@ def rotate(
     from batchconnect.cli.commands import rotate as command
 
     return command.run(
-        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+        output, given, sheets=sheets, failing=failing, no_verify=no_verify, is_plan=plan
     )
 
 

@@ -42,6 +42,7 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Failed
+from batchconnect.model.row import Row
 from batchconnect.run.accounting import Intake
 from batchconnect.run.exit_code import (
     INTERRUPTED,
@@ -63,6 +64,7 @@ from batchconnect.run.shared_rows import shared_rows
 from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
 from batchconnect.run.verification import Verification, again_after_s, to_test
+from batchconnect.sheet.several import parts_of, places_of
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -211,6 +213,7 @@ class Batch:
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
                 simulated=job.opened.simulated,
+                places=(resumed.opened if resumed else job.opened).places,
                 left_open=tuple(
                     f"{left.opened.run_id}: {command_of(left.opened)}" for left in job.left_open
                 ),
@@ -291,17 +294,20 @@ class Batch:
         judged = self._job.parse(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
-                f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
-                "and is not any more",
+                f"{self._told(row)} was valid when the run began, and is not any more",
                 hint="Do not change the sheet while a run goes on.",
             )
         if not self._found.has(judged, offset):
             raise SheetError(
-                f"row {row.number} of {self._job.sheet.name} asks for another connection than when "
-                "the run began",
+                f"{self._told(row)} asks for another connection than when the run began",
                 hint="Do not change the sheet while a run goes on; start the command again.",
             )
         return judged
+
+    def _told(self, row: Row) -> str:
+        sheet = self._job.sheet
+        told = places_of(sheet).told(row.number)
+        return told if len(parts_of(sheet)) > 1 else f"{told} of {sheet.name}"
 
     async def _settle_shared(self, known: KnownRun, writer: RunWriter) -> None:
         """

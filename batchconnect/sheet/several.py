@@ -13,8 +13,10 @@ from typing import Final
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, Row, SeveralHeaders
-from batchconnect.model.row_place import numbered
-from batchconnect.sheet.interface import Sheet
+from batchconnect.model.row_place import Places, numbered
+from batchconnect.sheet.csv import CsvSheet
+from batchconnect.sheet.interface import Sheet, Take, Taken
+from batchconnect.sheet.workbook.workbook import WorkbookSheet
 
 _OFFSET_BITS: Final = 63
 """Of an offset: a run keeps a million of them as 64-bit numbers."""
@@ -79,6 +81,26 @@ class SeveralSheets:
             carry = self.carry(place)
             for row in part.rows():
                 yield self._placed(place, row, carry)
+
+    def others(self, place: int, takes: Take[Taken]) -> Iterator[Row | Taken]:
+        """
+        Every row of one sheet that is not blank, or what somebody makes of its bare cells.
+
+        Args:
+            place: Of the sheet.
+            takes: As of the sheet's own `others`, where it has that; its carried cells are the sheet's own.
+
+        Raises:
+            SheetError: As of the sheet.
+        """
+        part, carry = self.parts[place], self.carry(place)
+
+        def placed(number: int, cells: Sequence[str], own: int) -> Taken | bool:
+            return takes(numbered(place, number), cells, self.offset(place, own))
+
+        rows = part.others(placed) if isinstance(part, CsvSheet | WorkbookSheet) else part.rows()
+        for row in rows:
+            yield self._placed(place, row, carry) if isinstance(row, Row) else row
 
     def at(self, offset: int) -> Row:
         """
@@ -166,6 +188,17 @@ class SeveralSheets:
 def parts_of(sheet: Sheet) -> tuple[Sheet, ...]:
     """The sheets that one is made of: itself, where it is one."""
     return sheet.parts if isinstance(sheet, SeveralSheets) else (sheet,)
+
+
+def places_of(sheet: Sheet) -> Places:
+    """The sheets that one is made of, by which its rows are told to a person."""
+    parts = parts_of(sheet)
+    return Places(tuple(part.name for part in parts), tuple(map(worksheet_of, parts)))
+
+
+def worksheet_of(sheet: Sheet) -> str:
+    """The tab that a sheet is; "" where it has none."""
+    return sheet.worksheet if isinstance(sheet, WorkbookSheet) else ""
 
 
 def labels_of(names: Sequence[str]) -> list[str]:

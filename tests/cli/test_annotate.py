@@ -68,7 +68,7 @@ def annotate(sheet: Path, out: str = "out.xlsx", **options: Any) -> int:
     return validate.run(
         output,
         Given(options=RunOptions(simulate=True, reports=Path("reports"), **options)),
-        sheet=str(sheet),
+        sheets=str(sheet),
         annotate=Path(out),
     )
 

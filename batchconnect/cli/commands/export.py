@@ -66,7 +66,7 @@ def run(
         ledger = stack.enter_context(ledger_of(options)) if wish.run_id is not None else None
         sheet = None
         if against is not None:
-            sheet = stack.enter_context(sheet_of(against, options, console))
+            sheet = stack.enter_context(sheet_of((against,), options, console))
         with ending_at_once():
             found = anyio.run(
                 partial(

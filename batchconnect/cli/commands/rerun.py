@@ -1,6 +1,7 @@
 """Only what a run left unfinished, under a run of its own."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.rerun_choice import choose_rerun
 from batchconnect.run.sheet_name import check_name
 from batchconnect.run.task import onboarding
+from batchconnect.sheet import STDIN
 from batchconnect.sheet.source import open_source
 
 
@@ -24,7 +26,7 @@ def run(
     given: Given,
     *,
     run_id: str | None = None,
-    sheet: str | None = None,
+    sheets: Sequence[str] = (),
 ) -> int:
     """Take up the unfinished rows of a run; by default of the last one."""
     console = Console(output)
@@ -35,16 +37,17 @@ def run(
         files = CiFiles.of(given)
         if not chosen.has_work:
             files.write(chosen.summary, console)
-    path = sheet or chosen.sheet()
+    paths = tuple(sheets) or chosen.sheets()
     if not chosen.has_work:
-        if sheet is not None and sheet != "-":
+        for sheet in sheets:
             # A name that was mistyped is said, even where its rows would not be asked for.
-            check_name(sheet)
-            open_source(Path(sheet)).close()
+            if sheet != STDIN:
+                check_name(sheet)
+                open_source(Path(sheet)).close()
         console.result(summary_document(chosen.summary), [chosen.why_nothing])
         return 0
     rows = f"{chosen.unfinished} of {chosen.summary.total} rows"
     console.say(f"rerun of {chosen.opened.run_id}: {rows} unfinished")
     alike = replace(given, options=merge(given.options, chosen.as_before))
     task_of = partial(onboarding, parent=chosen.opened.run_id)
-    return run_sheet(output, alike, sheet=path, task_of=task_of)
+    return run_sheet(output, alike, sheets=paths, task_of=task_of)

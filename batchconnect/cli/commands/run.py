@@ -60,7 +60,7 @@ def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str | None,
+    sheets: Sequence[str],
     plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
@@ -72,15 +72,15 @@ def run(
     if plan is not None and saved is not None:
         check_mode(saved, plan, simulate=bool(given.options.simulate))
         given = replace(given, options=merge(given.options, saved.run_options()))
-        sheet = sheet or saved.sheets[0]
-    if sheet is None:
+        sheets = sheets or saved.sheets
+    if not sheets:
         raise UsageError(
             "no sheet is named",
             hint="batchconnect run SHEET, or: batchconnect run --plan plan.json",
         )
     settings = settings_of(given, environ)
     options = options_of(settings, given)
-    with sheet_of(sheet, options, console) as opened:
+    with sheet_of(sheets, options, console) as opened:
         warn_of_places(options, settings, console)
         console.warn(try_places(options))
         observer = RunObserver(
@@ -286,7 +286,7 @@ def _problems(summary: Summary) -> list[str]:
 
 def _problem(row: Result) -> str:
     column = f"{row.error_column}: " if row.error_column else ""
-    return escape_control(f"row {row.row}: {column}{row.error}")
+    return escape_control(f"{row.told}: {column}{row.error}")
 
 
 def attend(

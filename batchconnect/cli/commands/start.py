@@ -1,6 +1,6 @@
 """From options to what the engine takes: settings, options, an open sheet."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -10,12 +10,13 @@ from batchconnect.cli.options import SERVICE, SHEET, Given
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run import selection
+from batchconnect.run.open_by_options import open_by
 from batchconnect.run.opened_ledger import warning_of_place
-from batchconnect.run.sheet_name import check_name, check_rows
+from batchconnect.run.sheet_name import check_rows
 from batchconnect.settings import Settings, load_settings
-from batchconnect.sheet import HiddenRows, Sheet, open_sheet
+from batchconnect.sheet import Sheet
 
-_OF_ONE_FILE: Final = {"worksheet", "visible_only", "encoding"}
+_OF_ONE_FILE: Final = {"worksheet", "all_worksheets", "map", "visible_only", "encoding"}
 _PLACES: Final = ("reports", "ledger", "simulate")
 
 
@@ -68,13 +69,13 @@ def options_of(settings: Settings, given: Given) -> MergedOptions:
 
 @contextmanager
 def sheet_of(
-    path: str, options: MergedOptions, console: Console, *, checks_name: bool = False
+    paths: Sequence[str], options: MergedOptions, console: Console, *, checks_name: bool = False
 ) -> Iterator[Sheet]:
     """
-    An open sheet, its warnings said.
+    Open sheets as one, their warnings said.
 
     Args:
-        path: As it was typed, or `-`.
+        paths: As they were typed, or `-`.
         options: How it is read.
         console: Where its warnings are said.
         checks_name: Whether who reads it holds its name against each key; the warnings, which name it, are
@@ -83,22 +84,16 @@ def sheet_of(
     Raises:
         SheetError: It cannot be used, or its name holds a key.
     """
-    check_name(path)
-    sheet = open_sheet(
-        path,
-        worksheet=options.worksheet,
-        encoding=options.encoding,
-        hidden=HiddenRows.of(visible_only=options.visible_only, strict=options.strict),
-    )
-    told = 0
+    sheet = open_by(options, paths)
+    told: frozenset[str] = frozenset()
     try:
         if sheet.warnings and not checks_name:
             check_rows(sheet)
-            told = len(sheet.warnings)
+            told = frozenset(sheet.warnings)
             console.warn(sheet.warnings)
         yield sheet
         # Some are known only when the sheet was read to its end.
-        console.warn(sheet.warnings[told:])
+        console.warn(one for one in sheet.warnings if one not in told)
     except SheetError:
         check_rows(sheet)  # the error names it
         raise

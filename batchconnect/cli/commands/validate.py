@@ -24,6 +24,8 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Severity
 from batchconnect.run.findings import FindingKind
 from batchconnect.run.validate_run import Findings, judging, validate_sheet
+from batchconnect.sheet import Sheet
+from batchconnect.sheet.several import places_of
 
 _MOST_KINDS: Final = 200
 
@@ -32,17 +34,17 @@ def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str,
+    sheets: Sequence[str],
     annotate: Path | None = None,
 ) -> int:
     """Judge every row, and show what is wrong with it, on the screen and in a workbook."""
     console = Console(output)
     if annotate is not None:
-        _check_new(annotate)
+        _check_new(annotate, sheets)
     settings = settings_of(given, os.environ, offline=True)
     options = options_of(settings, given)
     console.warn(settings.warnings)
-    with sheet_of(sheet, options, console, checks_name=True) as opened:
+    with sheet_of(sheets, options, console, checks_name=True) as opened:
         how = judging(opened, settings=settings, options=options, environ=os.environ)
         if not how.checks_orgs:
             console.warn(["no org is set, so the org cells are not checked"])
@@ -59,8 +61,8 @@ def run(
                 on_beyond=lambda beyond: console.warn([f"{annotate}: {beyond_words(beyond)}"]),
             )
             write_new(annotate, chunks)
-    document = _document(found, sheet)
-    lines = _lines(found, sheet, again=[*place_flags(given), *sheet_flags(given)])
+    document = _document(found, opened)
+    lines = _lines(found, sheets, again=[*place_flags(given), *sheet_flags(given)])
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())
         lines += _next_steps(annotate, [*place_flags(given), *judging_flags(given)])
@@ -68,7 +70,12 @@ def run(
     return ExitCode.SHEET if found.rejected else ExitCode.OK
 
 
-def _check_new(path: Path) -> None:
+def _check_new(path: Path, sheets: Sequence[str]) -> None:
+    if len(sheets) > 1:
+        raise UsageError(
+            f"--annotate {path}: one sheet is annotated at a time",
+            hint="Give the command once for each, with an OUT.xlsx of its own.",
+        )
     if path.suffix.lower() != ".xlsx":
         raise UsageError(
             f"--annotate {path}: the annotated sheet is an Excel workbook",
@@ -85,19 +92,21 @@ def _next_steps(path: Path, flags: Sequence[str]) -> list[str]:
     ]
 
 
-def _document(found: Findings, sheet: str) -> dict[str, object]:
+def _document(found: Findings, sheet: Sheet) -> dict[str, object]:
     """The result for programs: every finding."""
+    places = places_of(sheet)
     return {
-        "sheet": sheet,
+        "sheet": ", ".join(places.sheets),
+        "sheets": [{"sheet": name, "worksheet": tab or None} for name, tab in places.named],
         "rows": found.rows,
         "blank_rows": found.blank_rows,
         "valid": found.rows - len(found.rejected),
         "rejected": len(found.rejected),
-        "problems": [{"row": number, **asdict(problem)} for number, problem in found.found],
+        "problems": [{**places.keys(number), **asdict(problem)} for number, problem in found.found],
     }
 
 
-def _lines(found: Findings, sheet: str, *, again: Sequence[str]) -> list[str]:
+def _lines(found: Findings, sheets: Sequence[str], *, again: Sequence[str]) -> list[str]:
     """The result for a person: errors first, the most frequent first, each with its cells."""
     kinds = found.kinds.sorted()
     lines = [line for kind in kinds[:_MOST_KINDS] for line in _told(kind)]
@@ -107,12 +116,12 @@ def _lines(found: Findings, sheet: str, *, again: Sequence[str]) -> list[str]:
     blank = found.blank_rows
     skipped = f", {counted(blank, 'blank row')} skipped" if blank else ""
     lines.append(
-        f"{sheet}: {counted(found.rows, 'row')}, {fine} fine, {len(found.rejected)} rejected{skipped}"
+        f"{', '.join(sheets)}: {counted(found.rows, 'row')}, {fine} fine, {len(found.rejected)} rejected{skipped}"
     )
     if not found.rows:
         lines.append("no rows yet: there is nothing to check below the header")
     if not found.rejected and found.rows:
-        lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
+        lines.append(f"next:   {shlex.join(['batchconnect', 'plan', *sheets, *again])}")
     return [escape_control(line) for line in lines]
 
 

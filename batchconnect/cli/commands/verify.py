@@ -1,6 +1,7 @@
 """Ask each connection's source whether it works: those of a run, or of a sheet's rows."""
 
 import os
+from collections.abc import Sequence
 from functools import partial
 
 from batchconnect.cli.commands.ci_files import CiFiles
@@ -21,10 +22,10 @@ from batchconnect.run.task import verification
 from batchconnect.sheet.kind import is_named_like_a_sheet
 
 
-def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
+def run(output: OutputOptions, given: Given, *, what: Sequence[str]) -> int:
     """Verify a sheet, where *what* is one; else a run, by default the last."""
-    if what is not None and is_named_like_a_sheet(what):
-        return run_sheet(output, given, sheet=what, task_of=lambda _options: verification())
+    if len(what) > 1 or (what and is_named_like_a_sheet(what[0])):
+        return run_sheet(output, given, sheets=what, task_of=lambda _options: verification())
     console = Console(output)
     files = CiFiles.of(given)
     settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
@@ -41,7 +42,7 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     )
     work = partial(
         verify,
-        what,
+        next(iter(what), None),
         settings=settings,
         options=options,
         listener=observer.listener,
