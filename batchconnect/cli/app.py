@@ -14,6 +14,7 @@ import typer
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    OPERATIONS,
     PART,
     PLACES,
     RUN,
@@ -145,7 +146,7 @@ def plan(
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def run(
     output: OutputOptions,
     given: Given,
@@ -171,7 +172,7 @@ def run(
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -188,7 +189,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD, CI)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -207,7 +208,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rotate(
     output: OutputOptions,
     given: Given,

@@ -35,8 +35,7 @@ def check_address(url: Secret, *, name: str) -> None:
     if not is_address:
         raise SettingsError(
             f"url of [notify.{name}] must be the address of a webhook or a mailbox",
-            hint="Write https://HOST/…, or mailto://USER:PASSWORD@SMTP-HOST?to=ops@example.com, and keep it in"
-            ' a variable or a file: url = "env:OPS_WEBHOOK".',
+            hint='It begins with https:// or mailto://, and is kept elsewhere: url = "env:OPS_WEBHOOK".',
         )
 
 

@@ -6,7 +6,7 @@ the name of its file as a label, and all of them say the same of what a metric m
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -27,7 +27,7 @@ _HELP: Final[Mapping[str, str]] = {
     "requests": "Creates of the last run, by what became of the request.",
     "incident_rows": "Rows of the last run that one cause met.",
     "sweep": "What the look at the end compared: expected, found, duplicated, missing, wrong_id.",
-    "lane_requests": "Creates that a lane of the last run sent.",
+    "lane_requests": "Requests that a lane of the last run sent.",
     "lane_throttled": "Answers that asked a lane of the last run to slow down.",
     "lane_paused_seconds": "How long a lane of the last run was paused.",
     "lane_rate": "Requests per second of a lane of the last run, at its end.",
@@ -51,6 +51,9 @@ def render_error(exit_code: int, *, name: str, ended_at_s: float) -> bytes:
     return _text(_of_end(_Families(name), exit_code, ended_at_s))
 
 
+Key = TypeVar("Key", bound=tuple[str, ...])
+
+
 class _Families:
     """Makes the families of one file."""
 
@@ -61,9 +64,7 @@ class _Families:
         """A metric with one series."""
         return self.many(metric, {(): value})
 
-    def many(
-        self, metric: str, values: Mapping[tuple[str, ...], float], *labels: str
-    ) -> GaugeMetricFamily:
+    def many(self, metric: str, values: Mapping[Key, float], *labels: str) -> GaugeMetricFamily:
         """A metric with a series for each of these."""
         family = GaugeMetricFamily(
             f"batchconnect_run_{metric}", _HELP[metric], labels=["name", *labels]
@@ -121,18 +122,15 @@ def _of_lanes(new: _Families, summary: Summary) -> Iterator[GaugeMetricFamily]:
     lanes = {(lane.org, lane.host): lane for lane in summary.lanes}
     if not lanes:
         return
-    for metric, value_of in (
-        ("lane_requests", lambda lane: lane.sent),
-        ("lane_throttled", lambda lane: lane.throttled),
-        ("lane_paused_seconds", lambda lane: lane.paused_s),
-        ("lane_rate", lambda lane: lane.rate_last),
+    for metric, field in (
+        ("lane_requests", "sent"),
+        ("lane_throttled", "throttled"),
+        ("lane_paused_seconds", "paused_s"),
+        ("lane_rate", "rate_last"),
     ):
-        values = {
-            key: float(value)
-            for key, lane in lanes.items()
-            if (value := value_of(lane)) is not None
-        }
-        yield new.many(metric, values, "org", "host")
+        values = {key: getattr(lane, field) for key, lane in lanes.items()}
+        told = {key: float(value) for key, value in values.items() if value is not None}
+        yield new.many(metric, told, "org", "host")
 
 
 class _Told(Collector):

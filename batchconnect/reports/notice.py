@@ -11,6 +11,19 @@ from batchconnect.reports.summary import Summary
 _RUN = {ONBOARD: "run"}
 """The command that a person gives, where the ledger has another word for it."""
 _WARNINGS = frozenset({ExitCode.UNFINISHED, ExitCode.AS_ASKED, ExitCode.INTERRUPTED})
+_MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.USAGE: "nothing was sent: options or settings are wrong",
+    ExitCode.SHEET: "nothing was sent: the sheet has rejected rows, or cannot be used",
+    ExitCode.UNFINISHED: "finished, not every row is done",
+    ExitCode.LEDGER: "the ledger is in use or unusable",
+    ExitCode.IN_DOUBT: "finished, some rows are in doubt",
+    ExitCode.STOPPED: "stopped: every lane was refused, or too many rows failed",
+    ExitCode.AS_ASKED: "stopped as asked, rows are left",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "interrupted",
+}
+"""An exit code in a few words: a title says no number alone."""
 _WORDS = {Works.YES: "work", Works.NO: "do not work", Works.NOT_TESTED: "not tested"}
 
 
@@ -61,25 +74,4 @@ def _counted(counts: Iterable[tuple[str, int]]) -> str:
 
 
 def _meaning(code: ExitCode) -> str:
-    """An exit code in a few words: a title says no number alone."""
-    match code:
-        case ExitCode.OK:
-            return "done"
-        case ExitCode.UNFINISHED:
-            return "finished, not every row is done"
-        case ExitCode.IN_DOUBT:
-            return "finished, some rows are in doubt"
-        case ExitCode.SHEET:
-            return "nothing was sent: the sheet has rejected rows, or cannot be used"
-        case ExitCode.USAGE:
-            return "nothing was sent: options or settings are wrong"
-        case ExitCode.LEDGER:
-            return "the ledger is in use or unusable"
-        case ExitCode.STOPPED:
-            return "stopped: every lane was refused, or too many rows failed"
-        case ExitCode.AS_ASKED:
-            return "stopped as asked, rows are left"
-        case ExitCode.INTERRUPTED | ExitCode.TERMINATED:
-            return "interrupted"
-        case _:
-            return "an unexpected error"
+    return _MEANINGS.get(code, "an unexpected error")

@@ -8,14 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
 import anyio
 
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.new_file import try_place, write_over
 from batchconnect.cli.options import Given
-from batchconnect.model.errors import BatchConnectError, ExitCode, SettingsError, UsageError
+from batchconnect.model.errors import BatchConnectError, ExitCode, UsageError
 from batchconnect.model.notice import Notice, NoticeProfile
 from batchconnect.model.reference import Reference
 from batchconnect.model.secret import Secret
@@ -28,9 +28,11 @@ from batchconnect.settings import Settings
 from batchconnect.stores.opened import opened_stores
 from batchconnect.stores.resolver import NOWHERE, StoreResolver
 
-_ENDING = ".prom"
+_PATIENCE_S: Final = 20.0
+"""How long a store in trouble is waited for: the run is over, and its exit code is waited for."""
+_ENDING: Final = ".prom"
 """What a textfile collector reads; other files of its folder it leaves alone."""
-_READABLE = 0o644
+_READABLE: Final = 0o644
 """The collector is another user, and no secret and no row is in the file."""
 
 
@@ -52,6 +54,8 @@ class Ending:
     def __init__(self, given: Given, console: Console, *, command: str) -> None:
         self.summary: Summary | None = None
         """The run, once it is over."""
+        self.code: ExitCode | None = None
+        """How the command ends, where there is no run to tell of and no error is raised."""
         self._console = console
         self._command = command
         self._metrics = given.metrics
@@ -83,6 +87,8 @@ class Ending:
                     hint='Write into batchconnect.toml: [notify.NAME], and url = "env:VARIABLE" below it.',
                 )
             profile = known[name]
+            if options.simulate:
+                continue  # nobody is told: practice needs no credential
             if isinstance(profile.url, Reference):
                 self._chosen.append((profile, profile.url))
             else:
@@ -101,24 +107,24 @@ class Ending:
     ) -> None:
         if error is not None and not isinstance(error, BatchConnectError):
             return
-        code = ExitCode.OK if error is None else error.exit_code
-        if error is None and self.summary is None:
-            return  # a rerun with nothing to do: there is no run to tell of
+        code = self.code if error is None else error.exit_code
+        if self.summary is None and code is None:
+            return  # a plan was shown: nothing ended
         if self._metrics is not None:
-            self._write_metrics(self._metrics, int(code))
-        if self._chosen:
+            self._write_metrics(self._metrics, int(code or 0))
+        if self._names and self._options is not None:
             summary = self.summary
             notice = (
                 notice_of(summary)
                 if summary is not None
-                else notice_of_error(self._command, int(code))
+                else notice_of_error(self._command, int(code or 0))
             )
             self._tell(notice)
 
     def _write_metrics(self, path: Path, code: int) -> None:
         from batchconnect.reports import metrics  # noqa: PLC0415 - its library is an extra
 
-        about = {"name": path.stem, "ended_at_s": time.time()}
+        about: dict[str, Any] = {"name": path.stem, "ended_at_s": time.time()}
         if self.summary is None:
             text = metrics.render_error(code, **about)
         else:
@@ -193,9 +199,3 @@ async def _look_up(reference: Reference, settings: Settings, options: MergedOpti
     async with stores as lines:
         found = await StoreResolver(lines, NOWHERE).resolve([reference])
         return found[reference]
-
-
-_PATIENCE_S = 20.0
-"""How long a store in trouble is waited for: the run is over, and its exit code is waited for."""
-
-__all__ = ["Ending", "SettingsError"]
