@@ -18,8 +18,10 @@ import anyio
 
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.outcome import Status, Works
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, with_defaults
 from batchconnect.reports import write_reports
 from batchconnect.reports.columns import facts_of
@@ -68,7 +70,7 @@ async def onboard(
     sheet: "str | Path | Iterable[Mapping[str, object]] | pd.DataFrame",
     *,
     settings: Settings | str | Path | None = None,
-    ledger: str | Path | None = None,
+    ledger: str | Path | Secret | None = None,
     reports: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     options: RunOptions | None = None,
@@ -81,7 +83,7 @@ async def onboard(
         sheet: A path, rows as mappings (keys are matched as headers are), or a DataFrame of texts.
         settings: The orgs: as a value, or the path of a settings file. None: the environment and
             `batchconnect.toml`, as for the command line.
-        ledger: The ledger's path. None: `ledger.sqlite3` in *reports*, or, without those, only in
+        ledger: The ledger's path, or a team's `postgresql://…` (a `Secret` where it bears a password). None: `ledger.sqlite3` in *reports*, or, without those, only in
             memory: then a crash forgets what was sent, and the next run settles first.
         reports: The folder for the run's files; None: none are written.
         on_event: Hears of everything that happens; what it raises ends the run in good order, then goes up.
@@ -138,7 +140,7 @@ def onboard_sync(
     sheet: "str | Path | Iterable[Mapping[str, object]] | pd.DataFrame",
     *,
     settings: Settings | str | Path | None = None,
-    ledger: str | Path | None = None,
+    ledger: str | Path | Secret | None = None,
     reports: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     options: RunOptions | None = None,
@@ -172,9 +174,11 @@ def onboard_sync(
 
 
 def _with_places(
-    options: RunOptions, ledger: str | Path | None, reports: str | Path | None
+    options: RunOptions, ledger: str | Path | Secret | None, reports: str | Path | None
 ) -> RunOptions:
     """The options with the places that the call itself names."""
+    if isinstance(ledger, Secret):
+        return replace(_with_places(options, None, reports), ledger=LedgerAddress(ledger))
     return replace(
         options,
         ledger=options.ledger if ledger is None else ledger,
@@ -203,7 +207,8 @@ def _merged(
             resolve_secrets=not options.simulate,
         )
     # What a simulation keeps lies beside the one place that was named.
-    beside = None if options.ledger is None else Path(options.ledger).parent
+    ledger = options.ledger
+    beside = ledger.parent if isinstance(ledger, Path) else None
     named = replace(
         known.options,
         reports=beside if options.reports is None else options.reports,

@@ -149,6 +149,25 @@ class PaceChanged:
     """`congestion`, `growth`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePaused:
+    """A store of secrets is asked nothing for a while; rows whose keys it holds wait."""
+
+    store: str
+    pause_s: float
+    reason: str
+    """`store_throttled`, `store_down`, `store_signed_out`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStopped:
+    """A store is asked nothing any more: rows whose keys it holds are not attempted."""
+
+    store: str
+    code: str
+    detail: str
+
+
 BANNED_UNTIL: Final = "banned_until"
 """Code of a stop because the service asks to stay away for longer than the lane's patience."""
 
@@ -249,6 +268,8 @@ Event = (
     | PaceChanged
     | LaneStopped
     | LaneCounted
+    | StorePaused
+    | StoreStopped
     | Swept
     | FaultMet
     | Draining

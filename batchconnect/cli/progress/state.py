@@ -31,6 +31,8 @@ from batchconnect.model.event import (
     SandboxListed,
     Settling,
     SheetWarned,
+    StorePaused,
+    StoreStopped,
     Swept,
     Verifying,
 )
@@ -140,6 +142,8 @@ class ProgressState:
                 | CellsWarned()
                 | Swept()
                 | FaultMet()
+                | StorePaused()
+                | StoreStopped()
             ):
                 pass
             case _:

@@ -24,6 +24,8 @@ from batchconnect.model.event import (
     SandboxListed,
     Settling,
     SheetWarned,
+    StorePaused,
+    StoreStopped,
     Swept,
     Verifying,
 )
@@ -60,6 +62,12 @@ _OUTAGES: Final = {
     "doubts": "many answers in a row got lost; it goes on with one row at a time",
 }
 """Pauses that are worth a message of their own; the others come and go with the pace."""
+_STORES: Final = {
+    "store_throttled": "asks to be left alone",
+    "store_down": "does not answer",
+    "store_signed_out": "does not take our sign-in any more",
+}
+"""Why a store is asked nothing for a while."""
 _DRAINS: Final = {
     "interrupted": "stopping, as asked",
     "terminated": "stopping, as asked from outside",
@@ -111,10 +119,10 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
+            case StorePaused() | StoreStopped() | FaultMet():
+                return self._told_once(event)
             case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
                 return _of_run(event)
-            case FaultMet():
-                return self._fault(event)
             case Settling() | LaneCounted() | RunFinished():
                 return None
             case _:
@@ -134,6 +142,22 @@ class Messages:
                 return Message(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
             case PaceChanged() | SandboxListed():
                 return None
+            case _:
+                assert_never(event)
+
+    def _told_once(self, event: StorePaused | StoreStopped | FaultMet) -> Message | None:
+        match event:
+            case FaultMet():
+                return self._fault(event)
+            case StorePaused(store=store, reason=reason):
+                key = (f"store {store}", reason)
+                if key in self._outages:
+                    return None
+                self._outages.add(key)
+                return Message(f"store {store}: {_STORES[reason]}; rows with keys in it wait")
+            case StoreStopped():
+                text = f"{event.detail} Rows with keys in it are not attempted"
+                return Message(text, is_error=True)
             case _:
                 assert_never(event)
 
