@@ -74,6 +74,12 @@ def closing_lines(
     return lines if lines[-1] else lines[:-1]
 
 
+def incident_lines(summary: Summary, *, width: int = 80) -> list[str]:
+    """What went wrong, and nothing else."""
+    command = summary.opened.command
+    return [line for one in summary.incidents for line in _told(one, command, width)]
+
+
 def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) -> str | None:
     """
     The command that goes on from here.

@@ -16,9 +16,9 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
-from batchconnect.reports.terminal_summary import closing_lines, next_command
+from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import settle
-from batchconnect.run.places import home_of, try_places
+from batchconnect.run.places import try_places
 
 
 def run(
@@ -53,8 +53,7 @@ def run(
     again = next_command(
         summary, same="the command that began it, once more", options=place_flags(given)
     )
-    folder = home_of(options) / summary.opened.run_id
-    console.result(observer.document, closing_lines(summary, folder=folder, next_command=again))
+    observer.tell_end(summary, again)
     if not summary.counts[Status.IN_DOUBT] and not observer.settled:
         console.say(f"nothing is in doubt in run {summary.opened.run_id}")
     code = summary.exit_code
