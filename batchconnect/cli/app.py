@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
+    CI,
     PART,
     PLACES,
     RUN,
@@ -51,7 +53,11 @@ SheetArgument = Annotated[
 ]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="RUN", help="Run id, or the beginning of one; default: the last run."),
+    typer.Argument(
+        metavar="RUN",
+        help="Run id, or the beginning of one; default: the last run.",
+        autocompletion=completion.runs,
+    ),
 ]
 
 
@@ -125,7 +131,7 @@ def orgs(output: OutputOptions, given: Given) -> int:
 
 
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def plan(
     output: OutputOptions,
     given: Given,
@@ -144,7 +150,7 @@ def plan(
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def run(
     output: OutputOptions,
     given: Given,
@@ -170,7 +176,7 @@ def run(
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -187,7 +193,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -206,7 +212,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def rotate(
     output: OutputOptions,
     given: Given,
@@ -250,7 +256,14 @@ def reconcile(
 def undo(
     output: OutputOptions,
     given: Given,
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or the beginning of one.")],
+    run_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Run id, or the beginning of one.",
+            autocompletion=completion.runs,
+        ),
+    ],
     yes: Annotated[
         int | None,
         typer.Option(
@@ -279,7 +292,12 @@ def export(
     ] = None,
     orgs: Annotated[
         list[str] | None,
-        typer.Option("--org", metavar="NAME", help="Of this org; may be given again."),
+        typer.Option(
+            "--org",
+            metavar="NAME",
+            help="Of this org; may be given again.",
+            autocompletion=completion.orgs,
+        ),
     ] = None,
     sandboxes: Annotated[
         list[str] | None,
@@ -294,7 +312,12 @@ def export(
     ] = False,
     run_id: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN", help="Only the connections of this run."),
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Only the connections of this run.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -401,6 +424,7 @@ def simulate(
             metavar="PROFILE",
             parser=OPTIONS["fault"].read,
             show_default=False,
+            autocompletion=completion.profiles,
             help=f"Trouble to practise with: {', '.join(PROFILES)}.",
         ),
     ] = "none",

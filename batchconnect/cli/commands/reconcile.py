@@ -14,6 +14,7 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
 from batchconnect.reports.terminal_summary import next_command
@@ -53,7 +54,9 @@ def run(
     again = next_command(
         summary, same="the command that began it, once more", options=place_flags(given)
     )
-    observer.tell_end(summary, again)
+    # The run's report tells what became of the run: what keeps this look from succeeding is none of it.
+    in_the_way = refusal_lines(observer.unreached.values(), what="org", whats="orgs")
+    observer.tell_end(summary, again, before=in_the_way)
     if not summary.counts[Status.IN_DOUBT] and not observer.settled:
         console.say(f"nothing is in doubt in run {summary.opened.run_id}")
     code = summary.exit_code

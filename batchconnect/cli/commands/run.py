@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import anyio
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console, ResultError, counted
 from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
 from batchconnect.cli.commands.new_file import new_beside
@@ -28,9 +29,10 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.log import Log, open_log
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.progress import Progress, open_progress
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, FaultMet, RowSettled, RunStarted
+from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.redactor import Redactor
@@ -66,6 +68,7 @@ def run(
     """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
     console = Console(output)
     environ = os.environ
+    files = CiFiles.of(given)
     saved = None if plan is None else read_plan(plan)
     if plan is not None and saved is not None:
         check_mode(saved, plan, simulate=bool(given.options.simulate))
@@ -87,6 +90,7 @@ def run(
             log_json=given.log_json,
             console=console,
             place=place_flags(given),
+            files=files,
         )
         carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
         if plan is not None and saved is not None:
@@ -106,6 +110,7 @@ def run(
         try:
             summary = attend(observer, work, drain_s=given.drain)
         except PlanChangedError as error:
+            files.write_changes(error, console)
             return _told_changes(error, console)
     again = next_command(
         summary,
@@ -150,6 +155,7 @@ class RunObserver:
         log_json: `--log-json`.
         console: Where it is said.
         place: Options by which the next command finds the run: the report's commands have them, too.
+        files: What a CI job asks for besides.
     """
 
     def __init__(
@@ -160,6 +166,7 @@ class RunObserver:
         log_json: bool,
         console: Console,
         place: Sequence[str] = (),
+        files: CiFiles | None = None,
     ) -> None:
         self.redactor = Redactor()
         self.stop = Stop()
@@ -168,8 +175,11 @@ class RunObserver:
         """Of a run that refused to start: every problem of the sheet with its cell."""
         self.settled = 0
         """Rows that were settled while it observed."""
+        self.unreached: dict[str, str] = {}
+        """By org: the code of what kept its service from being reached."""
         self._options = options
         self._place = tuple(place)
+        self._files = files or CiFiles()
         self._log_json = log_json
         self._verbose = output.verbose
         self._console = console
@@ -200,6 +210,8 @@ class RunObserver:
         if isinstance(event, RunStarted):
             self._open_log(event)
         self.settled += isinstance(event, RowSettled)
+        if isinstance(event, LaneStopped) and is_of_contact(event.code):
+            self.unreached[event.org] = event.code
         for tell in (self._tell_log, self._tell_progress):
             try:
                 tell(event)
@@ -228,6 +240,7 @@ class RunObserver:
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
         summary = replace(summary, place=self._place)
+        self._files.write(summary, self._console, self.redactor.text)
         folder = home_of(self._options) / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
         if summary.exit_code == ExitCode.SHEET:
@@ -237,19 +250,21 @@ class RunObserver:
             "files": {name: str(path) for name, path in files.items()},
         }
 
-    def tell_end(self, summary: Summary, again: str | None) -> None:
+    def tell_end(self, summary: Summary, again: str | None, *, before: Iterable[str] = ()) -> None:
         """
         Say how the run ended.
 
         Args:
             summary: The run.
             again: The command that goes on from here.
+            before: What else went wrong, which is told first.
 
         Raises:
             ResultError: It could not be written.
         """
         width = self._console.width
-        problems, errors = [], incident_lines(summary, width=width)
+        problems = [*before]
+        errors = [*problems, *incident_lines(summary, width=width)]
         if self.problems is not None:
             # Each problem is told with its cell: the incidents would say it once more.
             summary = replace(summary, incidents=())

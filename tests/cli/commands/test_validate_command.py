@@ -219,3 +219,15 @@ def test_a_hostile_cell_cannot_steer_the_terminal(batchconnect: CommandLine) -> 
 
     assert "\x1b" not in done.out + done.err
     assert "\u202e" not in done.out + done.err
+
+
+def test_an_example_opens_without_a_warning(batchconnect: CommandLine) -> None:
+    """Its keys are made up and say so; a real key in a file that everybody may read is warned of."""
+    practice = batchconnect("validate", INPUTS / "tenants.csv", "--simulate")
+    workbook = batchconnect("validate", INPUTS / "tenants.xlsx", "--simulate")
+    sheet = batchconnect.sheet(many(2))
+    sheet.chmod(0o644)
+    real = batchconnect("validate", sheet, "--simulate")
+
+    assert (practice.err, workbook.err) == ("", "")
+    assert "every user of this machine may read it" in real.err
