@@ -11,6 +11,8 @@ from typing import Final
 
 BITS: Final = 24
 """Of a row's own number: no sheet of ours has more rows than that."""
+MOST_PLACES: Final = 1 << 7
+"""Sheets of one run: with more, a number would need more than the four bytes that a team ledger has for it."""
 _OWN: Final = (1 << BITS) - 1
 
 

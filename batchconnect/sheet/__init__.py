@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.row_place import MOST_PLACES
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.header import Renamed
 from batchconnect.sheet.header_words import MEANINGS, letters_of
@@ -100,6 +101,12 @@ def open_sheets(
             raise UsageError(
                 f"{option}: {without_tabs[0]} is a text and has no tabs",
                 hint="Leave the option out, or name a workbook.",
+            )
+        # The last place is left for rows of a parent run that stand in none of them any more.
+        if len(found) >= MOST_PLACES:
+            raise UsageError(
+                f"{len(found)} sheets and tabs: one run takes fewer than {MOST_PLACES}",
+                hint="Give some of them a run of their own.",
             )
         stack.pop_all()
     if len(found) == 1:

@@ -130,7 +130,7 @@ def _document(found: Exploration, state: RunState, files: dict[str, str]) -> dic
         "stopped": found.stopped or None,
         "connections": [
             {
-                "row": row.row,
+                **state.opened.places.keys(row.row),
                 "name": row.name,
                 "org": row.org,
                 "sandbox": row.sandbox,
