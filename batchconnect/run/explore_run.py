@@ -17,6 +17,7 @@ from batchconnect.lane.verification import NOT_FOUND
 from batchconnect.model.contact import is_of_contact
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, look_hint_for
+from batchconnect.model.row_place import own_number
 from batchconnect.reports.tables import SeenColumn, SeenTable
 from batchconnect.run.made_rows import MadeRow
 from batchconnect.run.reading_each import read_each
@@ -102,12 +103,14 @@ class Exploration:
             seen, maybe_cut = self.seen(row), self.maybe_cut(row)
             if not seen:
                 yield SeenTable(
-                    row=row.row, connection_id=row.connection_id, error_code=self.code(row)
+                    row=own_number(row.row),
+                    connection_id=row.connection_id,
+                    error_code=self.code(row),
                 )
             for table in seen:
                 columns = self.columns.get((row.row, table.path))
                 yield SeenTable(
-                    row=row.row,
+                    row=own_number(row.row),
                     connection_id=row.connection_id,
                     path=table.path,
                     name=table.name,

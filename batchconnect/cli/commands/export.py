@@ -39,6 +39,7 @@ from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
+from batchconnect.sheet.several import parts_of
 from batchconnect.sheet.template import is_template_row
 
 _MOST_SHOWN: Final = 50
@@ -67,6 +68,11 @@ def run(
         sheet = None
         if against is not None:
             sheet = stack.enter_context(sheet_of((against,), options, console))
+            if len(parts_of(sheet)) > 1:
+                raise UsageError(
+                    f"--against {against}: one tab is compared at a time",
+                    hint="Give one --worksheet NAME.",
+                )
         with ending_at_once():
             found = anyio.run(
                 partial(
