@@ -149,16 +149,17 @@ def _refuse_twice(sources: Sequence[str | Path]) -> None:
             "`-` beside files: standard input stands alone",
             hint="Save it as a file, and name that with the others.",
         )
-    seen: dict[tuple[int, int], str | Path] = {}
-    for source in sources if len(sources) > 1 else ():
+    seen: dict[tuple[int, int], int] = {}
+    for at, source in enumerate(sources if len(sources) > 1 else ()):
         try:
             status = os.stat(source)  # noqa: PTH116 - as whoever opens it
         except OSError:
             continue  # told where it is opened
-        same = seen.setdefault((status.st_dev, status.st_ino), source)
-        if same is not source:
+        before = seen.setdefault((status.st_dev, status.st_ino), at)
+        if before != at:
+            same = f" ({sources[before]})" if str(sources[before]) != str(source) else ""
             raise UsageError(
-                f"{source} is named twice" + (f" ({same})" if str(same) != str(source) else ""),
+                f"{source} is named twice{same}",
                 hint="Name each file once; each row of it is read once.",
             )
 
