@@ -122,7 +122,15 @@ def test_every_report_has_every_column_but_the_secret_one() -> None:
 def test_each_value_of_a_result_stands_under_its_own_name() -> None:
     """Names and values are two lists, for speed; each field here holds its own name."""
     texts = {"name", "connection_id", "org", "sandbox", "error_code", "error", "error_column"}
-    texts |= {"request_id", "etag", "connection_state", "works_error", "etag_before"}
+    texts |= {
+        "request_id",
+        "etag",
+        "sheet",
+        "worksheet",
+        "connection_state",
+        "works_error",
+        "etag_before",
+    }
     numbers = ("row", "http_status", "attempts", "duration_ms")
     own_names: dict[str, Any] = {name: name for name in texts}
     own_names |= {name: at for at, name in enumerate(numbers)}
