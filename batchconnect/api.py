@@ -18,9 +18,11 @@ import anyio
 
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.outcome import Status, Works
 from batchconnect.model.redactor import Redactor
-from batchconnect.options import MergedOptions, RunOptions, with_defaults
+from batchconnect.model.secret import Secret
+from batchconnect.options import OPTIONS, MergedOptions, RunOptions, with_defaults
 from batchconnect.reports import write_reports
 from batchconnect.reports.columns import facts_of
 from batchconnect.reports.incident import Incident
@@ -68,7 +70,7 @@ async def onboard(
     sheet: "str | Path | Iterable[Mapping[str, object]] | pd.DataFrame",
     *,
     settings: Settings | str | Path | None = None,
-    ledger: str | Path | None = None,
+    ledger: str | Path | Secret | None = None,
     reports: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     options: RunOptions | None = None,
@@ -81,7 +83,7 @@ async def onboard(
         sheet: A path, rows as mappings (keys are matched as headers are), or a DataFrame of texts.
         settings: The orgs: as a value, or the path of a settings file. None: the environment and
             `batchconnect.toml`, as for the command line.
-        ledger: The ledger's path. None: `ledger.sqlite3` in *reports*, or, without those, only in
+        ledger: The ledger's path, or a team's `postgresql://…` (a `Secret` where it bears a password). None: `ledger.sqlite3` in *reports*, or, without those, only in
             memory: then a crash forgets what was sent, and the next run settles first.
         reports: The folder for the run's files; None: none are written.
         on_event: Hears of everything that happens; what it raises ends the run in good order, then goes up.
@@ -109,7 +111,8 @@ async def onboard(
         folder = None
         if given.reports is not None:
             folder = (home_of(chosen) / summary.opened.run_id).absolute()
-            write_reports(summary, folder, redact=redactor.text)
+            placed = replace(summary, place=_place(given))
+            write_reports(placed, folder, redact=redactor.text)
         told.append(_report(summary, folder))
 
     if given.reports is not None:
@@ -137,7 +140,7 @@ def onboard_sync(
     sheet: "str | Path | Iterable[Mapping[str, object]] | pd.DataFrame",
     *,
     settings: Settings | str | Path | None = None,
-    ledger: str | Path | None = None,
+    ledger: str | Path | Secret | None = None,
     reports: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
     options: RunOptions | None = None,
@@ -171,14 +174,23 @@ def onboard_sync(
 
 
 def _with_places(
-    options: RunOptions, ledger: str | Path | None, reports: str | Path | None
+    options: RunOptions, ledger: str | Path | Secret | None, reports: str | Path | None
 ) -> RunOptions:
     """The options with the places that the call itself names."""
+    if isinstance(ledger, Secret):
+        return replace(_with_places(options, None, reports), ledger=LedgerAddress(ledger))
     return replace(
         options,
         ledger=options.ledger if ledger is None else ledger,
         reports=options.reports if reports is None else reports,
     )
+
+
+def _place(options: RunOptions) -> tuple[str, ...]:
+    """Options of the command line by which it finds what was written here."""
+    named = {"reports": options.reports, "ledger": options.ledger}
+    told = ((OPTIONS[name].flag, str(value)) for name, value in named.items() if value is not None)
+    return tuple(word for pair in told for word in pair)
 
 
 def _merged(
@@ -195,7 +207,8 @@ def _merged(
             resolve_secrets=not options.simulate,
         )
     # What a simulation keeps lies beside the one place that was named.
-    beside = None if options.ledger is None else Path(options.ledger).parent
+    ledger = options.ledger
+    beside = ledger.parent if isinstance(ledger, Path) else None
     named = replace(
         known.options,
         reports=beside if options.reports is None else options.reports,

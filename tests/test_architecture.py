@@ -56,6 +56,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
     "sqlite3": ("ledger.sqlite.*", "simulator.*"),
+    "psycopg": ("ledger.postgres.*",),
 }
 """For each foreign library: the modules through which it comes in."""
 
@@ -109,6 +110,7 @@ OURS: Final = {
 }
 
 
+STORES: Final = ("ledger.sqlite", "ledger.postgres")
 FOLDERS: Final = sorted(
     {
         ".".join(parts[:depth])
@@ -294,8 +296,7 @@ def test_one_room_knows_what_the_ledger_is_kept_in() -> None:
     knowing = {
         module
         for module, imported in OURS.items()
-        if any(name.startswith("ledger.sqlite") for name in imported)
-        and not module.startswith("ledger.sqlite")
+        if any(name.startswith(STORES) for name in imported) and not module.startswith(STORES)
     }
 
     assert knowing == {"run.opened_ledger"}

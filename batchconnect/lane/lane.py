@@ -32,6 +32,7 @@ from batchconnect.flow_service.change import DeleteAnswer, SentChange, UpdateAns
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing, ReadItem, read_item
 from batchconnect.flow_service.source import Column, Refusal, Table
+from batchconnect.ledger.interface import LaneKey
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
 from batchconnect.model.fault import INTERNAL_FAULT
@@ -133,6 +134,8 @@ class Lane:
         self._now = now
         self.org = org
         self.host = urlsplit(org.platform_url).hostname or ""
+        self.key = LaneKey(self.host, org.org_id, org.client_id)
+        """Its name in the ledger."""
         self.on_change: Callable[[], None] = lambda: None
         """Told when the lane stops or halts."""
         self.on_admitted: Callable[[], None] = lambda: None

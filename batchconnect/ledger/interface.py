@@ -5,8 +5,8 @@ Who only looks back (`runs`, `status`, `report`, `plan`) is handed a `LedgerRead
 `Ledger`. Place, lock and schema are each store's own matter.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.row_state import RowState
@@ -23,6 +23,15 @@ class SharedIdError(Exception):
     def __init__(self, others: Sequence[Line] = ()) -> None:
         super().__init__("two rows with one id")
         self.others = others
+
+
+class LaneKey(NamedTuple):
+    """Whose lines they are: what shares one limit and one token."""
+
+    host: str
+    """Of the platform, in lower case."""
+    org_id: str
+    client_id: str
 
 
 class LedgerReader(Protocol):
@@ -45,13 +54,25 @@ class LedgerReader(Protocol):
         """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
         ...
 
-    def row_lines(self, run: int) -> Iterator[Line]:
-        """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
+    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
+        """
+        The lines of a run's rows, row by row in the sheet's order, each row's oldest first.
+
+        Args:
+            run: Its number.
+            rows: Of these alone; None: of all.
+        """
         ...
 
-    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
+    def last_lines(
+        self, run: int, rows: Collection[int] | None = None
+    ) -> Iterator[tuple[int, int, Line | None]]:
         """
         Where each of a run's rows stands.
+
+        Args:
+            run: Its number.
+            rows: These alone; None: all.
 
         Yields:
             Its number, how many intents were written for it, and its last line; None: an outcome that
@@ -93,7 +114,12 @@ class LedgerReader(Protocol):
 
 
 class LedgerWriter(Protocol):
-    """Adds lines. None is ever changed or removed."""
+    """
+    Adds lines, of one lane or of a run as a whole. None is ever changed or removed.
+
+    Its lines are numbered in their order and without a gap, for nobody else writes them: an append whose
+    answer was lost may be repeated, and is written once.
+    """
 
     @property
     def name(self) -> str:
@@ -105,14 +131,21 @@ class LedgerWriter(Protocol):
         Write lines in one transaction; they are durable on return, all of them or none.
 
         Returns:
-            Number of the last line. A `RunOpened` line gets its own number as its run.
+            Number of the last line in the whole ledger: what is written after it has a higher one. A
+            `RunOpened` line gets its own number as its run.
 
         Raises:
-            LedgerError: The disk is full, or the ledger is gone; nothing of it is written.
+            LaneLostError: Another process holds the lane by now; nothing of it is written.
+            LedgerGoneError: The ledger is no longer the one that was opened; no intent is written.
+            LedgerError: The disk is full, or the ledger is away; nothing of it is written.
             SharedIdError: A row is created with the id of another one.
         """
         ...
 
+    def of_lane(self, lane: LaneKey) -> "LedgerWriter":
+        """Where the lines of a lane's rows go; the same writer whenever it is asked for."""
+        ...
+
 
 class Ledger(LedgerReader, LedgerWriter, Protocol):
-    """What a run is handed: it reads what was, and writes what is."""
+    """What a run is handed: it reads what was, and writes what is. Its own lines are those of whole runs."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Set as AbstractSet
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from batchconnect.ledger.entry import (
     ChangeDoubted,
@@ -32,6 +33,16 @@ from batchconnect.model.outcome import (
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
 )
+
+
+class Step(NamedTuple):
+    """One thing that happened to a row between its first send and its end, where not all went straight."""
+
+    at_ms: int
+    what: str
+    """For people: `the answer was lost`."""
+    code: str = ""
+    """Why, where that has a code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +94,8 @@ class RowState:
     inherited: bool = False
     fault: str = ""
     """The error of our own that it met last, by its label, whatever became of the row since."""
+    steps: tuple[Step, ...] = ()
+    """What happened to it besides being sent once and answered; of most rows there is nothing to tell."""
 
     @property
     def is_open(self) -> bool:
@@ -165,6 +178,7 @@ class _Story:
     finished_at_ms: int | None = None
     inherited = False
     fault = ""
+    steps: tuple[Step, ...] = ()
 
     def __init__(self, number: int, marker: str | None) -> None:
         self.number = number
@@ -179,12 +193,15 @@ class _Story:
                 self.outcome = self.change_outcome = None
             case Sending():
                 self._answer(None)
+                if self.sends:
+                    self._step(line.at_ms, "sent again")
                 self.sends += 1
                 self.is_sent = True
                 self.started_at_ms = self.started_at_ms or line.at_ms
             case Doubted() as doubt:
                 # A doubt may be written again with a better reason; its tries count once.
                 if self.doubt is None:
+                    self._step(line.at_ms, "the answer was lost", doubt.outcome.code)
                     self.doubts += 1
                     self.cut_short += doubt.outcome.code == UNANSWERED.code
                     self._count(doubt)
@@ -193,6 +210,7 @@ class _Story:
                 self._meet(doubt.outcome)
                 self.finished_at_ms = line.at_ms
             case ProvenAbsent():
+                self._step(line.at_ms, "surely not applied: two complete listings do not have it")
                 self._answer(None)
             case Settled() as settled:
                 self._settle(settled, line.at_ms)
@@ -242,10 +260,13 @@ class _Story:
         match step:
             case Updating() | Deleting():
                 self.change, self.change_doubt, self.change_outcome = step, None, None
+                if self.changes:
+                    self._step(at_ms, "sent again")
                 self.changes += 1
                 self.started_at_ms = self.started_at_ms or at_ms
             case ChangeDoubted():
                 if self.change_doubt is None:
+                    self._step(at_ms, "the answer was lost", step.outcome.code)
                     self.doubts += 1
                     self._count(step)
                 self.change_doubt = step
@@ -286,6 +307,9 @@ class _Story:
     def state(self) -> RowState:
         """What is known of the row now."""
         return RowState(**vars(self))
+
+    def _step(self, at_ms: int, what: str, code: str = "") -> None:
+        self.steps = (*self.steps, Step(at_ms, what, code))
 
     def _answer(self, outcome: Outcome | None) -> None:
         self.is_sent = False

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from batchconnect.ledger.entry import Line
 from batchconnect.ledger.interface import LaneKey, Ledger, LedgerReader
 from batchconnect.ledger.lease import Lease, Sighting, Terms
 
@@ -130,11 +131,11 @@ class Leases(LaneReader, Protocol):
         ...
 
     def here(self, run: int, *, wants: bool, terms: Terms) -> None:
-        """This process is at work on a run."""
+        """Say that this process is at work on a run."""
         ...
 
     def gone(self) -> None:
-        """It is no more."""
+        """Say that it is no more."""
         ...
 
 
@@ -146,8 +147,12 @@ class TeamReader(LedgerReader, Protocol):
         """Who holds what."""
         ...
 
+    def steps(self, run: int) -> Sequence[Line]:
+        """The lines of a run that `run_lanes` folds, oldest first."""
+        ...
 
-class TeamLedger(Ledger, Protocol):
+
+class TeamLedger(Ledger, TeamReader, Protocol):
     """A team's ledger, as a run is handed it: it writes the lines of what it holds, and no others."""
 
     @property

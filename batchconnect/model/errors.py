@@ -9,7 +9,8 @@ One failing row is an `Outcome`; an exception means that further rows are pointl
     ├── SheetError               3   the sheet as a whole cannot be used
     └── LedgerError              5   unusable: corrupt, newer, foreign, read-only, full
         ├── LedgerInUseError     5   another run holds it
-        └── LedgerGoneError      5   it, or its lock, was taken away in mid-run
+        ├── LedgerGoneError      5   it, or its lock, was taken away in mid-run
+        └── LaneLostError        5   another process holds the lane by now
 """
 
 from enum import IntEnum
@@ -89,3 +90,7 @@ class LedgerInUseError(LedgerError):
 
 class LedgerGoneError(LedgerError):
     """The ledger or its lock was removed, moved or replaced: another command may hold another one by now."""
+
+
+class LaneLostError(LedgerError):
+    """Another process took the lane over: whatever this one still has to say of it, it may not write."""

@@ -96,6 +96,14 @@ def summary_document(summary: Summary) -> dict[str, Any]:
             "wrong_id": list(sweep.wrong_id),
         },
         "files": dict(summary.files),
+        "carried_over": {status.value: n for status, n in summary.carried_over.items()},
+        "since": summary.since
+        and {
+            "run_id": summary.since.run_id,
+            "new": summary.since.new,
+            "still_failing": summary.since.still_failing,
+            "fixed": summary.since.fixed,
+        },
     }
 
 

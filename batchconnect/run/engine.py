@@ -139,7 +139,7 @@ async def _onboard_sheet(
                     state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            return reported(summary_of(ledger, state), report, listener)
+            return reported(summary_of(ledger, state, compares=True), report, listener)
 
 
 async def _run(batch: Batch) -> RunState:
@@ -201,7 +201,7 @@ async def settle(
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
             state = fold_run(desk.ledger.run_lines(run.number))
-        return reported(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 async def verify(
@@ -241,7 +241,7 @@ async def verify(
             state = await verification.run()
         if scope.cancelled_caught:
             state = verification.abandon()
-        return reported(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,23 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import PurePath
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import FaultFound, LaneTold, Line, RunEnded, SweepDone
+from batchconnect.ledger.entry import (
+    FaultFound,
+    LaneTold,
+    Line,
+    RunEnded,
+    RunOpened,
+    RunResumed,
+    SweepDone,
+)
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, swept_of
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.run.exit_code import count_statuses, exit_code
+from batchconnect.run.history import run_before
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.@-]+")
 _LONGEST_NAME = 60
@@ -61,7 +71,8 @@ def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
     """
     The report's content for the rows of one org alone.
 
-    Lanes, incidents, the sweep and the exit code are the org's own.
+    Lanes, incidents, the sweep and the exit code are the org's own. It is handed over: ledger, operator,
+    machine, note and folders are the agency's matter, and are left out.
     """
 
     def rows() -> Iterator[RowState]:
@@ -77,8 +88,8 @@ def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
         every_lane_refused=any(stop.org == org and not stop.sandbox for stop in state.stops),
         swept=swept_of(own),
     )
-    lines = [_own_end(line, code) for line in own]
-    return summarize(lines, rows, ledger=ledger.name)
+    lines = [_handed_over(line, code) for line in own]
+    return summarize(lines, rows, before=run_before(ledger, state))
 
 
 def _is_of(line: Line, org: str) -> bool:
@@ -93,7 +104,16 @@ def _is_of(line: Line, org: str) -> bool:
             return True
 
 
-def _own_end(line: Line, code: int) -> Line:
-    if isinstance(line.entry, RunEnded):
-        return line._replace(entry=replace(line.entry, exit_code=code))
-    return line
+def _handed_over(line: Line, code: int) -> Line:
+    match line.entry:
+        case RunEnded() as ended:
+            return line._replace(entry=replace(ended, exit_code=code))
+        case RunOpened() as opened:
+            sheets = tuple(PurePath(name).name for name in opened.sheets)
+            return line._replace(
+                entry=replace(opened, operator="", machine="", note="", sheets=sheets)
+            )
+        case RunResumed() as resumed:
+            return line._replace(entry=replace(resumed, operator="", machine=""))
+        case _:
+            return line

@@ -87,10 +87,11 @@ async def settle_run(
             await keys.add(org.key, row, whole)
             continue
         if org.key not in lanes:
-            service.lane_of(org.key).deleted = deleted
+            lane = service.lane_of(org.key)
+            lane.deleted = deleted
             lanes[org.key] = LaneDoubts(
-                lane=service.lane_of(org.key),
-                ledger=writer,
+                lane=lane,
+                ledger=writer.of_lane(lane.key),
                 clock=clock,
                 policy=_policy(service, options),
                 on_event=record.tell,

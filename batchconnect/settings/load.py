@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from typing_extensions import override
 
 from batchconnect.model.errors import SettingsError, UsageError
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS, RunOptions, merge
@@ -51,6 +52,8 @@ class Settings:
     def secrets(self) -> tuple[Secret, ...]:
         """Every credential in here, for the redactor to hold."""
         found = [secret for org in self.orgs for secret in (org.client_secret, org.access_token)]
+        if isinstance(self.options.ledger, LedgerAddress):
+            found += self.options.ledger.passwords
         return tuple(secret for secret in (*found, _password(self.options.proxy)) if secret)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from batchconnect.model.errors import SettingsError
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS
 
@@ -148,7 +149,9 @@ def read_environment(environ: Mapping[str, str], file_keys: Iterable[str]) -> Fr
         text = environ[name]
         plain = name.removesuffix("_FILE")
         if name in PLAIN_VARIABLES:
-            found.put((PLAIN_VARIABLES[name],), text, name)
+            # An address may bear its password in a variable, and nowhere else in the open.
+            value = Secret(text) if LedgerAddress.of(text) else text
+            found.put((PLAIN_VARIABLES[name],), value, name)
         elif plain in ONE_ORG_VARIABLES and (plain == name or ONE_ORG_VARIABLES[plain] in SECRETS):
             found.put_field(ONE_ORG, ONE_ORG_VARIABLES[plain], text, name)
         elif name.startswith(ORGS_PREFIX):

@@ -34,7 +34,13 @@ def run(
     warn_ignored_flags(given, console)
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=False, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=False,
+        console=console,
+        place=place_flags(given),
+    )
     work = partial(
         settle,
         run_id,

@@ -1,10 +1,11 @@
 """Write a run's files again: they are a pure function of the ledger."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import options_of, settings_of
+from batchconnect.cli.commands.start import options_of, place_flags, settings_of
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
@@ -27,7 +28,8 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None, by_org: bool
     with ledger_of(options) as ledger:
         state = find_run(ledger, run_id)
         live = is_in_use(options) and not state.is_closed
-        summary = summary_of(ledger, state, live=live)
+        summary = summary_of(ledger, state, live=live, compares=True)
+        summary = replace(summary, place=tuple(place_flags(given)))
         files = write_reports(summary, home_of(options) / state.opened.run_id)
         folders = _write_by_org(ledger, state, home_of(options)) if by_org else {}
         document = {

@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -40,7 +40,7 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of, ledger_path_of, try_places
+from batchconnect.run.places import home_of, ledger_place, try_places
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
 
@@ -67,7 +67,11 @@ def run(
         warn_of_places(options, settings, console)
         console.warn(try_places(options))
         observer = RunObserver(
-            options=options, output=output, log_json=given.log_json, console=console
+            options=options,
+            output=output,
+            log_json=given.log_json,
+            console=console,
+            place=place_flags(given),
         )
         work = partial(
             onboard_sheet,
@@ -110,10 +114,17 @@ class RunObserver:
         output: How much is said.
         log_json: `--log-json`.
         console: Where it is said.
+        place: Options by which the next command finds the run: the report's commands have them, too.
     """
 
     def __init__(
-        self, *, options: MergedOptions, output: OutputOptions, log_json: bool, console: Console
+        self,
+        *,
+        options: MergedOptions,
+        output: OutputOptions,
+        log_json: bool,
+        console: Console,
+        place: Sequence[str] = (),
     ) -> None:
         self.redactor = Redactor()
         self.stop = Stop()
@@ -123,6 +134,7 @@ class RunObserver:
         self.settled = 0
         """Rows that were settled while it observed."""
         self._options = options
+        self._place = tuple(place)
         self._log_json = log_json
         self._verbose = output.verbose
         self._console = console
@@ -180,6 +192,7 @@ class RunObserver:
 
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
+        summary = replace(summary, place=self._place)
         folder = home_of(self._options) / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
         if summary.exit_code == ExitCode.SHEET:
@@ -193,7 +206,7 @@ class RunObserver:
         folder = home_of(self._options) / event.run_id
         what = "goes on" if event.resumed else "begins"
         simulated = ", simulated" if event.simulated else ""
-        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_path_of(self._options)}")
+        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_place(self._options)}")
         try:
             make_folder(folder)
         except OSError as error:

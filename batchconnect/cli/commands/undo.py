@@ -47,7 +47,13 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     if yes is None:
         return _preview(console, settings, options, given, run_id)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=given.log_json, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=given.log_json,
+        console=console,
+        place=place_flags(given),
+    )
     work = partial(
         undo,
         run_id,

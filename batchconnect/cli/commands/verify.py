@@ -32,7 +32,13 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     options = options_of(settings, given)
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=given.log_json, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=given.log_json,
+        console=console,
+        place=place_flags(given),
+    )
     work = partial(
         verify,
         what,

@@ -141,8 +141,6 @@ LEASES: Final = (
     _RELEASE,
     _HERE,
     _GONE,
-    # Unconditional, as it was before there were leases: nobody takes a lane from its holder by it.
-    "DROP FUNCTION batchconnect.take(text, text, text, text, text)",
     "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA batchconnect FROM PUBLIC",
 )
 """The statements, in order."""

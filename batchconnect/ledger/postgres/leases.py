@@ -47,7 +47,7 @@ class PostgresLeases:
 
     def lanes(self, run_id: str = "") -> Sequence[LaneRow]:
         """As of `LaneReader`."""
-        return [_lane_row(*row) for row in self._ask(_LANES, run_id, OPENING.run_id)]
+        return [_lane_row(row) for row in self._ask(_LANES, run_id, OPENING.run_id)]
 
     def workers(self) -> Sequence[WorkerRow]:
         """As of `LaneReader`."""
@@ -121,22 +121,11 @@ class PostgresLeases:
         return self._connections.ask(question)
 
 
-def _lane_row(
-    lane: int,
-    host: str,
-    org_id: str,
-    client_id: str,
-    run_id: str,
-    epoch: int,
-    beat: int,
-    holder: str,
-    ttl_s: float,
-    run: int | None,
-    held_s: float,
-    silent_s: float,
-    waits_s: float,
-    failures: int,
-) -> LaneRow:
+def _lane_row(columns: Sequence[Any]) -> LaneRow:
+    lane, host, org_id, client_id, run_id, epoch, beat, holder, ttl_s, run, *times, failures = (
+        columns
+    )
+    held_s, silent_s, waits_s = times
     key = None if run_id else LaneKey(host, org_id, client_id)
     return LaneRow(
         lane=lane,

@@ -3,7 +3,10 @@
 import csv
 import json
 import re
+import zipfile
 from pathlib import Path
+
+import pytest
 
 from tests.command_line import FAST, CommandLine, cells, many
 
@@ -40,6 +43,36 @@ def test_each_org_s_report_tells_of_the_sweep_of_its_own_rows(batchconnect: Comm
         found[name] = (sweep["expected"], sweep["found"])
         assert "No sweep was made" not in (Path(folder) / "report.html").read_text()
     assert found == {"acme": (2, 2), "globex": (1, 1)}
+
+
+def test_what_is_the_agency_s_own_matter_is_not_handed_over(
+    batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither who ran it, where, why and over which ledger, nor where the files lie."""
+    monkeypatch.setenv("USER", "maria-of-the-agency")
+    monkeypatch.setenv("LOGNAME", "maria-of-the-agency")
+    monkeypatch.setattr("platform.node", lambda: "ops-of-the-agency")
+    sheet = batchconnect.sheet(many(2, org="acme"))
+    batchconnect("run", sheet, "--simulate", "--note", "MARGIN-40", *FAST)
+
+    done = batchconnect("report", "--simulate", "--by", "org", "--json")
+
+    whole = Path("reports/simulated/latest").resolve()
+    own = (
+        "maria-of-the-agency",
+        "ops-of-the-agency",
+        "MARGIN-40",
+        "ledger.sqlite3",
+        str(Path.cwd()),
+    )
+    assert all(word in (whole / "summary.json").read_text() for word in own)
+    for file in Path(done.json["orgs"]["acme"]).iterdir():
+        parts = [file.read_bytes()]
+        if file.suffix == ".xlsx":
+            with zipfile.ZipFile(file) as packed:
+                parts = [packed.read(name) for name in packed.namelist()]
+        for word in own:
+            assert not any(word.encode() in part for part in parts), (file.name, word)
 
 
 def test_latest_still_points_to_the_run(batchconnect: CommandLine) -> None:
