@@ -111,7 +111,7 @@ class LeaseKeeper:
             on_lost: Told, in the loop, when it is no longer ours; nothing leaves under it by then.
         """
         asked_s = self._boot_s()
-        over = [row for row in rows if self.is_over(row, now_s=asked_s)]
+        over = [row for row in rows if self.is_over(row)]
 
         def ask() -> tuple[int, int] | None:
             return self._leases.take(holding, over=over, terms=self.terms, run=run)
@@ -127,10 +127,10 @@ class LeaseKeeper:
         self._changed.set()
         return lease
 
-    def is_over(self, row: LaneRow, *, now_s: float) -> bool:
-        """Whether somebody else held it, and does no more for sure."""
+    def is_over(self, row: LaneRow) -> bool:
+        """Whether somebody else held what `look` saw last, and does no more for sure."""
         is_anothers = row.holder not in {"", self._leases.name}
-        return is_anothers and self._watch.is_over(row.lane, row.terms, now_s=now_s)
+        return is_anothers and self._watch.is_over(row.lane, row.terms, now_s=self._boot_s())
 
     async def hand_back(self, lease: Lease, *, back_off_s: float | None = None) -> None:
         """Let go; where the ledger is away, the lease ends by itself."""

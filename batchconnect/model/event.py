@@ -127,6 +127,19 @@ class Settling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LanesHeld:
+    """On a team ledger: who works the run's lanes now."""
+
+    mine: int
+    """Lanes that this process works."""
+    open: int
+    """Lanes that are not through."""
+    total: int
+    workers: int
+    """Processes at work on the run, this one included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LanePaused:
     """A lane sends nothing for a while."""
 
@@ -245,6 +258,7 @@ Event = (
     | Verifying
     | RowTested
     | Settling
+    | LanesHeld
     | LanePaused
     | PaceChanged
     | LaneStopped

@@ -15,7 +15,7 @@ class Budget:
     """
 
     def __init__(
-        self, *, most_rows: int | None, begun: int, on_failures: Callable[[], None]
+        self, *, most_rows: int | None, begun: int = 0, on_failures: Callable[[], None]
     ) -> None:
         self.is_over = False
         """Whether a row was held back by it."""
@@ -24,6 +24,10 @@ class Budget:
         self._begun = begun
         self._failures = 0
         self._on_failures = on_failures
+
+    def count_begun(self, rows: int) -> None:
+        """Count rows that were begun before."""
+        self._begun += rows
 
     def may_begin(self) -> bool:
         """Count a row that is about to be begun, if it may be."""

@@ -5,7 +5,7 @@ It gives each lane its rows, stops them when asked, and looks at the end whether
 and works. It sees lanes and rows, never a ring; the work of one lane is `lane/work`'s.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set as AbstractSet
 
 import anyio
 
@@ -218,7 +218,7 @@ class LaneGroup:
     # Looking at it --------------------------------------------------------------------------------
 
     async def look_again(
-        self, orgs: AbstractSet[str], *, is_new: bool, are_all: bool = True
+        self, orgs: AbstractSet[str], *, is_new: bool, rows: Collection[int] | None = None
     ) -> None:
         """
         Sweep, and test, as far as nobody asks to stop.
@@ -227,18 +227,18 @@ class LaneGroup:
             orgs: Also of lanes where nothing was left to do: a crash may have come late.
             is_new: Whether no process worked these lanes before; else they are swept as a whole, for the
                 one before may have ended before its sweep.
-            are_all: Whether the group has all lanes of the run; else the rows of others are left to them.
+            rows: The numbers of these lanes' rows; None: all of the run.
         """
         made = self._created > 0 or any(work.had_doubts or work.broken for work in self.works)
         is_swept = self._job.bounds.sweep and (made or not is_new)
         if is_swept and not self._job.stop.reason:
-            await self._sweep({*orgs, *(work.lane.org.key for work in self.works)})
+            await self._sweep({*orgs, *(work.lane.org.key for work in self.works)}, rows)
         if not self._job.stop.reason:
-            await self._test(None if are_all else orgs)
+            await self._test(rows)
 
-    async def _sweep(self, orgs: AbstractSet[str]) -> None:
+    async def _sweep(self, orgs: AbstractSet[str], rows: Collection[int] | None) -> None:
         lanes = {org: self.lane_of(org) for org in sorted(orgs)}
-        wanted = expected(fold_rows(self._lines()))
+        wanted = expected(fold_rows(self._lines(rows)))
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         found = await sweep_until(
             self._job.stop,
@@ -251,23 +251,20 @@ class LaneGroup:
         if found is not None:
             await write_findings(found, wanted, self._writer, on_event=self._tell)
 
-    async def _test(self, orgs: AbstractSet[str] | None) -> None:
+    async def _test(self, rows: Collection[int] | None) -> None:
         """Ask whether the connections work, as far as it is asked for."""
-        tests = self._job.tests
-        rows = to_test(fold_rows(self._lines()), tests)
-        if orgs is not None:
-            rows = [row for row in rows if row.planned is not None and row.planned.org in orgs]
-        if rows:
+        chosen = to_test(fold_rows(self._lines(rows)), self._job.tests)
+        if chosen:
             verification = Verification(
                 self.lane_of,
                 writer=self._writer,
                 again_after_s=again_after_s(self._job.policy.settle_s),
                 on_event=self._tell,
             )
-            await verification.run(rows, ledger=self._job.ledger, stop=self._job.stop)
+            await verification.run(chosen, ledger=self._job.ledger, stop=self._job.stop)
 
-    def _lines(self) -> Iterator[Line]:
-        return self._job.ledger.row_lines(self._number)
+    def _lines(self, rows: Collection[int] | None) -> Iterator[Line]:
+        return self._job.ledger.row_lines(self._number, rows)
 
     def count(self) -> None:
         """Have the ledger hear what the lanes did, with the next lines."""

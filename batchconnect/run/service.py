@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchconnect.lane.lane import Lane, Limits
+from batchconnect.ledger.interface import LaneKey
 from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
@@ -23,6 +24,7 @@ from batchconnect.model.org import PLATFORM_URL, Org
 from batchconnect.options import MergedOptions
 from batchconnect.run.places import home_of
 from batchconnect.settings import Settings
+from batchconnect.transport.interface import Permit, always
 from batchconnect.transport.wire import Wire
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 
@@ -52,17 +54,32 @@ class ConnectedService:
     def lane_of(self, org: str) -> Lane:
         """The lane of an org's settings key."""
         if org not in self._lanes:
-            found = self.orgs.find(org)
-            assert found is not None, "a row's org was found before"
-            self._lanes[org] = Lane(
-                found,
-                self.wire,
-                limits=self.limits,
-                slots=self.slots,
-                rng=self.rng,
-                on_event=self._tell,
-            )
+            self._lanes[org] = self.new_lane(org)
         return self._lanes[org]
+
+    def new_lane(self, org: str, permit: Permit = always) -> Lane:
+        """
+        A lane of an org's settings key that nobody had before: a stop of one is final.
+
+        Args:
+            org: The key.
+            permit: As of `Lane`.
+        """
+        found = self.orgs.find(org)
+        assert found is not None, "a row's org was found before"
+        return Lane(
+            found,
+            self.wire,
+            limits=self.limits,
+            slots=self.slots,
+            rng=self.rng,
+            on_event=self._tell,
+            permit=permit,
+        )
+
+    def key_of(self, org: str) -> LaneKey:
+        """What an org's lane is called in the ledger."""
+        return self.lane_of(org).key
 
     def _tell(self, event: Event) -> None:
         # Late bound: who listens is known only when the run begins.

@@ -19,6 +19,7 @@ from batchconnect.model.event import (
     FaultMet,
     LaneCounted,
     LanePaused,
+    LanesHeld,
     LaneStopped,
     PaceChanged,
     Planned,
@@ -135,6 +136,7 @@ class ProgressState:
             case (
                 PaceChanged()
                 | LaneCounted()
+                | LanesHeld()
                 | RunStarted()
                 | SheetWarned()
                 | CellsWarned()

@@ -12,6 +12,7 @@ from batchconnect.model.event import (
     FaultMet,
     LaneCounted,
     LanePaused,
+    LanesHeld,
     LaneStopped,
     PaceChanged,
     Planned,
@@ -100,6 +101,17 @@ class Messages:
         self._outages: set[tuple[str, str]] = set()
         self._faults: set[str] = set()
         self._is_draining = False
+        self._has_company = False
+
+    def _held(self, event: LanesHeld) -> Message | None:
+        """Who works the lanes, where that is more than this process."""
+        if event.workers == 1 and not self._has_company and event.mine == event.open:
+            return None
+        self._has_company = event.workers > 1
+        return Message(
+            f"lanes: {event.mine} here, {event.open} of {event.total} open; "
+            f"{event.workers} {'worker' if event.workers == 1 else 'workers'}"
+        )
 
     def of(self, event: Event) -> Message | None:
         """The message for an event, None where it is shown as a number or not at all."""
@@ -115,6 +127,8 @@ class Messages:
                 return _of_run(event)
             case FaultMet():
                 return self._fault(event)
+            case LanesHeld():
+                return self._held(event)
             case Settling() | LaneCounted() | RunFinished():
                 return None
             case _:
