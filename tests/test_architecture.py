@@ -24,7 +24,10 @@ FLOORS: Final = (
     ("one run over one sheet", "run"),
     ("one lane, and one row", "lane"),
     ("the service: a connection becomes a request, a response an answer", "flow_service settings"),
-    ("a row becomes a connection; entries become files", "validation reports"),
+    (
+        "a row becomes a connection; entries become files; a reference becomes a secret",
+        "validation reports stores",
+    ),
     (
         "cells as typed; one HTTP message; what happened, kept; what a person may choose",
         "sheet transport ledger options",
@@ -55,6 +58,11 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "msgspec": ("ledger.codec",),
     "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
+    "azure": ("stores.azure",),
+    "boto3": ("stores.aws",),
+    "botocore": ("stores.aws",),
+    "hvac": ("stores.vault",),
+    "requests": ("stores.vault",),
     "sqlite3": ("ledger.sqlite.*", "simulator.*"),
     "psycopg": ("ledger.postgres.*",),
 }

@@ -130,11 +130,17 @@ def plan(
     output: OutputOptions,
     given: Given,
     sheet: SheetArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE.json", help="Save it, to be approved and run with run --plan."
+        ),
+    ] = None,
 ) -> int:
     """Show what a run with these options would do; reads the service, changes nothing."""
     from batchconnect.cli.commands import plan as command
 
-    return command.run(output, given, sheet=sheet)
+    return command.run(output, given, sheet=sheet, out=out)
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
@@ -142,12 +148,25 @@ def plan(
 def run(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheet: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SHEET",
+            show_default=False,
+            help="CSV, XLSX, XLS, XLSB or ODS; - reads CSV from stdin. With --plan: the plan's.",
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", metavar="FILE.json", help="Do what this plan says, and nothing else."
+        ),
+    ] = None,
 ) -> int:
     """Make it so; safe to repeat: what exists is not created again."""
     from batchconnect.cli.commands import run as command
 
-    return command.run(output, given, sheet=sheet)
+    return command.run(output, given, sheet=sheet, plan=plan)
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")

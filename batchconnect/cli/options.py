@@ -143,6 +143,7 @@ SERVICE: Final = Group(
         "patience",
         "settle",
         "on_doubt",
+        "lease",
         "adopt_by_name",
         "proxy",
         "ca_bundle",

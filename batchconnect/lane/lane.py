@@ -32,11 +32,13 @@ from batchconnect.flow_service.change import DeleteAnswer, SentChange, UpdateAns
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Found, Listing, ReadItem, read_item
 from batchconnect.flow_service.source import Column, Refusal, Table
+from batchconnect.lane.client_secret import looked_up
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
+from batchconnect.model.reference import Resolver
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.transport.ims import Authorized, Signed, Token
 from batchconnect.transport.interface import (
@@ -119,6 +121,7 @@ class Lane:
         rng: Draws the jitter.
         on_event: Told of pauses, changes of pace, and the stop.
         now: The time of day, to say until when the service is to be left alone.
+        secrets: Looks up a client secret that a store holds.
         permit: Whether what changes anything may leave now; on a team ledger, as long as the lease runs.
     """
 
@@ -132,6 +135,7 @@ class Lane:
         rng: Random,
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        secrets: Resolver | None = None,
         permit: Permit = always,
     ) -> None:
         self._now = now
@@ -176,7 +180,7 @@ class Lane:
                 asked=self._wait_for_ims if is_token else lambda _seconds: None,
             )
 
-        token = Token(org, retrying(wire, is_token=True))
+        token = Token(org, retrying(wire, is_token=True), look_up=looked_up(org, secrets))
         self._limited = RateLimited(
             Signed(wire, token, stop=self._signal, permit=permit),
             self._pace,
@@ -310,6 +314,12 @@ class Lane:
         most = min(self._pace.max_in_flight, self._limits.concurrency)
         ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
         return int(self._pace.in_flight + min(most, ahead))
+
+    def most_at_once(self) -> int:
+        """How many rows may be in flight in this lane now."""
+        if self._pace.probing:
+            return 1
+        return int(min(self._pace.max_in_flight, self._limits.concurrency))
 
     @property
     def is_stopped(self) -> bool:

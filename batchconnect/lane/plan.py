@@ -263,7 +263,7 @@ class LanePlan:
         )
         if not listing.complete:
             self._give_up(listing)
-        elif not listing.items and self._known.is_blank and self._rules.creates:
+        elif not listing.items and self._known.is_blank and self._rules.creates_all:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
             await self._send_all(offsets, unproven_warning(listing), send)
         else:
@@ -318,6 +318,8 @@ class LanePlan:
             case Send(warnings=warnings):
                 number = self._known.sends.get(marker, 0) + 1
                 send(Waiting(offset=decided.offset, number=number, warnings=warnings))
+            case SendKey(first=RowState() as state):
+                await self._settle_first(decided, state)
             case SendKey() as key_to:
                 send(Waiting(offset=decided.offset, key_to=key_to))
             case Settle(outcome=outcome, warnings=warnings):

@@ -44,6 +44,8 @@ _NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)
 """Of a doubt that begins when it is taken up."""
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
+NOT_PLANNED: Final = "not_planned"
+"""Code of a row that would be created, and is not approved."""
 _ASKED_AT_ONCE: Final = 500
 """Rows held in memory, keys included, so that the ledger is asked once for all of them."""
 
@@ -95,6 +97,8 @@ class SendKey:
     """It has not the row's marker."""
     begun: Before | None = None
     """The connection as it stood when the key was sent before, and the answer was lost."""
+    first: RowState | None = None
+    """Another run sent a key there, which may be another one and may still arrive: that is settled first."""
 
 
 Decision = Send | Settle | SettleFirst | SendKey
@@ -180,6 +184,13 @@ class Rules:
     """False: rows without a connection are not attempted."""
     keys: KeyChoice | None = None
     """None: no key is sent to a connection that exists."""
+    approved: AbstractSet[str] | None = None
+    """Markers of the rows that may be created; None: all."""
+
+    @property
+    def creates_all(self) -> bool:
+        """Whether every row is created of which nothing stands there."""
+        return self.creates and self.approved is None
 
 
 async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = False) -> Listing:
@@ -240,6 +251,7 @@ async def decide(
         Every row once; those that seem to be deleted come last, for they are asked about.
     """
     vanished: list[tuple[int, BaseConnection, str]] = []
+    left: dict[str, RowState] = {}
     for start in range(0, len(offsets), _ASKED_AT_ONCE):
         part: list[tuple[int, BaseConnection, Decision]] = []
         for offset in offsets[start : start + _ASKED_AT_ONCE]:
@@ -252,6 +264,7 @@ async def decide(
             before = states.get(connection.marker)
             if isinstance(decision, Send) and before is not None and before.made is not None:
                 vanished.append((offset, connection, before.made))
+                left[connection.marker] = before
             else:
                 yield Decided(
                     offset=offset,
@@ -260,14 +273,15 @@ async def decide(
                 )
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
-            decision = within(rules, decided.decision, decided.connection, None, known)
+            before = left.get(decided.connection.marker)
+            decision = within(rules, decided.decision, decided.connection, before, known)
             yield replace(decided, decision=decision)
 
 
 def _must_ask(decision: Decision, rules: Rules) -> bool:
     """Whether the ledger has to say what it knows of the row's identity."""
     if isinstance(decision, Settle):
-        return rules.keys is not None and not rules.keys.is_all
+        return rules.keys is not None
     return isinstance(decision, Send)
 
 
@@ -294,10 +308,12 @@ def within(
             begun is not None or keys.takes(connection.marker, stands)
         ):
             if keys.is_all or begun is not None or _is_failing(before):
+                is_others = begun is None and before and isinstance(before.change, Updating)
                 return SendKey(
                     connection_id=stands.connection_id,
                     is_adopted=stands.matched_by is not MatchedBy.MARKER,
                     begun=begun,
+                    first=before if is_others else None,
                 )
             return Settle(
                 outcome=Unchanged(
@@ -315,6 +331,12 @@ def within(
             detail = "Its connection is not ready, or its create is in doubt."
             code = INITIALIZING if waits else "create_in_doubt"
             return Settle(outcome=NotAttempted(code=code, detail=detail))
+        case Send() | SettleFirst() if (
+            rules.approved is not None and connection.marker not in rules.approved
+        ):
+            # What stands there has changed since it was held against the plan.
+            detail = "The plan that was approved does not create it."
+            return Settle(outcome=NotAttempted(code=NOT_PLANNED, detail=detail))
         case _:
             return decision
 

@@ -4,15 +4,18 @@ What ends a command, each with its exit code.
 One failing row is an `Outcome`; an exception means that further rows are pointless.
 
     BatchConnectError            1   unexpected
+    ├── InterruptedEarlyError  130   asked to end before anything was begun
     ├── UsageError               2   an option that cannot be meant
     ├── SettingsError            2   settings, environment, references
     ├── SheetError               3   the sheet as a whole cannot be used
+    ├── PlanChangedError         3   a run would not do what its approved plan says
     └── LedgerError              5   unusable: corrupt, newer, foreign, read-only, full
         ├── LedgerInUseError     5   another run holds it
         ├── LedgerGoneError      5   it, or its lock, was taken away in mid-run
         └── LaneLostError        5   another process holds the lane by now
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -60,6 +63,12 @@ class BatchConnectError(Exception):
         self.hint = hint
 
 
+class InterruptedEarlyError(BatchConnectError):
+    """The command was asked to end before it had begun anything."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class UsageError(BatchConnectError):
     """An option, or a combination of options, that cannot be meant."""
 
@@ -76,6 +85,25 @@ class SheetError(BatchConnectError):
     """The sheet as a whole cannot be used; the message names file, tab, line and column."""
 
     exit_code = ExitCode.SHEET
+
+
+class PlanChangedError(BatchConnectError):
+    """
+    A run would not do what its approved plan says; nothing was sent.
+
+    Args:
+        changes: What is different now, a sentence for each row or setting.
+    """
+
+    exit_code = ExitCode.SHEET
+
+    def __init__(self, changes: Sequence[str]) -> None:
+        count = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
+        super().__init__(
+            f"not as planned: {count}; nothing was sent",
+            hint="Plan again, and have that approved: batchconnect plan SHEET --out FILE",
+        )
+        self.changes = tuple(changes)
 
 
 class LedgerError(BatchConnectError):

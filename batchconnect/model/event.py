@@ -127,6 +127,13 @@ class Settling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunAwaited:
+    """On a team ledger: another process is reading the sheet of a run that may be this one."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LanesHeld:
     """On a team ledger: who works the run's lanes now."""
 
@@ -160,6 +167,25 @@ class PaceChanged:
     """Requests per second from now on."""
     reason: str
     """`congestion`, `growth`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePaused:
+    """A store of secrets is asked nothing for a while; rows whose keys it holds wait."""
+
+    store: str
+    pause_s: float
+    reason: str
+    """`store_throttled`, `store_down`, `store_signed_out`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStopped:
+    """A store is asked nothing any more: rows whose keys it holds are not attempted."""
+
+    store: str
+    code: str
+    detail: str
 
 
 BANNED_UNTIL: Final = "banned_until"
@@ -258,11 +284,14 @@ Event = (
     | Verifying
     | RowTested
     | Settling
+    | RunAwaited
     | LanesHeld
     | LanePaused
     | PaceChanged
     | LaneStopped
     | LaneCounted
+    | StorePaused
+    | StoreStopped
     | Swept
     | FaultMet
     | Draining

@@ -214,6 +214,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Left out by --only",
         "Run without --only, or with another, to take it as well.",
     ),
+    "not_planned": (
+        "The approved plan does not create it",
+        "What stands there changed after the last look: plan again, and have that approved.",
+    ),
     "somebody_else": (
         "Somebody else is creating the rows of this sheet",
         f"Wait until that other run has ended, then give the same command again. {_ONE_LEDGER}",

@@ -8,7 +8,7 @@ rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
@@ -31,7 +31,7 @@ from batchconnect.run.header import run_header
 from batchconnect.run.history import run_in_doubt, run_to_verify, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.job import Bounds, Job
-from batchconnect.run.opened_ledger import opened_ledger
+from batchconnect.run.opened_ledger import as_team, opened_ledger
 from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.screening import screen
@@ -39,13 +39,13 @@ from batchconnect.run.selection import selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
+from batchconnect.run.team_work import Together, work_together
 from batchconnect.run.verify_run import VerifyRun
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.key import Keys
-from batchconnect.validation.local_resolver import LocalResolver
 from batchconnect.validation.reference import References
 
 
@@ -56,6 +56,8 @@ class Listener:
     on_event: Callable[[Event], None] = lambda event: None
     stop: Stop
     redactor: Redactor
+    together: Together = field(default_factory=Together)
+    """On a team ledger: how it works with others."""
 
 
 async def onboard_sheet(
@@ -116,14 +118,19 @@ async def _onboard_sheet(
 ) -> Summary:
     screen(sheet, note=options.note)
     async with connected(
-        settings, options, on_event=listener.on_event, in_memory=in_memory
+        settings,
+        options,
+        on_event=listener.on_event,
+        hold=listener.redactor.hold,
+        in_memory=in_memory,
     ) as service:
         listener.redactor.hold(*settings.secrets)
         about = {"host": platform.node(), "sheet": sheet.name}
         with opened_ledger(options, service.host, about=about, in_memory=in_memory) as ledger:
             clock = system_clock()
             async with GroupCommit(ledger) as group:
-                job = await _job(
+                look_back = partial(
+                    _job,
                     sheet,
                     service=service,
                     options=options,
@@ -134,12 +141,32 @@ async def _onboard_sheet(
                     writer=lambda run: RunWriter(group, run=run, clock=clock),
                     task=task,
                 )
-                batch = Batch(job)
-                with listener.stop.cutting_off() as scope:
-                    state = await _run(batch)
-                if scope.cancelled_caught:
-                    state = batch.abandon()
-            return reported(summary_of(ledger, state, compares=True), report, listener)
+                team = as_team(ledger)
+                if team is None:
+                    state = await _work_alone(Batch(await look_back()), listener)
+                else:
+                    state = await work_together(
+                        team,
+                        look_back,
+                        service=service,
+                        options=options,
+                        together=listener.together,
+                        command=task.command,
+                        parent=task.parent,
+                        stop=listener.stop,
+                        on_event=listener.on_event,
+                    )
+            summary = summary_of(ledger, state, compares=True)
+            if state.ended is not None and not state.ended.closed:
+                # Others may be at work on the run, and its lines tell nothing of how this process ended.
+                summary = replace(summary, exit_code=state.ended.exit_code)
+            return reported(summary, report, listener)
+
+
+async def _work_alone(batch: Batch, listener: Listener) -> RunState:
+    with listener.stop.cutting_off() as scope:
+        state = await _run(batch)
+    return batch.abandon() if scope.cancelled_caught else state
 
 
 async def _run(batch: Batch) -> RunState:
@@ -260,7 +287,9 @@ async def at_work(
 ) -> AsyncIterator[Desk]:
     """Connect, take the ledger, and have it written to: what every command over a run begins with."""
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=listener.on_event) as service:
+        async with connected(
+            settings, options, on_event=listener.on_event, hold=listener.redactor.hold
+        ) as service:
             listener.redactor.hold(*settings.secrets)
             about = {"host": platform.node(), "command": command}
             with opened_ledger(options, service.host, about=about) as ledger:
@@ -289,9 +318,16 @@ def parser(
     )
 
 
-def references_of(options: MergedOptions, environ: Mapping[str, str]) -> References:
+def references_of(
+    service: ConnectedService, options: MergedOptions, environ: Mapping[str, str]
+) -> References:
     """What the cells of this command's sheet may refer to."""
-    return References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ)
+    return References(
+        allow=options.allow_refs,
+        refs_dir=options.refs_dir,
+        environ=environ,
+        stores=[line.profile for line in service.stores.values()],
+    )
 
 
 async def _job(
@@ -306,12 +342,12 @@ async def _job(
     writer: Callable[[int], RunWriter],
     task: Task,
 ) -> Job:
-    references = references_of(options, environ)
+    references = references_of(service, options, environ)
     if not task.sends_keys:
         references = references.unneeded()
     judging = partial(parser, sheet, service=service, options=options)
     judge = judging(references=references)
-    keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     opened = run_header(
         sheet,
         options=options,
@@ -330,7 +366,6 @@ async def _job(
     job = Job(
         sheet=sheet,
         parse=judge,
-        parse_again=judging(references=references.by_form_alone()),
         ready=keys.ready,
         lane_of=service.lane_of,
         ledger=ledger,
@@ -386,6 +421,7 @@ def rules_of(service: ConnectedService, options: MergedOptions, task: Task | Non
     return Rules(
         creates=task.creates,
         keys=task.keys,
+        approved=task.approved,
         settle_s=service.settle_s,
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,

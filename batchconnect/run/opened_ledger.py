@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.sqlite.file import is_held, locked, place_warning
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
+from batchconnect.ledger.team import TeamLedger
 from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.options import MergedOptions
@@ -47,7 +48,7 @@ def opened_ledger(
             )
         elif isinstance(place, LedgerAddress):
             ledger = stack.enter_context(
-                _team_ledger()(place, host=host, simulated=options.simulate)
+                _team_ledger()(place, host=host, simulated=options.simulate, leased=True)
             )
         else:
             lock = stack.enter_context(locked(place, about=about))
@@ -55,6 +56,11 @@ def opened_ledger(
                 SqliteLedger(place, host=host, simulated=options.simulate, lock=lock)
             )
         yield ledger
+
+
+def as_team(ledger: Ledger) -> TeamLedger | None:
+    """A ledger that a team shares; None: it is one process's own."""
+    return cast("TeamLedger", ledger) if hasattr(ledger, "leases") else None
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 import anyio
 
@@ -19,10 +18,13 @@ from batchconnect.lane.planner import (
 )
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.model.reference import Reference
+from batchconnect.model.row import Row
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.key_plan import KeyLook, look_at_keys
 from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan, row_plan
 from batchconnect.run.screening import screen
@@ -32,6 +34,7 @@ from batchconnect.run.task import Task
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.key import Keys
 from batchconnect.validation.series import Warned
 
 
@@ -49,6 +52,8 @@ class SandboxPlan:
     refusal: str | None = None
     """Why the sandbox could not be read."""
     rate: float = START_RATE
+    keys: KeyLook = field(default_factory=KeyLook)
+    """What the stores say of the keys that would be sent."""
 
     @property
     def create(self) -> int:
@@ -97,7 +102,10 @@ class SheetPlan:
     @property
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
-        return any(sandbox.refusal is not None or sandbox.in_the_way for sandbox in self.sandboxes)
+        return any(
+            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.are_missing
+            for sandbox in self.sandboxes
+        )
 
     @property
     def is_refused(self) -> bool:
@@ -114,7 +122,9 @@ async def plan_run(
     options: MergedOptions,
     environ: Mapping[str, str],
     task: Task | None = None,
+    looks_up_keys: bool = True,
     most_kept: int | None = None,
+    on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
 ) -> SheetPlan:
     """
     Look ahead.
@@ -125,23 +135,26 @@ async def plan_run(
         options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
         task: What is looked ahead at; None: what `run` does.
+        looks_up_keys: Whether the stores are asked for the keys that would be sent.
         most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
             that a person has to look at are kept in any case.
+        on_row: Told of each row that is selected, as it is judged by itself.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
     screen(sheet, note=options.note)
-    references = references_of(options, environ)
-    judging = partial(parser, sheet, service=service, options=options)
-    parse = judging(references=references)
-    parse_again = judging(references=references.by_form_alone())
+    references = references_of(service, options, environ)
+    parse = parser(sheet, service=service, options=options, references=references)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     selected = selector(options, service.orgs)
     for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
+        if row.cells and isinstance(judged, BaseConnection | Rejected):
+            on_row(row, judged)
         match judged:
             case None:
                 found.not_selected += 1
@@ -158,7 +171,7 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse_again(row)
+        judged = parse(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
@@ -172,7 +185,12 @@ async def plan_run(
                 service.lane_of(org).deleted = deleted
                 rules = rules_of(service, options, task)
                 look = _Look(
-                    load=load, service=service, rules=rules, known=known, most_kept=most_kept
+                    load=load,
+                    service=service,
+                    rules=rules,
+                    known=known,
+                    keys=keys if looks_up_keys else None,
+                    most_kept=most_kept,
                 )
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
@@ -187,6 +205,7 @@ class _Look:
     service: ConnectedService
     rules: Rules
     known: Known
+    keys: Keys | None
     most_kept: int | None
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
@@ -203,6 +222,7 @@ class _Look:
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
+        elsewhere: list[BaseConnection] = []
         async for decided in decisions:
             planned = row_plan(decided)
             one.counts[planned.action] += 1
@@ -213,8 +233,14 @@ class _Look:
                 or planned.warnings
             ):
                 one.planned.append(planned)
+            is_sent = planned.action in {Action.CREATE, Action.SEND_KEY}
+            connection = decided.connection
+            if is_sent and isinstance(connection.service_principal_key, Reference):
+                elsewhere.append(connection)
         # Those that seem to be deleted were asked about last.
         one.planned.sort(key=lambda planned: planned.row)
+        if self.keys is not None:
+            one.keys = await look_at_keys(elsewhere, self.keys)
 
 
 def told_reason(why: OrgLevel | ListingFault) -> str:

@@ -46,6 +46,7 @@ async def opened_run(
     *,
     command: str,
     parent: str | None,
+    joins: str | None,
     stop: Stop,
     on_wait: Callable[[str], None],
 ) -> OpenedRun | None:
@@ -57,6 +58,7 @@ async def opened_run(
         look_back: Makes the job, with the run that it goes on with, from what the ledger has now.
         command: What it does to the rows.
         parent: Of a rerun.
+        joins: The run that is to be joined, by its id; None: the sheet's, or a new one.
         stop: Ends the waiting.
         on_wait: Told for whom is waited: a run whose sheet is still being read may be this one.
 
@@ -66,11 +68,14 @@ async def opened_run(
     Raises:
         LedgerError: It is in use by a run that one process works alone.
     """
+    told = ""
     while (opening := await team.hold(OPENING, stop)) is not None:
         try:
             waits_for = await _being_read(team, command=command, parent=parent)
             if waits_for is None:
                 job = await look_back()
+                if joins is not None:
+                    return await _joined(team, job, joins)
                 opened = await _open(team, job)
                 if opened is not None:
                     return opened
@@ -78,7 +83,9 @@ async def opened_run(
         finally:
             with anyio.CancelScope(shield=True):
                 await team.keeper.hand_back(opening)
-        on_wait(waits_for)
+        if waits_for != told:
+            on_wait(waits_for)
+            told = waits_for
         await anyio.sleep(team.poll_s / 2)
     return None
 
@@ -134,6 +141,26 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
     return OpenedRun(
         job=job, number=run.number, lease=lease, lanes=fold_lanes(team.ledger.steps(run.number))
     )
+
+
+async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
+    """A run that is there, as it is."""
+    run = job.resumed
+    if run is None or run.opened.run_id != joins:
+        raise LedgerError(
+            f"{job.sheet.name} is not the sheet of run {joins}: other rows, or other orgs and "
+            "sandboxes by these settings",
+            hint="Work it with a copy of the run's sheet and the same settings; nothing was sent.",
+        )
+    lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, run.number))
+    if lanes.lanes is None:
+        raise LedgerError(
+            f"run {joins} has not read its sheet to the end, and nobody does",
+            hint="Give the command that began it once more.",
+        )
+    if lanes.is_alone:
+        raise _alone(joins, its_own=True)
+    return OpenedRun(job=job, number=run.number, lease=None, lanes=lanes)
 
 
 async def _append(team: Team, job: Job, number: int, entry: RunOpened | RunResumed) -> int:

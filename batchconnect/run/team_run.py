@@ -495,9 +495,10 @@ class TeamRun:
         )
 
     def _tell_held(self, now: LanesHeld) -> None:
-        if now != self._held:
-            self._held = now
+        has_company = now.workers > 1 or (self._held is not None and self._held.workers > 1)
+        if now != self._held and (has_company or now.mine < now.open):
             self._record.tell(now)
+        self._held = now
 
     def _keep(self, event: Event) -> None:
         """Have the ledger hear of a fault: with the lines of its lane, or those of the run."""
@@ -507,6 +508,10 @@ class TeamRun:
             part[0].lines.keep(event)
         else:
             self._faults.append(event)
+
+    def abandoned(self) -> RunState:
+        """How the run stands that this process was cut off from; what it held is handed back."""
+        return self._left(self._job.stop.reason or INTERRUPTED)
 
     def record(self, error: Exception) -> None:
         """Tell what ended this process's part unforeseen."""

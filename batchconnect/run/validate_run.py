@@ -100,7 +100,10 @@ def judging(
             org=options.org,
             sandbox=options.sandbox,
             references=References(
-                allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ
+                allow=options.allow_refs,
+                refs_dir=options.refs_dir,
+                environ=environ,
+                stores=settings.stores,
             ),
             strict=options.strict,
         ),

@@ -5,7 +5,7 @@ the gateway calls it stale, and the one that puts it on every request as it leav
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -67,10 +67,19 @@ class Token:
     Args:
         org: Whose credential; with a ready access token nothing is ever fetched.
         transport: A plain `Retrying(wire)`. Nothing of the lane's pace is paid by token requests.
+        look_up: Looks up the client secret, where it does not stand in the settings; raises `SignInError`.
     """
 
-    def __init__(self, org: Org, transport: Transport) -> None:
+    def __init__(
+        self,
+        org: Org,
+        transport: Transport,
+        *,
+        look_up: Callable[[], Awaitable[Secret]] | None = None,
+    ) -> None:
         self._org = org
+        self._look_up = look_up
+        self._secret = org.client_secret
         self._transport = transport
         self._lock = anyio.Lock()
         self._token: Secret | None = None
@@ -144,6 +153,32 @@ class Token:
             raise SignInError(self._refused.code, self._refused.detail)
         if anyio.current_time() < self._held_until:
             raise TransportError("no_token", sent=False, detail=self._failure, attempts=0)
+        if self._secret is None:
+            await self._read_secret()
+        try:
+            await self._sign_in()
+        except SignInError as refused:
+            # It may have been renewed since it was read: once, that is looked at.
+            before = self._secret
+            if self._look_up is None:
+                raise
+            self._refused = None
+            await self._read_secret()
+            if self._secret == before:
+                self._refused = refused
+                raise
+            await self._sign_in()
+
+    async def _read_secret(self) -> None:
+        if self._look_up is None:
+            raise SignInError("no_client_secret", f"org {self._org.key} has no client secret")
+        try:
+            self._secret = await self._look_up()
+        except SignInError as refused:
+            self._refused = refused
+            raise
+
+    async def _sign_in(self) -> None:
         try:
             response = await self._transport.send(self._request())
         except TransportError as error:
@@ -167,7 +202,7 @@ class Token:
     def _judge(self, response: Response, answer: Mapping[str, object]) -> None:
         status = response.status
         foreign = ForeignText(
-            (secret for secret in (self._org.client_secret, self._token) if secret),
+            (secret for secret in (self._secret, self._token) if secret),
             (self._org.client_id, self._org.org_id, self._org.key),
         )
         code = foreign.code(_text(answer, "error")) or f"ims-{status}"
@@ -185,9 +220,8 @@ class Token:
         return TransportError("no_token", sent=False, detail=detail)
 
     def _request(self) -> Request:
-        secret = self._org.client_secret
-        if secret is None:
-            raise SignInError("no_client_secret", f"org {self._org.key} has no client secret")
+        secret = self._secret
+        assert secret is not None, "it was looked up"
         form = {
             "client_id": self._org.client_id,
             "client_secret": secret.reveal(),

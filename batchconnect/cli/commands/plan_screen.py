@@ -72,6 +72,7 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
     for one in found.sandboxes:
         name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
         yield from _sandbox(one, name, columns, shows_all=shows_all)
+    yield from _keys(found)
     for row, problems in sorted(found.rejected.items()):
         for problem in problems:
             yield f"rejected: {problem.cell or f'row {row}'}: {problem.what}"
@@ -107,6 +108,17 @@ def _sandbox(
         left = one.counts[action] - len(shown)
         if left:
             yield f"    {action.sign} and {counted(left, 'more row')}; -v lists all"
+
+
+def _keys(found: SheetPlan) -> Iterator[str]:
+    """What the stores do not give; a store that gives nothing at all is told once."""
+    for one in found.sandboxes:
+        for row, why in one.keys.refused:
+            yield f"key refused: row {row}: {why}"
+    stores = {store: why for one in found.sandboxes for store, why in one.keys.stores.items()}
+    unanswered = sum(one.keys.unanswered for one in found.sandboxes)
+    for why in stores.values():
+        yield f"{why} {counted(unanswered, 'row')} would not be attempted."
 
 
 def _folded(rows: Sequence[RowPlan], *, of: int) -> Iterator[RowPlan]:

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, ResultError
+from batchconnect.cli.commands.console import Console, ResultError, counted
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     options_of,
@@ -25,14 +26,14 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.log import Log, open_log
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.progress import Progress, open_progress
-from batchconnect.model.errors import ExitCode
+from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Event, FaultMet, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
-from batchconnect.options import MergedOptions
+from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.result import Result
@@ -41,6 +42,8 @@ from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
 from batchconnect.run.places import home_of, ledger_place, try_places
+from batchconnect.run.planned_run import run_as_planned
+from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
 
@@ -55,12 +58,23 @@ def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str,
+    sheet: str | None,
+    plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
-    """Run a sheet: all of it, or what the task says is to be done to its rows."""
+    """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
     console = Console(output)
     environ = os.environ
+    saved = None if plan is None else read_plan(plan)
+    if plan is not None and saved is not None:
+        check_mode(saved, plan, simulate=bool(given.options.simulate))
+        given = replace(given, options=merge(given.options, saved.run_options()))
+        sheet = sheet or saved.sheets[0]
+    if sheet is None:
+        raise UsageError(
+            "no sheet is named",
+            hint="batchconnect run SHEET, or: batchconnect run --plan plan.json",
+        )
     settings = settings_of(given, environ)
     options = options_of(settings, given)
     with sheet_of(sheet, options, console) as opened:
@@ -73,8 +87,11 @@ def run(
             console=console,
             place=place_flags(given),
         )
+        carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
+        if plan is not None and saved is not None:
+            carry_out = partial(run_as_planned, plan=saved, path=plan)
         work = partial(
-            onboard_sheet,
+            carry_out,
             opened,
             settings=settings,
             options=options,
@@ -83,7 +100,12 @@ def run(
             report=observer.report,
             task=task_of(options),
         )
-        summary = attend(observer, work, drain_s=given.drain)
+        if saved is not None:
+            console.say(f"plan {plan}: {counted(len(saved.rows), 'row')}; {KEY_UNSEEN}")
+        try:
+            summary = attend(observer, work, drain_s=given.drain)
+        except PlanChangedError as error:
+            return _told_changes(error, console)
     again = next_command(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
@@ -103,6 +125,22 @@ def run(
             raise
         console.say(f"error: {error.message}")
     return code
+
+
+def _told_changes(error: PlanChangedError, console: Console) -> int:
+    """What is not as planned; of very much, the first of it, for --json has all."""
+    document = {
+        "error": error.message,
+        "hint": error.hint,
+        "exit_code": int(error.exit_code),
+        "changes": error.changes,
+    }
+    lines = list(error.changes[:_MOST_PROBLEMS])
+    if len(error.changes) > len(lines):
+        lines.append(f"and {len(error.changes) - len(lines)} more: --json shows all of them")
+    console.result(document, map(escape_control, lines))
+    console.say(f"error: {error.message}\nhint:  {error.hint}")
+    return int(error.exit_code)
 
 
 class RunObserver:

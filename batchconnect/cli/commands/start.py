@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.options import SHEET, Given
+from batchconnect.cli.options import SERVICE, SHEET, Given
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run.opened_ledger import warning_of_place
@@ -134,6 +134,11 @@ def place_flags(given: Given) -> list[str]:
 def sheet_flags(given: Given) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
     return _flags(given.options, SHEET.names)
+
+
+def service_flags(given: Given) -> list[str]:
+    """What the next command needs to reach the service alike, and to follow the same references."""
+    return _flags(given.options, (*SERVICE.names, "allow_refs", "refs_dir"))
 
 
 def judging_flags(given: Given) -> list[str]:

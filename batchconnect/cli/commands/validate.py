@@ -49,7 +49,7 @@ def run(
         found = validate_sheet(opened, how, options, keeps_each=console.json)
         if annotate is not None:
             # Whoever wants no workbook does not wait a fifth of a second for what writes one.
-            from batchconnect.cli.annotate import annotated, beyond_words  # noqa: PLC0415
+            from batchconnect.cli.annotate import annotated, beyond_words  # noqa: PLC0415 - loads slowly
 
             chunks = annotated(
                 opened,

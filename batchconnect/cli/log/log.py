@@ -30,6 +30,8 @@ from batchconnect.model.event import (
     LaneStopped,
     RowInDoubt,
     RowStarted,
+    StorePaused,
+    StoreStopped,
     Swept,
 )
 from batchconnect.model.redactor import Redactor
@@ -164,9 +166,9 @@ def _level(event: Event) -> str:
         case RowStarted():
             # Half of all lines, and the ledger has it: its intent is what `status` reads.
             return "debug"
-        case LaneStopped() | FaultMet():
+        case LaneStopped() | StoreStopped() | FaultMet():
             return "error"
-        case RowInDoubt() | LanePaused() | Draining() | CellsWarned():
+        case RowInDoubt() | LanePaused() | StorePaused() | Draining() | CellsWarned():
             return "warning"
         case Swept(is_clean=False):
             return "error"

@@ -27,11 +27,14 @@ from batchconnect.model.event import (
     RowSettled,
     RowStarted,
     RowTested,
+    RunAwaited,
     RunFinished,
     RunStarted,
     SandboxListed,
     Settling,
     SheetWarned,
+    StorePaused,
+    StoreStopped,
     Swept,
     Verifying,
 )
@@ -137,11 +140,14 @@ class ProgressState:
                 PaceChanged()
                 | LaneCounted()
                 | LanesHeld()
+                | RunAwaited()
                 | RunStarted()
                 | SheetWarned()
                 | CellsWarned()
                 | Swept()
                 | FaultMet()
+                | StorePaused()
+                | StoreStopped()
             ):
                 pass
             case _:

@@ -20,11 +20,14 @@ from batchconnect.model.event import (
     RowSettled,
     RowStarted,
     RowTested,
+    RunAwaited,
     RunFinished,
     RunStarted,
     SandboxListed,
     Settling,
     SheetWarned,
+    StorePaused,
+    StoreStopped,
     Swept,
     Verifying,
 )
@@ -61,6 +64,12 @@ _OUTAGES: Final = {
     "doubts": "many answers in a row got lost; it goes on with one row at a time",
 }
 """Pauses that are worth a message of their own; the others come and go with the pace."""
+_STORES: Final = {
+    "store_throttled": "asks to be left alone",
+    "store_down": "does not answer",
+    "store_signed_out": "does not take our sign-in any more",
+}
+"""Why a store is asked nothing for a while."""
 _DRAINS: Final = {
     "interrupted": "stopping, as asked",
     "terminated": "stopping, as asked from outside",
@@ -101,17 +110,6 @@ class Messages:
         self._outages: set[tuple[str, str]] = set()
         self._faults: set[str] = set()
         self._is_draining = False
-        self._has_company = False
-
-    def _held(self, event: LanesHeld) -> Message | None:
-        """Who works the lanes, where that is more than this process."""
-        if event.workers == 1 and not self._has_company and event.mine == event.open:
-            return None
-        self._has_company = event.workers > 1
-        return Message(
-            f"lanes: {event.mine} here, {event.open} of {event.total} open; "
-            f"{event.workers} {'worker' if event.workers == 1 else 'workers'}"
-        )
 
     def of(self, event: Event) -> Message | None:
         """The message for an event, None where it is shown as a number or not at all."""
@@ -123,12 +121,19 @@ class Messages:
                 return _draining(event)
             case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
-            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
+            case StorePaused() | StoreStopped() | FaultMet():
+                return self._told_once(event)
+            case (
+                SheetWarned()
+                | CellsWarned()
+                | Planned()
+                | Swept()
+                | RunStarted()
+                | Verifying()
+                | LanesHeld()
+                | RunAwaited()
+            ):
                 return _of_run(event)
-            case FaultMet():
-                return self._fault(event)
-            case LanesHeld():
-                return self._held(event)
             case Settling() | LaneCounted() | RunFinished():
                 return None
             case _:
@@ -148,6 +153,22 @@ class Messages:
                 return Message(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
             case PaceChanged() | SandboxListed():
                 return None
+            case _:
+                assert_never(event)
+
+    def _told_once(self, event: StorePaused | StoreStopped | FaultMet) -> Message | None:
+        match event:
+            case FaultMet():
+                return self._fault(event)
+            case StorePaused(store=store, reason=reason):
+                key = (f"store {store}", reason)
+                if key in self._outages:
+                    return None
+                self._outages.add(key)
+                return Message(f"store {store}: {_STORES[reason]}; rows with keys in it wait")
+            case StoreStopped():
+                text = f"{event.detail} Rows with keys in it are not attempted"
+                return Message(text, is_error=True)
             case _:
                 assert_never(event)
 
@@ -218,9 +239,18 @@ _MOST_ROWS_NAMED = 20
 
 
 def _of_run(
-    event: RunStarted | Planned | Swept | CellsWarned | SheetWarned | Verifying,
+    event: RunStarted
+    | Planned
+    | Swept
+    | CellsWarned
+    | SheetWarned
+    | Verifying
+    | LanesHeld
+    | RunAwaited,
 ) -> Message | None:
     match event:
+        case LanesHeld() | RunAwaited():
+            return _of_team(event)
         case Verifying(connections=connections):
             are = "connection is" if connections == 1 else "connections are"
             return Message(f"verify: {connections} {are} tested, each by its source")
@@ -234,6 +264,17 @@ def _of_run(
             return Message(f"warning: {event.where}: {event.what}", is_error=True)
         case SheetWarned():
             return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
+        case _:
+            assert_never(event)
+
+
+def _of_team(event: LanesHeld | RunAwaited) -> Message:
+    match event:
+        case RunAwaited(run_id=run_id):
+            return Message(f"waits for run {run_id}, whose sheet is being read: it may be this one")
+        case LanesHeld():
+            who = "this worker alone" if event.workers == 1 else f"{event.workers} workers"
+            return Message(f"lanes: {event.open} of {event.total} open, {event.mine} here; {who}")
         case _:
             assert_never(event)
 
