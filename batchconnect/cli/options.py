@@ -174,9 +174,15 @@ TOLD: Final = Group(
     helps={"max_rows": _IDLE, "max_failures": _IDLE},
 )
 """A run's options that fit commands which change nothing, and keep what they found as a run."""
+WORK: Final = Group(
+    heading="Worker options",
+    names=("only", "allow_refs", "refs_dir", "drain", "log_json"),
+    helps={"only": "Take only these lanes (org=NAME); may be given again."},
+)
+"""Of a worker, which does to a row what its run was told."""
 UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
 """No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, UNDO)
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, WORK, UNDO)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.sqlite.file import is_held, locked, place_warning
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
-from batchconnect.ledger.team import TeamLedger
+from batchconnect.ledger.team import TeamLedger, TeamReader
 from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.options import MergedOptions
@@ -82,6 +82,36 @@ def read_ledger(options: MergedOptions) -> Iterator[LedgerReader]:
 
 
 @contextmanager
+def read_team(options: MergedOptions) -> Iterator[TeamReader]:
+    """
+    As `read_ledger`, of a ledger that is a team's.
+
+    Raises:
+        LedgerError: There is none, or it is unusable.
+    """
+    with read_ledger(options) as ledger:
+        yield cast("TeamReader", ledger)
+
+
+def team_reader(ledger: LedgerReader) -> TeamReader | None:
+    """A ledger that a team shares, for looking back; None: it is one process's own."""
+    return cast("TeamReader", ledger) if hasattr(ledger, "held") else None
+
+
+def release_lane(options: MergedOptions, lane: int) -> None:
+    """
+    Take a lane of a team ledger from whoever holds it.
+
+    Raises:
+        LedgerError: The ledger is away, or the role may only read.
+    """
+    place = ledger_place(options)
+    assert isinstance(place, LedgerAddress)
+    with _team_ledger()(place, simulated=options.simulate, leased=True) as team:
+        team.leases.release(lane)
+
+
+@contextmanager
 def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
     """
     As `read_ledger`, where there has to be one: what to do without it is told.
@@ -105,6 +135,11 @@ def is_there(options: MergedOptions) -> bool:
     """Whether a run has made the ledger; a team's is there, or is missed with a reason when it is opened."""
     place = ledger_place(options)
     return isinstance(place, LedgerAddress) or place.exists()
+
+
+def is_shared(options: MergedOptions) -> bool:
+    """Whether the ledger is a team's."""
+    return isinstance(ledger_place(options), LedgerAddress)
 
 
 def is_in_use(options: MergedOptions) -> bool:

@@ -25,7 +25,7 @@ from batchconnect.run.team import Team
 from batchconnect.run.team_opening import opened_run
 from batchconnect.run.team_run import TeamRun
 
-_CHOICES: Final = (
+CHOICES: Final = (
     "settle",
     "on_doubt",
     "adopt_by_name",
@@ -47,7 +47,7 @@ def boot_s() -> float:
 
 def choices_of(options: MergedOptions) -> Mapping[str, bool | float | str]:
     """What was chosen of the options that all who work a run must share."""
-    chosen = {name: getattr(options, name) for name in _CHOICES}
+    chosen = {name: getattr(options, name) for name in CHOICES}
     return {
         name: value if isinstance(value, bool | float) else str(value)
         for name, value in chosen.items()
@@ -120,7 +120,7 @@ async def work_together(
             return replace(job, opened=opened)
 
         work: TeamRun | None = None
-        with stop.cutting_off() as scope:
+        with stop.cutting_off():
             opened = await opened_run(
                 team,
                 job_of_all,

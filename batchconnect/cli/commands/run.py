@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 import anyio
 
+from batchconnect.cli.commands import deadline_timer
 from batchconnect.cli.commands.console import Console, ResultError, counted
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
@@ -46,6 +47,7 @@ from batchconnect.run.planned_run import run_as_planned
 from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
+from batchconnect.run.team_work import Together
 
 Ended = TypeVar("Ended")
 """What a command ends with: the summary of its run, or what it saw instead."""
@@ -61,6 +63,7 @@ def run(
     sheet: str | None,
     plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
+    joins: str | None = None,
 ) -> int:
     """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
     console = Console(output)
@@ -86,6 +89,7 @@ def run(
             log_json=given.log_json,
             console=console,
             place=place_flags(given),
+            joins=joins,
         )
         carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
         if plan is not None and saved is not None:
@@ -153,6 +157,7 @@ class RunObserver:
         log_json: `--log-json`.
         console: Where it is said.
         place: Options by which the next command finds the run: the report's commands have them, too.
+        joins: On a team ledger: the run that it joins, by its id; None: the sheet's.
     """
 
     def __init__(
@@ -163,7 +168,9 @@ class RunObserver:
         log_json: bool,
         console: Console,
         place: Sequence[str] = (),
+        joins: str | None = None,
     ) -> None:
+        self._joins = joins
         self.redactor = Redactor()
         self.stop = Stop()
         self.document: Mapping[str, object] = {}
@@ -192,7 +199,12 @@ class RunObserver:
     @property
     def listener(self) -> Listener:
         """What the engine takes."""
-        return Listener(on_event=self.hear, stop=self.stop, redactor=self.redactor)
+        return Listener(
+            on_event=self.hear,
+            stop=self.stop,
+            redactor=self.redactor,
+            together=Together(joins=self._joins, arm=deadline_timer.arm),
+        )
 
     def close(self) -> None:
         """Put the screen in order, close the log."""

@@ -123,19 +123,10 @@ class Messages:
                 return self._lane(event)
             case StorePaused() | StoreStopped() | FaultMet():
                 return self._told_once(event)
-            case (
-                SheetWarned()
-                | CellsWarned()
-                | Planned()
-                | Swept()
-                | RunStarted()
-                | Verifying()
-                | LanesHeld()
-                | RunAwaited()
-            ):
+            case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
                 return _of_run(event)
-            case Settling() | LaneCounted() | RunFinished():
-                return None
+            case LanesHeld() | RunAwaited() | Settling() | LaneCounted() | RunFinished():
+                return _of_team(event) if isinstance(event, LanesHeld | RunAwaited) else None
             case _:
                 assert_never(event)
 
@@ -239,18 +230,9 @@ _MOST_ROWS_NAMED = 20
 
 
 def _of_run(
-    event: RunStarted
-    | Planned
-    | Swept
-    | CellsWarned
-    | SheetWarned
-    | Verifying
-    | LanesHeld
-    | RunAwaited,
+    event: RunStarted | Planned | Swept | CellsWarned | SheetWarned | Verifying,
 ) -> Message | None:
     match event:
-        case LanesHeld() | RunAwaited():
-            return _of_team(event)
         case Verifying(connections=connections):
             are = "connection is" if connections == 1 else "connections are"
             return Message(f"verify: {connections} {are} tested, each by its source")
