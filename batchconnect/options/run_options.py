@@ -64,7 +64,7 @@ class RunOptions(Generic[Unset, Text]):
     )
     ledger: Path | LedgerAddress | Text | None = option(
         shape.LEDGER,
-        help="A file, or a team's postgresql://…; default: ledger.sqlite3 among the reports. A simulation "
+        help="A file, or a team's postgresql://...; default: ledger.sqlite3 among the reports. A simulation "
         "keeps its own.",
         metavar="FILE|URL",
         panel=WHERE,

@@ -51,6 +51,8 @@ class SandboxPlan:
     """Its rows, in the sheet's order, as far as they were asked for; with all that a person has to look at."""
     refusal: str | None = None
     """Why the sandbox could not be read."""
+    refusal_code: str = ""
+    """Its code, by which the remedy is found."""
     rate: float = START_RATE
     keys: KeyLook = field(default_factory=KeyLook)
     """What the stores say of the keys that would be sent."""
@@ -217,7 +219,7 @@ class _Look:
         listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:
-            one.refusal = told_reason(why)
+            one.refusal, one.refusal_code = told_reason(why), why.code
             return
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules

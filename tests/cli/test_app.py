@@ -12,7 +12,7 @@ import pytest
 from tests.command_line import CommandLine
 
 COMMANDS = (
-    "template", "validate", "orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
+    "template", "validate", "orgs", "plan", "run", "rerun", "work", "lanes", "verify", "rotate", "reconcile", "undo",
     "export", "explore",
     "runs", "status", "report", "simulate",
 )  # fmt: skip

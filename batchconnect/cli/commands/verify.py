@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
 from batchconnect.cli.commands.start import (
@@ -28,6 +29,7 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     if what is not None and _is_sheet(what):
         return run_sheet(output, given, sheet=what, task_of=lambda _options: verification())
     console = Console(output)
+    files = CiFiles.of(given)
     settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
     options = options_of(settings, given)
     warn_of_places(options, settings, console)
@@ -38,6 +40,7 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
         log_json=given.log_json,
         console=console,
         place=place_flags(given),
+        files=files,
     )
     work = partial(
         verify,

@@ -21,6 +21,7 @@ from batchconnect.model.event import (
     LanePaused,
     LanesHeld,
     LaneStopped,
+    NotReached,
     PaceChanged,
     Planned,
     RowInDoubt,
@@ -138,6 +139,7 @@ class ProgressState:
                 self._finished(duration_s)
             case (
                 PaceChanged()
+                | NotReached()
                 | LaneCounted()
                 | LanesHeld()
                 | RunAwaited()
