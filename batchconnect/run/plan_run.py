@@ -17,6 +17,7 @@ from batchconnect.lane.planner import (
     states_in,
 )
 from batchconnect.ledger.deletions import deletions_in
+from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
@@ -116,6 +117,23 @@ class SheetPlan:
             sandbox.refusal is not None for sandbox in self.sandboxes
         )
 
+    def exit_code(self, *, skip_invalid: bool) -> ExitCode:
+        """
+        What the plan amounts to.
+
+        Args:
+            skip_invalid: Whether the run would start although rows are rejected.
+
+        Source:
+            docs/commands.md, "batchconnect plan".
+        """
+        if self.rejected and not skip_invalid:
+            return ExitCode.SHEET
+        if self.is_refused:
+            return ExitCode.STOPPED
+        in_the_way = bool(self.rejected) or self.stands_in_the_way
+        return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+
 
 async def plan_run(
     sheet: Sheet,
@@ -126,6 +144,7 @@ async def plan_run(
     task: Task | None = None,
     looks_up_keys: bool = True,
     most_kept: int | None = None,
+    in_memory: bool = False,
     on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
 ) -> SheetPlan:
     """
@@ -140,6 +159,7 @@ async def plan_run(
         looks_up_keys: Whether the stores are asked for the keys that would be sent.
         most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
             that a person has to look at are kept in any case.
+        in_memory: The run that is previewed would keep no ledger: none is read.
         on_row: Told of each row that is selected, as it is judged by itself.
 
     Raises:
@@ -179,7 +199,7 @@ async def plan_run(
         return judged
 
     with ExitStack() as stack:
-        known, deleted = _known(options, stack)
+        known, deleted = (Known(), frozenset[str]()) if in_memory else _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))

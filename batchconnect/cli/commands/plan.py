@@ -26,7 +26,7 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.model.errors import ExitCode, UsageError
+from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
@@ -106,12 +106,7 @@ def run(
         name=f"batchconnect plan of {task.command}",
     )
     console.result(document, [*lines, f"next:   {escape_control(following)}"])
-    if found.rejected and not options.skip_invalid:
-        return ExitCode.SHEET
-    if found.is_refused:
-        return ExitCode.STOPPED
-    in_the_way = bool(found.rejected) or found.stands_in_the_way
-    return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+    return found.exit_code(skip_invalid=options.skip_invalid)
 
 
 def _try_out(path: Path) -> None:
