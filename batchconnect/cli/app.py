@@ -7,7 +7,7 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -410,16 +410,18 @@ def report(
     given: Given,
     run_id: RunArgument = None,
     by: Annotated[
-        Literal["org"] | None,
+        str | None,
         typer.Option(
-            "--by", metavar="org", help="One folder per org as well, to hand each client theirs."
+            "--by",
+            metavar="COLUMN",
+            help="One folder per org, or per value of any column, as well: to hand each theirs.",
         ),
     ] = None,
 ) -> int:
     """Write a run's report again from the ledger."""
     from batchconnect.cli.commands import report as command
 
-    return command.run(output, given, run_id=run_id, by_org=by == "org")
+    return command.run(output, given, run_id=run_id, by=by)
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")

@@ -35,7 +35,7 @@ from batchconnect.run.opened_ledger import as_team, opened_ledger
 from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.screening import screen
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
@@ -363,6 +363,7 @@ async def _job(
     )
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
+    check_selection(options, service.orgs, sheet)
     job = Job(
         sheet=sheet,
         parse=judge,
@@ -375,7 +376,7 @@ async def _job(
         resumed=past.resumed,
         identified=past.identified,
         left_open=past.left_open,
-        is_selected=selector(options, service.orgs),
+        is_selected=selector(options, service.orgs, sheet.header),
         strict=options.strict,
         rules=rules_of(service, options, task),
         policy=Policy(
