@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
@@ -53,7 +54,11 @@ SheetArgument = Annotated[
 ]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="RUN", help="Run id, or the beginning of one; default: the last run."),
+    typer.Argument(
+        metavar="RUN",
+        help="Run id, or the beginning of one; default: the last run.",
+        autocompletion=completion.runs,
+    ),
 ]
 
 
@@ -293,7 +298,14 @@ def reconcile(
 def undo(
     output: OutputOptions,
     given: Given,
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or the beginning of one.")],
+    run_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Run id, or the beginning of one.",
+            autocompletion=completion.runs,
+        ),
+    ],
     yes: Annotated[
         int | None,
         typer.Option(
@@ -322,7 +334,12 @@ def export(
     ] = None,
     orgs: Annotated[
         list[str] | None,
-        typer.Option("--org", metavar="NAME", help="Of this org; may be given again."),
+        typer.Option(
+            "--org",
+            metavar="NAME",
+            help="Of this org; may be given again.",
+            autocompletion=completion.orgs,
+        ),
     ] = None,
     sandboxes: Annotated[
         list[str] | None,
@@ -337,7 +354,12 @@ def export(
     ] = False,
     run_id: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN", help="Only the connections of this run."),
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Only the connections of this run.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -446,6 +468,7 @@ def simulate(
             metavar="PROFILE",
             parser=OPTIONS["fault"].read,
             show_default=False,
+            autocompletion=completion.profiles,
             help=f"Trouble to practise with: {', '.join(PROFILES)}.",
         ),
     ] = "none",
