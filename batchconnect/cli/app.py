@@ -131,6 +131,15 @@ def orgs(output: OutputOptions, given: Given) -> int:
     return command.run(output, given)
 
 
+@app.command(epilog="Example: batchconnect doctor --json > doctor.json")
+@takes(PLACES, PART, SERVICE)
+def doctor(output: OutputOptions, given: Given) -> int:
+    """Look at what a first contact meets; each thing is in order, or has its remedy."""
+    from batchconnect.cli.commands import doctor as command
+
+    return command.run(output, given)
+
+
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
 @takes(PLACES, SHEET, SERVICE, RUN, CI)
 def plan(

@@ -130,7 +130,9 @@ class LeaseKeeper:
     def is_over(self, row: LaneRow) -> bool:
         """Whether somebody else held what `look` saw last, and does no more for sure."""
         is_anothers = row.holder not in {"", self._leases.name}
-        return is_anothers and self._watch.is_over(row.lane, row.terms, now_s=self._boot_s())
+        return is_anothers and self._watch.is_over(
+            row.lane, row.sighting, row.terms, now_s=self._boot_s()
+        )
 
     async def hand_back(self, lease: Lease, *, back_off_s: float | None = None) -> None:
         """Let go; where the ledger is away, the lease ends by itself."""

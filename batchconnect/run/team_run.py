@@ -211,7 +211,8 @@ class TeamRun:
             Planned(
                 to_create=found.to_do,
                 settled=found.rows - found.to_do,
-                to_settle=len(known.plan.open),
+                # What others have on its way is no doubt of this process.
+                to_settle=len(known.plan.open) if is_driver else 0,
                 left_out=tuple(found.left_out),
             )
         )
