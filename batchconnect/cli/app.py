@@ -15,6 +15,7 @@ from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    OPERATIONS,
     PART,
     PLACES,
     RUN,
@@ -160,7 +161,7 @@ def plan(
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def run(
     output: OutputOptions,
     given: Given,
@@ -186,7 +187,7 @@ def run(
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -244,7 +245,7 @@ def lanes(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD, CI)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -263,7 +264,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rotate(
     output: OutputOptions,
     given: Given,

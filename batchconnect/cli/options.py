@@ -95,6 +95,24 @@ class Given:
             rich_help_panel=OUTPUT,
         ),
     ] = None
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            "--metrics",
+            metavar="FILE.prom",
+            help="How it ended, for Prometheus' textfile collector.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notify",
+            metavar="NAME",
+            help="Tell [notify.NAME] of the settings how it ended; may be given again.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
     log_json: Annotated[
         bool,
         typer.Option(
@@ -211,9 +229,22 @@ WORK: Final = Group(
 )
 """Of a worker, which does to a row what its run was told."""
 CI: Final = Group(heading="CI options", names=("summary", "junit"))
+OPERATIONS: Final = Group(heading="Operations options", names=("metrics", "notify"))
 UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
 """No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, CI, WORK, UNDO)
+GROUPS: Final = (
+    PLACES,
+    SHEET,
+    PART,
+    AGAINST,
+    SERVICE,
+    RUN,
+    TOLD,
+    CI,
+    OPERATIONS,
+    WORK,
+    UNDO,
+)
 
 
 _COMPLETED: Final[Mapping[str, Callable[..., Any]]] = {

@@ -43,4 +43,5 @@ def run(
         sheet=chosen.sheet(sheet),
         task_of=partial(onboarding, parent=chosen.parent),
         joins=chosen.opened.run_id,
+        command="work",
     )
