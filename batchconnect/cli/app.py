@@ -215,6 +215,10 @@ def rotate(
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
     ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", metavar="", help="Only keys with a new version in their store."),
+    ] = False,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", metavar="", help="Do not test what got its key."),
@@ -228,7 +232,13 @@ def rotate(
     from batchconnect.cli.commands import rotate as command
 
     return command.run(
-        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+        output,
+        given,
+        sheet=sheet,
+        failing=failing,
+        changed=changed,
+        no_verify=no_verify,
+        is_plan=plan,
     )
 
 

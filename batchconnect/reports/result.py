@@ -34,6 +34,7 @@ from batchconnect.model.outcome import (
     Works,
     status_of,
 )
+from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.remedies import title_for
 from batchconnect.model.target import Target
 
@@ -118,6 +119,8 @@ class Result:
     tested_at_ms: int | None = None
     etag_before: str | None = None
     """Where its key was sent: what the connection's etag was until then."""
+    key: KeyOrigin | None = None
+    """Where the key was looked up that was sent; None: none was, or it stood in the sheet."""
     problems: tuple[Problem, ...] = ()
     """Everything that was found about its cells, for a format that shows them at their place."""
     carried_over: bool = False
@@ -185,6 +188,7 @@ def result_of(
         works_error=(tested.code or None) if tested else None,
         tested_at_ms=state.tested_at_ms if tested else None,
         etag_before=outcome.etag_before if isinstance(outcome, Updated) else None,
+        key=state.key_sent,
         problems=(*planned.findings, *(outcome.problems if isinstance(outcome, Rejected) else ())),
         carried_over=state.inherited,
         steps=state.steps,

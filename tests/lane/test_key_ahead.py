@@ -152,6 +152,7 @@ def makespan(one: Bench) -> float:
     return at[-1] - at[0]
 
 
+@pytest.mark.slow
 async def test_four_lanes_at_their_limit_are_as_quick_as_with_keys_in_the_cells() -> None:
     """A store that answers in 20 ms, each row with a key of its own: a tenth longer at most."""
     plain, kept, store = bench(), bench(), FakeStore()
