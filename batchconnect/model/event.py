@@ -51,6 +51,8 @@ class SandboxListed:
     connections: int
     complete: bool
     detail: str = ""
+    code: str = ""
+    """Of why it could not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,19 @@ class LanePaused:
     pause_s: float
     reason: str
     """`retry_after`, `throttled`, `not_sent`, `doubts`, `waits_for_settle`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReached:
+    """A try reached nobody, or at the first contact came to nothing; it is repeated as long as the patience lasts."""
+
+    org: str
+    host: str
+    """Of the platform, or of IMS where a token was asked for."""
+    code: str
+    """`dns`, `refused`, `no_token`, `http-503`, ..."""
+    detail: str
+    patience_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +280,7 @@ Event = (
     | RowTested
     | Settling
     | LanePaused
+    | NotReached
     | PaceChanged
     | LaneStopped
     | LaneCounted

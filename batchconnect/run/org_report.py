@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import PurePath
 
+from batchconnect.lane.lane import is_refusal
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import (
     FaultFound,
@@ -85,7 +86,9 @@ def summary_of_org(ledger: LedgerReader, state: RunState, org: str) -> Summary:
     code = exit_code(
         count_statuses(rows()),
         reason=ended.reason if ended is not None else "",
-        every_lane_refused=any(stop.org == org and not stop.sandbox for stop in state.stops),
+        every_lane_refused=any(
+            stop.org == org and not stop.sandbox and is_refusal(stop.code) for stop in state.stops
+        ),
         swept=swept_of(own),
     )
     lines = [_handed_over(line, code) for line in own]

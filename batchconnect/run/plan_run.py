@@ -20,6 +20,7 @@ from batchconnect.lane.planner import (
     states_in,
 )
 from batchconnect.ledger.deletions import deletions_in
+from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
@@ -54,6 +55,8 @@ class SandboxPlan:
     """Its rows, in the sheet's order, as far as they were asked for; with all that a person has to look at."""
     refusal: str | None = None
     """Why the sandbox could not be read."""
+    refusal_code: str = ""
+    """Its code, by which the remedy is found."""
     rate: float = START_RATE
     keys: KeyLook = field(default_factory=KeyLook)
     """What the stores say of the keys that would be sent."""
@@ -117,6 +120,23 @@ class SheetPlan:
             sandbox.refusal is not None for sandbox in self.sandboxes
         )
 
+    def exit_code(self, *, skip_invalid: bool) -> ExitCode:
+        """
+        What the plan amounts to.
+
+        Args:
+            skip_invalid: Whether the run would start although rows are rejected.
+
+        Source:
+            docs/commands.md, "batchconnect plan".
+        """
+        if self.rejected and not skip_invalid:
+            return ExitCode.SHEET
+        if self.is_refused:
+            return ExitCode.STOPPED
+        in_the_way = bool(self.rejected) or self.stands_in_the_way
+        return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+
 
 async def plan_run(
     sheet: Sheet,
@@ -127,6 +147,7 @@ async def plan_run(
     task: Task | None = None,
     looks_up_keys: bool = True,
     most_kept: int | None = None,
+    in_memory: bool = False,
     on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
 ) -> SheetPlan:
     """
@@ -141,6 +162,7 @@ async def plan_run(
         looks_up_keys: Whether the stores are asked for the keys that would be sent.
         most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
             that a person has to look at are kept in any case.
+        in_memory: The run that is previewed would keep no ledger: none is read.
         on_row: Told of each row that is selected, as it is judged by itself.
 
     Raises:
@@ -180,7 +202,7 @@ async def plan_run(
         return judged
 
     with ExitStack() as stack:
-        known, deleted = _known(options, stack)
+        known, deleted = (Known(), frozenset[str]()) if in_memory else _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
@@ -220,7 +242,7 @@ class _Look:
         listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:
-            one.refusal = told_reason(why)
+            one.refusal, one.refusal_code = told_reason(why), why.code
             return
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules

@@ -1,12 +1,13 @@
 """Which rows, orgs and sandboxes `--only` chooses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.row import Cell, Row
-from batchconnect.options import MergedOptions
+from batchconnect.options import MergedOptions, RunOptions
 from batchconnect.validation.org_registry import OrgRegistry
 
 Chooser = Callable[[Org | None, str | None], bool]
@@ -61,6 +62,20 @@ def chooser(options: MergedOptions, orgs: OrgRegistry) -> Chooser:
         )
 
     return is_chosen
+
+
+def as_part(options: RunOptions, *, sandbox: str | None = None) -> RunOptions:
+    """
+    The options of a command without a sheet: there `--org` chooses, for there is no cell to fill.
+
+    Args:
+        options: As they were given.
+        sandbox: The one that is chosen likewise.
+    """
+    org = () if options.org is None else (f"org={options.org}",)
+    also = () if sandbox is None else (f"sandbox={sandbox}",)
+    only = (*org, *(options.only or ()), *also)
+    return replace(options, org=None, sandbox=None, only=only or None)
 
 
 def _org_of(cell: Cell, options: MergedOptions, orgs: OrgRegistry) -> Org | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from batchconnect.cli.commands.console import counted
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.row_plan import SIGNS, Action, RowPlan
@@ -55,7 +56,7 @@ def plan_lines(
         shows_all: Whether no list is folded.
     """
     yield from map(escape_control, _lines(found, creates=creates, shows_all=shows_all))
-    yield _sum(found, creates=creates, most_rows=most_rows)
+    yield sum_line(found, creates=creates, most_rows=most_rows)
     if not found.rows:
         yield "no rows yet: there is nothing to do below the header"
 
@@ -72,6 +73,7 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
     for one in found.sandboxes:
         name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
         yield from _sandbox(one, name, columns, shows_all=shows_all)
+    yield from refusal_lines(one.refusal_code for one in found.sandboxes)
     yield from _keys(found)
     for row, problems in sorted(found.rejected.items()):
         for problem in problems:
@@ -129,7 +131,8 @@ def _folded(rows: Sequence[RowPlan], *, of: int) -> Iterator[RowPlan]:
             yield row
 
 
-def _sum(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
+def sum_line(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
+    """All rows in one line."""
     counts: Counter[Action] = Counter()
     for one in found.sandboxes:
         counts += one.counts

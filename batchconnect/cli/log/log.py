@@ -28,6 +28,7 @@ from batchconnect.model.event import (
     FaultMet,
     LanePaused,
     LaneStopped,
+    NotReached,
     RowInDoubt,
     RowStarted,
     StorePaused,
@@ -168,7 +169,9 @@ def _level(event: Event) -> str:
             return "debug"
         case LaneStopped() | StoreStopped() | FaultMet():
             return "error"
-        case RowInDoubt() | LanePaused() | StorePaused() | Draining() | CellsWarned():
+        case (
+            RowInDoubt() | LanePaused() | NotReached() | StorePaused() | Draining() | CellsWarned()
+        ):
             return "warning"
         case Swept(is_clean=False):
             return "error"

@@ -20,6 +20,7 @@ from batchconnect.model.event import (
     LaneCounted,
     LanePaused,
     LaneStopped,
+    NotReached,
     PaceChanged,
     Planned,
     RowInDoubt,
@@ -136,6 +137,7 @@ class ProgressState:
                 self._finished(duration_s)
             case (
                 PaceChanged()
+                | NotReached()
                 | LaneCounted()
                 | RunStarted()
                 | SheetWarned()
