@@ -330,6 +330,29 @@ def export(
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
 
 
+@app.command(epilog="Example: batchconnect expiring clients.csv --within 30d")
+@takes(PLACES, SHEET, SERVICE)
+def expiring(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="The keys that a run sent, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option("--within", metavar="TIME", help="As 30d, 12h or 2w.", show_default=True),
+    ] = "30d",
+) -> int:
+    """List keys whose store says that they end soon; nothing is sent."""
+    from batchconnect.cli.commands import expiring as command
+
+    return command.run(output, given, what=what, within=within)
+
+
 @app.command(epilog="Example: batchconnect explore --columns")
 @takes(PLACES, PART, SERVICE)
 def explore(

@@ -176,6 +176,8 @@ class _Story:
     tested: Tested | None = None
     tested_at_ms: int | None = None
     works: bool | None = None
+    key: KeyOrigin | None = None
+    key_sent: KeyOrigin | None = None
     warnings: tuple[str, ...] = ()
     attempts = 0
     throttled = 0

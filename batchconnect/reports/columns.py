@@ -84,9 +84,9 @@ def values_of(result: Result) -> tuple[Fact, ...]:
         result.works_error,
         iso(result.tested_at_ms),
         result.etag_before,
-        result.key.reference if result.key else None,
-        result.key.version if result.key else None,
-        iso(result.key.expires_at_ms) if result.key else None,
+        result.key_reference,
+        result.key_version,
+        iso(result.key_expires_ms),
     )
 
 

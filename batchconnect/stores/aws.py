@@ -197,6 +197,7 @@ class SecretsManager:
                 read_timeout=REQUEST_S,
                 retries={"total_max_attempts": 1},
                 max_pool_connections=AT_ONCE,
+                ignore_configured_endpoint_urls=True,  # a variable's host was judged by nobody
                 proxies=(
                     dict.fromkeys(("http", "https"), proxy.reveal())
                     if proxy is not None and is_proxied
