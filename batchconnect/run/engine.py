@@ -35,7 +35,7 @@ from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.screening import screen
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
@@ -45,6 +45,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.key import Keys
+from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
 
 
@@ -282,7 +283,13 @@ async def at_work(
 def parser(
     sheet: Sheet, *, service: ConnectedService, options: MergedOptions, references: References
 ) -> Parse:
-    """What judges a row of this sheet."""
+    """
+    What judges a row of this sheet.
+
+    Raises:
+        UsageError: `--org` or `--sandbox` can be meant by no row.
+    """
+    check_options(options.org, options.sandbox, service.orgs)
     return partial(
         parse,
         header=sheet.header,
@@ -339,6 +346,7 @@ async def _job(
     )
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
+    check_selection(options, service.orgs, sheet)
     job = Job(
         sheet=sheet,
         parse=judge,
@@ -351,7 +359,7 @@ async def _job(
         resumed=past.resumed,
         identified=past.identified,
         left_open=past.left_open,
-        is_selected=selector(options, service.orgs),
+        is_selected=selector(options, service.orgs, sheet.header),
         strict=options.strict,
         rules=rules_of(service, options, task),
         policy=Policy(

@@ -32,7 +32,7 @@ from batchconnect.run.key_plan import KeyLook, look_at_keys
 from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan, row_plan
 from batchconnect.run.screening import screen
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.task import Task
 from batchconnect.sheet.interface import Sheet
@@ -175,7 +175,8 @@ async def plan_run(
     keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
-    selected = selector(options, service.orgs)
+    check_selection(options, service.orgs, sheet)
+    selected = selector(options, service.orgs, sheet.header)
     for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
         if row.cells and isinstance(judged, BaseConnection | Rejected):

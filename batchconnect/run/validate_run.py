@@ -11,13 +11,14 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import Parse, examine
 from batchconnect.run.screening import screen_carried
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.sheet_name import check_row
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
+from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
 from batchconnect.validation.series import Warned
 
@@ -85,13 +86,18 @@ def judging(
         settings: The orgs, if there are any.
         options: How rows are judged, and which.
         environ: The variables that references in the sheet may name.
+
+    Raises:
+        UsageError: `--org` or `--sandbox` can be meant by no row.
     """
+    screen_carried(sheet)
     is_known = bool(settings.orgs) and not options.simulate
     orgs = (
         OrgRegistry(settings.orgs)
         if is_known
         else SimulatedOrgRegistry(settings.orgs, url=_NOWHERE)
     )
+    check_options(options.org, options.sandbox, orgs)
     return Judging(
         judge=partial(
             parse,
@@ -108,7 +114,7 @@ def judging(
             strict=options.strict,
         ),
         orgs=orgs,
-        is_selected=selector(options, orgs),
+        is_selected=selector(options, orgs, sheet.header),
         checks_orgs=is_known or options.simulate,
     )
 
@@ -128,7 +134,7 @@ def validate_sheet(
     Raises:
         SheetError: The sheet cannot be read to its end, or its name holds a key.
     """
-    screen_carried(sheet)
+    check_selection(options, judging.orgs, sheet)
     found = Findings(keeps_each=keeps_each)
     fast_scan = None
     if not options.only:
