@@ -32,8 +32,7 @@ class DatabaseProxy:
         self._word = word
         self.swallowed = 0
         """Answers that were lost."""
-        self.is_hole = False
-        """Whether nothing passes."""
+        self._passes = asyncio.Event()
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -52,7 +51,16 @@ class DatabaseProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    def cut(self) -> None:
+        """Let nothing pass any more, and no connection break."""
+        self._loop.call_soon_threadsafe(self._passes.clear)
+
+    def heal(self) -> None:
+        """Let all pass again, what was held back first."""
+        self._loop.call_soon_threadsafe(self._passes.set)
+
     async def _open(self) -> None:
+        self._passes.set()
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
 
@@ -89,6 +97,5 @@ class DatabaseProxy:
 
     async def _read(self, source: asyncio.StreamReader) -> bytes:
         data = await source.read(65536)
-        while self.is_hole:
-            await asyncio.sleep(0.05)
+        await self._passes.wait()
         return data
