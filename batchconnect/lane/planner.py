@@ -44,6 +44,8 @@ _NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)
 """Of a doubt that begins when it is taken up."""
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
+NOT_PLANNED: Final = "not_planned"
+"""Code of a row that would be created, and is not approved."""
 _ASKED_AT_ONCE: Final = 500
 """Rows held in memory, keys included, so that the ledger is asked once for all of them."""
 
@@ -182,6 +184,13 @@ class Rules:
     """False: rows without a connection are not attempted."""
     keys: KeyChoice | None = None
     """None: no key is sent to a connection that exists."""
+    approved: AbstractSet[str] | None = None
+    """Markers of the rows that may be created; None: all."""
+
+    @property
+    def creates_all(self) -> bool:
+        """Whether every row is created of which nothing stands there."""
+        return self.creates and self.approved is None
 
 
 async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = False) -> Listing:
@@ -322,6 +331,12 @@ def within(
             detail = "Its connection is not ready, or its create is in doubt."
             code = INITIALIZING if waits else "create_in_doubt"
             return Settle(outcome=NotAttempted(code=code, detail=detail))
+        case Send() | SettleFirst() if (
+            rules.approved is not None and connection.marker not in rules.approved
+        ):
+            # What stands there has changed since it was held against the plan.
+            detail = "The plan that was approved does not create it."
+            return Settle(outcome=NotAttempted(code=NOT_PLANNED, detail=detail))
         case _:
             return decision
 

@@ -1,5 +1,6 @@
 """What a command over a sheet does to its rows: it creates connections, sends keys to them, or only tests."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from batchconnect.lane.planner import KeyChoice
@@ -18,6 +19,8 @@ class Task:
     keys: KeyChoice | None = None
     """Which rows get their key sent, where their connection exists."""
     tests: Tests = Tests.NONE
+    approved: AbstractSet[str] | None = None
+    """Keys of the rows that a plan lets be created; None: all."""
 
     @property
     def sends_keys(self) -> bool:

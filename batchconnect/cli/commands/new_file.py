@@ -1,5 +1,6 @@
 """Files that a command makes for a person: new ones only, for their owner's eyes, whole or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable
@@ -7,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from batchconnect.model.errors import UsageError
+from batchconnect.reports.write import write_file
 
 
 def refuse_existing(path: Path) -> None:
@@ -42,6 +44,51 @@ def write_new(path: Path, chunks: Iterable[bytes]) -> None:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def try_place(path: Path) -> None:
+    """
+    Try whether a file can be written at a path, before anything depends on it; what stands there stays.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        aside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_over(path: Path, chunks: Iterable[bytes]) -> None:
+    """
+    Write a file whole, mode 0600; what stood there before is replaced.
+
+    Raises:
+        UsageError: It cannot be written; what stood there stays.
+    """
+    try:
+        write_file(path, chunks)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def append_to(path: Path, chunks: Iterable[bytes]) -> None:
+    """
+    Add to a file that others write to as well; one that is not there is made, mode 0600.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor has no Path
+            file.writelines(chunks)
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _put(aside: Path, path: Path) -> None:

@@ -3,30 +3,45 @@
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from pathlib import Path
 
 import anyio
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.new_file import try_place, write_over
+from batchconnect.cli.commands.plan_files import cases, markdown_lines
 from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_lines
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     options_of,
     place_flags,
+    service_flags,
     settings_of,
     sheet_flags,
     sheet_of,
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.model.errors import ExitCode
+from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import SheetPlan, plan_run
 from batchconnect.run.row_plan import Action
+from batchconnect.run.saved_plan import (
+    KEY_UNSEEN,
+    SavedPlan,
+    SeenRows,
+    is_plan,
+    render,
+    saved_plan,
+)
 from batchconnect.run.service import connected
 from batchconnect.run.task import Task, onboarding
 from batchconnect.settings import Settings
@@ -38,49 +53,113 @@ def run(
     given: Given,
     *,
     sheet: str,
+    out: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
-    """Show what a run, or another command over the sheet, would do with the same options."""
+    """Show what a run, or another command over the sheet, would do with the same options; save it, if asked."""
     console = Console(output)
+    if out is not None:
+        _try_out(out)
+    files = CiFiles.of(given)
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
     task = task_of(options)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
+        look = _Look(
+            opened, settings=settings, options=options, task=task, console=console, sheets=(sheet,)
+        )
         with ending_at_once():
-            found = anyio.run(
-                partial(_look, opened, settings, options, task, console),
+            found, saved = anyio.run(
+                partial(look, saves=out is not None, is_whole=files.junit is not None),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
+    document = _document(found, options)
+    lines = [
+        *plan_lines(
+            found,
+            creates=task.creates,
+            most_rows=options.max_rows,
+            shows_all=console.verbose > 0,
+        )
+    ]
     following = _next(found, options, settings, sheet, given, command=task.command)
-    lines = plan_lines(
-        found,
-        creates=task.creates,
-        most_rows=options.max_rows,
-        shows_all=console.verbose > 0,
+    if out is not None and saved is not None:
+        write_over(out, render(saved))
+        document["saved"] = str(out.absolute())
+        lines.append(escape_control(f"saved:  {out}; {KEY_UNSEEN}"))
+        following = _run_of(out, sheet, given, settings)
+    elif out is not None:
+        document["saved"] = None
+        lines.append("saved:  nothing: a plan is saved where each row has one")
+    files.write_plan(
+        partial(
+            markdown_lines,
+            found,
+            command=task.command,
+            creates=task.creates,
+            most_rows=options.max_rows,
+            saved=str(out) if saved is not None else None,
+        ),
+        partial(cases, found),
+        console,
+        name=f"batchconnect plan of {task.command}",
     )
-    console.result(_document(found, options), [*lines, f"next:   {escape_control(following)}"])
-    if found.rejected and not options.skip_invalid:
-        return ExitCode.SHEET
-    if found.is_refused:
-        return ExitCode.STOPPED
-    in_the_way = bool(found.rejected) or found.stands_in_the_way
-    return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+    console.result(document, [*lines, f"next:   {escape_control(following)}"])
+    return found.exit_code(skip_invalid=options.skip_invalid)
 
 
-async def _look(
-    sheet: Sheet, settings: Settings, options: MergedOptions, task: Task, console: Console
-) -> SheetPlan:
-    with unwrap_exception_group():
-        async with connected(settings, options, on_event=console.say_pauses) as service:
-            return await plan_run(
-                sheet,
-                service=service,
-                options=options,
-                environ=os.environ,
-                task=task,
-                most_kept=None if console.json or console.verbose else FOLDED_AT + 1,
-            )
+def _try_out(path: Path) -> None:
+    """See that a plan can be saved; what a person made is not taken for an older plan."""
+    if path.exists() and not is_plan(path):
+        raise UsageError(
+            f"--out {path}: it exists, and is no plan, so it is not replaced",
+            hint="Name a new file, or move that one away.",
+        )
+    try_place(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at the service."""
+
+    sheet: Sheet
+    _: KW_ONLY
+    settings: Settings
+    options: MergedOptions
+    task: Task
+    console: Console
+    sheets: tuple[str, ...]
+
+    async def __call__(self, *, saves: bool, is_whole: bool) -> tuple[SheetPlan, SavedPlan | None]:
+        """The plan, and what is saved of it where that is wanted and each row has one."""
+        is_whole |= saves or self.console.json or self.console.verbose > 0
+        seen = SeenRows()
+        with unwrap_exception_group():
+            async with connected(
+                self.settings, self.options, on_event=self.console.say_pauses
+            ) as service:
+                found = await plan_run(
+                    self.sheet,
+                    service=service,
+                    options=self.options,
+                    environ=os.environ,
+                    task=self.task,
+                    most_kept=None if is_whole else FOLDED_AT + 1,
+                    on_row=seen.add if saves else lambda _row, _judged: None,
+                )
+                is_refused = any(one.refusal is not None for one in found.sandboxes)
+                is_rejected = bool(found.rejected) and not self.options.skip_invalid
+                if not saves or is_refused or is_rejected:
+                    return found, None
+                return found, saved_plan(
+                    found,
+                    seen,
+                    sheets=self.sheets,
+                    service=service,
+                    options=self.options,
+                    command=self.task.command,
+                )
 
 
 def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
@@ -125,7 +204,10 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "warnings": [
                     {"row": row.row, "what": what} for row in one.warned for what in row.warnings
                 ],
+                "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
+                "stores": dict(one.keys.stores),
                 "refusal": one.refusal,
+                "remedy": look_hint_for(one.refusal_code) if one.refusal_code else None,
                 "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),
             }
@@ -172,6 +254,17 @@ def _next(
         words[words.index("plan")] = command
     elif command not in words:
         words = [command, sheet, *again]
+    return _shown(["batchconnect", *words], settings)
+
+
+def _run_of(out: Path, sheet: str, given: Given, settings: Settings) -> str:
+    """The run that carries a saved plan out: the plan has the rest."""
+    sheets = ["-"] if sheet == "-" else []
+    flags = [*place_flags(given), *service_flags(given)]
+    return _shown(["batchconnect", "run", *sheets, "--plan", str(out), *flags], settings)
+
+
+def _shown(words: Sequence[str], settings: Settings) -> str:
     redactor = Redactor()
     redactor.hold(*settings.secrets)
-    return redactor.text(shlex.join(["batchconnect", *words]))
+    return redactor.text(shlex.join(words))

@@ -9,11 +9,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, ResultError
+from batchconnect.cli.commands.ci_files import CiFiles
+from batchconnect.cli.commands.console import Console, ResultError, counted
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     options_of,
@@ -25,14 +27,15 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.log import Log, open_log
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.progress import Progress, open_progress
-from batchconnect.model.errors import ExitCode
+from batchconnect.model.contact import is_of_contact
+from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, FaultMet, RowSettled, RunStarted
+from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
-from batchconnect.options import MergedOptions
+from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.result import Result
@@ -40,7 +43,9 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of, ledger_path_of, try_places
+from batchconnect.run.places import home_of, ledger_place, try_places
+from batchconnect.run.planned_run import run_as_planned
+from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
 
@@ -55,12 +60,24 @@ def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str,
+    sheet: str | None,
+    plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
-    """Run a sheet: all of it, or what the task says is to be done to its rows."""
+    """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
     console = Console(output)
     environ = os.environ
+    files = CiFiles.of(given)
+    saved = None if plan is None else read_plan(plan)
+    if plan is not None and saved is not None:
+        check_mode(saved, plan, simulate=bool(given.options.simulate))
+        given = replace(given, options=merge(given.options, saved.run_options()))
+        sheet = sheet or saved.sheets[0]
+    if sheet is None:
+        raise UsageError(
+            "no sheet is named",
+            hint="batchconnect run SHEET, or: batchconnect run --plan plan.json",
+        )
     settings = settings_of(given, environ)
     options = options_of(settings, given)
     with sheet_of(sheet, options, console) as opened:
@@ -72,9 +89,13 @@ def run(
             log_json=given.log_json,
             console=console,
             place=place_flags(given),
+            files=files,
         )
+        carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
+        if plan is not None and saved is not None:
+            carry_out = partial(run_as_planned, plan=saved, path=plan)
         work = partial(
-            onboard_sheet,
+            carry_out,
             opened,
             settings=settings,
             options=options,
@@ -83,7 +104,13 @@ def run(
             report=observer.report,
             task=task_of(options),
         )
-        summary = attend(observer, work, drain_s=given.drain)
+        if saved is not None:
+            console.say(f"plan {plan}: {counted(len(saved.rows), 'row')}; {KEY_UNSEEN}")
+        try:
+            summary = attend(observer, work, drain_s=given.drain)
+        except PlanChangedError as error:
+            files.write_changes(error, console)
+            return _told_changes(error, console)
     again = next_command(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
@@ -105,6 +132,22 @@ def run(
     return code
 
 
+def _told_changes(error: PlanChangedError, console: Console) -> int:
+    """What is not as planned; of very much, the first of it, for --json has all."""
+    document = {
+        "error": error.message,
+        "hint": error.hint,
+        "exit_code": int(error.exit_code),
+        "changes": error.changes,
+    }
+    lines = list(error.changes[:_MOST_PROBLEMS])
+    if len(error.changes) > len(lines):
+        lines.append(f"and {len(error.changes) - len(lines)} more: --json shows all of them")
+    console.result(document, map(escape_control, lines))
+    console.say(f"error: {error.message}\nhint:  {error.hint}")
+    return int(error.exit_code)
+
+
 class RunObserver:
     """
     What attends a run from the outside: progress, log, redaction, report.
@@ -115,6 +158,7 @@ class RunObserver:
         log_json: `--log-json`.
         console: Where it is said.
         place: Options by which the next command finds the run: the report's commands have them, too.
+        files: What a CI job asks for besides.
     """
 
     def __init__(
@@ -125,6 +169,7 @@ class RunObserver:
         log_json: bool,
         console: Console,
         place: Sequence[str] = (),
+        files: CiFiles | None = None,
     ) -> None:
         self.redactor = Redactor()
         self.stop = Stop()
@@ -133,8 +178,11 @@ class RunObserver:
         """Of a run that refused to start: every problem of the sheet with its cell."""
         self.settled = 0
         """Rows that were settled while it observed."""
+        self.unreached: dict[str, str] = {}
+        """By org: the code of what kept its service from being reached."""
         self._options = options
         self._place = tuple(place)
+        self._files = files or CiFiles()
         self._log_json = log_json
         self._verbose = output.verbose
         self._console = console
@@ -165,6 +213,8 @@ class RunObserver:
         if isinstance(event, RunStarted):
             self._open_log(event)
         self.settled += isinstance(event, RowSettled)
+        if isinstance(event, LaneStopped) and is_of_contact(event.code):
+            self.unreached[event.org] = event.code
         for tell in (self._tell_log, self._tell_progress):
             try:
                 tell(event)
@@ -193,6 +243,7 @@ class RunObserver:
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
         summary = replace(summary, place=self._place)
+        self._files.write(summary, self._console, self.redactor.text)
         folder = home_of(self._options) / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
         if summary.exit_code == ExitCode.SHEET:
@@ -206,7 +257,7 @@ class RunObserver:
         folder = home_of(self._options) / event.run_id
         what = "goes on" if event.resumed else "begins"
         simulated = ", simulated" if event.simulated else ""
-        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_path_of(self._options)}")
+        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_place(self._options)}")
         try:
             make_folder(folder)
         except OSError as error:
