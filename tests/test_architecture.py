@@ -51,7 +51,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "openpyxl": ("sheet.workbook.*",),
     "jinja2": ("reports.page.*",),
     "xlsxwriter": ("reports.workbook.*", "cli.template_workbook"),
-    "typer": ("cli.app", "cli.options"),
+    "typer": ("cli.app", "cli.options", "cli.completion"),
     "click": ("cli.app", "cli.options"),
     "rich": ("cli.*",),
     "structlog": ("cli.log.*",),

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
@@ -52,7 +53,11 @@ SheetArgument = Annotated[
 ]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="RUN", help="Run id, or the beginning of one; default: the last run."),
+    typer.Argument(
+        metavar="RUN",
+        help="Run id, or the beginning of one; default: the last run.",
+        autocompletion=completion.runs,
+    ),
 ]
 
 
@@ -121,6 +126,15 @@ def validate(
 def orgs(output: OutputOptions, given: Given) -> int:
     """Sign in to each org of the settings; say what is refused, and why."""
     from batchconnect.cli.commands import orgs as command
+
+    return command.run(output, given)
+
+
+@app.command(epilog="Example: batchconnect doctor --json > doctor.json")
+@takes(PLACES, PART, SERVICE)
+def doctor(output: OutputOptions, given: Given) -> int:
+    """Look at what a first contact meets; each thing is in order, or has its remedy."""
+    from batchconnect.cli.commands import doctor as command
 
     return command.run(output, given)
 
@@ -251,7 +265,14 @@ def reconcile(
 def undo(
     output: OutputOptions,
     given: Given,
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or the beginning of one.")],
+    run_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Run id, or the beginning of one.",
+            autocompletion=completion.runs,
+        ),
+    ],
     yes: Annotated[
         int | None,
         typer.Option(
@@ -280,7 +301,12 @@ def export(
     ] = None,
     orgs: Annotated[
         list[str] | None,
-        typer.Option("--org", metavar="NAME", help="Of this org; may be given again."),
+        typer.Option(
+            "--org",
+            metavar="NAME",
+            help="Of this org; may be given again.",
+            autocompletion=completion.orgs,
+        ),
     ] = None,
     sandboxes: Annotated[
         list[str] | None,
@@ -295,7 +321,12 @@ def export(
     ] = False,
     run_id: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN", help="Only the connections of this run."),
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Only the connections of this run.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -404,6 +435,7 @@ def simulate(
             metavar="PROFILE",
             parser=OPTIONS["fault"].read,
             show_default=False,
+            autocompletion=completion.profiles,
             help=f"Trouble to practise with: {', '.join(PROFILES)}.",
         ),
     ] = "none",

@@ -52,15 +52,17 @@ class Trust:
             return self._bundle_only
         return self._usual
 
-    def has_another(self, host: str, error: Exception) -> bool:
+    def has_another(self, host: str, error: Exception, *, used: ssl.SSLContext | bool) -> bool:
         """
         Whether a second handshake with this host may succeed; from now on `of` tells whom it trusts.
 
         Args:
             host: Whose certificate was refused.
             error: Why.
+            used: Whom the handshake trusted, as `of` told before it: another one of the same host may have
+                failed meanwhile.
         """
-        if self._bundle_only is None or host in self._lax_hosts:
+        if self._bundle_only is None or used is self._bundle_only:
             return False
         if getattr(error, "verify_code", 0) not in _RULES_OF_FORM:
             return False

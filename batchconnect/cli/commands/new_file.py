@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 from batchconnect.model.errors import UsageError
@@ -20,6 +21,13 @@ def refuse_existing(path: Path) -> None:
     """
     if os.path.lexists(path):
         raise _exists(path)
+
+
+def new_beside(sheet: str) -> str:
+    """A name for a copy of a sheet with its problems, where nothing stands yet: `clients-annotated.xlsx`."""
+    stem = Path(sheet).stem
+    names = (f"{stem}-annotated{number}.xlsx" for number in chain([""], count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def write_new(path: Path, chunks: Iterable[bytes]) -> None:

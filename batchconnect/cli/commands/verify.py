@@ -14,9 +14,9 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.reports.terminal_summary import closing_lines, next_command
+from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import verify
-from batchconnect.run.places import home_of, try_places
+from batchconnect.run.places import try_places
 from batchconnect.run.task import verification
 from batchconnect.sheet.kind import is_named_like_a_sheet
 
@@ -49,6 +49,5 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     )
     summary = attend(observer, work, drain_s=given.drain)
     again = next_command(summary, same="the same command once more", options=place_flags(given))
-    folder = home_of(options) / summary.opened.run_id
-    console.result(observer.document, closing_lines(summary, folder=folder, next_command=again))
+    observer.tell_end(summary, again)
     return int(summary.exit_code or 0)
