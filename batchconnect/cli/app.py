@@ -15,6 +15,7 @@ from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    OPERATIONS,
     PART,
     PLACES,
     RUN,
@@ -159,7 +160,7 @@ def plan(
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def run(
     output: OutputOptions,
     given: Given,
@@ -185,7 +186,7 @@ def run(
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -202,7 +203,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD, CI)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -221,7 +222,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rotate(
     output: OutputOptions,
     given: Given,
@@ -229,6 +230,10 @@ def rotate(
     failing: Annotated[
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
+    ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", metavar="", help="Only keys with a new version in their store."),
     ] = False,
     no_verify: Annotated[
         bool,
@@ -243,7 +248,13 @@ def rotate(
     from batchconnect.cli.commands import rotate as command
 
     return command.run(
-        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+        output,
+        given,
+        sheet=sheet,
+        failing=failing,
+        changed=changed,
+        no_verify=no_verify,
+        is_plan=plan,
     )
 
 
@@ -349,6 +360,29 @@ def export(
 
     wish = Wish(orgs=orgs or (), sandboxes=sandboxes or (), every=every, run_id=run_id, usage=usage)
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
+
+
+@app.command(epilog="Example: batchconnect expiring clients.csv --within 30d")
+@takes(PLACES, SHEET, SERVICE)
+def expiring(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="The keys that a run sent, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option("--within", metavar="TIME", help="As 30d, 12h or 2w.", show_default=True),
+    ] = "30d",
+) -> int:
+    """List keys whose store says that they end soon; nothing is sent."""
+    from batchconnect.cli.commands import expiring as command
+
+    return command.run(output, given, what=what, within=within)
 
 
 @app.command(epilog="Example: batchconnect explore --columns")

@@ -17,10 +17,12 @@ from typing_extensions import override
 
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.notice import NoticeProfile
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreProfile
 from batchconnect.options import OPTIONS, RunOptions, merge
+from batchconnect.settings.notices import notice_profiles
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin
 from batchconnect.settings.service_url import canonical_host
@@ -47,6 +49,8 @@ class Settings:
     """What the settings say of a run's options; None: nowhere set. Hosts are in lower case."""
     stores: tuple[StoreProfile, ...] = ()
     """In the order of the file."""
+    notices: tuple[NoticeProfile, ...] = ()
+    """To whom `--notify` may tell how a run ended."""
     file: Path | None = None
     """The settings file that was read."""
     warnings: tuple[str, ...] = ()
@@ -133,6 +137,7 @@ def _loaded(
         orgs=_with_rate(orgs, given.rate),
         options=replace(merged, allow_hosts=hosts or None, proxy=proxy),
         stores=stores,
+        notices=notice_profiles(tables.notify, credentials),
         file=file.path,
         warnings=tuple(warnings),
     )
