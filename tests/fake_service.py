@@ -628,7 +628,6 @@ class Bench:
         job = Job(
             sheet=sheet,
             parse=parse,
-            parse_again=parse,
             ready=nothing_to_look_up,
             lane_of=lane_of,
             ledger=self.ledger,

@@ -19,12 +19,15 @@ import batchconnect
 HOUSE: Final = "batchconnect"
 
 FLOORS: Final = (
-    ("the doors: `python -m`, and the public face", "__main__ __init__"),
+    ("the doors: `python -m`, and the public face", "__main__ __init__ events"),
     ("the same job from a terminal and from Python", "cli api"),
     ("one run over one sheet", "run"),
     ("one lane, and one row", "lane"),
     ("the service: a connection becomes a request, a response an answer", "flow_service settings"),
-    ("a row becomes a connection; entries become files", "validation reports"),
+    (
+        "a row becomes a connection; entries become files; a reference becomes a secret",
+        "validation reports stores",
+    ),
     (
         "cells as typed; one HTTP message; what happened, kept; what a person may choose",
         "sheet transport ledger options",
@@ -43,7 +46,7 @@ A folder is one name: what stands in it is its own matter, and the tests below s
 DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "aiohttp": ("transport.resolver", "transport.wire", "simulator.*"),
     "yarl": ("transport.wire", "simulator.*"),
-    "pandas": ("sheet.*", "reports.*", "api"),
+    "pandas": ("sheet.*", "api.*"),
     "python_calamine": ("sheet.workbook.*",),
     "openpyxl": ("sheet.workbook.*",),
     "jinja2": ("reports.page.*",),
@@ -55,6 +58,11 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "msgspec": ("ledger.codec",),
     "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
+    "azure": ("stores.azure",),
+    "boto3": ("stores.aws",),
+    "botocore": ("stores.aws",),
+    "hvac": ("stores.vault",),
+    "requests": ("stores.vault",),
     "sqlite3": ("ledger.sqlite.*", "simulator.*"),
     "psycopg": ("ledger.postgres.*",),
 }

@@ -40,7 +40,7 @@ from batchconnect.options import DEFAULTS
 from batchconnect.reports import FORMATS, LOG
 from batchconnect.reports.json import schema
 from batchconnect.settings.source import FILE_VARIABLE, ONE_ORG_VARIABLES, PLAIN_VARIABLES, SECRETS
-from batchconnect.settings.tables import KEYS, OrgTable, Tables
+from batchconnect.settings.tables import KEYS, OrgTable, StoreTable, Tables
 from batchconnect.simulator import PROFILES, Simulator
 from tests.benchmarks.__main__ import BENCHMARKS
 
@@ -355,10 +355,15 @@ def test_the_index_names_every_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "model"), [("Keys of the file", Tables), ("Keys of one org", OrgTable)]
+    ("heading", "model"),
+    [
+        ("Keys of the file", Tables),
+        ("Keys of one org", OrgTable),
+        ("Keys of one store", StoreTable),
+    ],
 )
 def test_every_key_of_the_settings_is_documented(
-    heading: str, model: type[Tables] | type[OrgTable]
+    heading: str, model: type[Tables] | type[OrgTable] | type[StoreTable]
 ) -> None:
     """The second column is what a wrong value is told: the field's own description."""
     documented = {row[0].strip("`"): row[1] for row in table("settings.md", heading)}

@@ -7,12 +7,13 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from batchconnect.cli.options import (
     AGAINST,
+    CI,
     PART,
     PLACES,
     RUN,
@@ -125,7 +126,7 @@ def orgs(output: OutputOptions, given: Given) -> int:
 
 
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def plan(
     output: OutputOptions,
     given: Given,
@@ -144,7 +145,7 @@ def plan(
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def run(
     output: OutputOptions,
     given: Given,
@@ -170,7 +171,7 @@ def run(
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -187,7 +188,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -206,7 +207,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def rotate(
     output: OutputOptions,
     given: Given,
@@ -367,16 +368,18 @@ def report(
     given: Given,
     run_id: RunArgument = None,
     by: Annotated[
-        Literal["org"] | None,
+        str | None,
         typer.Option(
-            "--by", metavar="org", help="One folder per org as well, to hand each client theirs."
+            "--by",
+            metavar="COLUMN",
+            help="One folder per org, or per value of any column, as well: to hand each theirs.",
         ),
     ] = None,
 ) -> int:
     """Write a run's report again from the ledger."""
     from batchconnect.cli.commands import report as command
 
-    return command.run(output, given, run_id=run_id, by_org=by == "org")
+    return command.run(output, given, run_id=run_id, by=by)
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")

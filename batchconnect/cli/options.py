@@ -75,6 +75,24 @@ class Given:
             rich_help_panel=SAFETY,
         ),
     ] = DRAIN_S
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary",
+            metavar="FILE.md",
+            help="A short summary in Markdown; added to GitHub's own file.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE.xml",
+            help="A test case per row, for a CI server's page.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
     log_json: Annotated[
         bool,
         typer.Option(
@@ -173,9 +191,10 @@ TOLD: Final = Group(
     helps={"max_rows": _IDLE, "max_failures": _IDLE},
 )
 """A run's options that fit commands which change nothing, and keep what they found as a run."""
+CI: Final = Group(heading="CI options", names=("summary", "junit"))
 UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
 """No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, UNDO)
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, CI, UNDO)
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:

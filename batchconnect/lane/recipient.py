@@ -27,6 +27,7 @@ from batchconnect.model.outcome import (
     Updated,
 )
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.reference import KeyOrigin
 
 _NOT_READABLE: Final = "not_readable"
 """Code of a connection that a later look may well show."""
@@ -216,13 +217,14 @@ class Recipient:
 
     # What the ledger hears ------------------------------------------------------------------------
 
-    async def begin(self, found: Found, number: int) -> None:
+    async def begin(self, found: Found, number: int, key: KeyOrigin | None = None) -> None:
         """The intent; when this returns, and not before, the key may leave."""
         intent = e.Updating(
             connection_id=self.address.connection_id,
             etag=found.etag or "",
             updated_at_ms=found.updated_at_ms,
             number=number,
+            key=key,
         )
         self._is_begun = True
         await self._ledger.begin_change(self.address.row, self.address.wanted.marker, intent)

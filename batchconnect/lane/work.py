@@ -6,14 +6,15 @@ The plan is `lane_plan`'s, the doubts are `lane_doubts`'s; both go on beside the
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from batchconnect.lane.doubts import LaneDoubts
+from batchconnect.lane.key_ahead import Holding, KeysAhead, Ready
 from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
@@ -36,13 +37,7 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected
-from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
-
-Ready = Callable[[BaseConnection], Awaitable[BaseConnection | Rejected]]
-"""`Keys.ready`: a connection with its key, wherever that is kept, or why it has none."""
-Holding = Callable[[Secret], AbstractContextManager[None]]
-"""`Redactor.holding`: what leaves the process meanwhile does not show the secret."""
 
 
 class LaneWork:
@@ -85,8 +80,10 @@ class LaneWork:
         self.lane = lane
         self._sandboxes = offsets
         self._orphans = orphans
-        self._load = load
         self._ready = ready
+        self._ahead = KeysAhead(
+            load=load, ready=self._with_key, holding=holding, most=lane.most_at_once
+        )
         self._ledger = ledger
         self._known = known
         self._clock = clock
@@ -163,6 +160,7 @@ class LaneWork:
         async with anyio.create_task_group() as tasks:
             self._doubts.begin(tasks)
             self._keys.begin(tasks)
+            self._ahead.begin(tasks)
             await self._take_up_orphans()
             for sandbox, offsets in self._sandboxes.items():
                 self._busy += 1
@@ -172,6 +170,7 @@ class LaneWork:
             self._plan.stop()
             self._doubts.stop()
             self._keys.stop()
+            self._ahead.stop()
 
     def _break(self, error: LedgerError) -> None:
         """Let finish what is in flight, then end."""
@@ -183,6 +182,8 @@ class LaneWork:
     def _lane_changed(self) -> None:
         # A refused lane plans no further, yet it settles its doubts as far as it is let.
         self._plan.stop()
+        if self.lane.is_stopped or self.lane.is_halted:
+            self._ahead.stop()
         if self.lane.is_halted:
             self._doubts.stop()
             self._keys.stop()
@@ -226,8 +227,13 @@ class LaneWork:
             # A row that was begun is in the budget already.
             if waiting.number > 1 or self._may_begin():
                 self._busy += 1
+                self._ahead.look(self._next_places())
                 return waiting
         return None
+
+    def _next_places(self) -> Iterator[int]:
+        """Where the rows stand that are taken next, in their order."""
+        return chain((waiting.offset for waiting in self._queue), self._places)
 
     async def _more(self) -> bool:
         while not self.lane.is_halted:
@@ -242,15 +248,16 @@ class LaneWork:
 
     async def _carry_out(self, waiting: Waiting) -> None:
         try:
-            connection = self._load(waiting.offset)
+            connection = self._ahead.connection(waiting.offset)
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
             elif waiting.key_to is not None or await self._plan.is_absent_still(connection):
-                ready = await self._with_key(connection)
+                ready = await self._ahead.key_of(waiting.offset, connection)
                 if isinstance(ready, BaseConnection):
                     with self._holding(ready.secret):
+                        self._ahead.forget(waiting.offset)
                         await self._send(ready, waiting)
-                else:
+                elif ready is not None:
                     await self._settle_unsent(connection, ready)
         except SheetError as error:
             self.lane.stop(sheet_changed(self.lane, error))
@@ -261,6 +268,7 @@ class LaneWork:
             self._tell_fault(fault)
             self.lane.stop(stopped_by(fault, self.lane))
         finally:
+            self._ahead.forget(waiting.offset)
             self._busy -= 1
             self._wake()
 
@@ -278,8 +286,6 @@ class LaneWork:
     async def _with_key(
         self, connection: BaseConnection
     ) -> BaseConnection | Rejected | NotAttempted:
-        if isinstance(connection.service_principal_key, Secret):
-            return connection
         try:
             return await self._ready(connection)
         except Exception as error:  # noqa: BLE001 - nothing was sent: it costs this row its turn

@@ -29,6 +29,7 @@ from batchconnect.model.outcome import (
     Outcome,
     Rejected,
 )
+from batchconnect.model.reference import KeyOrigin
 
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
@@ -85,6 +86,8 @@ class RowState:
     tested_at_ms: int | None = None
     works: bool | None = None
     """What its last test that was answered said, since its key was sent last; None: none was."""
+    key: KeyOrigin | None = None
+    """Where the key was looked up that was sent last; None: none was, or it stood in the sheet."""
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     """Tries over all sends."""
@@ -191,8 +194,9 @@ class _Story:
                 # Accounted for anew, as a row that `--only` left out of the process before.
                 self.planned = planned
                 self.outcome = self.change_outcome = None
-            case Sending():
+            case Sending(key=key):
                 self._answer(None)
+                self.key = key
                 if self.sends:
                     self._step(line.at_ms, "sent again")
                 self.sends += 1
@@ -259,6 +263,8 @@ class _Story:
     ) -> None:
         match step:
             case Updating() | Deleting():
+                if isinstance(step, Updating):
+                    self.key = step.key
                 self.change, self.change_doubt, self.change_outcome = step, None, None
                 if self.changes:
                     self._step(at_ms, "sent again")

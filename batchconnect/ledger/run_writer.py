@@ -28,6 +28,7 @@ from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.interface import LaneKey, SharedIdError
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.model.outcome import Created, InDoubt, Outcome
+from batchconnect.model.reference import KeyOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +100,12 @@ class RunWriter:
         of_lane.put_in_doubt = self.put_in_doubt
         return of_lane
 
-    async def begin(self, row: int, marker: str, *, number: int) -> None:
+    async def begin(
+        self, row: int, marker: str, *, number: int, key: KeyOrigin | None = None
+    ) -> None:
         """The intent to send; when this returns, and not before, the request may leave."""
-        await self.write([self.line(Sending(number=number), row=row, marker=marker)])
+        entry = Sending(number=number, key=key)
+        await self.write([self.line(entry, row=row, marker=marker)])
 
     async def doubt(
         self, row: int, marker: str, outcome: InDoubt, *, attempts: int = 1, throttled: int = 0

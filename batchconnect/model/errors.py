@@ -4,6 +4,8 @@ What ends a command, each with its exit code.
 One failing row is an `Outcome`; an exception means that further rows are pointless.
 
     BatchConnectError            1   unexpected
+    ├── ListenerError            1   from Python: who listens to a run raised an error of its own
+    ├── UnfinishedError          of its result: what `raise_for_failures` raises
     ├── UsageError               2   an option that cannot be meant
     ├── SettingsError            2   settings, environment, references
     ├── SheetError               3   the sheet as a whole cannot be used
@@ -115,3 +117,26 @@ class LedgerGoneError(LedgerError):
 
 class LaneLostError(LedgerError):
     """Another process took the lane over: whatever this one still has to say of it, it may not write."""
+
+
+class ListenerError(BatchConnectError):
+    """
+    Who was handed in to hear of a run raised an error: its `__cause__` is that error.
+
+    The run was ended in good order.
+    """
+
+
+class UnfinishedError(BatchConnectError):
+    """
+    A call from Python came to its end, and not everything is as it was asked for.
+
+    Args:
+        message: What is left.
+        hint: Where that is told.
+        exit_code: As the command line would have ended.
+    """
+
+    def __init__(self, message: str, *, hint: str | None, exit_code: int) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = ExitCode(exit_code)

@@ -100,10 +100,10 @@ class RunOptions(Generic[Unset, Text]):
         shape.PARTS,
         default=(),
         help="Only these rows; may be given again.",
-        metavar="org=|sandbox=NAME",
+        metavar="COLUMN=VALUE",
         panel=WHICH,
     )
-    """`org=NAME` and `sandbox=NAME`; of several with one word, any; of both words, both."""
+    """As `org=acme`, `sandbox=dev`, `wave=2`; of several of one column any, of several columns each."""
     allow_refs: bool | Unset = option(
         shape.SWITCH,
         default=False,

@@ -20,7 +20,7 @@ from batchconnect.model.secret import Secret
 
 _PER_CENT: Final = 100.0
 _LIMIT: Final = re.compile(r"(\d+(?:\.\d+)?)(%?)")
-_PART: Final = re.compile(r"(org|sandbox)=.+", re.DOTALL)
+_PART: Final = re.compile(r"[^=]*\w[^=]*=.+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,7 @@ HOSTS: Final = Shape(
     must_be='a list of texts, as ["one", "two"]', convert=_texts, kind=list[str], is_list=True
 )
 PARTS: Final = Shape(
-    must_be="org=NAME or sandbox=NAME, or a list of these",
+    must_be="COLUMN=VALUE, as org=acme, or a list of these",
     convert=_parts,
     kind=list[str],
     is_list=True,

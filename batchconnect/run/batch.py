@@ -288,7 +288,7 @@ class Batch:
 
     def _load(self, offset: int) -> BaseConnection:
         row = self._job.sheet.at(offset)
-        judged = self._job.parse_again(row)
+        judged = self._job.parse(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import anyio
 
 from batchconnect.flow_service import Spec, Unreadable
+from batchconnect.flow_service.answer import OrgLevel
+from batchconnect.flow_service.listing import ListingFault
 from batchconnect.lane.lane import Lane
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event
@@ -27,6 +29,8 @@ class OrgCheck:
     """None: it has no default, and none was named, so nothing was read."""
     refusal: str | None = None
     """The first thing that was refused, with its reason; None: all is well."""
+    code: str = ""
+    """Of that reason, by which the remedy is found."""
     note: str = ""
     is_odd: bool = False
     """The note is a warning."""
@@ -94,25 +98,25 @@ def _known(service: ConnectedService, options: MergedOptions) -> list[Org]:
 
 async def _check(lane: Lane, sandbox: str | None) -> OrgCheck:
     # In the order in which things can be wrong: the credential, the spec, the sandbox.
-    refusal = await lane.sign_in()
-    if refusal is not None:
-        return OrgCheck(org=lane.org, sandbox=sandbox, refusal=f"sign-in: {refusal}")
+    refused = await lane.sign_in()
+    if refused is not None:
+        return _refused(lane.org, sandbox, "sign-in", refused)
     if sandbox is None:
         note = "signed in; no default sandbox, so nothing was read (name one with --sandbox)"
         return OrgCheck(org=lane.org, sandbox=None, note=note)
     spec = await lane.spec(sandbox)
     if isinstance(spec, Unreadable):
-        return OrgCheck(org=lane.org, sandbox=sandbox, refusal=f"connection spec: {_why(spec)}")
+        return _refused(lane.org, sandbox, "connection spec", spec.refusal or spec.fault)
     listing = await lane.list_one_page(sandbox)
     why = listing.refusal or listing.fault
     if why is not None and why.code != "not_read_on":
-        text = f"listing: {told_reason(why)}"
-        return OrgCheck(org=lane.org, sandbox=sandbox, refusal=text)
+        return _refused(lane.org, sandbox, "listing", why)
     return _signed_in(lane.org, sandbox, spec)
 
 
-def _why(unreadable: Unreadable) -> str:
-    return told_reason(unreadable.refusal or unreadable.fault)
+def _refused(org: Org, sandbox: str | None, asked: str, why: OrgLevel | ListingFault) -> OrgCheck:
+    refusal = f"{asked}: {told_reason(why)}"
+    return OrgCheck(org=org, sandbox=sandbox, refusal=refusal, code=why.code)
 
 
 def _signed_in(org: Org, sandbox: str, spec: Spec) -> OrgCheck:

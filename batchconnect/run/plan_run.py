@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 import anyio
 
@@ -18,21 +17,25 @@ from batchconnect.lane.planner import (
     states_in,
 )
 from batchconnect.ledger.deletions import deletions_in
+from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.key_plan import KeyLook, look_at_keys
 from batchconnect.run.opened_ledger import is_there, read_ledger
 from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan, row_plan
 from batchconnect.run.screening import screen
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.task import Task
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.key import Keys
 from batchconnect.validation.series import Warned
 
 
@@ -49,7 +52,11 @@ class SandboxPlan:
     """Its rows, in the sheet's order, as far as they were asked for; with all that a person has to look at."""
     refusal: str | None = None
     """Why the sandbox could not be read."""
+    refusal_code: str = ""
+    """Its code, by which the remedy is found."""
     rate: float = START_RATE
+    keys: KeyLook = field(default_factory=KeyLook)
+    """What the stores say of the keys that would be sent."""
 
     @property
     def create(self) -> int:
@@ -98,7 +105,10 @@ class SheetPlan:
     @property
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
-        return any(sandbox.refusal is not None or sandbox.in_the_way for sandbox in self.sandboxes)
+        return any(
+            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.are_missing
+            for sandbox in self.sandboxes
+        )
 
     @property
     def is_refused(self) -> bool:
@@ -106,6 +116,23 @@ class SheetPlan:
         return bool(self.sandboxes) and all(
             sandbox.refusal is not None for sandbox in self.sandboxes
         )
+
+    def exit_code(self, *, skip_invalid: bool) -> ExitCode:
+        """
+        What the plan amounts to.
+
+        Args:
+            skip_invalid: Whether the run would start although rows are rejected.
+
+        Source:
+            docs/commands.md, "batchconnect plan".
+        """
+        if self.rejected and not skip_invalid:
+            return ExitCode.SHEET
+        if self.is_refused:
+            return ExitCode.STOPPED
+        in_the_way = bool(self.rejected) or self.stands_in_the_way
+        return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
 
 
 async def plan_run(
@@ -115,7 +142,9 @@ async def plan_run(
     options: MergedOptions,
     environ: Mapping[str, str],
     task: Task | None = None,
+    looks_up_keys: bool = True,
     most_kept: int | None = None,
+    in_memory: bool = False,
     on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
 ) -> SheetPlan:
     """
@@ -127,8 +156,10 @@ async def plan_run(
         options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
         task: What is looked ahead at; None: what `run` does.
+        looks_up_keys: Whether the stores are asked for the keys that would be sent.
         most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
             that a person has to look at are kept in any case.
+        in_memory: The run that is previewed would keep no ledger: none is read.
         on_row: Told of each row that is selected, as it is judged by itself.
 
     Raises:
@@ -136,13 +167,13 @@ async def plan_run(
         LedgerError: There is a ledger, and it cannot be read.
     """
     screen(sheet, note=options.note)
-    references = references_of(options, environ)
-    judging = partial(parser, sheet, service=service, options=options)
-    parse = judging(references=references)
-    parse_again = judging(references=references.by_form_alone())
+    references = references_of(service, options, environ)
+    parse = parser(sheet, service=service, options=options, references=references)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
-    selected = selector(options, service.orgs)
+    check_selection(options, service.orgs, sheet)
+    selected = selector(options, service.orgs, sheet.header)
     for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
         if row.cells and isinstance(judged, BaseConnection | Rejected):
@@ -163,13 +194,13 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse_again(row)
+        judged = parse(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
 
     with ExitStack() as stack:
-        known, deleted = _known(options, stack)
+        known, deleted = (Known(), frozenset[str]()) if in_memory else _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
@@ -177,7 +208,12 @@ async def plan_run(
                 service.lane_of(org).deleted = deleted
                 rules = rules_of(service, options, task)
                 look = _Look(
-                    load=load, service=service, rules=rules, known=known, most_kept=most_kept
+                    load=load,
+                    service=service,
+                    rules=rules,
+                    known=known,
+                    keys=keys if looks_up_keys else None,
+                    most_kept=most_kept,
                 )
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
@@ -192,6 +228,7 @@ class _Look:
     service: ConnectedService
     rules: Rules
     known: Known
+    keys: Keys | None
     most_kept: int | None
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
@@ -203,11 +240,12 @@ class _Look:
         listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:
-            one.refusal = told_reason(why)
+            one.refusal, one.refusal_code = told_reason(why), why.code
             return
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
+        elsewhere: list[BaseConnection] = []
         async for decided in decisions:
             planned = row_plan(decided)
             one.counts[planned.action] += 1
@@ -218,8 +256,14 @@ class _Look:
                 or planned.warnings
             ):
                 one.planned.append(planned)
+            is_sent = planned.action in {Action.CREATE, Action.SEND_KEY}
+            connection = decided.connection
+            if is_sent and isinstance(connection.service_principal_key, Reference):
+                elsewhere.append(connection)
         # Those that seem to be deleted were asked about last.
         one.planned.sort(key=lambda planned: planned.row)
+        if self.keys is not None:
+            one.keys = await look_at_keys(elsewhere, self.keys)
 
 
 def told_reason(why: OrgLevel | ListingFault) -> str:

@@ -83,7 +83,13 @@ async def _changes(
 ) -> tuple[str, ...]:
     seen = SeenRows()
     found = await plan_run(
-        sheet, service=service, options=options, environ=environ, task=task, on_row=seen.add
+        sheet,
+        service=service,
+        options=options,
+        environ=environ,
+        task=task,
+        looks_up_keys=False,  # the run does, and each row answers for its own
+        on_row=seen.add,
     )
     unread = tuple(
         f"org `{one.org}`, sandbox `{one.sandbox}` cannot be read: {one.refusal}"

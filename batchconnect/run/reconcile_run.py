@@ -96,6 +96,7 @@ async def settle_run(
                 policy=_policy(service, options),
                 on_event=record.tell,
                 on_broken=broken.append,
+                on_refused=service.lane_of(org.key).refuse,
             )
         await _take_in(row, whole, lanes[org.key], writer=writer, on_event=record.tell)
     async with anyio.create_task_group() as beside:

@@ -11,7 +11,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import Parse, examine
 from batchconnect.run.screening import screen_carried
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.sheet_name import check_row
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
@@ -86,6 +86,7 @@ def judging(
         options: How rows are judged, and which.
         environ: The variables that references in the sheet may name.
     """
+    screen_carried(sheet)
     is_known = bool(settings.orgs) and not options.simulate
     orgs = (
         OrgRegistry(settings.orgs)
@@ -100,12 +101,15 @@ def judging(
             org=options.org,
             sandbox=options.sandbox,
             references=References(
-                allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ
+                allow=options.allow_refs,
+                refs_dir=options.refs_dir,
+                environ=environ,
+                stores=settings.stores,
             ),
             strict=options.strict,
         ),
         orgs=orgs,
-        is_selected=selector(options, orgs),
+        is_selected=selector(options, orgs, sheet.header),
         checks_orgs=is_known or options.simulate,
     )
 
@@ -125,7 +129,7 @@ def validate_sheet(
     Raises:
         SheetError: The sheet cannot be read to its end, or its name holds a key.
     """
-    screen_carried(sheet)
+    check_selection(options, judging.orgs, sheet)
     found = Findings(keeps_each=keeps_each)
     fast_scan = None
     if not options.only:

@@ -19,6 +19,7 @@ from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.store import StoreProfile
 from batchconnect.options import OPTIONS, RunOptions, merge
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin
@@ -31,6 +32,7 @@ from batchconnect.settings.source import (
     read_environment,
     read_file,
 )
+from batchconnect.settings.stores import store_profiles
 from batchconnect.settings.tables import KEYS, Tables
 from batchconnect.validation.reference import is_reference
 
@@ -43,6 +45,8 @@ class Settings:
     """In the order of the file."""
     options: RunOptions = RunOptions()  # noqa: RUF009 - frozen
     """What the settings say of a run's options; None: nowhere set. Hosts are in lower case."""
+    stores: tuple[StoreProfile, ...] = ()
+    """In the order of the file."""
     file: Path | None = None
     """The settings file that was read."""
     warnings: tuple[str, ...] = ()
@@ -115,14 +119,20 @@ def _loaded(
         for host in merged.allow_hosts or ()
     )
     warnings = list(environment.warnings)
+    stores = store_profiles(tables.stores, origin=origin, environ=environ, allowed_hosts=hosts)
     credentials = Credentials(
-        origin=origin, environ=environ, resolve=resolve_secrets, warnings=warnings
+        origin=origin,
+        environ=environ,
+        resolve=resolve_secrets,
+        warnings=warnings,
+        stores=tuple(store.name for store in stores),
     )
     orgs = org_profiles(tables, credentials, rate=merged.rate, allowed_hosts=hosts)
     proxy = _proxy(origin, merged.proxy, credentials)
     return Settings(
         orgs=_with_rate(orgs, given.rate),
         options=replace(merged, allow_hosts=hosts or None, proxy=proxy),
+        stores=stores,
         file=file.path,
         warnings=tuple(warnings),
     )

@@ -26,6 +26,8 @@ ORGS_PREFIX = f"{PREFIX}ORGS__"
 ONE_ORG = "(environment)"
 """Stands for the settings key while the environment is the settings; no TOML section is called so."""
 SECRETS = ("client_secret", "access_token")
+STORE_SECRETS = ("token", "role_id", "secret_id", "jwt")
+"""Credentials of a store's sign-in."""
 LARGEST_FILE = 1 << 20
 """Bytes. A thousand orgs need a tenth of it."""
 
@@ -122,8 +124,8 @@ def read_file(path: Path, *, named_by: str) -> FromFile:
     if len(raw) > LARGEST_FILE:
         raise SettingsError(f"the settings file {path} is larger than 1 MiB: not a settings file")
     values = _parsed(path, raw)
-    for table in (values, *_tables(values.get("orgs"))):
-        for name in (*SECRETS, "proxy"):
+    for table in (values, *_tables(values.get("orgs")), *_tables(values.get("stores"))):
+        for name in (*SECRETS, *STORE_SECRETS, "proxy"):
             if isinstance(table.get(name), str):
                 table[name] = Secret(table[name])
     others_read = os.name == "posix" and bool(status.st_mode & 0o044)

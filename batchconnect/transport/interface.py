@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+import orjson
+
 from batchconnect.model.fault import Fault
 
 
@@ -85,6 +87,20 @@ class Response:
     """Whether one of the tries was answered by a refusal of its token, this one included."""
     lost: bool = False
     """Whether one of the tries of an update may have been applied: it left, and its answer was lost, or a 5xx."""
+
+
+FOREIGN_ANSWER: Final = "foreign_answer"
+"""Code of an answer that is not Adobe's: a proxy's page, a portal's, another server's."""
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a whole body is JSON, of whatever shape; Adobe's answers are."""
+    try:
+        orjson.loads(body.removeprefix(_BOM))
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 WRITES: Final = (Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE)

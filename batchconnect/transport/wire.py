@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import re
+import socket
 import ssl
 import sys
 from dataclasses import dataclass
@@ -157,6 +158,8 @@ class Wire:
         self._sockets = sockets
         self._proxy = proxy
         self._gate = ProxyGate()
+        self._met: set[str] = set()
+        """Hosts that have answered: what fails with them now has worked, and may work again."""
         self._trust = Trust(ca_bundle)
         self._timeout = aiohttp.ClientTimeout(
             total=deadline_s, connect=connect_timeout_s, sock_read=read_timeout_s
@@ -231,6 +234,7 @@ class Wire:
             self._gate.is_refused |= code == PROXY_SIGN_IN
         else:
             # Out here, where the deadline ends the body and not the answer: its headers are known.
+            self._met.add(url.host or "")
             return await _read(answer)
         finally:
             self._gate.leave(trace, let_through=trace.sent)
@@ -243,9 +247,13 @@ class Wire:
             code,
             sent=trace.sent,
             detail=f"{url.host}: {detail}",
-            permanent=code in _OURS and not trace.sent,
+            permanent=self._is_lasting(code, url) and not trace.sent,
             fault=fault,
         )
+
+    def _is_lasting(self, code: str, url: URL) -> bool:
+        """Whether another try would fail alike; of a host that has answered, only what is our own."""
+        return code in _OURS or (code in _OF_THE_WAY and url.host not in self._met)
 
     async def _request(
         self, request: Request, url: URL, trace: _Trace, *, proxy: str | None
@@ -356,17 +364,24 @@ _UNFORESEEN = "unexpected"
 _SIGN_IN = 407
 _OURS = frozenset({"bad_request", _UNFORESEEN})
 """What a repetition would not mend: a request that cannot be written, and an error without a name."""
+_OF_THE_WAY = frozenset({"tls", "clock", "tls_refused", "proxy_refused"})
+"""What somebody has to change first, as long as the host never answered."""
+_CLIENT_ERRORS = range(400, 500)
+_NOT_VALID_NOW = frozenset({9, 10})
+"""OpenSSL's `X509_V_ERR_CERT_NOT_YET_VALID` and `_HAS_EXPIRED`, of any certificate of the chain: `x509_vfy.h`."""
 _TLS_WORD = re.compile(r"\[(?:SSL|X509): ([A-Z0-9_]+)\]")
 _WANTS_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
 """The alert of RFC 8446, section 6.2, that says so. It comes after our own part of the handshake is done."""
-_REFUSES_HANDSHAKE = frozenset(
-    {
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "SSL/TLS_ALERT_HANDSHAKE_FAILURE",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-    }
-)
-"""What a server says before TLS 1.3 that demands a client certificate, or knows no cipher of ours."""
+_ALERTS = {
+    # What a server says before TLS 1.3 that demands a client certificate, or knows no cipher of ours.
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "tls_refused",
+    "SSL/TLS_ALERT_HANDSHAKE_FAILURE": "tls_refused",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "tls_refused",
+    # Cut off: by a filter that knows the name, or a balancer that restarts.
+    "UNEXPECTED_EOF_WHILE_READING": "connection_lost",
+    "EOF_OCCURRED_IN_VIOLATION_OF_PROTOCOL": "connection_lost",
+}
+"""Words of OpenSSL that are another trouble than a certificate that is not trusted."""
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "connection_lost",
@@ -385,6 +400,8 @@ def _translate(error: Exception) -> tuple[str, str]:
     if code == "unreachable":
         code = _UNREACHABLE.get(number or 0, code)
     detail = os.strerror(number) if number is not None and number > 0 else type(error).__name__
+    if isinstance(cause, socket.gaierror):
+        detail = cause.strerror or detail
     if (
         type(error) is TimeoutError
     ):  # aiohttp's own, for a socket or its connecting, inherit from it
@@ -393,13 +410,16 @@ def _translate(error: Exception) -> tuple[str, str]:
         return "client_certificate", "the server demands a client certificate"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         detail = f"certificate: {getattr(error.certificate_error, 'verify_message', 'not valid')}"
+        if getattr(error.certificate_error, "verify_code", 0) in _NOT_VALID_NOW:
+            code = "clock"
     elif isinstance(error, aiohttp.ClientHttpProxyError):
         detail = f"the proxy answered {error.status}"
-        code = PROXY_SIGN_IN if error.status == _SIGN_IN else code
+        if error.status in _CLIENT_ERRORS:
+            code = PROXY_SIGN_IN if error.status == _SIGN_IN else "proxy_refused"
     elif alert:
         # Its errno is OpenSSL's, and would be told as another error of the system.
         detail = f"TLS: {alert.lower().replace('_', ' ')}"
-        code = "tls_refused" if alert in _REFUSES_HANDSHAKE else code
+        code = _ALERTS.get(alert, code)
     return code, detail
 
 

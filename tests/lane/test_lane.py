@@ -16,9 +16,9 @@ from batchconnect.flow_service.answer import (
     Throttled,
     Unknown,
 )
-from batchconnect.flow_service.listing import Found
+from batchconnect.flow_service.listing import Found, ListingFault
 from batchconnect.lane.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
-from batchconnect.model.event import Event, LanePaused, LaneStopped
+from batchconnect.model.event import Event, LanePaused, LaneStopped, NotReached
 from batchconnect.transport.interface import LEASE_OVER, Response, TransportError
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import LONGEST_UNSENT_PAUSE_S
@@ -209,17 +209,32 @@ async def test_patience_ends_a_lane_that_gets_nowhere(fate: Fate) -> None:
 
 
 @pytest.mark.parametrize(
-    "fate", [refused(429), Fate(applied_s=None, answer=TransportError("tls_refused", sent=False))]
+    ("fate", "code", "title"),
+    [
+        (refused(429), "http-429", "Too many requests"),
+        (refused(503), "http-503", "The service failed: http-503"),
+        (
+            Fate(applied_s=None, answer=TransportError("dns", sent=False)),
+            "dns",
+            "The host's name is not known",
+        ),
+    ],
 )
-async def test_patience_ends_a_lane_that_cannot_read(fate: Fate) -> None:
-    """Whether it is throttled, or the first read reaches nobody: the pauses between do not add up beyond it."""
+async def test_patience_ends_a_lane_that_cannot_read(fate: Fate, code: str, title: str) -> None:
+    """
+    Whether it is throttled, or the first read reaches nobody: the pauses between do not add up beyond it.
+
+    The headline is what kept it, and that is no refusal.
+    """
     bench = Bench(service=FakeService(lambda seen: fate), limits=Limits(patience_s=20))
     lane = bench.lane()
 
     assert not (await lane.list("prod")).complete
     assert lane.is_halted
     assert not (await lane.list("prod")).complete
-    assert [stop.code for stop in bench.heard(LaneStopped)] == ["no_progress"]
+    assert [(stop.code, stop.title) for stop in bench.heard(LaneStopped)] == [(code, title)]
+    assert not lane.is_refused({"prod"})
+    assert {event.code for event in bench.heard(NotReached)} == {code}
     assert anyio.current_time() <= 20 + LONGEST_UNSENT_PAUSE_S
 
 
@@ -303,7 +318,9 @@ async def test_signing_in_says_what_is_refused() -> None:
     without = bench.lane(org("acme", access_token=None))
 
     assert await ready.sign_in() is None
-    assert await without.sign_in() == "no_client_secret: org acme has no client secret"
+    assert await without.sign_in() == ListingFault(
+        code="no_client_secret", detail="org acme has no client secret"
+    )
 
 
 async def test_the_lane_tells_whoever_listens_when_it_happens() -> None:

@@ -45,7 +45,10 @@ def looked(rows: Iterable[Mapping[str, Any]], **chosen: Any) -> SheetPlan:
     async def work() -> SheetPlan:
         async with connected(settings, options, on_event=lambda _event: None) as service:
             return await plan_run(
-                MemorySheet(list(rows)), service=service, options=options, environ=os.environ
+                MemorySheet(list(rows)),
+                service=service,
+                options=options,
+                environ=os.environ,
             )
 
     return anyio.run(work)

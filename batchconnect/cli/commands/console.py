@@ -19,7 +19,7 @@ from batchconnect.cli.options import OutputOptions
 from batchconnect.cli.progress.words import Messages
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, LanePaused
+from batchconnect.model.event import Event, LanePaused, NotReached, StorePaused, StoreStopped
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 """Of a pipe, a descriptor or a terminal that was closed."""
@@ -66,8 +66,11 @@ class Console:
             self.say(f"warning: {escape_control(text)}")
 
     def say_pauses(self, event: Event) -> None:
-        """Of what a command without progress hears, say for how long the service has it wait."""
-        if isinstance(event, LanePaused) and (message := self._messages.of(event)) is not None:
+        """Of what a command without progress hears, say for how long the service, or no way to it, has it wait."""
+        if (
+            isinstance(event, LanePaused | NotReached | StorePaused | StoreStopped)
+            and (message := self._messages.of(event)) is not None
+        ):
             self.say(escape_control(message.text))
 
     def result(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:

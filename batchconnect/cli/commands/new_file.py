@@ -76,6 +76,21 @@ def write_over(path: Path, chunks: Iterable[bytes]) -> None:
         raise _unwritable(path, error) from None
 
 
+def append_to(path: Path, chunks: Iterable[bytes]) -> None:
+    """
+    Add to a file that others write to as well; one that is not there is made, mode 0600.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor has no Path
+            file.writelines(chunks)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def _put(aside: Path, path: Path) -> None:
     """Give the file its name; one that has come there meanwhile stays."""
     try:

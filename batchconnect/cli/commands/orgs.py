@@ -3,7 +3,9 @@
 import os
 import sys
 import textwrap
+from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import anyio
 
@@ -11,9 +13,14 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
+
+_PATIENCE_S: Final = 10.0
+"""Seconds that an org is tried for, unless --patience is given."""
 
 
 def run(output: OutputOptions, given: Given) -> int:
@@ -23,6 +30,9 @@ def run(output: OutputOptions, given: Given) -> int:
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
+    if given.options.patience is None:
+        # It tells how things are now; who wants to wait for better ones says so.
+        options = replace(options, patience=_PATIENCE_S)
     with ending_at_once():
         found = anyio.run(
             partial(
@@ -36,7 +46,11 @@ def run(output: OutputOptions, given: Given) -> int:
         )
     console.result(
         {"orgs": [_document(check) for check in found]},
-        [line for check in found for line in _lines(check)] or [_none(options)],
+        [
+            *(line for check in found for line in _lines(check)),
+            *refusal_lines((check.code for check in found), what="org", whats="orgs"),
+        ]
+        or [_none(options)],
     )
     is_odd = bool(settings.warnings) or any(check.is_odd for check in found)
     return exit_code_of(found, is_odd=options.strict and is_odd)
@@ -55,6 +69,8 @@ def _document(check: OrgCheck) -> dict[str, object]:
         "sandbox": check.sandbox,
         "ok": check.refusal is None,
         "refusal": check.refusal,
+        "code": check.code or None,
+        "remedy": look_hint_for(check.code) if check.code else None,
         "note": check.note,
     }
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import anyio
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.new_file import try_place, write_over
+from batchconnect.cli.commands.plan_files import cases, markdown_lines
 from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_lines
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
@@ -24,10 +26,11 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.model.errors import ExitCode, UsageError
+from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import SheetPlan, plan_run
 from batchconnect.run.row_plan import Action
@@ -57,6 +60,7 @@ def run(
     console = Console(output)
     if out is not None:
         _try_out(out)
+    files = CiFiles.of(given)
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
     task = task_of(options)
@@ -67,7 +71,7 @@ def run(
         )
         with ending_at_once():
             found, saved = anyio.run(
-                partial(look, saves=out is not None),
+                partial(look, saves=out is not None, is_whole=files.junit is not None),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
     document = _document(found, options)
@@ -88,13 +92,21 @@ def run(
     elif out is not None:
         document["saved"] = None
         lines.append("saved:  nothing: a plan is saved where each row has one")
+    files.write_plan(
+        partial(
+            markdown_lines,
+            found,
+            command=task.command,
+            creates=task.creates,
+            most_rows=options.max_rows,
+            saved=str(out) if saved is not None else None,
+        ),
+        partial(cases, found),
+        console,
+        name=f"batchconnect plan of {task.command}",
+    )
     console.result(document, [*lines, f"next:   {escape_control(following)}"])
-    if found.rejected and not options.skip_invalid:
-        return ExitCode.SHEET
-    if found.is_refused:
-        return ExitCode.STOPPED
-    in_the_way = bool(found.rejected) or found.stands_in_the_way
-    return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+    return found.exit_code(skip_invalid=options.skip_invalid)
 
 
 def _try_out(path: Path) -> None:
@@ -119,9 +131,9 @@ class _Look:
     console: Console
     sheets: tuple[str, ...]
 
-    async def __call__(self, *, saves: bool) -> tuple[SheetPlan, SavedPlan | None]:
+    async def __call__(self, *, saves: bool, is_whole: bool) -> tuple[SheetPlan, SavedPlan | None]:
         """The plan, and what is saved of it where that is wanted and each row has one."""
-        is_whole = saves or self.console.json or self.console.verbose > 0
+        is_whole |= saves or self.console.json or self.console.verbose > 0
         seen = SeenRows()
         with unwrap_exception_group():
             async with connected(
@@ -192,7 +204,10 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "warnings": [
                     {"row": row.row, "what": what} for row in one.warned for what in row.warnings
                 ],
+                "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
+                "stores": dict(one.keys.stores),
                 "refusal": one.refusal,
+                "remedy": look_hint_for(one.refusal_code) if one.refusal_code else None,
                 "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),
             }

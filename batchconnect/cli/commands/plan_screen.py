@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from batchconnect.cli.commands.console import counted
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.row_plan import SIGNS, Action, RowPlan
@@ -55,7 +56,7 @@ def plan_lines(
         shows_all: Whether no list is folded.
     """
     yield from map(escape_control, _lines(found, creates=creates, shows_all=shows_all))
-    yield _sum(found, creates=creates, most_rows=most_rows)
+    yield sum_line(found, creates=creates, most_rows=most_rows)
     if not found.rows:
         yield "no rows yet: there is nothing to do below the header"
 
@@ -72,6 +73,8 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
     for one in found.sandboxes:
         name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
         yield from _sandbox(one, name, columns, shows_all=shows_all)
+    yield from refusal_lines(one.refusal_code for one in found.sandboxes)
+    yield from _keys(found)
     for row, problems in sorted(found.rejected.items()):
         for problem in problems:
             yield f"rejected: {problem.cell or f'row {row}'}: {problem.what}"
@@ -109,6 +112,17 @@ def _sandbox(
             yield f"    {action.sign} and {counted(left, 'more row')}; -v lists all"
 
 
+def _keys(found: SheetPlan) -> Iterator[str]:
+    """What the stores do not give; a store that gives nothing at all is told once."""
+    for one in found.sandboxes:
+        for row, why in one.keys.refused:
+            yield f"key refused: row {row}: {why}"
+    stores = {store: why for one in found.sandboxes for store, why in one.keys.stores.items()}
+    unanswered = sum(one.keys.unanswered for one in found.sandboxes)
+    for why in stores.values():
+        yield f"{why} {counted(unanswered, 'row')} would not be attempted."
+
+
 def _folded(rows: Sequence[RowPlan], *, of: int) -> Iterator[RowPlan]:
     """The first rows, and all with a warning; for one row more than that no list is folded."""
     is_long = of > FOLDED_AT + 1
@@ -117,7 +131,8 @@ def _folded(rows: Sequence[RowPlan], *, of: int) -> Iterator[RowPlan]:
             yield row
 
 
-def _sum(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
+def sum_line(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
+    """All rows in one line."""
     counts: Counter[Action] = Counter()
     for one in found.sandboxes:
         counts += one.counts

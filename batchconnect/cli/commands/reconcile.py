@@ -14,6 +14,7 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
 from batchconnect.reports.terminal_summary import closing_lines, next_command
@@ -54,7 +55,12 @@ def run(
         summary, same="the command that began it, once more", options=place_flags(given)
     )
     folder = home_of(options) / summary.opened.run_id
-    console.result(observer.document, closing_lines(summary, folder=folder, next_command=again))
+    # The run's report tells what became of the run: what keeps this look from succeeding is none of it.
+    in_the_way = refusal_lines(observer.unreached.values(), what="org", whats="orgs")
+    console.result(
+        observer.document,
+        [*in_the_way, *closing_lines(summary, folder=folder, next_command=again)],
+    )
     if not summary.counts[Status.IN_DOUBT] and not observer.settled:
         console.say(f"nothing is in doubt in run {summary.opened.run_id}")
     code = summary.exit_code

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import run as run_sheet
 from batchconnect.cli.commands.start import options_of, settings_of
@@ -31,6 +32,9 @@ def run(
     options = options_of(settings, given)
     with ledger_of(options) as ledger:
         chosen = choose_rerun(ledger, run_id)
+        files = CiFiles.of(given)
+        if not chosen.has_work:
+            files.write(chosen.summary, console)
     path = sheet or chosen.sheet()
     if not chosen.has_work:
         if sheet is not None and sheet != "-":

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 import anyio
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console, ResultError, counted
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
@@ -26,9 +27,10 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.log import Log, open_log
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.progress import Progress, open_progress
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, FaultMet, RowSettled, RunStarted
+from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Status
@@ -65,6 +67,7 @@ def run(
     """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
     console = Console(output)
     environ = os.environ
+    files = CiFiles.of(given)
     saved = None if plan is None else read_plan(plan)
     if plan is not None and saved is not None:
         check_mode(saved, plan, simulate=bool(given.options.simulate))
@@ -86,6 +89,7 @@ def run(
             log_json=given.log_json,
             console=console,
             place=place_flags(given),
+            files=files,
         )
         carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
         if plan is not None and saved is not None:
@@ -105,6 +109,7 @@ def run(
         try:
             summary = attend(observer, work, drain_s=given.drain)
         except PlanChangedError as error:
+            files.write_changes(error, console)
             return _told_changes(error, console)
     again = next_command(
         summary,
@@ -153,6 +158,7 @@ class RunObserver:
         log_json: `--log-json`.
         console: Where it is said.
         place: Options by which the next command finds the run: the report's commands have them, too.
+        files: What a CI job asks for besides.
     """
 
     def __init__(
@@ -163,6 +169,7 @@ class RunObserver:
         log_json: bool,
         console: Console,
         place: Sequence[str] = (),
+        files: CiFiles | None = None,
     ) -> None:
         self.redactor = Redactor()
         self.stop = Stop()
@@ -171,8 +178,11 @@ class RunObserver:
         """Of a run that refused to start: every problem of the sheet with its cell."""
         self.settled = 0
         """Rows that were settled while it observed."""
+        self.unreached: dict[str, str] = {}
+        """By org: the code of what kept its service from being reached."""
         self._options = options
         self._place = tuple(place)
+        self._files = files or CiFiles()
         self._log_json = log_json
         self._verbose = output.verbose
         self._console = console
@@ -203,6 +213,8 @@ class RunObserver:
         if isinstance(event, RunStarted):
             self._open_log(event)
         self.settled += isinstance(event, RowSettled)
+        if isinstance(event, LaneStopped) and is_of_contact(event.code):
+            self.unreached[event.org] = event.code
         for tell in (self._tell_log, self._tell_progress):
             try:
                 tell(event)
@@ -231,6 +243,7 @@ class RunObserver:
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
         summary = replace(summary, place=self._place)
+        self._files.write(summary, self._console, self.redactor.text)
         folder = home_of(self._options) / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
         if summary.exit_code == ExitCode.SHEET:

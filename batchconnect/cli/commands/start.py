@@ -9,6 +9,7 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import SERVICE, SHEET, Given
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
+from batchconnect.run import selection
 from batchconnect.run.opened_ledger import warning_of_place
 from batchconnect.run.sheet_name import check_name, check_rows
 from batchconnect.settings import Settings, load_settings
@@ -26,11 +27,7 @@ def as_part(given: Given, *, sandbox: str | None = None) -> Given:
         given: As it was given.
         sandbox: The one that is chosen likewise.
     """
-    options = given.options
-    org = () if options.org is None else (f"org={options.org}",)
-    also = () if sandbox is None else (f"sandbox={sandbox}",)
-    only = (*org, *(options.only or ()), *also)
-    part = replace(options, org=None, sandbox=None, only=only or None)
+    part = selection.as_part(given.options, sandbox=sandbox)
     return replace(given, options=part)
 
 

@@ -79,7 +79,13 @@ def _preview(
     console.say("looking at each connection; nothing is sent")
     with ending_at_once():
         plan = anyio.run(
-            partial(preview_undo, run_id, settings=settings, options=options),
+            partial(
+                preview_undo,
+                run_id,
+                settings=settings,
+                options=options,
+                on_event=console.say_pauses,
+            ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
     return _show(console, plan, given, settings)

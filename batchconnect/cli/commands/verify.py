@@ -2,9 +2,8 @@
 
 import os
 from functools import partial
-from pathlib import Path
-from typing import Final
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
 from batchconnect.cli.commands.start import (
@@ -19,15 +18,15 @@ from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.engine import verify
 from batchconnect.run.places import home_of, try_places
 from batchconnect.run.task import verification
-
-_SHEETS: Final = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+from batchconnect.sheet.kind import is_named_like_a_sheet
 
 
 def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     """Verify a sheet, where *what* is one; else a run, by default the last."""
-    if what is not None and _is_sheet(what):
+    if what is not None and is_named_like_a_sheet(what):
         return run_sheet(output, given, sheet=what, task_of=lambda _options: verification())
     console = Console(output)
+    files = CiFiles.of(given)
     settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
     options = options_of(settings, given)
     warn_of_places(options, settings, console)
@@ -38,6 +37,7 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
         log_json=given.log_json,
         console=console,
         place=place_flags(given),
+        files=files,
     )
     work = partial(
         verify,
@@ -52,8 +52,3 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     folder = home_of(options) / summary.opened.run_id
     console.result(observer.document, closing_lines(summary, folder=folder, next_command=again))
     return int(summary.exit_code or 0)
-
-
-def _is_sheet(what: str) -> bool:
-    """A sheet is a file, or is named like one; the id of a run is neither."""
-    return what == "-" or Path(what).suffix.lower() in _SHEETS or Path(what).is_file()

@@ -128,3 +128,50 @@ def test_a_folder_that_cannot_be_written_keeps_none_of_the_others_back(
     assert "Free disk space" not in done.err
     assert {"acme", "globex", "initech"} == {folder.name for folder in by_org.iterdir()}
     assert (by_org / "initech" / "results.csv").is_file()
+
+
+def test_any_column_parts_a_report(batchconnect: CommandLine) -> None:
+    """Carried ones too; each part has its own rows, counts, sweep and exit code, and none is lost."""
+    rows = [
+        {**cells(1, org="acme"), "Account manager": "Ada"},
+        {**cells(2, org="globex"), "Account manager": "Ben"},
+        {**cells(3, org="acme"), "Account manager": ""},
+        {**cells(4, org="acme", database=""), "Account manager": "Ben"},
+    ]
+    text = "\n".join(",".join(map(str, one)) for one in [rows[0], *(row.values() for row in rows)])
+    batchconnect.write("managed.csv", f"{text}\n")
+    batchconnect("run", "managed.csv", "--simulate", "--skip-invalid", *FAST)
+
+    done = batchconnect("report", "--simulate", "--by", "account-manager", "--json")
+
+    assert done.code == 0
+    told = {
+        value: json.loads((Path(folder) / "summary.json").read_bytes())
+        for value, folder in done.json["parts"].items()
+    }
+    assert {value: (one["rows"], one["exit_code"]) for value, one in told.items()} == {
+        "Ada": (1, 0),
+        "Ben": (2, 4),
+        "": (1, 0),
+    }
+    assert {value: one["sweep"]["expected"] for value, one in told.items()} == {
+        "Ada": 1,
+        "Ben": 1,
+        "": 1,
+    }
+    assert {Path(folder).parent.name for folder in done.json["parts"].values()} == {
+        "by-account_manager"
+    }
+
+
+def test_a_column_that_is_not_there_is_said_with_those_that_are(batchconnect: CommandLine) -> None:
+    """Nor is a report parted by a key."""
+    batchconnect("run", batchconnect.sheet(many(1, org="acme")), "--simulate", *FAST)
+
+    wrong = batchconnect("report", "--simulate", "--by", "wave")
+    key = batchconnect("report", "--simulate", "--by", "client secret")
+
+    assert (wrong.code, key.code) == (2, 2)
+    assert "have no such column" in wrong.err
+    assert "`database`" in wrong.err
+    assert "servicePrincipalKey" not in wrong.err + key.err
