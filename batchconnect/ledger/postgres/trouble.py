@@ -37,6 +37,7 @@ _HINTS: Final = (
     ("could not translate host name", "Correct the host in the address, or the name service."),
     ("read-write", "Name the primary: a replica cannot be written to."),
     ("read-only", "Name the primary: a replica cannot be written to."),
+    ("role ", "Name a role that the server has; CREATE ROLE makes one."),
     ("does not exist", "Correct the address of the database, or have it made."),
     ("too many", "Let the server take more connections, or put PgBouncer before it."),
     (
