@@ -26,7 +26,7 @@ FLOORS: Final = (
     ("the service: a connection becomes a request, a response an answer", "flow_service settings"),
     (
         "a row becomes a connection; entries become files; a reference becomes a secret",
-        "validation reports stores",
+        "validation reports stores notify",
     ),
     (
         "cells as typed; one HTTP message; what happened, kept; what a person may choose",
@@ -51,7 +51,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "openpyxl": ("sheet.workbook.*",),
     "jinja2": ("reports.page.*",),
     "xlsxwriter": ("reports.workbook.*", "cli.template_workbook"),
-    "typer": ("cli.app", "cli.options"),
+    "typer": ("cli.app", "cli.options", "cli.completion"),
     "click": ("cli.app", "cli.options"),
     "rich": ("cli.*",),
     "structlog": ("cli.log.*",),
@@ -63,6 +63,8 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "botocore": ("stores.aws",),
     "hvac": ("stores.vault",),
     "requests": ("stores.vault",),
+    "prometheus_client": ("reports.metrics",),
+    "apprise": ("notify.child",),
     "sqlite3": ("ledger.sqlite.*", "simulator.*"),
     "psycopg": ("ledger.postgres.*",),
 }

@@ -37,10 +37,10 @@ from batchconnect.model.outcome import Status
 from batchconnect.model.precaution import OnDoubt
 from batchconnect.model.report_columns import RESULT_COLUMNS
 from batchconnect.options import DEFAULTS
-from batchconnect.reports import FORMATS, LOG
+from batchconnect.reports import FORMATS, LOG, metrics
 from batchconnect.reports.json import schema
 from batchconnect.settings.source import FILE_VARIABLE, ONE_ORG_VARIABLES, PLAIN_VARIABLES, SECRETS
-from batchconnect.settings.tables import KEYS, OrgTable, StoreTable, Tables
+from batchconnect.settings.tables import KEYS, NotifyTable, OrgTable, StoreTable, Tables
 from batchconnect.simulator import PROFILES, Simulator
 from tests.benchmarks.__main__ import BENCHMARKS
 
@@ -360,10 +360,11 @@ def test_the_index_names_every_page() -> None:
         ("Keys of the file", Tables),
         ("Keys of one org", OrgTable),
         ("Keys of one store", StoreTable),
+        ("Keys of one address", NotifyTable),
     ],
 )
 def test_every_key_of_the_settings_is_documented(
-    heading: str, model: type[Tables] | type[OrgTable] | type[StoreTable]
+    heading: str, model: type[Tables] | type[OrgTable] | type[StoreTable] | type[NotifyTable]
 ) -> None:
     """The second column is what a wrong value is told: the field's own description."""
     documented = {row[0].strip("`"): row[1] for row in table("settings.md", heading)}
@@ -420,6 +421,15 @@ def test_every_variable_is_documented() -> None:
     assert dict(rows) == {**expected, FILE_VARIABLE: "which file is read"}
 
 
+def test_every_metric_is_documented() -> None:
+    documented = {
+        name.removeprefix("batchconnect_run_")
+        for name in codes("watch-runs.md", "Metrics for Prometheus")
+    }
+
+    assert documented == metrics._HELP.keys()
+
+
 def test_no_page_names_a_variable_that_is_not_there() -> None:
     known = {*ONE_ORG_VARIABLES, *PLAIN_VARIABLES, FILE_VARIABLE}
     known |= {f"BATCHCONNECT_{name.upper()}_FILE" for name in SECRETS}
@@ -470,7 +480,7 @@ def test_every_option_of_a_command_is_documented(command: str) -> None:
     options = {
         option.name: _spelled(option)
         for option in COMMANDS[command].params
-        if option.opts[0].startswith("-") and option.name != "help"
+        if option.opts[0].startswith("-") and option.name not in {"help", "help_all"}
     }
 
     assert shared <= options.keys()

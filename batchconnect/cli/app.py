@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    OPERATIONS,
     PART,
     PLACES,
     RUN,
@@ -52,7 +54,11 @@ SheetArgument = Annotated[
 ]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="RUN", help="Run id, or the beginning of one; default: the last run."),
+    typer.Argument(
+        metavar="RUN",
+        help="Run id, or the beginning of one; default: the last run.",
+        autocompletion=completion.runs,
+    ),
 ]
 
 
@@ -125,6 +131,15 @@ def orgs(output: OutputOptions, given: Given) -> int:
     return command.run(output, given)
 
 
+@app.command(epilog="Example: batchconnect doctor --json > doctor.json")
+@takes(PLACES, PART, SERVICE)
+def doctor(output: OutputOptions, given: Given) -> int:
+    """Look at what a first contact meets; each thing is in order, or has its remedy."""
+    from batchconnect.cli.commands import doctor as command
+
+    return command.run(output, given)
+
+
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
 @takes(PLACES, SHEET, SERVICE, RUN, CI)
 def plan(
@@ -145,7 +160,7 @@ def plan(
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def run(
     output: OutputOptions,
     given: Given,
@@ -171,7 +186,7 @@ def run(
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -188,7 +203,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD, CI)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -207,7 +222,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rotate(
     output: OutputOptions,
     given: Given,
@@ -251,7 +266,14 @@ def reconcile(
 def undo(
     output: OutputOptions,
     given: Given,
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or the beginning of one.")],
+    run_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Run id, or the beginning of one.",
+            autocompletion=completion.runs,
+        ),
+    ],
     yes: Annotated[
         int | None,
         typer.Option(
@@ -280,7 +302,12 @@ def export(
     ] = None,
     orgs: Annotated[
         list[str] | None,
-        typer.Option("--org", metavar="NAME", help="Of this org; may be given again."),
+        typer.Option(
+            "--org",
+            metavar="NAME",
+            help="Of this org; may be given again.",
+            autocompletion=completion.orgs,
+        ),
     ] = None,
     sandboxes: Annotated[
         list[str] | None,
@@ -295,7 +322,12 @@ def export(
     ] = False,
     run_id: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN", help="Only the connections of this run."),
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Only the connections of this run.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -440,6 +472,7 @@ def simulate(
             metavar="PROFILE",
             parser=OPTIONS["fault"].read,
             show_default=False,
+            autocompletion=completion.profiles,
             help=f"Trouble to practise with: {', '.join(PROFILES)}.",
         ),
     ] = "none",

@@ -74,6 +74,12 @@ def closing_lines(
     return lines if lines[-1] else lines[:-1]
 
 
+def incident_lines(summary: Summary, *, width: int = 80) -> list[str]:
+    """What went wrong, and nothing else."""
+    command = summary.opened.command
+    return [line for one in summary.incidents for line in _told(one, command, width)]
+
+
 def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) -> str | None:
     """
     The command that goes on from here.
@@ -107,10 +113,17 @@ def _headline(summary: Summary) -> str:
 def _counts(summary: Summary) -> list[str]:
     figures = max(len(str(count)) for count in summary.counts.values())
     return [
-        f"  {count:>{figures}} {status.value:<13} {_MEANING[status]}".rstrip()
+        f"  {count:>{figures}} {status.value:<13} {_meaning(summary, status)}".rstrip()
         for status, count in summary.counts.items()
         if count
     ]
+
+
+def _meaning(summary: Summary, status: Status) -> str:
+    before = summary.carried_over.get(status, 0)
+    if status is not Status.CREATED or not before:
+        return _MEANING[status]
+    return f"{summary.counts[status] - before} by this run, {before} before it"
 
 
 def _works(summary: Summary) -> list[str]:

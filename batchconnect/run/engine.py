@@ -45,6 +45,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.key import Keys
+from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
 
 
@@ -282,7 +283,13 @@ async def at_work(
 def parser(
     sheet: Sheet, *, service: ConnectedService, options: MergedOptions, references: References
 ) -> Parse:
-    """What judges a row of this sheet."""
+    """
+    What judges a row of this sheet.
+
+    Raises:
+        UsageError: `--org` or `--sandbox` can be meant by no row.
+    """
+    check_options(options.org, options.sandbox, service.orgs)
     return partial(
         parse,
         header=sheet.header,

@@ -107,6 +107,17 @@ def is_in_use(options: MergedOptions) -> bool:
     return isinstance(place, Path) and is_held(place)
 
 
+def try_lock(path: Path) -> None:
+    """
+    Lock a file as a ledger's is, and give it free again: some volumes have no locks.
+
+    Raises:
+        LedgerError: It cannot be locked.
+    """
+    with locked(path, about={"command": "doctor"}):
+        pass
+
+
 def warning_of_place(options: MergedOptions) -> str | None:
     """Why the ledger lies in a bad place, if it does."""
     place = ledger_place(options)

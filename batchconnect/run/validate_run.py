@@ -18,6 +18,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
+from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
 from batchconnect.validation.series import Warned
 
@@ -85,6 +86,9 @@ def judging(
         settings: The orgs, if there are any.
         options: How rows are judged, and which.
         environ: The variables that references in the sheet may name.
+
+    Raises:
+        UsageError: `--org` or `--sandbox` can be meant by no row.
     """
     screen_carried(sheet)
     is_known = bool(settings.orgs) and not options.simulate
@@ -93,6 +97,7 @@ def judging(
         if is_known
         else SimulatedOrgRegistry(settings.orgs, url=_NOWHERE)
     )
+    check_options(options.org, options.sandbox, orgs)
     return Judging(
         judge=partial(
             parse,

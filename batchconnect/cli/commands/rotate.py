@@ -21,4 +21,4 @@ def run(
     task_of = partial(rotation, only_failing=failing, is_tested=not no_verify)
     if is_plan:
         return show(output, given, sheet=sheet, task_of=task_of)
-    return run_sheet(output, given, sheet=sheet, task_of=task_of)
+    return run_sheet(output, given, sheet=sheet, task_of=task_of, command="rotate")

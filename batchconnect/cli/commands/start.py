@@ -1,21 +1,28 @@
 """From options to what the engine takes: settings, options, an open sheet."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import SERVICE, SHEET, Given
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run import selection
 from batchconnect.run.opened_ledger import warning_of_place
 from batchconnect.run.sheet_name import check_name, check_rows
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
+from batchconnect.sheet.source import OPEN_TO_ALL
+from batchconnect.sheet.template import PRACTICE_KEY
 
 _OF_ONE_FILE: Final = {"worksheet", "visible_only", "encoding"}
+_TRIED: Final = 20
+"""Rows that tell whether a sheet is an example."""
 _PLACES: Final = ("reports", "ledger", "simulate")
 
 
@@ -95,15 +102,30 @@ def sheet_of(
         if sheet.warnings and not checks_name:
             check_rows(sheet)
             told = len(sheet.warnings)
-            console.warn(sheet.warnings)
+            console.warn(_that_count(sheet, sheet.warnings))
         yield sheet
         # Some are known only when the sheet was read to its end.
-        console.warn(sheet.warnings[told:])
+        console.warn(_that_count(sheet, sheet.warnings[told:]))
     except SheetError:
         check_rows(sheet)  # the error names it
         raise
     finally:
         sheet.close()
+
+
+def _that_count(sheet: Sheet, warnings: Sequence[str]) -> Iterator[str]:
+    """The warnings of a sheet; an example's keys are nobody's, so everybody may read them."""
+    for warning in warnings:
+        if OPEN_TO_ALL not in warning or not _is_practice(sheet):
+            yield warning
+
+
+def _is_practice(sheet: Sheet) -> bool:
+    """Whether its keys are made up, and say so, as far as its first rows tell."""
+    keys = [row.cells.get(Column.SERVICE_PRINCIPAL_KEY) for row in islice(sheet.rows(), _TRIED)]
+    return bool(keys) and all(
+        isinstance(key, Secret) and key.reveal().startswith(PRACTICE_KEY) for key in keys if key
+    )
 
 
 def warn_of_places(options: MergedOptions, settings: Settings, console: Console) -> None:

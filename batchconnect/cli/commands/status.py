@@ -24,7 +24,10 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None) -> int:
         same = "the command that began it, once more"
         again = next_command(summary, same=same, options=place_flags(given))
         lines = closing_lines(
-            summary, folder=folder if folder.exists() else None, next_command=again
+            summary,
+            folder=folder if folder.exists() else None,
+            next_command=again,
+            width=console.width,
         )
         console.result(summary_document(summary), lines)
     return 0

@@ -25,9 +25,9 @@ from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.reports.terminal_summary import closing_lines, hint_lines, next_command
+from batchconnect.reports.terminal_summary import hint_lines, next_command
 from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.places import home_of, try_places
+from batchconnect.run.places import try_places
 from batchconnect.run.undo import preview_undo, undo
 from batchconnect.run.undo_plan import UndoPlan, UndoRow, run_that_creates
 from batchconnect.settings import Settings
@@ -67,9 +67,8 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     if isinstance(done, UndoPlan):
         return _show(console, done, given, settings)
     same = _same(observer.redactor)
-    folder = home_of(options) / done.opened.run_id
     again = next_command(done, same=same, options=place_flags(given))
-    console.result(observer.document, closing_lines(done, folder=folder, next_command=again))
+    observer.tell_end(done, again)
     return int(done.exit_code or 0)
 
 

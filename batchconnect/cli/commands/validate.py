@@ -2,14 +2,13 @@
 
 import os
 import shlex
-import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.new_file import refuse_existing, write_new
+from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
+from batchconnect.cli.commands.new_file import new_beside, refuse_existing, write_new
 from batchconnect.cli.commands.start import (
     judging_flags,
     options_of,
@@ -21,11 +20,7 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.outcome import Severity
-from batchconnect.run.findings import FindingKind
 from batchconnect.run.validate_run import Findings, judging, validate_sheet
-
-_MOST_KINDS: Final = 200
 
 
 def run(
@@ -44,8 +39,6 @@ def run(
     console.warn(settings.warnings)
     with sheet_of(sheet, options, console, checks_name=True) as opened:
         how = judging(opened, settings=settings, options=options, environ=os.environ)
-        if not how.checks_orgs:
-            console.warn(["no org is set, so the org cells are not checked"])
         found = validate_sheet(opened, how, options, keeps_each=console.json)
         if annotate is not None:
             # Whoever wants no workbook does not wait a fifth of a second for what writes one.
@@ -60,11 +53,22 @@ def run(
             )
             write_new(annotate, chunks)
     document = _document(found, sheet)
-    lines = _lines(found, sheet, again=[*place_flags(given), *sheet_flags(given)])
+    lines = [
+        *finding_lines(found.kinds, width=console.width),
+        *_lines(
+            found,
+            sheet,
+            again=[*place_flags(given), *sheet_flags(given)],
+            annotates=annotate is None and sheet != "-",
+        ),
+    ]
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())
         lines += _next_steps(annotate, [*place_flags(given), *judging_flags(given)])
-    console.result(document, lines)
+    errors = error_lines(found.kinds, width=console.width)
+    console.result(document, lines, errors=errors)
+    if not how.checks_orgs:
+        console.say("note: no org is set, so the org cells are not checked")
     return ExitCode.SHEET if found.rejected else ExitCode.OK
 
 
@@ -97,31 +101,19 @@ def _document(found: Findings, sheet: str) -> dict[str, object]:
     }
 
 
-def _lines(found: Findings, sheet: str, *, again: Sequence[str]) -> list[str]:
-    """The result for a person: errors first, the most frequent first, each with its cells."""
-    kinds = found.kinds.sorted()
-    lines = [line for kind in kinds[:_MOST_KINDS] for line in _told(kind)]
-    if len(kinds) > _MOST_KINDS:
-        lines.append(f"and {len(kinds) - _MOST_KINDS} more kinds: --json shows all of them")
+def _lines(found: Findings, sheet: str, *, again: Sequence[str], annotates: bool) -> list[str]:
+    """What the findings add up to, for a person."""
     fine = found.rows - len(found.rejected)
     blank = found.blank_rows
     skipped = f", {counted(blank, 'blank row')} skipped" if blank else ""
-    lines.append(
+    lines = [
         f"{sheet}: {counted(found.rows, 'row')}, {fine} fine, {len(found.rejected)} rejected{skipped}"
-    )
+    ]
     if not found.rows:
         lines.append("no rows yet: there is nothing to check below the header")
+    if found.rejected and annotates:
+        annotating = ["validate", sheet, "--annotate", new_beside(sheet)]
+        lines.append(f"next:   {shlex.join(['batchconnect', *annotating, *again])}")
     if not found.rejected and found.rows:
         lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
     return [escape_control(line) for line in lines]
-
-
-def _told(kind: FindingKind) -> list[str]:
-    problem = kind.problem
-    told = f"{problem.severity}: {kind.where}: {kind.what}"
-    lines = textwrap.wrap(told, 80, subsequent_indent="    ")
-    if problem.severity is not Severity.NOTE:
-        lines += textwrap.wrap(
-            problem.remedy, 80, initial_indent="    -> ", subsequent_indent="       "
-        )
-    return lines

@@ -143,7 +143,7 @@
     told.sort(([a], [b]) => a - b);
     return element("ol", { class: "events" }, ...told.map(([at, what]) => element("li", {},
       element("code", {}, stamp(at)),
-      at === told[0][0] ? "" : element("span", { class: "after" }, `+${span(at - told[0][0])}`), ` ${what}`)));
+      element("span", { class: "after" }, at === told[0][0] ? "" : `+${span(at - told[0][0])}`), what)));
   };
 
   const details = (row) => {

@@ -157,6 +157,8 @@ def meaning(summary: Summary, status: Status) -> str:
     """Of a status, as the run's command leaves it."""
     if status is Status.CREATED and summary.opened.command != ONBOARD:
         return "made by an earlier run"
+    if status is Status.CREATED and (before := summary.carried_over.get(status, 0)):
+        return f"{number(summary.counts[status] - before)} by this run, {number(before)} before it"
     return MEANINGS[status]
 
 

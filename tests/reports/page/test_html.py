@@ -715,6 +715,7 @@ def test_a_rerun_says_what_it_made_itself() -> None:
     )
 
     assert "made 1 connection itself; 2 rows stand as run 20261122-1 left them" in text_of(summary)
+    assert "<small>1 by this run, 2 before it</small>" in text_of(summary)
 
 
 def test_the_story_of_a_row_is_told_where_it_did_not_go_straight() -> None:
