@@ -2,55 +2,138 @@
 Batch onboarding of Azure Data Explorer base connections into Adobe Experience Platform.
 
 No row twice, no row lost, no secret out, and a report that tells a person what to do next.
+Each command is a function to `await`, with a `_sync` twin: see docs/from-python.md.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from batchconnect.api import Report, onboard, onboard_sync
-    from batchconnect.model.errors import BatchConnectError
+    from batchconnect.api import (
+        Export,
+        OrgChecks,
+        Plan,
+        Report,
+        Undo,
+        Validation,
+        export,
+        export_sync,
+        onboard,
+        onboard_sync,
+        orgs,
+        orgs_sync,
+        plan,
+        plan_sync,
+        reconcile,
+        reconcile_sync,
+        rerun,
+        rerun_sync,
+        rotate,
+        rotate_sync,
+        undo,
+        undo_sync,
+        validate,
+        validate_sync,
+        verify,
+        verify_sync,
+    )
+    from batchconnect.model.errors import (
+        BatchConnectError,
+        ExitCode,
+        LedgerError,
+        ListenerError,
+        SettingsError,
+        SheetError,
+        UnfinishedError,
+        UsageError,
+    )
     from batchconnect.model.event import Event
     from batchconnect.model.org import Org
-    from batchconnect.model.outcome import Status, Works
+    from batchconnect.model.outcome import Problem, Severity, Status, Works
+    from batchconnect.model.precaution import FailureLimit, OnDoubt
     from batchconnect.model.secret import Secret
     from batchconnect.options import RunOptions
+    from batchconnect.reports.incident import Incident
     from batchconnect.reports.result import Result
+    from batchconnect.run.row_plan import Action
     from batchconnect.run.stop import Stop
     from batchconnect.settings import Settings, load_settings
 
+    __version__: str
+
+_API = (
+    "Export OrgChecks Plan Report Undo Validation export export_sync onboard onboard_sync orgs orgs_sync plan "
+    "plan_sync reconcile reconcile_sync rerun rerun_sync rotate rotate_sync undo undo_sync validate "
+    "validate_sync verify verify_sync"
+)
+_ERRORS = "BatchConnectError ExitCode LedgerError ListenerError SettingsError SheetError UnfinishedError UsageError"
 _HOMES = {
-    "BatchConnectError": "model.errors",
+    **dict.fromkeys(_API.split(), "api"),
+    **dict.fromkeys(_ERRORS.split(), "model.errors"),
+    **dict.fromkeys(("Problem", "Severity", "Status", "Works"), "model.outcome"),
+    **dict.fromkeys(("FailureLimit", "OnDoubt"), "model.precaution"),
+    **dict.fromkeys(("Settings", "load_settings"), "settings"),
+    "Action": "run.row_plan",
     "Event": "model.event",
+    "Incident": "reports.incident",
     "Org": "model.org",
-    "Report": "api",
     "Result": "reports.result",
     "RunOptions": "options",
     "Secret": "model.secret",
-    "Settings": "settings",
-    "Status": "model.outcome",
     "Stop": "run.stop",
-    "Works": "model.outcome",
-    "load_settings": "settings",
-    "onboard": "api",
-    "onboard_sync": "api",
 }
 
 __all__ = [
+    "Action",
     "BatchConnectError",
     "Event",
+    "ExitCode",
+    "Export",
+    "FailureLimit",
+    "Incident",
+    "LedgerError",
+    "ListenerError",
+    "OnDoubt",
     "Org",
+    "OrgChecks",
+    "Plan",
+    "Problem",
     "Report",
     "Result",
     "RunOptions",
     "Secret",
     "Settings",
+    "SettingsError",
+    "Severity",
+    "SheetError",
     "Status",
     "Stop",
+    "Undo",
+    "UnfinishedError",
+    "UsageError",
+    "Validation",
     "Works",
+    "export",
+    "export_sync",
     "load_settings",
     "onboard",
     "onboard_sync",
+    "orgs",
+    "orgs_sync",
+    "plan",
+    "plan_sync",
+    "reconcile",
+    "reconcile_sync",
+    "rerun",
+    "rerun_sync",
+    "rotate",
+    "rotate_sync",
+    "undo",
+    "undo_sync",
+    "validate",
+    "validate_sync",
+    "verify",
+    "verify_sync",
 ]
 
 
@@ -58,8 +141,12 @@ def __getattr__(name: str) -> Any:
     # Loaded when first used: the command line answers `--help` without the engine.
     if name in _HOMES:
         return getattr(import_module(f"batchconnect.{_HOMES[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - likewise
+
+        return version("batchconnect")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

@@ -6,7 +6,7 @@ can happen: hours of waiting take no time, and gaps are exact.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import aioresponses.core
@@ -15,6 +15,9 @@ import trio.testing
 from aiohttp import ClientResponse
 from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like its module
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.postgres_cluster import Cluster
 
 # How long an example takes says something of the machine, which is shared, and nothing of the code.
 settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,6 +48,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
         elif item.path.name in _MANY_RUNS:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Cluster"]:
+    """A PostgreSQL cluster of this session's own; where there is none, the test says so and is skipped."""
+    from tests.postgres_cluster import cluster
+
+    with cluster() as made:
+        yield made
 
 
 @pytest.fixture

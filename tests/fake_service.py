@@ -47,7 +47,16 @@ from batchconnect.run.undo import check_agreed
 from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
 from batchconnect.run.undo_run import UndoJob, UndoRun
 from batchconnect.sheet.memory import MemorySheet
-from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.interface import (
+    LEASE_OVER,
+    Permit,
+    Purpose,
+    Request,
+    Response,
+    StoppedError,
+    TransportError,
+    always,
+)
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.reference import References
@@ -301,8 +310,10 @@ class FakeService:
     # The ring
 
     async def send(self, request: Request) -> Response:
-        """As every ring does."""
+        """As the wire does."""
         hold(request)
+        if not request.permit():
+            raise StoppedError(LEASE_OVER)
         seen = _seen(request)
         self.on_effect(f"before {request.purpose}")
         self.seen.append(seen)
@@ -584,7 +595,7 @@ class Bench:
         """A writer for a run that is not a batch's."""
         return RunWriter(InPlace(self.ledger), run=run, clock=self.clock)
 
-    def lane(self, org: Org = ACME) -> Lane:
+    def lane(self, org: Org = ACME, *, permit: Permit = always) -> Lane:
         """A lane with the four rings, the service in the place of the wire."""
         return Lane(
             org,
@@ -593,6 +604,7 @@ class Bench:
             slots=anyio.CapacityLimiter(self.limits.concurrency),
             rng=Random(0),
             on_event=self.hear,
+            permit=permit,
         )
 
     def hear(self, event: Event) -> None:
@@ -616,7 +628,6 @@ class Bench:
         job = Job(
             sheet=sheet,
             parse=parse,
-            parse_again=parse,
             ready=nothing_to_look_up,
             lane_of=lane_of,
             ledger=self.ledger,

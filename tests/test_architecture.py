@@ -19,12 +19,15 @@ import batchconnect
 HOUSE: Final = "batchconnect"
 
 FLOORS: Final = (
-    ("the doors: `python -m`, and the public face", "__main__ __init__"),
+    ("the doors: `python -m`, and the public face", "__main__ __init__ events"),
     ("the same job from a terminal and from Python", "cli api"),
     ("one run over one sheet", "run"),
     ("one lane, and one row", "lane"),
     ("the service: a connection becomes a request, a response an answer", "flow_service settings"),
-    ("a row becomes a connection; entries become files", "validation reports"),
+    (
+        "a row becomes a connection; entries become files; a reference becomes a secret",
+        "validation reports stores notify",
+    ),
     (
         "cells as typed; one HTTP message; what happened, kept; what a person may choose",
         "sheet transport ledger options",
@@ -43,19 +46,27 @@ A folder is one name: what stands in it is its own matter, and the tests below s
 DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "aiohttp": ("transport.resolver", "transport.wire", "simulator.*"),
     "yarl": ("transport.wire", "simulator.*"),
-    "pandas": ("sheet.*", "reports.*", "api"),
+    "pandas": ("sheet.*", "api.*"),
     "python_calamine": ("sheet.workbook.*",),
     "openpyxl": ("sheet.workbook.*",),
     "jinja2": ("reports.page.*",),
     "xlsxwriter": ("reports.workbook.*", "cli.template_workbook"),
-    "typer": ("cli.app", "cli.options"),
+    "typer": ("cli.app", "cli.options", "cli.completion"),
     "click": ("cli.app", "cli.options"),
     "rich": ("cli.*",),
     "structlog": ("cli.log.*",),
     "msgspec": ("ledger.codec",),
     "pydantic": ("settings.*",),
     "pydantic_settings": ("settings.*",),
+    "azure": ("stores.azure",),
+    "boto3": ("stores.aws",),
+    "botocore": ("stores.aws",),
+    "hvac": ("stores.vault",),
+    "requests": ("stores.vault",),
+    "prometheus_client": ("reports.metrics",),
+    "apprise": ("notify.child",),
     "sqlite3": ("ledger.sqlite.*", "simulator.*"),
+    "psycopg": ("ledger.postgres.*",),
 }
 """For each foreign library: the modules through which it comes in."""
 
@@ -109,6 +120,7 @@ OURS: Final = {
 }
 
 
+STORES: Final = ("ledger.sqlite", "ledger.postgres")
 FOLDERS: Final = sorted(
     {
         ".".join(parts[:depth])
@@ -294,8 +306,7 @@ def test_one_room_knows_what_the_ledger_is_kept_in() -> None:
     knowing = {
         module
         for module, imported in OURS.items()
-        if any(name.startswith("ledger.sqlite") for name in imported)
-        and not module.startswith("ledger.sqlite")
+        if any(name.startswith(STORES) for name in imported) and not module.startswith(STORES)
     }
 
     assert knowing == {"run.opened_ledger"}

@@ -1,18 +1,24 @@
-"""The public face: about ten names, sorted, loaded when they are first used."""
+"""The public face: ten commands with their twins and what goes with them, sorted, loaded when they are first used."""
 
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import batchconnect
+from batchconnect import events
+from batchconnect.events import Event, Outcome
 
 
-def test_the_names_are_sorted_and_few() -> None:
-    """Case counts as in `sorted`."""
+def test_the_names_are_sorted() -> None:
+    """Case counts as in `sorted`: ten commands with their twins, and what these take, return and raise."""
     assert sorted(batchconnect.__all__) == batchconnect.__all__
-    assert len(batchconnect.__all__) < 20
+    assert len(batchconnect.__all__) < 60
 
 
 def test_every_name_exists_and_says_what_it_is() -> None:
@@ -53,3 +59,28 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_the_types_are_part_of_the_package() -> None:
     """A checker believes them only with the marker file."""
     assert files("batchconnect").joinpath("py.typed").is_file()
+
+
+def test_every_name_is_told_in_the_how_to() -> None:
+    """A function by its name alone: how its twin is called, the page says once."""
+    page = (Path(__file__).parents[1] / "docs" / "from-python.md").read_text("utf-8")
+    untold = {
+        name
+        for name in (*batchconnect.__all__, "__version__")
+        if not re.search(rf"\b{name.removesuffix('_sync')}\b", page)
+    }
+
+    assert untold == set()
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert batchconnect.__version__ == version("batchconnect")
+    assert "__version__" in dir(batchconnect)
+
+
+def test_every_event_and_every_outcome_may_be_matched() -> None:
+    """`batchconnect.events` has each member of both unions, and the unions."""
+    members = {one.__name__ for one in (*get_args(Event), *get_args(Outcome))}
+
+    assert set(events.__all__) == {*members, "Event", "Outcome"}
+    assert sorted(events.__all__) == events.__all__

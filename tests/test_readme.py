@@ -215,7 +215,7 @@ def test_every_command_is_in_the_table_and_no_other() -> None:
 def test_every_option_that_is_named_exists(batchconnect: CommandLine) -> None:
     """In some command's help."""
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
-    shown = "".join(batchconnect(command, "--help").out for command in _known_commands())
+    shown = "".join(batchconnect(command, "--help-all").out for command in _known_commands())
 
     assert named
     assert {option for option in named if option not in shown} == set()

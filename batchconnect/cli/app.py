@@ -7,12 +7,15 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
+    CI,
+    OPERATIONS,
     PART,
     PLACES,
     RUN,
@@ -51,7 +54,11 @@ SheetArgument = Annotated[
 ]
 RunArgument = Annotated[
     str | None,
-    typer.Argument(metavar="RUN", help="Run id, or the beginning of one; default: the last run."),
+    typer.Argument(
+        metavar="RUN",
+        help="Run id, or the beginning of one; default: the last run.",
+        autocompletion=completion.runs,
+    ),
 ]
 
 
@@ -124,34 +131,62 @@ def orgs(output: OutputOptions, given: Given) -> int:
     return command.run(output, given)
 
 
+@app.command(epilog="Example: batchconnect doctor --json > doctor.json")
+@takes(PLACES, PART, SERVICE)
+def doctor(output: OutputOptions, given: Given) -> int:
+    """Look at what a first contact meets; each thing is in order, or has its remedy."""
+    from batchconnect.cli.commands import doctor as command
+
+    return command.run(output, given)
+
+
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI)
 def plan(
     output: OutputOptions,
     given: Given,
     sheet: SheetArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE.json", help="Save it, to be approved and run with run --plan."
+        ),
+    ] = None,
 ) -> int:
     """Show what a run with these options would do; reads the service, changes nothing."""
     from batchconnect.cli.commands import plan as command
 
-    return command.run(output, given, sheet=sheet)
+    return command.run(output, given, sheet=sheet, out=out)
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def run(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheet: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SHEET",
+            show_default=False,
+            help="CSV, XLSX, XLS, XLSB or ODS; - reads CSV from stdin. With --plan: the plan's.",
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", metavar="FILE.json", help="Do what this plan says, and nothing else."
+        ),
+    ] = None,
 ) -> int:
     """Make it so; safe to repeat: what exists is not created again."""
     from batchconnect.cli.commands import run as command
 
-    return command.run(output, given, sheet=sheet)
+    return command.run(output, given, sheet=sheet, plan=plan)
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -168,7 +203,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -187,7 +222,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rotate(
     output: OutputOptions,
     given: Given,
@@ -195,6 +230,10 @@ def rotate(
     failing: Annotated[
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
+    ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", metavar="", help="Only keys with a new version in their store."),
     ] = False,
     no_verify: Annotated[
         bool,
@@ -209,7 +248,13 @@ def rotate(
     from batchconnect.cli.commands import rotate as command
 
     return command.run(
-        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+        output,
+        given,
+        sheet=sheet,
+        failing=failing,
+        changed=changed,
+        no_verify=no_verify,
+        is_plan=plan,
     )
 
 
@@ -231,7 +276,14 @@ def reconcile(
 def undo(
     output: OutputOptions,
     given: Given,
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Run id, or the beginning of one.")],
+    run_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Run id, or the beginning of one.",
+            autocompletion=completion.runs,
+        ),
+    ],
     yes: Annotated[
         int | None,
         typer.Option(
@@ -260,7 +312,12 @@ def export(
     ] = None,
     orgs: Annotated[
         list[str] | None,
-        typer.Option("--org", metavar="NAME", help="Of this org; may be given again."),
+        typer.Option(
+            "--org",
+            metavar="NAME",
+            help="Of this org; may be given again.",
+            autocompletion=completion.orgs,
+        ),
     ] = None,
     sandboxes: Annotated[
         list[str] | None,
@@ -275,7 +332,12 @@ def export(
     ] = False,
     run_id: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN", help="Only the connections of this run."),
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="Only the connections of this run.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     against: Annotated[
         str | None,
@@ -298,6 +360,29 @@ def export(
 
     wish = Wish(orgs=orgs or (), sandboxes=sandboxes or (), every=every, run_id=run_id, usage=usage)
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
+
+
+@app.command(epilog="Example: batchconnect expiring clients.csv --within 30d")
+@takes(PLACES, SHEET, SERVICE)
+def expiring(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="The keys that a run sent, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option("--within", metavar="TIME", help="As 30d, 12h or 2w.", show_default=True),
+    ] = "30d",
+) -> int:
+    """List keys whose store says that they end soon; nothing is sent."""
+    from batchconnect.cli.commands import expiring as command
+
+    return command.run(output, given, what=what, within=within)
 
 
 @app.command(epilog="Example: batchconnect explore --columns")
@@ -348,16 +433,18 @@ def report(
     given: Given,
     run_id: RunArgument = None,
     by: Annotated[
-        Literal["org"] | None,
+        str | None,
         typer.Option(
-            "--by", metavar="org", help="One folder per org as well, to hand each client theirs."
+            "--by",
+            metavar="COLUMN",
+            help="One folder per org, or per value of any column, as well: to hand each theirs.",
         ),
     ] = None,
 ) -> int:
     """Write a run's report again from the ledger."""
     from batchconnect.cli.commands import report as command
 
-    return command.run(output, given, run_id=run_id, by_org=by == "org")
+    return command.run(output, given, run_id=run_id, by=by)
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")
@@ -382,6 +469,7 @@ def simulate(
             metavar="PROFILE",
             parser=OPTIONS["fault"].read,
             show_default=False,
+            autocompletion=completion.profiles,
             help=f"Trouble to practise with: {', '.join(PROFILES)}.",
         ),
     ] = "none",

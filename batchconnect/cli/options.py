@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from batchconnect.cli import completion
 from batchconnect.model.defaults import DRAIN_S
 from batchconnect.options import OPTIONS, Option, RunOptions, options_from
 from batchconnect.options.run_options import OUTPUT, SAFETY, WHERE
@@ -72,18 +73,65 @@ class Given:
             min=0,
             show_default=False,
             help=f"After SIGTERM: how long what is in flight may take. (default: {DRAIN_S:g})",
+            hidden=True,
             rich_help_panel=SAFETY,
         ),
     ] = DRAIN_S
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary",
+            metavar="FILE.md",
+            help="A short summary in Markdown; added to GitHub's own file.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE.xml",
+            help="A test case per row, for a CI server's page.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            "--metrics",
+            metavar="FILE.prom",
+            help="How it ended, for Prometheus' textfile collector.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notify",
+            metavar="NAME",
+            help="Tell [notify.NAME] of the settings how it ended; may be given again.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
     log_json: Annotated[
         bool,
         typer.Option(
             "--log-json",
             metavar="",
             help="The run's log on stderr, too.",
+            hidden=True,
             rich_help_panel=OUTPUT,
         ),
     ] = False
+
+
+SHORT: Final = frozenset(
+    (
+        *("settings", "reports", "simulate", "fault", "worksheet", "org", "sandbox", "only"),
+        *("skip_invalid", "max_rows", "max_failures", "verify", "note", "strict", "on_doubt"),
+    )
+)
+"""Options of a run that `--help` shows; `--help-all` has the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +221,19 @@ TOLD: Final = Group(
     helps={"max_rows": _IDLE, "max_failures": _IDLE},
 )
 """A run's options that fit commands which change nothing, and keep what they found as a run."""
+CI: Final = Group(heading="CI options", names=("summary", "junit"))
+OPERATIONS: Final = Group(heading="Operations options", names=("metrics", "notify"))
 UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
 """No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, UNDO)
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, CI, OPERATIONS, UNDO)
+
+
+_COMPLETED: Final[Mapping[str, Callable[..., Any]]] = {
+    "org": completion.orgs,
+    "only": completion.choices,
+    "fault": completion.profiles,
+}
+"""What the shell offers for an option, by its name."""
 
 
 def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]:
@@ -194,6 +252,7 @@ def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]
 
         @wraps(command)
         def wrapped(**values: Any) -> None:
+            values.pop(_HELP_ALL.name, None)
             how = OutputOptions(**_taken(values, output))
             given = [_given(_taken(values, shared))] if groups else []
             raise typer.Exit(command(how, *given, **values))
@@ -202,6 +261,7 @@ def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]
             *(parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own),
             *output,
             *shared,
+            _HELP_ALL,
         ]
         wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
         wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -243,6 +303,8 @@ def _parameter(group: Group, name: str) -> inspect.Parameter:
         rich_help_panel=one.panel,
         min=one.shape.least,
         parser=None if is_switch else one.read,
+        hidden=name not in SHORT,
+        autocompletion=_COMPLETED.get(name),
     )
     return inspect.Parameter(
         name,
@@ -260,3 +322,33 @@ def _own(declaring: type[Any], name: str) -> inspect.Parameter:
         default=next(one.default for one in fields(declaring) if one.name == name),
         annotation=get_type_hints(declaring, include_extras=True)[name],
     )
+
+
+def _show_all(context: typer.Context, value: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    """The help with every option in it."""
+    if not value:
+        return
+    hidden = [one for one in context.command.params if getattr(one, "hidden", False)]
+    for one in hidden:
+        one.hidden = False  # type: ignore[attr-defined]  # of options, which all of these are
+    typer.echo(context.get_help(), color=context.color)
+    for one in hidden:
+        one.hidden = True  # type: ignore[attr-defined]
+    raise typer.Exit
+
+
+_HELP_ALL: Final = inspect.Parameter(
+    "help_all",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[
+        bool,
+        typer.Option(
+            "--help-all",
+            metavar="",
+            callback=_show_all,
+            is_eager=True,
+            help="Every option, those for special cases too.",
+        ),
+    ],
+)

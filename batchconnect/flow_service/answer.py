@@ -23,7 +23,12 @@ from batchconnect.flow_service.problem import (
 from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, ErrorScope, error_scope
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.remedies import title_for
-from batchconnect.transport.interface import Response, StoppedError, TransportError
+from batchconnect.transport.interface import (
+    FOREIGN_ANSWER,
+    Response,
+    StoppedError,
+    TransportError,
+)
 
 
 class StopScope(StrEnum):
@@ -113,8 +118,6 @@ class Unknown:
 Answer = ObjectCreated | NotSent | Throttled | Refused | OrgLevel | Unknown
 
 PROTOCOL_SURPRISE = "protocol_surprise"
-FOREIGN_ANSWER = "foreign_answer"
-"""Code of a refusal in words that are not Adobe's: a proxy's page, a portal's, another server's."""
 
 _DOUBTFUL_4XX = frozenset({407, 408, 409, 412, 425})
 """Statuses that leave open whether the request was applied, whatever the body says."""

@@ -29,6 +29,7 @@ from batchconnect.flow_service.reading import (
     NotFound,
     Spec,
     Unreadable,
+    foreign_page,
     read_connection,
     read_spec,
     unanswered,
@@ -289,9 +290,10 @@ class FlowService:
 
     async def _ask(self, request: Request) -> Response | Unreadable:
         try:
-            return await self._transport.send(request)
+            response = await self._transport.send(request)
         except TransportError as error:
             return unanswered(error, self._secrets())
+        return foreign_page(response) or response
 
     def _foreign(self, connection: BaseConnection) -> ForeignText:
         """What the answer to a create may show: the row's values as a whole, never its key."""

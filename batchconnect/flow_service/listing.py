@@ -90,7 +90,7 @@ class ListingFault:
 
     code: str
     """`http-502`, `timeout`, `body_cut`, `not_json`, `no_items`, `foreign_item`, `bad_item`,
-    `token_repeated`, `no_token`, `endless`, `fewer_than_counted`, `unproven_listing`."""
+    `token_repeated`, `no_next_token`, `endless`, `fewer_than_counted`, `unproven_listing`."""
     detail: str
     """One line for a person, redacted."""
 

@@ -141,7 +141,9 @@ class Pages:
     def _token_in(self, href: object) -> str | ListingFault:
         token = token_of(href)
         if token is None:
-            return ListingFault(code="no_token", detail="the next link has no continuation token")
+            return ListingFault(
+                code="no_next_token", detail="the next link has no continuation token"
+            )
         # Only the token is used, at the address that we know: behind some gateways the link names an
         # inner host, and a sandbox of more than one page could never be read.
         if self._is_foreign(str(href)):

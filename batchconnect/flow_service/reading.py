@@ -31,12 +31,16 @@ from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.model.secret import Secret
-from batchconnect.transport.interface import Response, TransportError
+from batchconnect.transport.interface import FOREIGN_ANSWER, Response, TransportError
 
 AUTH_SPEC: Final = "Service Principal Based Authentication"
 
 _GONE: Final = {("404", "1439"), ("404", "1101"), ("404", "1102"), ("400", "1439")}
 _MUTE: Final = ForeignText(mute=True)
+_REDIRECTS: Final = range(300, 400)
+_LONGEST_BLANK: Final = 1000
+"""Bytes at the begin of a body that may be blank."""
+_BEGINS_JSON: Final = frozenset({bytes([sign]) for sign in b'{["-0123456789tfn'})
 _REFUSING: Final = frozenset({401, 403, 404})
 
 
@@ -75,6 +79,31 @@ def unreadable(response: Response) -> Unreadable:
     return _unreadable(judge_create(response, _MUTE), response.status)
 
 
+def foreign_page(response: Response) -> Unreadable | None:
+    """Say that what came with a 200 is no answer of Adobe's: a portal's page, a filter's; None where it may be."""
+    if response.status != HTTPStatus.OK or response.body_fault or _may_be_json(response.body):
+        return None
+    return _not_adobes(response.status)
+
+
+def _may_be_json(body: bytes) -> bool:
+    """By its first sign, for a whole page of a listing is not read twice; of nothing, it may."""
+    begin = body[:_LONGEST_BLANK].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return not begin or begin[:1] in _BEGINS_JSON
+
+
+def _not_adobes(status: int) -> Unreadable:
+    refusal = OrgLevel(
+        code=FOREIGN_ANSWER,
+        title=NOT_ADOBES,
+        detail=f"HTTP {status} in no form of Adobe's",
+        scope=StopScope.LANE,
+        http_status=status,
+        request_id=None,
+    )
+    return Unreadable(fault=ListingFault(code=refusal.code, detail=refusal.detail), refusal=refusal)
+
+
 def unanswered(error: TransportError, secrets: Iterable[Secret] = ()) -> Unreadable:
     """Say why a read was not answered; a credential that IMS refuses is a refusal."""
     return _unreadable(judge_create_error(error, ForeignText(secrets)), status=None)
@@ -98,6 +127,10 @@ def _unreadable(answer: Answer, status: int | None, *, is_of_object: bool = Fals
             return Unreadable(
                 fault=ListingFault(code=answer.code, detail=answer.detail), refusal=refusal
             )
+        case Unknown(stops_lane=True) if status is not None and (
+            answer.code == FOREIGN_ANSWER or status in _REDIRECTS
+        ):
+            return _not_adobes(status)
         case Unknown(stops_lane=True):
             fault = ListingFault(code=answer.code, detail=answer.detail)
             return Unreadable(fault=fault, refusal=_foreign(answer))

@@ -5,14 +5,18 @@ No worker is held while such a key is looked for: it is settled beside the rows,
 that is to be sent again.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 
+from batchconnect.flow_service.listing import Found
 from batchconnect.lane.lane import Lane
+from batchconnect.lane.matching import wanted
 from batchconnect.lane.plan import Waiting
+from batchconnect.lane.planner import SendKey
 from batchconnect.lane.recipient import Address, KeyDoubt, Recipient
 from batchconnect.lane.reconciler import Policy, take_up
 from batchconnect.lane.rotation import KeyTurn, Rotation
@@ -110,6 +114,29 @@ class LaneKeys:
             took_ms = round((self._clock.monotonic_s() - began) * 1000)
             self._tell(turn.address, became, took_ms)
 
+    def outlast(self, connection: BaseConnection, waiting: Waiting, key_to: SendKey) -> None:
+        """Send a row's key only when the one that another run sent has arrived, or cannot any more."""
+        assert key_to.first is not None
+        before = key_to.first.change
+        assert isinstance(before, Updating)
+        recipient = Recipient(
+            Address(
+                row=connection.row,
+                wanted=wanted(connection),
+                sandbox=connection.sandbox,
+                connection_id=key_to.connection_id,
+                is_adopted=key_to.is_adopted,
+            ),
+            service=self._lane,
+            client_id=self._lane.org.client_id,
+            ledger=self._ledger,
+        )
+        # It stays that run's doubt, and its report tells of it: of this one, nothing was sent yet.
+        known = take_up(key_to.first.change_doubt, self._clock, ChangeDoubted)
+        doubt = KeyDoubt(outcome=known.outcome, before=before, moment=known.moment)
+        self._tell_doubt(recipient.address, known.outcome.code)
+        self._begin_beside(recipient, partial(self._outlast, recipient, doubt, waiting))
+
     async def take_up(self, address: Address, state: RowState) -> None:
         """
         Settle a key that an earlier process left in doubt: its window counts from the recovery, once.
@@ -136,31 +163,43 @@ class LaneKeys:
         )
         self._settle_beside(recipient, doubt, lambda: None)
 
+    async def _outlast(self, recipient: Recipient, doubt: KeyDoubt, waiting: Waiting) -> None:
+        found = await recipient.outlast(doubt, clock=self._clock, policy=self._policy)
+        if isinstance(found, Found):
+            self._resend(waiting)
+        else:
+            self._tell(recipient.address, await recipient.end(found))
+
     def _settle_beside(
         self, recipient: Recipient, doubt: KeyDoubt, resend: Callable[[], None]
     ) -> None:
-        row, sandbox = recipient.address.row, recipient.address.sandbox
-        org, code = self._lane.org.key, doubt.outcome.code
-        self._on_event(RowInDoubt(row=row, org=org, sandbox=sandbox, code=code))
+        self._tell_doubt(recipient.address, doubt.outcome.code)
+        self._begin_beside(recipient, partial(self._settle, recipient, doubt, resend))
+
+    async def _settle(
+        self, recipient: Recipient, doubt: KeyDoubt, resend: Callable[[], None]
+    ) -> None:
+        outcome = await recipient.settle(doubt, clock=self._clock, policy=self._policy)
+        if outcome is None:
+            resend()
+        elif not isinstance(outcome, InDoubt):
+            self._tell(recipient.address, outcome)
+
+    def _begin_beside(self, recipient: Recipient, work: Callable[[], Awaitable[None]]) -> None:
         assert self._tasks is not None
         scope = anyio.CancelScope()
         self._open.add(scope)
-        self._tasks.start_soon(self._settle, recipient, doubt, resend, scope)
+        self._tasks.start_soon(self._beside, recipient, work, scope)
 
-    async def _settle(
+    async def _beside(
         self,
         recipient: Recipient,
-        doubt: KeyDoubt,
-        resend: Callable[[], None],
+        work: Callable[[], Awaitable[None]],
         scope: anyio.CancelScope,
     ) -> None:
         try:
             with scope:
-                outcome = await recipient.settle(doubt, clock=self._clock, policy=self._policy)
-                if outcome is None:
-                    resend()
-                elif not isinstance(outcome, InDoubt):
-                    self._tell(recipient.address, outcome)
+                await work()
         except LedgerError as error:
             self._on_broken(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours leaves the doubt to the next command
@@ -168,6 +207,10 @@ class LaneKeys:
         finally:
             self._open.discard(scope)
             self._on_change()
+
+    def _tell_doubt(self, of: Address, code: str) -> None:
+        org = self._lane.org.key
+        self._on_event(RowInDoubt(row=of.row, org=org, sandbox=of.sandbox, code=code))
 
     def _tell(self, address: Address, outcome: Outcome, took_ms: int | None = None) -> None:
         self._on_event(

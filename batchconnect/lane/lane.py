@@ -30,15 +30,40 @@ from batchconnect.flow_service.answer import (
 from batchconnect.flow_service.breaker import Breaker
 from batchconnect.flow_service.change import DeleteAnswer, SentChange, UpdateAnswer
 from batchconnect.flow_service.completeness import UNPROVEN
-from batchconnect.flow_service.listing import Found, Listing, ReadItem, read_item
+from batchconnect.flow_service.listing import (
+    Found,
+    Listing,
+    ListingFault,
+    ReadItem,
+    read_item,
+)
 from batchconnect.flow_service.source import Column, Refusal, Table
+from batchconnect.lane.client_secret import looked_up
+from batchconnect.ledger.interface import LaneKey
+from batchconnect.model.contact import is_of_contact, may_pass
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S
-from batchconnect.model.event import BANNED_UNTIL, Event, LaneCounted, LanePaused, LaneStopped
+from batchconnect.model.event import (
+    BANNED_UNTIL,
+    Event,
+    LaneCounted,
+    LanePaused,
+    LaneStopped,
+    NotReached,
+)
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
+from batchconnect.model.reference import Resolver
 from batchconnect.model.remedies import NOT_ADOBES, title_for
-from batchconnect.transport.ims import Authorized, Signed, Token
-from batchconnect.transport.interface import WRITES, Purpose, Response, Transport, TransportError
+from batchconnect.transport.ims import NO_TOKEN, Authorized, Signed, Token
+from batchconnect.transport.interface import (
+    WRITES,
+    Permit,
+    Purpose,
+    Response,
+    Transport,
+    TransportError,
+    always,
+)
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import RateLimiter
 from batchconnect.transport.rate_limit import RateLimited
@@ -84,6 +109,11 @@ NO_REFUSAL: Final = frozenset(
 """Codes of a stop that was not the service's word: trying again may well help."""
 
 
+def is_refusal(code: str) -> bool:
+    """Whether a stop was the service's word, or that of who answers in its place: a person has to act first."""
+    return code not in NO_REFUSAL and not may_pass(code)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What bounds every lane of a run."""
@@ -107,6 +137,8 @@ class Lane:
         rng: Draws the jitter.
         on_event: Told of pauses, changes of pace, and the stop.
         now: The time of day, to say until when the service is to be left alone.
+        secrets: Looks up a client secret that a store holds.
+        permit: Whether what changes anything may leave now; on a team ledger, as long as the lease runs.
     """
 
     def __init__(
@@ -119,10 +151,14 @@ class Lane:
         rng: Random,
         on_event: Callable[[Event], None] = lambda event: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        secrets: Resolver | None = None,
+        permit: Permit = always,
     ) -> None:
         self._now = now
         self.org = org
         self.host = urlsplit(org.platform_url).hostname or ""
+        self.key = LaneKey(self.host, org.org_id, org.client_id)
+        """Its name in the ledger."""
         self.on_change: Callable[[], None] = lambda: None
         """Told when the lane stops or halts."""
         self.on_admitted: Callable[[], None] = lambda: None
@@ -145,7 +181,7 @@ class Lane:
         self._pace = RateLimiter(
             org=org.key, host=self.host, rng=rng, rate=org.rate, on_event=self._tell
         )
-        patience = Patience(limits.patience_s)
+        patience = self._patience = Patience(limits.patience_s)
 
         def retrying(inner: Transport, *, is_token: bool) -> Retrying:
             # A token request has its own bounds: IMS is not the lane.
@@ -158,11 +194,12 @@ class Lane:
                 stop=self._signal,
                 banned=self._banned,
                 asked=self._wait_for_ims if is_token else lambda _seconds: None,
+                missed=self._missed_ims if is_token else self._missed,
             )
 
-        token = Token(org, retrying(wire, is_token=True))
+        token = Token(org, retrying(wire, is_token=True), look_up=looked_up(org, secrets))
         self._limited = RateLimited(
-            Signed(wire, token, stop=self._signal),
+            Signed(wire, token, stop=self._signal, permit=permit),
             self._pace,
             slots=slots,
             judge=judge_load,
@@ -261,12 +298,12 @@ class Lane:
         """Count the source connections that use a connection."""
         return await self._service.usage(sandbox, connection_id)
 
-    async def sign_in(self) -> str | None:
-        """Get a token; why that is refused, or None."""
+    async def sign_in(self) -> ListingFault | None:
+        """Get a token; why there is none, or None."""
         try:
             await self._token.current()
         except TransportError as error:
-            return f"{error.code}: {error.detail}" if error.detail else error.code
+            return ListingFault(code=error.code, detail=error.detail)
         return None
 
     async def list_one_page(self, sandbox: str) -> Listing:
@@ -295,6 +332,12 @@ class Lane:
         ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
         return int(self._pace.in_flight + min(most, ahead))
 
+    def most_at_once(self) -> int:
+        """How many rows may be in flight in this lane now."""
+        if self._pace.probing:
+            return 1
+        return int(min(self._pace.max_in_flight, self._limits.concurrency))
+
     @property
     def is_stopped(self) -> bool:
         """Whether no further row is taken."""
@@ -317,11 +360,11 @@ class Lane:
     def is_refused(self, sandboxes: AbstractSet[str]) -> bool:
         """Whether the service refused the lane as a whole, or each of these sandboxes."""
         if self._stopped is not None:
-            return self._stopped.code not in NO_REFUSAL
+            return is_refusal(self._stopped.code)
         refused = {
             stopped.sandbox
             for stopped in self._stopped_sandboxes.values()
-            if stopped.code not in NO_REFUSAL
+            if is_refusal(stopped.code)
         }
         return bool(sandboxes) and sandboxes <= refused
 
@@ -407,8 +450,47 @@ class Lane:
         )
         self.halt(BANNED_UNTIL)
 
+    @property
+    def has_contact(self) -> bool:
+        """Whether the service ever gave a normal answer."""
+        return not self._patience.is_first
+
+    def unreached(self, code: str, detail: str) -> None:
+        """Stop for what kept the first contact from coming about; that it is the lane's is known by then."""
+        self.stop(
+            LaneStopped(
+                org=self.org.key, sandbox=None, code=code, title=title_for(code), detail=detail
+            )
+        )
+
+    def _missed(self, code: str, detail: str) -> None:
+        self._tell_missed(self.org.platform_url, code, detail)
+
+    def _missed_ims(self, code: str, detail: str) -> None:
+        # A first contact has one patience, whichever host is in the way.
+        self._patience.begin(anyio.current_time())
+        is_answer = code.startswith("http-")
+        detail = f"IMS answered {code.removeprefix('http-')}" if is_answer else detail
+        self._tell_missed(self.org.ims_url, NO_TOKEN if is_answer else code, detail)
+
+    def _tell_missed(self, url: str, code: str, detail: str) -> None:
+        self._tell(
+            NotReached(
+                org=self.org.key,
+                host=urlsplit(url).hostname or "",
+                code=code,
+                detail=detail,
+                patience_s=self._limits.patience_s,
+            )
+        )
+
     def _look_at_patience(self) -> None:
-        if self._signal.code(Purpose.READ) == NO_PROGRESS and not self.is_halted:
+        code = self._signal.code(Purpose.READ)
+        if code is not None and is_of_contact(code) and not self.is_halted:
+            detail = self._signal.detail(Purpose.READ)
+            self.halt(code)
+            self.unreached(code, detail)
+        if code == NO_PROGRESS and not self.is_halted:
             self.halt(NO_PROGRESS)
             self.stop(
                 LaneStopped(

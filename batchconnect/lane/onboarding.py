@@ -70,7 +70,7 @@ async def onboard(
             intent stands, and the next command finds the row by its marker.
     """
     row, marker = turn.connection.row, turn.connection.marker
-    await ledger.begin(row, marker, number=turn.number)
+    await ledger.begin(row, marker, number=turn.number, key=turn.connection.key_origin)
     try:
         sent = await create(turn.connection)
     except Exception as error:  # noqa: BLE001 - whatever it is: the request may have left

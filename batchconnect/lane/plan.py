@@ -33,6 +33,7 @@ from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_i
 from batchconnect.ledger.entry import LEFT, Left, Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
 from batchconnect.model.event import (
     Event,
@@ -257,7 +258,7 @@ class LanePlan:
         )
         if not listing.complete:
             self._give_up(listing)
-        elif not listing.items and self._known.is_blank and self._rules.creates:
+        elif not listing.items and self._known.is_blank and self._rules.creates_all:
             # Nothing stands there, and nothing was ever sent: no row need be looked at.
             await self._send_all(offsets, unproven_warning(listing), send)
         else:
@@ -312,6 +313,8 @@ class LanePlan:
             case Send(warnings=warnings):
                 number = self._known.sends.get(marker, 0) + 1
                 send(Waiting(offset=decided.offset, number=number, warnings=warnings))
+            case SendKey(first=RowState() as state):
+                await self._settle_first(decided, state)
             case SendKey() as key_to:
                 send(Waiting(offset=decided.offset, key_to=key_to))
             case Settle(outcome=outcome, warnings=warnings):
@@ -341,6 +344,9 @@ class LanePlan:
         if listing.refusal is not None:
             self._lane.refuse(listing.refusal, sandbox)
         elif listing.fault is not None and not self._lane.is_stopped:
+            if is_of_contact(listing.fault.code) and not self._lane.has_contact:
+                self._lane.unreached(listing.fault.code, listing.fault.detail)
+                return
             is_unproven = listing.fault.code == UNPROVEN
             self._lane.stop_sandbox(
                 LaneStopped(
@@ -375,6 +381,7 @@ class LanePlan:
                 connections=len(listing.items),
                 complete=listing.complete,
                 detail=why.detail if why else "",
+                code=why.code if why else "",
             )
         )
 

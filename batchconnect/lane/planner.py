@@ -34,6 +34,8 @@ from batchconnect.model.outcome import (
     Outcome,
     Unchanged,
 )
+from batchconnect.model.reference import KeyOrigin
+from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 
 _UNPROVEN_ACCEPTED: Final = (
@@ -44,6 +46,8 @@ _NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)
 """Of a doubt that begins when it is taken up."""
 _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
+NOT_PLANNED: Final = "not_planned"
+"""Code of a row that would be created, and is not approved."""
 _ASKED_AT_ONCE: Final = 500
 """Rows held in memory, keys included, so that the ledger is asked once for all of them."""
 
@@ -95,6 +99,29 @@ class SendKey:
     """It has not the row's marker."""
     begun: Before | None = None
     """The connection as it stood when the key was sent before, and the answer was lost."""
+    first: RowState | None = None
+    """Another run sent a key there, which may be another one and may still arrive: that is settled first."""
+    only_changed: bool = False
+    """It is sent only if it is another one than *key_before*, which is known when it was looked up."""
+    key_before: KeyOrigin | None = None
+    """Where the key was looked up that the connection has; None: that is not known."""
+
+    def unless_changed(self, key: KeyOrigin | None) -> Unchanged | None:
+        """
+        Why there is no need to send a key that was looked up; None: it is sent.
+
+        Args:
+            key: Where it stands; None: in the sheet.
+        """
+        if not self.only_changed:
+            return None
+        if key is None or key.version is None:
+            detail = "No version tells whether its key has changed; without --changed it is sent."
+            return Unchanged(code="no_version", detail=detail, connection_id=self.connection_id)
+        if self.key_before is not None and key.is_same(self.key_before):
+            detail = "Its connection has this version of its key."
+            return Unchanged(code="same_version", detail=detail, connection_id=self.connection_id)
+        return None
 
 
 Decision = Send | Settle | SettleFirst | SendKey
@@ -156,6 +183,8 @@ class KeyChoice:
     """Those with these markers, and on a connection that bears it; None: all rows, adopted ones too."""
     is_all: bool = True
     """False: only those whose connection does not work, by its last test."""
+    only_changed: bool = False
+    """Only those whose key has another version in its store than the one that was sent last."""
 
     def takes(self, marker: str, stands: Existing) -> bool:
         """Whether a row's key is to be sent to the connection that stands there."""
@@ -180,6 +209,13 @@ class Rules:
     """False: rows without a connection are not attempted."""
     keys: KeyChoice | None = None
     """None: no key is sent to a connection that exists."""
+    approved: AbstractSet[str] | None = None
+    """Markers of the rows that may be created; None: all."""
+
+    @property
+    def creates_all(self) -> bool:
+        """Whether every row is created of which nothing stands there."""
+        return self.creates and self.approved is None
 
 
 async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = False) -> Listing:
@@ -240,6 +276,7 @@ async def decide(
         Every row once; those that seem to be deleted come last, for they are asked about.
     """
     vanished: list[tuple[int, BaseConnection, str]] = []
+    left: dict[str, RowState] = {}
     for start in range(0, len(offsets), _ASKED_AT_ONCE):
         part: list[tuple[int, BaseConnection, Decision]] = []
         for offset in offsets[start : start + _ASKED_AT_ONCE]:
@@ -252,6 +289,7 @@ async def decide(
             before = states.get(connection.marker)
             if isinstance(decision, Send) and before is not None and before.made is not None:
                 vanished.append((offset, connection, before.made))
+                left[connection.marker] = before
             else:
                 yield Decided(
                     offset=offset,
@@ -260,14 +298,15 @@ async def decide(
                 )
     async with aclosing(_decide_vanished(vanished, reads, rules)) as asked:
         async for decided in asked:
-            decision = within(rules, decided.decision, decided.connection, None, known)
+            before = left.get(decided.connection.marker)
+            decision = within(rules, decided.decision, decided.connection, before, known)
             yield replace(decided, decision=decision)
 
 
 def _must_ask(decision: Decision, rules: Rules) -> bool:
     """Whether the ledger has to say what it knows of the row's identity."""
     if isinstance(decision, Settle):
-        return rules.keys is not None and not rules.keys.is_all
+        return rules.keys is not None
     return isinstance(decision, Send)
 
 
@@ -294,11 +333,19 @@ def within(
             begun is not None or keys.takes(connection.marker, stands)
         ):
             if keys.is_all or begun is not None or _is_failing(before):
-                return SendKey(
+                is_others = begun is None and before and isinstance(before.change, Updating)
+                send = SendKey(
                     connection_id=stands.connection_id,
                     is_adopted=stands.matched_by is not MatchedBy.MARKER,
                     begun=begun,
+                    first=before if is_others else None,
+                    # What was sent and never answered is sent again: which key it left there, nobody knows.
+                    only_changed=keys.only_changed and begun is None and not is_others,
+                    key_before=before.key if before is not None else None,
                 )
+                is_typed = isinstance(connection.service_principal_key, Secret)
+                unchanged = send.unless_changed(None) if is_typed else None
+                return send if unchanged is None else Settle(outcome=unchanged)
             return Settle(
                 outcome=Unchanged(
                     code="not_failing",
@@ -315,6 +362,12 @@ def within(
             detail = "Its connection is not ready, or its create is in doubt."
             code = INITIALIZING if waits else "create_in_doubt"
             return Settle(outcome=NotAttempted(code=code, detail=detail))
+        case Send() | SettleFirst() if (
+            rules.approved is not None and connection.marker not in rules.approved
+        ):
+            # What stands there has changed since it was held against the plan.
+            detail = "The plan that was approved does not create it."
+            return Settle(outcome=NotAttempted(code=NOT_PLANNED, detail=detail))
         case _:
             return decision
 

@@ -27,6 +27,7 @@ from batchconnect.model.outcome import (
     Updated,
 )
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.reference import KeyOrigin
 
 _NOT_READABLE: Final = "not_readable"
 """Code of a connection that a later look may well show."""
@@ -129,6 +130,33 @@ class Recipient:
             if clock.elapsed_s(doubt.moment) >= policy.settle_s:
                 return await self._not_applied(doubt, policy)
 
+    async def outlast(
+        self, doubt: KeyDoubt, *, clock: Clock, policy: Policy
+    ) -> Found | Conflict | NotAttempted:
+        """
+        Wait until a key of another run that is on its way has arrived, or cannot any more.
+
+        Both keys would go with one etag, and of a change nobody can see which of them made it. With
+        another etag, or after the settle window, the earlier one is applied no more.
+
+        Returns:
+            The connection as it stands then; or why no key may go there.
+        """
+        pause_s, last_read_s = 0.0, clock.monotonic_s()
+        while True:
+            await anyio.sleep(pause_s)
+            pause_s = min(2 * pause_s or policy.first_look_s, policy.longest_pause_s)
+            is_due = clock.elapsed_s(doubt.moment) >= policy.settle_s
+            found = await self.read()
+            if isinstance(found, NotAttempted):
+                is_refused = found.code != _NOT_READABLE
+                if is_refused or clock.monotonic_s() - last_read_s > policy.patience_s:
+                    return found
+                continue
+            last_read_s = clock.monotonic_s()
+            if isinstance(found, Conflict) or is_due or found.etag != doubt.before.etag:
+                return found
+
     async def _not_applied(self, doubt: KeyDoubt, policy: Policy) -> Outcome:
         if doubt.outcome.refused_if_absent:
             return await self.end(refusal_of(doubt.outcome))
@@ -189,13 +217,14 @@ class Recipient:
 
     # What the ledger hears ------------------------------------------------------------------------
 
-    async def begin(self, found: Found, number: int) -> None:
+    async def begin(self, found: Found, number: int, key: KeyOrigin | None = None) -> None:
         """The intent; when this returns, and not before, the key may leave."""
         intent = e.Updating(
             connection_id=self.address.connection_id,
             etag=found.etag or "",
             updated_at_ms=found.updated_at_ms,
             number=number,
+            key=key,
         )
         self._is_begun = True
         await self._ledger.begin_change(self.address.row, self.address.wanted.marker, intent)

@@ -22,6 +22,7 @@ from batchconnect.lane.onboarding import outcome_of, persistently
 from batchconnect.lane.reconciler import MOST_SENDS
 from batchconnect.ledger import entry as e
 from batchconnect.ledger.run_writer import RunWriter
+from batchconnect.model.contact import is_of_the_way
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.outcome import Deleted, Failed, InDoubt, Kept, NotAttempted, Outcome
 
@@ -76,6 +77,11 @@ class Made:
     """Its etag was read after a lost answer: somebody may have changed it in between."""
 
 
+def is_unseen(code: str) -> bool:
+    """Whether a connection is kept since nobody could look at it."""
+    return code == NOT_ANSWERED or is_of_the_way(code)
+
+
 async def why_kept(made: Made, looks: Looks, *, is_begun: bool = False) -> Kept | None:
     """
     Look at a connection, and say why it has to stay.
@@ -100,11 +106,17 @@ def _by_look(made: Made, found: Found | NotFound | Unreadable) -> Kept | None:
             detail = "It is gone already, or may not be seen any more; it was not deleted by this command."
             return _kept(made, "already_gone", detail)
         case Unreadable(fault=fault):
+            if is_of_the_way(fault.code):
+                return _kept(made, fault.code, _unseen(fault.detail))
             return _kept(made, NOT_ANSWERED, f"It could not be looked at: {fault.code}.")
         case Found():
             return _by_its_own(made, found)
         case _:
             assert_never(found)
+
+
+def _unseen(why: str) -> str:
+    return f"It could not be looked at: {why}." if why else "It could not be looked at."
 
 
 def _by_its_own(made: Made, found: Found) -> Kept | None:
@@ -253,7 +265,7 @@ class Removal:
     async def _judge(self, found: Found | NotFound | Unreadable) -> Ended | _Step:
         """Nothing of ours may have been applied: it goes, or it is kept for what is seen now."""
         kept = _by_look(self._made, found) or await _by_usage(self._made, self._service)
-        if self._is_stopped() and (kept is None or kept.code == NOT_ANSWERED):
+        if self._is_stopped() and (kept is None or is_unseen(kept.code)):
             return self._refused  # it was the stop that left it unanswered
         return _Step.SEND if kept is None else await self._end(kept)
 

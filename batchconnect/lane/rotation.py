@@ -161,7 +161,7 @@ class Rotation:
 
     async def _send(self, found: Found, *, whole: bool = False) -> SentChange[UpdateAnswer]:
         turn, etag = self.turn, found.etag or ""
-        await self.recipient.begin(found, turn.number)
+        await self.recipient.begin(found, turn.number, turn.connection.key_origin)
         try:
             sent = await self._service.send_key(
                 turn.connection, turn.connection_id, etag, whole=whole

@@ -6,21 +6,22 @@ The plan is `lane_plan`'s, the doubts are `lane_doubts`'s; both go on beside the
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from batchconnect.lane.doubts import LaneDoubts
+from batchconnect.lane.key_ahead import Holding, KeysAhead, Ready
 from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
 from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by, unwritable
-from batchconnect.lane.planner import Decided, Known, Rules
+from batchconnect.lane.planner import Decided, Known, Rules, SendKey
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.entry import Left, Settled
@@ -35,14 +36,8 @@ from batchconnect.model.event import (
     RowStarted,
 )
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
-from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected
-from batchconnect.model.secret import Secret
+from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected, Unchanged
 from batchconnect.validation.connection import BaseConnection
-
-Ready = Callable[[BaseConnection], Awaitable[BaseConnection | Rejected]]
-"""`Keys.ready`: a connection with its key, wherever that is kept, or why it has none."""
-Holding = Callable[[Secret], AbstractContextManager[None]]
-"""`Redactor.holding`: what leaves the process meanwhile does not show the secret."""
 
 
 class LaneWork:
@@ -85,8 +80,10 @@ class LaneWork:
         self.lane = lane
         self._sandboxes = offsets
         self._orphans = orphans
-        self._load = load
         self._ready = ready
+        self._ahead = KeysAhead(
+            load=load, ready=self._with_key, holding=holding, most=lane.most_at_once
+        )
         self._ledger = ledger
         self._known = known
         self._clock = clock
@@ -163,6 +160,7 @@ class LaneWork:
         async with anyio.create_task_group() as tasks:
             self._doubts.begin(tasks)
             self._keys.begin(tasks)
+            self._ahead.begin(tasks)
             await self._take_up_orphans()
             for sandbox, offsets in self._sandboxes.items():
                 self._busy += 1
@@ -172,6 +170,7 @@ class LaneWork:
             self._plan.stop()
             self._doubts.stop()
             self._keys.stop()
+            self._ahead.stop()
 
     def _break(self, error: LedgerError) -> None:
         """Let finish what is in flight, then end."""
@@ -183,6 +182,8 @@ class LaneWork:
     def _lane_changed(self) -> None:
         # A refused lane plans no further, yet it settles its doubts as far as it is let.
         self._plan.stop()
+        if self.lane.is_stopped or self.lane.is_halted:
+            self._ahead.stop()
         if self.lane.is_halted:
             self._doubts.stop()
             self._keys.stop()
@@ -226,8 +227,13 @@ class LaneWork:
             # A row that was begun is in the budget already.
             if waiting.number > 1 or self._may_begin():
                 self._busy += 1
+                self._ahead.look(self._next_places())
                 return waiting
         return None
+
+    def _next_places(self) -> Iterator[int]:
+        """Where the rows stand that are taken next, in their order."""
+        return chain((waiting.offset for waiting in self._queue), self._places)
 
     async def _more(self) -> bool:
         while not self.lane.is_halted:
@@ -242,16 +248,11 @@ class LaneWork:
 
     async def _carry_out(self, waiting: Waiting) -> None:
         try:
-            connection = self._load(waiting.offset)
+            connection = self._ahead.connection(waiting.offset)
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
-            elif waiting.key_to is not None or await self._plan.is_absent_still(connection):
-                ready = await self._with_key(connection)
-                if isinstance(ready, BaseConnection):
-                    with self._holding(ready.secret):
-                        await self._send(ready, waiting)
-                else:
-                    await self._settle_unsent(connection, ready)
+            else:
+                await self._carry_on(connection, waiting)
         except SheetError as error:
             self.lane.stop(sheet_changed(self.lane, error))
         except LedgerError as error:
@@ -261,8 +262,27 @@ class LaneWork:
             self._tell_fault(fault)
             self.lane.stop(stopped_by(fault, self.lane))
         finally:
+            self._ahead.forget(waiting.offset)
             self._busy -= 1
             self._wake()
+
+    async def _carry_on(self, connection: BaseConnection, waiting: Waiting) -> None:
+        # The key first: it may take as long as its store is down, and the look at the sandbox grows old.
+        ready = await self._ahead.key_of(waiting.offset, connection)
+        if ready is None:
+            return  # the lane was stopped meanwhile
+        if not isinstance(ready, BaseConnection):
+            await self._settle_unsent(connection, ready)
+            return
+        key_to = waiting.key_to
+        unchanged = key_to.unless_changed(ready.key_origin) if key_to is not None else None
+        if unchanged is not None:
+            await self._settle_unsent(connection, unchanged)
+            return
+        with self._holding(ready.secret):
+            self._ahead.forget(waiting.offset)
+            if key_to is not None or await self._plan.is_absent_still(ready):
+                await self._send(ready, waiting)
 
     def _tell_fault(self, fault: Fault, connection: BaseConnection | None = None) -> None:
         self._on_event(
@@ -278,8 +298,6 @@ class LaneWork:
     async def _with_key(
         self, connection: BaseConnection
     ) -> BaseConnection | Rejected | NotAttempted:
-        if isinstance(connection.service_principal_key, Secret):
-            return connection
         try:
             return await self._ready(connection)
         except Exception as error:  # noqa: BLE001 - nothing was sent: it costs this row its turn
@@ -288,7 +306,7 @@ class LaneWork:
             return NotAttempted(code=INTERNAL_FAULT, detail=fault.label)
 
     async def _settle_unsent(
-        self, connection: BaseConnection, outcome: Rejected | NotAttempted
+        self, connection: BaseConnection, outcome: Rejected | NotAttempted | Unchanged
     ) -> None:
         row, sandbox = connection.row, connection.sandbox
         if self._creates:
@@ -348,7 +366,11 @@ class LaneWork:
             self._break(error)
 
     async def _settle_first(self, decided: Decided, state: RowState) -> None:
-        connection = decided.connection
+        connection, decision = decided.connection, decided.decision
+        if isinstance(decision, SendKey):
+            key_to = replace(decision, first=None)
+            self._keys.outlast(connection, Waiting(offset=decided.offset, key_to=key_to), decision)
+            return
         doubt = await self._doubts.add_again(
             connection.row, connection.sandbox, wanted(connection), state, offset=decided.offset
         )

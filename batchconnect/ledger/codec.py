@@ -17,10 +17,10 @@ from batchconnect.ledger import entry as e
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD
 from batchconnect.model.outcome import NotAttempted, Rejected
 
-_ENDS = frozenset(BY_ENTRY[kind].word for kind in (e.Settled, e.Left))
-_STANDS = frozenset(BY_ENTRY[kind].word for kind in (e.Updated, e.Deleted, e.Tested))
+ENDS = frozenset(BY_ENTRY[kind].word for kind in (e.Settled, e.Left))
+STANDS = frozenset(BY_ENTRY[kind].word for kind in (e.Updated, e.Deleted, e.Tested))
 """Kinds after which nothing is left to do, whatever they say; only what has a connection is tested."""
-_PROVISIONAL = tuple(orjson.dumps(kind.__name__) + b"}" for kind in (NotAttempted, Rejected))
+PROVISIONAL = tuple(orjson.dumps(kind.__name__) + b"}" for kind in (NotAttempted, Rejected))
 """How a line ends that a resume takes up, or judges, again: `is` is its last word."""
 
 _typed_dict: Any = TypedDict
@@ -83,7 +83,7 @@ def settles(word: str, body: bytes) -> bool:
 
     Told by the text alone: of a run with a million settled rows no more need be read.
     """
-    return word in _STANDS or (word in _ENDS and not body.endswith(_PROVISIONAL))
+    return word in STANDS or (word in ENDS and not body.endswith(PROVISIONAL))
 
 
 def _shallow(entry: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from batchconnect.model.event import (
     Swept,
 )
 from batchconnect.model.outcome import InDoubt, Outcome, Problem, Works
+from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.target import Target
 
 
@@ -147,6 +148,8 @@ class Sending:
 
     number: int
     """1 for the first send; above that a resend after proven absence."""
+    key: KeyOrigin | None = None
+    """Where the key that is sent was looked up; None: it stands in the sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,8 @@ class Settled:
     """Only where *inherited*: when the parent settled it. Otherwise the entry's own time."""
     tested: "Tested | None" = None
     """Only where *inherited*: what its last test said."""
+    key: KeyOrigin | None = None
+    """Only where *inherited*: where the key was looked up that was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +200,8 @@ class Updating:
     """When it had been changed last, by the service's clock."""
     number: int = 1
     """1 for the first send."""
+    key: KeyOrigin | None = None
+    """Where the key that is sent was looked up; None: it stands in the sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

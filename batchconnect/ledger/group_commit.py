@@ -6,13 +6,13 @@ A durable commit costs milliseconds whatever its size, so 50 rows in flight cost
 
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import anyio
 from anyio.abc import TaskGroup
 
 from batchconnect.ledger.entry import Line
-from batchconnect.ledger.interface import LedgerWriter
+from batchconnect.ledger.interface import LaneKey, Ledger, LedgerWriter
 from batchconnect.model.errors import LedgerError, LedgerGoneError
 
 GATHER_S: Final = 0.003
@@ -31,6 +31,10 @@ class Append(Protocol):
         """
         ...
 
+    def of_lane(self, lane: LaneKey) -> "Append":  # noqa: ARG002 - whoever has one place for all has this
+        """How a lane's own lines become durable: no lane waits for another one's commit."""
+        return self
+
 
 class InPlace:
     """Writes at once, in the caller's own thread: virtual clocks outrun threads."""
@@ -41,6 +45,10 @@ class InPlace:
     async def append(self, lines: Sequence[Line]) -> None:
         """Write the lines."""
         self._ledger.append(lines)
+
+    def of_lane(self, lane: LaneKey) -> "InPlace":
+        """Where a lane's lines go."""
+        return InPlace(self._ledger.of_lane(lane))
 
 
 class _Group:
@@ -56,7 +64,7 @@ class _Group:
 
 class GroupCommit:
     """
-    Writes in a thread, one transaction for all that gathered since the last one.
+    Writes in a thread, one transaction for all that gathered since the last one, and one of each lane.
 
     Args:
         ledger: Where to.
@@ -68,28 +76,28 @@ class GroupCommit:
 
     def __init__(
         self,
-        ledger: LedgerWriter,
+        ledger: Ledger,
         *,
         gather_s: float = GATHER_S,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._ledger = ledger
-        self._gather_s = gather_s
-        self._sleep = sleep
-        self._group = _Group()
-        self._wake = anyio.Event()
-        self._closing = False
+        self._gathering = _Gathering(gather_s, sleep)
+        self._groups: dict[int, _Groups] = {}
+        """By the identity of who writes: several lanes may have one writer."""
         self._tasks: TaskGroup | None = None
+        self._own = self._groups_of(ledger)
 
     @property
     def waiting(self) -> int:
         """How many wait for the next commit."""
-        return len(self._group.parts)
+        return sum(groups.waiting for groups in self._groups.values())
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._write_groups)
+        for groups in self._groups.values():
+            self._tasks.start_soon(groups.write)
         return self
 
     async def __aexit__(
@@ -99,9 +107,56 @@ class GroupCommit:
         trace: TracebackType | None,
     ) -> bool | None:
         assert self._tasks is not None
+        for groups in self._groups.values():
+            groups.close()
+        return await self._tasks.__aexit__(kind, error, trace)
+
+    async def append(self, lines: Sequence[Line]) -> None:
+        """Wait until the lines are durable."""
+        await self._own.append(lines)
+
+    def of_lane(self, lane: LaneKey) -> Append:
+        """The groups of a lane's own lines."""
+        return self._groups_of(self._ledger.of_lane(lane))
+
+    def _groups_of(self, writer: LedgerWriter) -> "_Groups":
+        if id(writer) not in self._groups:
+            groups = self._groups[id(writer)] = _Groups(writer, self._gathering)
+            if self._tasks is not None:
+                self._tasks.start_soon(groups.write)
+        return self._groups[id(writer)]
+
+
+class _Gathering(NamedTuple):
+    """For how long a group may gather."""
+
+    seconds: float
+    sleep: Callable[[float], Awaitable[None]]
+
+
+class _Groups:
+    """The groups of one writer, one after the other."""
+
+    def __init__(self, ledger: LedgerWriter, gathering: _Gathering) -> None:
+        self._ledger = ledger
+        self._gathering = gathering
+        self._group = _Group()
+        self._wake = anyio.Event()
+        self._closing = False
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next commit."""
+        return len(self._group.parts)
+
+    def close(self) -> None:
+        """Take no more; what was handed in is written."""
         self._closing = True
         self._wake.set()
-        return await self._tasks.__aexit__(kind, error, trace)
+
+    def of_lane(self, lane: LaneKey) -> Append:  # noqa: ARG002 - it is one lane's already
+        """These are its own."""
+        return self
 
     async def append(self, lines: Sequence[Line]) -> None:
         """Wait until the lines are durable."""
@@ -115,7 +170,8 @@ class GroupCommit:
         if (error := group.errors.get(place)) is not None:
             raise error
 
-    async def _write_groups(self) -> None:
+    async def write(self) -> None:
+        """Write group after group, until nothing more can come."""
         # Shielded: whoever is cancelled while waiting, what was handed in is written.
         with anyio.CancelScope(shield=True):
             while not (self._closing and not self.waiting):
@@ -123,11 +179,11 @@ class GroupCommit:
                 self._wake = anyio.Event()
                 if self.waiting:
                     group, self._group = self._group, _Group()
-                    await self._write(group)
+                    await self._write_group(group)
                     if len(group.parts) > 1 and not self._closing:
-                        await self._sleep(self._gather_s)
+                        await self._gathering.sleep(self._gathering.seconds)
 
-    async def _write(self, group: _Group) -> None:
+    async def _write_group(self, group: _Group) -> None:
         try:
             await self._commit([line for part in group.parts for line in part])
         except LedgerGoneError:

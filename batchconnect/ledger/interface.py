@@ -6,7 +6,7 @@ Who only looks back (`runs`, `status`, `report`, `plan`) is handed a `LedgerRead
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.row_state import RowState
@@ -23,6 +23,15 @@ class SharedIdError(Exception):
     def __init__(self, others: Sequence[Line] = ()) -> None:
         super().__init__("two rows with one id")
         self.others = others
+
+
+class LaneKey(NamedTuple):
+    """Whose lines they are: what shares one limit and one token."""
+
+    host: str
+    """Of the platform, in lower case."""
+    org_id: str
+    client_id: str
 
 
 class LedgerReader(Protocol):
@@ -93,7 +102,12 @@ class LedgerReader(Protocol):
 
 
 class LedgerWriter(Protocol):
-    """Adds lines. None is ever changed or removed."""
+    """
+    Adds lines, of one lane or of a run as a whole. None is ever changed or removed.
+
+    Its lines are numbered in their order and without a gap, for nobody else writes them: an append whose
+    answer was lost may be repeated, and is written once.
+    """
 
     @property
     def name(self) -> str:
@@ -105,14 +119,21 @@ class LedgerWriter(Protocol):
         Write lines in one transaction; they are durable on return, all of them or none.
 
         Returns:
-            Number of the last line. A `RunOpened` line gets its own number as its run.
+            Number of the last line in the whole ledger: what is written after it has a higher one. A
+            `RunOpened` line gets its own number as its run.
 
         Raises:
-            LedgerError: The disk is full, or the ledger is gone; nothing of it is written.
+            LaneLostError: Another process holds the lane by now; nothing of it is written.
+            LedgerGoneError: The ledger is no longer the one that was opened; no intent is written.
+            LedgerError: The disk is full, or the ledger is away; nothing of it is written.
             SharedIdError: A row is created with the id of another one.
         """
         ...
 
+    def of_lane(self, lane: LaneKey) -> "LedgerWriter":
+        """Where the lines of a lane's rows go; the same writer whenever it is asked for."""
+        ...
+
 
 class Ledger(LedgerReader, LedgerWriter, Protocol):
-    """What a run is handed: it reads what was, and writes what is."""
+    """What a run is handed: it reads what was, and writes what is. Its own lines are those of whole runs."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Set as AbstractSet
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from batchconnect.ledger.entry import (
     ChangeDoubted,
@@ -28,10 +29,21 @@ from batchconnect.model.outcome import (
     Outcome,
     Rejected,
 )
+from batchconnect.model.reference import KeyOrigin
 
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
 )
+
+
+class Step(NamedTuple):
+    """One thing that happened to a row between its first send and its end, where not all went straight."""
+
+    at_ms: int
+    what: str
+    """For people: `the answer was lost`."""
+    code: str = ""
+    """Why, where that has a code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +86,10 @@ class RowState:
     tested_at_ms: int | None = None
     works: bool | None = None
     """What its last test that was answered said, since its key was sent last; None: none was."""
+    key: KeyOrigin | None = None
+    """Where the key was looked up that its connection has, as far as we sent it; None: it stood in the sheet."""
+    key_sent: KeyOrigin | None = None
+    """Where the key was looked up that was sent last, whatever became of it."""
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     """Tries over all sends."""
@@ -83,6 +99,8 @@ class RowState:
     inherited: bool = False
     fault: str = ""
     """The error of our own that it met last, by its label, whatever became of the row since."""
+    steps: tuple[Step, ...] = ()
+    """What happened to it besides being sent once and answered; of most rows there is nothing to tell."""
 
     @property
     def is_open(self) -> bool:
@@ -158,6 +176,8 @@ class _Story:
     tested: Tested | None = None
     tested_at_ms: int | None = None
     works: bool | None = None
+    key: KeyOrigin | None = None
+    key_sent: KeyOrigin | None = None
     warnings: tuple[str, ...] = ()
     attempts = 0
     throttled = 0
@@ -165,6 +185,7 @@ class _Story:
     finished_at_ms: int | None = None
     inherited = False
     fault = ""
+    steps: tuple[Step, ...] = ()
 
     def __init__(self, number: int, marker: str | None) -> None:
         self.number = number
@@ -177,14 +198,18 @@ class _Story:
                 # Accounted for anew, as a row that `--only` left out of the process before.
                 self.planned = planned
                 self.outcome = self.change_outcome = None
-            case Sending():
+            case Sending(key=key):
                 self._answer(None)
+                self.key_sent = key
+                if self.sends:
+                    self._step(line.at_ms, "sent again")
                 self.sends += 1
                 self.is_sent = True
                 self.started_at_ms = self.started_at_ms or line.at_ms
             case Doubted() as doubt:
                 # A doubt may be written again with a better reason; its tries count once.
                 if self.doubt is None:
+                    self._step(line.at_ms, "the answer was lost", doubt.outcome.code)
                     self.doubts += 1
                     self.cut_short += doubt.outcome.code == UNANSWERED.code
                     self._count(doubt)
@@ -193,6 +218,7 @@ class _Story:
                 self._meet(doubt.outcome)
                 self.finished_at_ms = line.at_ms
             case ProvenAbsent():
+                self._step(line.at_ms, "surely not applied: two complete listings do not have it")
                 self._answer(None)
             case Settled() as settled:
                 self._settle(settled, line.at_ms)
@@ -212,6 +238,8 @@ class _Story:
         self._count(settled)
         match settled.outcome:
             case Created() | o.Updated() as made:
+                if not settled.inherited:
+                    self.key = self.key_sent
                 # A copy tells of before: since then our own hand may have changed it.
                 if not settled.inherited or made.connection_id != self.made:
                     self._have(made.connection_id, made.etag)
@@ -224,6 +252,8 @@ class _Story:
         self.started_at_ms = self.started_at_ms or settled.started_at_ms
         self.finished_at_ms = settled.finished_at_ms or at_ms
         self.inherited = settled.inherited
+        if settled.inherited:
+            self.key = self.key_sent = settled.key
         if settled.tested is not None:
             self._test(settled.tested, settled.tested.at_ms or at_ms)
 
@@ -241,17 +271,23 @@ class _Story:
     ) -> None:
         match step:
             case Updating() | Deleting():
+                if isinstance(step, Updating):
+                    self.key_sent = step.key
                 self.change, self.change_doubt, self.change_outcome = step, None, None
+                if self.changes:
+                    self._step(at_ms, "sent again")
                 self.changes += 1
                 self.started_at_ms = self.started_at_ms or at_ms
             case ChangeDoubted():
                 if self.change_doubt is None:
+                    self._step(at_ms, "the answer was lost", step.outcome.code)
                     self.doubts += 1
                     self._count(step)
                 self.change_doubt = step
                 self._meet(step.outcome)
                 self.finished_at_ms = at_ms
             case Updated(outcome=outcome):
+                self.key = self.key_sent
                 self._have(outcome.connection_id, outcome.etag)
                 self._end_change(step, at_ms)
                 self._test(None)  # it was the key before that was tested
@@ -259,7 +295,7 @@ class _Story:
                 self.gone = (*self.gone, outcome.connection_id)
                 # Another one may have been made since: then that is the row's, and stays.
                 if self._is_gone(self.made):
-                    self.made = self.etag = self.outcome = None
+                    self.made = self.etag = self.outcome = self.key = None
                     self._test(None)
                 self._end_change(step, at_ms)
             case Left():  # pragma: no branch - the last of a closed set
@@ -286,6 +322,9 @@ class _Story:
     def state(self) -> RowState:
         """What is known of the row now."""
         return RowState(**vars(self))
+
+    def _step(self, at_ms: int, what: str, code: str = "") -> None:
+        self.steps = (*self.steps, Step(at_ms, what, code))
 
     def _answer(self, outcome: Outcome | None) -> None:
         self.is_sent = False

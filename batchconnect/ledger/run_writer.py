@@ -25,9 +25,10 @@ from batchconnect.ledger.entry import (
     Updating,
 )
 from batchconnect.ledger.group_commit import Append
-from batchconnect.ledger.interface import SharedIdError
+from batchconnect.ledger.interface import LaneKey, SharedIdError
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.model.outcome import Created, InDoubt, Outcome
+from batchconnect.model.reference import KeyOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +92,20 @@ class RunWriter:
         self._run = run
         self._clock = clock
         self.put_in_doubt: list[Line] = []
-        """Doubts of other rows, created before, whose id was answered for another row since."""
+        """Doubts of other rows, created before, whose id was answered for another row since; of all lanes."""
 
-    async def begin(self, row: int, marker: str, *, number: int) -> None:
+    def of_lane(self, lane: LaneKey) -> "RunWriter":
+        """What writes the lines of a lane's rows of this run."""
+        of_lane = RunWriter(self._append.of_lane(lane), run=self._run, clock=self._clock)
+        of_lane.put_in_doubt = self.put_in_doubt
+        return of_lane
+
+    async def begin(
+        self, row: int, marker: str, *, number: int, key: KeyOrigin | None = None
+    ) -> None:
         """The intent to send; when this returns, and not before, the request may leave."""
-        await self.write([self.line(Sending(number=number), row=row, marker=marker)])
+        entry = Sending(number=number, key=key)
+        await self.write([self.line(entry, row=row, marker=marker)])
 
     async def doubt(
         self, row: int, marker: str, outcome: InDoubt, *, attempts: int = 1, throttled: int = 0

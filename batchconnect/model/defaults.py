@@ -16,3 +16,5 @@ CONCURRENCY: Final = 64
 """Requests in flight over all lanes."""
 DRAIN_S: Final = 25.0
 """After SIGTERM: how long what is in flight may take; orchestrators kill after 30 s."""
+LEASE_S: Final = 30.0
+"""On a team ledger: how long a lane stays with a worker that does not renew its lease."""

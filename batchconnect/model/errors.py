@@ -4,14 +4,19 @@ What ends a command, each with its exit code.
 One failing row is an `Outcome`; an exception means that further rows are pointless.
 
     BatchConnectError            1   unexpected
+    ├── ListenerError            1   from Python: who listens to a run raised an error of its own
+    ├── UnfinishedError          of its result: what `raise_for_failures` raises
     ├── UsageError               2   an option that cannot be meant
     ├── SettingsError            2   settings, environment, references
     ├── SheetError               3   the sheet as a whole cannot be used
+    ├── PlanChangedError         3   a run would not do what its approved plan says
     └── LedgerError              5   unusable: corrupt, newer, foreign, read-only, full
         ├── LedgerInUseError     5   another run holds it
-        └── LedgerGoneError      5   it, or its lock, was taken away in mid-run
+        ├── LedgerGoneError      5   it, or its lock, was taken away in mid-run
+        └── LaneLostError        5   another process holds the lane by now
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -77,6 +82,25 @@ class SheetError(BatchConnectError):
     exit_code = ExitCode.SHEET
 
 
+class PlanChangedError(BatchConnectError):
+    """
+    A run would not do what its approved plan says; nothing was sent.
+
+    Args:
+        changes: What is different now, a sentence for each row or setting.
+    """
+
+    exit_code = ExitCode.SHEET
+
+    def __init__(self, changes: Sequence[str]) -> None:
+        count = "1 change" if len(changes) == 1 else f"{len(changes)} changes"
+        super().__init__(
+            f"not as planned: {count}; nothing was sent",
+            hint="Plan again, and have that approved: batchconnect plan SHEET --out FILE",
+        )
+        self.changes = tuple(changes)
+
+
 class LedgerError(BatchConnectError):
     """The ledger cannot be used; it is never repaired or replaced by us."""
 
@@ -89,3 +113,30 @@ class LedgerInUseError(LedgerError):
 
 class LedgerGoneError(LedgerError):
     """The ledger or its lock was removed, moved or replaced: another command may hold another one by now."""
+
+
+class LaneLostError(LedgerError):
+    """Another process took the lane over: whatever this one still has to say of it, it may not write."""
+
+
+class ListenerError(BatchConnectError):
+    """
+    Who was handed in to hear of a run raised an error: its `__cause__` is that error.
+
+    The run was ended in good order.
+    """
+
+
+class UnfinishedError(BatchConnectError):
+    """
+    A call from Python came to its end, and not everything is as it was asked for.
+
+    Args:
+        message: What is left.
+        hint: Where that is told.
+        exit_code: As the command line would have ended.
+    """
+
+    def __init__(self, message: str, *, hint: str | None, exit_code: int) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = ExitCode(exit_code)

@@ -51,6 +51,8 @@ class SandboxListed:
     connections: int
     complete: bool
     detail: str = ""
+    code: str = ""
+    """Of why it could not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,19 @@ class LanePaused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotReached:
+    """A try reached nobody, or at the first contact came to nothing; it is repeated as long as the patience lasts."""
+
+    org: str
+    host: str
+    """Of the platform, or of IMS where a token was asked for."""
+    code: str
+    """`dns`, `refused`, `no_token`, `http-503`, ..."""
+    detail: str
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaceChanged:
     """A lane's rate was cut, or grew enough to be told."""
 
@@ -147,6 +162,25 @@ class PaceChanged:
     """Requests per second from now on."""
     reason: str
     """`congestion`, `growth`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePaused:
+    """A store of secrets is asked nothing for a while; rows whose keys it holds wait."""
+
+    store: str
+    pause_s: float
+    reason: str
+    """`store_throttled`, `store_down`, `store_signed_out`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStopped:
+    """A store is asked nothing any more: rows whose keys it holds are not attempted."""
+
+    store: str
+    code: str
+    detail: str
 
 
 BANNED_UNTIL: Final = "banned_until"
@@ -246,9 +280,12 @@ Event = (
     | RowTested
     | Settling
     | LanePaused
+    | NotReached
     | PaceChanged
     | LaneStopped
     | LaneCounted
+    | StorePaused
+    | StoreStopped
     | Swept
     | FaultMet
     | Draining

@@ -20,7 +20,8 @@ def unwrap_exception_group() -> Iterator[None]:
         cause = first_of_ours(group)
         if cause is None:
             raise
-        raise cause from None
+        # What a listener raised stands behind our error, and stays there.
+        raise cause from cause.__cause__
 
 
 def first_of_ours(error: BaseException) -> BatchConnectError | None:

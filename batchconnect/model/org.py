@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from batchconnect.model.reference import Reference
 from batchconnect.model.secret import Secret
 
 ORG_ID_SUFFIX = "@AdobeOrg"
@@ -21,7 +22,11 @@ class Org:
     client_id: str
     """`x-api-key`, and the client of the token request."""
     client_secret: Secret | None = None
-    """What the token is fetched with; None where a ready token stands in `access_token`."""
+    """What the token is fetched with; None where a ready token stands in `access_token`,
+    or a store holds it that nobody has asked yet."""
+    client_secret_at: Reference | None = None
+    """Where a store holds the client secret; it is looked up when the service is connected, and once more when
+    it is refused."""
     access_token: Secret | None = None
     """A ready token instead of the client secret; it is never refreshed."""
     sandbox: str | None = None

@@ -172,6 +172,8 @@ class NotAttempted:
     `listing_failed`, `rejected_rows`, ..."""
     detail: str = ""
     """Why, for a person: for a stopped lane, the refusal that stopped it."""
+    store: str | None = None
+    """The store of secrets that did not give the row's key, where that is why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

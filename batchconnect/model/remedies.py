@@ -7,6 +7,7 @@ advice everywhere; Microsoft's reasons stand in a table of their own (`source_re
 
 import re
 
+from batchconnect.model.contact import may_pass
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE
 from batchconnect.model.outcome import DONE, Status
 from batchconnect.model.source_remedies import source_remedy
@@ -37,7 +38,10 @@ _AZURE = (
     " the principal is at least Database viewer, and that the cluster's firewall admits Adobe."
     f" {_AGAIN}"
 )
-_NETWORK = f"Check network, proxy and the platform URL from this machine. {_LATER}"
+_WHO_MADE_IT = "`batchconnect doctor` tells who made the certificate."
+_HOW_FAR_OFF = "`batchconnect doctor` tells by how much it is off."
+DOCTOR = "`batchconnect doctor` looks closer."
+_NETWORK = f"Check network, proxy and the platform URL from this machine: {DOCTOR} {_LATER}"
 NOT_ADOBES = "Not an answer of Adobe's"
 """Title of what stops a lane because something else answers in Adobe's place."""
 _NO_CERTIFICATE = "batchconnect has no client certificate to show."
@@ -137,7 +141,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "http-401": ("Sign-in refused", _CLIENT),
     "http-403": ("Access refused", _ADMIN),
     "http-404": ("The service is not there", _PLATFORM_URL),
-    "http-407": ("The proxy asks for a sign-in", f"Check --proxy and its credentials. {_AGAIN}"),
+    "http-407": (
+        "The proxy asks for a sign-in",
+        f"Give --proxy a name and a password that it takes: --proxy env:NAME keeps them off the screen. {_AGAIN}",
+    ),
     "http-422": ("The request was refused", _CELLS),
     "http-429": ("Too many requests", f"The lane slows down by itself; nothing to do. {_LATER}"),
     # IMS
@@ -148,13 +155,20 @@ _TABLE: dict[str, tuple[str, str]] = {
     "invalid_scope": ("The scopes are refused", f"Check the scopes setting of this org. {_AGAIN}"),
     "unauthorized_client": ("The credential is not set up for server-to-server", _CLIENT),
     "no_token": (
-        "No access token",
-        f"IMS gave no token: check the network and the status. {_LATER}",
+        "Adobe's sign-in (IMS) does not work now",
+        (
+            "It says nothing against the credential: look at status.adobe.com, or wait longer with --patience."
+            f" {_LATER}"
+        ),
     ),
     "no_client_secret": ("The client secret is missing", _CLIENT),
     "foreign_answer": (
         NOT_ADOBES,
-        f"Something else answered in Adobe's place: check --proxy, the platform URL and what is between. {_LATER}",
+        (
+            "A filter, a proxy or a Wi-Fi's sign-in page answered in Adobe's place. Open https://platform.adobe.io"
+            " in a browser here and pass what it shows, or have the hosts admitted, or set --proxy. The credential"
+            f" is not to blame. {_AGAIN}"
+        ),
     ),
     # Network, nothing sent
     "host_not_allowed": (
@@ -168,7 +182,17 @@ _TABLE: dict[str, tuple[str, str]] = {
     "connect_timeout": ("The host does not answer", _NETWORK),
     "tls": (
         "The host's certificate is not trusted",
-        f"Behind a company proxy name its certificate with --ca-bundle. {_AGAIN}",
+        (
+            "Behind a company's inspection box name the box's authority with --ca-bundle FILE.pem."
+            f" {_WHO_MADE_IT} {_AGAIN}"
+        ),
+    ),
+    "clock": (
+        "The host's certificate is not valid at this machine's date",
+        (
+            "Most often this machine's clock is wrong: compare `date` with another clock, and set it."
+            f" {_HOW_FAR_OFF} {_AGAIN}"
+        ),
     ),
     "client_certificate": (
         "The server demands a client certificate",
@@ -178,7 +202,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The server refuses the TLS handshake",
         f"It may demand a client certificate, or ciphers that are not ours. {_NO_CERTIFICATE} {_NETWORK}",
     ),
-    "proxy": ("The proxy refuses the tunnel", f"Check --proxy and its credentials. {_AGAIN}"),
+    "proxy": (
+        "The proxy does not open a tunnel",
+        f"It is not reached, or does not reach the host itself: check --proxy. {DOCTOR} {_LATER}",
+    ),
+    "proxy_refused": (
+        "The proxy refuses the host",
+        f"Have it admitted: platform.adobe.io and ims-na1.adobelogin.com, port 443. {_AGAIN}",
+    ),
     # Sent, the answer unknown
     "timeout": ("No answer in time", _DOUBT),
     "connection_lost": ("The answer was lost", _DOUBT),
@@ -214,6 +245,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Left out by --only",
         "Run without --only, or with another, to take it as well.",
     ),
+    "not_planned": (
+        "The approved plan does not create it",
+        "What stands there changed after the last look: plan again, and have that approved.",
+    ),
     "somebody_else": (
         "Somebody else is creating the rows of this sheet",
         f"Wait until that other run has ended, then give the same command again. {_ONE_LEDGER}",
@@ -221,6 +256,10 @@ _TABLE: dict[str, tuple[str, str]] = {
     "ledger_gone": (
         "The ledger, or its lock, was taken away during the run",
         f"Put the folder back as it was and give the same command again: it goes on. {_ELSE_WAIT}",
+    ),
+    "lease_over": (
+        "The lane's lease was over",
+        "Nothing was sent: another worker takes the lane up. Give the same command again to join.",
     ),
     "sheet_changed": (
         "The sheet was changed during the run",
@@ -295,6 +334,14 @@ _TABLE: dict[str, tuple[str, str]] = {
     "not_readable": (
         "The connection could not be read",
         "No key was sent to it. Give the same command again later.",
+    ),
+    "same_version": (
+        "Its connection has this version of its key",
+        "Nothing is wrong. Leave --changed out to send its key as well.",
+    ),
+    "no_version": (
+        "No version tells whether its key has changed",
+        "Leave --changed out to send its key.",
     ),
     "not_failing": ("Its last test did not say no", "Leave --failing out to send its key as well."),
     "no_result": (
@@ -415,6 +462,22 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Two rows were answered with one id",
         "A connection is one row's: which of them has it is not known yet. `batchconnect reconcile` looks for both.",
     ),
+    "store_down": (
+        "A store of keys did not answer",
+        f"See that it is reachable from this machine, proxy and --ca-bundle included. {_LATER}",
+    ),
+    "store_throttled": (
+        "A store of keys asks to be left alone",
+        f"Lower `rate` in its section of the settings, or its other load. {_LATER}",
+    ),
+    "store_signed_out": (
+        "A store of keys does not take our sign-in",
+        f"Check its section of the settings with `batchconnect orgs`. {_AGAIN}",
+    ),
+    "store_unusable": (
+        "A store of keys cannot be used",
+        f"Check its section of the settings with `batchconnect orgs`. {_AGAIN}",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",
@@ -459,9 +522,47 @@ def hint_for(code: str, status: Status) -> str:
     if status in DONE:
         return _BY_STATUS[status]
     entry = _entry(code)
+    if status in _UNSENT and (unsent := _unsent_hint(code)):
+        return unsent
     if status is Status.IN_DOUBT and entry is None and _is_server_fault(code):
         return _OVERLOAD
     return entry[1] if entry else _BY_STATUS[status]
+
+
+_UNSENT = frozenset({Status.NOT_ATTEMPTED, Status.KEPT})
+
+
+def _unsent_hint(code: str) -> str:
+    """Of what a row that was sent is in doubt by, and one that never was is only kept from its turn."""
+    if code in {"timeout", "connection_lost", "bad_answer"}:
+        return f"Nothing was sent: the first look already got no answer. {_NETWORK}"
+    if may_pass(code) and _is_server_fault(code):
+        return (
+            f"Nothing was sent. Look at status.adobe.com, or wait longer with --patience. {_LATER}"
+        )
+    return ""
+
+
+def look_hint_for(code: str) -> str:
+    """As `hint_for`, of a command that only looks: there is nothing unfinished of it that a rerun would take."""
+    hint = hint_for(code, Status.NOT_ATTEMPTED)
+    for of_run, of_look in _OF_LOOK.items():
+        hint = hint.replace(of_run, of_look)
+    return hint
+
+
+_OF_LOOK: dict[str, str] = {
+    _AGAIN: "Then give the same command again.",
+    _LATER: "Give the same command again later.",
+}
+
+
+def doctor_hint_for(code: str) -> str:
+    """As `look_hint_for`, of a diagnosis itself: it sends nobody to where he is."""
+    hint = look_hint_for(code)
+    for sentence in (DOCTOR, _WHO_MADE_IT, _HOW_FAR_OFF):
+        hint = hint.replace(f": {sentence}", ".").replace(f" {sentence}", "")
+    return hint.replace("Then give the same command again.", "").strip()
 
 
 def undo_hint_for(code: str, status: Status, *, run_id: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Never, Self, cast
 from typing_extensions import TypeVar
 
 from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S, SETTLE_S, TIMEOUT_S
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.secret import Secret
 from batchconnect.options import shape
@@ -61,15 +62,16 @@ class RunOptions(Generic[Unset, Text]):
         in_file=True,
         in_environment=True,
     )
-    ledger: Path | Text | None = option(
-        shape.PATH,
-        help="Default: ledger.sqlite3 among the reports; a simulation keeps its own.",
-        metavar="FILE",
+    ledger: Path | LedgerAddress | Text | None = option(
+        shape.LEDGER,
+        help="A file, or a team's postgresql://…; default: ledger.sqlite3 among the reports. A simulation "
+        "keeps its own.",
+        metavar="FILE|URL",
         panel=WHERE,
         in_file=True,
         in_environment=True,
     )
-    """None: `ledger.sqlite3` among the reports."""
+    """None: `ledger.sqlite3` among the reports. A password in an address is a `Secret`'s matter."""
     simulate: bool | Unset = option(
         shape.SWITCH,
         default=False,
@@ -98,10 +100,10 @@ class RunOptions(Generic[Unset, Text]):
         shape.PARTS,
         default=(),
         help="Only these rows; may be given again.",
-        metavar="org=|sandbox=NAME",
+        metavar="COLUMN=VALUE",
         panel=WHICH,
     )
-    """`org=NAME` and `sandbox=NAME`; of several with one word, any; of both words, both."""
+    """As `org=acme`, `sandbox=dev`, `wave=2`; of several of one column any, of several columns each."""
     allow_refs: bool | Unset = option(
         shape.SWITCH,
         default=False,

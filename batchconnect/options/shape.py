@@ -14,12 +14,13 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final
 
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.secret import Secret
 
 _PER_CENT: Final = 100.0
 _LIMIT: Final = re.compile(r"(\d+(?:\.\d+)?)(%?)")
-_PART: Final = re.compile(r"(org|sandbox)=.+", re.DOTALL)
+_PART: Final = re.compile(r"[^=]*\w[^=]*=.+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,17 @@ def _path(value: object) -> Path | None:
     except (RuntimeError, TypeError):
         # The home folder of nobody; a path of bytes.
         return None
+
+
+def _ledger(value: object) -> Path | LedgerAddress | None:
+    if isinstance(value, LedgerAddress):
+        return value
+    # Whoever hands in a secret has it from where secrets may stand: a variable, or a program.
+    text = value.reveal() if isinstance(value, Secret) else value
+    address = LedgerAddress.of(text) if isinstance(text, str) else None
+    if address is None:
+        return None if isinstance(value, Secret) else _path(value)
+    return address if isinstance(value, Secret) or not address.passwords else None
 
 
 def _texts(value: object) -> tuple[str, ...] | None:
@@ -167,11 +179,17 @@ SWITCH: Final = Shape(must_be="true or false", convert=_switch, kind=bool)
 TEXT: Final = Shape(must_be="a text, not empty", convert=_text, kind=str)
 NOTE: Final = Shape(must_be="a text", convert=_note, kind=str)
 PATH: Final = Shape(must_be="a path, not empty; ~ is your home folder", convert=_path, kind=Path)
+LEDGER: Final = Shape(
+    must_be="a path, or postgresql://USER@HOST/DATABASE without a password, which stands in ~/.pgpass or "
+    "PGPASSWORD",
+    convert=_ledger,
+    kind=str,
+)
 HOSTS: Final = Shape(
     must_be='a list of texts, as ["one", "two"]', convert=_texts, kind=list[str], is_list=True
 )
 PARTS: Final = Shape(
-    must_be="org=NAME or sandbox=NAME, or a list of these",
+    must_be="COLUMN=VALUE, as org=acme, or a list of these",
     convert=_parts,
     kind=list[str],
     is_list=True,

@@ -85,7 +85,9 @@ def write_reports(
         set_mode(folder, 0o700)
     except OSError as error:
         raise ReportError({folder: error.strerror or str(error)}, {}) from None
-    files = _Files(folder, summary if redact is None else cleaned(summary, redact), redact)
+    files = _Files(
+        folder, summary if redact is None else cleaned(summary, redact), redact, is_run=is_run
+    )
     files.write()
     try:
         if is_run:
@@ -101,7 +103,9 @@ def write_reports(
 class _Files:
     """The files of one run on their way to the disk."""
 
-    def __init__(self, folder: Path, summary: Summary, redact: Redact | None) -> None:
+    def __init__(
+        self, folder: Path, summary: Summary, redact: Redact | None, *, is_run: bool
+    ) -> None:
         self.written: dict[str, str] = {}
         """Paths by name."""
         self.failed: dict[Path, str] = {}
@@ -110,7 +114,8 @@ class _Files:
         self._folder = folder
         self._summary = summary
         self._redact = redact
-        self._log = {LOG: str(folder / LOG)} if (folder / LOG).is_file() else {}
+        self._is_run = is_run
+        self._log = {LOG: self._told(folder / LOG)} if (folder / LOG).is_file() else {}
 
     def write(self) -> None:
         """Those with rows in one pass; what tells of them all, after them."""
@@ -126,7 +131,7 @@ class _Files:
         path = self._folder / name
         # Live, and read from the last map to the first: a format that looks when its rows are through
         # finds what was written before it, itself, and the log.
-        files = ChainMap(self._log, {name: str(path)}, self.written)
+        files = ChainMap(self._log, {name: self._told(path)}, self.written)
         chunks = FORMATS[name](replace(self._summary, rows=rows, files=files))
         check = None
         if self._redact is not None:
@@ -141,4 +146,8 @@ class _Files:
         except Exception as error:  # noqa: BLE001 - the ledger is read elsewhere: it is the format's own
             self._unexpected = self._unexpected or error
         else:
-            self.written[name] = str(path)
+            self.written[name] = self._told(path)
+
+    def _told(self, path: Path) -> str:
+        """A part is handed over: where it was written is nobody's business there."""
+        return str(path) if self._is_run else path.name

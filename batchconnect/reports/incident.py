@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from batchconnect.ledger.entry import Tested
+from batchconnect.model.contact import is_of_contact, is_of_the_way
 from batchconnect.model.event import BANNED_UNTIL, FaultMet, LaneStopped, Swept
 from batchconnect.model.fault import INTERNAL_FAULT, Fault
 from batchconnect.model.outcome import (
@@ -28,7 +29,7 @@ from batchconnect.model.outcome import (
     Works,
     status_of,
 )
-from batchconnect.model.remedies import title_for
+from batchconnect.model.remedies import look_hint_for, title_for
 from batchconnect.reports.result import WAITING, Advice, errors_of
 
 Title = Callable[[str], str]
@@ -92,6 +93,8 @@ class _Cause:
     fault: str = ""
     """The label of an error of our own."""
     works: Works | None = None
+    store: str = ""
+    """The store of keys that is the cause."""
 
 
 @dataclass(slots=True)
@@ -182,6 +185,7 @@ class Incidents:
                 cause.sandbox,
                 cause.column,
                 cause.fault,
+                cause.store,
             )
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
             met.rows += 1
@@ -208,7 +212,7 @@ class Incidents:
         return Incident(
             code=cause.code,
             title=self._headline(cause),
-            org=None if cause.fault else met.org or None,
+            org=None if cause.fault or _is_of_contact(cause) else met.org or None,
             sandbox=cause.sandbox,
             rows=met.rows,
             first_row=met.first_row,
@@ -247,11 +251,18 @@ class Incidents:
             yield _of_fault(label, Status.IN_DOUBT if is_open else Status.NOT_ATTEMPTED)
 
 
+def _is_of_contact(cause: _Cause) -> bool:
+    return cause.status is Status.NOT_ATTEMPTED and is_of_contact(cause.code)
+
+
 def _of_test(tested: Tested | None) -> Iterator[_Cause]:
     """Why a connection does not work, or could not be tested; the row has its connection all the same."""
     match tested:
         case Tested(works=Works.NO, code=code):
             yield _Cause(Status.FAILED, code, works=Works.NO)
+        case Tested(works=Works.NOT_TESTED, code=code) if is_of_the_way(code):
+            hint = look_hint_for(code)
+            yield _Cause(Status.NOT_ATTEMPTED, code, hint=hint, works=Works.NOT_TESTED)
         case Tested(works=Works.NOT_TESTED, code=code):
             hint = "Nothing is known of its credentials. Run `batchconnect verify` again."
             title = f"Not tested: {title_for(code)}"
@@ -274,10 +285,10 @@ def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) 
     if stop is not None and stop.code == INTERNAL_FAULT:
         return
     if stop is not None:
-        # Not FAILED: advice about a row's cells would be wrong for a whole lane.
-        yield _Cause(
-            Status.NOT_ATTEMPTED, stop.code, stop.org, stop.sandbox, service_title=stop.title
-        )
+        # Not FAILED: advice about a row's cells would be wrong for a whole lane. What lies between this machine
+        # and the service is the same cause for all orgs.
+        whose = None if is_of_contact(stop.code) else stop.org
+        yield _Cause(Status.NOT_ATTEMPTED, stop.code, whose, stop.sandbox, service_title=stop.title)
         return
     status = status_of(outcome)
     match outcome:
@@ -294,10 +305,17 @@ def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) 
                 )
         case Failed(code=code, http_status=http):
             yield _Cause(status, code, org if http in _SIGN_IN else None)
-        case NotAttempted(code=code) if code in _OF_ORG:
-            yield _Cause(status, code, org)
-        case NotAttempted(code=code) if code in _OF_SANDBOX:
-            yield _Cause(status, code, org, sandbox)
+        case NotAttempted() if outcome.store or outcome.code in _OF_ORG | _OF_SANDBOX:
+            yield _of_not_attempted(outcome, org, sandbox)
         case _:
             if outcome.code not in WAITING and outcome.code != INTERNAL_FAULT:
                 yield _Cause(status, outcome.code)
+
+
+def _of_not_attempted(outcome: NotAttempted, org: str, sandbox: str) -> _Cause:
+    """What kept rows from their turn, and is the same for all of its store, org or sandbox."""
+    status, code = Status.NOT_ATTEMPTED, outcome.code
+    if outcome.store:
+        # Each store once, whatever rows and orgs it met; its own words say what to do.
+        return _Cause(status, code, store=outcome.store, title=outcome.detail)
+    return _Cause(status, code, org, sandbox if code in _OF_SANDBOX else None)

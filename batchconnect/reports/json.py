@@ -75,6 +75,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "counts": {status.value: count for status, count in summary.counts.items()},
         "works": {works.value: summary.works.get(works, 0) for works in Works},
         "works_changed": {"no_more": summary.stopped_working, "again": summary.works_again},
+        "keys_ending": summary.keys_ending,
         "exit_code": None if summary.exit_code is None else int(summary.exit_code),
         "requests": {
             "sent": summary.requests.sent,
@@ -96,6 +97,14 @@ def summary_document(summary: Summary) -> dict[str, Any]:
             "wrong_id": list(sweep.wrong_id),
         },
         "files": dict(summary.files),
+        "carried_over": {status.value: n for status, n in summary.carried_over.items()},
+        "since": summary.since
+        and {
+            "run_id": summary.since.run_id,
+            "new": summary.since.new,
+            "still_failing": summary.since.still_failing,
+            "fixed": summary.since.fixed,
+        },
     }
 
 

@@ -7,10 +7,11 @@ what stopped its lane, since a row that was never sent is explained by another r
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import assert_never
 
 from batchconnect.ledger.entry import RowPlanned
-from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.row_state import RowState, Step
 from batchconnect.model.event import LaneStopped
 from batchconnect.model.outcome import (
     DONE,
@@ -52,6 +53,16 @@ _PENDING = NotAttempted(code="pending", detail="The run goes on; the row waits f
 _IN_FLIGHT = InDoubt(code="in_flight", detail="The run goes on; the answer is awaited.")
 WAITING = frozenset({_PENDING.code, _IN_FLIGHT.code})
 """Codes of rows that nothing is wrong with: their run is still at work."""
+
+
+class Change(StrEnum):
+    """What a row is beside the run before over the same sheet."""
+
+    NEW = "new"
+    """It fails now, and did not."""
+    STILL = "still_failing"
+    FIXED = "fixed"
+    """It failed, and is done now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +118,20 @@ class Result:
     tested_at_ms: int | None = None
     etag_before: str | None = None
     """Where its key was sent: what the connection's etag was until then."""
+    key_reference: str | None = None
+    """Where the key was looked up that was sent; None: none was, or it stood in the sheet."""
+    key_version: str | None = None
+    """As its store calls it."""
+    key_expires_ms: int | None = None
+    """When it ends, by its store's word."""
     problems: tuple[Problem, ...] = ()
     """Everything that was found about its cells, for a format that shows them at their place."""
+    carried_over: bool = False
+    """Whether the parent run settled it, and this one only accounts for it."""
+    steps: tuple[Step, ...] = ()
+    """What happened to it besides being sent once and answered."""
+    since: Change | None = None
+    """What it is beside the run before over the same sheet; None: nothing, or there was no such run."""
 
 
 def shown_of(state: RowState, *, live: bool) -> Outcome:
@@ -137,7 +160,7 @@ def result_of(
     trouble = trouble_of(outcome)
     connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
     answered = outcome if isinstance(outcome, _ANSWERED) else trouble
-    tested = state.tested
+    tested, key = state.tested, state.key_sent
     return Result(
         row=state.number,
         status=status_of(outcome),
@@ -168,7 +191,12 @@ def result_of(
         works_error=(tested.code or None) if tested else None,
         tested_at_ms=state.tested_at_ms if tested else None,
         etag_before=outcome.etag_before if isinstance(outcome, Updated) else None,
+        key_reference=key.reference if key else None,
+        key_version=key.version if key else None,
+        key_expires_ms=key.expires_at_ms if key else None,
         problems=(*planned.findings, *(outcome.problems if isinstance(outcome, Rejected) else ())),
+        carried_over=state.inherited,
+        steps=state.steps,
     )
 
 
@@ -239,6 +267,11 @@ def hint_of(outcome: Outcome, stop: LaneStopped | None, hint: Advice) -> str:
 def is_unfinished(result: Result) -> bool:
     """Whether a person has to look at the row: it has no connection, or one that does not work."""
     return result.status not in DONE or result.works is Works.NO
+
+
+def is_failing(result: Result) -> bool:
+    """Whether it is unfinished by something that it met itself, and not for want of its turn."""
+    return is_unfinished(result) and result.status is not Status.NOT_ATTEMPTED
 
 
 def what_is_wrong(result: Result) -> str:

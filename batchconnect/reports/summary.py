@@ -8,7 +8,7 @@ whichever process writes it.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from batchconnect.ledger.entry import UNDO, FaultFound, Line, RunEnded, RunOpened, RunResumed
@@ -16,11 +16,13 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet, LaneStopped, Swept
+from batchconnect.model.key_end import SOON_DAYS, ends_within
 from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
 from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
-from batchconnect.reports.result import Advice, Result, attempts_of, result_of, shown_of
+from batchconnect.reports.result import Advice, Change, Result, attempts_of, result_of, shown_of
+from batchconnect.reports.since import Before, Since
 from batchconnect.reports.stop import Stops
 
 Rows = Callable[[], Iterator[RowState]]
@@ -76,10 +78,18 @@ class Summary:
     """What the tests of its connections said; empty where none was tested."""
     stopped_working: int = 0
     """Connections that do not work, and did when they were tested before."""
+    keys_ending: int = 0
+    """Different keys that were sent and end within 30 days of it, by their stores' word."""
     works_again: int = 0
     """Connections that work, and did not when they were tested before."""
+    carried_over: Mapping[Status, int] = field(default_factory=dict)
+    """Rows that the parent run settled, and that this one only accounts for."""
+    since: Since | None = None
+    """What changed since the run before over the same sheet; None: there was none, or nobody compared."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Paths of the written reports by name; filled in by `write_reports`."""
+    place: tuple[str, ...] = ()
+    """Options by which the next command finds this run, as `--reports DIR`, where the default does not."""
 
     @property
     def carried(self) -> tuple[str, ...]:
@@ -91,6 +101,12 @@ class Summary:
         """Whether the run is still at work."""
         return self.exit_code is None
 
+    @property
+    def place_flags(self) -> tuple[str, ...]:
+        """What stands behind each command that a report names."""
+        is_told = not self.opened.simulated or "--simulate" in self.place
+        return self.place if is_told else (*self.place, "--simulate")
+
 
 def summarize(
     run_lines: Sequence[Line],
@@ -100,6 +116,7 @@ def summarize(
     live: bool = False,
     hint: Advice | None = None,
     title: Title = title_for,
+    before: Before | None = None,
 ) -> Summary:
     """
     Fold a run.
@@ -112,6 +129,7 @@ def summarize(
             called interrupted, and there is no exit code yet.
         hint: What to do about a code; None: as the run's command has it.
         title: A code's headline.
+        before: The run before over the same sheet, with which it is compared.
 
     Raises:
         ValueError: There is no `RunOpened` line.
@@ -124,7 +142,7 @@ def summarize(
     sweep = swept_of(run_lines)
     incidents = Incidents(hint=hint, title=title, swept=sweep, faults=_faults(run_lines))
     counting = _Counting(incidents, live=live)
-    results = _Results(rows, stops=stops, live=live, hint=hint)
+    results = _Results(rows, stops=stops, live=live, hint=hint, before=before)
     for state in rows():
         counting.add(state, *results.add(state))
     last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
@@ -145,6 +163,7 @@ def summarize(
         counts={status: counting.counts[status] for status in Status},
         works=dict(counting.works),
         stopped_working=counting.changed[Works.NO],
+        keys_ending=len(counting.ending),
         works_again=counting.changed[Works.YES],
         exit_code=exit_code,
         closed=ended is not None and ended[1].closed,
@@ -154,13 +173,19 @@ def summarize(
         sweep=sweep,
         rows=results.all,
         lines=tuple(run_lines),
+        carried_over=dict(counting.carried_over),
+        since=results.since(),
     )
 
 
 class _Results:
     """The rows as every format shows them: few are kept, many are made again from the ledger."""
 
-    def __init__(self, rows: Rows, *, stops: Stops, live: bool, hint: Advice) -> None:
+    def __init__(
+        self, rows: Rows, *, stops: Stops, live: bool, hint: Advice, before: Before | None
+    ) -> None:
+        self._before = before
+        self._changes: Counter[Change] = Counter()
         self._rows = rows
         self._stops = stops
         self._live = live
@@ -170,12 +195,29 @@ class _Results:
     def add(self, state: RowState) -> tuple[Outcome, LaneStopped | None]:
         """Take the next row of the first pass; returns the outcome that is shown of it, and what stopped it."""
         outcome, stop = self._shown(state)
+        if self._kept is None and self._before is None:
+            return outcome, stop
+        result = self._result(state, outcome, stop)
+        if result.since is not None:
+            self._changes[result.since] += 1
         if self._kept is not None:
             if len(self._kept) < _KEPT:
-                self._kept.append(result_of(state, outcome, stop=stop, hint=self._hint))
+                self._kept.append(result)
             else:
                 self._kept = None
         return outcome, stop
+
+    def since(self) -> Since | None:
+        """What the first pass found to be other than in the run before."""
+        if self._before is None:
+            return None
+        return Since(
+            run_id=self._before.run_id,
+            started_at_ms=self._before.started_at_ms,
+            new=self._changes[Change.NEW],
+            still_failing=self._changes[Change.STILL],
+            fixed=self._changes[Change.FIXED],
+        )
 
     def all(self) -> Iterator[Result]:
         """One pass over the rows."""
@@ -183,8 +225,12 @@ class _Results:
             yield from self._kept
             return
         for state in self._rows():
-            outcome, stop = self._shown(state)
-            yield result_of(state, outcome, stop=stop, hint=self._hint)
+            yield self._result(state, *self._shown(state))
+
+    def _result(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> Result:
+        result = result_of(state, outcome, stop=stop, hint=self._hint)
+        change = self._before.change_of(result) if self._before is not None else None
+        return result if change is None else replace(result, since=change)
 
     def _shown(self, state: RowState) -> tuple[Outcome, LaneStopped | None]:
         outcome = shown_of(state, live=self._live)
@@ -201,7 +247,10 @@ class _Counting:
         self.changed: Counter[Works] = Counter()
         """What tests say now that said the contrary before."""
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
+        self.carried_over: Counter[Status] = Counter()
         self.incidents = incidents
+        self.ending: set[object] = set()
+        """Which keys end soon."""
         self.last_ms = 0
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
@@ -224,8 +273,13 @@ class _Counting:
             is_changed = is_own and contrary is not None and state.tested.before is contrary
             self.changed[state.tested.works] += is_changed
         self.counts[status_of(outcome)] += 1
+        key = state.key_sent
+        if key is not None and ends_within(key, days=SOON_DAYS, now_ms=state.finished_at_ms or 0):
+            self.ending.add(key.secret)
         # What was copied from the parent run happened there, in time and on the wire.
-        if not state.inherited:
+        if state.inherited:
+            self.carried_over[status_of(outcome)] += 1
+        else:
             self._tally(state, outcome, self.tallies[org])
             self.last_ms = max(self.last_ms, state.started_at_ms or 0, state.finished_at_ms or 0)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
+from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.outcome import Status, Works
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.next_step import next_step
@@ -74,6 +75,12 @@ def closing_lines(
     return lines if lines[-1] else lines[:-1]
 
 
+def incident_lines(summary: Summary, *, width: int = 80) -> list[str]:
+    """What went wrong, and nothing else."""
+    command = summary.opened.command
+    return [line for one in summary.incidents for line in _told(one, command, width)]
+
+
 def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) -> str | None:
     """
     The command that goes on from here.
@@ -107,10 +114,17 @@ def _headline(summary: Summary) -> str:
 def _counts(summary: Summary) -> list[str]:
     figures = max(len(str(count)) for count in summary.counts.values())
     return [
-        f"  {count:>{figures}} {status.value:<13} {_MEANING[status]}".rstrip()
+        f"  {count:>{figures}} {status.value:<13} {_meaning(summary, status)}".rstrip()
         for status, count in summary.counts.items()
         if count
     ]
+
+
+def _meaning(summary: Summary, status: Status) -> str:
+    before = summary.carried_over.get(status, 0)
+    if status is not Status.CREATED or not before:
+        return _MEANING[status]
+    return f"{summary.counts[status] - before} by this run, {before} before it"
 
 
 def _works(summary: Summary) -> list[str]:
@@ -127,6 +141,11 @@ def _works(summary: Summary) -> list[str]:
     return [
         *([f"  works: {', '.join(told)}"] if told else []),
         *([f"  works, unlike at the last test: {', '.join(since)}"] if since else []),
+        *(
+            [f"  {told_ending(summary.keys_ending)}: see key_expires"]
+            if summary.keys_ending
+            else []
+        ),
     ]
 
 

@@ -258,13 +258,14 @@ class Batch:
         known: KnownRun,
         writer: RunWriter,
     ) -> LaneWork:
+        lane = self._lane_of(org)
         return LaneWork(
-            lane=self._lane_of(org),
+            lane=lane,
             offsets=offsets,
             orphans=tuple(orphans),
             load=self._load,
             ready=self._job.ready,
-            ledger=writer,
+            ledger=writer.of_lane(lane.key),
             known=known.plan,
             clock=self._job.clock,
             rules=self._job.rules,
@@ -287,7 +288,7 @@ class Batch:
 
     def _load(self, offset: int) -> BaseConnection:
         row = self._job.sheet.at(offset)
-        judged = self._job.parse_again(row)
+        judged = self._job.parse(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
                 f"row {row.number} of {self._job.sheet.name} was valid when the run began, "

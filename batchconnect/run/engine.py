@@ -35,7 +35,7 @@ from batchconnect.run.opened_ledger import opened_ledger
 from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.screening import screen
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
@@ -45,7 +45,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan
 from batchconnect.validation.key import Keys
-from batchconnect.validation.local_resolver import LocalResolver
+from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
 
 
@@ -116,7 +116,11 @@ async def _onboard_sheet(
 ) -> Summary:
     screen(sheet, note=options.note)
     async with connected(
-        settings, options, on_event=listener.on_event, in_memory=in_memory
+        settings,
+        options,
+        on_event=listener.on_event,
+        hold=listener.redactor.hold,
+        in_memory=in_memory,
     ) as service:
         listener.redactor.hold(*settings.secrets)
         about = {"host": platform.node(), "sheet": sheet.name}
@@ -139,7 +143,7 @@ async def _onboard_sheet(
                     state = await _run(batch)
                 if scope.cancelled_caught:
                     state = batch.abandon()
-            return reported(summary_of(ledger, state), report, listener)
+            return reported(summary_of(ledger, state, compares=True), report, listener)
 
 
 async def _run(batch: Batch) -> RunState:
@@ -201,7 +205,7 @@ async def settle(
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
             state = fold_run(desk.ledger.run_lines(run.number))
-        return reported(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 async def verify(
@@ -241,7 +245,7 @@ async def verify(
             state = await verification.run()
         if scope.cancelled_caught:
             state = verification.abandon()
-        return reported(summary_of(desk.ledger, state), report, listener)
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +264,9 @@ async def at_work(
 ) -> AsyncIterator[Desk]:
     """Connect, take the ledger, and have it written to: what every command over a run begins with."""
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=listener.on_event) as service:
+        async with connected(
+            settings, options, on_event=listener.on_event, hold=listener.redactor.hold
+        ) as service:
             listener.redactor.hold(*settings.secrets)
             about = {"host": platform.node(), "command": command}
             with opened_ledger(options, service.host, about=about) as ledger:
@@ -277,7 +283,13 @@ async def at_work(
 def parser(
     sheet: Sheet, *, service: ConnectedService, options: MergedOptions, references: References
 ) -> Parse:
-    """What judges a row of this sheet."""
+    """
+    What judges a row of this sheet.
+
+    Raises:
+        UsageError: `--org` or `--sandbox` can be meant by no row.
+    """
+    check_options(options.org, options.sandbox, service.orgs)
     return partial(
         parse,
         header=sheet.header,
@@ -289,9 +301,16 @@ def parser(
     )
 
 
-def references_of(options: MergedOptions, environ: Mapping[str, str]) -> References:
+def references_of(
+    service: ConnectedService, options: MergedOptions, environ: Mapping[str, str]
+) -> References:
     """What the cells of this command's sheet may refer to."""
-    return References(allow=options.allow_refs, refs_dir=options.refs_dir, environ=environ)
+    return References(
+        allow=options.allow_refs,
+        refs_dir=options.refs_dir,
+        environ=environ,
+        stores=[line.profile for line in service.stores.values()],
+    )
 
 
 async def _job(
@@ -306,12 +325,12 @@ async def _job(
     writer: Callable[[int], RunWriter],
     task: Task,
 ) -> Job:
-    references = references_of(options, environ)
+    references = references_of(service, options, environ)
     if not task.sends_keys:
         references = references.unneeded()
     judging = partial(parser, sheet, service=service, options=options)
     judge = judging(references=references)
-    keys = Keys(LocalResolver(references), header=sheet.header, strict=options.strict)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     opened = run_header(
         sheet,
         options=options,
@@ -327,10 +346,10 @@ async def _job(
     )
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
+    check_selection(options, service.orgs, sheet)
     job = Job(
         sheet=sheet,
         parse=judge,
-        parse_again=judging(references=references.by_form_alone()),
         ready=keys.ready,
         lane_of=service.lane_of,
         ledger=ledger,
@@ -340,7 +359,7 @@ async def _job(
         resumed=past.resumed,
         identified=past.identified,
         left_open=past.left_open,
-        is_selected=selector(options, service.orgs),
+        is_selected=selector(options, service.orgs, sheet.header),
         strict=options.strict,
         rules=rules_of(service, options, task),
         policy=Policy(
@@ -386,6 +405,7 @@ def rules_of(service: ConnectedService, options: MergedOptions, task: Task | Non
     return Rules(
         creates=task.creates,
         keys=task.keys,
+        approved=task.approved,
         settle_s=service.settle_s,
         settle_first=options.settle_first,
         adopt_by_name=options.adopt_by_name,

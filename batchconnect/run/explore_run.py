@@ -14,8 +14,9 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.source import MAYBE_CUT, Column, Refusal, Table
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.verification import NOT_FOUND
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.outcome import Status
-from batchconnect.model.remedies import hint_for
+from batchconnect.model.remedies import hint_for, look_hint_for
 from batchconnect.reports.tables import SeenColumn, SeenTable
 from batchconnect.run.made_rows import MadeRow
 from batchconnect.run.reading_each import read_each
@@ -63,11 +64,14 @@ class Exploration:
 
     def advice(self, row: MadeRow) -> str:
         """What to do about a connection whose tables are not known."""
+        code = self.code(row) or ""
+        if is_of_contact(code):
+            return look_hint_for(code)
         match self.tables.get(row.row):
             case None | Unreadable(refusal=None):
                 return "Nothing was changed: give the same command again."
             case _:
-                return hint_for(self.code(row) or "", Status.FAILED)
+                return hint_for(code, Status.FAILED)
 
     def seen(self, row: MadeRow) -> tuple[Table, ...]:
         """A connection's tables, as far as they are known."""

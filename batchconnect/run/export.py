@@ -52,6 +52,8 @@ class SandboxExport:
     """The oldest first."""
     refusal: str | None = None
     """Why it could not be read."""
+    refusal_code: str = ""
+    """Its code, by which the remedy is found."""
     is_proven: bool = True
     """False: a person said that a listing which nothing proves is to be believed."""
     usage_unread: str | None = None
@@ -123,7 +125,9 @@ def _exported(
     org, sandbox = where
     why = listing.refusal or listing.fault
     if why is not None:
-        return SandboxExport(org=org, sandbox=sandbox, refusal=told_reason(why))
+        return SandboxExport(
+            org=org, sandbox=sandbox, refusal=told_reason(why), refusal_code=why.code
+        )
     standing = [one for one in _standing(listing) if only is None or one.id.lower() in only]
     standing.sort(key=lambda one: (one.created_at_ms or 0, one.told_apart_by))
     rows = [screen.row(org, sandbox, one) for one in standing]

@@ -7,6 +7,9 @@ from typing import Final, final
 from batchconnect.model.outcome import Problem, Severity
 
 MOST_PLACES: Final = 12
+MOST_ALIKE: Final = 4
+"""Findings of one code in one column that are told each by itself; more of them are one line with an example."""
+_FOLDED: Final = ""
 _WEIGHT: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
@@ -16,6 +19,8 @@ class FindingKind:
 
     problem: Problem
     """The first of its kind."""
+    varies: bool = False
+    """Whether others of it have other words: the first is an example then."""
     count: int = 0
     places: list[str] = field(default_factory=list)
     """Cells, as far as a person reads them."""
@@ -31,25 +36,38 @@ class FindingKind:
     def what(self) -> str:
         """What is wrong, with its column."""
         problem = self.problem
-        return f"{problem.column}: {problem.what}" if problem.column else problem.what
+        what = f"for example, {problem.what}" if self.varies else problem.what
+        return f"{problem.column}: {what}" if problem.column else what
+
+    def add(self, place: str) -> None:
+        """Another one, at this place."""
+        self.count += 1
+        if len(self.places) < MOST_PLACES:
+            self.places.append(place)
 
 
 @final
 @dataclass(slots=True)
 class FindingKinds:
-    """Findings as they come, grouped."""
+    """Findings as they come, grouped: by their words, and where those differ too often, by their code."""
 
-    _kinds: dict[tuple[Severity, str | None, str], FindingKind] = field(default_factory=dict)
+    _kinds: dict[tuple[Severity, str | None, str], dict[str, FindingKind]] = field(
+        default_factory=dict
+    )
+    """By severity, column and code: by words; under "" those that are told as one."""
 
     def add(self, number: int, problem: Problem) -> None:
         """Take in a finding about the row of this number."""
-        key = (problem.severity, problem.column, problem.what)
-        kind = self._kinds.get(key)
+        place = problem.cell or f"row {number}"
+        alike = self._kinds.setdefault((problem.severity, problem.column, problem.code), {})
+        kind = alike.get(_FOLDED) or alike.get(problem.what)
         if kind is None:
-            kind = self._kinds[key] = FindingKind(problem)
-        kind.count += 1
-        if len(kind.places) < MOST_PLACES:
-            kind.places.append(problem.cell or f"row {number}")
+            kind = alike[problem.what] = FindingKind(problem)
+        kind.add(place)
+        if len(alike) > MOST_ALIKE:
+            folded = _folded(list(alike.values()))
+            alike.clear()
+            alike[_FOLDED] = folded
 
     def add_warnings(self, number: int, problems: Iterable[Problem]) -> None:
         """Take in those that are warnings."""
@@ -59,6 +77,12 @@ class FindingKinds:
 
     def sorted(self) -> list[FindingKind]:
         """Errors first, the most frequent first."""
-        return sorted(
-            self._kinds.values(), key=lambda kind: (_WEIGHT[kind.problem.severity], -kind.count)
-        )
+        kinds = [kind for alike in self._kinds.values() for kind in alike.values()]
+        return sorted(kinds, key=lambda kind: (_WEIGHT[kind.problem.severity], -kind.count))
+
+
+def _folded(kinds: list[FindingKind]) -> FindingKind:
+    """Several kinds as one; the first stands for all."""
+    one = FindingKind(kinds[0].problem, varies=True, count=sum(kind.count for kind in kinds))
+    one.places = [place for kind in kinds for place in kind.places][:MOST_PLACES]
+    return one

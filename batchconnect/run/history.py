@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, Line
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, Line, RunOpened
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from batchconnect.reports.since import Before, Identified
     from batchconnect.reports.summary import Summary
 
 _RECONCILED: Final = (ONBOARD, ROTATE)
@@ -110,8 +111,18 @@ def failing_in(ledger: LedgerReader) -> Mapping[str, RowState]:
     return {marker: state for marker, state in states.items() if state.works is False}
 
 
-def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> "Summary":
-    """The report's content, a pure function of the ledger."""
+def summary_of(
+    ledger: LedgerReader, state: RunState, *, live: bool = False, compares: bool = False
+) -> "Summary":
+    """
+    The report's content, a pure function of the ledger.
+
+    Args:
+        ledger: Where the run stands.
+        state: The run.
+        live: Whether it is at work.
+        compares: Whether to tell what changed since the run before over the same sheet.
+    """
     # Late: whoever only reads a sheet asks this room for past runs, and needs none of the reports' modules.
     from batchconnect.reports.summary import summarize  # noqa: PLC0415 - see above
 
@@ -124,4 +135,38 @@ def summary_of(ledger: LedgerReader, state: RunState, *, live: bool = False) -> 
         lambda: planned_rows(lines()) if live else state.rows(lines()),
         ledger=ledger.name,
         live=live,
+        before=run_before(ledger, state) if compares and not live else None,
     )
+
+
+def run_before(ledger: LedgerReader, state: RunState) -> "Before | None":
+    """The run that a rerun takes up, or else the newest before it of the same command over the same sheet."""
+    from batchconnect.reports.since import before_of  # noqa: PLC0415 - as above
+
+    before = next((one for one in run_states(ledger) if _is_before(one, state)), None)
+    if before is None:
+        return None
+    is_done = before.is_closed and before.ended is not None and before.ended.exit_code == 0
+
+    def rows() -> "Iterator[Identified]":
+        from batchconnect.model.remedies import hint_for  # noqa: PLC0415 - as above
+        from batchconnect.reports.result import result_of  # noqa: PLC0415 - as above
+
+        for row in before.rows(ledger.row_lines(before.number)):
+            yield row.marker, result_of(row, row.shown, stop=None, hint=hint_for)
+
+    return before_of(before.opened.run_id, before.opened_at_ms, None if is_done else rows)
+
+
+def _is_before(one: RunState, state: RunState) -> bool:
+    ours, theirs = state.opened, one.opened
+    if one.number >= state.number:
+        return False
+    if ours.command == ONBOARD and ours.parent_run_id:
+        return theirs.run_id == ours.parent_run_id
+    return theirs.command == ours.command and _sheet(theirs) == _sheet(ours)
+
+
+def _sheet(opened: RunOpened) -> tuple[object, ...]:
+    """What a sheet is known by again when its cells were corrected."""
+    return opened.sheet_path or opened.sheets, opened.worksheet

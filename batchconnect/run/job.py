@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from batchconnect.lane.key_ahead import Holding, Ready
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import Policy
-from batchconnect.lane.work import Holding, Ready
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.entry import (
     RunIdentified,
@@ -56,8 +56,6 @@ class Job:
 
     sheet: Sheet
     parse: Parse
-    parse_again: Parse
-    """Judges a row for a second time: by its cells alone, whatever they refer to."""
     ready: Ready
     """Looks up the key of a row whose turn has come."""
     lane_of: Callable[[str], Lane]

@@ -6,13 +6,20 @@ The one room that knows what the ledger is kept in; everybody else is handed wha
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.sqlite.file import is_held, locked, place_warning
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
+from batchconnect.model.errors import LedgerError, UsageError
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.options import MergedOptions
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.places import ledger_place
+
+if TYPE_CHECKING:
+    from batchconnect.ledger.postgres.store import PostgresLedger
 
 
 @contextmanager
@@ -20,7 +27,7 @@ def opened_ledger(
     options: MergedOptions, host: str, *, about: dict[str, str], in_memory: bool = False
 ) -> Iterator[Ledger]:
     """
-    The ledger, locked for one run; one of an earlier version is brought to the form of today.
+    The ledger, for one run. A file is locked, and one of an earlier version brought to the form of today.
 
     Args:
         options: Where it is, and whether it belongs to the simulator.
@@ -30,15 +37,24 @@ def opened_ledger(
 
     Raises:
         LedgerError: It is in use or unusable.
+        UsageError: It is a team's, and what is needed for that is not installed.
     """
+    place = ledger_place(options)
     with ExitStack() as stack:
-        path: str | Path = MEMORY
-        lock = None
-        if not in_memory:
-            path = ledger_path_of(options)
-            lock = stack.enter_context(locked(ledger_path_of(options), about=about))
-        ledger = SqliteLedger(path, host=host, simulated=options.simulate, lock=lock)
-        yield stack.enter_context(ledger)
+        if in_memory:
+            ledger: Ledger = stack.enter_context(
+                SqliteLedger(MEMORY, host=host, simulated=options.simulate)
+            )
+        elif isinstance(place, LedgerAddress):
+            ledger = stack.enter_context(
+                _team_ledger()(place, host=host, simulated=options.simulate)
+            )
+        else:
+            lock = stack.enter_context(locked(place, about=about))
+            ledger = stack.enter_context(
+                SqliteLedger(place, host=host, simulated=options.simulate, lock=lock)
+            )
+        yield ledger
 
 
 @contextmanager
@@ -48,22 +64,73 @@ def read_ledger(options: MergedOptions) -> Iterator[LedgerReader]:
 
     Raises:
         LedgerError: There is none, or it is unusable.
+        UsageError: It is a team's, and what is needed for that is not installed.
     """
-    path = ledger_path_of(options)
-    with SqliteLedger(path, simulated=options.simulate, read_only=True) as ledger:
+    place = ledger_place(options)
+    if isinstance(place, LedgerAddress):
+        with _team_ledger()(place, simulated=options.simulate, read_only=True) as team:
+            yield team
+    else:
+        with SqliteLedger(place, simulated=options.simulate, read_only=True) as ledger:
+            yield ledger
+
+
+@contextmanager
+def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
+    """
+    As `read_ledger`, where there has to be one: what to do without it is told.
+
+    Raises:
+        LedgerError: There is none, or it is unusable.
+    """
+    if not is_there(options):
+        raise LedgerError(f"there is no ledger at {ledger_place(options)}", hint=_where(options))
+    with read_ledger(options) as ledger:
         yield ledger
 
 
+def _where(options: MergedOptions) -> str:
+    if not options.simulate and is_there(replace(options, simulate=True)):
+        return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
+    return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
+
+
 def is_there(options: MergedOptions) -> bool:
-    """Whether a run has made the ledger."""
-    return ledger_path_of(options).exists()
+    """Whether a run has made the ledger; a team's is there, or is missed with a reason when it is opened."""
+    place = ledger_place(options)
+    return isinstance(place, LedgerAddress) or place.exists()
 
 
 def is_in_use(options: MergedOptions) -> bool:
     """Whether a process is at work on the ledger now."""
-    return is_held(ledger_path_of(options))
+    place = ledger_place(options)
+    return isinstance(place, Path) and is_held(place)
+
+
+def try_lock(path: Path) -> None:
+    """
+    Lock a file as a ledger's is, and give it free again: some volumes have no locks.
+
+    Raises:
+        LedgerError: It cannot be locked.
+    """
+    with locked(path, about={"command": "doctor"}):
+        pass
 
 
 def warning_of_place(options: MergedOptions) -> str | None:
     """Why the ledger lies in a bad place, if it does."""
-    return place_warning(ledger_path_of(options))
+    place = ledger_place(options)
+    return place_warning(place) if isinstance(place, Path) else None
+
+
+def _team_ledger() -> "type[PostgresLedger]":
+    # Late: who has no team ledger need not have its driver.
+    try:
+        from batchconnect.ledger.postgres.store import PostgresLedger  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise UsageError(
+            f"a ledger on PostgreSQL needs a package that is not installed: {error}",
+            hint="pip install 'batchconnect[postgres]'",
+        ) from None
+    return PostgresLedger

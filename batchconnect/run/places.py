@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchconnect.model.errors import UsageError
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.options import MergedOptions
 
 
@@ -12,11 +13,17 @@ def home_of(options: MergedOptions) -> Path:
     return options.reports / "simulated" if options.simulate else options.reports
 
 
-def ledger_path_of(options: MergedOptions) -> Path:
-    """The ledger, absolute. A simulation has its own, whatever `--ledger` says of the real one."""
+def ledger_place(options: MergedOptions) -> Path | LedgerAddress:
+    """
+    The ledger: a file, absolute, or a team's database; its text is for people, and tells no password.
+
+    A simulation has its own file, whatever `--ledger` says of the real one.
+    """
     if options.ledger is None or options.simulate:
         return (home_of(options) / "ledger.sqlite3").absolute()
-    return options.ledger.absolute()
+    return (
+        options.ledger if isinstance(options.ledger, LedgerAddress) else options.ledger.absolute()
+    )
 
 
 def try_places(options: MergedOptions) -> Iterator[str]:
@@ -33,7 +40,9 @@ def try_places(options: MergedOptions) -> Iterator[str]:
     from batchconnect.reports.write import try_folder  # noqa: PLC0415 - see above
 
     home = home_of(options).absolute()
-    for folder in dict.fromkeys((home, ledger_path_of(options).parent)):
+    ledger = ledger_place(options)
+    beside = [ledger.parent] if isinstance(ledger, Path) else []
+    for folder in dict.fromkeys((home, *beside)):
         try:
             warning = try_folder(folder)
         except OSError as error:

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 import anyio
 
@@ -14,36 +13,32 @@ from batchconnect.lane.planner import (
     Decided,
     Known,
     Rules,
-    Send,
     SendKey,
     Settle,
-    SettleFirst,
     decide,
     read_sandbox,
     states_in,
 )
 from batchconnect.ledger.deletions import deletions_in
-from batchconnect.model.outcome import (
-    Conflict,
-    NotAttempted,
-    Problem,
-    Rejected,
-    Severity,
-    Status,
-    status_of,
-)
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.model.reference import Reference
+from batchconnect.model.row import Row
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.intake import examine
+from batchconnect.run.key_plan import KeyLook, look_at_keys
 from batchconnect.run.opened_ledger import is_there, read_ledger
+from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan, row_plan
 from batchconnect.run.screening import screen
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.task import Task
 from batchconnect.sheet.interface import Sheet
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.key import Keys
 from batchconnect.validation.series import Warned
 
 
@@ -54,19 +49,42 @@ class SandboxPlan:
     org: str
     sandbox: str
     rows: int
-    create: int = 0
-    settle_first: int = 0
-    """Rows in doubt from an earlier run."""
-    send_key: int = 0
-    """Rows whose connection exists, and gets their key."""
-    settled: Counter[Status] = field(default_factory=Counter)
-    """Rows that need no request: existing, conflict, not attempted."""
-    in_the_way: list[tuple[int, str]] = field(default_factory=list)
-    """Row and reason of each conflict."""
-    warnings: list[tuple[int, str]] = field(default_factory=list)
+    counts: Counter[Action] = field(default_factory=Counter)
+    """Of all its rows, what is done to each."""
+    planned: list[RowPlan] = field(default_factory=list)
+    """Its rows, in the sheet's order, as far as they were asked for; with all that a person has to look at."""
     refusal: str | None = None
     """Why the sandbox could not be read."""
+    refusal_code: str = ""
+    """Its code, by which the remedy is found."""
     rate: float = START_RATE
+    keys: KeyLook = field(default_factory=KeyLook)
+    """What the stores say of the keys that would be sent."""
+
+    @property
+    def create(self) -> int:
+        """Rows of which nothing stands there."""
+        return self.counts[Action.CREATE]
+
+    @property
+    def send_key(self) -> int:
+        """Rows whose connection exists, and gets their key."""
+        return self.counts[Action.SEND_KEY]
+
+    @property
+    def settle_first(self) -> int:
+        """Rows in doubt from an earlier run."""
+        return self.counts[Action.SETTLE_FIRST]
+
+    @property
+    def in_the_way(self) -> list[RowPlan]:
+        """Rows that a run would leave without a connection."""
+        return [row for row in self.planned if row.action in IN_THE_WAY]
+
+    @property
+    def warned(self) -> list[RowPlan]:
+        """Rows of which something is odd, for all that is done to them."""
+        return [row for row in self.planned if row.warnings]
 
     @property
     def at_most_s(self) -> float:
@@ -91,9 +109,7 @@ class SheetPlan:
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
         return any(
-            sandbox.refusal is not None
-            or sandbox.settled[Status.CONFLICT]
-            or sandbox.settled[Status.NOT_ATTEMPTED]
+            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.are_missing
             for sandbox in self.sandboxes
         )
 
@@ -104,6 +120,23 @@ class SheetPlan:
             sandbox.refusal is not None for sandbox in self.sandboxes
         )
 
+    def exit_code(self, *, skip_invalid: bool) -> ExitCode:
+        """
+        What the plan amounts to.
+
+        Args:
+            skip_invalid: Whether the run would start although rows are rejected.
+
+        Source:
+            docs/commands.md, "batchconnect plan".
+        """
+        if self.rejected and not skip_invalid:
+            return ExitCode.SHEET
+        if self.is_refused:
+            return ExitCode.STOPPED
+        in_the_way = bool(self.rejected) or self.stands_in_the_way
+        return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+
 
 async def plan_run(
     sheet: Sheet,
@@ -112,6 +145,10 @@ async def plan_run(
     options: MergedOptions,
     environ: Mapping[str, str],
     task: Task | None = None,
+    looks_up_keys: bool = True,
+    most_kept: int | None = None,
+    in_memory: bool = False,
+    on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
 ) -> SheetPlan:
     """
     Look ahead.
@@ -122,21 +159,28 @@ async def plan_run(
         options: As of the run that is previewed.
         environ: The variables that references in the sheet may name.
         task: What is looked ahead at; None: what `run` does.
+        looks_up_keys: Whether the stores are asked for the keys that would be sent.
+        most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
+            that a person has to look at are kept in any case.
+        in_memory: The run that is previewed would keep no ledger: none is read.
+        on_row: Told of each row that is selected, as it is judged by itself.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
         LedgerError: There is a ledger, and it cannot be read.
     """
     screen(sheet, note=options.note)
-    references = references_of(options, environ)
-    judging = partial(parser, sheet, service=service, options=options)
-    parse = judging(references=references)
-    parse_again = judging(references=references.by_form_alone())
+    references = references_of(service, options, environ)
+    parse = parser(sheet, service=service, options=options, references=references)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
     found = SheetPlan()
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
-    selected = selector(options, service.orgs)
+    check_selection(options, service.orgs, sheet)
+    selected = selector(options, service.orgs, sheet.header)
     for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
         found.rows += bool(row.cells)
+        if row.cells and isinstance(judged, BaseConnection | Rejected):
+            on_row(row, judged)
         match judged:
             case None:
                 found.not_selected += 1
@@ -153,20 +197,27 @@ async def plan_run(
 
     def load(offset: int) -> BaseConnection | None:
         row = sheet.at(offset)
-        judged = parse_again(row)
+        judged = parse(row)
         if row.number in found.rejected or not isinstance(judged, BaseConnection):
             return None
         return judged
 
     with ExitStack() as stack:
-        known, deleted = _known(options, stack)
+        known, deleted = (Known(), frozenset[str]()) if in_memory else _known(options, stack)
         async with anyio.create_task_group() as tasks:
             for (org, sandbox), of_sandbox in offsets.items():
                 one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
                 found.sandboxes.append(one)
                 service.lane_of(org).deleted = deleted
                 rules = rules_of(service, options, task)
-                look = _Look(load=load, service=service, rules=rules, known=known)
+                look = _Look(
+                    load=load,
+                    service=service,
+                    rules=rules,
+                    known=known,
+                    keys=keys if looks_up_keys else None,
+                    most_kept=most_kept,
+                )
                 tasks.start_soon(look.at, one, of_sandbox)
     found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
     return found
@@ -180,6 +231,8 @@ class _Look:
     service: ConnectedService
     rules: Rules
     known: Known
+    keys: Keys | None
+    most_kept: int | None
 
     async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
         """Count what a run would do for the rows at these offsets."""
@@ -190,35 +243,49 @@ class _Look:
         listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
         why = listing.refusal or listing.fault
         if why is not None:
-            one.refusal = told_reason(why)
+            one.refusal, one.refusal_code = told_reason(why), why.code
             return
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
+        elsewhere: dict[int, Decided] = {}
         async for decided in decisions:
-            _count(one, decided)
+            planned = row_plan(decided)
+            one.counts[planned.action] += 1
+            if (
+                self.most_kept is None
+                or one.counts[planned.action] <= self.most_kept
+                or planned.action in IN_THE_WAY
+                or planned.warnings
+            ):
+                one.planned.append(planned)
+            is_sent = planned.action in {Action.CREATE, Action.SEND_KEY}
+            connection = decided.connection
+            if is_sent and isinstance(connection.service_principal_key, Reference):
+                elsewhere[connection.row] = decided
+        # Those that seem to be deleted were asked about last.
+        one.planned.sort(key=lambda planned: planned.row)
+        if self.keys is not None:
+            connections = [decided.connection for decided in elsewhere.values()]
+            one.keys = await look_at_keys(connections, self.keys)
+            _take_out_unchanged(one, elsewhere)
+
+
+def _take_out_unchanged(one: SandboxPlan, decided: Mapping[int, Decided]) -> None:
+    """Where only changed keys are sent, that is known when they were looked up."""
+    for row, origin in one.keys.origins.items():
+        decision = decided[row].decision
+        unchanged = decision.unless_changed(origin) if isinstance(decision, SendKey) else None
+        if unchanged is not None:
+            now = row_plan(replace(decided[row], decision=Settle(outcome=unchanged)))
+            one.counts[Action.SEND_KEY] -= 1
+            one.counts[Action.UNCHANGED] += 1
+            one.planned = [now if planned.row == row else planned for planned in one.planned]
 
 
 def told_reason(why: OrgLevel | ListingFault) -> str:
     """A code with what the service said about it, if it said anything."""
     return ": ".join(part for part in (why.code, why.detail) if part)
-
-
-def _count(one: SandboxPlan, decided: Decided) -> None:
-    row = decided.connection.row
-    match decided.decision:
-        case Send(warnings=warnings):
-            one.create += 1
-            one.warnings += [(row, warning) for warning in warnings]
-        case SendKey():
-            one.send_key += 1
-        case SettleFirst():
-            one.settle_first += 1
-        case Settle(outcome=outcome):
-            one.settled[status_of(outcome)] += 1
-            # Where nothing is created, a row without a connection is told of as well.
-            if isinstance(outcome, Conflict | NotAttempted):
-                one.in_the_way.append((row, f"{outcome.code}: {outcome.detail}"))
 
 
 def _known(options: MergedOptions, stack: ExitStack) -> tuple[Known, AbstractSet[str]]:

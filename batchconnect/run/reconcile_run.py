@@ -87,14 +87,16 @@ async def settle_run(
             await keys.add(org.key, row, whole)
             continue
         if org.key not in lanes:
-            service.lane_of(org.key).deleted = deleted
+            lane = service.lane_of(org.key)
+            lane.deleted = deleted
             lanes[org.key] = LaneDoubts(
-                lane=service.lane_of(org.key),
-                ledger=writer,
+                lane=lane,
+                ledger=writer.of_lane(lane.key),
                 clock=clock,
                 policy=_policy(service, options),
                 on_event=record.tell,
                 on_broken=broken.append,
+                on_refused=service.lane_of(org.key).refuse,
             )
         await _take_in(row, whole, lanes[org.key], writer=writer, on_event=record.tell)
     async with anyio.create_task_group() as beside:

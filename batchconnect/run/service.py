@@ -5,7 +5,7 @@ A lane is made when it is first asked for.
 """
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +20,18 @@ from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.org import PLATFORM_URL, Org
+from batchconnect.model.reference import Resolver
+from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.places import home_of
 from batchconnect.settings import Settings
+from batchconnect.stores.line import StoreLine
+from batchconnect.stores.opened import opened_stores
+from batchconnect.stores.resolver import NOWHERE, StoreResolver
 from batchconnect.transport.wire import Wire
+from batchconnect.validation.local_resolver import LocalResolver
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
+from batchconnect.validation.reference import References
 
 _SOCKETS: Final = 100
 """More make aiohttp slower, not faster (measured)."""
@@ -46,6 +53,10 @@ class ConnectedService:
     limits: Limits
     slots: anyio.CapacityLimiter
     rng: Random
+    stores: Mapping[str, StoreLine] = field(default_factory=dict)
+    """The way to each store of the settings."""
+    hold: Callable[[Secret], None] = lambda secret: None
+    """Told of each secret of the settings that a store gave."""
     on_event: Callable[[Event], None]
     _lanes: dict[str, Lane] = field(default_factory=dict)
 
@@ -61,8 +72,18 @@ class ConnectedService:
                 slots=self.slots,
                 rng=self.rng,
                 on_event=self._tell,
+                secrets=self.secrets,
             )
         return self._lanes[org]
+
+    def resolver(self, references: References) -> Resolver:
+        """Looks up what the cells of a sheet refer to."""
+        return StoreResolver(self.stores, LocalResolver(references))
+
+    @property
+    def secrets(self) -> Resolver:
+        """Looks up what the settings refer to: only stores are left, the rest was read with them."""
+        return StoreResolver(self.stores, NOWHERE, hold=self.hold)
 
     def _tell(self, event: Event) -> None:
         # Late bound: who listens is known only when the run begins.
@@ -92,6 +113,7 @@ async def connected(
     options: MergedOptions,
     *,
     on_event: Callable[[Event], None],
+    hold: Callable[[Secret], None] = lambda secret: None,
     in_memory: bool = False,
 ) -> AsyncIterator[ConnectedService]:
     """
@@ -101,6 +123,7 @@ async def connected(
         settings: The orgs; with `--simulate` only their names, aliases, sandboxes and rates are used.
         options: Whether to simulate, and the bounds of the lanes.
         on_event: Told of pauses, changes of pace, and stops.
+        hold: Told of each secret of the settings that a store gave, as `Redactor.hold` wants it.
         in_memory: The simulator, if it is chosen, forgets everything at the end.
 
     Raises:
@@ -108,6 +131,16 @@ async def connected(
     """
     async with AsyncExitStack() as stack:
         rng = Random()  # noqa: S311 - jitter, no secret; seeded by the system
+        stores = await stack.enter_async_context(
+            opened_stores(
+                settings.stores,
+                proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+                ca_bundle=options.ca_bundle,
+                patience_s=options.patience,
+                rng=rng,
+                on_event=on_event,
+            )
+        )
         if options.simulate:
             # Imported here: a real run does not load the simulator.
             from batchconnect.simulator import Simulator  # noqa: PLC0415
@@ -147,6 +180,8 @@ async def connected(
             limits=Limits(concurrency=options.concurrency, patience_s=options.patience),
             slots=anyio.CapacityLimiter(options.concurrency),
             rng=rng,
+            stores=stores,
+            hold=hold,
             on_event=on_event,
         )
 

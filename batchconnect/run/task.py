@@ -1,5 +1,6 @@
 """What a command over a sheet does to its rows: it creates connections, sends keys to them, or only tests."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from batchconnect.lane.planner import KeyChoice
@@ -18,6 +19,8 @@ class Task:
     keys: KeyChoice | None = None
     """Which rows get their key sent, where their connection exists."""
     tests: Tests = Tests.NONE
+    approved: AbstractSet[str] | None = None
+    """Keys of the rows that a plan lets be created; None: all."""
 
     @property
     def sends_keys(self) -> bool:
@@ -36,12 +39,14 @@ def onboarding(options: MergedOptions, *, parent: str | None = None) -> Task:
     return Task(parent=parent, tests=Tests.ALL if options.verify else of_rerun)
 
 
-def rotation(options: MergedOptions, *, only_failing: bool, is_tested: bool) -> Task:
+def rotation(
+    options: MergedOptions, *, only_failing: bool, is_tested: bool, only_changed: bool = False
+) -> Task:
     """`rotate`: keys to connections that exist; nothing is created."""
     tests = Tests.CHANGED if is_tested else Tests.NONE
     return Task(
         command=ROTATE,
-        keys=KeyChoice(is_all=not only_failing),
+        keys=KeyChoice(is_all=not only_failing, only_changed=only_changed),
         tests=Tests.ALL if options.verify else tests,
     )
 

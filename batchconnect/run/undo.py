@@ -6,6 +6,7 @@ from batchconnect.lane.reconciler import MOST_SENDS
 from batchconnect.ledger.entry import UNDO
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import UsageError
+from batchconnect.model.event import Event
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
 from batchconnect.model.precaution import OnDoubt
 from batchconnect.options import MergedOptions
@@ -20,9 +21,21 @@ from batchconnect.run.undo_run import UndoJob, UndoRun
 from batchconnect.settings import Settings
 
 
-async def preview_undo(run_id: str, *, settings: Settings, options: MergedOptions) -> UndoPlan:
+async def preview_undo(
+    run_id: str,
+    *,
+    settings: Settings,
+    options: MergedOptions,
+    on_event: Callable[[Event], None] = lambda _event: None,
+) -> UndoPlan:
     """
     Say what an undo would delete, and what it would leave and why; nothing is changed.
+
+    Args:
+        run_id: The run.
+        settings: The orgs.
+        options: The bounds of the lanes.
+        on_event: Told of pauses, and of what is not reached.
 
     Raises:
         UsageError: There is no such run, or it is not over.
@@ -30,7 +43,7 @@ async def preview_undo(run_id: str, *, settings: Settings, options: MergedOption
         SettingsError: An org of the run is not in the settings.
     """
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=lambda _event: None) as service:
+        async with connected(settings, options, on_event=on_event) as service:
             with read_ledger(options) as ledger:
                 run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
                 plan = plan_undo(ledger, run, service.orgs)

@@ -28,6 +28,7 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, planned_rows
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode, LedgerError, SettingsError, UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Kept
@@ -316,9 +317,10 @@ async def _look_in_lane(lane: Lane, rows: Iterable[UndoRow]) -> None:
     async def work(row: UndoRow) -> None:
         assert row.made is not None
         if looks.is_stopped(row.made.sandbox):
-            detail = "It was not looked at, since the service refused to show others."
-            connection_id = row.made.connection_id
-            row.kept = Kept(code=NOT_ANSWERED, detail=detail, connection_id=connection_id)
+            detail = "It was not looked at, since others could not be."
+            stopped = lane.stopped
+            code = stopped.code if stopped and is_of_contact(stopped.code) else NOT_ANSWERED
+            row.kept = Kept(code=code, detail=detail, connection_id=row.made.connection_id)
         else:
             row.kept = await why_kept(row.made, looks, is_begun=row.is_begun)
 

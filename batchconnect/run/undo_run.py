@@ -109,11 +109,12 @@ class UndoRun:
         job = self._job
         writer = job.writer(self._open())
         to_do = await self._account(writer)
+        lanes = {org: job.lane_of(org) for org in to_do}
         self._works = [
             LaneRemovals(
-                lane=job.lane_of(org),
+                lane=lanes[org],
                 doomed=doomed,
-                ledger=writer,
+                ledger=writer.of_lane(lanes[org].key),
                 settle_s=job.settle_s,
                 most_sends=job.most_sends,
                 on_event=self._hear,

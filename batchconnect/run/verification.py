@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.lane.lane import NO_REFUSAL, Lane
+from batchconnect.lane.lane import Lane, is_refusal
 from batchconnect.lane.verification import LaneTests, ToTest
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.row_state import RowState
@@ -123,7 +123,7 @@ class Verification:
         try:
             why = await self._tested(tests, connections, org) or lane.halted_by
             if why and not stop.reason:
-                await tests.leave_untested(why, is_refusal=why not in NO_REFUSAL)
+                await tests.leave_untested(why, is_refusal=is_refusal(why))
         except LedgerError as error:
             self._broken.append(error)
 

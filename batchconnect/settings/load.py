@@ -16,9 +16,13 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from typing_extensions import override
 
 from batchconnect.model.errors import SettingsError, UsageError
+from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.notice import NoticeProfile
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.store import StoreProfile
 from batchconnect.options import OPTIONS, RunOptions, merge
+from batchconnect.settings.notices import notice_profiles
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin
 from batchconnect.settings.service_url import canonical_host
@@ -30,6 +34,7 @@ from batchconnect.settings.source import (
     read_environment,
     read_file,
 )
+from batchconnect.settings.stores import store_profiles
 from batchconnect.settings.tables import KEYS, Tables
 from batchconnect.validation.reference import is_reference
 
@@ -42,6 +47,10 @@ class Settings:
     """In the order of the file."""
     options: RunOptions = RunOptions()  # noqa: RUF009 - frozen
     """What the settings say of a run's options; None: nowhere set. Hosts are in lower case."""
+    stores: tuple[StoreProfile, ...] = ()
+    """In the order of the file."""
+    notices: tuple[NoticeProfile, ...] = ()
+    """To whom `--notify` may tell how a run ended."""
     file: Path | None = None
     """The settings file that was read."""
     warnings: tuple[str, ...] = ()
@@ -51,6 +60,8 @@ class Settings:
     def secrets(self) -> tuple[Secret, ...]:
         """Every credential in here, for the redactor to hold."""
         found = [secret for org in self.orgs for secret in (org.client_secret, org.access_token)]
+        if isinstance(self.options.ledger, LedgerAddress):
+            found += self.options.ledger.passwords
         return tuple(secret for secret in (*found, _password(self.options.proxy)) if secret)
 
 
@@ -112,14 +123,21 @@ def _loaded(
         for host in merged.allow_hosts or ()
     )
     warnings = list(environment.warnings)
+    stores = store_profiles(tables.stores, origin=origin, environ=environ, allowed_hosts=hosts)
     credentials = Credentials(
-        origin=origin, environ=environ, resolve=resolve_secrets, warnings=warnings
+        origin=origin,
+        environ=environ,
+        resolve=resolve_secrets,
+        warnings=warnings,
+        stores=tuple(store.name for store in stores),
     )
     orgs = org_profiles(tables, credentials, rate=merged.rate, allowed_hosts=hosts)
     proxy = _proxy(origin, merged.proxy, credentials)
     return Settings(
         orgs=_with_rate(orgs, given.rate),
         options=replace(merged, allow_hosts=hosts or None, proxy=proxy),
+        stores=stores,
+        notices=notice_profiles(tables.notify, credentials),
         file=file.path,
         warnings=tuple(warnings),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.org import IMS_URL, ORG_ID_SUFFIX, PLATFORM_URL, SCOPES, Org
+from batchconnect.model.reference import ENV, FILE, Reference, place_of
 from batchconnect.model.secret import Secret
 from batchconnect.settings.origin import Origin
 from batchconnect.settings.service_url import ServiceHost, service_url
@@ -19,7 +20,7 @@ from batchconnect.settings.source import ONE_ORG, KeyPath
 from batchconnect.settings.tables import OrgTable, Tables
 from batchconnect.validation.naming import check_sandbox
 from batchconnect.validation.org_registry import OrgRegistry
-from batchconnect.validation.reference import ENV, FILE, resolve_setting
+from batchconnect.validation.reference import resolve_setting
 
 _USUAL_ORG = re.compile(r"[0-9A-F]{24}")
 _ONE_WORD = re.compile(r"[!-~]+")
@@ -35,6 +36,8 @@ class Credentials:
     resolve: bool
     warnings: list[str]
     """Filled on the way."""
+    stores: Collection[str] = ()
+    """Names of the stores of the settings."""
 
     def resolved(self, place: KeyPath, secret: Secret) -> Secret | None:
         """
@@ -43,9 +46,14 @@ class Credentials:
         Raises:
             SettingsError: The reference leads nowhere, or to nothing.
         """
+        setting = self.origin.name(place)
+        if self.reference(place, secret) is not None:
+            raise SettingsError(
+                f"{setting} names a store, and is needed before one can be asked",
+                hint="Only a client_secret may stand in a store; write env:NAME or file:PATH here.",
+            )
         if not self.resolve:
             return None
-        setting = self.origin.name(place)
         found = resolve_setting(
             secret.reveal(), self.environ, setting=setting, base=self._folder(place)
         )
@@ -53,9 +61,28 @@ class Credentials:
             raise SettingsError(f"{setting} is empty", hint="Give it a value, or take it out.")
         return found
 
+    def reference(self, place: KeyPath, secret: Secret) -> Reference | None:
+        """
+        The reference to a store of the settings; None where there is none.
+
+        Raises:
+            SettingsError: It does not name a secret.
+        """
+        word, _, rest = secret.reveal().partition(":")
+        if word not in self.stores:
+            return None
+        if place_of(rest) is None:
+            raise SettingsError(
+                f"{self.origin.name(place)}: what follows `{word}:` ({len(rest)} characters) does not name a"
+                " secret",
+                hint=f"Write {word}:NAME, with @VERSION and #FIELD behind it where they are wanted.",
+            )
+        return Reference(secret.reveal())
+
     def warn_if_written_out(self, place: KeyPath, secret: Secret) -> None:
         """Note a secret that stands in the file itself, where backups and colleagues see it."""
-        if secret.reveal().startswith((ENV, FILE)) or not self.origin.is_from_file(place):
+        is_reference = secret.reveal().partition(":")[0] in {ENV, FILE, *self.stores}
+        if is_reference or not self.origin.is_from_file(place):
             return
         file = self.origin.file
         others = (
@@ -125,14 +152,16 @@ class _Profile:
             raise SettingsError(
                 f"{self._name('sandbox')}: {problems[0].what}", hint=problems[0].remedy
             )
-        token, secret = self._token(), None
+        token, secret, kept_at = self._token(), None, None
         if table.access_token is None:
             secret = self._client_secret()
+            kept_at = self._kept_at()
         return Org(
             key=table.org_id if self.key == ONE_ORG else self.key,
             org_id=table.org_id,
             client_id=table.client_id,
             client_secret=secret,
+            client_secret_at=kept_at,
             access_token=token,
             sandbox=table.sandbox,
             aliases=tuple(table.aliases),
@@ -181,6 +210,13 @@ class _Profile:
             )
         return token
 
+    def _kept_at(self) -> Reference | None:
+        """Where the client secret stands, if a store holds it."""
+        given = self.table.client_secret
+        if given is None or not self.credentials.resolve:
+            return None
+        return self.credentials.reference(self._place("client_secret"), given)
+
     def _client_secret(self) -> Secret | None:
         given, place = self.table.client_secret, self._place("client_secret")
         if given is None:
@@ -190,6 +226,8 @@ class _Profile:
                 self.credentials.origin.missing(place, instead=", or an access_token")
             )
         self.credentials.warn_if_written_out(place, given)
+        if self.credentials.reference(place, given) is not None:
+            return None
         secret = self.credentials.resolved(place, given)
         if secret is not None and secret.reveal() != secret.reveal().strip():
             self.credentials.warnings.append(

@@ -23,11 +23,17 @@ from batchconnect.settings.source import (
     FromFile,
     KeyPath,
 )
-from batchconnect.settings.tables import KEYS, OrgTable, Tables
+from batchconnect.settings.tables import KEYS, NotifyTable, OrgTable, StoreTable, Tables
 
 DEFAULT_FILE = Path("batchconnect.toml")
 FIELD_DEPTH = 3
-"""Parts of the place of an org's field: `orgs`, its key, the field."""
+"""Parts of the place of a section's field: `orgs` or `stores`, its key, the field."""
+_SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
+    "orgs": (OrgTable, "[orgs.acme]"),
+    "stores": (StoreTable, "[stores.clients]"),
+    "notify": (NotifyTable, "[notify.ops]"),
+}
+"""By the tables' first word: the form of a section, and how one is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +60,10 @@ class Origin:
         return self.environment.variables[place] if is_variable else self._name_in_file(place)
 
     def missing(self, place: KeyPath, *, instead: str = "") -> str:
-        """That a setting of an org is missing, with each way of giving it."""
-        _, key, setting = place
+        """That a setting of a section is missing, with each way of giving it."""
+        table, key, setting = place
+        if table != "orgs":
+            return f"{setting} is missing in [{table}.{key}] of {self._file()}"
         also = f" (or …_{setting.upper()}_FILE{instead})" if setting in SECRETS else ""
         if key == ONE_ORG:
             return (
@@ -79,8 +87,9 @@ class Origin:
             place: The finding's `loc`.
         """
         texts = tuple(str(part) for part in place)
-        model: type[BaseModel] = OrgTable if len(texts) >= FIELD_DEPTH else Tables
-        at = texts[: FIELD_DEPTH if model is OrgTable else 1]
+        form, example = _SECTIONS.get(texts[0], (Tables, ""))
+        model = form if len(texts) >= FIELD_DEPTH else Tables
+        at = texts[: 1 if model is Tables else FIELD_DEPTH]
         setting = at[-1]
         if kind == "missing":
             return self.missing(at)
@@ -89,14 +98,14 @@ class Origin:
             near = get_close_matches(setting.lower(), known, n=1, cutoff=0.5)
             meant = f"; {near[0]} is one" if near else ""
             return f"{self.name(at)} is not a setting{meant}"
-        if texts[0] == "orgs" and model is Tables:
-            what = "orgs" if len(texts) == 1 else f"orgs.{texts[1]}"
-            return f"{what} in {self._file()} must be a section, as [orgs.acme]"
+        if example and model is Tables:
+            what = ".".join(texts[:2])
+            return f"{what} in {self._file()} must be a section, as {example}"
         unquoted = ", without quotes" if kind == "float_type" and self.is_from_file(at) else ""
         return f"{self.name(at)} must be {model.model_fields[setting].description}{unquoted}"
 
     def _name_in_file(self, place: KeyPath) -> str:
-        section = f"[orgs.{place[1]}] of " if len(place) == FIELD_DEPTH else ""
+        section = f"[{place[0]}.{place[1]}] of " if len(place) == FIELD_DEPTH else ""
         return f"{place[-1]} in {section}{self._file()}"
 
     def _file(self) -> Path:

@@ -81,6 +81,19 @@ def service_url(text: str, service: ServiceHost, *, setting: str, allowed: Colle
     return f"https://{shown}"
 
 
+def split_host(address: str) -> tuple[str, int | None] | None:
+    """Host in lower case and port of a text that is nothing else, as `host:8200`; None: it is something else."""
+    try:
+        is_plain = address.isascii() and address.isprintable() and not set(address) & set(" \\@/?#")
+        parts = urlsplit(f"//{address}")
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
+    except ValueError:
+        return None
+    if not is_plain or not (_HOST.fullmatch(host) or _is_ip(host)):
+        return None
+    return host, port
+
+
 def _split(text: str, setting: str) -> tuple[str, str, int | None]:
     """Scheme, host in lower case and port, where there is nothing else."""
     try:

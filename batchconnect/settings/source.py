@@ -13,10 +13,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from batchconnect.model.errors import SettingsError
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS
 
@@ -25,6 +27,8 @@ ORGS_PREFIX = f"{PREFIX}ORGS__"
 ONE_ORG = "(environment)"
 """Stands for the settings key while the environment is the settings; no TOML section is called so."""
 SECRETS = ("client_secret", "access_token")
+STORE_SECRETS = ("token", "role_id", "secret_id", "jwt")
+"""Credentials of a store's sign-in."""
 LARGEST_FILE = 1 << 20
 """Bytes. A thousand orgs need a tenth of it."""
 
@@ -121,8 +125,9 @@ def read_file(path: Path, *, named_by: str) -> FromFile:
     if len(raw) > LARGEST_FILE:
         raise SettingsError(f"the settings file {path} is larger than 1 MiB: not a settings file")
     values = _parsed(path, raw)
-    for table in (values, *_tables(values.get("orgs"))):
-        for name in (*SECRETS, "proxy"):
+    sections = (_tables(values.get(name)) for name in ("orgs", "stores", "notify"))
+    for table in (values, *chain.from_iterable(sections)):
+        for name in (*SECRETS, *STORE_SECRETS, "proxy", "url"):
             if isinstance(table.get(name), str):
                 table[name] = Secret(table[name])
     others_read = os.name == "posix" and bool(status.st_mode & 0o044)
@@ -148,7 +153,9 @@ def read_environment(environ: Mapping[str, str], file_keys: Iterable[str]) -> Fr
         text = environ[name]
         plain = name.removesuffix("_FILE")
         if name in PLAIN_VARIABLES:
-            found.put((PLAIN_VARIABLES[name],), text, name)
+            # An address may bear its password in a variable, and nowhere else in the open.
+            value = Secret(text) if LedgerAddress.of(text) else text
+            found.put((PLAIN_VARIABLES[name],), value, name)
         elif plain in ONE_ORG_VARIABLES and (plain == name or ONE_ORG_VARIABLES[plain] in SECRETS):
             found.put_field(ONE_ORG, ONE_ORG_VARIABLES[plain], text, name)
         elif name.startswith(ORGS_PREFIX):

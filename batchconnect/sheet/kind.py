@@ -47,6 +47,8 @@ _STRANGERS = (
     (rb"\s*[\[{]\s*[\"{\[]", "JSON", "Export it as CSV, one line for each connection."),
 )
 
+_ENDINGS = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+
 
 class Kind(Enum):
     """How a file is read."""
@@ -85,3 +87,8 @@ def kind_of(source: Source, path: Path | None) -> Kind:
                 f"{place}: this is {what}, not a sheet, whatever its name says", hint=remedy
             )
     return Kind.CSV
+
+
+def is_named_like_a_sheet(what: str) -> bool:
+    """Whether a text names a sheet: it is a file, or is named like one; the id of a run is neither."""
+    return what == "-" or Path(what).suffix.lower() in _ENDINGS or Path(what).is_file()

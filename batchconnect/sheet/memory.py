@@ -25,8 +25,8 @@ class MemorySheet:
     Rows in memory.
 
     Args:
-        rows: Mappings from header to value, or a DataFrame. None and NaN are blank. They are taken
-            at once, so a generator will do.
+        rows: Mappings from header to value, or a DataFrame, of whose index the named levels are columns too.
+            None and NaN are blank. They are taken at once, so a generator will do.
         name: For messages and reports.
     Raises:
         SheetError: A column is missing, or two mean the same.
@@ -97,8 +97,11 @@ def _table(
     """The titles, and each row's values in their order."""
     pandas = sys.modules.get("pandas")  # whoever has a DataFrame has imported it already
     if pandas is not None and isinstance(rows, pandas.DataFrame):
-        titles = [str(column) for column in rows.columns]
-        return titles, list(rows.itertuples(index=False, name=None))
+        # `read_csv(…, index_col="name")`, or a group of `groupby`: what has a name is a column, wherever it is kept.
+        levels = [one for one in rows.index.names if one is not None and one not in rows.columns]
+        frame = rows.reset_index(level=levels) if levels else rows
+        titles = [str(column) for column in frame.columns]
+        return titles, list(frame.itertuples(index=False, name=None))
     mappings = list(rows)
     for number, row in enumerate(mappings, start=1):
         if not isinstance(row, Mapping):

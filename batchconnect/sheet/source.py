@@ -18,6 +18,8 @@ from typing import Protocol
 from batchconnect.model.errors import SheetError
 
 BLOCK = 1 << 18
+OPEN_TO_ALL = "every user of this machine may read it"
+"""What the warning says of a sheet that others may read."""
 
 
 class Source(Protocol):
@@ -189,5 +191,5 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
 
 def _warnings(path: Path, status: os.stat_result) -> tuple[str, ...]:
     if os.name == "posix" and status.st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        return (f"{path}: every user of this machine may read it; `chmod 600` keeps the keys in",)
+        return (f"{path}: {OPEN_TO_ALL}; `chmod 600` keeps the keys in",)
     return ()

@@ -13,6 +13,9 @@ from batchconnect.model.column import Column
 NOT_SENT = "NOT SENT - "
 """How the name of each of the template's own rows begins."""
 
+PRACTICE_KEY = "FAKE"
+"""How every made-up key of the examples begins."""
+
 _BEFORE = {Column.NAME: NOT_SENT}
 NOTES = {column: _BEFORE.get(column, "") + column.info.note for column in Column}
 EXAMPLE = {column: _BEFORE.get(column, "") + column.info.example for column in Column}

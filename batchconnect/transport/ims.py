@@ -5,10 +5,10 @@ the gateway calls it stale, and the one that puts it on every request as it leav
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import anyio
 import orjson
@@ -16,10 +16,23 @@ import orjson
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
-from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
+from batchconnect.transport.interface import (
+    FOREIGN_ANSWER,
+    WRITES,
+    Permit,
+    Purpose,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+    always,
+    is_json,
+)
 from batchconnect.transport.retry_after import retry_after_s
 from batchconnect.transport.stop import StopSignal
 
+NO_TOKEN = "no_token"  # noqa: S105 - a code, not a token
+"""The code where IMS gives no token for now, and nothing says why more plainly."""
 TOKEN_PATH = "/ims/token/v3"  # noqa: S105 - a path, not a token
 LONGEST_LIFE_S = 86_400.0
 """Seconds; old IMS answers gave milliseconds (contract, section 7)."""
@@ -58,10 +71,19 @@ class Token:
     Args:
         org: Whose credential; with a ready access token nothing is ever fetched.
         transport: A plain `Retrying(wire)`. Nothing of the lane's pace is paid by token requests.
+        look_up: Looks up the client secret, where it does not stand in the settings; raises `SignInError`.
     """
 
-    def __init__(self, org: Org, transport: Transport) -> None:
+    def __init__(
+        self,
+        org: Org,
+        transport: Transport,
+        *,
+        look_up: Callable[[], Awaitable[Secret]] | None = None,
+    ) -> None:
         self._org = org
+        self._look_up = look_up
+        self._secret = org.client_secret
         self._transport = transport
         self._lock = anyio.Lock()
         self._token: Secret | None = None
@@ -70,7 +92,7 @@ class Token:
         self._renew_at = self._dead_at = 0.0
         self._refused: SignInError | None = None
         self._held_until = 0.0
-        self._failure = ""
+        self._failure = (NO_TOKEN, "")
 
     @property
     def org(self) -> Org:
@@ -121,7 +143,8 @@ class Token:
 
         Raises:
             SignInError: IMS refuses the credential; remembered, so that it is asked once.
-            TransportError: `no_token`: IMS cannot be reached or used just now; nothing was sent.
+            TransportError: IMS cannot be reached or used just now, `no_token` where nothing plainer says
+                why; or something else answers in its place, `foreign_answer`. Nothing was sent.
         """
         async with self._lock:
             if (token := self.ready()) is not None:
@@ -134,13 +157,43 @@ class Token:
         if self._refused is not None:
             raise SignInError(self._refused.code, self._refused.detail)
         if anyio.current_time() < self._held_until:
-            raise TransportError("no_token", sent=False, detail=self._failure, attempts=0)
+            code, detail = self._failure
+            raise TransportError(code, sent=False, detail=detail, attempts=0)
+        if self._secret is None:
+            await self._read_secret()
+        try:
+            await self._sign_in()
+        except SignInError as refused:
+            # It may have been renewed since it was read: once, that is looked at.
+            before = self._secret
+            if self._look_up is None:
+                raise
+            self._refused = None
+            await self._read_secret()
+            if self._secret == before:
+                self._refused = refused
+                raise
+            await self._sign_in()
+
+    async def _read_secret(self) -> None:
+        if self._look_up is None:
+            raise SignInError("no_client_secret", f"org {self._org.key} has no client secret")
+        try:
+            self._secret = await self._look_up()
+        except SignInError as refused:
+            self._refused = refused
+            raise
+
+    async def _sign_in(self) -> None:
         try:
             response = await self._transport.send(self._request())
         except TransportError as error:
             if error.permanent:
                 raise
-            raise self._failed(str(error), _HOLD_S) from None
+            # What kept the request from leaving is the plainest cause; a lost answer speaks of no row's.
+            lost = error.sent or error.fault is not None
+            code, detail = (NO_TOKEN, str(error)) if lost else (error.code, error.detail)
+            raise self._failed(code, detail, _HOLD_S) from None
         asked_at = anyio.current_time()
         answer = _json(response)
         if response.status == HTTPStatus.OK and response.body_fault is None:
@@ -158,27 +211,36 @@ class Token:
     def _judge(self, response: Response, answer: Mapping[str, object]) -> None:
         status = response.status
         foreign = ForeignText(
-            (secret for secret in (self._org.client_secret, self._token) if secret),
+            (secret for secret in (self._secret, self._token) if secret),
             (self._org.client_id, self._org.org_id, self._org.key),
         )
         code = foreign.code(_text(answer, "error")) or f"ims-{status}"
         detail = foreign.shown(_text(answer, "error_description"))
+        if _is_foreign(response):
+            raise self._foreign(status)
         refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
         if refused and status not in _PASSING:
             self._refused = SignInError(code, detail)
             raise SignInError(code, detail)
         hold_s = max(_HOLD_S, retry_after_s(response.headers) or 0)
-        raise self._failed(f"IMS answered {status} {code}", hold_s)
+        raise self._failed(NO_TOKEN, f"IMS answered {status} {code}", hold_s)
 
-    def _failed(self, detail: str, hold_s: float) -> TransportError:
-        self._failure = detail
+    def _failed(self, code: str, detail: str, hold_s: float) -> TransportError:
+        self._failure = (code, detail)
         self._held_until = anyio.current_time() + hold_s
-        return TransportError("no_token", sent=False, detail=detail)
+        return TransportError(code, sent=False, detail=detail)
+
+    def _foreign(self, status: int) -> TransportError:
+        """Until IMS has given a token, who answers in its place is there to stay; later it may pass."""
+        host = urlsplit(self._org.ims_url).hostname
+        detail = f"{host}: HTTP {status}, and no answer of IMS"
+        error = self._failed(FOREIGN_ANSWER, detail, _HOLD_S)
+        error.permanent = self._number == 0
+        return error
 
     def _request(self) -> Request:
-        secret = self._org.client_secret
-        if secret is None:
-            raise SignInError("no_client_secret", f"org {self._org.key} has no client secret")
+        secret = self._secret
+        assert secret is not None, "it was looked up"
         form = {
             "client_id": self._org.client_id,
             "client_secret": secret.reveal(),
@@ -266,12 +328,16 @@ class Signed:
         inner: The ring within.
         token: Of the lane's org.
         stop: Ends the waiting for a token.
+        permit: Asked by the wire, as what changes anything leaves.
     """
 
-    def __init__(self, inner: Transport, token: Token, *, stop: StopSignal) -> None:
+    def __init__(
+        self, inner: Transport, token: Token, *, stop: StopSignal, permit: Permit = always
+    ) -> None:
         self._inner = inner
         self._token = token
         self._stop = stop
+        self._permit = permit
 
     async def send(self, request: Request) -> Response:
         """
@@ -303,7 +369,21 @@ class Signed:
             },
             body=request.body,
             departure=request.departure,
+            permit=self._permit if request.purpose in WRITES else always,
         )
+
+
+def _is_foreign(response: Response) -> bool:
+    """
+    Whether somebody else answered: a redirect, or a body that is no JSON where IMS answers in JSON.
+
+    A gateway's own page may be a server fault's (5xx), and a status that asks for time says enough.
+    """
+    status = response.status
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING or response.body_fault:
+        return False
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
+    return is_redirect or (bool(response.body.strip()) and not is_json(response.body))
 
 
 def _json(response: Response) -> Mapping[str, object]:

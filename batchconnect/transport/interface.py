@@ -3,10 +3,12 @@ What every ring of the transport speaks: one `Request` in, one `Response` out, o
 that says whether a byte was sent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
+
+import orjson
 
 from batchconnect.model.fault import Fault
 
@@ -25,6 +27,16 @@ class Purpose(StrEnum):
     only who looks again sends it again."""
     TOKEN = "token"  # noqa: S105 - a kind of request, not a token
     """Asks IMS for an access token."""
+
+
+Permit = Callable[[], bool]
+"""Whether a request may leave. The wire asks it directly before the first byte, with no wait in between; a no is
+proof that nothing was sent."""
+
+
+def always() -> bool:
+    """The permit of what may leave at any time."""
+    return True
 
 
 @dataclass(slots=True)
@@ -51,6 +63,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     departure: Departure = field(default_factory=Departure, repr=False, compare=False)
     """The same one for every try. A ring that makes another request of this one hands it on."""
+    permit: Permit = field(default=always, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +87,20 @@ class Response:
     """Whether one of the tries was answered by a refusal of its token, this one included."""
     lost: bool = False
     """Whether one of the tries of an update may have been applied: it left, and its answer was lost, or a 5xx."""
+
+
+FOREIGN_ANSWER: Final = "foreign_answer"
+"""Code of an answer that is not Adobe's: a proxy's page, a portal's, another server's."""
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a whole body is JSON, of whatever shape; Adobe's answers are."""
+    try:
+        orjson.loads(body.removeprefix(_BOM))
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 WRITES: Final = (Purpose.CREATE, Purpose.UPDATE, Purpose.DELETE)
@@ -134,6 +161,10 @@ class StoppedError(TransportError):
 
     def __init__(self, code: str, detail: str = "stopped before it was sent") -> None:
         super().__init__(code, sent=False, detail=detail, attempts=0, permanent=True)
+
+
+LEASE_OVER: Final = "lease_over"
+"""Code of a request that was not sent because the right to send had ended."""
 
 
 class Transport(Protocol):

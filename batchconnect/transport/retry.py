@@ -23,6 +23,8 @@ from batchconnect.transport.stop import StopSignal
 
 _SERVER_FAULT: Final = HTTPStatus.INTERNAL_SERVER_ERROR
 """By name: an enum's member takes longer to be looked up than to be compared, and each row's answer is."""
+_LOOKS: Final = frozenset({Purpose.READ, Purpose.TOKEN})
+"""What a first contact is made of."""
 NO_PROGRESS = "no_progress"
 """The code of what gave up because its lane got no normal answer for the length of its patience."""
 
@@ -136,6 +138,8 @@ class Patience:
     def __init__(self, limit_s: float = PATIENCE_S) -> None:
         self._limit_s = limit_s
         self._since: float | None = None
+        self.is_first = True
+        """Whether no normal answer ever came: what fails now is the first contact."""
 
     def bears(self, seconds: float) -> bool:
         """Whether a wait that the service asks for is no longer than this."""
@@ -144,11 +148,17 @@ class Patience:
     def progress(self) -> None:
         """A normal answer came."""
         self._since = None
+        self.is_first = False
+
+    def begin(self, now: float) -> None:
+        """Count a setback."""
+        if self._since is None:
+            self._since = now
 
     def is_out(self, now: float) -> bool:
         """Count a setback; whether the patience is at its end with it."""
-        if self._since is None:
-            self._since = now
+        self.begin(now)
+        assert self._since is not None
         return now - self._since >= self._limit_s
 
 
@@ -161,11 +171,14 @@ class Retrying:
         policy: The bounds of counted tries, and the backoff of all.
         on: What is tried again; always named, there is no default.
         rng: Draws the jitter.
-        patience: The bound of all tries. When it is out, the lane is stopped as `no_progress`.
+        patience: The bound of all tries. When it is out, the lane is stopped as `no_progress`, or by the cause
+            where there never was a normal answer. Until there was one, a read is tried for as long as it lasts.
         stop: Ends waiting.
         banned: Told that the service asks to stay away for so many seconds, longer than the patience; it
             is to set the stop, as `BANNED_UNTIL`.
         asked: Told of every wait that the service asks for, and that is borne.
+        missed: Told of each try that reached nobody and is repeated, and at the first contact of each that came
+            to nothing: code and detail.
     """
 
     def __init__(
@@ -179,7 +192,9 @@ class Retrying:
         stop: StopSignal,
         banned: Callable[[float], None] | None = None,
         asked: Callable[[float], None] = lambda _seconds: None,
+        missed: Callable[[str, str], None] = lambda _code, _detail: None,
     ) -> None:
+        self._missed = missed
         self._banned = banned or (lambda _seconds: stop.set(BANNED_UNTIL))
         self._asked = asked
         self._inner = inner
@@ -215,7 +230,7 @@ class Retrying:
             )
             if request.purpose is Purpose.UPDATE and again is Again.COUNTED:
                 attempts.lost = attempts.lost or isinstance(answer, Response) or answer.sent
-            wait_s = self._wait_s(attempts, answer, again)
+            wait_s = self._wait_s(request, attempts, answer, again)
             if wait_s is None:
                 return attempts.result(answer)
             try:
@@ -231,12 +246,16 @@ class Retrying:
             return error
 
     def _wait_s(
-        self, attempts: "_Attempts", answer: Response | TransportError, again: Again
+        self,
+        request: Request,
+        attempts: "_Attempts",
+        answer: Response | TransportError,
+        again: Again,
     ) -> float | None:
         """Seconds until the next try, None where the answer stands."""
         asked_s = _asked_s(answer, again)
         if asked_s is None or self._patience.bears(asked_s):
-            wait_s = self._next_wait(attempts, answer, again, asked_s)
+            wait_s = self._next_wait(request, attempts, answer, again, asked_s)
             if asked_s is not None and wait_s is not None:
                 self._asked(asked_s)
             return wait_s
@@ -246,6 +265,7 @@ class Retrying:
 
     def _next_wait(
         self,
+        request: Request,
         attempts: "_Attempts",
         answer: Response | TransportError,
         again: Again,
@@ -256,28 +276,64 @@ class Retrying:
                 self._patience.progress()
             return None
         now, jitter = anyio.current_time(), self._rng.random()
-        match again:
-            case Again.UNBUDGETED:
-                if self._patience.is_out(now):
-                    self._stop.set(NO_PROGRESS)
-                    return None
-                attempts.free += 1
-                return self._policy.wait(attempts.free, asked_s, jitter)
-            case Again.COUNTED:  # pragma: no branch - the last of a closed set
-                if self._patience.is_out(now):
-                    self._stop.set(NO_PROGRESS)
-                    return None
-                attempts.counted += 1
-                if attempts.counted_since is None:
-                    attempts.counted_since = now
-                wait_s = self._policy.next_wait(attempts.counted, asked_s, jitter)
-                if asked_s is not None:
-                    attempts.counted_since += asked_s
-                    return wait_s
-                late = wait_s is not None and (
-                    now + wait_s - attempts.counted_since > self._policy.total_s
-                )
-                return None if late else wait_s
+        is_first = self._patience.is_first and request.purpose in _LOOKS
+        if self._patience.is_out(now):
+            self._give_up(request, answer, is_first=is_first)
+            return None
+        wait_s = self._backoff(
+            attempts, again, asked_s, jitter, now, is_first=is_first and not self._is_token(request)
+        )
+        if wait_s is not None and (is_first or _is_unsent(answer)):
+            self._missed(*_cause(answer))
+        return wait_s
+
+    @staticmethod
+    def _is_token(request: Request) -> bool:
+        return request.purpose is Purpose.TOKEN
+
+    def _give_up(
+        self, request: Request, answer: Response | TransportError, *, is_first: bool
+    ) -> None:
+        """Stop the lane; who asked IMS in vain for the first time leaves that to the request behind it."""
+        if not is_first:
+            self._stop.set(NO_PROGRESS)
+        elif not self._is_token(request):
+            code, detail = _cause(answer)
+            self._stop.set(code, detail=detail)
+
+    def _backoff(
+        self,
+        attempts: "_Attempts",
+        again: Again,
+        asked_s: float | None,
+        jitter: float,
+        now: float,
+        *,
+        is_first: bool,
+    ) -> float | None:
+        if again is Again.UNBUDGETED or is_first:
+            attempts.free += 1
+            return self._policy.wait(attempts.free, asked_s, jitter)
+        attempts.counted += 1
+        if attempts.counted_since is None:
+            attempts.counted_since = now
+        wait_s = self._policy.next_wait(attempts.counted, asked_s, jitter)
+        if asked_s is not None:
+            attempts.counted_since += asked_s
+            return wait_s
+        late = wait_s is not None and now + wait_s - attempts.counted_since > self._policy.total_s
+        return None if late else wait_s
+
+
+def _is_unsent(answer: Response | TransportError) -> bool:
+    return isinstance(answer, TransportError) and not answer.sent
+
+
+def _cause(answer: Response | TransportError) -> tuple[str, str]:
+    """Code and detail of what a try came to nothing by."""
+    if isinstance(answer, TransportError):
+        return answer.code, answer.detail
+    return f"http-{answer.status}", f"HTTP {answer.status}"
 
 
 def _asked_s(answer: Response | TransportError, again: Again) -> float | None:

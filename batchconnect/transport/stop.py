@@ -44,6 +44,11 @@ class StopSignal:
         why = self._why.get(purpose)
         return why and why[0]
 
+    def detail(self, purpose: Purpose) -> str:
+        """The same for a person; "" while they are not, or where nothing more is known."""
+        why = self._why.get(purpose)
+        return why[1] if why else ""
+
     def check(self, purpose: Purpose) -> None:
         """
         Let pass only what is not stopped.

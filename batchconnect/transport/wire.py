@@ -9,6 +9,7 @@ import asyncio
 import errno
 import os
 import re
+import socket
 import ssl
 import sys
 from dataclasses import dataclass
@@ -24,7 +25,15 @@ from yarl import URL
 from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.fault import fault_of
 from batchconnect.transport.body import Body
-from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.interface import (
+    LEASE_OVER,
+    Permit,
+    Purpose,
+    Request,
+    Response,
+    StoppedError,
+    TransportError,
+)
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.proxy_gate import PROXY_SIGN_IN, ProxyGate
 from batchconnect.transport.resolver import Resolver
@@ -40,9 +49,30 @@ _NEEDS_CLEANUP = sys.version_info < (3, 12, 8) or sys.version_info[:3] == (3, 13
 class _Trace:
     """What aiohttp's own trace saw of one request."""
 
+    permit: Permit
+    """Of the request."""
     gate: ProxyGate | None = None
     """Of a request that goes through a proxy."""
     sent: bool = False
+    has_begun: bool = False
+    """Whether its first chunk was let go."""
+    is_refused: bool = False
+    """Whether it was not let go at the last instant."""
+
+    def ask(self) -> None:
+        """
+        Whether it may leave, directly before it does.
+
+        Raises:
+            _NoPermitError: It may not, and it does not.
+        """
+        if not self.permit():
+            self.is_refused, self.sent = True, False
+            raise _NoPermitError
+
+
+class _NoPermitError(Exception):
+    """Ends a request before its first byte; aiohttp hands it on, or wraps it."""
 
 
 async def _headers_sent(
@@ -55,9 +85,25 @@ async def _headers_sent(
     # So the signal is always *before* the first byte: fired and not sent is possible (a doubt too
     # many), not fired and sent is not. A proxy's CONNECT has no traces, so it does not count as sent.
     trace: _Trace = context.trace_request_ctx
+    trace.ask()
     trace.sent = True
     if trace.gate is not None:
         trace.gate.leave(trace, let_through=True)
+
+
+async def _chunk_sent(
+    _session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    _params: aiohttp.TraceRequestChunkSentParams,
+) -> None:
+    # NOTE: read in aiohttp 3.14.5, http_writer.py: `write` awaits this signal first, and hands headers and
+    # chunk to the socket after it, in the same turn of the loop. The headers' own signal is a turn earlier
+    # under Python 3.11, and a loop may be held up between the two.
+    trace: _Trace = context.trace_request_ctx
+    if trace.has_begun:
+        return  # the service may have read the first chunk already
+    trace.ask()
+    trace.has_begun = True
 
 
 class _LostError(Exception):
@@ -112,6 +158,8 @@ class Wire:
         self._sockets = sockets
         self._proxy = proxy
         self._gate = ProxyGate()
+        self._met: set[str] = set()
+        """Hosts that have answered: what fails with them now has worked, and may work again."""
         self._trust = Trust(ca_bundle)
         self._timeout = aiohttp.ClientTimeout(
             total=deadline_s, connect=connect_timeout_s, sock_read=read_timeout_s
@@ -124,6 +172,7 @@ class Wire:
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_sent)
+        trace.on_request_chunk_sent.append(_chunk_sent)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=self._sockets,
@@ -167,7 +216,7 @@ class Wire:
 
     async def _exchange(self, request: Request, url: URL) -> Response:
         is_proxied = self._proxy is not None and not is_loopback(url.host)
-        trace = _Trace(gate=self._gate if is_proxied else None)
+        trace = _Trace(permit=request.permit, gate=self._gate if is_proxied else None)
         if is_proxied:
             await self._gate.enter(trace)
             if self._gate.is_refused:
@@ -185,9 +234,12 @@ class Wire:
             self._gate.is_refused |= code == PROXY_SIGN_IN
         else:
             # Out here, where the deadline ends the body and not the answer: its headers are known.
+            self._met.add(url.host or "")
             return await _read(answer)
         finally:
             self._gate.leave(trace, let_through=trace.sent)
+        if trace.is_refused:
+            raise StoppedError(LEASE_OVER, "the lane's lease was over before it was sent")
         if self._gate.is_refused and code == PROXY_SIGN_IN:
             raise _proxy_refused(url)
         # Raised out here, so that no foreign error with the request's headers in it hangs on as context.
@@ -195,9 +247,13 @@ class Wire:
             code,
             sent=trace.sent,
             detail=f"{url.host}: {detail}",
-            permanent=code in _OURS and not trace.sent,
+            permanent=self._is_lasting(code, url) and not trace.sent,
             fault=fault,
         )
+
+    def _is_lasting(self, code: str, url: URL) -> bool:
+        """Whether another try would fail alike; of a host that has answered, only what is our own."""
+        return code in _OURS or (code in _OF_THE_WAY and url.host not in self._met)
 
     async def _request(
         self, request: Request, url: URL, trace: _Trace, *, proxy: str | None
@@ -205,6 +261,7 @@ class Wire:
         assert self._session is not None, "use the wire as a context manager"
         host = url.host or ""
         while True:
+            used = self._trust.of(host)
             try:
                 return await self._session.request(
                     request.method,
@@ -212,14 +269,15 @@ class Wire:
                     data=request.body,
                     headers=request.headers,
                     allow_redirects=False,
-                    ssl=self._trust.of(host),
+                    ssl=used,
                     proxy=proxy,
                     trace_request_ctx=trace,
                     middlewares=(_once,) if request.purpose is Purpose.DELETE else None,
                 )
             except aiohttp.ClientConnectorCertificateError as error:
                 # Before the handshake is through nothing is sent; the trace has the last word all the same.
-                if trace.sent or not self._trust.has_another(host, error.certificate_error):
+                refused = error.certificate_error
+                if trace.sent or not self._trust.has_another(host, refused, used=used):
                     raise
 
 
@@ -308,17 +366,24 @@ _UNFORESEEN = "unexpected"
 _SIGN_IN = 407
 _OURS = frozenset({"bad_request", _UNFORESEEN})
 """What a repetition would not mend: a request that cannot be written, and an error without a name."""
+_OF_THE_WAY = frozenset({"tls", "clock", "tls_refused", "proxy_refused"})
+"""What somebody has to change first, as long as the host never answered."""
+_CLIENT_ERRORS = range(400, 500)
+_NOT_VALID_NOW = frozenset({9, 10})
+"""OpenSSL's `X509_V_ERR_CERT_NOT_YET_VALID` and `_HAS_EXPIRED`, of any certificate of the chain: `x509_vfy.h`."""
 _TLS_WORD = re.compile(r"\[(?:SSL|X509): ([A-Z0-9_]+)\]")
 _WANTS_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
 """The alert of RFC 8446, section 6.2, that says so. It comes after our own part of the handshake is done."""
-_REFUSES_HANDSHAKE = frozenset(
-    {
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "SSL/TLS_ALERT_HANDSHAKE_FAILURE",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-    }
-)
-"""What a server says before TLS 1.3 that demands a client certificate, or knows no cipher of ours."""
+_ALERTS = {
+    # What a server says before TLS 1.3 that demands a client certificate, or knows no cipher of ours.
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "tls_refused",
+    "SSL/TLS_ALERT_HANDSHAKE_FAILURE": "tls_refused",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "tls_refused",
+    # Cut off: by a filter that knows the name, or a balancer that restarts.
+    "UNEXPECTED_EOF_WHILE_READING": "connection_lost",
+    "EOF_OCCURRED_IN_VIOLATION_OF_PROTOCOL": "connection_lost",
+}
+"""Words of OpenSSL that are another trouble than a certificate that is not trusted."""
 _UNREACHABLE = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "connection_lost",
@@ -337,6 +402,8 @@ def _translate(error: Exception) -> tuple[str, str]:
     if code == "unreachable":
         code = _UNREACHABLE.get(number or 0, code)
     detail = os.strerror(number) if number is not None and number > 0 else type(error).__name__
+    if isinstance(cause, socket.gaierror):
+        detail = cause.strerror or detail
     if (
         type(error) is TimeoutError
     ):  # aiohttp's own, for a socket or its connecting, inherit from it
@@ -345,13 +412,16 @@ def _translate(error: Exception) -> tuple[str, str]:
         return "client_certificate", "the server demands a client certificate"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         detail = f"certificate: {getattr(error.certificate_error, 'verify_message', 'not valid')}"
+        if getattr(error.certificate_error, "verify_code", 0) in _NOT_VALID_NOW:
+            code = "clock"
     elif isinstance(error, aiohttp.ClientHttpProxyError):
         detail = f"the proxy answered {error.status}"
-        code = PROXY_SIGN_IN if error.status == _SIGN_IN else code
+        if error.status in _CLIENT_ERRORS:
+            code = PROXY_SIGN_IN if error.status == _SIGN_IN else "proxy_refused"
     elif alert:
         # Its errno is OpenSSL's, and would be told as another error of the system.
         detail = f"TLS: {alert.lower().replace('_', ' ')}"
-        code = "tls_refused" if alert in _REFUSES_HANDSHAKE else code
+        code = _ALERTS.get(alert, code)
     return code, detail
 
 

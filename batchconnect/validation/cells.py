@@ -19,7 +19,7 @@ from batchconnect.validation.damage import (
 from batchconnect.validation.entra import judge_key
 from batchconnect.validation.finding import NOTHING, Problems, error, warning
 from batchconnect.validation.misplaced_key import is_misplaced, key_of, misplaced
-from batchconnect.validation.reference import References, is_reference
+from batchconnect.validation.reference import References
 from batchconnect.validation.rules import RULES
 
 _RETYPE = "Format the column as text, then type the value again."
@@ -136,18 +136,13 @@ class Cells:
         text = self.required(column) if references.are_needed else self.text(column)
         if not text:
             return _NO_SECRET
-        key = references.form(text) if is_reference(text) else Secret(text)
-        value = key
+        key = references.form(text) if ":" in text else Secret(text)
         if isinstance(key, Reference):
-            if not references.are_resolved:
-                return key
-            # Only whether it can be sent is known from here on; its turn may be hours away.
-            value = references.resolve(text)
-        if isinstance(key, Problem) or isinstance(value, Problem):
-            self._found += [one for one in (key, value) if isinstance(one, Problem)][:1]
+            return key
+        if isinstance(key, Problem):
+            self._found.append(key)
             return _NO_SECRET
-        assert isinstance(value, Secret)
-        self._found += judge_key(value)
+        self._found += judge_key(key)
         return key
 
 

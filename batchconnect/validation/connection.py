@@ -11,7 +11,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
-from batchconnect.model.reference import Reference
+from batchconnect.model.reference import KeyOrigin, Reference
 from batchconnect.model.row import Header, Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
@@ -45,6 +45,8 @@ class BaseConnection:
     """`bc1-` and 26 characters: the identity of the row, which it bears at Adobe for good."""
     findings: tuple[Problem, ...] = ()
     """Warnings and notes."""
+    key_origin: KeyOrigin | None = None
+    """Where its key came from, once that was looked up; None: it stands in the cell."""
 
     @property
     def secret(self) -> Secret:

@@ -104,7 +104,7 @@ def judge_key(secret: Secret) -> Problems:
     """Judge a client secret, wherever it stood."""
     if not secret or secret.reveal().isspace():
         what = "the reference leads to an empty secret"
-        fix = "Put the secret into the variable or file that the cell names."
+        fix = "Put the secret where the cell says."
         return (error(Column.SERVICE_PRINCIPAL_KEY, "reference_empty", what, fix),)
     return check_key(secret.reveal())
 

@@ -6,8 +6,8 @@ What a reference leads to is judged by the same rules as what was typed.
 
 from dataclasses import replace
 
-from batchconnect.model.outcome import Problem, Rejected
-from batchconnect.model.reference import Resolver
+from batchconnect.model.outcome import NotAttempted, Problem, Rejected
+from batchconnect.model.reference import KeyOrigin, Resolver
 from batchconnect.model.row import Header
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
@@ -30,14 +30,19 @@ class Keys:
         self._header = header
         self._strict = strict
 
-    async def ready(self, connection: BaseConnection) -> BaseConnection | Rejected:
+    async def ready(self, connection: BaseConnection) -> BaseConnection | Rejected | NotAttempted:
         """The connection with its key, or why it has none; what holds its key already is ready."""
         reference = connection.service_principal_key
         if isinstance(reference, Secret):
             return connection
         found = (await self._resolver.resolve([reference]))[reference]
-        problems = (found,) if isinstance(found, Problem) else judge_key(found)
+        if isinstance(found, NotAttempted):
+            return found
+        problems = (found,) if isinstance(found, Problem) else judge_key(found.value)
         findings = located(problems, self._header, connection.row, strict=self._strict)
         if isinstance(found, Problem) or has_error(findings):
             return Rejected(problems=findings)
-        return replace(connection, service_principal_key=found)
+        origin = KeyOrigin(
+            reference=reference.text, version=found.version, expires_at_ms=found.expires_at_ms
+        )
+        return replace(connection, service_principal_key=found.value, key_origin=origin)

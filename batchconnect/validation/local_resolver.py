@@ -4,10 +4,8 @@ from collections.abc import Collection, Mapping
 
 import anyio.to_thread
 
-from batchconnect.model.outcome import Problem
-from batchconnect.model.reference import Reference
-from batchconnect.model.secret import Secret
-from batchconnect.validation.reference import FILE, References
+from batchconnect.model.reference import FILE, LookedUp, Reference
+from batchconnect.validation.reference import References
 
 
 class LocalResolver:
@@ -21,14 +19,12 @@ class LocalResolver:
     def __init__(self, references: References) -> None:
         self._references = references
 
-    async def resolve(
-        self, references: Collection[Reference]
-    ) -> Mapping[Reference, Secret | Problem]:
+    async def resolve(self, references: Collection[Reference]) -> Mapping[Reference, LookedUp]:
         """As `Resolver.resolve`; files are read in a thread, one after the other."""
-        return {reference: await self._one(reference.text) for reference in references}
+        return {reference: await self._one(reference) for reference in references}
 
-    async def _one(self, text: str) -> Secret | Problem:
-        if text.startswith(FILE):
+    async def _one(self, reference: Reference) -> LookedUp:
+        if reference.store == FILE:
             # A disk, or a share, may take its time.
-            return await anyio.to_thread.run_sync(self._references.resolve, text)
-        return self._references.resolve(text)
+            return await anyio.to_thread.run_sync(self._references.resolve, reference)
+        return self._references.resolve(reference)

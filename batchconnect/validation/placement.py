@@ -6,15 +6,58 @@ Nothing defaults to `prod`: where no place names a sandbox, the row is refused.
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 
 from batchconnect.model.column import Column
+from batchconnect.model.errors import UsageError
+from batchconnect.model.likely_name import is_likely_name
 from batchconnect.model.org import Org
 from batchconnect.validation.damage import clean
 from batchconnect.validation.finding import NOTHING, Problems, error, note
 from batchconnect.validation.naming import check_sandbox
 from batchconnect.validation.org_registry import OrgRegistry
 
+_MOST_NAMED = 10
+"""Orgs that a message lists."""
 _PLAIN = re.compile("[A-Za-z0-9@._-]+")
+
+
+def check_options(org: str | None, sandbox: str | None, orgs: OrgRegistry) -> None:
+    """
+    Judge `--org` and `--sandbox` themselves, once, whether a blank cell needs them or not.
+
+    Raises:
+        UsageError: One of them can be meant by no row.
+    """
+    if org is not None and orgs.find(org) is None:
+        near = orgs.nearest(org)
+        known = ", ".join(one.key for one in orgs.all[:_MOST_NAMED])
+        more = f" and {len(orgs.all) - _MOST_NAMED} more" if len(orgs.all) > _MOST_NAMED else ""
+        raise UsageError(
+            f"--org {_told(org)} names no org of the settings",
+            hint=f"Did you mean --org {near}?" if near else f"The settings know: {known}{more}.",
+        )
+    if sandbox is not None and (problems := check_sandbox(sandbox)):
+        near = _nearest_sandbox(sandbox, orgs)
+        raise UsageError(
+            f"--sandbox {_told(sandbox)}: {problems[0].what}",
+            hint=f"Did you mean --sandbox {near}?" if near else problems[0].remedy,
+        )
+
+
+def _told(text: str) -> str:
+    """An option as it was typed, where it may well be a name, and not a key in the wrong place."""
+    return text if is_likely_name(text) else f"(of {len(text)} characters)"
+
+
+def _nearest_sandbox(text: str, orgs: OrgRegistry) -> str | None:
+    """A sandbox of the settings that is like it, or the text as it would be right."""
+    plain = text.strip().lower()
+    known = [one.sandbox for one in orgs.all if one.sandbox is not None]
+    close = get_close_matches(plain, known, n=1)
+    return (
+        close[0] if close else plain if is_likely_name(text) and not check_sandbox(plain) else None
+    )
 
 
 def choose_org(

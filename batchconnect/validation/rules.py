@@ -71,11 +71,11 @@ RULES: Mapping[Column, Rule] = {
         check=check_principal_id,
         canonical=canonical_id,
     ),
-    # No reference in any letter case, no GUID, no number rewritten by a spreadsheet, no mask, no
-    # ellipsis. What begins as placeholders do is looked at besides: a pattern of so many words is slow.
+    # No colon, so no reference; no GUID, no number rewritten by a spreadsheet, no mask, no ellipsis.
+    # What begins as placeholders do is looked at besides: a pattern of so many words is slow.
     Column.SERVICE_PRINCIPAL_KEY: Rule(
-        plain=r"(?!(?i:env|file|literal):|.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z))"
-        r"[A-Za-z0-9~_.-][!-)+-~]{7,9999}(?<!\.\.\.)",
+        plain=r"(?!.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z))"
+        r"[A-Za-z0-9~_.-][!-)+-9;-~]{7,9999}(?<!\.\.\.)",
     ),
     Column.ORG: Rule(plain="(?:[A-Za-z0-9][A-Za-z0-9@._-]{0,254})?"),
     Column.SANDBOX: Rule(plain="(?:[a-z0-9][a-z0-9-]{0,254})?"),

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import CommandLine
+from tests.command_line import FAST, CommandLine, many
+
+ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\nclient_secret = "env:NOT_SET"\n'
 
 COMMANDS = (
-    "template", "validate", "orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
+    "template", "validate", "orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
     "export", "explore",
     "runs", "status", "report", "simulate",
 )  # fmt: skip
-TALKING = ("orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile")
+TALKING = ("orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile")
 """The commands that talk to the service, whose options docs/commands.md shares. An undo is of a run as it was,
 and an export names its sandboxes itself."""
 SHARED = (
@@ -41,7 +43,7 @@ def batchconnect(
 
 def options(batchconnect: CommandLine, command: str) -> set[str]:
     """The options that a command's help names in its first columns."""
-    lines = batchconnect(command, "--help").out.splitlines()
+    lines = batchconnect(command, "--help-all").out.splitlines()
     return {
         option
         for line in lines
@@ -145,6 +147,51 @@ def test_the_shell_completes(
     monkeypatch.setenv("COMP_CWORD", str(at))
 
     assert expected == set(batchconnect().out.split())
+
+
+def complete(batchconnect: CommandLine, words: str) -> list[str]:
+    """What the shell offers behind these words."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("_BATCHCONNECT_COMPLETE", "complete_bash")
+        patch.setenv("COMP_WORDS", words)
+        patch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+        return batchconnect().out.split()
+
+
+def test_the_shell_completes_what_only_this_place_knows(batchconnect: CommandLine) -> None:
+    """Orgs of the settings, practice profiles, and the ids of past runs, the newest first."""
+    batchconnect.write("batchconnect.toml", ACME)
+    sheet = batchconnect.sheet(many(1, org="acme"))
+    run_ids = [
+        batchconnect("run", sheet, "--simulate", *FAST, "--json").json["run_id"] for _ in range(2)
+    ]
+
+    assert complete(batchconnect, "batchconnect run x --org ") == ["acme"]
+    assert complete(batchconnect, "batchconnect run x --only org=") == ["org=acme"]
+    assert complete(batchconnect, "batchconnect run x --fault b") == ["badday"]
+    assert complete(batchconnect, "batchconnect rerun --simulate ") == run_ids[::-1]
+    assert complete(batchconnect, "batchconnect status --simulate sim-1") == []
+    assert complete(batchconnect, "batchconnect status ") == []
+
+
+def test_what_cannot_be_read_completes_to_nothing(batchconnect: CommandLine) -> None:
+    """A shell that shows an error at TAB is worse than one that offers nothing."""
+    batchconnect.write("batchconnect.toml", "[orgs.acme\n")
+
+    assert complete(batchconnect, "batchconnect run x --org ") == []
+    assert complete(batchconnect, "batchconnect rerun ") == []
+
+
+def test_help_is_short_and_help_all_is_whole(batchconnect: CommandLine) -> None:
+    """What somebody needs on the first day fits a screen and a half; nothing of it is lost in the long one."""
+    short, whole = batchconnect("run", "--help").out, batchconnect("run", "--help-all").out
+
+    assert len(short.splitlines()) < 60
+    assert "--help-all" in short
+    assert "--adopt-by-name" not in short
+    assert "--adopt-by-name" in whole
+    assert options(batchconnect, "run") > {"--sandbox", "--drain", "--ledger", "--proxy"}
+    assert short == batchconnect("run", "--help").out
 
 
 @pytest.mark.slow

@@ -269,12 +269,12 @@ async def test_a_next_link_may_be_relative_or_of_our_own_host(href: str) -> None
     ("code", "answers"),
     [
         (
-            "no_token",
+            "no_next_token",
             [answer(200, {"items": [], "_links": {"next": {"href": "/connections?page=2"}}})],
         ),
-        ("no_token", [answer(200, {"items": [], "_links": {"next": {"href": 7}}})]),
+        ("no_next_token", [answer(200, {"items": [], "_links": {"next": {"href": 7}}})]),
         (
-            "no_token",
+            "no_next_token",
             [answer(200, {"items": [], "_links": {"next": {"href": "/c?continuationToken="}}})],
         ),
         ("token_repeated", [page(item(2), token="t"), page(item(1), token="t")]),
@@ -285,7 +285,7 @@ async def test_a_next_link_may_be_relative_or_of_our_own_host(href: str) -> None
         ("FLOW-1440-400", [answer(400, {"type": "x/FLOW-1440-400", "title": "t"})]),
         ("timeout", [page(item(2), token="t"), TransportError("timeout", sent=True)]),
         ("interrupted", [StoppedError("interrupted")]),
-        ("not_json", [Response(status=200, body=b"<html>portal</html>")]),
+        ("not_json", [Response(status=200, body=b'{"items": [')]),
         ("not_json", [Response(status=200)]),
         ("body_cut", [Response(status=200, body=b'{"items": []}', body_fault="cut")]),
         ("no_items", [answer(200, {"connections": []})]),
@@ -305,6 +305,29 @@ async def test_anything_odd_makes_the_listing_failed_and_never_empty(
     assert listing.fault is not None
     assert code == listing.fault.code
     assert listing.refusal is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "page_",
+    [
+        Response(status=200, body=b"<html>portal</html>"),
+        Response(status=200, body=b"\xef\xbb\xbf \n <!DOCTYPE html>"),
+        Response(status=403, body=b"<html>blocked</html>"),
+        Response(status=302, headers={"location": "https://portal.test/"}),
+    ],
+)
+async def test_a_page_in_place_of_a_listing_is_told_as_such(page_: Response) -> None:
+    """Whatever its status: not an answer of Adobe's, so nothing else is asked of who gave it."""
+    listing, _ = await listed(page_, page_)
+
+    assert listing.refusal is not None
+    assert (listing.refusal.code, listing.refusal.title, listing.refusal.scope) == (
+        "foreign_answer",
+        "Not an answer of Adobe's",
+        StopScope.LANE,
+    )
+    assert listing.refusal.detail == f"HTTP {page_.status} in no form of Adobe's"
 
 
 @pytest.mark.anyio

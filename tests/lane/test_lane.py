@@ -16,10 +16,10 @@ from batchconnect.flow_service.answer import (
     Throttled,
     Unknown,
 )
-from batchconnect.flow_service.listing import Found
+from batchconnect.flow_service.listing import Found, ListingFault
 from batchconnect.lane.lane import DOUBTS_IN_A_ROW, Lane, Limits, judge_load
-from batchconnect.model.event import Event, LanePaused, LaneStopped
-from batchconnect.transport.interface import Response, TransportError
+from batchconnect.model.event import Event, LanePaused, LaneStopped, NotReached
+from batchconnect.transport.interface import LEASE_OVER, Response, TransportError
 from batchconnect.transport.load import Signal
 from batchconnect.transport.pace import LONGEST_UNSENT_PAUSE_S
 from tests.fake_service import (
@@ -74,6 +74,23 @@ async def test_a_refused_row_is_not_the_lanes_matter() -> None:
     assert isinstance((await lane.create(ROW)).answer, Refused)
     assert not lane.is_stopped
     assert not lane.is_refused({"prod"})
+
+
+async def test_a_lane_whose_lease_is_over_sends_nothing_and_may_still_look() -> None:
+    """Asked as each request leaves, not when it was begun: the wait for the pace lies in between."""
+    bench = Bench()
+    lane = bench.lane(permit=lambda: anyio.current_time() < 1.0)
+
+    sent = [(await lane.create(judged(cells(number)))).answer for number in (1, 2)]
+    await anyio.sleep(1.0)
+    late = (await lane.create(judged(cells(3)))).answer
+    listing = await lane.list("prod")
+
+    assert [type(answer) for answer in sent] == [ObjectCreated, ObjectCreated]
+    assert isinstance(late, NotSent)
+    assert late.code == LEASE_OVER
+    assert len(bench.service.posts) == 2
+    assert len(listing.items) == 2
 
 
 async def test_an_org_level_refusal_stops_the_lane_once() -> None:
@@ -192,17 +209,32 @@ async def test_patience_ends_a_lane_that_gets_nowhere(fate: Fate) -> None:
 
 
 @pytest.mark.parametrize(
-    "fate", [refused(429), Fate(applied_s=None, answer=TransportError("tls_refused", sent=False))]
+    ("fate", "code", "title"),
+    [
+        (refused(429), "http-429", "Too many requests"),
+        (refused(503), "http-503", "The service failed: http-503"),
+        (
+            Fate(applied_s=None, answer=TransportError("dns", sent=False)),
+            "dns",
+            "The host's name is not known",
+        ),
+    ],
 )
-async def test_patience_ends_a_lane_that_cannot_read(fate: Fate) -> None:
-    """Whether it is throttled, or the first read reaches nobody: the pauses between do not add up beyond it."""
+async def test_patience_ends_a_lane_that_cannot_read(fate: Fate, code: str, title: str) -> None:
+    """
+    Whether it is throttled, or the first read reaches nobody: the pauses between do not add up beyond it.
+
+    The headline is what kept it, and that is no refusal.
+    """
     bench = Bench(service=FakeService(lambda seen: fate), limits=Limits(patience_s=20))
     lane = bench.lane()
 
     assert not (await lane.list("prod")).complete
     assert lane.is_halted
     assert not (await lane.list("prod")).complete
-    assert [stop.code for stop in bench.heard(LaneStopped)] == ["no_progress"]
+    assert [(stop.code, stop.title) for stop in bench.heard(LaneStopped)] == [(code, title)]
+    assert not lane.is_refused({"prod"})
+    assert {event.code for event in bench.heard(NotReached)} == {code}
     assert anyio.current_time() <= 20 + LONGEST_UNSENT_PAUSE_S
 
 
@@ -286,7 +318,9 @@ async def test_signing_in_says_what_is_refused() -> None:
     without = bench.lane(org("acme", access_token=None))
 
     assert await ready.sign_in() is None
-    assert await without.sign_in() == "no_client_secret: org acme has no client secret"
+    assert await without.sign_in() == ListingFault(
+        code="no_client_secret", detail="org acme has no client secret"
+    )
 
 
 async def test_the_lane_tells_whoever_listens_when_it_happens() -> None:

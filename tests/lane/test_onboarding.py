@@ -18,6 +18,7 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.lane.onboarding import Turn, onboard, outcome_of
 from batchconnect.ledger.entry import Doubted, Entry, Line, Sending, Settled
+from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
@@ -31,7 +32,7 @@ MADE = ObjectCreated(connection_id="id-1", etag='"e"', http_status=201, request_
 UNKNOWN = Unknown(code="timeout", detail="no answer")
 
 
-class Pen:
+class Pen(Append):
     """Keeps what is written; refuses the lines of one kind."""
 
     def __init__(self, refuse: type[object] | None = None) -> None:

@@ -351,3 +351,22 @@ async def test_the_ledger_is_asked_for_many_rows_at_once() -> None:
     assert [len(markers) for markers in asked] == [498, 500, 203]
     assert [marker for markers in asked for marker in markers] == [row.marker for row in rows[2:]]
     assert [each.offset for each in decisions] == list(range(1203))
+
+
+@pytest.mark.anyio
+async def test_what_is_not_approved_is_not_created() -> None:
+    """Neither where nothing of it stands, nor where it is in doubt; what stands there is as it is."""
+    approved = Rules(approved=frozenset({ROWS[1].marker}))
+    doubt = RowState(number=1, marker=ROWS[0].marker, sends=1, is_sent=True)
+
+    free = await decided(EMPTY, rows=ROWS[:2], rules=approved)
+    doubtful = await decision(EMPTY, known=Known(open={ROWS[0].marker: doubt}), rules=approved)
+    standing = await decision(listing(found(ROWS[0])), rules=approved)
+
+    assert [type(one.decision) for one in free] == [Settle, Send]
+    for one in (free[0].decision, doubtful):
+        assert isinstance(one, Settle)
+        assert isinstance(one.outcome, NotAttempted)
+        assert one.outcome.code == "not_planned"
+    assert isinstance(standing, Settle)
+    assert isinstance(standing.outcome, Existing)

@@ -9,7 +9,7 @@ import pytest
 
 from batchconnect.lane.planner import Rules
 from batchconnect.ledger.entry import Doubted, Line, ProvenAbsent, Settled
-from batchconnect.ledger.group_commit import InPlace
+from batchconnect.ledger.group_commit import Append, InPlace
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import ExitCode, LedgerError
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.anyio
 
 
 @dataclass
-class Commits:
+class Commits(Append):
     """Writes, counts the commits with settled rows, and refuses the lines of one kind."""
 
     ledger: SqliteLedger

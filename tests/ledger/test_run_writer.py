@@ -19,13 +19,14 @@ from batchconnect.ledger.entry import (
     Updated,
     Updating,
 )
+from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model import outcome
 from batchconnect.model.event import LanePaused
 from batchconnect.model.outcome import Created, InDoubt
 
 
-class Pages:
+class Pages(Append):
     """Where lines become durable; one page for each commit."""
 
     def __init__(self) -> None:

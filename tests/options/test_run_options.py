@@ -72,7 +72,7 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "sandbox": ("",),
     "only": (
         "acme",
-        "tenant=x",
+        " =x",
         "org=",
         "sandbox=",
         "=acme",

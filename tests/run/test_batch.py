@@ -13,7 +13,7 @@ from batchconnect.lane.lane import Limits
 from batchconnect.lane.planner import Rules
 from batchconnect.lane.reconciler import MOST_SENDS, Policy
 from batchconnect.ledger.entry import Doubted, LaneTold, Line, RunResumed, Sending, Settled
-from batchconnect.ledger.group_commit import InPlace
+from batchconnect.ledger.group_commit import Append, InPlace
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
@@ -461,7 +461,7 @@ async def test_one_refused_row_is_its_own_matter() -> None:
 
 
 @dataclass
-class BrokenDisk:
+class BrokenDisk(Append):
     """Writes until a line of this kind comes, and no more from then on."""
 
     ledger: SqliteLedger
@@ -485,7 +485,7 @@ async def test_a_ledger_that_is_taken_away_stops_the_run_and_not_its_report() ->
     sheet = rows(*range(1, 31)) + rows(*range(31, 61), org="beta")
 
     @dataclass
-    class Taken:
+    class Taken(Append):
         intents: int = 0
 
         async def append(self, lines: Sequence[Line]) -> None:
@@ -581,7 +581,7 @@ async def test_a_clock_that_is_set_back_makes_no_negative_duration() -> None:
 
 
 @dataclass
-class BadPart:
+class BadPart(Append):
     """A ledger that takes no intent of some rows: of one lane's, for one commit fails and others do not."""
 
     ledger: SqliteLedger

@@ -8,6 +8,7 @@ import pytest
 
 from batchconnect.ledger.codec import encode
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Settled
+from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.column import Column
@@ -47,7 +48,7 @@ def text(name: str, database: str = "telemetry", org: str = "acme", sandbox: str
     return f"{name},{endpoint},{database},{TENANT},{PRINCIPAL},{key},{org},{sandbox},T-1"
 
 
-class Pages:
+class Pages(Append):
     """Where lines become durable; one page for each commit."""
 
     def __init__(self) -> None:

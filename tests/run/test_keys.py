@@ -12,8 +12,8 @@ from batchconnect.ledger.entry import Sending
 from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet
-from batchconnect.model.outcome import Problem, Rejected, Status
-from batchconnect.model.reference import Reference
+from batchconnect.model.outcome import Rejected, Status
+from batchconnect.model.reference import LookedUp, Reference, StoredSecret
 from batchconnect.model.secret import Secret
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.validation.connection import parse
@@ -42,9 +42,7 @@ class Store:
         self._missing = missing
         self._broken = broken
 
-    async def resolve(
-        self, references: Collection[Reference]
-    ) -> Mapping[Reference, Secret | Problem]:
+    async def resolve(self, references: Collection[Reference]) -> Mapping[Reference, LookedUp]:
         self.asked.update(reference.text for reference in references)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -54,12 +52,12 @@ class Store:
             raise KeyError("canary~secret-0001")
         return {reference: self._one(reference.text) for reference in references}
 
-    def _one(self, text: str) -> Secret | Problem:
+    def _one(self, text: str) -> LookedUp:
         if text in self._missing:
             return error(
                 Column.SERVICE_PRINCIPAL_KEY, "reference_unset", "it is gone", "Put it back."
             )
-        return Secret(f"canary~secret-{text[-1]}")
+        return StoredSecret(value=Secret(f"canary~secret-{text[-1]}"))
 
 
 def rows(count: int) -> list[dict[str, str]]:
@@ -75,10 +73,10 @@ async def run(bench: Bench, sheet: list[dict[str, str]], store: Store) -> Any:
         orgs=OrgRegistry([ACME, BETA]),
         org=None,
         sandbox=None,
-        references=References(allow=True, refs_dir=None, environ={}).by_form_alone(),
+        references=References(allow=True, refs_dir=None, environ={}),
     )
     keys = Keys(store, header=memory.header)
-    return await bench.run(memory, parse=by_form, parse_again=by_form, ready=keys.ready)
+    return await bench.run(memory, parse=by_form, ready=keys.ready)
 
 
 async def test_each_key_is_looked_up_once_beside_the_others() -> None:

@@ -1,6 +1,7 @@
 """What a run would do, asked of the service and of the ledger; nothing is sent, nothing written."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import anyio
 import pytest
 
 from batchconnect.flow_service.listing import ListingFault
-from batchconnect.model.outcome import Status
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run, told_reason
+from batchconnect.run.row_plan import Action
 from batchconnect.run.service import connected
 from batchconnect.settings import load_settings
 from batchconnect.sheet.memory import MemorySheet
@@ -44,7 +45,10 @@ def looked(rows: Iterable[Mapping[str, Any]], **chosen: Any) -> SheetPlan:
     async def work() -> SheetPlan:
         async with connected(settings, options, on_event=lambda _event: None) as service:
             return await plan_run(
-                MemorySheet(list(rows)), service=service, options=options, environ=os.environ
+                MemorySheet(list(rows)),
+                service=service,
+                options=options,
+                environ=os.environ,
             )
 
     return anyio.run(work)
@@ -103,7 +107,7 @@ def test_what_the_ledger_has_in_doubt_is_settled_first(
 
     assert run.code == 6
     (one,) = found.sandboxes
-    assert (one.create, one.settle_first, one.settled[Status.EXISTING]) == (0, 1, 1)
+    assert (one.create, one.settle_first, one.counts[Action.EXISTING]) == (0, 1, 1)
 
 
 def test_a_sandbox_that_cannot_be_read_says_why(
@@ -121,10 +125,15 @@ def test_a_sandbox_that_cannot_be_read_says_why(
 
 def test_the_time_is_that_of_the_set_rate(batchconnect: CommandLine, practice: Practice) -> None:
     """Without one, that of a lane's first rate: it only grows from there."""
-    one = SandboxPlan(org="acme", sandbox="dev", rows=9, create=9, rate=3.0)
+    one = SandboxPlan(
+        org="acme", sandbox="dev", rows=9, counts=Counter({Action.CREATE: 9}), rate=3.0
+    )
 
     assert one.at_most_s == 3.0
-    assert SandboxPlan(org="acme", sandbox="dev", rows=4, create=4).at_most_s == 2.0
+    assert (
+        SandboxPlan(org="acme", sandbox="dev", rows=4, counts=Counter({Action.CREATE: 4})).at_most_s
+        == 2.0
+    )
 
 
 def test_a_reason_without_words_is_its_code_alone() -> None:

@@ -9,6 +9,7 @@ import pytest
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.orphan import Orphan
 from batchconnect.ledger.entry import Doubted, Line, Moment, RowPlanned, Settled
+from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.row_state import UNANSWERED, RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.column import Column
@@ -408,7 +409,7 @@ def test_a_row_that_is_gone_is_accounted_for() -> None:
     """Planned and settled; an orphan is settled later, by the look-up."""
     clock = Clock(now_ms=lambda: 1, monotonic_s=lambda: 0.0, boot_id="")
 
-    class Nowhere:
+    class Nowhere(Append):
         async def append(self, lines: object) -> None: ...
 
     writer = RunWriter(Nowhere(), run=1, clock=clock)

@@ -728,3 +728,67 @@ async def test_a_rotation_that_goes_on_with_other_keys_is_another_rotation() -> 
 
     assert set(bench.statuses(state)) == {Status.UPDATED}
     assert keys(bench) == wanted(newer)
+
+
+@pytest.mark.parametrize("applied_s", [None, 0.0, 20.0, 110.0])
+@pytest.mark.parametrize("arrives_s", [None, 100.0])
+async def test_a_key_of_an_earlier_run_that_arrives_late_is_never_told_as_today_s(
+    arrives_s: float | None, applied_s: float | None
+) -> None:
+    """
+    Both runs' keys would go with one etag, and who reads sees that it was changed, but not to what.
+
+    So the earlier one is outlasted: until it has arrived, or cannot any more.
+    """
+    fates: dict[str, list[Fate]] = {}
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is not Purpose.UPDATE:
+            return None
+        earlier = lost(applied_s=arrives_s, answered_s=150)
+        left = fates.setdefault(seen.path, [lost(applied_s=applied_s, answered_s=150), earlier])
+        return left.pop() if left else OK
+
+    bench = Bench(service=FakeService(choose))
+    await stands(bench)
+    assert not await bench.run_until_crash(NEW, Bomb(), after_s=1, task=ROTATION)
+    assert bench.service.updates
+    newer = [{**row, "servicePrincipalKey": f"newer~{row['servicePrincipalKey']}"} for row in OLD]
+
+    state = await bench.run(newer, task=ROTATION, max_rows=len(newer))
+    await anyio.sleep(200)
+
+    assert set(bench.statuses(state)) == {Status.UPDATED}, bench.codes(state)
+    assert keys(bench) == wanted(newer)
+    assert whole(bench)
+
+
+async def test_a_key_of_an_earlier_run_that_cannot_be_looked_for_is_no_outcome_of_today_s() -> None:
+    """Nothing of today's was sent: the row is not attempted, and the next command sends it."""
+    is_down = False
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is Purpose.UPDATE:
+            return lost(applied_s=None)
+        is_one = seen.purpose is Purpose.READ and not seen.path.endswith("connections")
+        return refused(500) if is_one and is_down else None
+
+    bench = Bench(service=FakeService(choose))
+    await stands(bench, OLD[:1])
+    assert not await bench.run_until_crash(NEW[:1], Bomb(), after_s=1, task=ROTATION)
+    newer, sent, is_down = (
+        [{**NEW[0], "servicePrincipalKey": "newest"}],
+        len(bench.service.updates),
+        True,
+    )
+
+    state = await bench.run(newer, task=ROTATION)
+
+    assert bench.statuses(state) == [Status.NOT_ATTEMPTED]
+    assert sent == len(bench.service.updates)
+    assert keys(bench) == wanted(OLD[:1])
+
+    is_down, bench.service.choose = False, lambda _seen: None
+    state = await bench.run(newer, task=ROTATION)
+    assert bench.statuses(state) == [Status.UPDATED]
+    assert keys(bench) == wanted(newer)

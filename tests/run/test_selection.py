@@ -7,8 +7,10 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.row import Cell, NotText, Row
 from batchconnect.options import RunOptions, with_defaults
-from batchconnect.run.selection import selector
+from batchconnect.run.selection import check_selection, chooser, selector
+from batchconnect.sheet.memory import MemorySheet
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
+from tests.acceptance.place import cells
 
 ACME = Org(key="acme", org_id="A@AdobeOrg", client_id="a", aliases=("Acme GmbH",), sandbox="prod")
 GLOBEX = Org(key="globex", org_id="B@AdobeOrg", client_id="b")
@@ -86,3 +88,70 @@ def test_an_org_that_nobody_knows_is_a_usage_error() -> None:
     """Before a row is read."""
     with pytest.raises(UsageError, match="no org has this name"):
         selector(with_defaults(RunOptions(only="org=initech")), ORGS)
+
+
+SHEET = [
+    {**cells(1), "org": "acme", "sandbox": "dev", "Wave": "1", "Account manager": "Ada"},
+    {**cells(2), "org": "acme", "sandbox": "prod", "Wave": "2 ", "Account manager": "Ben"},
+    {**cells(3), "org": "globex", "sandbox": "dev", "Wave": "2", "Account manager": "ada"},
+]
+
+
+def rows_of(*only: str) -> list[int]:
+    """Numbers of the rows that are chosen of the sheet."""
+    sheet = MemorySheet(SHEET)
+    options = with_defaults(RunOptions(only=only))
+    check_selection(options, ORGS, sheet)
+    is_selected = selector(options, ORGS, sheet.header)
+    return [one.number for one in sheet.rows() if is_selected(one)]
+
+
+def test_any_column_chooses() -> None:
+    """Carried ones too, by their headers as headers are compared; a value without regard to case and outer blanks."""
+    assert rows_of("wave=2") == [2, 3]
+    assert rows_of("Account-Manager=ADA") == [1, 3]
+    assert rows_of("name=client 002") == [2]
+    assert rows_of("wave=2", "wave=1", "account manager=ada", "org=acme") == [1]
+
+
+@pytest.mark.parametrize(
+    ("only", "said", "hint"),
+    [
+        ("wave=3", "no row has this value", "Its values are `1`, `2 `."),
+        ("sandbox=prd", "no row has this value", "Is `prod` meant? Its values are `dev`, `prod`."),
+        ("batch=3", "the sheet has no such column", "`Wave`, `Account manager`"),
+        ("servicePrincipalKey=x", "no row is chosen by its key", "`Wave`"),
+        ("description=x", "no row has this value", "`Data of client 1`"),
+    ],
+)
+def test_a_value_that_no_row_has_is_said_with_those_that_there_are(
+    only: str, said: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=said) as told:
+        rows_of(only)
+
+    assert hint in (told.value.hint or "")
+
+
+def test_an_org_that_no_row_names_is_said_too() -> None:
+    """It is in the settings, and in no row."""
+    sheet = MemorySheet(SHEET[:2])
+
+    with pytest.raises(UsageError, match="--only org=globex: no row has this value"):
+        check_selection(with_defaults(RunOptions(only="org=globex")), ORGS, sheet)
+
+
+def test_a_key_in_the_wrong_column_is_no_value_that_is_shown() -> None:
+    """It may be any text; the row's own key is known."""
+    sheet = MemorySheet([{**SHEET[0], "database": SHEET[0]["servicePrincipalKey"]}])
+
+    with pytest.raises(UsageError) as told:
+        check_selection(with_defaults(RunOptions(only="database=x")), ORGS, sheet)
+
+    assert SHEET[0]["servicePrincipalKey"] not in str(told.value.hint)
+
+
+def test_without_a_sheet_there_are_no_other_columns() -> None:
+    """As of `reconcile` and `verify RUN`."""
+    with pytest.raises(UsageError, match="no columns but org and sandbox"):
+        chooser(with_defaults(RunOptions(only="wave=2")), ORGS)

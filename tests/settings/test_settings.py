@@ -321,9 +321,17 @@ def test_nothing_is_resolved_where_nothing_is_sent() -> None:
 @pytest.mark.parametrize(
     ("text", "environ", "words"),
     [
-        (ACME, {}, ["client_secret in [orgs.acme] of batchconnect.toml", "`ACME` is not set"]),
+        (
+            ACME,
+            {},
+            ["client_secret in [orgs.acme] of batchconnect.toml", "(4 characters) is not set"],
+        ),
         (ACME, {"ACME": ""}, ["`ACME` is empty"]),
-        (ACME.replace("env:ACME", "file:nope"), {}, ["client_secret in [orgs.acme]", "nope"]),
+        (
+            ACME.replace("env:ACME", "file:nope"),
+            {},
+            ["client_secret in [orgs.acme]", "cannot be opened"],
+        ),
         (ACME.replace("env:ACME", ""), {}, ["client_secret in [orgs.acme]", "is empty"]),
         (ACME.replace('"env:ACME"', "12345678"), {}, ["client_secret in [orgs.acme]", "env:NAME"]),
     ],

@@ -128,3 +128,54 @@ def test_a_closed_sheet_holds_nothing() -> None:
     sheet.close()
 
     assert list(sheet.rows()) == []
+
+
+TEXTS = [
+    "00123",
+    "1e5",
+    "NA",
+    "null",
+    "None",
+    "nan",
+    "  x ",
+    "Süd\u00a0",
+    "12345678901234567890",
+    "'=1",
+]
+"""Each of which a guess of some reader's would change."""
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "object", "category"])
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_a_frame_of_texts_survives_byte_for_byte(dtype: Any, is_indexed: bool) -> None:
+    """In every type that pandas has for texts, with its own ideas of nothing, and what it keeps as the index."""
+    rows = [{**ROW, "name": text, "database": text, "client secret": text} for text in TEXTS]
+    frame = pd.DataFrame([*rows, {**ROW, "database": None}]).astype(dtype)
+    if is_indexed:
+        frame = frame.set_index(["database", "name"]).sort_index(ascending=False).iloc[::-1]
+    sheet = MemorySheet(frame)  # type: ignore[arg-type] # a DataFrame is no iterable of mappings
+    found = [row.cells for row in sheet.rows()]
+
+    assert sorted(str(cells[Column.DATABASE]) for cells in found) == sorted([*TEXTS, ""])
+    for cells in found:
+        if cells[Column.DATABASE]:
+            assert cells[Column.NAME] == cells[Column.DATABASE]
+            assert cells[Column.SERVICE_PRINCIPAL_KEY] == Secret(str(cells[Column.DATABASE]))
+
+
+def test_an_index_that_only_counts_is_no_column() -> None:
+    """Rows that were chosen or sorted keep their labels; they are numbered as they stand."""
+    frame = pd.DataFrame([dict(ROW, name=name) for name in "ABC"]).iloc[[2, 0]]
+    sheet = MemorySheet(frame)  # type: ignore[arg-type] # a DataFrame is no iterable of mappings
+
+    assert [(row.number, row.cells[Column.NAME]) for row in sheet.rows()] == [(1, "C"), (2, "A")]
+    assert sheet.header.carried == ()
+
+
+def test_an_index_that_repeats_a_column_is_left() -> None:
+    """Its name is taken: the column counts."""
+    frame = pd.DataFrame([dict(ROW, name=name) for name in "AB"])
+    frame.index = pd.Index(["x", "y"], name="name")
+    sheet = MemorySheet(frame)  # type: ignore[arg-type] # a DataFrame is no iterable of mappings
+
+    assert [row.cells[Column.NAME] for row in sheet.rows()] == ["A", "B"]

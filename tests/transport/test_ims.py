@@ -174,9 +174,60 @@ async def test_a_refused_credential_is_asked_for_once(status: int) -> None:
 
 
 async def test_a_refusal_without_a_shape_has_its_status_as_code() -> None:
-    """HTML from a firewall in between is a refusal as well."""
+    """IMS says no, and nothing else."""
     with pytest.raises(SignInError, match=r"^ims-403$"):
-        await Token(ORG, Ims(Response(status=403, body=b"<html>"))).current()
+        await Token(ORG, Ims(Response(status=403))).current()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(status=403, body=b"<html>blocked by your company</html>"),
+        Response(status=401, body=b"<!DOCTYPE html><title>Sign in</title>"),
+        Response(status=200, body=b"<html>Welcome to our Wi-Fi</html>"),
+        Response(status=302, headers={"location": "https://portal.test/"}),
+        Response(status=400, body=b"Bad Request"),
+    ],
+)
+async def test_a_page_in_place_of_ims_says_nothing_against_the_credential(answer: Response) -> None:
+    """Never "your secret was rotated": IMS speaks JSON, so somebody else answered."""
+    with pytest.raises(TransportError) as caught:
+        await Token(ORG, Ims(answer)).current()
+
+    assert not isinstance(caught.value, SignInError)
+    assert (caught.value.code, caught.value.sent, caught.value.permanent) == (
+        "foreign_answer",
+        False,
+        True,
+    )
+    assert "ims" in caught.value.detail
+
+
+async def test_a_page_that_comes_after_a_token_may_go_again() -> None:
+    """A network that was let in once asks its user to sign in anew: the lane waits as for any outage."""
+    ims = Ims(granted(), Response(status=200, body=b"<html>portal</html>"), granted())
+    token = Token(ORG, ims)
+    await token.current()
+    token.drop(1)
+    with pytest.raises(TransportError) as caught:
+        await token.current()
+
+    assert (caught.value.code, caught.value.permanent) == ("foreign_answer", False)
+    await anyio.sleep(10)
+    assert Secret("token-3") == await token.current()
+
+
+@pytest.mark.parametrize("code", ["dns", "refused", "unreachable", "connect_timeout", "proxy"])
+async def test_what_keeps_ims_from_being_reached_is_named(code: str) -> None:
+    """The plainest cause there is, with the host in its detail; "no token" would hide it."""
+    ims = Ims(TransportError(code, sent=False, detail="ims.test: no way"), granted())
+    token = Token(ORG, ims)
+    for _ in range(2):
+        with pytest.raises(TransportError) as caught:
+            await token.current()
+        assert (caught.value.code, caught.value.detail) == (code, "ims.test: no way")
+        assert (caught.value.sent, caught.value.permanent) == (False, False)
+    assert len(ims.requests) == 1
 
 
 async def test_no_secret_comes_back_out_of_an_error() -> None:
@@ -213,11 +264,10 @@ async def test_without_a_secret_nothing_is_asked() -> None:
     [
         refused(503),
         refused(429),
-        refused(302),
         refused(200, {"access_token": ""}),
         refused(200, {"access_token": "line\r\nbreak"}),
         refused(200, ["no", "object"]),
-        Response(status=200, body=b"<html>portal</html>"),
+        Response(status=503, body=b"<html>busy</html>"),
         Response(status=200, body=b'{"access_token": "cu', body_fault="cut"),
         TransportError("timeout", sent=True, detail="no byte"),
     ],

@@ -1,7 +1,7 @@
 """What surely was not applied is tried again, within its bounds; all else goes up as it is."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
@@ -73,14 +73,20 @@ def retrying(
     on: Rule | None = None,
     patience_s: float = 900,
     stop: StopSignal | None = None,
+    is_first: bool = False,
+    missed: Callable[[str, str], None] = lambda _code, _detail: None,
 ) -> Retrying:
+    patience = Patience(patience_s)
+    if not is_first:
+        patience.progress()
     return Retrying(
         service,
         policy or RetryPolicy(),
         on=on or not_applied(judge),
         rng=Most(),
-        patience=Patience(patience_s),
+        patience=patience,
         stop=stop or StopSignal(),
+        missed=missed,
     )
 
 
@@ -187,6 +193,44 @@ async def test_a_read_has_five_attempts() -> None:
     assert (caught.value.code, caught.value.sent, caught.value.attempts) == ("timeout", True, 5)
     assert waits(service.seen) == [0.5, 1.0, 2.0, 4.0]
     assert ring.retried == 4
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (TransportError("dns", sent=False, detail="platform.test: unknown"), "dns"),
+        (TransportError("no_token", sent=False, detail="IMS answered 500"), "no_token"),
+        (TransportError("timeout", sent=True), "timeout"),
+        (BROKEN, f"http-{BROKEN.status}"),
+        (THROTTLED, "http-429"),
+    ],
+)
+async def test_the_first_contact_is_tried_for_as_long_as_the_patience_lasts(
+    answer: Response | TransportError, code: str
+) -> None:
+    """Five attempts are over in seconds; then the lane is stopped by what kept it, not by "no progress"."""
+    stop, missed = StopSignal(), list[str]()
+    service = Scripted(answer)
+    ring = retrying(
+        service, stop=stop, is_first=True, missed=lambda code, _detail: missed.append(code)
+    )
+    with suppress(TransportError):
+        await ring.send(READ)
+
+    assert 900 <= service.seen[-1] - service.seen[0] <= 930
+    assert {code} == set(missed)
+    assert stop.code(Purpose.READ) == code
+
+
+@pytest.mark.anyio
+async def test_what_waiting_cannot_mend_is_tried_once() -> None:
+    """A certificate that is not trusted is not trusted in a quarter of an hour either."""
+    service = Scripted(TransportError("tls", sent=False, permanent=True))
+    with pytest.raises(TransportError):
+        await retrying(service, is_first=True).send(READ)
+
+    assert len(service.seen) == 1
 
 
 @pytest.mark.anyio

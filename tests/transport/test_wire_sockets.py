@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from batchconnect.transport.body import BODY_LIMIT
-from batchconnect.transport.interface import Purpose, Request, Response, TransportError
+from batchconnect.transport.interface import (
+    LEASE_OVER,
+    Purpose,
+    Request,
+    Response,
+    TransportError,
+)
 from batchconnect.transport.wire import Wire
 
 pytestmark = pytest.mark.asyncio
@@ -131,6 +137,54 @@ async def test_nothing_is_sent_to_a_name_without_an_address() -> None:
     request = post(443, scheme="https", host="no-such-host.invalid")
 
     assert await fault(wire(), request) == ("dns", False)
+
+
+class Permits:
+    """Says yes so many times, then no."""
+
+    def __init__(self, yes: int) -> None:
+        self.asked, self._yes = 0, yes
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked <= self._yes
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+@pytest.mark.parametrize("yes", [0, 1])
+async def test_nothing_is_sent_without_a_permit(method: str, yes: int) -> None:
+    """Refused as its headers are made, or directly before its first bytes: no byte of it arrives."""
+    seen: list[bytes] = []
+
+    async def listens(peer: Peer) -> None:
+        seen.append(await peer.reader.read(100))
+
+    permit = Permits(yes if method != "DELETE" else 0)
+    async with server(listens) as port:
+        request = replace(changing(port, method), permit=permit)
+        assert await fault(wire(), request) == (LEASE_OVER, False)
+        await asyncio.sleep(0.05)  # the server reads what there is to read, and the end
+
+    assert seen in ([], [b""])
+    assert permit.asked == (1 if method == "DELETE" else yes + 1)
+
+
+async def test_a_permit_that_ends_after_the_first_bytes_cuts_nothing_off() -> None:
+    """What has begun to leave may be applied, so all of it is sent, and the answer counts."""
+    bodies: list[bytes] = []
+
+    async def answers(peer: Peer) -> None:
+        bodies.append((await peer.request()).partition(b"\r\n\r\n")[2])
+        await peer.say(CREATED + b"Content-Length: 0\r\n\r\n")
+
+    permit = Permits(2)
+    async with server(answers) as port, wire() as through:
+        body = b"x" * 300_000
+        response = await through.send(replace(post(port), body=body, permit=permit))
+
+    assert response.status == 201
+    assert bodies == [body]
+    assert permit.asked == 2
 
 
 async def test_nothing_is_sent_without_tls() -> None:

@@ -7,7 +7,20 @@ from typing import assert_type
 import pandas as pd
 
 import batchconnect
-from batchconnect import Event, Report, Result, RunOptions, Settings, Status, Stop
+from batchconnect import (
+    Event,
+    Export,
+    OrgChecks,
+    Plan,
+    Report,
+    Result,
+    RunOptions,
+    Settings,
+    Status,
+    Stop,
+    Undo,
+    Validation,
+)
 
 
 async def from_a_path(path: Path) -> None:
@@ -74,10 +87,27 @@ def without_a_loop() -> Report:
         raise
 
 
+async def each_command() -> None:
+    """What each gives, awaited and by its twin."""
+    assert_type(await batchconnect.validate("clients.csv"), Validation)
+    assert_type(await batchconnect.plan([{"name": "Acme"}], rotates=True), Plan)
+    assert_type(await batchconnect.export(sandboxes="dev", every=True), Export)
+    assert_type(batchconnect.rerun_sync(sheet="fixed.csv", reports="r"), Report)
+    assert_type(batchconnect.rotate_sync("clients.csv", failing=True), Report)
+    assert_type(batchconnect.reconcile_sync("2026", ledger=Path("l")), Report)
+    assert_type(batchconnect.verify_sync(), Report)
+    assert_type(batchconnect.undo_sync("2026", yes=2).raise_for_failures(), Undo)
+    assert_type(batchconnect.orgs_sync(options=RunOptions(only="org=acme")), OrgChecks)
+    assert_type(batchconnect.validate_sync("clients.csv").to_pandas(), pd.DataFrame)
+    assert_type(batchconnect.__version__, str)
+
+
 def wrong() -> None:
     """What a checker has to find."""
     batchconnect.onboard_sync("clients.csv", "settings.toml")  # type: ignore[call-arg]  # by name only
     batchconnect.onboard_sync(["a row"])  # type: ignore[list-item]  # no mapping
+    batchconnect.undo_sync(yes=2)  # type: ignore[call-arg]  # of which run?
+    batchconnect.validate_sync("clients.csv", on_doubt="hold")  # type: ignore[call-arg]  # an option
     RunOptions(simulated=True)  # type: ignore[call-arg]  # misspelled
     RunOptions(concurrency="64")  # type: ignore[arg-type]  # no number
     RunOptions(rate=True)  # a checker takes it for 1.0; it is refused when it runs

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from batchconnect.ledger.entry import Line, RunOpened
+from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.column import Column
 from batchconnect.model.org import Org
@@ -99,7 +100,7 @@ def judge_of(sheet: Sheet, org: str | None, sandbox: str | None) -> Parse:
     )
 
 
-class Lines:
+class Lines(Append):
     """Takes what would be written."""
 
     def __init__(self) -> None:

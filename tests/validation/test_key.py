@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchconnect.model.column import Column
-from batchconnect.model.outcome import Problem, Rejected
-from batchconnect.model.reference import Reference
+from batchconnect.model.outcome import Rejected
+from batchconnect.model.reference import LookedUp, Reference, StoredSecret
 from batchconnect.model.row import Header
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
@@ -35,9 +35,7 @@ def keys(folder: Path | None = None, *, strict: bool = False, A: str | None = No
 
 async def test_a_key_that_stands_in_the_sheet_asks_nobody() -> None:
     class Nobody:
-        async def resolve(
-            self, references: Collection[Reference]
-        ) -> Mapping[Reference, Secret | Problem]:
+        async def resolve(self, references: Collection[Reference]) -> Mapping[Reference, LookedUp]:
             raise AssertionError(references)
 
     connection = judged()
@@ -61,9 +59,9 @@ async def test_a_file_is_read_beside_the_loop(
     """So that a slow share holds up one row, not all."""
     readers: list[threading.Thread] = []
 
-    def resolve(_references: References, _text: str) -> Secret:
+    def resolve(_references: References, _reference: Reference) -> StoredSecret:
         readers.append(threading.current_thread())
-        return Secret("value~of~it")
+        return StoredSecret(value=Secret("value~of~it"))
 
     monkeypatch.setattr(References, "resolve", resolve)
     await keys(tmp_path).ready(wanting("file:key.txt"))

@@ -7,6 +7,7 @@ import pytest
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.outcome import Problem
+from batchconnect.model.reference import Reference, StoredSecret
 from batchconnect.model.secret import Secret
 from batchconnect.validation.reference import (
     LARGEST_FILE,
@@ -29,6 +30,15 @@ def references(folder: Path | None = None, *, allow: bool = True, **environ: str
     return References(allow=allow, refs_dir=folder, environ=environ)
 
 
+def resolved(references: References, text: str) -> Secret | Problem:
+    """What a cell comes to: by its form, and where that is a reference by what this machine holds."""
+    found = references.form(text)
+    if isinstance(found, Reference):
+        stored = references.resolve(found)
+        return stored.value if isinstance(stored, StoredSecret) else stored
+    return found
+
+
 def code(found: Secret | Problem) -> str:
     assert isinstance(found, Problem)
     assert "planted" not in found.what + found.remedy
@@ -38,13 +48,13 @@ def code(found: Secret | Problem) -> str:
 @pytest.mark.parametrize("text", ["value", "ENV:A", " env:A", "xenv:A", "", "environment:A"])
 def test_what_is_no_reference_is_the_secret_itself(text: str) -> None:
     """The prefix counts in lower case, at the very beginning."""
-    assert references(A="planted").resolve(text) == Secret(text)
+    assert resolved(references(A="planted"), text) == Secret(text)
 
 
 @pytest.mark.parametrize("text", ["env:A", "file:acme/key.txt", "env:", "file:"])
 def test_a_reference_is_refused_without_the_flag(folder: Path, text: str) -> None:
     """Even one that leads nowhere."""
-    assert code(references(folder, allow=False, A="x").resolve(text)) == "reference_not_allowed"
+    assert code(resolved(references(folder, allow=False, A="x"), text)) == "reference_not_allowed"
 
 
 @pytest.mark.parametrize("allow", [True, False])
@@ -52,13 +62,13 @@ def test_literal_escapes_a_secret_that_looks_like_a_reference(allow: bool) -> No
     """With and without the flag; it is taken off once."""
     resolver = references(allow=allow)
 
-    assert resolver.resolve("literal:env:A") == Secret("env:A")
-    assert resolver.resolve("literal:literal:a") == Secret("literal:a")
+    assert resolved(resolver, "literal:env:A") == Secret("env:A")
+    assert resolved(resolver, "literal:literal:a") == Secret("literal:a")
 
 
 def test_a_variable_gives_its_value_byte_for_byte() -> None:
     """Nothing is trimmed."""
-    assert references(A=" va\nlue ").resolve("env:A") == Secret(" va\nlue ")
+    assert resolved(references(A=" va\nlue "), "env:A") == Secret(" va\nlue ")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +86,7 @@ def test_a_variable_that_cannot_be_read_is_named(text: str, expected: str) -> No
     """Our own settings are never read by a sheet; what is no name is not repeated."""
     resolver = references(BATCHCONNECT_CLIENT_SECRET="planted", batchconnect_x="planted")
 
-    assert code(resolver.resolve(text)) == expected
+    assert code(resolved(resolver, text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,23 +108,23 @@ def test_a_file_gives_its_text_without_one_last_newline(
     """Editors add one; more are the user's own."""
     (folder / "key").write_bytes(raw)
 
-    assert references(folder).resolve("file:key") == Secret(value)
+    assert resolved(references(folder), "file:key") == Secret(value)
 
 
 def test_a_file_may_be_named_by_its_whole_path_or_by_a_link_inside(folder: Path) -> None:
     """As long as it lies below the folder in the end."""
     (folder / "link").symlink_to("acme")
 
-    assert references(folder).resolve("file:link/key.txt") == Secret("file~value")
-    assert references(folder).resolve(f"file:{folder}/acme/key.txt") == Secret("file~value")
-    assert references(folder).resolve("file:acme/../acme/key.txt") == Secret("file~value")
+    assert resolved(references(folder), "file:link/key.txt") == Secret("file~value")
+    assert resolved(references(folder), f"file:{folder}/acme/key.txt") == Secret("file~value")
+    assert resolved(references(folder), "file:acme/../acme/key.txt") == Secret("file~value")
 
 
 def test_the_folder_itself_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     """The operator named it."""
     (tmp_path / "alias").symlink_to(folder)
 
-    assert references(tmp_path / "alias").resolve("file:acme/key.txt") == Secret("file~value")
+    assert resolved(references(tmp_path / "alias"), "file:acme/key.txt") == Secret("file~value")
 
 
 def test_no_file_leads_out_of_the_folder(folder: Path, tmp_path: Path) -> None:
@@ -134,7 +144,7 @@ def test_no_file_leads_out_of_the_folder(folder: Path, tmp_path: Path) -> None:
         "~/.ssh/id_rsa",
     )
 
-    assert {code(references(folder).resolve(f"file:{way}")) for way in ways} == {"reference_file"}
+    assert {code(resolved(references(folder), f"file:{way}")) for way in ways} == {"reference_file"}
 
 
 def test_what_is_no_small_text_file_is_refused(folder: Path) -> None:
@@ -146,7 +156,7 @@ def test_what_is_no_small_text_file_is_refused(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     names = ("acme", "large", "bytes", "marked", "loop", "pipe", "missing", "a\0b", "a" * 5000)
 
-    assert {code(references(folder).resolve(f"file:{name}")) for name in names} == {
+    assert {code(resolved(references(folder), f"file:{name}")) for name in names} == {
         "reference_file"
     }
 
@@ -155,10 +165,10 @@ def test_a_link_that_appears_after_the_look_is_not_followed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each folder on the way is opened without following links."""
-    resolved = type(folder).resolve
+    usual = type(folder).resolve
 
     def swapped(path: Path, *, strict: bool = False) -> Path:
-        real = resolved(path, strict=strict)
+        real = usual(path, strict=strict)
         if path.name == "key.txt":
             (folder / "acme").rename(folder / "gone")
             (folder / "acme").symlink_to(tmp_path / "elsewhere")
@@ -168,17 +178,17 @@ def test_a_link_that_appears_after_the_look_is_not_followed(
     (tmp_path / "elsewhere" / "key.txt").write_text("planted")
     monkeypatch.setattr(type(folder), "resolve", swapped)
 
-    assert code(references(folder).resolve("file:acme/key.txt")) == "reference_file"
+    assert code(resolved(references(folder), "file:acme/key.txt")) == "reference_file"
 
 
 def test_a_file_needs_the_folder_of_the_option() -> None:
     """The flag alone opens no file."""
-    assert code(references().resolve("file:/etc/hostname")) == "reference_no_folder"
+    assert code(resolved(references(), "file:/etc/hostname")) == "reference_no_folder"
 
 
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:
     """Not taken for an empty one."""
-    assert code(references(tmp_path / "none").resolve("file:key")) == "reference_file"
+    assert code(resolved(references(tmp_path / "none"), "file:key")) == "reference_file"
 
 
 def test_a_setting_may_always_refer(folder: Path, tmp_path: Path) -> None:
@@ -197,14 +207,14 @@ def test_a_setting_may_always_refer(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("env:MISSING", "`MISSING` is not set"),
+        ("env:MISSING", "(7 characters) is not set"),
         ("env:EMPTY", "`EMPTY` is empty"),
-        ("file:missing.txt", "missing.txt cannot be opened"),
+        ("file:missing.txt", "characters) cannot be opened"),
         ("file:refs", "is not a regular file"),
         ("file:empty.txt", "empty.txt is empty"),
-        ("file:loop", "loop cannot be opened"),
+        ("file:loop", "characters) cannot be opened"),
         ("file:a\0b", "a name that no file can have"),
-        ("file:~nobody-at-all/key", "key cannot be opened"),
+        ("file:~nobody-at-all/key", "characters) cannot be opened"),
     ],
 )
 def test_a_wrong_setting_names_itself_and_the_place(
@@ -244,7 +254,7 @@ def test_where_a_folder_cannot_be_walked_no_file_is_read(
 
     monkeypatch.setattr(os, "open", without_folders)
 
-    assert code(references(folder).resolve("file:acme/key.txt")) == "reference_file"
+    assert code(resolved(references(folder), "file:acme/key.txt")) == "reference_file"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists them")
@@ -252,6 +262,6 @@ def test_no_descriptor_stays_open(folder: Path) -> None:
     """Whatever the answer was."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     for way in ("acme/key.txt", "acme", "missing", "../outside.txt", "acme/key.txt/x"):
-        references(folder).resolve(f"file:{way}")
+        resolved(references(folder), f"file:{way}")
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -8,21 +8,28 @@ result that could not be written whole (a full device) is said on stderr, and no
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import orjson
 
 from batchconnect.cli.options import OutputOptions
+from batchconnect.cli.paint import is_terminal, painted, shows_colours
 from batchconnect.cli.progress.words import Messages
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, LanePaused
+from batchconnect.model.event import Event, LanePaused, NotReached, StorePaused, StoreStopped
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 """Of a pipe, a descriptor or a terminal that was closed."""
+
+
+_NARROWEST: Final = 40
+UNWRAPPED: Final = 1_000_000
+"""The width of what is no terminal: a program, or `grep`, wants each line whole."""
 
 
 class ResultError(BatchConnectError):
@@ -55,10 +62,17 @@ class Console:
         self.verbose = output.verbose
         self._messages = Messages(verbose=0)
 
+    @property
+    def width(self) -> int:
+        """Columns of the terminal that the result goes to."""
+        if not is_terminal(sys.stdout):
+            return UNWRAPPED
+        return max(_NARROWEST, shutil.get_terminal_size().columns)
+
     def say(self, text: str) -> None:
         """A message for a person."""
         if not self.quiet:
-            _write(sys.stderr, f"{text}\n")
+            _write(sys.stderr, f"{_painted_for(sys.stderr, text)}\n")
 
     def warn(self, texts: Iterable[str]) -> None:
         """What a person should know."""
@@ -66,13 +80,27 @@ class Console:
             self.say(f"warning: {escape_control(text)}")
 
     def say_pauses(self, event: Event) -> None:
-        """Of what a command without progress hears, say for how long the service has it wait."""
-        if isinstance(event, LanePaused) and (message := self._messages.of(event)) is not None:
+        """Of what a command without progress hears, say for how long the service, or no way to it, has it wait."""
+        if (
+            isinstance(event, LanePaused | NotReached | StorePaused | StoreStopped)
+            and (message := self._messages.of(event)) is not None
+        ):
             self.say(escape_control(message.text))
 
-    def result(self, document: Mapping[str, Any], lines: Iterable[str]) -> None:
+    def result(
+        self,
+        document: Mapping[str, Any],
+        lines: Iterable[str],
+        *,
+        errors: Iterable[str] | None = None,
+    ) -> None:
         """
         The result: the document with `--json`, else the lines for a person.
+
+        Args:
+            document: For programs.
+            lines: For a person.
+            errors: All that is told with `--quiet`; None: who gives such a command wants its result.
 
         Raises:
             ResultError: It could not be written whole. A reader who has gone away is no such case.
@@ -80,7 +108,8 @@ class Console:
         if self.json:
             text = _json(document, sys.stdout.encoding or "utf-8")
         else:
-            text = "".join(f"{line}\n" for line in lines)
+            told = lines if errors is None or not self.quiet else errors
+            text = _painted_for(sys.stdout, "".join(f"{line}\n" for line in told))
         why = _write(sys.stdout, text)
         if why is not None:
             raise ResultError(why)
@@ -89,6 +118,10 @@ class Console:
 def counted(count: int, word: str) -> str:
     """So many of something, as a person says it: `1 row`, `2 rows`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _painted_for(stream: TextIO, text: str) -> str:
+    return painted(text) if shows_colours(stream, os.environ) else text
 
 
 def _json(document: Mapping[str, Any], encoding: str) -> str:

@@ -14,7 +14,6 @@ from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     as_part,
-    ledger_of,
     options_of,
     settings_of,
     warn_ignored_flags,
@@ -35,6 +34,7 @@ from batchconnect.run.exit_code import TERMINATED
 from batchconnect.run.explore_run import Exploration, explore_rows
 from batchconnect.run.history import find_run
 from batchconnect.run.made_rows import made_rows
+from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.places import home_of, try_places
 from batchconnect.run.service import connected
 from batchconnect.run.stop import Stop
@@ -56,7 +56,13 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None, columns: boo
         console.warn(try_places(options))
         found = anyio.run(
             partial(
-                _explore, state, ledger=ledger, settings=settings, options=options, columns=columns
+                _explore,
+                state,
+                ledger=ledger,
+                settings=settings,
+                options=options,
+                columns=columns,
+                console=console,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
@@ -80,10 +86,11 @@ async def _explore(
     settings: Settings,
     options: MergedOptions,
     columns: bool,
+    console: Console,
 ) -> Exploration:
     stop = Stop()
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=lambda _event: None) as service:
+        async with connected(settings, options, on_event=console.say_pauses) as service:
             rows = list(made_rows(state, ledger=ledger, service=service, options=options))
             async with anyio.create_task_group() as beside:
                 beside.start_soon(partial(watch_signals, stop, drain_s=0))

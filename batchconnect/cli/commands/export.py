@@ -18,22 +18,24 @@ from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
-    ledger_of,
     options_of,
     place_flags,
     settings_of,
     sheet_of,
 )
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.ledger import LedgerReader
 from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.export import Exported
 from batchconnect.run.export_drift import Drift, DriftKind
 from batchconnect.run.export_run import Export, Wish, export_of
+from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
@@ -67,7 +69,15 @@ def run(
             sheet = stack.enter_context(sheet_of(against, options, console))
         with ending_at_once():
             found = anyio.run(
-                partial(_read, wish, settings, options, ledger, sheet),
+                partial(
+                    _read,
+                    wish,
+                    settings=settings,
+                    options=options,
+                    ledger=ledger,
+                    sheet=sheet,
+                    console=console,
+                ),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
     odd = [] if found.drift is not None else list(_odd(found))
@@ -84,13 +94,15 @@ def run(
 
 async def _read(
     wish: Wish,
+    *,
     settings: Settings,
     options: MergedOptions,
     ledger: LedgerReader | None,
     sheet: Sheet | None,
+    console: Console,
 ) -> Export:
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=lambda _event: None) as service:
+        async with connected(settings, options, on_event=console.say_pauses) as service:
             return await export_of(
                 wish,
                 service=service,
@@ -231,6 +243,7 @@ def _document(
                 "states": Counter(row.standing.state or "" for row in one.rows),
                 "proven": one.is_proven,
                 "refusal": one.refusal,
+                "remedy": look_hint_for(one.refusal_code) if one.refusal_code else None,
                 "usage_refusal": one.usage_unread,
             }
             for one in found.sandboxes
@@ -252,6 +265,7 @@ def _lines(found: Export, out: Path | None, given: Given) -> Iterator[str]:
         states = Counter(row.standing.state for row in one.rows if not row.standing.is_usable)
         told = "".join(f", {count} {state}" for state, count in sorted(states.items(), key=str))
         yield f"{name}: {counted(len(one.rows), 'connection')}, {ours} with our marker{told}"
+    yield from refusal_lines(one.refusal_code for one in found.sandboxes)
     if found.drift is not None:
         yield from _drift_lines(found, found.drift)
         if out is not None:

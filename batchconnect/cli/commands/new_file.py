@@ -1,12 +1,17 @@
 """Files that a command makes for a person: new ones only, for their owner's eyes, whole or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from batchconnect.model.errors import UsageError
+from batchconnect.model.file_mode import set_mode
+from batchconnect.reports.write import writing
 
 
 def refuse_existing(path: Path) -> None:
@@ -18,6 +23,13 @@ def refuse_existing(path: Path) -> None:
     """
     if os.path.lexists(path):
         raise _exists(path)
+
+
+def new_beside(sheet: str) -> str:
+    """A name for a copy of a sheet with its problems, where nothing stands yet: `clients-annotated.xlsx`."""
+    stem = Path(sheet).stem
+    names = (f"{stem}-annotated{number}.xlsx" for number in chain([""], count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def write_new(path: Path, chunks: Iterable[bytes]) -> None:
@@ -44,6 +56,61 @@ def write_new(path: Path, chunks: Iterable[bytes]) -> None:
             aside.unlink(missing_ok=True)
 
 
+def try_place(path: Path) -> None:
+    """
+    Try whether a file can be written at a path, before anything depends on it; what stands there stays.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        aside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def write_over(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> None:
+    """
+    Write a file whole; what stood there before is replaced.
+
+    Args:
+        path: Its place.
+        chunks: Its bytes.
+        mode: Who may read it, on volumes that keep that.
+
+    Raises:
+        UsageError: It cannot be written; what stood there stays.
+    """
+    try:
+        for _ in writing(path, chunks, check=partial(_let_read, mode=mode)):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _let_read(aside: Path, *, mode: int) -> None:
+    set_mode(aside, mode)
+
+
+def append_to(path: Path, chunks: Iterable[bytes]) -> None:
+    """
+    Add to a file that others write to as well; one that is not there is made, mode 0600.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor has no Path
+            file.writelines(chunks)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def _put(aside: Path, path: Path) -> None:
     """Give the file its name; one that has come there meanwhile stays."""
     try:
@@ -51,8 +118,8 @@ def _put(aside: Path, path: Path) -> None:
         os.link(aside, path, follow_symlinks=False)
     except FileExistsError:
         raise _exists(path) from None
-    except (OSError, NotImplementedError):
-        refuse_existing(path)  # some volumes have no second names
+    except (OSError, NotImplementedError):  # some volumes have no second names: a move has to do
+        refuse_existing(path)
         aside.rename(path)
 
 

@@ -3,8 +3,9 @@
 import os
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import anyio
 
@@ -12,30 +13,15 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.flow_service import Spec, Unreadable
-from batchconnect.lane.lane import Lane
-from batchconnect.model.errors import ExitCode
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
-from batchconnect.model.exception_group import unwrap_exception_group
-from batchconnect.model.org import Org
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.run.plan_run import told_reason
-from batchconnect.run.selection import chooser
-from batchconnect.run.service import ConnectedService, connected
-from batchconnect.settings import Settings
+from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
+from batchconnect.run.store_check import CheckedStore
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What one org answered."""
-
-    org: Org
-    sandbox: str | None
-    refusal: str | None = None
-    """The first thing that was refused, with its reason; None: all is well."""
-    note: str = ""
-    is_odd: bool = False
-    """The note is a warning."""
+_PATIENCE_S: Final = 10.0
+"""Seconds that an org is tried for, unless --patience is given."""
 
 
 def run(output: OutputOptions, given: Given) -> int:
@@ -45,78 +31,40 @@ def run(output: OutputOptions, given: Given) -> int:
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
+    if given.options.patience is None:
+        # It tells how things are now; who wants to wait for better ones says so.
+        options = replace(options, patience=_PATIENCE_S)
+    stores: list[CheckedStore] = []
     with ending_at_once():
         found = anyio.run(
-            partial(_check_all, settings, options, given.options.sandbox, console),
+            partial(
+                check_orgs,
+                settings,
+                options,
+                sandbox=given.options.sandbox,
+                on_event=console.say_pauses,
+                on_store=stores.append,
+            ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
     console.result(
-        {"orgs": [_document(checked) for checked in found]},
-        [line for checked in found for line in _lines(checked)] or [_none(options)],
+        {
+            "orgs": [_document(check) for check in found],
+            "stores": [
+                {"store": one.name, "ok": one.refusal is None, "refusal": one.refusal}
+                for one in stores
+            ],
+        },
+        [
+            *(line for check in found for line in _lines(check)),
+            *(line for store in stores for line in _store_lines(store)),
+            *refusal_lines((check.code for check in found), what="org", whats="orgs"),
+        ]
+        or [_none(options)],
     )
-    refused = [checked for checked in found if checked.refusal is not None]
-    if refused and len(refused) == len(found):
-        return ExitCode.STOPPED
-    is_odd = bool(settings.warnings) or any(checked.is_odd for checked in found)
-    return ExitCode.UNFINISHED if refused or (options.strict and is_odd) else ExitCode.OK
-
-
-async def _check_all(
-    settings: Settings, options: MergedOptions, sandbox: str | None, console: Console
-) -> list[Checked]:
-    found: dict[str, Checked] = {}
-
-    async def check(lane: Lane, place: str | None) -> None:
-        found[lane.org.key] = await _check(lane, place)
-
-    with unwrap_exception_group():
-        async with connected(settings, options, on_event=console.say_pauses) as service:
-            is_chosen = chooser(options, service.orgs)
-            orgs = [
-                org for org in _known(service, options) if is_chosen(org, sandbox or org.sandbox)
-            ]
-            async with anyio.create_task_group() as tasks:
-                for org in orgs:
-                    tasks.start_soon(check, service.lane_of(org.key), sandbox or org.sandbox)
-            return [found[org.key] for org in orgs]
-
-
-def _known(service: ConnectedService, options: MergedOptions) -> list[Org]:
-    """The orgs of the settings, and those of the simulator that were named: there any name is one."""
-    named = [service.orgs.find(only[4:]) for only in options.only if only.startswith("org=")]
-    known = {org.key: org for org in (*service.orgs.all, *named) if org is not None}
-    return list(known.values())
-
-
-async def _check(lane: Lane, sandbox: str | None) -> Checked:
-    # In the order in which things can be wrong: the credential, the spec, the sandbox.
-    refusal = await lane.sign_in()
-    if refusal is not None:
-        return Checked(org=lane.org, sandbox=sandbox, refusal=f"sign-in: {refusal}")
-    if sandbox is None:
-        note = "signed in; no default sandbox, so nothing was read (name one with --sandbox)"
-        return Checked(org=lane.org, sandbox=None, note=note)
-    spec = await lane.spec(sandbox)
-    if isinstance(spec, Unreadable):
-        return Checked(org=lane.org, sandbox=sandbox, refusal=f"connection spec: {_why(spec)}")
-    listing = await lane.list_one_page(sandbox)
-    why = listing.refusal or listing.fault
-    if why is not None and why.code != "not_read_on":
-        text = f"listing: {told_reason(why)}"
-        return Checked(org=lane.org, sandbox=sandbox, refusal=text)
-    return _signed_in(lane.org, sandbox, spec)
-
-
-def _why(unreadable: Unreadable) -> str:
-    return told_reason(unreadable.refusal or unreadable.fault)
-
-
-def _signed_in(org: Org, sandbox: str, spec: Spec) -> Checked:
-    if spec.is_as_expected:
-        note = "signed in, connection spec and listing readable"
-        return Checked(org=org, sandbox=sandbox, note=note)
-    note = "warning: the connection spec does not offer the expected authentication"
-    return Checked(org=org, sandbox=sandbox, note=note, is_odd=True)
+    is_odd = bool(settings.warnings) or any(check.is_odd for check in found)
+    is_shut = any(store.refusal is not None for store in stores)
+    return exit_code_of(found, is_odd=is_shut or (options.strict and is_odd))
 
 
 def _none(options: MergedOptions) -> str:
@@ -125,24 +73,34 @@ def _none(options: MergedOptions) -> str:
     return "no org is set; in the simulator any `org` cell is an org"
 
 
-def _document(checked: Checked) -> dict[str, object]:
+def _document(check: OrgCheck) -> dict[str, object]:
     return {
-        "org": checked.org.key,
-        "org_id": checked.org.org_id,
-        "sandbox": checked.sandbox,
-        "ok": checked.refusal is None,
-        "refusal": checked.refusal,
-        "note": checked.note,
+        "org": check.org.key,
+        "org_id": check.org.org_id,
+        "sandbox": check.sandbox,
+        "ok": check.refusal is None,
+        "refusal": check.refusal,
+        "code": check.code or None,
+        "remedy": look_hint_for(check.code) if check.code else None,
+        "note": check.note,
     }
 
 
-def _lines(checked: Checked) -> list[str]:
-    verdict = "refused" if checked.refusal is not None else "ok"
-    org = checked.org
+def _lines(check: OrgCheck) -> list[str]:
+    verdict = "refused" if check.refusal is not None else "ok"
+    org = check.org
     # The environment as settings has no key of its own: there the org id is the key.
     key = f"{org.key:<16} " if org.key != org.org_id else ""
-    name = escape_control(f"{key}{org.org_id:<36} {checked.sandbox or '-':<12}")
-    return [f"{name} {verdict}", *_wrapped(checked.refusal or checked.note)]
+    name = escape_control(f"{key}{org.org_id:<36} {check.sandbox or '-':<12}")
+    return [f"{name} {verdict}", *_wrapped(check.refusal or check.note)]
+
+
+def _store_lines(store: CheckedStore) -> list[str]:
+    verdict = "ok" if store.refusal is None else "refused"
+    opened = "open to sheets" if store.is_open else "for the settings alone"
+    how = f"{store.kind}: by {store.auth}" if store.auth else f"{store.kind}:"
+    line = escape_control(f"store {store.name:<47} {how:<12}"[:66].ljust(66)) + f" {verdict}"
+    return [line, *_wrapped(store.refusal or opened)]
 
 
 def _wrapped(text: str) -> list[str]:

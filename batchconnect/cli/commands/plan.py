@@ -4,29 +4,44 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Final
+from pathlib import Path
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, counted
+from batchconnect.cli.commands.ci_files import CiFiles
+from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.new_file import try_place, write_over
+from batchconnect.cli.commands.plan_files import cases, markdown_lines
+from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_lines
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     options_of,
     place_flags,
+    service_flags,
     settings_of,
     sheet_flags,
     sheet_of,
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.model.errors import ExitCode
+from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
-from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
+from batchconnect.run.plan_run import SheetPlan, plan_run
+from batchconnect.run.row_plan import Action
+from batchconnect.run.saved_plan import (
+    KEY_UNSEEN,
+    SavedPlan,
+    SeenRows,
+    is_plan,
+    render,
+    saved_plan,
+)
 from batchconnect.run.service import connected
 from batchconnect.run.task import Task, onboarding
 from batchconnect.settings import Settings
@@ -38,45 +53,113 @@ def run(
     given: Given,
     *,
     sheet: str,
+    out: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
-    """Show what a run, or another command over the sheet, would do with the same options."""
+    """Show what a run, or another command over the sheet, would do with the same options; save it, if asked."""
     console = Console(output)
+    if out is not None:
+        _try_out(out)
+    files = CiFiles.of(given)
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
     task = task_of(options)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
+        look = _Look(
+            opened, settings=settings, options=options, task=task, console=console, sheets=(sheet,)
+        )
         with ending_at_once():
-            found = anyio.run(
-                partial(_look, opened, settings, options, task, console),
+            found, saved = anyio.run(
+                partial(look, saves=out is not None, is_whole=files.junit is not None),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
-    console.result(
-        _document(found, options),
-        _lines(
+    document = _document(found, options)
+    lines = [
+        *plan_lines(
             found,
-            options,
-            task=task,
-            following=_next(found, options, settings, sheet, given, command=task.command),
+            creates=task.creates,
+            most_rows=options.max_rows,
+            shows_all=console.verbose > 0,
+        )
+    ]
+    following = _next(found, options, settings, sheet, given, command=task.command)
+    if out is not None and saved is not None:
+        write_over(out, render(saved))
+        document["saved"] = str(out.absolute())
+        lines.append(escape_control(f"saved:  {out}; {KEY_UNSEEN}"))
+        following = _run_of(out, sheet, given, settings)
+    elif out is not None:
+        document["saved"] = None
+        lines.append("saved:  nothing: a plan is saved where each row has one")
+    files.write_plan(
+        partial(
+            markdown_lines,
+            found,
+            command=task.command,
+            creates=task.creates,
+            most_rows=options.max_rows,
+            saved=str(out) if saved is not None else None,
         ),
+        partial(cases, found),
+        console,
+        name=f"batchconnect plan of {task.command}",
     )
-    if found.rejected and not options.skip_invalid:
-        return ExitCode.SHEET
-    if found.is_refused:
-        return ExitCode.STOPPED
-    in_the_way = bool(found.rejected) or found.stands_in_the_way
-    return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+    console.result(document, [*lines, f"next:   {escape_control(following)}"])
+    return found.exit_code(skip_invalid=options.skip_invalid)
 
 
-async def _look(
-    sheet: Sheet, settings: Settings, options: MergedOptions, task: Task, console: Console
-) -> SheetPlan:
-    with unwrap_exception_group():
-        async with connected(settings, options, on_event=console.say_pauses) as service:
-            return await plan_run(
-                sheet, service=service, options=options, environ=os.environ, task=task
-            )
+def _try_out(path: Path) -> None:
+    """See that a plan can be saved; what a person made is not taken for an older plan."""
+    if path.exists() and not is_plan(path):
+        raise UsageError(
+            f"--out {path}: it exists, and is no plan, so it is not replaced",
+            hint="Name a new file, or move that one away.",
+        )
+    try_place(path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at the service."""
+
+    sheet: Sheet
+    _: KW_ONLY
+    settings: Settings
+    options: MergedOptions
+    task: Task
+    console: Console
+    sheets: tuple[str, ...]
+
+    async def __call__(self, *, saves: bool, is_whole: bool) -> tuple[SheetPlan, SavedPlan | None]:
+        """The plan, and what is saved of it where that is wanted and each row has one."""
+        is_whole |= saves or self.console.json or self.console.verbose > 0
+        seen = SeenRows()
+        with unwrap_exception_group():
+            async with connected(
+                self.settings, self.options, on_event=self.console.say_pauses
+            ) as service:
+                found = await plan_run(
+                    self.sheet,
+                    service=service,
+                    options=self.options,
+                    environ=os.environ,
+                    task=self.task,
+                    most_kept=None if is_whole else FOLDED_AT + 1,
+                    on_row=seen.add if saves else lambda _row, _judged: None,
+                )
+                is_refused = any(one.refusal is not None for one in found.sandboxes)
+                is_rejected = bool(found.rejected) and not self.options.skip_invalid
+                if not saves or is_refused or is_rejected:
+                    return found, None
+                return found, saved_plan(
+                    found,
+                    seen,
+                    sheets=self.sheets,
+                    service=service,
+                    options=self.options,
+                    command=self.task.command,
+                )
 
 
 def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
@@ -111,19 +194,43 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "sandbox": one.sandbox,
                 "rows": one.rows,
                 "create": one.create,
-                "existing": one.settled[Status.EXISTING],
-                "conflict": one.settled[Status.CONFLICT],
+                "existing": one.counts[Action.EXISTING],
+                "conflict": one.counts[Action.CONFLICT],
                 "settle_first": one.settle_first,
                 "send_key": one.send_key,
-                "unchanged": one.settled[Status.UNCHANGED],
-                "not_attempted": one.settled[Status.NOT_ATTEMPTED],
-                "in_the_way": [{"row": row, "why": why} for row, why in one.in_the_way],
-                "warnings": [{"row": row, "what": what} for row, what in one.warnings],
+                "unchanged": one.counts[Action.UNCHANGED],
+                "not_attempted": one.counts[Action.NOT_ATTEMPTED],
+                "in_the_way": [{"row": row.row, "why": row.told_why} for row in one.in_the_way],
+                "warnings": [
+                    {"row": row.row, "what": what} for row in one.warned for what in row.warnings
+                ],
+                "keys_ending": one.keys.ending(),
+                "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
+                "stores": dict(one.keys.stores),
                 "refusal": one.refusal,
+                "remedy": look_hint_for(one.refusal_code) if one.refusal_code else None,
                 "requests": one.create + one.send_key,
                 "at_most_s": round(one.at_most_s, 1),
             }
             for one in found.sandboxes
+        ],
+        "planned": [
+            {
+                "row": row.row,
+                "action": row.action.value,
+                "sign": row.action.sign,
+                "name": row.name,
+                "org": one.org,
+                "sandbox": one.sandbox,
+                "marker": row.marker,
+                "code": row.code or None,
+                "why": row.why or None,
+                "connection_id": row.connection_id,
+                "matched_by": row.matched_by and row.matched_by.value,
+                "warnings": row.warnings,
+            }
+            for one in found.sandboxes
+            for row in one.planned
         ],
     }
 
@@ -136,7 +243,7 @@ def _next(
     given: Given,
     *,
     command: str,
-) -> str | None:
+) -> str:
     """The run that was planned; where the sheet has to be corrected first, what tells how."""
     again = [*place_flags(given), *sheet_flags(given)]
     if found.rejected and not options.skip_invalid:
@@ -148,85 +255,17 @@ def _next(
         words[words.index("plan")] = command
     elif command not in words:
         words = [command, sheet, *again]
+    return _shown(["batchconnect", *words], settings)
+
+
+def _run_of(out: Path, sheet: str, given: Given, settings: Settings) -> str:
+    """The run that carries a saved plan out: the plan has the rest."""
+    sheets = ["-"] if sheet == "-" else []
+    flags = [*place_flags(given), *service_flags(given)]
+    return _shown(["batchconnect", "run", *sheets, "--plan", str(out), *flags], settings)
+
+
+def _shown(words: Sequence[str], settings: Settings) -> str:
     redactor = Redactor()
     redactor.hold(*settings.secrets)
-    return redactor.text(shlex.join(["batchconnect", *words]))
-
-
-_Column = tuple[str, Callable[[SandboxPlan], int]]
-_OF_RUN: Final[Sequence[_Column]] = (
-    ("create", lambda one: one.create),
-    ("existing", lambda one: one.settled[Status.EXISTING]),
-    ("conflict", lambda one: one.settled[Status.CONFLICT]),
-    ("doubts", lambda one: one.settle_first),
-)
-_OF_ROTATE: Final[Sequence[_Column]] = (
-    ("keys", lambda one: one.send_key),
-    ("unchanged", lambda one: one.settled[Status.UNCHANGED]),
-    ("conflict", lambda one: one.settled[Status.CONFLICT]),
-    ("missing", lambda one: one.settled[Status.NOT_ATTEMPTED]),
-)
-
-
-def _lines(
-    found: SheetPlan, options: MergedOptions, *, task: Task, following: str | None
-) -> list[str]:
-    columns = _OF_RUN if task.creates else _OF_ROTATE
-    # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
-    orgs = max([len("org"), *(len(escape_control(one.org)) for one in found.sandboxes)])
-    sandboxes = max(
-        [len("sandbox"), *(len(escape_control(one.sandbox)) for one in found.sandboxes)]
-    )
-    heads = " ".join(head for head, _of in columns)
-    lines = [f"{'org':<{orgs}} {'sandbox':<{sandboxes}} {heads}   time"]
-    for one in found.sandboxes:
-        name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
-        lines += _sandbox_lines(one, name, columns)
-    for row, problems in sorted(found.rejected.items()):
-        lines += [
-            escape_control(f"rejected: {problem.cell or f'row {row}'}: {problem.what}")
-            for problem in problems
-        ]
-    lines += [
-        *(
-            escape_control(
-                f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
-            )
-            for problem in found.about_rows
-        ),
-        *(
-            escape_control(f"warning: {kind.where}: {kind.what}")
-            for kind in found.warnings.sorted()
-        ),
-    ]
-    if found.not_selected:
-        lines.append(f"{counted(found.not_selected, 'row')} left out by --only")
-    to_do = sum(one.create + one.send_key for one in found.sandboxes)
-    what = "to create" if task.creates else "get their key"
-    most = options.max_rows
-    canary = f" ({most} of them with --max-rows)" if most is not None and most < to_do else ""
-    rejected = len(found.rejected)
-    lines.append(
-        f"{counted(found.rows, 'row')}: {to_do} {what}{canary}, {rejected} rejected; nothing was sent"
-    )
-    if not found.rows:
-        lines.append("no rows yet: there is nothing to do below the header")
-    return lines if following is None else [*lines, f"next:   {escape_control(following)}"]
-
-
-def _sandbox_lines(one: SandboxPlan, name: str, columns: Sequence[_Column]) -> list[str]:
-    if one.refusal is not None:
-        return [f"{name} could not be read", escape_control(f"    {one.refusal}")]
-    numbers = " ".join(
-        [*(f"{of(one):>{len(head)}}" for head, of in columns), f"{_time(one.at_most_s):>6}"]
-    )
-    return [
-        f"{name} {numbers}",
-        *(escape_control(f"    row {row}: {why}") for row, why in one.in_the_way),
-        *(escape_control(f"    row {row}: warning: {what}") for row, what in one.warnings),
-    ]
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+    return redactor.text(shlex.join(words))

@@ -14,11 +14,12 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
-from batchconnect.reports.terminal_summary import closing_lines, next_command
+from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import settle
-from batchconnect.run.places import home_of, try_places
+from batchconnect.run.places import try_places
 
 
 def run(
@@ -34,7 +35,13 @@ def run(
     warn_ignored_flags(given, console)
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=False, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=False,
+        console=console,
+        place=place_flags(given),
+    )
     work = partial(
         settle,
         run_id,
@@ -47,8 +54,9 @@ def run(
     again = next_command(
         summary, same="the command that began it, once more", options=place_flags(given)
     )
-    folder = home_of(options) / summary.opened.run_id
-    console.result(observer.document, closing_lines(summary, folder=folder, next_command=again))
+    # The run's report tells what became of the run: what keeps this look from succeeding is none of it.
+    in_the_way = refusal_lines(observer.unreached.values(), what="org", whats="orgs")
+    observer.tell_end(summary, again, before=in_the_way)
     if not summary.counts[Status.IN_DOUBT] and not observer.settled:
         console.say(f"nothing is in doubt in run {summary.opened.run_id}")
     code = summary.exit_code

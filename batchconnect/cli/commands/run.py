@@ -4,43 +4,50 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from pathlib import Path
 from typing import Final, TypeVar
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, ResultError
+from batchconnect.cli.commands.ci_files import CiFiles
+from batchconnect.cli.commands.console import Console, ResultError, counted
+from batchconnect.cli.commands.ending import Ending
+from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
+from batchconnect.cli.commands.new_file import new_beside
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     options_of,
     place_flags,
     settings_of,
+    sheet_flags,
     sheet_of,
     warn_of_places,
 )
 from batchconnect.cli.log import Log, open_log
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.progress import Progress, open_progress
-from batchconnect.model.errors import ExitCode
+from batchconnect.model.contact import is_of_contact
+from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, FaultMet, RowSettled, RunStarted
+from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
-from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
-from batchconnect.options import MergedOptions
+from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document
-from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
-from batchconnect.reports.terminal_summary import closing_lines, next_command
+from batchconnect.reports.terminal_summary import closing_lines, incident_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.places import home_of, ledger_path_of, try_places
+from batchconnect.run.findings import FindingKinds
+from batchconnect.run.places import home_of, ledger_place, try_places
+from batchconnect.run.planned_run import run_as_planned
+from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
 
@@ -48,29 +55,66 @@ Ended = TypeVar("Ended")
 """What a command ends with: the summary of its run, or what it saw instead."""
 
 _MOST_PROBLEMS: Final = 1000
-"""Rejected rows that the screen shows; all of them stand in failed.csv."""
+"""Changes of a plan that the screen shows."""
 
 
 def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str,
+    sheet: str | None,
+    plan: Path | None = None,
+    task_of: Callable[[MergedOptions], Task] = onboarding,
+    command: str = "run",
+) -> int:
+    """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
+    console = Console(output)
+    with Ending(given, console, command=command) as ending:
+        return run_told(output, given, console, ending, sheet=sheet, plan=plan, task_of=task_of)
+
+
+def run_told(
+    output: OutputOptions,
+    given: Given,
+    console: Console,
+    ending: Ending,
+    *,
+    sheet: str | None,
+    plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
-    """Run a sheet: all of it, or what the task says is to be done to its rows."""
-    console = Console(output)
+    """As `run`, where somebody else tells how it ended."""
     environ = os.environ
+    files = CiFiles.of(given)
+    saved = None if plan is None else read_plan(plan)
+    if plan is not None and saved is not None:
+        check_mode(saved, plan, simulate=bool(given.options.simulate))
+        given = replace(given, options=merge(given.options, saved.run_options()))
+        sheet = sheet or saved.sheets[0]
+    if sheet is None:
+        raise UsageError(
+            "no sheet is named",
+            hint="batchconnect run SHEET, or: batchconnect run --plan plan.json",
+        )
     settings = settings_of(given, environ)
     options = options_of(settings, given)
+    ending.reach(settings, options)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
         console.warn(try_places(options))
         observer = RunObserver(
-            options=options, output=output, log_json=given.log_json, console=console
+            options=options,
+            output=output,
+            log_json=given.log_json,
+            console=console,
+            place=place_flags(given),
+            files=files,
         )
+        carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
+        if plan is not None and saved is not None:
+            carry_out = partial(run_as_planned, plan=saved, path=plan)
         work = partial(
-            onboard_sheet,
+            carry_out,
             opened,
             settings=settings,
             options=options,
@@ -79,26 +123,46 @@ def run(
             report=observer.report,
             task=task_of(options),
         )
-        summary = attend(observer, work, drain_s=given.drain)
+        if saved is not None:
+            console.say(f"plan {plan}: {counted(len(saved.rows), 'row')}; {KEY_UNSEEN}")
+        try:
+            summary = attend(observer, work, drain_s=given.drain)
+        except PlanChangedError as error:
+            files.write_changes(error, console)
+            ending.code = error.exit_code
+            return _told_changes(error, console)
+    ending.summary = summary
     again = next_command(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
         options=place_flags(given),
     )
-    if observer.problems:
-        # Each problem was told with its cell: the incidents would say it once more.
-        summary = replace(summary, incidents=())
-    lines = closing_lines(
-        summary, folder=home_of(options) / summary.opened.run_id, next_command=again
-    )
+    if observer.problems is not None:
+        again = _annotating(sheet, given) or again
     code = int(summary.exit_code or 0)
     try:
-        console.result(observer.document, [*observer.problems, *lines])
+        observer.tell_end(summary, again)
     except ResultError as error:
         if not code:
             raise
         console.say(f"error: {error.message}")
     return code
+
+
+def _told_changes(error: PlanChangedError, console: Console) -> int:
+    """What is not as planned; of very much, the first of it, for --json has all."""
+    document = {
+        "error": error.message,
+        "hint": error.hint,
+        "exit_code": int(error.exit_code),
+        "changes": error.changes,
+    }
+    lines = list(error.changes[:_MOST_PROBLEMS])
+    if len(error.changes) > len(lines):
+        lines.append(f"and {len(error.changes) - len(lines)} more: --json shows all of them")
+    console.result(document, map(escape_control, lines))
+    console.say(f"error: {error.message}\nhint:  {error.hint}")
+    return int(error.exit_code)
 
 
 class RunObserver:
@@ -110,19 +174,32 @@ class RunObserver:
         output: How much is said.
         log_json: `--log-json`.
         console: Where it is said.
+        place: Options by which the next command finds the run: the report's commands have them, too.
+        files: What a CI job asks for besides.
     """
 
     def __init__(
-        self, *, options: MergedOptions, output: OutputOptions, log_json: bool, console: Console
+        self,
+        *,
+        options: MergedOptions,
+        output: OutputOptions,
+        log_json: bool,
+        console: Console,
+        place: Sequence[str] = (),
+        files: CiFiles | None = None,
     ) -> None:
         self.redactor = Redactor()
         self.stop = Stop()
         self.document: Mapping[str, object] = {}
-        self.problems: list[str] = []
+        self.problems: FindingKinds | None = None
         """Of a run that refused to start: every problem of the sheet with its cell."""
         self.settled = 0
         """Rows that were settled while it observed."""
+        self.unreached: dict[str, str] = {}
+        """By org: the code of what kept its service from being reached."""
         self._options = options
+        self._place = tuple(place)
+        self._files = files or CiFiles()
         self._log_json = log_json
         self._verbose = output.verbose
         self._console = console
@@ -153,6 +230,8 @@ class RunObserver:
         if isinstance(event, RunStarted):
             self._open_log(event)
         self.settled += isinstance(event, RowSettled)
+        if isinstance(event, LaneStopped) and is_of_contact(event.code):
+            self.unreached[event.org] = event.code
         for tell in (self._tell_log, self._tell_progress):
             try:
                 tell(event)
@@ -180,6 +259,8 @@ class RunObserver:
 
     def report(self, summary: Summary) -> None:
         """Write the run's files."""
+        summary = replace(summary, place=self._place)
+        self._files.write(summary, self._console, self.redactor.text)
         folder = home_of(self._options) / summary.opened.run_id
         files = write_reports(summary, folder, redact=self.redactor.text)
         if summary.exit_code == ExitCode.SHEET:
@@ -189,11 +270,35 @@ class RunObserver:
             "files": {name: str(path) for name, path in files.items()},
         }
 
+    def tell_end(self, summary: Summary, again: str | None, *, before: Iterable[str] = ()) -> None:
+        """
+        Say how the run ended.
+
+        Args:
+            summary: The run.
+            again: The command that goes on from here.
+            before: What else went wrong, which is told first.
+
+        Raises:
+            ResultError: It could not be written.
+        """
+        width = self._console.width
+        problems = [*before]
+        errors = [*problems, *incident_lines(summary, width=width)]
+        if self.problems is not None:
+            # Each problem is told with its cell: the incidents would say it once more.
+            summary = replace(summary, incidents=())
+            problems = [*finding_lines(self.problems, width=width)]
+            errors = [*error_lines(self.problems, width=width)]
+        folder = home_of(self._options) / summary.opened.run_id
+        lines = closing_lines(summary, folder=folder, next_command=again, width=width)
+        self._console.result(self.document, [*problems, *lines], errors=errors)
+
     def _open_log(self, event: RunStarted) -> None:
         folder = home_of(self._options) / event.run_id
         what = "goes on" if event.resumed else "begins"
         simulated = ", simulated" if event.simulated else ""
-        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_path_of(self._options)}")
+        self._say(f"run {event.run_id} {what}{simulated}; ledger: {ledger_place(self._options)}")
         try:
             make_folder(folder)
         except OSError as error:
@@ -213,16 +318,20 @@ class RunObserver:
             self._progress.message(text, is_error=is_error)
 
 
-def _problems(summary: Summary) -> list[str]:
-    rejected = (row for row in summary.rows() if row.status is Status.REJECTED)
-    lines = [_problem(row) for row in islice(rejected, _MOST_PROBLEMS)]
-    more = summary.counts[Status.REJECTED] - len(lines)
-    return [*lines, f"and {more} more rejected rows: see failed.csv"] if more else lines
+def _problems(summary: Summary) -> FindingKinds:
+    kinds = FindingKinds()
+    for row in summary.rows():
+        for problem in row.problems:
+            kinds.add(row.row, problem)
+    return kinds
 
 
-def _problem(row: Result) -> str:
-    column = f"{row.error_column}: " if row.error_column else ""
-    return escape_control(f"row {row.row}: {column}{row.error}")
+def _annotating(sheet: str, given: Given) -> str | None:
+    """The command that shows the problems in the sheet itself; standard input is no such sheet."""
+    if sheet == "-":
+        return None
+    flags = [*place_flags(given), *sheet_flags(given)]
+    return shlex.join(["batchconnect", "validate", sheet, "--annotate", new_beside(sheet), *flags])
 
 
 def attend(

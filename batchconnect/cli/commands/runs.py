@@ -13,7 +13,7 @@ from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
 from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.places import ledger_place
 
 _CHANGED: Final = {ROTATE: Status.UPDATED, UNDO: Status.DELETED}
 """What these commands do to a row; what they leave as it is counts for nothing."""
@@ -24,7 +24,7 @@ def run(output: OutputOptions, given: Given, *, limit: int) -> int:
     console = Console(output)
     options = options_of(settings_of(given, os.environ, offline=True), given)
     if not is_there(options):
-        console.result({"runs": []}, [f"no run yet in {ledger_path_of(options)}"])
+        console.result({"runs": []}, [f"no run yet in {ledger_place(options)}"])
         return 0
     with read_ledger(options) as ledger:
         held = is_in_use(options)

@@ -1,22 +1,28 @@
 """From options to what the engine takes: settings, options, an open sheet."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.options import SHEET, Given
-from batchconnect.ledger import LedgerReader
-from batchconnect.model.errors import LedgerError, SheetError, UsageError
+from batchconnect.cli.options import SERVICE, SHEET, Given
+from batchconnect.model.column import Column
+from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
-from batchconnect.run.opened_ledger import is_there, read_ledger, warning_of_place
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run import selection
+from batchconnect.run.opened_ledger import warning_of_place
 from batchconnect.run.sheet_name import check_name, check_rows
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import HiddenRows, Sheet, open_sheet
+from batchconnect.sheet.source import OPEN_TO_ALL
+from batchconnect.sheet.template import PRACTICE_KEY
 
 _OF_ONE_FILE: Final = {"worksheet", "visible_only", "encoding"}
+_TRIED: Final = 20
+"""Rows that tell whether a sheet is an example."""
 _PLACES: Final = ("reports", "ledger", "simulate")
 
 
@@ -28,11 +34,7 @@ def as_part(given: Given, *, sandbox: str | None = None) -> Given:
         given: As it was given.
         sandbox: The one that is chosen likewise.
     """
-    options = given.options
-    org = () if options.org is None else (f"org={options.org}",)
-    also = () if sandbox is None else (f"sandbox={sandbox}",)
-    only = (*org, *(options.only or ()), *also)
-    part = replace(options, org=None, sandbox=None, only=only or None)
+    part = selection.as_part(given.options, sandbox=sandbox)
     return replace(given, options=part)
 
 
@@ -100,15 +102,30 @@ def sheet_of(
         if sheet.warnings and not checks_name:
             check_rows(sheet)
             told = len(sheet.warnings)
-            console.warn(sheet.warnings)
+            console.warn(_that_count(sheet, sheet.warnings))
         yield sheet
         # Some are known only when the sheet was read to its end.
-        console.warn(sheet.warnings[told:])
+        console.warn(_that_count(sheet, sheet.warnings[told:]))
     except SheetError:
         check_rows(sheet)  # the error names it
         raise
     finally:
         sheet.close()
+
+
+def _that_count(sheet: Sheet, warnings: Sequence[str]) -> Iterator[str]:
+    """The warnings of a sheet; an example's keys are nobody's, so everybody may read them."""
+    for warning in warnings:
+        if OPEN_TO_ALL not in warning or not _is_practice(sheet):
+            yield warning
+
+
+def _is_practice(sheet: Sheet) -> bool:
+    """Whether its keys are made up, and say so, as far as its first rows tell."""
+    keys = [row.cells.get(Column.SERVICE_PRINCIPAL_KEY) for row in islice(sheet.rows(), _TRIED)]
+    return bool(keys) and all(
+        isinstance(key, Secret) and key.reveal().startswith(PRACTICE_KEY) for key in keys if key
+    )
 
 
 def warn_of_places(options: MergedOptions, settings: Settings, console: Console) -> None:
@@ -127,26 +144,6 @@ def warn_ignored_flags(given: Given, console: Console) -> None:
         console.say(f"note: without effect here, for nothing is created: {names}")
 
 
-@contextmanager
-def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
-    """
-    The ledger, for reading; a run may be at work on it.
-
-    Raises:
-        LedgerError: There is none, or it is unusable.
-    """
-    if not is_there(options):
-        raise LedgerError(f"there is no ledger at {ledger_path_of(options)}", hint=_where(options))
-    with read_ledger(options) as ledger:
-        yield ledger
-
-
-def _where(options: MergedOptions) -> str:
-    if not options.simulate and is_there(replace(options, simulate=True)):
-        return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
-    return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."
-
-
 def place_flags(given: Given) -> list[str]:
     """What the next command needs to find the same ledger and reports."""
     settings = [] if given.settings is None else ["--settings", str(given.settings)]
@@ -156,6 +153,11 @@ def place_flags(given: Given) -> list[str]:
 def sheet_flags(given: Given) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
     return _flags(given.options, SHEET.names)
+
+
+def service_flags(given: Given) -> list[str]:
+    """What the next command needs to reach the service alike, and to follow the same references."""
+    return _flags(given.options, (*SERVICE.names, "allow_refs", "refs_dir"))
 
 
 def judging_flags(given: Given) -> list[str]:

@@ -3,12 +3,12 @@
 import os
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import ledger_of, options_of, place_flags, settings_of
+from batchconnect.cli.commands.start import options_of, place_flags, settings_of
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.history import find_run, summary_of
-from batchconnect.run.opened_ledger import is_in_use
+from batchconnect.run.opened_ledger import is_in_use, ledger_of
 from batchconnect.run.places import home_of
 
 
@@ -24,7 +24,10 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None) -> int:
         same = "the command that began it, once more"
         again = next_command(summary, same=same, options=place_flags(given))
         lines = closing_lines(
-            summary, folder=folder if folder.exists() else None, next_command=again
+            summary,
+            folder=folder if folder.exists() else None,
+            next_command=again,
+            width=console.width,
         )
         console.result(summary_document(summary), lines)
     return 0

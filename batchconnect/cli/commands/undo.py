@@ -14,7 +14,6 @@ from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
-    ledger_of,
     options_of,
     place_flags,
     settings_of,
@@ -26,8 +25,9 @@ from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.reports.terminal_summary import closing_lines, hint_lines, next_command
-from batchconnect.run.places import home_of, try_places
+from batchconnect.reports.terminal_summary import hint_lines, next_command
+from batchconnect.run.opened_ledger import ledger_of
+from batchconnect.run.places import try_places
 from batchconnect.run.undo import preview_undo, undo
 from batchconnect.run.undo_plan import UndoPlan, UndoRow, run_that_creates
 from batchconnect.settings import Settings
@@ -47,7 +47,13 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     if yes is None:
         return _preview(console, settings, options, given, run_id)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=given.log_json, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=given.log_json,
+        console=console,
+        place=place_flags(given),
+    )
     work = partial(
         undo,
         run_id,
@@ -61,9 +67,8 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     if isinstance(done, UndoPlan):
         return _show(console, done, given, settings)
     same = _same(observer.redactor)
-    folder = home_of(options) / done.opened.run_id
     again = next_command(done, same=same, options=place_flags(given))
-    console.result(observer.document, closing_lines(done, folder=folder, next_command=again))
+    observer.tell_end(done, again)
     return int(done.exit_code or 0)
 
 
@@ -73,7 +78,13 @@ def _preview(
     console.say("looking at each connection; nothing is sent")
     with ending_at_once():
         plan = anyio.run(
-            partial(preview_undo, run_id, settings=settings, options=options),
+            partial(
+                preview_undo,
+                run_id,
+                settings=settings,
+                options=options,
+                on_event=console.say_pauses,
+            ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
     return _show(console, plan, given, settings)

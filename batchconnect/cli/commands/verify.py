@@ -2,10 +2,10 @@
 
 import os
 from functools import partial
-from pathlib import Path
-from typing import Final
 
+from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
 from batchconnect.cli.commands.start import (
     as_part,
@@ -15,24 +15,45 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.reports.terminal_summary import closing_lines, next_command
+from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import verify
-from batchconnect.run.places import home_of, try_places
+from batchconnect.run.places import try_places
 from batchconnect.run.task import verification
-
-_SHEETS: Final = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+from batchconnect.sheet.kind import is_named_like_a_sheet
 
 
 def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     """Verify a sheet, where *what* is one; else a run, by default the last."""
-    if what is not None and _is_sheet(what):
-        return run_sheet(output, given, sheet=what, task_of=lambda _options: verification())
+    if what is not None and is_named_like_a_sheet(what):
+        return run_sheet(
+            output,
+            given,
+            sheet=what,
+            task_of=lambda _options: verification(),
+            command="verify",
+        )
     console = Console(output)
+    with Ending(given, console, command="verify") as ending:
+        return _verify_run(output, given, console, ending, what)
+
+
+def _verify_run(
+    output: OutputOptions, given: Given, console: Console, ending: Ending, what: str | None
+) -> int:
+    files = CiFiles.of(given)
     settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
     options = options_of(settings, given)
+    ending.reach(settings, options)
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
-    observer = RunObserver(options=options, output=output, log_json=given.log_json, console=console)
+    observer = RunObserver(
+        options=options,
+        output=output,
+        log_json=given.log_json,
+        console=console,
+        place=place_flags(given),
+        files=files,
+    )
     work = partial(
         verify,
         what,
@@ -42,12 +63,7 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
         report=observer.report,
     )
     summary = attend(observer, work, drain_s=given.drain)
+    ending.summary = summary
     again = next_command(summary, same="the same command once more", options=place_flags(given))
-    folder = home_of(options) / summary.opened.run_id
-    console.result(observer.document, closing_lines(summary, folder=folder, next_command=again))
+    observer.tell_end(summary, again)
     return int(summary.exit_code or 0)
-
-
-def _is_sheet(what: str) -> bool:
-    """A sheet is a file, or is named like one; the id of a run is neither."""
-    return what == "-" or Path(what).suffix.lower() in _SHEETS or Path(what).is_file()

@@ -28,8 +28,11 @@ from batchconnect.model.event import (
     FaultMet,
     LanePaused,
     LaneStopped,
+    NotReached,
     RowInDoubt,
     RowStarted,
+    StorePaused,
+    StoreStopped,
     Swept,
 )
 from batchconnect.model.redactor import Redactor
@@ -164,9 +167,11 @@ def _level(event: Event) -> str:
         case RowStarted():
             # Half of all lines, and the ledger has it: its intent is what `status` reads.
             return "debug"
-        case LaneStopped() | FaultMet():
+        case LaneStopped() | StoreStopped() | FaultMet():
             return "error"
-        case RowInDoubt() | LanePaused() | Draining() | CellsWarned():
+        case (
+            RowInDoubt() | LanePaused() | NotReached() | StorePaused() | Draining() | CellsWarned()
+        ):
             return "warning"
         case Swept(is_clean=False):
             return "error"

@@ -20,6 +20,7 @@ from batchconnect.model.event import (
     LaneCounted,
     LanePaused,
     LaneStopped,
+    NotReached,
     PaceChanged,
     Planned,
     RowInDoubt,
@@ -31,6 +32,8 @@ from batchconnect.model.event import (
     SandboxListed,
     Settling,
     SheetWarned,
+    StorePaused,
+    StoreStopped,
     Swept,
     Verifying,
 )
@@ -134,12 +137,15 @@ class ProgressState:
                 self._finished(duration_s)
             case (
                 PaceChanged()
+                | NotReached()
                 | LaneCounted()
                 | RunStarted()
                 | SheetWarned()
                 | CellsWarned()
                 | Swept()
                 | FaultMet()
+                | StorePaused()
+                | StoreStopped()
             ):
                 pass
             case _:

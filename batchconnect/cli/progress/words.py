@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, ConnectionTests, Pause, View
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.event import (
     CellsWarned,
     Draining,
@@ -13,6 +14,7 @@ from batchconnect.model.event import (
     LaneCounted,
     LanePaused,
     LaneStopped,
+    NotReached,
     PaceChanged,
     Planned,
     RowInDoubt,
@@ -24,6 +26,8 @@ from batchconnect.model.event import (
     SandboxListed,
     Settling,
     SheetWarned,
+    StorePaused,
+    StoreStopped,
     Swept,
     Verifying,
 )
@@ -45,6 +49,7 @@ from batchconnect.model.outcome import (
     Works,
     status_of,
 )
+from batchconnect.model.remedies import title_for
 
 _MOST_LEFT_OPEN: Final = 3
 """Open runs that are named; the newest come first."""
@@ -56,10 +61,15 @@ _PAUSES: Final = {
 }
 """Why a lane is paused; with the pause in front it fits 34 columns."""
 _OUTAGES: Final = {
-    "not_sent": "the service is not reached; nothing is lost, it is tried again",
     "doubts": "many answers in a row got lost; it goes on with one row at a time",
 }
 """Pauses that are worth a message of their own; the others come and go with the pace."""
+_STORES: Final = {
+    "store_throttled": "asks to be left alone",
+    "store_down": "does not answer",
+    "store_signed_out": "does not take our sign-in any more",
+}
+"""Why a store is asked nothing for a while."""
 _DRAINS: Final = {
     "interrupted": "stopping, as asked",
     "terminated": "stopping, as asked from outside",
@@ -99,6 +109,10 @@ class Messages:
         """Sandboxes that could not be read, and why."""
         self._outages: set[tuple[str, str]] = set()
         self._faults: set[str] = set()
+        self._unreached: set[tuple[str, str]] = set()
+        """Why hosts were not reached, by code and detail: many orgs have one network."""
+        self._stops: set[tuple[str, str]] = set()
+        """Likewise of what stopped lanes."""
         self._is_draining = False
 
     def of(self, event: Event) -> Message | None:
@@ -109,21 +123,23 @@ class Messages:
             case Draining():
                 self._is_draining = True
                 return _draining(event)
-            case LanePaused() | LaneStopped() | PaceChanged() | SandboxListed():
+            case LanePaused() | NotReached() | LaneStopped() | PaceChanged() | SandboxListed():
                 return self._lane(event)
+            case StorePaused() | StoreStopped() | FaultMet():
+                return self._told_once(event)
             case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
                 return _of_run(event)
-            case FaultMet():
-                return self._fault(event)
             case Settling() | LaneCounted() | RunFinished():
                 return None
             case _:
                 assert_never(event)
 
     def _lane(
-        self, event: LanePaused | LaneStopped | PaceChanged | SandboxListed
+        self, event: LanePaused | NotReached | LaneStopped | PaceChanged | SandboxListed
     ) -> Message | None:
         match event:
+            case NotReached():
+                return self._not_reached(event)
             case LanePaused():
                 return self._paused(event)
             case LaneStopped():
@@ -134,6 +150,36 @@ class Messages:
                 return Message(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
             case PaceChanged() | SandboxListed():
                 return None
+            case _:
+                assert_never(event)
+
+    def _not_reached(self, event: NotReached) -> Message | None:
+        key = (event.code, event.detail)
+        if key in self._unreached:
+            return None
+        self._unreached.add(key)
+        title = title_for(event.code)
+        detail = f" ({event.detail})" if event.detail else ""
+        wait = duration(event.patience_s)
+        return Message(
+            f"{event.org}: {title}{detail}. It is tried again for up to {wait}"
+            " (--patience); nothing is lost. `batchconnect doctor` looks closer",
+            is_error=True,
+        )
+
+    def _told_once(self, event: StorePaused | StoreStopped | FaultMet) -> Message | None:
+        match event:
+            case FaultMet():
+                return self._fault(event)
+            case StorePaused(store=store, reason=reason):
+                key = (f"store {store}", reason)
+                if key in self._outages:
+                    return None
+                self._outages.add(key)
+                return Message(f"store {store}: {_STORES[reason]}; rows with keys in it wait")
+            case StoreStopped():
+                text = f"{event.detail} Rows with keys in it are not attempted"
+                return Message(text, is_error=True)
             case _:
                 assert_never(event)
 
@@ -164,6 +210,8 @@ class Messages:
     def _not_read(self, event: SandboxListed) -> Message | None:
         if self._is_draining:
             return None  # it was cut off, as asked
+        if is_of_contact(event.code):
+            return None  # the stop of the lane tells it
         self._unread[event.org, event.sandbox] = event.detail
         why = f": {event.detail}" if event.detail else ""
         place = f"{event.org}/{event.sandbox}"
@@ -173,11 +221,17 @@ class Messages:
         told = self._unread.get((event.org, event.sandbox or ""))
         if event.code == "listing_failed" and told is not None:
             return None
+        if is_of_contact(event.code):
+            key = (event.code, event.detail)
+            if key in self._stops:
+                return None
+            self._stops.add(key)
         place = f"{event.org}/{event.sandbox}" if event.sandbox else event.org
         title = event.title.rstrip(".")
         known = {"", title, *self._unread.values()}
         detail = f" {event.detail.rstrip('.')}." if event.detail not in known else ""
-        text = f"{place}: stopped: {title} ({event.code}).{detail} Its other rows are not attempted"
+        rest = "" if is_of_contact(event.code) else " Its other rows are not attempted"
+        text = f"{place}: stopped: {title} ({event.code}).{detail}{rest}"
         return Message(text, is_error=True)
 
 

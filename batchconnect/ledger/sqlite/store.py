@@ -18,19 +18,26 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
-import orjson
-
 from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
-from batchconnect.ledger.entry import Deleted, Deleting, Line, RunOpened, Sending, Tested
-from batchconnect.ledger.interface import SharedIdError
-from batchconnect.ledger.kind import BY_ENTRY, BY_WORD, KINDS, Kind, word_of
-from batchconnect.ledger.row_state import RowState, fold
-from batchconnect.ledger.sqlite.connection_ids import (
-    Answered,
-    answered,
-    bearers,
-    has_still,
+from batchconnect.ledger.conditions import (
+    INTENTS,
+    IS_CREATE,
+    IS_DELETION,
+    IS_INTENT,
+    IS_OPEN,
+    IS_OPENING,
+    IS_TEST,
+    OF_CREATE,
+    OF_MARKER,
+    SAYS_NO,
+    TESTED,
 )
+from batchconnect.ledger.entry import Line, RunOpened
+from batchconnect.ledger.interface import LaneKey, LedgerWriter
+from batchconnect.ledger.kind import BY_WORD, word_of
+from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.shared_id import Answered, answered, by_id, check_bearers
+from batchconnect.ledger.sqlite.connection_ids import bearers
 from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
 from batchconnect.ledger.sqlite.migrations import (
     FINDS_ANY_KIND,
@@ -39,7 +46,6 @@ from batchconnect.ledger.sqlite.migrations import (
     migrate,
 )
 from batchconnect.model.errors import LedgerError
-from batchconnect.model.outcome import Works
 
 APPLICATION_ID: Final = 0x62634C31
 """`bcL1`: SQLite keeps it in the file's header, so that a foreign database is known as such."""
@@ -55,23 +61,6 @@ _ASKED_AT_ONCE = 500
 """Identities in one question; SQLite takes 999 values at the least."""
 
 
-def _is_one_of(kinds: Iterable[Kind]) -> str:
-    return f"kind IN ({', '.join(repr(kind.word) for kind in kinds)})"
-
-
-_IS_CREATE = f"kind = '{BY_ENTRY[Sending].word}'"
-_IS_INTENT = _is_one_of(kind for kind in KINDS if kind.is_intent)
-_IS_DELETION = _is_one_of(BY_ENTRY[entry] for entry in (Deleting, Deleted))
-_INTENTS = tuple(kind.entry for kind in KINDS if kind.is_intent)
-_IS_OPENING = f"kind = '{BY_ENTRY[RunOpened].word}'"
-_IS_OPEN = _is_one_of(kind for kind in KINDS if kind.is_open)
-_OF_IDENTITY = "marker IS NOT NULL AND kind <> 'row'"
-_OF_MARKER = f"{_OF_IDENTITY} AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"
-# Each of the two indexes of the identities (`migrations`) finds its own condition in this one.
-_OF_CREATE = f"{_OF_IDENTITY} AND {_is_one_of(kind for kind in KINDS if kind.of_create)}"
-_TESTED = BY_ENTRY[Tested].word
-_SAYS_NO = b'"works":' + orjson.dumps(Works.NO)
-"""In the text of a test's line, as `codec` writes it."""
 _NOTED = "kind:"
 """What `about` has for each kind of line that stands in the ledger: this, and its word."""
 
@@ -142,6 +131,10 @@ class SqliteLedger:
         with self._mutex:
             self._db.close()
 
+    def of_lane(self, lane: LaneKey) -> LedgerWriter:  # noqa: ARG002 - one lock holds them all
+        """Where a lane's lines go: one file has one writer, and numbers all lines in one series."""
+        return self
+
     def append(self, lines: Sequence[Line]) -> int:
         """
         Write lines in one transaction; they are durable on return, all of them or none.
@@ -157,7 +150,7 @@ class SqliteLedger:
         """
         if not lines:
             return 0
-        if any(isinstance(line.entry, _INTENTS) for line in lines):
+        if any(isinstance(line.entry, INTENTS) for line in lines):
             for held in self._held:
                 held.check()
         created = answered(lines)
@@ -181,7 +174,7 @@ class SqliteLedger:
             "SELECT (SELECT max(run) FROM entry WHERE run < number.run) "
             "FROM number WHERE number.run IS NOT NULL) "
             f"SELECT {columns} FROM number JOIN entry ON entry.seq = number.run "
-            f"WHERE entry.{_IS_OPENING} ORDER BY entry.seq DESC"
+            f"WHERE entry.{IS_OPENING} ORDER BY entry.seq DESC"
         )
         for line in list(opened):
             yield line.run, line, self.run_lines(line.run)
@@ -210,7 +203,7 @@ class SqliteLedger:
         """
         # SQLite takes bare columns from the row that max() is of.
         sql = (
-            f"SELECT sum({_IS_INTENT}), max(seq), run, row, marker, kind, at_ms, body FROM entry "
+            f"SELECT sum({IS_INTENT}), max(seq), run, row, marker, kind, at_ms, body FROM entry "
             "WHERE run = ? AND row IS NOT NULL GROUP BY row ORDER BY row"
         )
         for intents, *columns in self._select(sql, run):
@@ -248,8 +241,8 @@ class SqliteLedger:
             # A bare column is of the row that max() is of: the identity's last line. The index has all
             # that is asked for, so a million settled identities take half a second.
             found = self._db.execute(
-                f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {_OF_CREATE} "
-                f"GROUP BY marker HAVING {_IS_OPEN} ORDER BY last"
+                f"SELECT marker, kind, max(seq) AS last FROM entry WHERE {OF_CREATE} "
+                f"GROUP BY marker HAVING {IS_OPEN} ORDER BY last"
             ).fetchall()
         return [marker for marker, _kind, _last in found]
 
@@ -259,19 +252,19 @@ class SqliteLedger:
             return []
         with self._mutex, _translated(self.name):
             found = self._db.execute(
-                f"SELECT DISTINCT marker FROM entry WHERE marker IS NOT NULL AND {_IS_DELETION}"
+                f"SELECT DISTINCT marker FROM entry WHERE marker IS NOT NULL AND {IS_DELETION}"
             ).fetchall()
         return [marker for (marker,) in found]
 
     def tested_markers(self) -> list[str]:
         """Every identity whose connection was found not to work, at whatever time."""
-        if _TESTED not in self._noted:
+        if TESTED not in self._noted:
             return []  # every identity would have to be looked at
         with self._mutex, _translated(self.name):
             found = self._db.execute(
-                f"SELECT DISTINCT marker FROM entry WHERE {_OF_MARKER} AND kind = '{_TESTED}'"
+                f"SELECT DISTINCT marker FROM entry WHERE {OF_MARKER} AND {IS_TEST}"
                 " AND instr(body, ?) > 0",
-                (_SAYS_NO,),
+                (SAYS_NO,),
             ).fetchall()
         return [marker for (marker,) in found]
 
@@ -286,7 +279,7 @@ class SqliteLedger:
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
         with self._mutex, _translated(self.name):
-            found = self._db.execute(f"SELECT 1 FROM entry WHERE {_IS_CREATE} LIMIT 1").fetchone()
+            found = self._db.execute(f"SELECT 1 FROM entry WHERE {IS_CREATE} LIMIT 1").fetchone()
         return found is not None
 
     def _version(self) -> int:
@@ -299,30 +292,17 @@ class SqliteLedger:
 
     def _of_marker(self) -> str:
         """Which lines say what became of identities, so that the index of a form of any age finds them."""
-        return _OF_MARKER if self._version() >= FINDS_ANY_KIND else _OF_CREATE
+        return OF_MARKER if self._version() >= FINDS_ANY_KIND else OF_CREATE
 
     def _check_ids(self, created: Sequence[Answered]) -> None:
-        by_id: dict[str, Answered] = {}
-        for one in created:
-            if by_id.setdefault(one.connection_id, one).marker != one.marker:
-                raise SharedIdError  # handed in at once: one by one they are told apart
+        of_id = by_id(created)
         with self._mutex, _translated(self.name):
-            found = bearers(self._db, _COLUMNS, [*by_id])
-        others: dict[str | None, Line] = {}
-        for connection_id, columns in found:
-            line = self._line(columns)
-            if line.marker not in {None, by_id[connection_id].marker}:
-                others[line.marker] = line
-        if not others:
-            return
-        states = self.states_of(marker for marker in others if marker is not None)
-        standing = [
-            line
-            for marker, line in others.items()
-            if marker is not None and has_still(states.get(marker), line)
-        ]
-        if standing or not all(one.is_looked_at for one in created):
-            raise SharedIdError(standing)
+            found = bearers(self._db, _COLUMNS, [*of_id])
+        check_bearers(
+            ((connection_id, self._line(columns)) for connection_id, columns in found),
+            of_id,
+            self.states_of,
+        )
 
     def _is_at_its_path(self) -> bool:
         """Whether its path leads to the ledger that is open, by its own id and its last line."""

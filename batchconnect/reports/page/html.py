@@ -30,6 +30,9 @@ from batchconnect.reports.summary import Summary
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_MOST_INCIDENTS: Final = 6
+"""Causes that are shown at once; the others unfold, so that the rows are not far."""
+_MOST_SANDBOXES: Final = 6
 _MOST_ORGS: Final = 50
 _MOST_MARKERS: Final = 50
 _CHUNK: Final = 1 << 16
@@ -70,6 +73,7 @@ def _pieces(summary: Summary, seen: "_Seen") -> Iterator[str]:
         opened=summary.opened,
         charts={
             "orgs": seen.orgs(),
+            "sandboxes": sorted(seen.sandboxes - {""}),
             "timeline": timeline,
             "requests": request_bars(timeline) if timeline else None,
             "strips": [strip(track, timeline) for track in timeline.tracks] if timeline else [],
@@ -80,6 +84,9 @@ def _pieces(summary: Summary, seen: "_Seen") -> Iterator[str]:
         statuses=list(Status),
         answers=[works for works in Works if summary.works.get(works)],
         incidents=[(one, _is_found(one, seen.codes)) for one in summary.incidents],
+        place=summary.place_flags,
+        most_incidents=_MOST_INCIDENTS,
+        most_sandboxes=_MOST_SANDBOXES,
         most_orgs=_MOST_ORGS,
         most_markers=_MOST_MARKERS,
         most_rows=MOST_ROWS,
@@ -100,8 +107,12 @@ class _Seen:
         self.times = Timekeeper(summary)
         self.latencies = Latencies()
         self.block = RowBlock(
-            total=summary.total, carried=summary.carried, started_at_ms=summary.started_at_ms
+            total=summary.total,
+            carried=summary.carried,
+            started_at_ms=summary.started_at_ms,
+            place=summary.place_flags,
         )
+        self.sandboxes: set[str] = set()
         self.codes = {
             line.entry.event.code
             for line in summary.lines
@@ -117,6 +128,8 @@ class _Seen:
         self.codes.update(codes)
         org = self._orgs.setdefault(result.org, _Org(result.org))
         org.counts[result.status] += 1
+        if result.status is not Status.REJECTED:
+            self.sandboxes.add(result.sandbox)
         if result.works is not None:
             org.works[result.works] += 1
         org.open += is_unfinished(result)
@@ -151,6 +164,8 @@ def _environment() -> "Environment":
         "span": words.span,
         "rate": words.rate,
         "stamp": words.stamp,
+        "iso": words.iso,
+        "with_place": words.with_place,
     }
     return page
 

@@ -7,6 +7,7 @@ number: that halves the page. Characters that steer a reader's eye or end a scri
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Final
 
@@ -16,6 +17,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.escape import escape_control
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.reports.columns import cells_of
+from batchconnect.reports.page.words import with_place
 from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
 
 MOST_ROWS: Final = 50_000
@@ -45,6 +47,9 @@ FIELDS: Final = (
     "state",
     "works",
     "tested",
+    "since",
+    "before",
+    "steps",
     "warnings",
     "carried",
 )
@@ -53,10 +58,12 @@ FIELDS: Final = (
 TEXTS: Final = frozenset(
     {
         "status", "org", "sandbox", *_TARGET, "description", "codes", "error", "hint", "column",
-        "match", "state", "works", "warnings", "carried",
+        "match", "state", "works", "since", "warnings", "carried",
     }
 )  # fmt: skip
 """Fields that hold numbers of texts, or lists of such."""
+
+_Field = int | str | list[int] | list[list[int]] | None
 
 _PER_CHUNK = 500
 _FOUND_BY_ASKING = "its marker, after the answer was lost"
@@ -89,9 +96,18 @@ class RowBlock:
         total: Rows of the run; with more than `MOST_ROWS`, only unfinished ones are taken.
         carried: Headers of the unknown columns.
         started_at_ms: The run's start, from which the rows' starts are counted.
+        place: Options that stand behind each command which an advice names.
     """
 
-    def __init__(self, *, total: int, carried: Sequence[str], started_at_ms: int) -> None:
+    def __init__(
+        self,
+        *,
+        total: int,
+        carried: Sequence[str],
+        started_at_ms: int,
+        place: Sequence[str] = (),
+    ) -> None:
+        self._advice = lru_cache(maxsize=256)(partial(with_place, place=tuple(place)))
         self._is_whole = total <= MOST_ROWS
         self._carried = list(map(escape_control, carried))
         self._started_at_ms = started_at_ms
@@ -117,7 +133,7 @@ class RowBlock:
         yield from _listed(orjson.dumps(escape_control(text)) for text in self._texts)
         yield "]}\n"
 
-    def _row(self, result: Result, codes: Sequence[str]) -> list[int | str | list[int] | None]:
+    def _row(self, result: Result, codes: Sequence[str]) -> list[_Field]:
         texts = self._texts
         cells = cells_of(result, len(self._carried))
         return [
@@ -130,8 +146,8 @@ class RowBlock:
             *[texts[part] for part in result.target],
             texts[result.description],
             texts[" ".join(codes)],
-            texts[what_is_wrong(result)],
-            texts[result.hint],
+            texts[self._advice(what_is_wrong(result))],
+            texts[self._advice(result.hint)],
             texts[result.error_column or ""],
             result.http_status,
             escape_control(result.request_id or ""),
@@ -142,6 +158,14 @@ class RowBlock:
             texts[result.connection_state or ""],
             texts[result.works or ""],
             self._since_start(result.tested_at_ms),
+            texts[result.since or ""],
+            int(result.carried_over),
+            [
+                [step.at_ms - self._started_at_ms, texts[f"{step.what} ({step.code})"]]
+                if step.code
+                else [step.at_ms - self._started_at_ms, texts[step.what]]
+                for step in result.steps
+            ],
             [texts[warning] for warning in result.warnings],
             [texts[cell] for cell in cells],
         ]

@@ -1,7 +1,8 @@
 """Numbers and findings of a run in the page's words: what a person reads first."""
 
+import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -82,6 +83,8 @@ _EXITS = {
     ExitCode.TERMINATED: "ended from outside",
 }
 
+_COMMAND: Final = re.compile(r"`(batchconnect (?!template|simulate)[a-z][^`]*)`")
+
 _SECOND_MS = 1000
 _MINUTE_MS = 60 * _SECOND_MS
 _HOUR_MS = 60 * _MINUTE_MS
@@ -123,6 +126,11 @@ def stamp(at_ms: int) -> str:
     return _at(at_ms).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def iso(at_ms: int) -> str:
+    """`2026-11-23T16:15:30Z`."""
+    return _at(at_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def rate(per_s: float) -> str:
     """Requests per second, as short as is true: `0.66/s`, `12/s`."""
     return f"{per_s:.2f}".rstrip("0").removesuffix(".") + "/s"
@@ -140,10 +148,17 @@ def shown_statuses(summary: Summary) -> list[Status]:
     return list(dict.fromkeys((*expected, *occur)))
 
 
+def occurring(summary: Summary) -> list[Status]:
+    """Those that have rows."""
+    return [status for status in Status if summary.counts[status]]
+
+
 def meaning(summary: Summary, status: Status) -> str:
     """Of a status, as the run's command leaves it."""
     if status is Status.CREATED and summary.opened.command != ONBOARD:
         return "made by an earlier run"
+    if status is Status.CREATED and (before := summary.carried_over.get(status, 0)):
+        return f"{number(summary.counts[status] - before)} by this run, {number(before)} before it"
     return MEANINGS[status]
 
 
@@ -180,6 +195,26 @@ def ending(summary: Summary) -> str:
     return f"{words} (exit code {int(code)})" if words else f"exit code {int(code)}"
 
 
+def with_place(text: str, *, place: Sequence[str]) -> str:
+    """An advice whose commands, between backticks, find the run where it lies."""
+    flags = shlex.join(place)
+    if not flags or "`" in flags:
+        return text
+    return _COMMAND.sub(lambda found: f"`{found[1]} {flags}`", text)
+
+
+def heir(summary: Summary) -> str:
+    """What a rerun made itself, and what it only accounts for; "" where there is nothing to tell apart."""
+    before = sum(summary.carried_over.values())
+    if not before or not summary.opened.parent_run_id:
+        return ""
+    made = summary.counts[Status.CREATED] - summary.carried_over.get(Status.CREATED, 0)
+    return (
+        f"This rerun made {counted(made, 'connection')} itself;"
+        f" {counted(before, 'row')} {'stands' if before == 1 else 'stand'} as run {summary.opened.parent_run_id} left them."
+    )
+
+
 def next_step(summary: Summary) -> tuple[str, str | None] | None:
     """
     What to do from here.
@@ -189,9 +224,15 @@ def next_step(summary: Summary) -> tuple[str, str | None] | None:
     """
     if summary.live:
         words = "The run is still at work. This page is a snapshot; to write it again:"
-        return words, f"batchconnect report {summary.opened.run_id}"
+        return words, _placed(summary, "batchconnect", "report", summary.opened.run_id)
     step = steps.next_step(summary)
-    return None if step is None else (step.why, shlex.join(step.command) or None)
+    if step is None:
+        return None
+    return step.why, _placed(summary, *step.command) if step.command else None
+
+
+def _placed(summary: Summary, *command: str) -> str:
+    return shlex.join([*command, *summary.place_flags])
 
 
 def _how(summary: Summary, code: ExitCode) -> str:

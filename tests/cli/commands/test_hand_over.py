@@ -3,7 +3,10 @@
 import csv
 import json
 import re
+import zipfile
 from pathlib import Path
+
+import pytest
 
 from tests.command_line import FAST, CommandLine, cells, many
 
@@ -40,6 +43,36 @@ def test_each_org_s_report_tells_of_the_sweep_of_its_own_rows(batchconnect: Comm
         found[name] = (sweep["expected"], sweep["found"])
         assert "No sweep was made" not in (Path(folder) / "report.html").read_text()
     assert found == {"acme": (2, 2), "globex": (1, 1)}
+
+
+def test_what_is_the_agency_s_own_matter_is_not_handed_over(
+    batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither who ran it, where, why and over which ledger, nor where the files lie."""
+    monkeypatch.setenv("USER", "maria-of-the-agency")
+    monkeypatch.setenv("LOGNAME", "maria-of-the-agency")
+    monkeypatch.setattr("platform.node", lambda: "ops-of-the-agency")
+    sheet = batchconnect.sheet(many(2, org="acme"))
+    batchconnect("run", sheet, "--simulate", "--note", "MARGIN-40", *FAST)
+
+    done = batchconnect("report", "--simulate", "--by", "org", "--json")
+
+    whole = Path("reports/simulated/latest").resolve()
+    own = (
+        "maria-of-the-agency",
+        "ops-of-the-agency",
+        "MARGIN-40",
+        "ledger.sqlite3",
+        str(Path.cwd()),
+    )
+    assert all(word in (whole / "summary.json").read_text() for word in own)
+    for file in Path(done.json["orgs"]["acme"]).iterdir():
+        parts = [file.read_bytes()]
+        if file.suffix == ".xlsx":
+            with zipfile.ZipFile(file) as packed:
+                parts = [packed.read(name) for name in packed.namelist()]
+        for word in own:
+            assert not any(word.encode() in part for part in parts), (file.name, word)
 
 
 def test_latest_still_points_to_the_run(batchconnect: CommandLine) -> None:
@@ -95,3 +128,50 @@ def test_a_folder_that_cannot_be_written_keeps_none_of_the_others_back(
     assert "Free disk space" not in done.err
     assert {"acme", "globex", "initech"} == {folder.name for folder in by_org.iterdir()}
     assert (by_org / "initech" / "results.csv").is_file()
+
+
+def test_any_column_parts_a_report(batchconnect: CommandLine) -> None:
+    """Carried ones too; each part has its own rows, counts, sweep and exit code, and none is lost."""
+    rows = [
+        {**cells(1, org="acme"), "Account manager": "Ada"},
+        {**cells(2, org="globex"), "Account manager": "Ben"},
+        {**cells(3, org="acme"), "Account manager": ""},
+        {**cells(4, org="acme", database=""), "Account manager": "Ben"},
+    ]
+    text = "\n".join(",".join(map(str, one)) for one in [rows[0], *(row.values() for row in rows)])
+    batchconnect.write("managed.csv", f"{text}\n")
+    batchconnect("run", "managed.csv", "--simulate", "--skip-invalid", *FAST)
+
+    done = batchconnect("report", "--simulate", "--by", "account-manager", "--json")
+
+    assert done.code == 0
+    told = {
+        value: json.loads((Path(folder) / "summary.json").read_bytes())
+        for value, folder in done.json["parts"].items()
+    }
+    assert {value: (one["rows"], one["exit_code"]) for value, one in told.items()} == {
+        "Ada": (1, 0),
+        "Ben": (2, 4),
+        "": (1, 0),
+    }
+    assert {value: one["sweep"]["expected"] for value, one in told.items()} == {
+        "Ada": 1,
+        "Ben": 1,
+        "": 1,
+    }
+    assert {Path(folder).parent.name for folder in done.json["parts"].values()} == {
+        "by-account_manager"
+    }
+
+
+def test_a_column_that_is_not_there_is_said_with_those_that_are(batchconnect: CommandLine) -> None:
+    """Nor is a report parted by a key."""
+    batchconnect("run", batchconnect.sheet(many(1, org="acme")), "--simulate", *FAST)
+
+    wrong = batchconnect("report", "--simulate", "--by", "wave")
+    key = batchconnect("report", "--simulate", "--by", "client secret")
+
+    assert (wrong.code, key.code) == (2, 2)
+    assert "have no such column" in wrong.err
+    assert "`database`" in wrong.err
+    assert "servicePrincipalKey" not in wrong.err + key.err

@@ -95,7 +95,7 @@ def test_blank_keys(batchconnect: CommandLine, practice: Practice) -> None:
 
     done = batchconnect("rotate", batchconnect.sheet(blank, "blank.csv"), *FAST)
 
-    refused(done, 3, "G2: the cell is blank", "G3: the cell is blank")
+    refused(done, 3, "G2, G3: servicePrincipalKey: the cell is blank")
     assert changes(practice, before) == []
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from batchconnect.options import RunOptions
+from batchconnect.simulator.decision import Decision, Reset
 from batchconnect.simulator.planting import Planted
 from tests.acceptance.place import INPUTS
 from tests.acceptance.practice import ACME, Practice
@@ -149,7 +150,7 @@ def test_a_warning_of_the_plan_is_told_with_its_row(
     done = batchconnect("plan", batchconnect.sheet([cells(1, name="Another name")]))
 
     assert done.code == 0
-    assert "row 2: warning: " in done.out
+    assert "    + row 2: Another name\n        warning: " in done.out
 
 
 def test_without_a_typed_command_the_next_one_is_put_together(
@@ -169,3 +170,53 @@ def test_without_a_typed_command_the_next_one_is_put_together(
     )
 
     assert found == "batchconnect run 'a b.csv' --reports r --simulate"
+
+
+def test_each_row_is_listed_with_the_sign_of_what_is_done_to_it(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Grouped by sandbox and sign, with a legend of the signs that occur, and one line that sums up."""
+    practice.by_name(Client_003=Decision(apply_after_s=None, reply=Reset()))
+    options = (*FAST, "--settle", "0.3", "--on-doubt", "hold")
+    batchconnect("run", batchconnect.sheet([cells(1), cells(3)], "first.csv"), *options)
+    practice.ask(
+        lambda simulator: simulator.plant(Planted(org_id=ACME, sandbox="dev", name="Client 002"))
+    )
+
+    done = batchconnect("plan", batchconnect.sheet(many(4)))
+    planned = batchconnect("plan", "clients.csv", "--json").json["planned"]
+
+    listed = [
+        line[4:] for line in done.out.splitlines() if line.startswith("    ") and line[4] != " "
+    ]
+    assert listed == [
+        "+ row 5: Client 004",
+        "? row 4: Client 003",
+        "= row 2: Client 001",
+        "! row 3: Client 002",
+    ]
+    assert (
+        "+ create   ? settle first   = stands there, nothing is sent   ! in the way\n"
+        "4 rows: 1 to create, 1 existing, 1 to settle first, 1 in conflict, 0 rejected; nothing was sent"
+    ) in done.out
+    assert {one["row"]: (one["sign"], one["action"]) for one in planned} == {
+        2: ("=", "existing"),
+        3: ("!", "conflict"),
+        4: ("?", "settle_first"),
+        5: ("+", "create"),
+    }
+
+
+def test_a_long_list_is_folded_and_v_and_json_give_all(batchconnect: CommandLine) -> None:
+    """The counts are of all rows whatever is listed; one row more than the fold is not worth it."""
+    sheet = batchconnect.sheet([*many(30, org="acme"), *many(11, org="beta")])
+
+    short = batchconnect("plan", sheet, *SIMULATED).out
+    whole = batchconnect("plan", sheet, *SIMULATED, "-v").out
+    document = batchconnect("plan", sheet, *SIMULATED, "--json").json
+
+    assert (short.count("    + row "), whole.count("    + row ")) == (10 + 11, 41)
+    assert "    + and 20 more rows; -v lists all\n" in short
+    assert "more rows" not in whole
+    assert "41 rows: 41 to create" in short
+    assert [one["row"] for one in document["planned"]] == [*range(2, 43)]

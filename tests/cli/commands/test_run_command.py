@@ -58,12 +58,19 @@ def test_with_json_stdout_holds_one_document(batchconnect: CommandLine) -> None:
     assert "results.csv" in str(document["files"])
 
 
-def test_quiet_says_only_the_result(batchconnect: CommandLine) -> None:
-    """Nothing on stderr."""
-    done = batchconnect("run", batchconnect.sheet(many(1, org="acme")), *SIMULATED, "-q")
+def test_quiet_says_errors_only(batchconnect: CommandLine) -> None:
+    """Of a run that went well nothing at all; of another what is wrong, and no word more."""
+    well = batchconnect("run", batchconnect.sheet(many(1, org="acme")), *SIMULATED, "-q")
+    rows = [cells(2, org="acme", database=""), cells(3, org="acme")]
+    sheet = batchconnect.sheet(rows, "wrong.csv")
+    refused = batchconnect("run", sheet, *SIMULATED, "-q")
+    partly = batchconnect("run", sheet, *SIMULATED, "-q", "--skip-invalid")
 
-    assert done.err == ""
-    assert "1 created" in done.out
+    assert (well.code, well.out, well.err) == (0, "", "")
+    assert refused.out == "error: D2: database: the cell is blank -> Fill in `database`.\n"
+    assert partly.out.splitlines()[0].startswith("! acme: database: the cell is blank")
+    assert len(partly.out.splitlines()) == 2
+    assert (refused.err, partly.err) == ("", "")
 
 
 def test_the_log_can_be_had_on_stderr_too(batchconnect: CommandLine) -> None:
@@ -82,23 +89,30 @@ def test_verbose_tells_of_each_row(batchconnect: CommandLine) -> None:
 
 
 def test_rejected_rows_keep_a_run_from_starting(batchconnect: CommandLine) -> None:
-    """Every problem with row, column and cell; nothing was sent; the same command comes next."""
+    """Every problem as `validate` shows it; nothing was sent; the sheet with its problems comes next."""
     sheet = batchconnect.sheet([cells(1, org="acme", database=""), cells(2, org="acme")])
 
     done = batchconnect("run", sheet, *SIMULATED)
 
     assert done.code == 3
-    assert done.out.splitlines()[0] == "row 2: database: D2: the cell is blank"
-    again = "batchconnect run clients.csv --simulate --rate 200"
-    assert f"next:   correct the sheet, then: {again}" in done.out
+    shown = batchconnect("validate", sheet, "--simulate").out.splitlines()
+    assert done.out.splitlines()[0] == shown[0]
+    assert shown[0] == "error: D2: database: the cell is blank -> Fill in `database`."
+    again = "batchconnect validate clients.csv --annotate clients-annotated.xlsx --simulate"
+    assert f"next:   {again}" in done.out
+    assert f"next:   {again}" in shown
+    assert batchconnect(*again.split()[1:]).code == 3
+    again = again.replace("annotated", "annotated2")
+    assert f"next:   {again}" in batchconnect("run", sheet, *SIMULATED).out
 
 
-def test_a_screen_full_of_problems_is_cut_and_says_so(batchconnect: CommandLine) -> None:
-    """All of them stand in failed.csv."""
+def test_a_thousand_like_problems_are_one_line(batchconnect: CommandLine) -> None:
+    """With a count; all of them stand in failed.csv."""
     done = batchconnect("run", batchconnect.sheet(many(1003, tenant="common")), *SIMULATED)
 
     assert done.code == 3
-    assert "and 3 more rejected rows: see failed.csv" in done.out
+    assert done.out.count("name no one tenant") == 1
+    assert "and 991 more" in done.out
 
 
 def test_skip_invalid_runs_the_others(batchconnect: CommandLine) -> None:

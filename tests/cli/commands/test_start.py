@@ -18,7 +18,7 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions, RunOptions, with_defaults
-from batchconnect.run.places import ledger_path_of
+from batchconnect.run.places import ledger_place
 from batchconnect.settings import Settings
 from tests.command_line import CommandLine, many
 
@@ -67,7 +67,7 @@ def test_a_simulation_needs_no_settings_and_keeps_its_own_ledger(batchconnect: C
 
     assert found.simulate
     assert found.fault == "flaky"
-    assert ledger_path_of(found) == Path("r/simulated/ledger.sqlite3").absolute()
+    assert ledger_place(found) == Path("r/simulated/ledger.sqlite3").absolute()
 
 
 def test_trouble_is_practised_on_the_simulator_only(batchconnect: CommandLine) -> None:

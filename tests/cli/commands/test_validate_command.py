@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.place import INPUTS
 from tests.command_line import CommandLine, cells, many
 
@@ -22,14 +24,82 @@ def test_a_sheet_without_problems_says_what_comes_next(batchconnect: CommandLine
 
 
 def test_every_problem_is_shown_with_its_cell_and_its_remedy(batchconnect: CommandLine) -> None:
-    """Within 80 columns; nothing is written."""
+    """In a pipe one line each, whatever its length: `grep` finds a cell with its remedy. Nothing is written."""
     done = batchconnect("validate", INPUTS / "with-problems.csv")
 
     assert done.code == 3
-    assert "error: C3: endpoint: the endpoint is not an `https` address" in done.out
-    assert "    -> Remove the port." in done.out
-    assert all(len(line) <= 80 for line in done.out.splitlines()[:-1])
+    *problems, _sum, following = done.out.splitlines()
+    assert (
+        "error: C8: endpoint: the endpoint names a port other than 443 -> Remove the port."
+        in problems
+    )
+    assert all(line.startswith(("error: ", "warning: ", "note: ")) for line in problems)
+    assert following.startswith("next:   batchconnect validate ")
     assert not Path("reports").exists()
+
+
+def test_a_terminal_gets_lines_of_its_own_width(
+    batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each remedy below its problem; words are not cut."""
+    monkeypatch.setattr("batchconnect.cli.commands.console.is_terminal", lambda stream: True)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    done = batchconnect("validate", INPUTS / "with-problems.csv")
+
+    assert "    -> Remove the port." in done.out.splitlines()
+    assert all(len(line) <= 80 for line in done.out.splitlines()[:-2])
+
+
+def test_like_notes_with_other_words_are_one_line_with_an_example(
+    batchconnect: CommandLine,
+) -> None:
+    """Three thousand endpoints that were normalised, each to another one, are no three thousand lines."""
+    rows = [cells(n, endpoint=f"HTTPS://acme{n}.westeurope.kusto.windows.net") for n in range(300)]
+
+    done = batchconnect("validate", batchconnect.sheet(rows), "--simulate")
+
+    notes = [line for line in done.out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1
+    assert "C2, C3, C4" in notes[0]
+    assert "and 288 more: endpoint: for example, the endpoint was normalised" in notes[0]
+
+
+def test_quiet_shows_errors_only(batchconnect: CommandLine) -> None:
+    """No warning, no note, no sum; of a sheet that is fine nothing."""
+    rows = [cells(2, database=""), cells(3, endpoint="HTTPS://acme.westeurope.kusto.windows.net")]
+
+    done = batchconnect("validate", batchconnect.sheet(rows), "-q")
+    fine = batchconnect("validate", batchconnect.sheet(many(2), "fine.csv"), "-q")
+
+    assert done.out.splitlines() == [
+        "error: D2: database: the cell is blank -> Fill in `database`."
+    ]
+    assert (done.err, fine.out, fine.err) == ("", "", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "hint"),
+    [
+        ("--org", "acmee", "Did you mean --org acme?"),
+        ("--org", "zzz", "The settings know: acme."),
+        ("--sandbox", "PROD", "Did you mean --sandbox prod?"),
+        ("--sandbox", "Dev_", "Did you mean --sandbox dev?"),
+        ("--sandbox", "my box", "lower-case letters, digits and hyphens"),
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "run", "plan"])
+def test_options_are_checked_even_where_no_cell_is_blank(
+    batchconnect: CommandLine, command: str, option: str, value: str, hint: str
+) -> None:
+    """Once, with the nearest name; a mistyped default would else wait for the first blank cell."""
+    batchconnect.write("batchconnect.toml", f'{ACME}client_secret = "s"\nsandbox = "dev"\n')
+    done = batchconnect(command, batchconnect.sheet(many(3, org="acme")), option, value)
+
+    assert done.code == 2
+    assert done.err.count(f"error: {option} {value}") == 1
+    assert hint in done.err
+    assert not Path("reports").exists() or not list(Path("reports").glob("2*"))
 
 
 def test_the_same_problem_of_many_rows_is_told_once(batchconnect: CommandLine) -> None:
@@ -41,14 +111,15 @@ def test_the_same_problem_of_many_rows_is_told_once(batchconnect: CommandLine) -
 
 
 def test_problems_beyond_what_a_person_reads_are_counted(batchconnect: CommandLine) -> None:
-    """Two hundred kinds fill a screen many times over; `--json` has all of them."""
+    """Two hundred ways to be no GUID are one line with an example; `--json` has all of them."""
     rows = [cells(number, servicePrincipalId="x" * number) for number in range(1, 211)]
     sheet = batchconnect.sheet(rows)
 
     done = batchconnect("validate", sheet)
     every = batchconnect("validate", sheet, "--json").json
 
-    assert "more kinds: --json shows all of them" in done.out
+    assert done.out.count("error: ") == 1
+    assert "and 198 more: servicePrincipalId: for example, this is not a GUID" in done.out
     assert every["rejected"] == len({one["row"] for one in every["problems"]}) == 210
 
 
@@ -148,3 +219,15 @@ def test_a_hostile_cell_cannot_steer_the_terminal(batchconnect: CommandLine) -> 
 
     assert "\x1b" not in done.out + done.err
     assert "\u202e" not in done.out + done.err
+
+
+def test_an_example_opens_without_a_warning(batchconnect: CommandLine) -> None:
+    """Its keys are made up and say so; a real key in a file that everybody may read is warned of."""
+    practice = batchconnect("validate", INPUTS / "tenants.csv", "--simulate")
+    workbook = batchconnect("validate", INPUTS / "tenants.xlsx", "--simulate")
+    sheet = batchconnect.sheet(many(2))
+    sheet.chmod(0o644)
+    real = batchconnect("validate", sheet, "--simulate")
+
+    assert (practice.err, workbook.err) == ("", "")
+    assert "every user of this machine may read it" in real.err

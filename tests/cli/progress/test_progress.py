@@ -427,7 +427,6 @@ def test_a_run_that_stands_still_says_so_less_often(plain: Stage) -> None:
 
     assert plain.lines == [
         "500 rows to do, 12 settled already",
-        "acme: the service is not reached; nothing is lost, it is tried again",
         "0 of 500 rows; acme: paused 299 s, service not reached",
         "0 of 500 rows; acme: paused 239 s, service not reached",
     ]

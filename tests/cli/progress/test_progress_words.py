@@ -11,6 +11,7 @@ from batchconnect.model.event import (
     LaneCounted,
     LanePaused,
     LaneStopped,
+    NotReached,
     PaceChanged,
     Planned,
     RowInDoubt,
@@ -150,7 +151,6 @@ def test_an_outage_is_told_once_and_a_pause_of_the_pace_never() -> None:
 
     reasons = ("not_sent", "not_sent", "doubts", "throttled", "retry_after", "what?")
     assert said(*(pause("acme", reason) for reason in reasons)) == [
-        "acme: the service is not reached; nothing is lost, it is tried again",
         "acme: many answers in a row got lost; it goes on with one row at a time",
         "acme: the service asks to be left alone for 180 s",
     ]
@@ -158,6 +158,31 @@ def test_an_outage_is_told_once_and_a_pause_of_the_pace_never() -> None:
         "acme: waits 180 s before it sends to one sandbox:"
         " what was sent to it lately may still show up"
     )
+
+
+def test_a_service_that_is_not_reached_is_told_once_with_its_cause() -> None:
+    """However many orgs have the one network; at once, and with how long it is tried."""
+
+    def missed(org: str, code: str, detail: str = "platform.test: Name not known") -> NotReached:
+        return NotReached(org=org, host="h", code=code, detail=detail, patience_s=900)
+
+    told = said(
+        missed("acme", "dns"),
+        missed("beta", "dns"),
+        missed("beta", "no_token", ""),
+        missed("acme", "dns"),
+    )
+
+    assert told == [
+        (
+            "acme: The host's name is not known (platform.test: Name not known). It is tried again for up"
+            " to 15 min (--patience); nothing is lost. `batchconnect doctor` looks closer"
+        ),
+        (
+            "beta: Adobe's sign-in (IMS) does not work now. It is tried again for up to 15 min"
+            " (--patience); nothing is lost. `batchconnect doctor` looks closer"
+        ),
+    ]
 
 
 @pytest.mark.parametrize(

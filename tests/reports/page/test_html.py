@@ -399,18 +399,19 @@ def test_the_first_word_of_each_command_is_its_own(
 
 
 def test_a_command_shows_the_statuses_that_it_is_about_and_those_that_occur() -> None:
-    """A run has no tile for deletes; an undo begins with them, and leaves out what nobody awaits of it."""
+    """A run has no word of deletes; an undo begins with them. A status without a row is one small word."""
 
-    def tiles(summary: Summary) -> list[tuple[str, str]]:
-        return re.findall(r'class="tile s-(\w+)( none)?"', text_of(summary))
+    def tiles(summary: Summary) -> tuple[list[str], list[str]]:
+        page = text_of(summary)
+        return re.findall(r'class="tile s-(\w+)"', page), re.findall(r"<span>0 (.*?)</span>", page)
 
     of_a_run = [status.value for status in Status][:7]
-    assert [name for name, _ in tiles(bad_day())] == of_a_run
-    assert tiles(changed_day()) == [
-        *(("deleted", ""), ("kept", ""), ("in_doubt", " none"), ("not_attempted", " none")),
-        *(("updated", ""), ("unchanged", "")),
-    ]
-    assert [name for name, _ in tiles(verified_day(command=VERIFY))] == ["created"]
+    assert tiles(bad_day()) == (of_a_run, [])
+    assert tiles(changed_day()) == (
+        ["deleted", "kept", "updated", "unchanged"],
+        ["in doubt", "not attempted"],
+    )
+    assert tiles(verified_day(command=VERIFY)) == (["created"], [])
 
 
 def test_what_works_stands_beside_what_was_created() -> None:
@@ -647,6 +648,97 @@ def test_unknown_facts_are_called_so() -> None:
 
     page = text_of(summed_up((1, 2, planned(org="")), opened=opened))
 
-    assert "<dt>by</dt><dd>unknown</dd>" in page
-    assert "<dt>against</dt><dd>unknown</dd>" in page
+    assert "<dt>by</dt>" not in page
+    assert "<dt>target</dt><dd>unknown, sandbox <bdi>prod</bdi></dd>" in page
     assert "By organization" not in page
+
+
+def test_when_what_where_and_who_stand_at_the_top() -> None:
+    """Before the first number: a page that was mailed on says which run it is of."""
+    head = text_of(bad_day()).partition("<main>")[0]
+
+    assert '<time datetime="2026-11-23T16:15:30Z"' in head
+    assert "<dd><bdi>inputs/clients.xlsx</bdi>, tab <bdi>Kunden</bdi></dd>" in head
+    assert "<dd>platform.adobe.io, 5 orgs, sandbox <bdi>prod</bdi></dd>" in head
+    assert "<dd>maria on ops-7</dd>" in head
+    assert "<dd>CHG-20817</dd>" in head
+
+
+def test_rows_stand_before_charts() -> None:
+    """What a person has to look at first is neither a curve nor a table of lanes."""
+    page = text_of(bad_day())
+    places = [page.index(f'id="{name}"') for name in ("h-incidents", "h-rows", "h-orgs", "h-time")]
+
+    assert places == sorted(places)
+
+
+def test_many_causes_unfold_behind_the_first() -> None:
+    """So that the rows are not twenty screens away."""
+    codes = [f"code-{number}" for number in range(9)]
+    page = text_of(
+        summed_up(
+            *((1, row, planned(f"Client {row}")) for row, _ in enumerate(codes, 2)),
+            *((2, row, Settled(outcome=Failed(code=code, detail="No."))) for row, code in enumerate(codes, 2)),
+            (3, RunEnded(exit_code=4)),
+        )
+    )  # fmt: skip
+
+    shown, folded = page.split('<details class="more-causes">')
+    assert "<summary>3 more causes</summary>" in folded
+    assert (shown.count('class="incident '), folded.count('class="incident ')) == (6, 3)
+
+
+def test_commands_on_the_page_find_the_run_where_it_lies() -> None:
+    """The next step, and those that an advice names: with the options that its run was given."""
+    told = (1, 2, planned()), (2, 2, Settled(outcome=REFUSED)), (3, RunEnded(exit_code=4))
+    summary = summed_up(*told, opened=replace(OPENED, simulated=True))
+    page = text_of(replace(summary, place=("--reports", "my reports")))
+
+    run = f"batchconnect rerun {OPENED.run_id} --reports &#39;my reports&#39; --simulate"
+    assert f"<code>{run}</code>" in page
+    assert "Run <code>batchconnect rerun --reports &#39;my reports&#39; --simulate</code>" in page
+    assert (
+        "`batchconnect rerun --reports 'my reports' --simulate`"
+        in data_of(page)["texts"][data_of(page)["rows"][0][data_of(page)["fields"].index("hint")]]
+    )
+
+
+def test_a_rerun_says_what_it_made_itself() -> None:
+    """And how much of what it shows stood before it."""
+    inherited = Settled(outcome=CREATED, attempts=1, inherited=True, finished_at_ms=5)
+    summary = summed_up(
+        *((1, row, planned(f"Client {row}")) for row in (2, 3, 4)),
+        *((2, row, inherited) for row in (2, 3)),
+        (3, 4, Settled(outcome=CREATED, attempts=1)),
+        (4, RunEnded(exit_code=0)),
+        opened=replace(OPENED, parent_run_id="20261122-1"),
+    )
+
+    assert "made 1 connection itself; 2 rows stand as run 20261122-1 left them" in text_of(summary)
+    assert "<small>1 by this run, 2 before it</small>" in text_of(summary)
+
+
+def test_the_story_of_a_row_is_told_where_it_did_not_go_straight() -> None:
+    """Lost, proven absent, sent again: with their times. A row that was sent and answered has no steps."""
+    page = text_of(
+        summed_up(
+            *((1, row, planned(f"Client {row}")) for row in (2, 3)),
+            (100, 2, Sending(number=1)),
+            (200, 2, LOST),
+            (5_000, 2, ProvenAbsent()),
+            (5_100, 2, Sending(number=2)),
+            (6_000, 2, SETTLED),
+            (100, 3, Sending(number=1)),
+            (200, 3, SETTLED),
+            (6_000, RunEnded(exit_code=0)),
+        )
+    )
+    data = data_of(page)
+    of_first, of_second = (row[data["fields"].index("steps")] for row in data["rows"])
+
+    assert [(at_ms, data["texts"][what]) for at_ms, what in of_first] == [
+        (200, "the answer was lost (timeout)"),
+        (5_000, "surely not applied: two complete listings do not have it"),
+        (5_100, "sent again"),
+    ]
+    assert of_second == []

@@ -10,12 +10,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from batchconnect.ledger.entry import RunEnded, Settled
-from batchconnect.model.outcome import Created, Failed
+from batchconnect.model.outcome import Created, Failed, Rejected, Severity
 from batchconnect.reports.page.html import render
 from batchconnect.reports.summary import Summary
 from tests.reports.page_run import (
     EXPIRED,
     OPENED,
+    PROBLEM,
     bad_day,
     changed_day,
     planned,
@@ -167,12 +168,12 @@ def test_what_works_is_a_filter_of_its_own(page_of: Opened) -> None:
 def test_why_it_does_not_work_stands_below_the_connection(page_of: Opened) -> None:
     """The row has both; its details say when it was asked, and name commands as such."""
     page = page_of(verified_day())
-    cell = page.locator("#grid tbody tr").nth(1).locator(".c-result")
+    cell = page.locator("#grid tbody tr").nth(0).locator(".c-result")
 
     expect(cell).to_contain_text("c0ffee00-0000-4000-8000-000000000003")
     expect(cell).to_contain_text(f"({EXPIRED})")
     page.get_by_role("button", name="Row 3, details").click()
-    expect(page.locator("tr.more")).to_contain_text("2026-11-23 16:15:32.173 UTC")
+    expect(page.locator(".events li").last).to_contain_text("tested: does not work")
     expect(page.locator("tr.more code").first).to_have_text("batchconnect rerun")
 
 
@@ -216,7 +217,7 @@ def test_headings_sort_and_pages_turn(page_of: Opened, run: Summary) -> None:
     expect(page.locator("#place")).to_have_text("101 to 200 of 300")
 
 
-@pytest.mark.parametrize(("made", "cells"), [(bad_day, 6), (verified_day, 7)])
+@pytest.mark.parametrize(("made", "cells"), [(bad_day, 7), (verified_day, 8)])
 @pytest.mark.parametrize("width", [320, 400])
 def test_it_is_a_table_to_a_screen_reader_also_where_it_is_narrow(
     page_of: Opened, made: Callable[[], Summary], cells: int, width: int
@@ -256,18 +257,114 @@ def test_all_of_it_works_by_keyboard(page_of: Opened, run: Summary) -> None:
     expect(page.locator("tr.more")).to_have_count(0)
 
 
+def test_failed_and_not_working_rows_come_first(page_of: Opened, run: Summary) -> None:
+    """What a person has to look at needs no filter; a row that is done comes after all that are not."""
+    page = page_of(run)
+    shown = page.locator("#grid tbody .c-status").all_inner_texts()
+
+    assert shown[:8] == ["failed"] * 6 + ["rejected"] * 2
+    assert (
+        page.locator("#grid tbody tr").nth(74).locator(".c-status").inner_text() == "not attempted"
+    )
+    assert page.locator("#grid tbody tr").nth(75).locator(".c-status").inner_text() == "created"
+    verified = page_of(verified_day())
+    assert set(verified.locator("#grid tbody .c-works").all_inner_texts()[:30]) == {"no"}
+
+
+def test_what_is_chosen_stands_in_the_address(page_of: Opened, run: Summary) -> None:
+    """Filter, search, order and page: who is sent the address sees the same rows; a reset empties it."""
+    page = page_of(run)
+    page.get_by_role("searchbox", name="Search").fill("client 00")
+    page.locator("#statuses button[value=created]").click()
+    page.get_by_role("columnheader", name="Name").get_by_role("button").click()
+    page.get_by_role("columnheader", name="Name").get_by_role("button").click()
+    page.get_by_role("button", name="Next").click()
+    address, seen = page.url, names(page)
+    assert address.endswith("#status=created&q=client+00&sort=-name&page=2")
+
+    page.goto("about:blank")
+    page.goto(address)
+
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("client 00")
+    assert names(page) == seen
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_role("status")).to_have_text("300 rows")
+    assert page.url.endswith("#sort=-name")
+
+
+@pytest.mark.parametrize(
+    "address", ["#status=nonsense&sort=-nothing&page=99&org=nobody", "#page=-1&works=%00", "#=&&=", "#q=%E0%A4%A"]
+)  # fmt: skip
+def test_an_address_that_means_nothing_shows_all_rows(
+    page_of: Opened, run: Summary, address: str
+) -> None:
+    """Whoever typed it, or cut it off in a mail."""
+    page = page_of(run)
+    page.goto(f"{page.url}{address}")
+
+    if address.startswith("#q="):
+        expect(page.get_by_role("status")).to_contain_text("of 300 rows")
+    else:
+        expect(page.get_by_role("status")).to_have_text("300 rows")
+
+
+def test_times_are_the_reader_s_own(page_of: Opened, run: Summary) -> None:
+    """With the offset; UTC stands behind it."""
+    page = page_of(run, timezone_id="Asia/Kolkata")
+    when = page.locator("header time").first
+
+    expect(when).to_have_text("2026-11-23 21:45:30 +05:30")
+    expect(when).to_have_attribute("title", "2026-11-23 16:15:30 UTC")
+
+
+def test_a_row_tells_what_happened_to_it(page_of: Opened, run: Summary) -> None:
+    """On demand: sent, the answer lost, and found by asking, each with its time."""
+    page = page_of(run)
+    page.get_by_role("searchbox", name="Search").fill("client 00023")
+    page.get_by_role("button", name="Row 23, details").click()
+
+    told = page.locator(".events li").all_inner_texts()
+    assert ["sent" in told[0], "the answer was lost" in told[1], "created" in told[2]] == [True] * 3
+
+
+def test_the_sandbox_is_seen_on_paper_and_on_a_telephone(page_of: Opened, run: Summary) -> None:
+    """Which sandbox it was is no detail: the same name may stand in several."""
+    page = page_of(run, viewport={"width": 390, "height": 800})
+    expect(page.locator("#grid tbody .c-sandbox").first).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator("#grid tbody .c-sandbox").first).to_be_visible()
+
+
+def test_no_backtick_is_left(page_of: Opened) -> None:
+    """Neither in a cause nor in a warning: what stands between them is shown as what it is."""
+    problem = replace(PROBLEM, what="The key is no `Value`.", remedy="Paste the `Value`.")
+    note = replace(PROBLEM, what="Not `prod`.", severity=Severity.WARNING)
+    page = page_of(
+        summed_up(
+            (1, 2, planned(findings=(note,))),
+            (2, 2, Settled(outcome=Rejected(problems=(problem,)))),
+            (3, RunEnded(exit_code=3)),
+        )
+    )
+    page.get_by_role("button", name="Row 2, details").click()
+
+    assert "`" not in page.locator("body").inner_text()
+    expect(page.locator("#grid .cause code")).to_have_text("Value")
+
+
 def test_ids_are_copied(page_of: Opened, run: Summary) -> None:
-    """Those of all shown rows, one a line, or one alone; and it is said."""
+    """Those of all shown rows, one a line with its name, or one alone; and it is said."""
     page = page_of(run, permissions=["clipboard-read", "clipboard-write"])
 
     page.get_by_role("searchbox").fill("client 0003")
-    page.get_by_role("button", name="Copy connection ids").click()
-    expect(page.get_by_role("status")).to_have_text("8 ids copied.")
+    page.get_by_role("button", name="Copy names and ids").click()
+    expect(page.get_by_role("status")).to_have_text("8 names and their ids copied.")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.splitlines()[0] == "c0ffee00-0000-4000-8000-000000000030"
-    page.get_by_role("button", name="Copy the connection id of row 31", exact=True).click()
-    expect(page.get_by_role("status")).to_have_text("1 id copied.")
-    assert page.evaluate("navigator.clipboard.readText()") == "c0ffee00-0000-4000-8000-000000000031"
+    assert copied.splitlines()[0] == "Client 00030\tc0ffee00-0000-4000-8000-000000000030"
+    page.get_by_role("button", name="Copy name and connection id of row 31", exact=True).click()
+    expect(page.get_by_role("status")).to_have_text("1 name and its id copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "Client 00031\tc0ffee00-0000-4000-8000-000000000031"
 
 
 def test_hostile_texts_are_only_texts(page_of: Opened) -> None:
@@ -298,9 +395,9 @@ def test_hostile_texts_are_only_texts(page_of: Opened) -> None:
     page.get_by_role("link", name="Show it").click()
     expect(page.get_by_role("status")).to_have_text("1 of 2 rows")
     page.get_by_role("button", name="Reset").click()
-    page.get_by_role("button", name="Copy connection ids").click()
-    expect(page.get_by_role("status")).to_have_text("1 id copied.")
-    assert page.evaluate("navigator.clipboard.readText()") == f"'{formula}"
+    page.get_by_role("button", name="Copy names and ids").click()
+    expect(page.get_by_role("status")).to_have_text("1 name and its id copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == f"Fine\t'{formula}"
 
 
 def test_many_rows_are_filtered_without_a_pause(page_of: Opened) -> None:

@@ -1,0 +1,130 @@
+"""The commands over a past run: `reconcile` settles what is in doubt, `verify` asks what works."""
+
+from functools import partial
+
+from batchconnect.api.call import LedgerLike, OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.one_error import with_one_error
+from batchconnect.api.over_sheets import over_sheet
+from batchconnect.api.report import Report, Reporter
+from batchconnect.api.sheets import SheetLike
+from batchconnect.options import RunOptions
+from batchconnect.run import engine
+from batchconnect.run.selection import as_part
+from batchconnect.run.stop import Stop
+from batchconnect.run.task import verification
+from batchconnect.sheet.kind import is_named_like_a_sheet
+
+
+@with_one_error
+async def reconcile(
+    run: str | None = None,
+    *,
+    settings: SettingsLike = None,
+    ledger: LedgerLike | None = None,
+    reports: PathLike | None = None,
+    on_event: OnEvent | None = None,
+    options: RunOptions | None = None,
+    stop: Stop | None = None,
+) -> Report:
+    """
+    Settle what a run left in doubt; nothing is created. As `batchconnect reconcile`.
+
+    Args:
+        run: Its id, or the beginning of it; None: the newest that has rows in doubt.
+        settings: As of `onboard`.
+        ledger: As of `onboard`; something has to name it.
+        reports: As of `onboard`.
+        on_event: As of `onboard`.
+        options: As of `onboard`; `org`, `sandbox` and `only` choose which rows.
+        stop: As of `onboard`.
+
+    Returns:
+        The run's report, as it is now.
+
+    Raises:
+        UsageError: There is no such run.
+        BatchConnectError: As of `onboard`.
+    """
+    given = options if options is None else _part(options)
+    call = begin(
+        settings=settings,
+        ledger=ledger,
+        reports=reports,
+        on_event=on_event,
+        options=given,
+        stop=stop,
+    )
+    call.need_ledger("reconcile")
+    call.warn()
+    reporter = Reporter(call)
+    await engine.settle(
+        run,
+        settings=call.settings,
+        options=call.options,
+        listener=call.listener,
+        report=reporter,
+    )
+    return reporter.report
+
+
+@with_one_error
+async def verify(
+    what: SheetLike | None = None,
+    *,
+    settings: SettingsLike = None,
+    ledger: LedgerLike | None = None,
+    reports: PathLike | None = None,
+    on_event: OnEvent | None = None,
+    options: RunOptions | None = None,
+    stop: Stop | None = None,
+) -> Report:
+    """
+    Ask each connection's source whether it works; nothing is changed. As `batchconnect verify`.
+
+    Args:
+        what: The id of a run, or the beginning of it, or a sheet as of `onboard`: a text that names a file, or
+            is named like a sheet, is a path. None: the newest run that creates.
+        settings: As of `onboard`.
+        ledger: As of `onboard`; for a run something has to name it.
+        reports: As of `onboard`.
+        on_event: As of `onboard`.
+        options: As of `onboard`; of a run, `org`, `sandbox` and `only` choose which rows.
+        stop: As of `onboard`.
+
+    Returns:
+        The report of the test, under a run id of its own; `works` says what it found.
+
+    Raises:
+        UsageError: There is no such run.
+        BatchConnectError: As of `onboard`.
+    """
+    named = partial(
+        begin,
+        settings=settings,
+        ledger=ledger,
+        reports=reports,
+        on_event=on_event,
+        stop=stop,
+    )
+    if what is not None and not (isinstance(what, str) and _is_run(what)):
+        return await over_sheet(what, named(options=options), lambda _options: verification())
+    call = named(options=options if options is None else _part(options))
+    call.need_ledger("verify")
+    call.warn()
+    reporter = Reporter(call)
+    await engine.verify(
+        what,
+        settings=call.settings,
+        options=call.options,
+        listener=call.listener,
+        report=reporter,
+    )
+    return reporter.report
+
+
+def _part(options: RunOptions) -> RunOptions:
+    return as_part(options, sandbox=options.sandbox)
+
+
+def _is_run(what: str) -> bool:
+    return not is_named_like_a_sheet(what)

@@ -1,0 +1,163 @@
+"""`plan`: what a run with the same options would do to each row; it reads the service and changes nothing."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from batchconnect.api.call import LedgerLike, OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.one_error import with_one_error
+from batchconnect.api.sheets import SheetLike, opened
+from batchconnect.api.shown import Shown, counted, frame
+from batchconnect.model.outcome import Problem
+from batchconnect.options import RunOptions
+from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
+from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan
+from batchconnect.run.service import connected
+from batchconnect.run.task import onboarding, rotation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRow:
+    """What a run would do to one row, and where."""
+
+    org: str
+    """The org's settings key."""
+    sandbox: str
+    plan: RowPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Plan(Shown):
+    """What a run would do; no secret is in it."""
+
+    total: int
+    """Rows of the sheet, rejected ones too."""
+    not_selected: int
+    rows: tuple[PlannedRow, ...]
+    """One for each row that would be taken up, by org and sandbox, in input order."""
+    rejected: Mapping[int, Sequence[Problem]]
+    """By number: rows that a run would not send, and why."""
+    refusals: Mapping[tuple[str, str], str]
+    """By org and sandbox: why it could not be read."""
+    warnings: tuple[str, ...]
+    """What is odd about the sheet; one sentence each."""
+    exit_code: int
+    """As of the command line: 0, 3 rows are rejected, 4 something stands in the way, 7 nothing could be read."""
+
+    @property
+    def counts(self) -> Mapping[Action, int]:
+        """How many rows get which treatment; those that none gets are left out."""
+        return Counter(row.plan.action for row in self.rows)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One line for each row, rejected ones behind the others."""
+        columns = ["row", "action", "name", "org", "sandbox", "connection_id", "code", "why"]
+        return frame(columns, self._lines(every=True), whole=("row",))
+
+    def _line(self) -> str:
+        counts = self.counts
+        words = [(action.value.replace("_", " "), counts.get(action, 0)) for action in Action]
+        told = counted([*words, ("rejected", len(self.rejected))]) or "nothing to do"
+        unread = f"; {len(self.refusals)} not read" if self.refusals else ""
+        rows = f"{self.total} row{'' if self.total == 1 else 's'}"
+        return f"{rows}: {told}{unread}; nothing was sent"
+
+    def _table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+        heads = ("row", "action", "name", "org", "sandbox", "connection_id", "code", "why")
+        return heads, self._lines(every=False)
+
+    def _lines(self, *, every: bool) -> Iterator[Sequence[object]]:
+        for row in self.rows:
+            one = row.plan
+            if every or one.action in IN_THE_WAY:
+                yield (
+                    *(one.row, str(one.action), one.name, row.org, row.sandbox),
+                    *(one.connection_id, one.code or None, one.why or None),
+                )
+        for number, problems in sorted(self.rejected.items()):
+            first = problems[0]
+            yield (number, "rejected", None, None, None, None, first.code, first.what)
+
+    def _where(self) -> str | None:
+        return next(iter(self.refusals.values()), "Its `rows` and `rejected` say what and why.")
+
+
+@with_one_error
+async def plan(
+    sheet: SheetLike,
+    *,
+    rotates: bool = False,
+    failing: bool = False,
+    changed: bool = False,
+    settings: SettingsLike = None,
+    ledger: LedgerLike | None = None,
+    reports: PathLike | None = None,
+    on_event: OnEvent | None = None,
+    options: RunOptions | None = None,
+) -> Plan:
+    """
+    Say what a run with the same arguments would do; nothing is sent. As `batchconnect plan`.
+
+    Args:
+        sheet: As of `onboard`.
+        rotates: What `rotate` would do, in place of `onboard`.
+        failing: As of `rotate`.
+        changed: As of `rotate`.
+        settings: As of `onboard`.
+        ledger: As of `onboard`; it is only read.
+        reports: As of `onboard`: the ledger may lie there; nothing is written.
+        on_event: As of `onboard`; here it hears of pauses alone.
+        options: As of `onboard`.
+
+    Raises:
+        BatchConnectError: The settings, the sheet or the ledger cannot be used.
+    """
+    call = begin(
+        settings=settings, ledger=ledger, reports=reports, on_event=on_event, options=options
+    )
+    call.warn_of_settings()
+    rotating = partial(rotation, only_failing=failing, only_changed=changed, is_tested=True)
+    task_of = rotating if rotates else onboarding
+    in_memory = not call.names_ledger
+    with opened(sheet, call.options) as found:
+        async with connected(
+            call.settings, call.options, on_event=call.listener.on_event, in_memory=in_memory
+        ) as service:
+            seen = await plan_run(
+                found,
+                service=service,
+                options=call.options,
+                environ=os.environ,
+                task=task_of(call.options),
+                in_memory=in_memory,
+            )
+        warnings = (*found.warnings, *_odd(seen))
+    return Plan(
+        total=seen.rows,
+        not_selected=seen.not_selected,
+        rows=tuple(row for one in seen.sandboxes for row in _rows(one)),
+        rejected=dict(sorted(seen.rejected.items())),
+        refusals={
+            (one.org, one.sandbox): one.refusal for one in seen.sandboxes if one.refusal is not None
+        },
+        warnings=warnings,
+        exit_code=int(seen.exit_code(skip_invalid=call.options.skip_invalid)),
+    )
+
+
+def _rows(one: SandboxPlan) -> Iterator[PlannedRow]:
+    for planned in one.planned:
+        yield PlannedRow(org=one.org, sandbox=one.sandbox, plan=planned)
+
+
+def _odd(seen: SheetPlan) -> Iterator[str]:
+    for problem in seen.about_rows:
+        yield f"{problem.cell}: {problem.column}: {problem.what}"
+    for kind in seen.warnings.sorted():
+        yield f"{kind.where}: {kind.what}"

@@ -1,0 +1,117 @@
+"""A plan for a pull request, in Markdown, and as test cases, one per row."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from batchconnect.cli.commands.plan_screen import sum_line
+from batchconnect.reports.junit import Case, Verdict, group_of
+from batchconnect.reports.markdown import MOST_ROWS, code, folded, table
+from batchconnect.run.plan_run import SheetPlan
+from batchconnect.run.row_plan import IN_THE_WAY, SIGNS, Action
+
+_MOST_PER_SIGN: Final = 25
+"""Rows of one sign that are listed."""
+
+
+def markdown_lines(
+    found: SheetPlan, *, command: str, creates: bool, most_rows: int | None, saved: str | None
+) -> Iterator[str]:
+    """
+    The plan in Markdown.
+
+    Args:
+        found: The plan.
+        command: What is planned.
+        creates: Whether that creates connections; else it sends keys.
+        most_rows: What `--max-rows` says.
+        saved: Where the plan was saved; None: nowhere.
+    """
+    yield f"### plan of `{command}`"
+    yield ""
+    yield f"{sum_line(found, creates=creates, most_rows=most_rows)}."
+    yield ""
+    if saved is not None:
+        yield f"Saved as {code(saved)}. A changed `servicePrincipalKey` is not seen: no key is in a plan."
+        yield ""
+    signs = list(dict.fromkeys(SIGNS.values()))
+    heads = ("org", "sandbox", *(f"`{sign}`" for sign in signs))
+    counts = (
+        (
+            code(one.org),
+            code(one.sandbox),
+            *(
+                str(sum(one.counts[action] for action in Action if action.sign == sign))
+                for sign in signs
+            ),
+        )
+        for one in found.sandboxes
+    )
+    if found.sandboxes:
+        yield from table(heads, counts)
+    for one in found.sandboxes:
+        if one.refusal is not None:
+            yield f"- {code(one.org)}, {code(one.sandbox)} could not be read: {code(one.refusal)}"
+    yield from _rejected(found)
+    for action in SIGNS:
+        yield from _of_action(found, action)
+
+
+def _rejected(found: SheetPlan) -> Iterator[str]:
+    problems = [
+        (problem.cell or f"row {row}", code(problem.what))
+        for row, of_row in sorted(found.rejected.items())
+        for problem in of_row
+    ]
+    if problems:
+        lines = [*table(("cell", "what is wrong"), problems[:MOST_ROWS])]
+        if more := len(problems) - MOST_ROWS:
+            lines.append(f"and {more} more" if more > 0 else "")
+        yield from folded(f"{len(found.rejected)} rejected", lines)
+
+
+def _of_action(found: SheetPlan, action: Action) -> Iterator[str]:
+    count = sum(one.counts[action] for one in found.sandboxes)
+    if not count:
+        return
+    rows = [
+        (str(row.row), code(row.name), code(one.org), code(one.sandbox), code(row.told_why))
+        for one in found.sandboxes
+        for row in one.planned
+        if row.action is action
+    ][:_MOST_PER_SIGN]
+    lines = [*table(("row", "name", "org", "sandbox", "why"), rows)]
+    if more := count - len(rows):
+        lines.append(f"and {more} more")
+    yield from folded(f"{action.sign} {count} {action.value.replace('_', ' ')}", lines)
+
+
+def cases(found: SheetPlan) -> Iterator[Case]:
+    """Each row: one that a run would leave without a connection has failed, the others have passed."""
+    for row, problems in sorted(found.rejected.items()):
+        yield Case(
+            group="batchconnect.rejected",
+            name=f"row {row}",
+            verdict=Verdict.FAILURE,
+            kind=problems[0].code,
+            message="; ".join(f"{one.cell or f'row {row}'}: {one.what}" for one in problems),
+            text="\n".join(dict.fromkeys(one.remedy for one in problems)),
+        )
+    for one in found.sandboxes:
+        group = group_of(one.org, one.sandbox)
+        if one.refusal is not None:
+            yield Case(
+                group=group,
+                name="the sandbox could not be read",
+                verdict=Verdict.ERROR,
+                kind="not_read",
+                message=one.refusal,
+            )
+        for planned in one.planned:
+            is_bad = planned.action in IN_THE_WAY
+            yield Case(
+                group=group,
+                name=f"row {planned.row}: {planned.name}",
+                verdict=Verdict.FAILURE if is_bad else Verdict.PASSED,
+                kind=planned.code if is_bad else "",
+                message=planned.told_why if is_bad else "",
+            )

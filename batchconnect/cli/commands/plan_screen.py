@@ -1,0 +1,161 @@
+"""A plan for a person: a table of the sandboxes, below each its rows with a sign, and one line that sums up."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from batchconnect.cli.commands.console import counted
+from batchconnect.cli.refusals import refusal_lines
+from batchconnect.model.escape import escape_control
+from batchconnect.model.key_end import told as told_ending
+from batchconnect.run.plan_run import SandboxPlan, SheetPlan
+from batchconnect.run.row_plan import SIGNS, Action, RowPlan
+
+FOLDED_AT: Final = 10
+"""Rows of one sandbox and one sign that are listed, unless all are asked for."""
+
+_Column = tuple[str, Callable[[SandboxPlan], int]]
+_OF_RUN: Final[Sequence[_Column]] = (
+    ("create", lambda one: one.create),
+    ("existing", lambda one: one.counts[Action.EXISTING]),
+    ("conflict", lambda one: one.counts[Action.CONFLICT]),
+    ("doubts", lambda one: one.settle_first),
+)
+_OF_ROTATE: Final[Sequence[_Column]] = (
+    ("keys", lambda one: one.send_key),
+    ("unchanged", lambda one: one.counts[Action.UNCHANGED]),
+    ("conflict", lambda one: one.counts[Action.CONFLICT]),
+    ("missing", lambda one: one.counts[Action.NOT_ATTEMPTED]),
+)
+_MEANINGS: Final = {
+    "+": "create",
+    "~": "send the key",
+    "?": "settle first",
+    "=": "stands there, nothing is sent",
+    "!": "in the way",
+}
+_SUMS: Final = {
+    Action.EXISTING: "existing",
+    Action.UNCHANGED: "unchanged",
+    Action.SETTLE_FIRST: "to settle first",
+    Action.CONFLICT: "in conflict",
+    Action.NOT_ATTEMPTED: "not possible now",
+}
+"""How the last line tells of what is not sent; what is, it tells first."""
+
+
+def plan_lines(
+    found: SheetPlan, *, creates: bool, most_rows: int | None, shows_all: bool
+) -> Iterator[str]:
+    """
+    The plan, line by line, each harmless for a terminal.
+
+    Args:
+        found: The plan.
+        creates: Whether the command that is planned creates connections; else it sends keys.
+        most_rows: What `--max-rows` says.
+        shows_all: Whether no list is folded.
+    """
+    yield from map(escape_control, _lines(found, creates=creates, shows_all=shows_all))
+    yield sum_line(found, creates=creates, most_rows=most_rows)
+    if not found.rows:
+        yield "no rows yet: there is nothing to do below the header"
+
+
+def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]:
+    columns = _OF_RUN if creates else _OF_ROTATE
+    # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
+    orgs = max([len("org"), *(len(escape_control(one.org)) for one in found.sandboxes)])
+    sandboxes = max(
+        [len("sandbox"), *(len(escape_control(one.sandbox)) for one in found.sandboxes)]
+    )
+    heads = " ".join(head for head, _of in columns)
+    yield f"{'org':<{orgs}} {'sandbox':<{sandboxes}} {heads}   time"
+    for one in found.sandboxes:
+        name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
+        yield from _sandbox(one, name, columns, shows_all=shows_all)
+    yield from refusal_lines(one.refusal_code for one in found.sandboxes)
+    yield from _keys(found)
+    for row, problems in sorted(found.rejected.items()):
+        for problem in problems:
+            yield f"rejected: {problem.cell or f'row {row}'}: {problem.what}"
+    for problem in found.about_rows:
+        yield f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
+    for kind in found.warnings.sorted():
+        yield f"warning: {kind.where}: {kind.what}"
+    if found.not_selected:
+        yield f"{counted(found.not_selected, 'row')} left out by --only"
+    signs = {action.sign for one in found.sandboxes for action in one.counts}
+    if signs:
+        yield "   ".join(f"{sign} {what}" for sign, what in _MEANINGS.items() if sign in signs)
+
+
+def _sandbox(
+    one: SandboxPlan, name: str, columns: Sequence[_Column], *, shows_all: bool
+) -> Iterator[str]:
+    if one.refusal is not None:
+        yield f"{name} could not be read"
+        yield f"    {one.refusal}"
+        return
+    numbers = " ".join(f"{of(one):>{len(head)}}" for head, of in columns)
+    yield f"{name} {numbers} {_time(one.at_most_s):>6}"
+    for action in SIGNS:
+        listed = [row for row in one.planned if row.action is action]
+        shown = listed if shows_all else [*_folded(listed, of=one.counts[action])]
+        for row in shown:
+            yield f"    {action.sign} row {row.row}: {row.name}"
+            if row.told_why:
+                yield f"        {row.told_why}"
+            for warning in row.warnings:
+                yield f"        warning: {warning}"
+        left = one.counts[action] - len(shown)
+        if left:
+            yield f"    {action.sign} and {counted(left, 'more row')}; -v lists all"
+
+
+def _keys(found: SheetPlan) -> Iterator[str]:
+    """What the stores do not give; a store that gives nothing at all is told once."""
+    for one in found.sandboxes:
+        for row, why in one.keys.refused:
+            yield f"key refused: row {row}: {why}"
+    stores = {store: why for one in found.sandboxes for store, why in one.keys.stores.items()}
+    unanswered = sum(one.keys.unanswered for one in found.sandboxes)
+    ending = sum(one.keys.ending() for one in found.sandboxes)
+    if ending:
+        yield f"warning: {told_ending(ending)}: `batchconnect expiring SHEET` lists them"
+    for why in stores.values():
+        yield f"{why} {counted(unanswered, 'row')} would not be attempted."
+
+
+def _folded(rows: Sequence[RowPlan], *, of: int) -> Iterator[RowPlan]:
+    """The first rows, and all with a warning; for one row more than that no list is folded."""
+    is_long = of > FOLDED_AT + 1
+    for at, row in enumerate(rows):
+        if not is_long or at < FOLDED_AT or row.warnings:
+            yield row
+
+
+def sum_line(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
+    """All rows in one line."""
+    counts: Counter[Action] = Counter()
+    for one in found.sandboxes:
+        counts += one.counts
+    to_do = counts[Action.CREATE] + counts[Action.SEND_KEY]
+    what = "to create" if creates else "get their key"
+    canary = (
+        f" ({most_rows} of them with --max-rows)"
+        if most_rows is not None and most_rows < to_do
+        else ""
+    )
+    others = "".join(
+        f", {counts[action]} {words}" for action, words in _SUMS.items() if counts[action]
+    )
+    return (
+        f"{counted(found.rows, 'row')}: {to_do} {what}{canary}{others}, "
+        f"{len(found.rejected)} rejected; nothing was sent"
+    )
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

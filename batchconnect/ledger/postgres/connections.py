@@ -1,0 +1,148 @@
+"""
+Connections to the ledger's database: few, each for one question at a time, made anew where one broke.
+
+Nothing is kept in a session, so that any of them may answer, through PgBouncer's transaction mode too.
+Whatever is asked here may be asked again: questions change nothing, and lines have their numbers.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from batchconnect.ledger.postgres.arrays import teach
+from batchconnect.ledger.postgres.trouble import is_passing, translated
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.ledger_address import LedgerAddress
+
+Session = psycopg.Connection[tuple[object, ...]]
+_Answer = TypeVar("_Answer")
+
+MOST: Final = 8
+"""At once; more who ask wait. Every lane commits for itself, and a server is quickest with few."""
+PATIENCE_S: Final = 20.0
+"""For how long a server that was there may be away (a restart, a fail-over) before that is an error."""
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 2.0
+
+_ALWAYS: Final = {
+    "connect_timeout": "10",
+    "keepalives": "1",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+    "application_name": "batchconnect",
+}
+"""A server that is cut off is missed after seconds; by default TCP waits for a quarter of an hour. What the
+address itself says of these counts."""
+
+
+class Connections:
+    """
+    Opens, keeps and lends them. Safe to share between threads.
+
+    Args:
+        address: Where to.
+        patience_s: Seconds for which a server that was there may be away.
+        sleep: Waits for so many seconds, in the caller's thread.
+    """
+
+    def __init__(
+        self,
+        address: LedgerAddress,
+        *,
+        patience_s: float = PATIENCE_S,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.address = address
+        self._patience_s = patience_s
+        self._sleep = sleep
+        self._idle: list[Session] = []
+        self._mutex = threading.Lock()
+        self._slots = threading.BoundedSemaphore(MOST)
+        self._was_there = False
+        self._is_closed = False
+
+    def ask(self, question: Callable[[Session], _Answer]) -> _Answer:
+        """
+        Have a question answered; again, where the connection breaks on the way.
+
+        Raises:
+            LedgerError: The server is away, or refuses.
+        """
+        if self._is_closed:
+            raise LedgerError(f"the ledger {self.address} is closed already")
+        began, wait_s = time.monotonic(), _FIRST_WAIT_S
+        while True:
+            with translated(self.address):
+                connection: Session | None = None
+                try:
+                    with self._lent() as connection:
+                        return question(connection)
+                except psycopg.Error as error:
+                    is_late = time.monotonic() - began >= self._patience_s
+                    if is_late or not self._was_there or not is_passing(error, connection):
+                        raise
+            self._sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    def close(self) -> None:
+        """Close all that nobody uses; the others when they are given back."""
+        self._is_closed = True
+        with self._mutex:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Session]:
+        with self._slots:
+            with self._mutex:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                connection = open_session(self.address)
+                self._was_there = True
+            try:
+                yield connection
+            except BaseException:
+                # Whatever is half done in it, or was half read, is nobody's any more.
+                connection.close()
+                raise
+            if self._is_closed:
+                connection.close()
+            else:
+                with self._mutex:
+                    self._idle.append(connection)
+
+
+def open_session(address: LedgerAddress) -> Session:
+    """
+    Connect.
+
+    Raises:
+        LedgerError: The address cannot be read; nothing of it is repeated.
+        psycopg.Error: The server is away, or refuses.
+    """
+    try:
+        told = conninfo_to_dict(address.url.reveal())
+    except psycopg.Error:
+        told = None
+    if told is None:
+        raise LedgerError(
+            "the ledger's address cannot be read",
+            hint="It is postgresql://USER@HOST:PORT/DATABASE, with ?sslmode=verify-full&sslrootcert=FILE "
+            "and the like behind it.",
+        )
+    # No statement is prepared: behind PgBouncer the next one may go to another session.
+    connection = psycopg.connect(
+        make_conninfo("", **{**_ALWAYS, **told, "client_encoding": "utf8"}),
+        autocommit=True,
+        prepare_threshold=None,
+    )
+    teach(connection)
+    return connection

@@ -1,0 +1,352 @@
+"""
+The append-only store of a team: what `append` returned for survives a power cut of the server.
+
+Each line goes in by one function of the schema, which looks first whether the lane is held still. Lines
+are never changed or removed, so every state, and every report, is a fold over them.
+"""
+
+import os
+import platform
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby, islice
+from operator import attrgetter
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from batchconnect.ledger.codec import UnknownKindError, decode
+from batchconnect.ledger.conditions import (
+    ENDS_AS_IT_SAYS,
+    IS_DELETION,
+    IS_INTENT,
+    IS_OPEN,
+    IS_TEST,
+    OF_CREATE,
+    OF_MARKER,
+    PROVISIONAL_ENDINGS,
+    SAYS_NO,
+    STANDS_ALWAYS,
+)
+from batchconnect.ledger.entry import Line, RunOpened
+from batchconnect.ledger.interface import LaneKey, LedgerWriter
+from batchconnect.ledger.kind import BY_WORD
+from batchconnect.ledger.postgres.connections import Connections, Session
+from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
+from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
+from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.ledger_address import LedgerAddress
+
+_Value = TypeVar("_Value")
+_COLUMNS = "seq, run, row, marker, kind, at_ms, body"
+_ASKED_AT_ONCE = 2_000
+"""Identities in one question."""
+_PAGE = 5_000
+"""Lines in one answer."""
+_RUNS_AT_ONCE = 50
+_ENDS_SO = " OR ".join(f"right(body, {len(end)}) = '{end}'" for end in PROVISIONAL_ENDINGS)
+_SETTLES = f"{STANDS_ALWAYS} OR ({ENDS_AS_IT_SAYS} AND NOT ({_ENDS_SO}))"
+_NOTED = "kind:"
+"""What `about` has for each kind of line that stands in the ledger: this, and its word."""
+
+
+class PostgresLedger:
+    """
+    One team ledger, open. Safe to share between threads. A `Ledger`.
+
+    Args:
+        address: The database.
+        host: Platform host whose connections it accounts for; another one is refused.
+        simulated: Whether it belongs to the simulator; the other mode is refused.
+        read_only: For `runs`, `status`, `report`: changes nothing, and a replica will do.
+        connections: How it is reached; None: as ever.
+
+    Raises:
+        LedgerError: The server is away or refuses, there is no ledger, or one that this version does not
+            know, of another host, or of the other mode.
+    """
+
+    def __init__(
+        self,
+        address: LedgerAddress,
+        *,
+        host: str | None = None,
+        simulated: bool = False,
+        read_only: bool = False,
+        connections: Connections | None = None,
+    ) -> None:
+        self.name = str(address)
+        self._connections = connections or Connections(address)
+        self._mutex = threading.RLock()
+        self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
+        self._run_ids: dict[int, str] = {}
+        self._holder = f"{platform.node()} {os.getpid()}"
+        belongs = {"mode": "simulated" if simulated else "real"}
+        if host is not None:
+            belongs["host"] = host
+        try:
+            self._check(belongs, read_only=read_only)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; a ledger that is in order needs no closing."""
+        self._connections.close()
+
+    # Writing --------------------------------------------------------------------------------------
+
+    def append(self, lines: Sequence[Line]) -> int:
+        """Write lines of one run as a whole, in that run's own lane; as of `LedgerWriter.append`."""
+        if not lines:
+            return 0
+        first = lines[0]
+        opened = first.entry if isinstance(first.entry, RunOpened) else None
+        run_id = opened.run_id if opened else self._run_id(first.run)
+        return self._writer("", "", "", run_id).append(lines)
+
+    def of_lane(self, lane: LaneKey) -> LedgerWriter:
+        """Where a lane's lines go; it is taken when the first is written."""
+        return self._writer(lane.host, lane.org_id, lane.client_id, "")
+
+    def _writer(self, *key: str) -> LaneWriter:
+        host, org_id, client_id, run_id = key
+        with self._mutex:
+            whole = (host, org_id, client_id, run_id)
+            if whole not in self._writers:
+                self._writers[whole] = LaneWriter(
+                    self._connections, partial(self._take, whole), self._check_ids, name=self.name
+                )
+            return self._writers[whole]
+
+    def _take(self, key: tuple[str, str, str, str]) -> HeldLane:
+        ((lane, epoch, n),) = self._ask(
+            "SELECT id, epoch, n FROM batchconnect.take(%s, %s, %s, %s, %s)", *key, self._holder
+        )
+        return HeldLane(lane=lane, epoch=epoch, n=n)
+
+    def _run_id(self, run: int) -> str:
+        if run not in self._run_ids:
+            found = self._ask("SELECT run_id FROM batchconnect.run WHERE number = %s", run)
+            if not found:
+                raise LedgerError(f"the ledger {self.name} has no run of the number {run}")
+            self._run_ids[run] = found[0][0]
+        return self._run_ids[run]
+
+    def _check_ids(self, created: Sequence[Answered]) -> int:
+        """See that no id is another row's; returns up to which line that was looked at."""
+        of_id = by_id(created)
+        ((last,),) = self._ask("SELECT coalesce(max(last_value), 0) FROM batchconnect.entry_seq")
+        found = self._ask(
+            f"SELECT {ID}, {_COLUMNS} FROM batchconnect.entry "
+            f"WHERE {IS_CREATED} AND {ID} = ANY (%s) AND seq <= %s ORDER BY seq",
+            list(of_id),
+            last,
+        )
+        check_bearers(
+            ((connection_id, self._line(columns)) for connection_id, *columns in found),
+            of_id,
+            self.states_of,
+        )
+        return int(last)
+
+    # Reading --------------------------------------------------------------------------------------
+
+    def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
+        """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
+        numbers = [
+            number
+            for (number,) in self._ask("SELECT number FROM batchconnect.run ORDER BY number DESC")
+        ]
+        for part in _in_parts(numbers, _RUNS_AT_ONCE):
+            found = self._ask(
+                f"SELECT {_COLUMNS} FROM batchconnect.entry "
+                "WHERE run = ANY (%s) AND row IS NULL ORDER BY run DESC, seq",
+                list(part),
+            )
+            for number, of_run in groupby(map(self._line, found), attrgetter("run")):
+                lines = list(of_run)
+                yield number, lines[0], lines
+
+    def run_lines(self, run: int) -> list[Line]:
+        """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
+        return self._lines("run = %s AND row IS NULL ORDER BY seq", run)
+
+    def row_lines(self, run: int) -> Iterator[Line]:
+        """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
+        row, seq = -(1 << 31), 0
+        while True:
+            page = self._ask(
+                f"SELECT {_COLUMNS} FROM batchconnect.entry "
+                f"WHERE run = %s AND (row, seq) > (%s::integer, %s) ORDER BY row, seq LIMIT {_PAGE}",
+                run,
+                row,
+                seq,
+            )
+            yield from map(self._line, page)
+            if len(page) < _PAGE:
+                return
+            seq, _, row, *_ = page[-1]
+
+    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
+        """
+        Where each of a run's rows stands.
+
+        Yields:
+            Its number, how many intents were written for it, and its last line; None: an outcome that
+            stands, of which no more is read.
+        """
+        row = -(1 << 31)
+        while True:
+            page = self._ask(
+                f"""SELECT intents, {_COLUMNS.replace("body", f"CASE WHEN {_SETTLES} THEN NULL ELSE body END")}
+                FROM (
+                    SELECT *, count(*) FILTER (WHERE {IS_INTENT}) OVER (PARTITION BY row) AS intents,
+                        lead(seq) OVER (PARTITION BY row ORDER BY seq) AS next
+                    FROM batchconnect.entry WHERE run = %s AND row > %s
+                ) AS of_row
+                WHERE next IS NULL ORDER BY row LIMIT {_PAGE}""",
+                run,
+                row,
+            )
+            for intents, *columns in page:
+                row = columns[2]
+                yield row, intents, None if columns[-1] is None else self._line(columns)
+            if len(page) < _PAGE:
+                return
+
+    def lines_of_row(self, run: int, row: int) -> list[Line]:
+        """The lines of one of a run's rows, oldest first."""
+        return self._lines("run = %s AND row = %s ORDER BY seq", run, row)
+
+    def states_of(self, markers: Iterable[str]) -> Mapping[str, RowState]:
+        """What all runs together know of identities; one that was never sent or settled is left out."""
+        found: dict[str, RowState] = {}
+        for part in _in_parts(markers, _ASKED_AT_ONCE):
+            told = self._lines(
+                f"marker = ANY (%s) AND {OF_MARKER} ORDER BY marker, seq", list(part)
+            )
+            for marker, told_of in groupby(told, attrgetter("marker")):
+                lines = list(told_of)
+                found[marker] = fold(lines, RowState(number=lines[-1].row or 0, marker=marker))
+        return found
+
+    def open_markers(self) -> list[str]:
+        """Every identity that was sent and never answered, whichever the run."""
+        return self._column(
+            "SELECT marker FROM (SELECT DISTINCT ON (marker) marker, kind, seq "
+            f"FROM batchconnect.entry WHERE {OF_CREATE} ORDER BY marker, seq DESC) AS last "
+            f"WHERE {IS_OPEN} ORDER BY seq"
+        )
+
+    def deleted_markers(self) -> list[str]:
+        """Every identity whose connection was deleted by our hand, or may have been."""
+        return self._column(
+            "SELECT DISTINCT marker FROM batchconnect.entry "
+            f"WHERE marker IS NOT NULL AND {IS_DELETION}"
+        )
+
+    def tested_markers(self) -> list[str]:
+        """Every identity whose connection was found not to work, at whatever time."""
+        return self._column(
+            f"SELECT DISTINCT marker FROM batchconnect.entry WHERE {OF_MARKER} AND {IS_TEST} "
+            "AND strpos(body, %s) > 0",
+            SAYS_NO.decode(),
+        )
+
+    def has_markers(self) -> bool:
+        """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
+        return bool(self._ask(f"SELECT 1 FROM batchconnect.entry WHERE {OF_MARKER} LIMIT 1"))
+
+    def has_sent(self) -> bool:
+        """Whether any intent was ever written: without one, the ledger is new, or was lost."""
+        found = self._ask("SELECT 1 FROM batchconnect.about WHERE word = %s", f"{_NOTED}sending")
+        return bool(found)
+
+    def _lines(self, where: str, *values: object) -> list[Line]:
+        found = self._ask(f"SELECT {_COLUMNS} FROM batchconnect.entry WHERE {where}", *values)
+        return [self._line(columns) for columns in found]
+
+    def _column(self, sql: str, *values: object) -> list[str]:
+        return [value for (value,) in self._ask(sql, *values)]
+
+    def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        def question(session: Session) -> list[tuple[Any, ...]]:
+            with session.cursor(binary=True) as cursor:
+                return cursor.execute(sql.encode(), values or None).fetchall()
+
+        return self._connections.ask(question)
+
+    def _line(self, columns: Sequence[Any]) -> Line:
+        seq, run, row, marker, kind, at_ms, body = columns
+        try:
+            entry = decode(kind, body)
+        except UnknownKindError as error:
+            raise self._newer(f"line {seq}: {error}") from None
+        except ValueError as error:
+            raise LedgerError(
+                f"line {seq} of the ledger {self.name} cannot be read: {error}",
+                hint="The ledger is kept as it is. Restore it from a backup, or name another --ledger.",
+            ) from None
+        return Line(entry=entry, run=run, row=row, marker=marker, at_ms=at_ms)
+
+    # Opening ------------------------------------------------------------------------------------
+
+    def _check(self, belongs: Mapping[str, str], *, read_only: bool) -> None:
+        ((is_replica,),) = self._ask("SELECT pg_is_in_recovery()")
+        if is_replica and not read_only:
+            raise LedgerError(
+                f"the ledger {self.name} is a read replica: nothing can be written to it",
+                hint="Name the primary; of several hosts target_session_attrs=read-write finds it.",
+            )
+        about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
+        version = int(about.get("schema", "0"))
+        if version > VERSION:
+            raise self._newer(f"schema {version}, this one knows {VERSION}")
+        if version < VERSION:
+            raise LedgerError(
+                f"the ledger {self.name} has schema {version}, this batchconnect needs {VERSION}",
+                hint="`batchconnect ledger upgrade` brings it there, by the role that made it.",
+            )
+        unknown = sorted(
+            word.removeprefix(_NOTED)
+            for word in about
+            if word.startswith(_NOTED) and word.removeprefix(_NOTED) not in BY_WORD
+        )
+        if unknown:
+            raise self._newer(f"lines of the kind {', '.join(unknown)}")
+        if not read_only and belongs.keys() - about.keys():
+            self._ask("SELECT batchconnect.belong(%s, %s)", list(belongs), list(belongs.values()))
+            about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
+        for word, value in belongs.items():
+            found = about.get(word, value)
+            if found != value:
+                raise LedgerError(
+                    f"the ledger {self.name} belongs to the {word} {found}, not to {value}",
+                    hint="Name another database with --ledger; one ledger accounts for one service.",
+                )
+
+    def _newer(self, what: str) -> LedgerError:
+        return LedgerError(
+            f"the ledger {self.name} was written by a newer batchconnect ({what})",
+            hint="Update batchconnect, or name another --ledger.",
+        )
+
+
+def _in_parts(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:
+    told = iter(values)
+    while part := list(islice(told, size)):
+        yield part

@@ -1,0 +1,115 @@
+"""
+The door: what psycopg raises becomes a `LedgerError` that says what is wrong and what to do.
+
+What libpq and the server say may repeat the address, so nothing of it is shown before the passwords are
+cut out; of an address that cannot be read nothing is repeated at all.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+from psycopg import errors as e
+
+from batchconnect.ledger.postgres.migrations import LANE_LOST, LINES_LOST, OTHER_LINES
+from batchconnect.model.errors import LaneLostError, LedgerError, LedgerGoneError
+from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.secret import MASK
+
+_NEEDS_INIT: Final = "`batchconnect ledger init` makes a ledger in a schema of its own, by a role that may create one."
+_AGAIN: Final = "Then give the same command again: it goes on where it stopped."
+_NEW_LEDGER: Final = (
+    "Nothing more was sent. A fail-over to an asynchronous replica, or a backup, lost what was written: "
+    "give the same command again with --settle-first."
+)
+_HINTS: Final = (
+    ("password authentication failed", "Put the right password into ~/.pgpass, or PGPASSWORD."),
+    ("no password supplied", "Put the password into ~/.pgpass, or PGPASSWORD."),
+    ("fe_sendauth", "Put the password into ~/.pgpass, or PGPASSWORD."),
+    ("pg_hba.conf", "Let the server's pg_hba.conf admit this machine, user and database."),
+    (
+        "certificate",
+        "Name the authority's certificate as sslrootcert, and the host as the certificate has it.",
+    ),
+    ("SSL", "Let the server speak TLS, or choose another sslmode."),
+    ("could not translate host name", "Correct the host in the address, or the name service."),
+    ("read-write", "Name the primary: a replica cannot be written to."),
+    ("read-only", "Name the primary: a replica cannot be written to."),
+    ("does not exist", "Correct the address of the database, or have it made."),
+    ("too many", "Let the server take more connections, or put PgBouncer before it."),
+    (
+        "remaining connection slots",
+        "Let the server take more connections, or put PgBouncer before it.",
+    ),
+    (
+        "permission denied",
+        "Have the role granted what it needs: `batchconnect ledger init --grant ROLE`.",
+    ),
+    ("No space left", f"Free space on the server. {_AGAIN}"),
+    ("could not extend file", f"Free space on the server. {_AGAIN}"),
+)
+_AWAY: Final = f"See that the server runs and can be reached from here. {_AGAIN}"
+_LINE_START: Final = re.compile(r"\s*\n\s*(?:DETAIL|HINT|CONTEXT|LINE|QUERY)\b.*", re.DOTALL)
+
+AWAY: Final = (
+    e.ConnectionException,
+    e.AdminShutdown,
+    e.CrashShutdown,
+    e.CannotConnectNow,
+    e.TooManyConnections,
+    e.SerializationFailure,
+    e.DeadlockDetected,
+)
+"""What another try may mend, besides a connection that broke."""
+
+
+def is_passing(error: psycopg.Error, connection: psycopg.Connection | None) -> bool:
+    """Whether the server was away, or is; then what was asked is asked again."""
+    if isinstance(error, AWAY):
+        return True
+    is_lost = connection is None or connection.closed
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and bool(is_lost)
+
+
+@contextmanager
+def translated(address: LedgerAddress) -> Iterator[None]:
+    """Have every error of psycopg told as a `LedgerError`."""
+    told: LedgerError
+    try:
+        yield
+    except psycopg.Error as error:
+        told = ledger_error(error, address)
+    else:
+        return
+    # Raised out here, so that it drags no error along that has the address.
+    raise told
+
+
+def ledger_error(error: psycopg.Error, address: LedgerAddress) -> LedgerError:
+    """What is wrong, in one line, and what to do."""
+    where, state = f"the ledger {address}", error.sqlstate
+    text = shown(error, address)
+    if state == LANE_LOST:
+        return LaneLostError(
+            f"{where}: another process holds the lane by now",
+            hint="What was in flight here stands in the ledger; who holds the lane settles it.",
+        )
+    if state in {LINES_LOST, OTHER_LINES}:
+        return LedgerGoneError(f"{where} is not as it was left: {text}", hint=_NEW_LEDGER)
+    if isinstance(error, e.UndefinedTable | e.InvalidSchemaName | e.UndefinedFunction):
+        return LedgerError(f"{where}: the database holds no ledger yet", hint=_NEEDS_INIT)
+    hint = next((hint for word, hint in _HINTS if word in text), _AWAY)
+    return LedgerError(f"{where}: {text}", hint=hint)
+
+
+def shown(error: BaseException, address: LedgerAddress) -> str:
+    """The first of what the server says, in one line, without a password."""
+    text = _LINE_START.sub("", str(error).strip())
+    for secret in (*address.passwords, address.url):
+        for spelled in secret.spelled():
+            text = text.replace(spelled, MASK)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # Of several tries, one for each address of a host, the last line says most.
+    return "; ".join(dict.fromkeys(lines)) or type(error).__name__

@@ -1,0 +1,212 @@
+"""
+One store as all lanes share it: what waits is asked once, at a bounded pace, and a store in trouble is left alone.
+
+Whoever wants a secret that is being asked for already waits for the same answer. A secret is kept only as long
+as somebody holds it, and for a minute at most: a sheet where one key stands a thousand times asks for it once.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Final
+from weakref import WeakValueDictionary
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchconnect.model.event import Event, StorePaused, StoreStopped
+from batchconnect.model.reference import Place, StoredSecret
+from batchconnect.model.store import AT_ONCE, StoreProfile
+from batchconnect.stores.interface import Answer, Store, Trouble, TroubleKind
+from batchconnect.stores.limiter import Limiter
+from batchconnect.stores.quiet import unheard
+from batchconnect.stores.words import told, word_of
+
+_FRESH_S: Final = 60.0
+"""Seconds after which a secret that somebody still holds is asked for again."""
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 30.0
+
+
+class _Flight:
+    """One place that is being asked for, and whoever waits for it."""
+
+    __slots__ = ("answer", "done", "error", "place")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.done = anyio.Event()
+        self.answer: Answer | Trouble | None = None
+        self.error: Exception | None = None
+
+
+class StoreLine:
+    """
+    The way to one store.
+
+    Args:
+        profile: Of the settings.
+        store: Its client.
+        tasks: In which it is asked, whoever stops waiting.
+        patience_s: How long it may be in trouble before nothing more is asked of it.
+        rng: Draws the jitter.
+        on_event: Told of pauses, and of the end.
+    """
+
+    def __init__(
+        self,
+        profile: StoreProfile,
+        store: Store,
+        *,
+        tasks: TaskGroup,
+        patience_s: float,
+        rng: Random,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.profile = profile
+        self._store = store
+        self._tasks = tasks
+        self._patience_s = patience_s
+        self._rng = rng
+        self._on_event = on_event
+        self._limiter = Limiter(profile.rate)
+        self._flights: dict[Place, _Flight] = {}
+        self._waiting: deque[_Flight] = deque()
+        self._kept: WeakValueDictionary[Place, StoredSecret] = WeakValueDictionary()
+        self._kept_at: dict[Place, float] = {}
+        self._at_work = 0
+        self._has_answered = False
+        self._troubled_since: float | None = None
+        self._pauses = 0
+        self._until_s = 0.0
+        self._stopped: Trouble | None = None
+
+    async def look_up(self, place: Place, *, again: bool = False) -> Answer | Trouble:
+        """
+        What the store holds there.
+
+        Args:
+            place: Name, version and field.
+            again: Whether what is held already will not do.
+
+        Returns:
+            A trouble where the store gives nothing, and nothing more is asked of it.
+        """
+        kept = None if again else self._fresh(place)
+        if kept is not None:
+            return kept
+        flight = self._flights.get(place)
+        if flight is None:
+            flight = self._flights[place] = _Flight(place)
+            self._waiting.append(flight)
+            self._pump()
+        await flight.done.wait()
+        if flight.error is not None:
+            raise flight.error
+        assert flight.answer is not None
+        return flight.answer
+
+    async def check(self) -> Trouble | None:
+        """Sign in, and ask for nothing."""
+        with unheard():
+            return await self._store.check()
+
+    def _fresh(self, place: Place) -> StoredSecret | None:
+        kept = self._kept.get(place)
+        if kept is None:
+            self._kept_at.pop(place, None)
+            return None
+        return kept if anyio.current_time() - self._kept_at[place] < _FRESH_S else None
+
+    def _pump(self) -> None:
+        most = AT_ONCE if self._troubled_since is None else 1
+        while self._at_work < min(most, len(self._waiting)):
+            self._at_work += 1
+            self._tasks.start_soon(self._work)
+
+    async def _work(self) -> None:
+        try:
+            # A store in trouble is tried by one request at a time.
+            while self._waiting and (self._troubled_since is None or self._at_work == 1):
+                await anyio.sleep_until(self._until_s)
+                await self._limiter.wait()
+                flights = self._taken()
+                if flights and self._stopped is None:
+                    await self._ask(flights)
+                elif self._stopped is not None:
+                    self._answer_all(flights, self._stopped)
+        finally:
+            self._at_work -= 1
+        self._pump()
+
+    def _taken(self) -> list[_Flight]:
+        count = min(self._store.batch, len(self._waiting))
+        return [self._waiting.popleft() for _ in range(count)]
+
+    async def _ask(self, flights: list[_Flight]) -> None:
+        try:
+            with unheard():
+                found = await self._store.fetch([flight.place for flight in flights])
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs these rows their turn, no others
+            for flight in flights:
+                flight.error = error
+                self._land(flight)
+            return
+        if isinstance(found, Trouble):
+            self._waiting.extendleft(reversed(flights))
+            self._meet(found)
+            return
+        self._has_answered = True
+        self._troubled_since, self._pauses = None, 0
+        for flight in flights:
+            self._keep(flight.place, found[flight.place])
+            flight.answer = found[flight.place]
+            self._land(flight)
+
+    def _keep(self, place: Place, answer: Answer) -> None:
+        if isinstance(answer, StoredSecret):
+            self._kept[place] = answer
+            self._kept_at[place] = anyio.current_time()
+            if len(self._kept_at) > 2 * len(self._kept) + AT_ONCE:
+                self._kept_at = {one: at for one, at in self._kept_at.items() if one in self._kept}
+
+    def _land(self, flight: _Flight) -> None:
+        del self._flights[flight.place]
+        flight.done.set()
+
+    def _meet(self, trouble: Trouble) -> None:
+        now = anyio.current_time()
+        since = self._troubled_since = now if self._troubled_since is None else self._troubled_since
+        pause_s = trouble.retry_after_s
+        if pause_s is None:
+            pause_s = min(_FIRST_PAUSE_S * 2**self._pauses, _LONGEST_PAUSE_S)
+            pause_s *= 0.5 + self._rng.random() / 2
+        # A sign-in that was never taken is wrong, and will be; one that was may be renewed meanwhile.
+        is_wrong = trouble.kind is TroubleKind.SIGNED_OUT and not self._has_answered
+        is_late = now + pause_s - since > self._patience_s
+        if is_wrong or is_late or trouble.kind is TroubleKind.UNUSABLE:
+            self._stop(trouble)
+            return
+        self._pauses += 1
+        self._until_s = max(self._until_s, now + pause_s)
+        self._on_event(
+            StorePaused(store=self.profile.name, pause_s=pause_s, reason=word_of(trouble))
+        )
+
+    def _stop(self, trouble: Trouble) -> None:
+        if self._stopped is None:
+            self._on_event(
+                StoreStopped(
+                    store=self.profile.name,
+                    code=word_of(trouble),
+                    detail=told(trouble, self.profile),
+                )
+            )
+        self._stopped = trouble
+        self._answer_all(list(self._waiting), trouble)
+        self._waiting.clear()
+
+    def _answer_all(self, flights: list[_Flight], trouble: Trouble) -> None:
+        for flight in flights:
+            flight.answer = trouble
+            self._land(flight)

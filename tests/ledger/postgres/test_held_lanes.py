@@ -1,0 +1,98 @@
+"""A lane has one writer: who lost it writes nothing, and what was sent twice is written once."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from batchconnect.ledger.entry import Line, RunOpened, Sending
+from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.postgres.store import PostgresLedger
+from batchconnect.model.errors import LaneLostError, LedgerGoneError
+from batchconnect.model.ledger_address import LedgerAddress
+from tests.postgres_cluster import Cluster
+
+LANE = LaneKey("platform.adobe.io", "5C1328435BF324E90A49402A@AdobeOrg", "client")
+OPENED = Line(
+    entry=RunOpened(run_id="20261130-1", sheets=("clients.csv",), sheet_sha256="ab"), at_ms=1
+)
+SENDING = Line(entry=Sending(number=1), run=1, row=2, marker="bc1-a", at_ms=2)
+
+
+@pytest.fixture
+def address(postgres: Cluster) -> LedgerAddress:
+    return postgres.ledger()
+
+
+@pytest.fixture
+def ledger(address: LedgerAddress) -> Iterator[PostgresLedger]:
+    with PostgresLedger(address) as ledger:
+        ledger.append([OPENED])
+        yield ledger
+
+
+def lines(address: LedgerAddress, columns: str = "n, epoch, kind") -> list[tuple[object, ...]]:
+    """What stands in the lane, by SQL."""
+    with psycopg.connect(address.url.reveal()) as session:
+        sql = f"SELECT {columns} FROM batchconnect.entry WHERE row IS NOT NULL ORDER BY n"
+        return session.execute(sql.encode()).fetchall()
+
+
+def test_lines_are_numbered_in_their_lane_without_a_gap(
+    ledger: PostgresLedger, address: LedgerAddress
+) -> None:
+    """However they are grouped, and whoever writes them; each with the epoch of its writer."""
+    ledger.of_lane(LANE).append([SENDING, SENDING])
+    ledger.of_lane(LANE).append([SENDING])
+    with PostgresLedger(address) as next_one:
+        next_one.of_lane(LANE).append([SENDING])
+
+    assert lines(address, "n, epoch") == [(1, 1), (2, 1), (3, 1), (4, 2)]
+
+
+def test_who_lost_a_lane_writes_no_line_of_it(
+    ledger: PostgresLedger, address: LedgerAddress
+) -> None:
+    """The other lanes of the same process go on."""
+    ledger.of_lane(LANE).append([SENDING])
+    other = ledger.of_lane(LANE._replace(client_id="another"))
+    with PostgresLedger(address) as taker:
+        taker.of_lane(LANE).append([SENDING])
+        with pytest.raises(LaneLostError, match="another process holds the lane"):
+            ledger.of_lane(LANE).append([SENDING])
+        other.append([SENDING])
+
+    assert len(lines(address)) == 3
+
+
+@pytest.mark.parametrize("sql", ["UPDATE {} SET run_id = run_id", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.parametrize("table", ["entry", "run"])
+def test_lines_are_never_changed_or_removed(
+    ledger: PostgresLedger, address: LedgerAddress, sql: str, table: str
+) -> None:
+    """Not even by the owner with SQL."""
+    ledger.of_lane(LANE).append([SENDING])
+    sql = sql.format(f"batchconnect.{table}").replace(
+        "run_id", "run" if table == "entry" else "run_id"
+    )
+    with (
+        psycopg.connect(address.url.reveal()) as session,
+        pytest.raises(psycopg.errors.RaiseException, match="append-only"),
+    ):
+        session.execute(sql.encode())
+
+
+def test_a_server_that_lost_what_it_had_confirmed_is_found_out(
+    ledger: PostgresLedger, address: LedgerAddress
+) -> None:
+    """As a fail-over to an asynchronous replica does, or a backup: the numbers have a gap, and nothing is sent."""
+    writer = ledger.of_lane(LANE)
+    writer.append([SENDING])
+    with psycopg.connect(address.url.reveal()) as session:
+        session.execute("ALTER TABLE batchconnect.entry DISABLE TRIGGER USER")
+        session.execute("DELETE FROM batchconnect.entry WHERE row IS NOT NULL")
+        session.execute("ALTER TABLE batchconnect.entry ENABLE TRIGGER USER")
+    with pytest.raises(LedgerGoneError, match="not as it was left") as caught:
+        writer.append([SENDING])
+
+    assert "--settle-first" in str(caught.value.hint)

@@ -1,0 +1,197 @@
+"""Vault and OpenBao, asked by the real client at a real server: what each of their answers becomes."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from batchconnect.model.reference import Place, StoredSecret
+from batchconnect.model.secret import Secret
+from batchconnect.model.store import StoreKind, StoreProfile
+from batchconnect.stores.interface import Answer, Network, Refusal, Trouble, TroubleKind
+from batchconnect.stores.vault import Vault
+from tests.stores.bao import Bao
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
+
+CANARY = "canary~S3cret.value-42"
+
+
+def profile(bao: Bao, *, token: Callable[[], str] | str = "", **changes: Any) -> StoreProfile:
+    read = token if callable(token) else lambda: token or bao.root
+    found: dict[str, Any] = {
+        "name": "kv",
+        "kind": StoreKind.VAULT,
+        "url": bao.url,
+        "path": "secret",
+        "auth": "token",
+        "secrets": {"token": lambda: Secret(read())},
+    }
+    return StoreProfile(**{**found, **changes})
+
+
+@asynccontextmanager
+async def opened(one: StoreProfile) -> AsyncIterator[Vault]:
+    store = Vault(one, Network())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def fetched(store: Vault, *place: Any) -> Answer | Trouble:
+    asked = Place(*place)
+    found = await store.fetch([asked])
+    return found if isinstance(found, Trouble) else found[asked]
+
+
+async def test_a_field_comes_with_its_version(bao: Bao) -> None:
+    """The newest, or the one that is named; the only field needs no name."""
+    bao.put("acme/one", key="first~value")
+    bao.put("acme/one", key=CANARY)
+    bao.put("acme/two", key=CANARY, other="x")
+
+    async with opened(profile(bao)) as store:
+        newest = await fetched(store, "acme/one")
+        first = await fetched(store, "acme/one", "1", "key")
+
+        assert newest == StoredSecret(value=Secret(CANARY), version="2")
+        assert first == StoredSecret(value=Secret("first~value"), version="1")
+        assert await fetched(store, "acme/two", None, "other") == StoredSecret(
+            value=Secret("x"), version="1"
+        )
+
+
+async def test_what_it_does_not_give_is_told_apart(bao: Bao) -> None:
+    """Not there, no such version or field, deleted, forbidden: each has its own remedy."""
+    bao.put("told/one", key=CANARY)
+    bao.put("told/two", key=CANARY, other="x")
+    bao.put("told/gone", key=CANARY)
+    bao("DELETE", "secret/data/told/gone")
+    bao.put("closed/one", key=CANARY)
+    bao.policy("told", 'path "secret/data/told/*" { capabilities = ["read"] }')
+
+    async with opened(profile(bao, token=bao.token("told"))) as store:
+        found = {
+            place: await fetched(store, *place)
+            for place in [
+                ("told/none",),
+                ("told/one", "7"),
+                ("told/one", "newest"),
+                ("told/one", None, "none"),
+                ("told/two",),
+                ("told/gone",),
+                ("closed/one",),
+            ]
+        }
+
+    assert list(found.values()) == [
+        Refusal.NOT_FOUND,
+        Refusal.NO_VERSION,
+        Refusal.NO_VERSION,
+        Refusal.NO_FIELD,
+        Refusal.FIELD_NEEDED,
+        Refusal.DISABLED,
+        Refusal.FORBIDDEN,
+    ]
+
+
+async def test_a_version_that_will_be_deleted_by_itself_tells_when(bao: Bao) -> None:
+    """So that a run can say which keys end soon."""
+    bao("POST", "secret/metadata/ending/one", {"delete_version_after": "240h"})
+    bao.put("ending/one", key=CANARY)
+
+    async with opened(profile(bao)) as store:
+        found = await fetched(store, "ending/one")
+
+    assert isinstance(found, StoredSecret)
+    assert found.expires_at_ms is not None
+
+
+async def test_a_token_that_ran_out_is_read_anew(bao: Bao) -> None:
+    """A forbidden path and a dead token are both 403: the token itself knows which it is."""
+    bao.put("renewed/one", key=CANARY)
+    tokens = ["s.deadbeefdeadbeefdeadbeef", bao.root]
+
+    async with opened(profile(bao, token=lambda: tokens.pop(0))) as store:
+        assert isinstance(await fetched(store, "renewed/one"), StoredSecret)
+
+
+async def test_a_token_that_stays_dead_is_signed_out(bao: Bao) -> None:
+    async with opened(profile(bao, token="s.deadbeefdeadbeefdeadbeef")) as store:
+        found = await fetched(store, "acme/one")
+        checked = await store.check()
+
+    assert isinstance(found, Trouble)
+    assert found.kind is TroubleKind.SIGNED_OUT
+    assert checked is not None
+    assert checked.kind is TroubleKind.SIGNED_OUT
+
+
+async def test_an_app_role_signs_in(bao: Bao) -> None:
+    """With role id and secret id, and again when its token has been revoked."""
+    bao.put("role/one", key=CANARY)
+    bao.policy("role", 'path "secret/data/role/*" { capabilities = ["read"] }')
+    if "approle/" not in bao("GET", "sys/auth")["data"]:
+        bao("POST", "sys/auth/approle", {"type": "approle"})
+    bao("POST", "auth/approle/role/bc", {"token_policies": "role"})
+    role_id = bao("GET", "auth/approle/role/bc/role-id")["data"]["role_id"]
+    secret_id = bao("POST", "auth/approle/role/bc/secret-id")["data"]["secret_id"]
+    credentials = {"role_id": lambda: Secret(role_id), "secret_id": lambda: Secret(secret_id)}
+
+    async with opened(profile(bao, auth="approle", secrets=credentials)) as store:
+        assert isinstance(await fetched(store, "role/one"), StoredSecret)
+        bao("POST", "auth/token/revoke", {"token": store._client.adapter.token})
+        assert isinstance(await fetched(store, "role/one"), StoredSecret)
+        assert await store.check() is None
+
+    wrong = {**credentials, "secret_id": lambda: Secret(CANARY)}
+    async with opened(profile(bao, auth="approle", secrets=wrong)) as store:
+        found = await fetched(store, "role/one")
+
+    assert isinstance(found, Trouble)
+    assert found.kind is TroubleKind.SIGNED_OUT
+    assert CANARY not in repr(found)
+
+
+async def test_a_mount_that_is_not_there_is_the_store_s_fault(bao: Bao) -> None:
+    async with opened(profile(bao, path="nowhere")) as store:
+        found = await fetched(store, "acme/one")
+
+    assert isinstance(found, Trouble)
+    assert found.kind is TroubleKind.UNUSABLE
+    assert "nowhere" in found.detail
+
+
+async def test_a_server_that_is_away_is_down(bao: Bao) -> None:
+    async with opened(profile(bao, url="http://127.0.0.1:9")) as store:
+        found = await fetched(store, "acme/one")
+
+    assert isinstance(found, Trouble)
+    assert found.kind is TroubleKind.DOWN
+
+
+async def test_the_token_of_the_environment_is_not_taken_by_the_way(
+    bao: Bao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the settings name signs in."""
+    monkeypatch.setenv("VAULT_TOKEN", bao.root)
+    monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:9")
+
+    async with opened(profile(bao, token="s.deadbeefdeadbeefdeadbeef")) as store:
+        assert isinstance(await fetched(store, "acme/one"), Trouble)
+
+
+async def test_no_logger_tells_a_secret(bao: Bao, caplog: pytest.LogCaptureFixture) -> None:
+    """Not at level DEBUG either."""
+    caplog.set_level(logging.DEBUG)
+    bao.put("logged/one", key=CANARY)
+
+    async with opened(profile(bao)) as store:
+        await fetched(store, "logged/one")
+        await fetched(store, "logged/none")
+
+    assert CANARY not in caplog.text
+    assert bao.root not in caplog.text
