@@ -60,12 +60,15 @@ class ConnectedService:
     hold: Callable[[Secret], None] = lambda secret: None
     """Told of each secret of the settings that a store gave."""
     on_event: Callable[[Event], None]
+    permits: dict[str, Permit] = field(default_factory=dict)
+    """By org: whether its lane may send, where a lease says so."""
     _lanes: dict[str, Lane] = field(default_factory=dict)
 
     def lane_of(self, org: str) -> Lane:
         """The lane of an org's settings key."""
         if org not in self._lanes:
-            self._lanes[org] = self.new_lane(org)
+            # Late bound: a command takes its lanes when it knows which they are.
+            self._lanes[org] = self.new_lane(org, lambda: self.permits.get(org, always)())
         return self._lanes[org]
 
     def new_lane(self, org: str, permit: Permit = always) -> Lane:
