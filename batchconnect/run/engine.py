@@ -28,6 +28,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
 from batchconnect.run.header import run_header
+from batchconnect.run.held_lanes import HeldLanes, held_lanes, orgs_of
 from batchconnect.run.history import run_in_doubt, run_to_verify, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.job import Bounds, Job
@@ -215,6 +216,7 @@ async def settle(
     """
     async with at_work(settings, options, listener, command="reconcile") as desk:
         run = run_in_doubt(desk.ledger, run_id)
+        await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
         with listener.stop.cutting_off() as scope:
             state = await settle_run(
                 run,
@@ -258,6 +260,7 @@ async def verify(
         verification = VerifyRun(
             parent=run_to_verify(desk.ledger, run_id),
             ledger=desk.ledger,
+            hold=desk.held.hold,
             writer=desk.writer,
             service=desk.service,
             options=options,
@@ -280,6 +283,8 @@ class Desk:
     ledger: Ledger
     clock: Clock
     writer: Callable[[int], RunWriter]
+    held: HeldLanes
+    """On a team ledger: what this process may write to."""
 
 
 @asynccontextmanager
@@ -295,12 +300,17 @@ async def at_work(
             about = {"host": platform.node(), "command": command}
             with opened_ledger(options, service.host, about=about) as ledger:
                 clock = system_clock()
-                async with GroupCommit(ledger) as group:
+                team, arm = as_team(ledger), listener.together.arm
+                async with (
+                    GroupCommit(ledger) as group,
+                    held_lanes(team, service, lease_s=options.lease, arm=arm) as held,
+                ):
                     yield Desk(
                         service=service,
                         ledger=ledger,
                         clock=clock,
                         writer=lambda run: RunWriter(group, run=run, clock=clock),
+                        held=held,
                     )
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -60,12 +61,14 @@ class ConnectedService:
     hold: Callable[[Secret], None] = lambda secret: None
     """Told of each secret of the settings that a store gave."""
     on_event: Callable[[Event], None]
+    permits: dict[str, Permit] = field(default_factory=dict)
+    """By org: whether its lane may send, where a lease says so."""
     _lanes: dict[str, Lane] = field(default_factory=dict)
 
     def lane_of(self, org: str) -> Lane:
         """The lane of an org's settings key."""
         if org not in self._lanes:
-            self._lanes[org] = self.new_lane(org)
+            self._lanes[org] = self.new_lane(org, partial(self._may_send, org))
         return self._lanes[org]
 
     def new_lane(self, org: str, permit: Permit = always) -> Lane:
@@ -101,6 +104,10 @@ class ConnectedService:
     def secrets(self) -> Resolver:
         """Looks up what the settings refer to: only stores are left, the rest was read with them."""
         return StoreResolver(self.stores, NOWHERE, hold=self.hold)
+
+    def _may_send(self, org: str) -> bool:
+        # Late bound: a command takes its lanes when it knows which they are.
+        return self.permits.get(org, always)()
 
     def _tell(self, event: Event) -> None:
         # Late bound: who listens is known only when the run begins.

@@ -4,7 +4,6 @@ Works a sheet on a team ledger: under leases, together with whoever else is at w
 `run` opens or joins, `work` only joins; both then do the same.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,6 +16,7 @@ from batchconnect.model.errors import InterruptedEarlyError, UsageError
 from batchconnect.model.event import Event, RunAwaited
 from batchconnect.model.exception_group import first_of_ours
 from batchconnect.options import DEFAULTS, MergedOptions
+from batchconnect.run.boot_clock import boot_s
 from batchconnect.run.job import Job
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
@@ -37,12 +37,6 @@ CHOICES: Final = (
     "strict",
 )
 """Options that decide what becomes of a row, so that all who work a run must have the same."""
-_BOOT: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def boot_s() -> float:
-    """Seconds of the machine's clock that counts on while it sleeps, where it has one."""
-    return time.clock_gettime(_BOOT)
 
 
 def choices_of(options: MergedOptions) -> Mapping[str, bool | float | str]:

@@ -1,6 +1,6 @@
 """`verify` of a run: are its connections still working? It opens a run of its own, and changes nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
 from batchconnect.ledger import Ledger
@@ -33,6 +33,7 @@ class VerifyRun:
     Args:
         parent: The run.
         ledger: Its ledger, locked.
+        hold: Holds a run that goes on, where others could.
         writer: The run writer, once its number is known.
         service: Whose connections are tested.
         options: Which of them, and what is noted.
@@ -43,6 +44,7 @@ class VerifyRun:
 
     parent: RunState
     ledger: Ledger
+    hold: Callable[[str], Awaitable[None]]
     writer: Callable[[int], RunWriter]
     service: ConnectedService
     options: MergedOptions
@@ -62,6 +64,9 @@ class VerifyRun:
         record = FaultRecord(
             self.on_event, keep=lane_lines.keep, on_raised=lambda: self.stop.ask(INTERRUPTED)
         )
+        begun = self._begun()
+        if begun is not None:
+            await self.hold(begun.opened.run_id)
         number, opened, is_resumed = self._open()
         writer = self.writer(number)
         record.tell(
