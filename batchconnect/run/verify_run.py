@@ -25,6 +25,10 @@ from batchconnect.run.stop import Stop
 from batchconnect.run.verification import Verification, again_after_s, to_test
 
 
+async def _nothing_to_hold(_run_id: str) -> None:
+    """One process has the ledger."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRun:
     """
@@ -33,24 +37,24 @@ class VerifyRun:
     Args:
         parent: The run.
         ledger: Its ledger, locked.
-        hold: Holds a run that goes on, where others could.
         writer: The run writer, once its number is known.
         service: Whose connections are tested.
         options: Which of them, and what is noted.
         clock: The run's clocks.
         on_event: Told of each result.
         stop: When it is asked for, nothing more is asked; the same command goes on.
+        hold: Holds a run that goes on, where others could.
     """
 
     parent: RunState
     ledger: Ledger
-    hold: Callable[[str], Awaitable[None]]
     writer: Callable[[int], RunWriter]
     service: ConnectedService
     options: MergedOptions
     clock: Clock
     on_event: Callable[[Event], None]
     stop: Stop
+    hold: Callable[[str], Awaitable[None]] = _nothing_to_hold
 
     async def run(self) -> RunState:
         """

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from batchconnect.ledger.entry import LaneTaken
 from tests.acceptance.database_proxy import DatabaseProxy
 from tests.acceptance.place import Place, until
 from tests.acceptance.practice import Practice
 from tests.acceptance.team import LEASE_S, Faults, Team, kill_loop, orgs
-from tests.postgres_cluster import Cluster, cluster
+from tests.postgres_cluster import PASSWORD, Cluster, cluster
 
 pytestmark = pytest.mark.acceptance
 
@@ -67,8 +68,7 @@ def test_two_people_who_start_one_sheet_at_once_work_on_one_run(team_of: MakeTea
     assert len(first) == 60
     with team.ledger() as ledger:
         lines = [line.entry for line in ledger.run_lines(team.runs()[0].number)]
-    workers = {one.worker for one in lines if type(one).__name__ == "LaneTaken"}
-    assert len(workers) == 2
+    assert len({one.worker for one in lines if isinstance(one, LaneTaken)}) == 2
     doubts = [one for one in team.states() if one.doubts]
     assert doubts == [], "whoever hands a lane back has nothing on its way"
 
@@ -178,6 +178,7 @@ def test_a_worker_that_is_cut_off_from_the_ledger_stops_and_another_one_takes_ov
 
 def through(team: Team, proxy: DatabaseProxy) -> str:
     """The ledger's address by way of a proxy."""
+    team.place.environ["PGPASSWORD"] = PASSWORD
     database = team.address.url.reveal().rpartition("/")[2].partition("?")[0]
     return f"postgresql://owner@127.0.0.1:{proxy.port}/{database}?sslmode=disable"
 
