@@ -45,9 +45,9 @@ def run(output: OutputOptions, given: Given) -> int:
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
     console.result(
-        {"orgs": [_document(check) for check in found]},
+        {"orgs": [org_document(check) for check in found]},
         [
-            *(line for check in found for line in _lines(check)),
+            *(line for check in found for line in org_lines(check)),
             *refusal_lines((check.code for check in found), what="org", whats="orgs"),
         ]
         or [_none(options)],
@@ -62,7 +62,8 @@ def _none(options: MergedOptions) -> str:
     return "no org is set; in the simulator any `org` cell is an org"
 
 
-def _document(check: OrgCheck) -> dict[str, object]:
+def org_document(check: OrgCheck) -> dict[str, object]:
+    """What one org answered, for programs."""
     return {
         "org": check.org.key,
         "org_id": check.org.org_id,
@@ -75,7 +76,8 @@ def _document(check: OrgCheck) -> dict[str, object]:
     }
 
 
-def _lines(check: OrgCheck) -> list[str]:
+def org_lines(check: OrgCheck) -> list[str]:
+    """The same for a person."""
     verdict = "refused" if check.refusal is not None else "ok"
     org = check.org
     # The environment as settings has no key of its own: there the org id is the key.
