@@ -66,10 +66,17 @@ def run(
             f"{', '.join(wish.missing)} missing, and nobody to ask: this is no terminal",
             hint="Give them all; the client secret as env:NAME or file:PATH, never itself.",
         )
-    new = [*wished(path, wish, asker)]
     _check_top(given)
-    text = settings_text(before, new, _top(given) if before is None else {})
-    settings = _written(path, before, text, given)
+    stored: list[Path] = []
+    try:
+        new = [*wished(path, wish, asker, stored)]
+        text = settings_text(before, new, _top(given) if before is None else {})
+        settings = _written(path, before, text, given)
+    except BaseException:
+        # Nothing refers to a secret whose settings were not written.
+        for secret in stored:
+            secret.unlink(missing_ok=True)
+        raise
     console.say(f"{path}: written, readable by you alone")
     trouble, found = _signed_in(path, new, given) if not wish.offline else (None, [])
     options = with_defaults(settings.options)

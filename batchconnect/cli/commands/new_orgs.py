@@ -48,7 +48,7 @@ class Wish:
         return [flag for flag, value in needed.items() if value is None]
 
 
-def wished(path: Path, wish: Wish, asker: Asker | None) -> Iterator[NewOrg]:
+def wished(path: Path, wish: Wish, asker: Asker | None, stored: list[Path]) -> Iterator[NewOrg]:
     """
     The orgs: one by flags, or as many as a person has.
 
@@ -56,13 +56,14 @@ def wished(path: Path, wish: Wish, asker: Asker | None) -> Iterator[NewOrg]:
         path: Of the settings, beside which a secret goes that was typed.
         wish: What was given.
         asker: Who is asked for the rest; None: nothing is missing.
+        stored: Gets the file of each secret that was typed.
 
     Raises:
         SettingsError: What was given cannot be meant.
         UsageError: The answers ended, or a typed secret could not be stored.
     """
     while True:
-        org = _asked(path, wish, asker) if asker is not None else _given(wish)
+        org = _asked(path, wish, asker, stored) if asker is not None else _given(wish)
         check_org(org)
         yield org
         if asker is None or not wish.missing or not _is_yes(asker.ask("Another org? [y/N]")):
@@ -84,7 +85,7 @@ def _given(wish: Wish) -> NewOrg:
     )
 
 
-def _asked(path: Path, wish: Wish, asker: Asker) -> NewOrg:
+def _asked(path: Path, wish: Wish, asker: Asker, stored: list[Path]) -> NewOrg:
     if not wish.missing:
         return _given(wish)
     key = wish.key or asked(asker, "Name of the org, as your sheets will call it (acme)", check_key)
@@ -98,7 +99,7 @@ def _asked(path: Path, wish: Wish, asker: Asker) -> NewOrg:
         "Client id of its OAuth server-to-server credential",
         partial(check_client_id, called="the client id"),
     )
-    secret = wish.client_secret or _asked_secret(path, key, asker)
+    secret = wish.client_secret or _asked_secret(path, key, asker, stored)
     sandbox = wish.sandbox
     if sandbox is None:
         question = "Its usual sandbox (dev; nothing: name one in each row)"
@@ -108,7 +109,7 @@ def _asked(path: Path, wish: Wish, asker: Asker) -> NewOrg:
     )
 
 
-def _asked_secret(path: Path, key: str, asker: Asker) -> str:
+def _asked_secret(path: Path, key: str, asker: Asker, stored: list[Path]) -> str:
     """A reference; what is typed in its place goes into a file of its own, and is never shown."""
     question = "Where its client secret is: env:NAME or file:PATH (nothing: type it)"
     reference = asked(asker, question, check_reference, default="")
@@ -131,6 +132,7 @@ def _asked_secret(path: Path, key: str, asker: Asker) -> str:
     with suppress(UsageError):
         write_new(folder / ".gitignore", [b"*\n"])
     write_new(place, [typed.encode()])
+    stored.append(place)
     asker.say(f"  stored in {place}, readable by you alone")
     return f"file:{SECRETS_FOLDER}/{place.name}"
 

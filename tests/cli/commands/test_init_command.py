@@ -117,6 +117,19 @@ def test_orgs_by_question(batchconnect: CommandLine, capsys: pytest.CaptureFixtu
     assert [said for said in person.said if "the sandbox: " in said]
 
 
+def test_a_typed_secret_goes_with_what_was_not_written(batchconnect: CommandLine) -> None:
+    """The person gives up, or the file cannot be meant: no secret is left behind that nobody refers to."""
+    person = Answers("acme", ACME, "client-acme", "", CLIENT_SECRET)
+
+    with pytest.raises(IndexError):
+        init.run(
+            OutputOptions(), Given(), path=Path("batchconnect.toml"), wish=Wish(), asker=person
+        )
+
+    assert [one.name for one in (batchconnect.folder / "secrets").iterdir()] == [".gitignore"]
+    assert not (batchconnect.folder / "batchconnect.toml").exists()
+
+
 @pytest.mark.usefixtures("service")
 def test_an_org_is_added_to_a_file_that_is_there(batchconnect: CommandLine) -> None:
     """What a person wrote stays as it is, byte for byte; the same org twice is refused."""
