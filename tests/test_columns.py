@@ -130,6 +130,8 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
         "connection_state",
         "works_error",
         "etag_before",
+        "key_reference",
+        "key_version",
     }
     numbers = ("row", "http_status", "attempts", "duration_ms")
     own_names: dict[str, Any] = {name: name for name in texts}
@@ -143,6 +145,7 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
         finished_at_ms=1,
         works=Works.NOT_TESTED,
         tested_at_ms=2,
+        key_expires_ms=3,
     )
 
     assert facts_of(result) == {
@@ -155,6 +158,7 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
         "finished_at": "1970-01-01T00:00:00.001Z",
         "works": "not_tested",
         "tested_at": "1970-01-01T00:00:00.002Z",
+        "key_expires": "1970-01-01T00:00:00.003Z",
     }
 
 

@@ -7,7 +7,7 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    NETWORK,
     OPERATIONS,
     PART,
     PLACES,
@@ -23,6 +24,7 @@ from batchconnect.cli.options import (
     SHEET,
     TOLD,
     UNDO,
+    WORK,
     Given,
     OutputOptions,
     takes,
@@ -125,6 +127,57 @@ def validate(
     return command.run(output, given, sheets=sheets, annotate=annotate)
 
 
+@app.command(epilog="Example: batchconnect init")
+@takes(NETWORK)
+def init(
+    output: OutputOptions,
+    given: Given,
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The settings; one that is there gets an org more."),
+    ] = Path("batchconnect.toml"),
+    org: Annotated[
+        str | None,
+        typer.Option("--org", metavar="NAME", help="As the org cells of sheets will call it."),
+    ] = None,
+    org_id: Annotated[
+        str | None,
+        typer.Option("--org-id", metavar="ID", help="Of the organization: ...@AdobeOrg."),
+    ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option("--client-id", metavar="ID", help="Of its server-to-server credential."),
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(
+            "--client-secret",
+            metavar="REF",
+            help="Where its secret is: env:NAME or file:PATH; never the secret itself.",
+        ),
+    ] = None,
+    sandbox: Annotated[
+        str | None, typer.Option("--sandbox", metavar="NAME", help="For rows that name none.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", metavar="", help="Write only; sign in nowhere.")
+    ] = False,
+) -> int:
+    """Write the settings, asking for what is not given, and sign in to each org."""
+    from batchconnect.cli.commands import init as command
+    from batchconnect.cli.commands.new_orgs import Wish
+
+    wish = Wish(
+        key=org,
+        org_id=org_id,
+        client_id=client_id,
+        client_secret=client_secret,
+        sandbox=sandbox,
+        offline=offline,
+    )
+    return command.run(output, given, path=path, wish=wish)
+
+
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
 @takes(PLACES, PART, SERVICE)
 def orgs(output: OutputOptions, given: Given) -> int:
@@ -210,6 +263,51 @@ def rerun(
     return command.run(output, given, run_id=run_id, sheets=sheets or ())
 
 
+@app.command(epilog="Example: batchconnect work --only org=acme")
+@takes(PLACES, SERVICE, WORK)
+def work(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    sheets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sheet",
+            metavar="SHEET",
+            help="This machine's copy of the run's sheet; may be given again.",
+        ),
+    ] = None,
+) -> int:
+    """Join a run on a team ledger: take lanes, and hand them back at the end."""
+    from batchconnect.cli.commands import work as command
+
+    return command.run(output, given, run_id=run_id, sheets=sheets or ())
+
+
+@app.command(epilog="Example: batchconnect lanes release 7 --yes")
+@takes(PLACES)
+def lanes(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["release"] | None,
+        typer.Argument(metavar="[release", help="Take a lane from its holder."),
+    ] = None,
+    lane: Annotated[
+        int | None,
+        typer.Argument(metavar="LANE]", help="Its number, as the list shows it."),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", metavar="", help="Do it: its holder is surely dead."),
+    ] = False,
+) -> int:
+    """Show who holds which lane of a team ledger, since when, and what waits."""
+    from batchconnect.cli.commands import lanes as command
+
+    return command.run(output, given, releases=action is not None, lane=lane, yes=yes)
+
+
 @app.command(epilog="Example: batchconnect verify clients.csv")
 @takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
@@ -240,6 +338,10 @@ def rotate(
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
     ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", metavar="", help="Only keys with a new version in their store."),
+    ] = False,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", metavar="", help="Do not test what got its key."),
@@ -253,7 +355,13 @@ def rotate(
     from batchconnect.cli.commands import rotate as command
 
     return command.run(
-        output, given, sheets=sheets, failing=failing, no_verify=no_verify, is_plan=plan
+        output,
+        given,
+        sheets=sheets,
+        failing=failing,
+        changed=changed,
+        no_verify=no_verify,
+        is_plan=plan,
     )
 
 
@@ -361,6 +469,29 @@ def export(
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
 
 
+@app.command(epilog="Example: batchconnect expiring clients.csv --within 30d")
+@takes(PLACES, SHEET, SERVICE)
+def expiring(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="The keys that a run sent, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option("--within", metavar="TIME", help="As 30d, 12h or 2w.", show_default=True),
+    ] = "30d",
+) -> int:
+    """List keys whose store says that they end soon; nothing is sent."""
+    from batchconnect.cli.commands import expiring as command
+
+    return command.run(output, given, what=what, within=within)
+
+
 @app.command(epilog="Example: batchconnect explore --columns")
 @takes(PLACES, PART, SERVICE)
 def explore(
@@ -421,6 +552,42 @@ def report(
     from batchconnect.cli.commands import report as command
 
     return command.run(output, given, run_id=run_id, by=by)
+
+
+@app.command(epilog="Example: batchconnect ledger check --ledger postgresql://host/batchconnect")
+@takes(PLACES)
+def ledger(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["init", "check", "upgrade", "export", "import"],
+        typer.Argument(
+            metavar="init|check|upgrade|export|import", help="What to do.", show_default=False
+        ),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="export: a new file; import: the one to take over."),
+    ] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant", metavar="ROLE", help="init: let this role run sheets; may be given again."
+        ),
+    ] = None,
+    grant_read: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant-read", metavar="ROLE", help="init: let this role look; may be given again."
+        ),
+    ] = None,
+) -> int:
+    """Make, check, upgrade or copy a team's ledger on PostgreSQL."""
+    from batchconnect.cli.commands import ledger as command
+    from batchconnect.run.team_ledger import Granted
+
+    granted = Granted(writers=grant or (), readers=grant_read or ())
+    return command.run(output, given, action=action, file=file, granted=granted)
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")

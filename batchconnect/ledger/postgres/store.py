@@ -5,10 +5,12 @@ Each line goes in by one function of the schema, which looks first whether the l
 are never changed or removed, so every state, and every report, is a fold over them.
 """
 
+import getpass
 import os
 import platform
+import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
@@ -18,9 +20,11 @@ from typing import Any, Self, TypeVar
 from batchconnect.ledger.codec import UnknownKindError, decode
 from batchconnect.ledger.conditions import (
     ENDS_AS_IT_SAYS,
+    INTENTS,
     IS_DELETION,
     IS_INTENT,
     IS_OPEN,
+    IS_STEP,
     IS_TEST,
     OF_CREATE,
     OF_MARKER,
@@ -33,10 +37,12 @@ from batchconnect.ledger.interface import LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD
 from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
+from batchconnect.ledger.postgres.leases import PostgresLeases
 from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
 from batchconnect.ledger.row_state import RowState, fold
 from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
-from batchconnect.model.errors import LedgerError
+from batchconnect.ledger.team import Holding
+from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
 
 _Value = TypeVar("_Value")
@@ -61,6 +67,9 @@ class PostgresLedger:
         host: Platform host whose connections it accounts for; another one is refused.
         simulated: Whether it belongs to the simulator; the other mode is refused.
         read_only: For `runs`, `status`, `report`: changes nothing, and a replica will do.
+        leased: Only what was taken by a lease is written to; else a lane is taken with its first line, from
+            whoever holds it.
+        any_mode: Take it of whichever mode it is.
         connections: How it is reached; None: as ever.
 
     Raises:
@@ -75,15 +84,25 @@ class PostgresLedger:
         host: str | None = None,
         simulated: bool = False,
         read_only: bool = False,
+        leased: bool = False,
+        any_mode: bool = False,
         connections: Connections | None = None,
     ) -> None:
         self.name = str(address)
+        self._leased = leased
         self._connections = connections or Connections(address)
         self._mutex = threading.RLock()
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
-        self._holder = f"{platform.node()} {os.getpid()}"
-        belongs = {"mode": "simulated" if simulated else "real"}
+        self._opened_here: set[str] = set()
+        """Ids of the runs that this process began."""
+        self._holder = _process_name()
+        # Whoever renews a lease waits for no row's commit, and not for a server that is away: it asks again.
+        self.leases = PostgresLeases(
+            Connections(address, patience_s=0), name=self._holder, on_taken=self._hold
+        )
+        belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
+        self._about: dict[str, str] = {}
         if host is not None:
             belongs["host"] = host
         try:
@@ -106,17 +125,26 @@ class PostgresLedger:
     def close(self) -> None:
         """Close the connections; a ledger that is in order needs no closing."""
         self._connections.close()
+        self.leases.close()
 
     # Writing --------------------------------------------------------------------------------------
 
     def append(self, lines: Sequence[Line]) -> int:
         """Write lines of one run as a whole, in that run's own lane; as of `LedgerWriter.append`."""
-        if not lines:
-            return 0
+        return self._own_writer(lines).append(lines) if lines else 0
+
+    def take_over(self, lines: Sequence[Line]) -> int:
+        """As `append`, of lines that stand in another ledger: ids are as they were."""
+        return self._own_writer(lines).append(lines, checks_ids=False) if lines else 0
+
+    def _own_writer(self, lines: Sequence[Line]) -> LaneWriter:
         first = lines[0]
         opened = first.entry if isinstance(first.entry, RunOpened) else None
         run_id = opened.run_id if opened else self._run_id(first.run)
-        return self._writer("", "", "", run_id).append(lines)
+        if opened:
+            # Nobody else knows of it yet, so nobody else holds it.
+            self._opened_here.add(run_id)
+        return self._writer("", "", "", run_id)
 
     def of_lane(self, lane: LaneKey) -> LedgerWriter:
         """Where a lane's lines go; it is taken when the first is written."""
@@ -132,7 +160,15 @@ class PostgresLedger:
                 )
             return self._writers[whole]
 
+    def _hold(self, holding: Holding, held: HeldLane) -> None:
+        self._writer(*(holding.key or ("", "", "")), holding.run_id).hold(held)
+
     def _take(self, key: tuple[str, str, str, str]) -> HeldLane:
+        if self._leased and key[-1] not in self._opened_here:
+            raise LaneLostError(
+                f"the ledger {self.name}: this process does not hold the lane that it would write to",
+                hint="`batchconnect lanes` shows who does.",
+            )
         ((lane, epoch, n),) = self._ask(
             "SELECT id, epoch, n FROM batchconnect.take(%s, %s, %s, %s, %s)", *key, self._holder
         )
@@ -165,6 +201,22 @@ class PostgresLedger:
 
     # Reading --------------------------------------------------------------------------------------
 
+    @property
+    def mode(self) -> str:
+        """`real` or `simulated`; "" before the first run."""
+        return self._about.get("mode", "")
+
+    @property
+    def belongs_to(self) -> tuple[str | None, bool]:
+        """Platform host, None before the first run; and whether it belongs to the simulator."""
+        return self._about.get("host"), self.mode == "simulated"
+
+    def lines(self) -> Iterator[Line]:
+        """Every line, in the order in which they were written."""
+        sql = f"SELECT {_COLUMNS} FROM batchconnect.entry ORDER BY seq"
+        for columns in self._connections.stream(sql, page=_PAGE):
+            yield self._line(columns)
+
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
         """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
         numbers = [
@@ -185,8 +237,21 @@ class PostgresLedger:
         """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
         return self._lines("run = %s AND row IS NULL ORDER BY seq", run)
 
-    def row_lines(self, run: int) -> Iterator[Line]:
+    @property
+    def held(self) -> PostgresLeases:
+        """Who holds what, for looking."""
+        return self.leases
+
+    def steps(self, run: int) -> list[Line]:
+        """The lines of a run that say which of its lanes are through, and whether it has ended; oldest first."""
+        return self._lines(f"run = %s AND row IS NULL AND {IS_STEP} ORDER BY seq", run)
+
+    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
+        if rows is not None:
+            for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
+                yield from self._lines("run = %s AND row = ANY (%s) ORDER BY row, seq", run, part)
+            return
         row, seq = -(1 << 31), 0
         while True:
             page = self._ask(
@@ -201,14 +266,15 @@ class PostgresLedger:
                 return
             seq, _, row, *_ = page[-1]
 
-    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
-        """
-        Where each of a run's rows stands.
-
-        Yields:
-            Its number, how many intents were written for it, and its last line; None: an outcome that
-            stands, of which no more is read.
-        """
+    def last_lines(
+        self, run: int, rows: Collection[int] | None = None
+    ) -> Iterator[tuple[int, int, Line | None]]:
+        """As of `LedgerReader.last_lines`."""
+        if rows is not None:
+            for number, told in groupby(self.row_lines(run, rows), attrgetter("row")):
+                lines = list(told)
+                yield number, sum(isinstance(line.entry, INTENTS) for line in lines), lines[-1]
+            return
         row = -(1 << 31)
         while True:
             page = self._ask(
@@ -312,8 +378,13 @@ class PostgresLedger:
                 f"the ledger {self.name} is a read replica: nothing can be written to it",
                 hint="Name the primary; of several hosts target_session_attrs=read-write finds it.",
             )
-        about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
-        version = int(about.get("schema", "0"))
+        about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
+        if "schema" not in about:
+            raise LedgerError(
+                f"the ledger {self.name}: the schema batchconnect of this database is something else's",
+                hint="Name another database with --ledger.",
+            )
+        version = int(about["schema"])
         if version > VERSION:
             raise self._newer(f"schema {version}, this one knows {VERSION}")
         if version < VERSION:
@@ -330,7 +401,7 @@ class PostgresLedger:
             raise self._newer(f"lines of the kind {', '.join(unknown)}")
         if not read_only and belongs.keys() - about.keys():
             self._ask("SELECT batchconnect.belong(%s, %s)", list(belongs), list(belongs.values()))
-            about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
+            about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
         for word, value in belongs.items():
             found = about.get(word, value)
             if found != value:
@@ -344,6 +415,15 @@ class PostgresLedger:
             f"the ledger {self.name} was written by a newer batchconnect ({what})",
             hint="Update batchconnect, or name another --ledger.",
         )
+
+
+def _process_name() -> str:
+    """Of this process, its own among all, and told to people: who, where, which."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in a bare container
+        user = str(os.getuid())
+    return f"{user}@{platform.node()}/{os.getpid()}-{secrets.token_hex(2)}"
 
 
 def _in_parts(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:
