@@ -180,7 +180,6 @@ AGAINST: Final = Group(
     heading="Reading options",
     names=(
         "worksheet",
-        "all_worksheets",
         "map",
         "visible_only",
         "encoding",

@@ -89,7 +89,7 @@ def test_every_command_agrees_on_each_row(
     ran = batchconnect("run", *SHEETS, *QUICK, "-v")
     of_run = results()
     status = batchconnect("status", "--json").json
-    again = batchconnect("run", *SHEETS, *QUICK, "--summary", "s.md", "--junit", "s.xml")
+    again = batchconnect("run", *SHEETS, *QUICK, "--summary", "ci.md", "--junit", "s.xml")
     verified = batchconnect("verify", *SHEETS, *QUICK)
 
     assert validated["sheets"] == [
@@ -116,7 +116,7 @@ def test_every_command_agrees_on_each_row(
     assert (failed["name"], failed["worksheet"], failed["row"]) == ("Client 011", "EMEA", "3")
     nobody_sees_a_composite(
         *(done.out + done.err for done in (shown, ran, again, verified)),
-        Path("s.md").read_text(encoding="utf-8"),
+        Path("ci.md").read_text(encoding="utf-8"),
         Path("s.xml").read_text(encoding="utf-8"),
     )
 
