@@ -3,9 +3,7 @@
 import os
 import sys
 import textwrap
-from dataclasses import replace
 from functools import partial
-from typing import Final
 
 import anyio
 
@@ -20,9 +18,6 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
 from batchconnect.run.store_check import CheckedStore
 
-_PATIENCE_S: Final = 10.0
-"""Seconds that an org is tried for, unless --patience is given."""
-
 
 def run(output: OutputOptions, given: Given) -> int:
     """Check every org, or those that were chosen; reads only."""
@@ -31,9 +26,6 @@ def run(output: OutputOptions, given: Given) -> int:
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
-    if given.options.patience is None:
-        # It tells how things are now; who wants to wait for better ones says so.
-        options = replace(options, patience=_PATIENCE_S)
     stores: list[CheckedStore] = []
     with ending_at_once():
         found = anyio.run(
@@ -44,6 +36,7 @@ def run(output: OutputOptions, given: Given) -> int:
                 sandbox=given.options.sandbox,
                 on_event=console.say_pauses,
                 on_store=stores.append,
+                patience_s=given.options.patience,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
