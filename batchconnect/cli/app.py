@@ -114,11 +114,19 @@ def validate(
             help="Write the sheet with its problems coloured and commented, without keys.",
         ),
     ] = None,
+    keep_keys: Annotated[
+        bool,
+        typer.Option(
+            "--keep-keys",
+            metavar="",
+            help="In that copy, which then stands beside the sheet, mode 0600.",
+        ),
+    ] = False,
 ) -> int:
     """Find every problem of a sheet, offline; nothing is sent."""
     from batchconnect.cli.commands import validate as command
 
-    return command.run(output, given, sheet=sheet, annotate=annotate)
+    return command.run(output, given, sheet=sheet, annotate=annotate, keep_keys=keep_keys)
 
 
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
