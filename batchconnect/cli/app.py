@@ -384,11 +384,19 @@ def runs(
 
 @app.command(epilog="Example: batchconnect status")
 @takes(PLACES)
-def status(output: OutputOptions, given: Given, run_id: RunArgument = None) -> int:
+def status(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", metavar="", help="Show it again and again, until it has ended."),
+    ] = False,
+) -> int:
     """Show one run, also while it is running."""
     from batchconnect.cli.commands import status as command
 
-    return command.run(output, given, run_id=run_id)
+    return command.run(output, given, run_id=run_id, watches=watch)
 
 
 @app.command(epilog="Example: batchconnect report 20261123-16")
