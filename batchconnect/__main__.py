@@ -57,8 +57,10 @@ def _run(arguments: list[str]) -> int:
         command()(arguments, prog_name="batchconnect")
     except SystemExit as exited:
         code = exited.code if isinstance(exited.code, int) else int(exited.code is not None)
-        # No command returns 2: Typer did not understand the options, and has said so on stderr.
-        if code == ExitCode.USAGE and "--json" in arguments:
+        # A command that returns 2 has told its result, and Typer ends it by an `Exit`; otherwise it did not
+        # understand the options, and has said so on stderr.
+        is_told = type(exited.__context__).__name__ == "Exit"
+        if code == ExitCode.USAGE and "--json" in arguments and not is_told:
             _print_error(_MISUNDERSTOOD, "batchconnect COMMAND --help", ExitCode.USAGE)
         return code
     return ExitCode.OK

@@ -26,7 +26,7 @@ FLOORS: Final = (
     ("the service: a connection becomes a request, a response an answer", "flow_service settings"),
     (
         "a row becomes a connection; entries become files; a reference becomes a secret",
-        "validation reports stores",
+        "validation reports stores notify",
     ),
     (
         "cells as typed; one HTTP message; what happened, kept; what a person may choose",
@@ -63,6 +63,8 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "botocore": ("stores.aws",),
     "hvac": ("stores.vault",),
     "requests": ("stores.vault",),
+    "prometheus_client": ("reports.metrics",),
+    "apprise": ("notify.child",),
     "sqlite3": ("ledger.sqlite.*", "simulator.*"),
     "psycopg": ("ledger.postgres.*",),
 }
@@ -307,7 +309,7 @@ def test_one_room_knows_what_the_ledger_is_kept_in() -> None:
         if any(name.startswith(STORES) for name in imported) and not module.startswith(STORES)
     }
 
-    assert knowing == {"run.opened_ledger"}
+    assert knowing == {"run.opened_ledger", "run.team_ledger"}
 
 
 def test_only_the_front_of_the_house_knows_the_settings() -> None:

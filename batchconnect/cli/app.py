@@ -7,7 +7,7 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    OPERATIONS,
     PART,
     PLACES,
     RUN,
@@ -138,6 +139,15 @@ def orgs(output: OutputOptions, given: Given) -> int:
     return command.run(output, given)
 
 
+@app.command(epilog="Example: batchconnect doctor --json > doctor.json")
+@takes(PLACES, PART, SERVICE)
+def doctor(output: OutputOptions, given: Given) -> int:
+    """Look at what a first contact meets; each thing is in order, or has its remedy."""
+    from batchconnect.cli.commands import doctor as command
+
+    return command.run(output, given)
+
+
 @app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
 @takes(PLACES, SHEET, SERVICE, RUN, CI)
 def plan(
@@ -158,7 +168,7 @@ def plan(
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def run(
     output: OutputOptions,
     given: Given,
@@ -184,7 +194,7 @@ def run(
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rerun(
     output: OutputOptions,
     given: Given,
@@ -201,7 +211,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")
-@takes(PLACES, SHEET, SERVICE, TOLD, CI)
+@takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
     output: OutputOptions,
     given: Given,
@@ -220,7 +230,7 @@ def verify(
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
-@takes(PLACES, SHEET, SERVICE, RUN, CI)
+@takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rotate(
     output: OutputOptions,
     given: Given,
@@ -228,6 +238,10 @@ def rotate(
     failing: Annotated[
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
+    ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", metavar="", help="Only keys with a new version in their store."),
     ] = False,
     no_verify: Annotated[
         bool,
@@ -242,7 +256,13 @@ def rotate(
     from batchconnect.cli.commands import rotate as command
 
     return command.run(
-        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+        output,
+        given,
+        sheet=sheet,
+        failing=failing,
+        changed=changed,
+        no_verify=no_verify,
+        is_plan=plan,
     )
 
 
@@ -350,6 +370,29 @@ def export(
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
 
 
+@app.command(epilog="Example: batchconnect expiring clients.csv --within 30d")
+@takes(PLACES, SHEET, SERVICE)
+def expiring(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="The keys that a run sent, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option("--within", metavar="TIME", help="As 30d, 12h or 2w.", show_default=True),
+    ] = "30d",
+) -> int:
+    """List keys whose store says that they end soon; nothing is sent."""
+    from batchconnect.cli.commands import expiring as command
+
+    return command.run(output, given, what=what, within=within)
+
+
 @app.command(epilog="Example: batchconnect explore --columns")
 @takes(PLACES, PART, SERVICE)
 def explore(
@@ -418,6 +461,42 @@ def report(
     from batchconnect.cli.commands import report as command
 
     return command.run(output, given, run_id=run_id, by=by)
+
+
+@app.command(epilog="Example: batchconnect ledger check --ledger postgresql://host/batchconnect")
+@takes(PLACES)
+def ledger(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["init", "check", "upgrade", "export", "import"],
+        typer.Argument(
+            metavar="init|check|upgrade|export|import", help="What to do.", show_default=False
+        ),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="export: a new file; import: the one to take over."),
+    ] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant", metavar="ROLE", help="init: let this role run sheets; may be given again."
+        ),
+    ] = None,
+    grant_read: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant-read", metavar="ROLE", help="init: let this role look; may be given again."
+        ),
+    ] = None,
+) -> int:
+    """Make, check, upgrade or copy a team's ledger on PostgreSQL."""
+    from batchconnect.cli.commands import ledger as command
+    from batchconnect.run.team_ledger import Granted
+
+    granted = Granted(writers=grant or (), readers=grant_read or ())
+    return command.run(output, given, action=action, file=file, granted=granted)
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")

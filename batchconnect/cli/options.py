@@ -95,6 +95,24 @@ class Given:
             rich_help_panel=OUTPUT,
         ),
     ] = None
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            "--metrics",
+            metavar="FILE.prom",
+            help="How it ended, for Prometheus' textfile collector.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notify",
+            metavar="NAME",
+            help="Tell [notify.NAME] of the settings how it ended; may be given again.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None
     log_json: Annotated[
         bool,
         typer.Option(
@@ -204,9 +222,10 @@ TOLD: Final = Group(
 )
 """A run's options that fit commands which change nothing, and keep what they found as a run."""
 CI: Final = Group(heading="CI options", names=("summary", "junit"))
+OPERATIONS: Final = Group(heading="Operations options", names=("metrics", "notify"))
 UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
 """No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, CI, UNDO)
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, CI, OPERATIONS, UNDO)
 
 
 _COMPLETED: Final[Mapping[str, Callable[..., Any]]] = {

@@ -38,7 +38,9 @@ _AZURE = (
     " the principal is at least Database viewer, and that the cluster's firewall admits Adobe."
     f" {_AGAIN}"
 )
-DOCTOR = "`batchconnect orgs` looks closer."
+_WHO_MADE_IT = "`batchconnect doctor` tells who made the certificate."
+_HOW_FAR_OFF = "`batchconnect doctor` tells by how much it is off."
+DOCTOR = "`batchconnect doctor` looks closer."
 _NETWORK = f"Check network, proxy and the platform URL from this machine: {DOCTOR} {_LATER}"
 NOT_ADOBES = "Not an answer of Adobe's"
 """Title of what stops a lane because something else answers in Adobe's place."""
@@ -181,15 +183,15 @@ _TABLE: dict[str, tuple[str, str]] = {
     "tls": (
         "The host's certificate is not trusted",
         (
-            "Behind a company's inspection box name the box's authority with --ca-bundle FILE.pem;"
-            f" `batchconnect orgs` tells who made the certificate. {_AGAIN}"
+            "Behind a company's inspection box name the box's authority with --ca-bundle FILE.pem."
+            f" {_WHO_MADE_IT} {_AGAIN}"
         ),
     ),
     "clock": (
         "The host's certificate is not valid at this machine's date",
         (
-            "Most often this machine's clock is wrong: compare `date` with another clock, and set it;"
-            f" `batchconnect orgs` tells by how much it is off. {_AGAIN}"
+            "Most often this machine's clock is wrong: compare `date` with another clock, and set it."
+            f" {_HOW_FAR_OFF} {_AGAIN}"
         ),
     ),
     "client_certificate": (
@@ -333,6 +335,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection could not be read",
         "No key was sent to it. Give the same command again later.",
     ),
+    "same_version": (
+        "Its connection has this version of its key",
+        "Nothing is wrong. Leave --changed out to send its key as well.",
+    ),
+    "no_version": (
+        "No version tells whether its key has changed",
+        "Leave --changed out to send its key.",
+    ),
     "not_failing": ("Its last test did not say no", "Leave --failing out to send its key as well."),
     "no_result": (
         "The answer to the test says neither yes nor no",
@@ -452,6 +462,22 @@ _TABLE: dict[str, tuple[str, str]] = {
         "Two rows were answered with one id",
         "A connection is one row's: which of them has it is not known yet. `batchconnect reconcile` looks for both.",
     ),
+    "store_down": (
+        "A store of keys did not answer",
+        f"See that it is reachable from this machine, proxy and --ca-bundle included. {_LATER}",
+    ),
+    "store_throttled": (
+        "A store of keys asks to be left alone",
+        f"Lower `rate` in its section of the settings, or its other load. {_LATER}",
+    ),
+    "store_signed_out": (
+        "A store of keys does not take our sign-in",
+        f"Check its section of the settings with `batchconnect orgs`. {_AGAIN}",
+    ),
+    "store_unusable": (
+        "A store of keys cannot be used",
+        f"Check its section of the settings with `batchconnect orgs`. {_AGAIN}",
+    ),
     "listing_failed": (
         "The sandbox could not be listed",
         f"Without a whole listing nothing is sent, lest it exist already. {_LATER}",
@@ -534,6 +560,14 @@ _OF_LOOK: dict[str, str] = {
     _AGAIN: "Then give the same command again.",
     _LATER: "Give the same command again later.",
 }
+
+
+def doctor_hint_for(code: str) -> str:
+    """As `look_hint_for`, of a diagnosis itself: it sends nobody to where he is."""
+    hint = look_hint_for(code)
+    for sentence in (DOCTOR, _WHO_MADE_IT, _HOW_FAR_OFF):
+        hint = hint.replace(f": {sentence}", ".").replace(f" {sentence}", "")
+    return hint.replace("Then give the same command again.", "").strip()
 
 
 def undo_hint_for(code: str, status: Status, *, run_id: str) -> str:

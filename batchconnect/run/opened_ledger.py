@@ -107,6 +107,17 @@ def is_in_use(options: MergedOptions) -> bool:
     return isinstance(place, Path) and is_held(place)
 
 
+def try_lock(path: Path) -> None:
+    """
+    Lock a file as a ledger's is, and give it free again: some volumes have no locks.
+
+    Raises:
+        LedgerError: It cannot be locked.
+    """
+    with locked(path, about={"command": "doctor"}):
+        pass
+
+
 def warning_of_place(options: MergedOptions) -> str | None:
     """Why the ledger lies in a bad place, if it does."""
     place = ledger_place(options)
@@ -114,12 +125,20 @@ def warning_of_place(options: MergedOptions) -> str | None:
 
 
 def _team_ledger() -> "type[PostgresLedger]":
-    # Late: who has no team ledger need not have its driver.
-    try:
+    with with_driver():
+        # Late: who has no team ledger need not have its driver.
         from batchconnect.ledger.postgres.store import PostgresLedger  # noqa: PLC0415 - see above
+
+        return PostgresLedger
+
+
+@contextmanager
+def with_driver() -> Iterator[None]:
+    """Import what needs PostgreSQL's driver; where that is missing, say what to install."""
+    try:
+        yield
     except ImportError as error:
         raise UsageError(
             f"a ledger on PostgreSQL needs a package that is not installed: {error}",
             hint="pip install 'batchconnect[postgres]'",
         ) from None
-    return PostgresLedger

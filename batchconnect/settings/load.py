@@ -17,10 +17,12 @@ from typing_extensions import override
 
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.notice import NoticeProfile
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreProfile
 from batchconnect.options import OPTIONS, RunOptions, merge
+from batchconnect.settings.notices import notice_profiles
 from batchconnect.settings.org_profile import Credentials, org_profiles
 from batchconnect.settings.origin import DEFAULT_FILE, NO_ORG, Origin
 from batchconnect.settings.service_url import canonical_host
@@ -47,6 +49,8 @@ class Settings:
     """What the settings say of a run's options; None: nowhere set. Hosts are in lower case."""
     stores: tuple[StoreProfile, ...] = ()
     """In the order of the file."""
+    notices: tuple[NoticeProfile, ...] = ()
+    """To whom `--notify` may tell how a run ended."""
     file: Path | None = None
     """The settings file that was read."""
     warnings: tuple[str, ...] = ()
@@ -129,10 +133,12 @@ def _loaded(
     )
     orgs = org_profiles(tables, credentials, rate=merged.rate, allowed_hosts=hosts)
     proxy = _proxy(origin, merged.proxy, credentials)
+    ledger = _ledger(origin, merged.ledger, credentials)
     return Settings(
         orgs=_with_rate(orgs, given.rate),
-        options=replace(merged, allow_hosts=hosts or None, proxy=proxy),
+        options=replace(merged, allow_hosts=hosts or None, proxy=proxy, ledger=ledger),
         stores=stores,
+        notices=notice_profiles(tables.notify, credentials),
         file=file.path,
         warnings=tuple(warnings),
     )
@@ -162,7 +168,11 @@ def settings_under(
     return replace(
         settings,
         orgs=_with_rate(settings.orgs, options.rate),
-        options=replace(merged, proxy=_proxy(origin, merged.proxy, credentials)),
+        options=replace(
+            merged,
+            proxy=_proxy(origin, merged.proxy, credentials),
+            ledger=_ledger(origin, merged.ledger, credentials),
+        ),
     )
 
 
@@ -255,6 +265,22 @@ def _merged(origin: Origin, problems: list[str]) -> Tables:
 
 def _tables(source: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in source.items() if name not in KEYS}
+
+
+def _ledger(
+    origin: Origin, given: Path | LedgerAddress | str | None, credentials: Credentials
+) -> Path | LedgerAddress | str | None:
+    """A team's ledger is named by a reference where its address bears a password; who only looks needs it too."""
+    if not isinstance(given, LedgerAddress) or not is_reference(given.url.reveal()):
+        return given
+    found = replace(credentials, resolve=True).resolved(("ledger",), given.url)
+    address = LedgerAddress.of(found.reveal()) if found else None
+    if address is None:
+        raise SettingsError(
+            f"{origin.name(('ledger',))} refers to what is no address of a ledger",
+            hint="It is postgresql://USER:PASSWORD@HOST/DATABASE.",
+        )
+    return address
 
 
 def _proxy(origin: Origin, given: Secret | str | None, credentials: Credentials) -> Secret | None:

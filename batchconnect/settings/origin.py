@@ -23,7 +23,7 @@ from batchconnect.settings.source import (
     FromFile,
     KeyPath,
 )
-from batchconnect.settings.tables import KEYS, OrgTable, StoreTable, Tables
+from batchconnect.settings.tables import KEYS, NotifyTable, OrgTable, StoreTable, Tables
 
 DEFAULT_FILE = Path("batchconnect.toml")
 FIELD_DEPTH = 3
@@ -31,6 +31,7 @@ FIELD_DEPTH = 3
 _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     "orgs": (OrgTable, "[orgs.acme]"),
     "stores": (StoreTable, "[stores.clients]"),
+    "notify": (NotifyTable, "[notify.ops]"),
 }
 """By the tables' first word: the form of a section, and how one is written."""
 

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,9 @@ def read_file(path: Path, *, named_by: str) -> FromFile:
     if len(raw) > LARGEST_FILE:
         raise SettingsError(f"the settings file {path} is larger than 1 MiB: not a settings file")
     values = _parsed(path, raw)
-    for table in (values, *_tables(values.get("orgs")), *_tables(values.get("stores"))):
-        for name in (*SECRETS, *STORE_SECRETS, "proxy"):
+    sections = (_tables(values.get(name)) for name in ("orgs", "stores", "notify"))
+    for table in (values, *chain.from_iterable(sections)):
+        for name in (*SECRETS, *STORE_SECRETS, "proxy", "url"):
             if isinstance(table.get(name), str):
                 table[name] = Secret(table[name])
     others_read = os.name == "posix" and bool(status.st_mode & 0o044)

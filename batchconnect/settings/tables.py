@@ -1,5 +1,5 @@
 """
-The tables of the settings file that tell of orgs, stores and hosts; its options are those of `RunOptions`.
+The tables of the settings file that tell of orgs, stores, notices and hosts; its options are those of `RunOptions`.
 
 The models only say which words exist and which shape their values have. Each description is the
 second half of a sentence, "rate must be …", so that a wrong value is told without being repeated.
@@ -71,9 +71,18 @@ class StoreTable(BaseModel):
     tls: Annotated[bool, Field(strict=True)] | None = Field(default=None, description=A_SWITCH)
     client_id: Text | None = Field(default=None, description=A_TEXT)
     tenant_id: Text | None = Field(default=None, description=A_TEXT)
+    authority: Text | None = Field(default=None, description=A_TEXT)
     profile: Text | None = Field(default=None, description=A_TEXT)
     endpoint: Text | None = Field(default=None, description=A_TEXT)
     command: list[Text] | None = Field(default=None, description=A_LIST)
+
+
+class NotifyTable(BaseModel):
+    """The section `[notify.NAME]`."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    url: Secret = Field(description=A_CREDENTIAL)
 
 
 class Tables(BaseSettings):
@@ -84,6 +93,9 @@ class Tables(BaseSettings):
     orgs: dict[str, OrgTable] = Field(default={}, description="sections, one [orgs.NAME] per org")
     stores: dict[str, StoreTable] = Field(
         default={}, description="sections, one [stores.NAME] per store"
+    )
+    notify: dict[str, NotifyTable] = Field(
+        default={}, description="sections, one [notify.NAME] per address"
     )
     platform_url: Text | None = Field(default=None, description=A_TEXT)
     ims_url: Text | None = Field(default=None, description=A_TEXT)

@@ -4,10 +4,9 @@ The stores of the settings, open for one command: a line to each, whose client i
 The libraries take seconds to load, and most commands ask no store at all.
 """
 
-import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -23,6 +22,7 @@ from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.stores.interface import Answer, Network, Store, Trouble, TroubleKind
 from batchconnect.stores.line import StoreLine
+from batchconnect.transport.trust import authorities_file
 
 _CLIENTS: Final = {
     StoreKind.AZURE: ("azure", "KeyVault", 1),
@@ -61,7 +61,7 @@ async def opened_stores(
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="batchconnect-") as folder:
-        network = Network(proxy=proxy, authorities=_authorities(ca_bundle, Path(folder)))
+        network = Network(proxy=proxy, authorities=authorities_file(ca_bundle, Path(folder)))
         clients = {profile.name: _Client(profile, network) for profile in profiles}
         try:
             async with anyio.create_task_group() as tasks:
@@ -135,29 +135,3 @@ class _Client:
             detail=f"It needs a library that is not installed ({error.name}).",
             remedy=f"pip install 'batchconnect[{self._module}]'",
         )
-
-
-def _authorities(ca_bundle: Path | None, folder: Path) -> Path | None:
-    """
-    One file of all whom to trust, since the libraries take one.
-
-    Raises:
-        SettingsError: *ca_bundle* cannot be used.
-    """
-    usual: str | None = ssl.get_default_verify_paths().cafile
-    if ca_bundle is None:
-        return Path(usual) if usual is not None else None
-    try:
-        ssl.create_default_context(cafile=ca_bundle)
-        own = ca_bundle.read_bytes()
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"--ca-bundle {ca_bundle}: {getattr(error, 'strerror', None) or 'not a PEM file'}",
-            hint="Name a readable file of PEM certificates.",
-        ) from None
-    found = folder / "authorities.pem"
-    system = b""
-    with suppress(OSError):
-        system = Path(usual).read_bytes() if usual is not None else b""
-    found.write_bytes(system + b"\n" + own)
-    return found

@@ -7,6 +7,7 @@ alone, a second one trusts nothing but the bundle, and asks for everything but t
 """
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 
@@ -52,17 +53,52 @@ class Trust:
             return self._bundle_only
         return self._usual
 
-    def has_another(self, host: str, error: Exception) -> bool:
+    def has_another(self, host: str, error: Exception, *, used: ssl.SSLContext | bool) -> bool:
         """
         Whether a second handshake with this host may succeed; from now on `of` tells whom it trusts.
 
         Args:
             host: Whose certificate was refused.
             error: Why.
+            used: Whom the handshake trusted, as `of` told before it: another one of the same host may have
+                failed meanwhile.
         """
-        if self._bundle_only is None or host in self._lax_hosts:
+        if self._bundle_only is None or used is self._bundle_only:
             return False
         if getattr(error, "verify_code", 0) not in _RULES_OF_FORM:
             return False
         self._lax_hosts.add(host)
         return True
+
+
+def authorities_file(ca_bundle: Path | None, folder: Path) -> Path | None:
+    """
+    One file of all whom to trust, for libraries that take a file.
+
+    Args:
+        ca_bundle: PEM file of authorities to trust beside the system's.
+        folder: Where the file is made, if one has to be.
+
+    Returns:
+        The file; None: the system has none, and the library's own is to count.
+
+    Raises:
+        SettingsError: *ca_bundle* cannot be used.
+    """
+    usual: str | None = ssl.get_default_verify_paths().cafile
+    if ca_bundle is None:
+        return Path(usual) if usual is not None else None
+    try:
+        ssl.create_default_context(cafile=ca_bundle)
+        own = ca_bundle.read_bytes()
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"--ca-bundle {ca_bundle}: {getattr(error, 'strerror', None) or 'not a PEM file'}",
+            hint="Name a readable file of PEM certificates.",
+        ) from None
+    found = folder / "authorities.pem"
+    system = b""
+    with suppress(OSError):
+        system = Path(usual).read_bytes() if usual is not None else b""
+    found.write_bytes(system + b"\n" + own)
+    return found

@@ -261,6 +261,7 @@ class Wire:
         assert self._session is not None, "use the wire as a context manager"
         host = url.host or ""
         while True:
+            used = self._trust.of(host)
             try:
                 return await self._session.request(
                     request.method,
@@ -268,14 +269,15 @@ class Wire:
                     data=request.body,
                     headers=request.headers,
                     allow_redirects=False,
-                    ssl=self._trust.of(host),
+                    ssl=used,
                     proxy=proxy,
                     trace_request_ctx=trace,
                     middlewares=(_once,) if request.purpose is Purpose.DELETE else None,
                 )
             except aiohttp.ClientConnectorCertificateError as error:
                 # Before the handshake is through nothing is sent; the trace has the last word all the same.
-                if trace.sent or not self._trust.has_another(host, error.certificate_error):
+                refused = error.certificate_error
+                if trace.sent or not self._trust.has_another(host, refused, used=used):
                     raise
 
 

@@ -14,11 +14,11 @@ from tests.command_line import FAST, CommandLine, many
 ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\nclient_secret = "env:NOT_SET"\n'
 
 COMMANDS = (
-    "template", "validate", "orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
+    "template", "validate", "orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
     "export", "explore",
     "runs", "status", "report", "simulate",
 )  # fmt: skip
-TALKING = ("orgs", "plan", "run", "rerun", "verify", "rotate", "reconcile")
+TALKING = ("orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile")
 """The commands that talk to the service, whose options docs/commands.md shares. An undo is of a run as it was,
 and an export names its sandboxes itself."""
 SHARED = (

@@ -1,5 +1,6 @@
 """Whom a wire trusts: the system, the bundle beside it, and a box that breaks rules of form by the bundle alone."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -77,6 +78,15 @@ async def test_a_box_that_breaks_a_rule_of_form_is_trusted_by_the_bundle() -> No
             assert (await ready.send(post(port, scheme="https"))).status == 201
 
     assert (handshakes, requests) == (2, 2)
+
+
+@pytest.mark.usefixtures("strict")
+async def test_lanes_that_begin_at_once_all_come_through_such_a_box() -> None:
+    """Each first handshake that fails has a second one, whoever found the box out before it."""
+    async with server(whole, tls=box()) as port, wire(ca_bundle=BOX_CA) as ready:
+        answers = await asyncio.gather(*(ready.send(post(port, scheme="https")) for _ in range(5)))
+
+    assert [answer.status for answer in answers] == [201] * 5
 
 
 @pytest.mark.usefixtures("strict")

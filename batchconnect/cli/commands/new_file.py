@@ -5,11 +5,13 @@ import os
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
 from batchconnect.model.errors import UsageError
-from batchconnect.reports.write import write_file
+from batchconnect.model.file_mode import set_mode
+from batchconnect.reports.write import writing
 
 
 def refuse_existing(path: Path) -> None:
@@ -71,17 +73,27 @@ def try_place(path: Path) -> None:
         raise _unwritable(path, error) from None
 
 
-def write_over(path: Path, chunks: Iterable[bytes]) -> None:
+def write_over(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> None:
     """
-    Write a file whole, mode 0600; what stood there before is replaced.
+    Write a file whole; what stood there before is replaced.
+
+    Args:
+        path: Its place.
+        chunks: Its bytes.
+        mode: Who may read it, on volumes that keep that.
 
     Raises:
         UsageError: It cannot be written; what stood there stays.
     """
     try:
-        write_file(path, chunks)
+        for _ in writing(path, chunks, check=partial(_let_read, mode=mode)):
+            pass
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _let_read(aside: Path, *, mode: int) -> None:
+    set_mode(aside, mode)
 
 
 def append_to(path: Path, chunks: Iterable[bytes]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.run import run as run_sheet
+from batchconnect.cli.commands.ending import Ending
+from batchconnect.cli.commands.run import run_told
 from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.options import merge
@@ -28,6 +29,19 @@ def run(
 ) -> int:
     """Take up the unfinished rows of a run; by default of the last one."""
     console = Console(output)
+    with Ending(given, console, command="rerun") as ending:
+        return _rerun(output, given, console, ending, run_id=run_id, sheet=sheet)
+
+
+def _rerun(
+    output: OutputOptions,
+    given: Given,
+    console: Console,
+    ending: Ending,
+    *,
+    run_id: str | None,
+    sheet: str | None,
+) -> int:
     settings = settings_of(given, os.environ, offline=True)
     options = options_of(settings, given)
     with ledger_of(options) as ledger:
@@ -41,10 +55,12 @@ def run(
             # A name that was mistyped is said, even where its rows would not be asked for.
             check_name(sheet)
             open_source(Path(sheet)).close()
+        ending.reach(settings, options)
+        ending.summary = replace(chosen.summary, exit_code=0)
         console.result(summary_document(chosen.summary), [chosen.why_nothing])
         return 0
     rows = f"{chosen.unfinished} of {chosen.summary.total} rows"
     console.say(f"rerun of {chosen.opened.run_id}: {rows} unfinished")
     alike = replace(given, options=merge(given.options, chosen.as_before))
     task_of = partial(onboarding, parent=chosen.opened.run_id)
-    return run_sheet(output, alike, sheet=path, task_of=task_of)
+    return run_told(output, alike, console, ending, sheet=path, task_of=task_of)

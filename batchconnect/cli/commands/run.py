@@ -15,6 +15,7 @@ import anyio
 
 from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console, ResultError, counted
+from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
 from batchconnect.cli.commands.new_file import new_beside
 from batchconnect.cli.commands.signals import watch_signals
@@ -64,9 +65,25 @@ def run(
     sheet: str | None,
     plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
+    command: str = "run",
 ) -> int:
     """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
     console = Console(output)
+    with Ending(given, console, command=command) as ending:
+        return run_told(output, given, console, ending, sheet=sheet, plan=plan, task_of=task_of)
+
+
+def run_told(
+    output: OutputOptions,
+    given: Given,
+    console: Console,
+    ending: Ending,
+    *,
+    sheet: str | None,
+    plan: Path | None = None,
+    task_of: Callable[[MergedOptions], Task] = onboarding,
+) -> int:
+    """As `run`, where somebody else tells how it ended."""
     environ = os.environ
     files = CiFiles.of(given)
     saved = None if plan is None else read_plan(plan)
@@ -81,6 +98,7 @@ def run(
         )
     settings = settings_of(given, environ)
     options = options_of(settings, given)
+    ending.reach(settings, options)
     with sheet_of(sheet, options, console) as opened:
         warn_of_places(options, settings, console)
         console.warn(try_places(options))
@@ -111,7 +129,9 @@ def run(
             summary = attend(observer, work, drain_s=given.drain)
         except PlanChangedError as error:
             files.write_changes(error, console)
+            ending.code = error.exit_code
             return _told_changes(error, console)
+    ending.summary = summary
     again = next_command(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),

@@ -5,6 +5,7 @@ from functools import partial
 
 from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
 from batchconnect.cli.commands.start import (
     as_part,
@@ -24,11 +25,25 @@ from batchconnect.sheet.kind import is_named_like_a_sheet
 def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
     """Verify a sheet, where *what* is one; else a run, by default the last."""
     if what is not None and is_named_like_a_sheet(what):
-        return run_sheet(output, given, sheet=what, task_of=lambda _options: verification())
+        return run_sheet(
+            output,
+            given,
+            sheet=what,
+            task_of=lambda _options: verification(),
+            command="verify",
+        )
     console = Console(output)
+    with Ending(given, console, command="verify") as ending:
+        return _verify_run(output, given, console, ending, what)
+
+
+def _verify_run(
+    output: OutputOptions, given: Given, console: Console, ending: Ending, what: str | None
+) -> int:
     files = CiFiles.of(given)
     settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
     options = options_of(settings, given)
+    ending.reach(settings, options)
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
     observer = RunObserver(
@@ -48,6 +63,7 @@ def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
         report=observer.report,
     )
     summary = attend(observer, work, drain_s=given.drain)
+    ending.summary = summary
     again = next_command(summary, same="the same command once more", options=place_flags(given))
     observer.tell_end(summary, again)
     return int(summary.exit_code or 0)

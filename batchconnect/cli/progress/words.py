@@ -165,7 +165,7 @@ class Messages:
         wait = duration(event.patience_s)
         return Message(
             f"{event.org}: {title}{detail}. It is tried again for up to {wait}"
-            " (--patience); nothing is lost. `batchconnect orgs` looks closer",
+            " (--patience); nothing is lost. `batchconnect doctor` looks closer",
             is_error=True,
         )
 

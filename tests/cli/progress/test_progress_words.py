@@ -176,11 +176,11 @@ def test_a_service_that_is_not_reached_is_told_once_with_its_cause() -> None:
     assert told == [
         (
             "acme: The host's name is not known (platform.test: Name not known). It is tried again for up"
-            " to 15 min (--patience); nothing is lost. `batchconnect orgs` looks closer"
+            " to 15 min (--patience); nothing is lost. `batchconnect doctor` looks closer"
         ),
         (
             "beta: Adobe's sign-in (IMS) does not work now. It is tried again for up to 15 min"
-            " (--patience); nothing is lost. `batchconnect orgs` looks closer"
+            " (--patience); nothing is lost. `batchconnect doctor` looks closer"
         ),
     ]
 

@@ -1,0 +1,1 @@
+"""What `doctor` looks at, one module per step of a first contact; each yields its `Check`s."""
