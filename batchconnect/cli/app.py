@@ -15,6 +15,7 @@ from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    NETWORK,
     OPERATIONS,
     PART,
     PLACES,
@@ -128,6 +129,57 @@ def validate(
     from batchconnect.cli.commands import validate as command
 
     return command.run(output, given, sheet=sheet, annotate=annotate, keep_keys=keep_keys)
+
+
+@app.command(epilog="Example: batchconnect init")
+@takes(NETWORK)
+def init(
+    output: OutputOptions,
+    given: Given,
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The settings; one that is there gets an org more."),
+    ] = Path("batchconnect.toml"),
+    org: Annotated[
+        str | None,
+        typer.Option("--org", metavar="NAME", help="As the org cells of sheets will call it."),
+    ] = None,
+    org_id: Annotated[
+        str | None,
+        typer.Option("--org-id", metavar="ID", help="Of the organization: ...@AdobeOrg."),
+    ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option("--client-id", metavar="ID", help="Of its server-to-server credential."),
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(
+            "--client-secret",
+            metavar="REF",
+            help="Where its secret is: env:NAME or file:PATH; never the secret itself.",
+        ),
+    ] = None,
+    sandbox: Annotated[
+        str | None, typer.Option("--sandbox", metavar="NAME", help="For rows that name none.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", metavar="", help="Write only; sign in nowhere.")
+    ] = False,
+) -> int:
+    """Write the settings, asking for what is not given, and sign in to each org."""
+    from batchconnect.cli.commands import init as command
+    from batchconnect.cli.commands.new_orgs import Wish
+
+    wish = Wish(
+        key=org,
+        org_id=org_id,
+        client_id=client_id,
+        client_secret=client_secret,
+        sandbox=sandbox,
+        offline=offline,
+    )
+    return command.run(output, given, path=path, wish=wish)
 
 
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
