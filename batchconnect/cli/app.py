@@ -523,7 +523,9 @@ def ledger(
     action: Annotated[
         Literal["init", "check", "upgrade", "export", "import"],
         typer.Argument(
-            metavar="init|check|upgrade|export|import", help="What to do.", show_default=False
+            metavar="ACTION",
+            help="init, check, upgrade, export or import.",
+            show_default=False,
         ),
     ],
     file: Annotated[
