@@ -4,19 +4,22 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.start import options_of, place_flags, settings_of
 from batchconnect.cli.commands.status_screen import live_lines
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.paint import is_terminal
+from batchconnect.model.escape import escape_control
 from batchconnect.options import MergedOptions
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.history import find_run, summary_of
-from batchconnect.run.opened_ledger import is_in_use, ledger_of
+from batchconnect.run.lane_view import views_of_run, workers_of
+from batchconnect.run.opened_ledger import is_in_use, ledger_of, team_reader
 from batchconnect.run.places import home_of
 
 _EVERY_S: Final = 2.0
@@ -25,6 +28,17 @@ _SHARE: Final = 5
 """A look takes at most this part of the time, so that a large ledger is not read without end."""
 _HOME: Final = "\x1b[H\x1b[J"
 """To the upper left corner, and the screen is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One look at a run."""
+
+    summary: Summary
+    team: dict[str, Any] = field(default_factory=dict)
+    """For programs: who works on it, and on which lanes; empty where the ledger is no team's."""
+    lanes: tuple[str, ...] = ()
+    """Likewise for a person."""
 
 
 def run(
@@ -40,23 +54,41 @@ def run(
     options = options_of(settings_of(given, os.environ, offline=True), given)
     while True:
         began_s = time.monotonic()
-        summary = _look(options, run_id)
-        lines = _lines(summary, options, given, console)
-        if not (watches and summary.live):
+        seen = _look(options, run_id)
+        lines = [*_lines(seen.summary, options, given, console), *seen.lanes]
+        if not (watches and seen.summary.live):
             break
-        run_id = summary.opened.run_id
+        run_id = seen.summary.opened.run_id
         if not console.json and not console.quiet:
             console.result({}, [_screen(lines)])
         sleep(max(_EVERY_S, _SHARE * (time.monotonic() - began_s)))
-    console.result(summary_document(summary), lines)
+    console.result({**summary_document(seen.summary), **seen.team}, lines)
     return 0
 
 
-def _look(options: MergedOptions, run_id: str | None) -> Summary:
+def _look(options: MergedOptions, run_id: str | None) -> Seen:
     with ledger_of(options) as ledger:
         state = find_run(ledger, run_id)
-        live = is_in_use(options) and not state.is_closed
-        return summary_of(ledger, state, live=live)
+        team = team_reader(ledger)
+        is_worked = is_in_use(options) if team is None else bool(workers_of(team, state))
+        summary = summary_of(ledger, state, live=is_worked and not state.is_closed)
+        if team is None or state.is_closed:
+            return Seen(summary=summary)
+        lanes, workers = views_of_run(team, state), workers_of(team, state)
+        return Seen(
+            summary=summary,
+            team={
+                "team": {
+                    "lanes": [one.document for one in lanes],
+                    "workers": [one.name for one in workers],
+                }
+            },
+            lanes=(
+                "",
+                f"lanes, with {counted(len(workers), 'worker')}:",
+                *(escape_control(lane.line) for lane in lanes),
+            ),
+        )
 
 
 def _lines(summary: Summary, options: MergedOptions, given: Given, console: Console) -> list[str]:
@@ -76,4 +108,4 @@ def _screen(lines: list[str]) -> str:
     """On a terminal the lines in place of those before, elsewhere one line."""
     if is_terminal(sys.stdout):
         return _HOME + "\n".join(lines)
-    return "; ".join(line.strip() for line in lines)
+    return "; ".join(line.strip() for line in lines if line)

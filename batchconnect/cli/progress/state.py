@@ -19,6 +19,7 @@ from batchconnect.model.event import (
     FaultMet,
     LaneCounted,
     LanePaused,
+    LanesHeld,
     LaneStopped,
     Looked,
     NotReached,
@@ -29,6 +30,7 @@ from batchconnect.model.event import (
     RowSettled,
     RowStarted,
     RowTested,
+    RunAwaited,
     RunFinished,
     RunStarted,
     SandboxListed,
@@ -146,6 +148,8 @@ class ProgressState:
                 PaceChanged()
                 | NotReached()
                 | LaneCounted()
+                | LanesHeld()
+                | RunAwaited()
                 | RunStarted()
                 | SheetWarned()
                 | CellsWarned()

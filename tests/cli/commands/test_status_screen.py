@@ -88,7 +88,7 @@ def test_watching_ends_with_the_run(
 ) -> None:
     """In a pipe one line for each look; then what the run ended with, and its report."""
     batchconnect("run", batchconnect.sheet(many(1, org="acme")), "--simulate", *FAST)
-    looks = [at_work(), at_work()]
+    looks = [status.Seen(summary=at_work()), status.Seen(summary=at_work())]
     look = status._look
     monkeypatch.setattr(
         status, "_look", lambda options, run_id: looks.pop() if looks else look(options, None)
