@@ -8,6 +8,7 @@ from functools import partial
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
@@ -27,14 +28,14 @@ def run(output: OutputOptions, given: Given) -> int:
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
     stores: list[CheckedStore] = []
-    with ending_at_once():
+    with ending_at_once(), looking(console) as hear:
         found = anyio.run(
             partial(
                 check_orgs,
                 settings,
                 options,
                 sandbox=given.options.sandbox,
-                on_event=console.say_pauses,
+                on_event=hear,
                 on_store=stores.append,
                 patience_s=given.options.patience,
             ),
