@@ -15,7 +15,7 @@ ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "
 
 COMMANDS = (
     "template", "validate", "orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
-    "export", "explore",
+    "export", "expiring", "explore",
     "runs", "status", "report", "simulate",
 )  # fmt: skip
 TALKING = ("orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile")

@@ -10,9 +10,11 @@ from batchconnect.model.remedies import doctor_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.org_check import OrgCheck, check_orgs
+from batchconnect.run.store_check import CheckedStore
 from batchconnect.settings import Settings
 
 TOPIC = "sign-in"
+STORES = "stores"
 
 
 async def look_at_orgs(
@@ -36,10 +38,15 @@ async def look_at_orgs(
     skipped = [org for org in settings.orgs if {org.platform_url, org.ims_url} & set(unreached)]
     left = tuple(org for org in settings.orgs if org not in skipped)
     checks = [_skipped(org) for org in skipped]
+    stores: list[CheckedStore] = []
     if left or options.simulate:
         try:
             found = await check_orgs(
-                replace(settings, orgs=left), options, sandbox=sandbox, on_event=on_event
+                replace(settings, orgs=left),
+                options,
+                sandbox=sandbox,
+                on_event=on_event,
+                on_store=stores.append,
             )
         except BatchConnectError as error:
             return [
@@ -51,13 +58,22 @@ async def look_at_orgs(
                     remedy=error.hint or "",
                 ),
             ]
-        checks += [_told(one) for one in found]
+        checks += [*map(_told, found), *map(_of_store, stores)]
     return checks
 
 
 def _skipped(org: Org) -> Check:
     what = "not tried: a host of it is not reached, see above"
     return Check(topic=TOPIC, subject=org.key, verdict=Verdict.SKIPPED, what=what)
+
+
+def _of_store(one: CheckedStore) -> Check:
+    return Check(
+        topic=STORES,
+        subject=one.name,
+        verdict=Verdict.OK if one.refusal is None else Verdict.FAILED,
+        what=one.refusal or f"{one.kind}: it lets us in",
+    )
 
 
 def _told(one: OrgCheck) -> Check:
