@@ -7,7 +7,7 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    NETWORK,
     OPERATIONS,
     PART,
     PLACES,
@@ -120,6 +121,57 @@ def validate(
     from batchconnect.cli.commands import validate as command
 
     return command.run(output, given, sheet=sheet, annotate=annotate)
+
+
+@app.command(epilog="Example: batchconnect init")
+@takes(NETWORK)
+def init(
+    output: OutputOptions,
+    given: Given,
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The settings; one that is there gets an org more."),
+    ] = Path("batchconnect.toml"),
+    org: Annotated[
+        str | None,
+        typer.Option("--org", metavar="NAME", help="As the org cells of sheets will call it."),
+    ] = None,
+    org_id: Annotated[
+        str | None,
+        typer.Option("--org-id", metavar="ID", help="Of the organization: ...@AdobeOrg."),
+    ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option("--client-id", metavar="ID", help="Of its server-to-server credential."),
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(
+            "--client-secret",
+            metavar="REF",
+            help="Where its secret is: env:NAME or file:PATH; never the secret itself.",
+        ),
+    ] = None,
+    sandbox: Annotated[
+        str | None, typer.Option("--sandbox", metavar="NAME", help="For rows that name none.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", metavar="", help="Write only; sign in nowhere.")
+    ] = False,
+) -> int:
+    """Write the settings, asking for what is not given, and sign in to each org."""
+    from batchconnect.cli.commands import init as command
+    from batchconnect.cli.commands.new_orgs import Wish
+
+    wish = Wish(
+        key=org,
+        org_id=org_id,
+        client_id=client_id,
+        client_secret=client_secret,
+        sandbox=sandbox,
+        offline=offline,
+    )
+    return command.run(output, given, path=path, wish=wish)
 
 
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
@@ -445,6 +497,42 @@ def report(
     from batchconnect.cli.commands import report as command
 
     return command.run(output, given, run_id=run_id, by=by)
+
+
+@app.command(epilog="Example: batchconnect ledger check --ledger postgresql://host/batchconnect")
+@takes(PLACES)
+def ledger(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["init", "check", "upgrade", "export", "import"],
+        typer.Argument(
+            metavar="init|check|upgrade|export|import", help="What to do.", show_default=False
+        ),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="export: a new file; import: the one to take over."),
+    ] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant", metavar="ROLE", help="init: let this role run sheets; may be given again."
+        ),
+    ] = None,
+    grant_read: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant-read", metavar="ROLE", help="init: let this role look; may be given again."
+        ),
+    ] = None,
+) -> int:
+    """Make, check, upgrade or copy a team's ledger on PostgreSQL."""
+    from batchconnect.cli.commands import ledger as command
+    from batchconnect.run.team_ledger import Granted
+
+    granted = Granted(writers=grant or (), readers=grant_read or ())
+    return command.run(output, given, action=action, file=file, granted=granted)
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")

@@ -199,6 +199,10 @@ SERVICE: Final = Group(
         "seed",
     ),
 )
+NETWORK: Final = Group(
+    heading="Network options", names=("proxy", "ca_bundle", "allow_hosts", "timeout")
+)
+"""Of these, what leads to the hosts."""
 RUN: Final = Group(
     heading="Run options",
     names=(
@@ -225,7 +229,7 @@ CI: Final = Group(heading="CI options", names=("summary", "junit"))
 OPERATIONS: Final = Group(heading="Operations options", names=("metrics", "notify"))
 UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
 """No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, CI, OPERATIONS, UNDO)
+GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, NETWORK, RUN, TOLD, CI, OPERATIONS, UNDO)
 
 
 _COMPLETED: Final[Mapping[str, Callable[..., Any]]] = {
