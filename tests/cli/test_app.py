@@ -16,7 +16,7 @@ ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "
 COMMANDS = (
     "template", "validate", "init", "orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
     "export", "expiring", "explore",
-    "runs", "status", "report", "simulate",
+    "runs", "status", "report", "ledger", "simulate",
 )  # fmt: skip
 TALKING = ("orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile")
 """The commands that talk to the service, whose options docs/commands.md shares. An undo is of a run as it was,
