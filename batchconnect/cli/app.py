@@ -24,6 +24,7 @@ from batchconnect.cli.options import (
     SHEET,
     TOLD,
     UNDO,
+    WORK,
     Given,
     OutputOptions,
     takes,
@@ -252,6 +253,47 @@ def rerun(
     from batchconnect.cli.commands import rerun as command
 
     return command.run(output, given, run_id=run_id, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect work --only org=acme")
+@takes(PLACES, SERVICE, WORK)
+def work(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option("--sheet", metavar="SHEET", help="This machine's copy of the run's sheet."),
+    ] = None,
+) -> int:
+    """Join a run on a team ledger: take lanes, and hand them back at the end."""
+    from batchconnect.cli.commands import work as command
+
+    return command.run(output, given, run_id=run_id, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect lanes release 7 --yes")
+@takes(PLACES)
+def lanes(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["release"] | None,
+        typer.Argument(metavar="[release", help="Take a lane from its holder."),
+    ] = None,
+    lane: Annotated[
+        int | None,
+        typer.Argument(metavar="LANE]", help="Its number, as the list shows it."),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", metavar="", help="Do it: its holder is surely dead."),
+    ] = False,
+) -> int:
+    """Show who holds which lane of a team ledger, since when, and what waits."""
+    from batchconnect.cli.commands import lanes as command
+
+    return command.run(output, given, releases=action is not None, lane=lane, yes=yes)
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")

@@ -12,7 +12,8 @@ from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
-from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger
+from batchconnect.run.lane_view import is_worked
+from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger, team_reader
 from batchconnect.run.places import ledger_place
 
 _CHANGED: Final = {ROTATE: Status.UPDATED, UNDO: Status.DELETED}
@@ -27,12 +28,14 @@ def run(output: OutputOptions, given: Given, *, limit: int) -> int:
         console.result({"runs": []}, [f"no run yet in {ledger_place(options)}"])
         return 0
     with read_ledger(options) as ledger:
-        held = is_in_use(options)
+        held, team = is_in_use(options), team_reader(ledger)
         summaries: list[Summary] = []
         for state in run_states(ledger):
             if len(summaries) == limit:
                 break
-            live = held and not summaries and not state.is_closed
+            live = not state.is_closed and (
+                is_worked(team, state) if team is not None else held and not summaries
+            )
             summaries.append(summary_of(ledger, state, live=live))
     console.result(
         {"runs": [_document(summary) for summary in summaries]},
