@@ -65,7 +65,7 @@ class SandboxReader:
         Source:
             Contract, section 3, the Rules below the shape.
         """
-        began_s = anyio.current_time()
+        began_s, misfit = anyio.current_time(), None
         for _ in range(2):
             counted = await self._count(sandbox)
             if isinstance(counted, Unreadable):
@@ -81,9 +81,10 @@ class SandboxReader:
                 break
             if listing.fault.code != FEWER_THAN_COUNTED:
                 return listing
-        return await self._agreed(sandbox, read)
+            misfit = counted.number
+        return await self._agreed(sandbox, read, misfit)
 
-    async def _agreed(self, sandbox: str, read: ReadItem) -> Listing:
+    async def _agreed(self, sandbox: str, read: ReadItem, counted: int | None) -> Listing:
         """Two readings that agree, or the last one and why nothing is proven."""
         listing = Listing(sandbox=sandbox)
         for _ in range(_TRIES):
@@ -93,7 +94,7 @@ class SandboxReader:
             second = await self.pages(sandbox, order=OLDEST_FIRST, read=read)
             if second.refusal is not None:
                 return second
-            why = disagreement(listing, second)
+            why = disagreement(listing, second, counted)
             if why is None:
                 return listing
             listing = replace(listing, fault=why)

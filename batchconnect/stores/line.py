@@ -80,6 +80,14 @@ class StoreLine:
         self._pauses = 0
         self._until_s = 0.0
         self._stopped: Trouble | None = None
+        self._over = anyio.Event()
+        """The end of the trouble that it is in."""
+
+    @property
+    def trouble(self) -> anyio.Event | None:
+        """Set when the trouble that the store is in is over, or it is given up; None: it is in none."""
+        is_in_trouble = self._troubled_since is not None and self._stopped is None
+        return self._over if is_in_trouble else None
 
     async def look_up(self, place: Place, *, again: bool = False) -> Answer | Trouble:
         """
@@ -158,6 +166,7 @@ class StoreLine:
             return
         self._has_answered = True
         self._troubled_since, self._pauses = None, 0
+        self._over.set()
         for flight in flights:
             self._keep(flight.place, found[flight.place])
             flight.answer = found[flight.place]
@@ -176,6 +185,8 @@ class StoreLine:
 
     def _meet(self, trouble: Trouble) -> None:
         now = anyio.current_time()
+        if self._troubled_since is None:
+            self._over = anyio.Event()
         since = self._troubled_since = now if self._troubled_since is None else self._troubled_since
         pause_s = trouble.retry_after_s
         if pause_s is None:
@@ -203,6 +214,7 @@ class StoreLine:
                 )
             )
         self._stopped = trouble
+        self._over.set()
         self._answer_all(list(self._waiting), trouble)
         self._waiting.clear()
 

@@ -97,8 +97,10 @@ def bench(*, rate: float | None = 10.0, lanes: Sequence[str] = LANES, **choices:
 
 
 @asynccontextmanager
-async def opened(store: FakeStore, *, rate: float = 50.0) -> AsyncIterator[StoreLine]:
-    profile = StoreProfile(name="kv", kind=StoreKind.VAULT, is_open=True, rate=rate)
+async def opened(
+    store: FakeStore, *, name: str = "kv", rate: float = 50.0
+) -> AsyncIterator[StoreLine]:
+    profile = StoreProfile(name=name, kind=StoreKind.VAULT, is_open=True, rate=rate)
     async with anyio.create_task_group() as tasks:
         yield StoreLine(
             profile,
@@ -112,12 +114,24 @@ async def opened(store: FakeStore, *, rate: float = 50.0) -> AsyncIterator[Store
 
 
 async def run(
-    one: Bench, rows: list[dict[str, str]], store: FakeStore, *, rate: float = 50.0, **changes: Any
+    one: Bench,
+    rows: list[dict[str, str]],
+    store: FakeStore,
+    *,
+    other: FakeStore | None = None,
+    rate: float = 50.0,
+    **changes: Any,
 ) -> RunState:
+    """A run over rows whose keys stand in `kv`, the store; and in `ok`, the other one."""
     sheet = MemorySheet(rows)
-    async with opened(store, rate=rate) as line:
-        references = References(allow=True, refs_dir=None, environ={}, stores=[line.profile])
-        resolver = StoreResolver({"kv": line}, LocalResolver(references))
+    async with (
+        opened(store, rate=rate) as line,
+        opened(other or FakeStore(), name="ok") as second,
+    ):
+        profiles = [line.profile, second.profile]
+        references = References(allow=True, refs_dir=None, environ={}, stores=profiles)
+        resolver = StoreResolver({"kv": line, "ok": second}, LocalResolver(references))
+        keys = Keys(resolver, header=sheet.header)
         return await one.run(
             sheet,
             parse=partial(
@@ -128,7 +142,8 @@ async def run(
                 sandbox=None,
                 references=references,
             ),
-            ready=Keys(resolver, header=sheet.header).ready,
+            ready=keys.ready,
+            trouble=keys.trouble,
             **changes,
         )
 

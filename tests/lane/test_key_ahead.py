@@ -11,8 +11,8 @@ import pytest
 
 from batchconnect.lane.lane import Limits
 from batchconnect.ledger.entry import Sending
-from batchconnect.model.event import LaneStopped
-from batchconnect.model.outcome import Status
+from batchconnect.model.event import LaneStopped, RowSettled
+from batchconnect.model.outcome import NotAttempted, Status
 from batchconnect.model.reference import KeyOrigin, LookedUp, Reference
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.stop import Stop
@@ -88,6 +88,46 @@ async def test_a_store_that_is_down_for_a_while_costs_no_row() -> None:
     assert one.statuses(state) == [Status.CREATED] * 200
     assert not one.doubts()
     assert makespan(one) < 45
+
+
+async def test_a_store_in_trouble_holds_up_no_row_of_another() -> None:
+    """They stand between its rows, in the same lane; its own come back in their order, and count once."""
+    one = bench(lanes=["acme"])
+    rows = many(120, lanes=["acme"])
+    for row in rows[1::2]:
+        row["servicePrincipalKey"] = row["servicePrincipalKey"].replace("kv:", "ok:")
+    done: dict[int, float] = {}
+
+    def hear(event: object) -> None:
+        if isinstance(event, RowSettled):
+            done[event.row] = anyio.current_time()
+
+    one.on_event = hear
+
+    state = await run(one, rows, FakeStore(down=(2.0, 100.0)), max_rows=120)
+
+    assert one.statuses(state) == [Status.CREATED] * 120
+    at = [done[row.number] for row in one.rows(state)]
+    assert max(at[1::2]) < 20
+    assert sum(moment > 100 for moment in at[0::2]) > 30
+    assert not one.doubts()
+
+
+async def test_a_store_that_is_given_up_ends_its_rows_and_no_others() -> None:
+    """Not attempted, with the store's name: one incident, whatever number of rows."""
+    one = bench(lanes=["acme"])
+    rows = many(60, lanes=["acme"])
+    for row in rows[1::2]:
+        row["servicePrincipalKey"] = row["servicePrincipalKey"].replace("kv:", "ok:")
+
+    state = await run(one, rows, FakeStore(down=(2.0, 5000.0)))
+
+    left = [row.shown for row in one.rows(state)[0::2]]
+    stopped = [outcome for outcome in left if isinstance(outcome, NotAttempted)]
+    assert len(stopped) > 10
+    assert {(outcome.code, outcome.store) for outcome in stopped} == {("store_down", "kv")}
+    assert one.statuses(state)[1::2] == [Status.CREATED] * 30
+    assert not one.doubts()
 
 
 async def test_a_key_that_is_missing_rejects_its_row_alone() -> None:
