@@ -27,6 +27,8 @@ from batchconnect.transport.interface import Request, Response
 Ask = Callable[[Request], Awaitable[Response | Unreadable]]
 """Sends a read; what was not answered is told as the reason."""
 
+OnPage = Callable[[str, int, int], None]
+
 NOT_READ_ON: Final = "not_read_on"
 """The fault of a listing that has more pages, which nobody wanted."""
 _TRIES: Final = 3
@@ -41,9 +43,13 @@ class SandboxReader:
     Args:
         ask: Sends a read.
         org: Whose.
+        on_page: Told of each page: its sandbox, its number, the connections so far.
     """
 
-    def __init__(self, ask: Ask, org: Org) -> None:
+    def __init__(
+        self, ask: Ask, org: Org, *, on_page: OnPage = lambda _sandbox, _page, _connections: None
+    ) -> None:
+        self._on_page = on_page
         self._ask = ask
         self._org = org
 
@@ -156,6 +162,7 @@ class SandboxReader:
             first_ms = read_date_ms(answer) if pages_read == 0 else first_ms
             pages_read += 1
             following = pages.take(answer)
+            self._on_page(sandbox, pages_read, len(pages.items))
             if age_s is not None and not isinstance(following, ListingFault):
                 until_ms = None if first_ms is None else first_ms - round(age_s * 1000)
                 following = pages.reached(until_ms, following)

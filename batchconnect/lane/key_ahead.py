@@ -83,11 +83,6 @@ class KeysAhead:
         self._is_wanted = False
         self._is_stopped = False
 
-    @property
-    def held(self) -> int:
-        """Rows whose keys are looked up, or held, before their turn."""
-        return len(self._coming)
-
     def begin(self, tasks: TaskGroup) -> None:
         """Look up in this group from now on."""
         self._tasks = tasks

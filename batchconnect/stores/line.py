@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from batchconnect.model.event import Event, StorePaused, StoreStopped
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import AT_ONCE, StoreProfile
-from batchconnect.stores.interface import Answer, Store, Trouble, TroubleKind
+from batchconnect.stores.interface import Answer, Refusal, Store, Trouble, TroubleKind
 from batchconnect.stores.limiter import Limiter
 from batchconnect.stores.quiet import unheard
 from batchconnect.stores.words import told, word_of
@@ -89,18 +89,17 @@ class StoreLine:
         is_in_trouble = self._troubled_since is not None and self._stopped is None
         return self._over if is_in_trouble else None
 
-    async def look_up(self, place: Place, *, again: bool = False) -> Answer | Trouble:
+    async def look_up(self, place: Place) -> Answer | Trouble:
         """
         What the store holds there.
 
         Args:
             place: Name, version and field.
-            again: Whether what is held already will not do.
 
         Returns:
             A trouble where the store gives nothing, and nothing more is asked of it.
         """
-        kept = None if again else self._fresh(place)
+        kept = self._fresh(place)
         if kept is not None:
             return kept
         flight = self._flights.get(place)
@@ -168,8 +167,9 @@ class StoreLine:
         self._troubled_since, self._pauses = None, 0
         self._over.set()
         for flight in flights:
-            self._keep(flight.place, found[flight.place])
-            flight.answer = found[flight.place]
+            # What a client leaves out it does not know.
+            answer = flight.answer = found.get(flight.place, Refusal.NOT_FOUND)
+            self._keep(flight.place, answer)
             self._land(flight)
 
     def _keep(self, place: Place, answer: Answer) -> None:

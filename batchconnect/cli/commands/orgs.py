@@ -3,13 +3,12 @@
 import os
 import sys
 import textwrap
-from dataclasses import replace
 from functools import partial
-from typing import Final
 
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
@@ -20,9 +19,6 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
 from batchconnect.run.store_check import CheckedStore
 
-_PATIENCE_S: Final = 10.0
-"""Seconds that an org is tried for, unless --patience is given."""
-
 
 def run(output: OutputOptions, given: Given) -> int:
     """Check every org, or those that were chosen; reads only."""
@@ -31,19 +27,17 @@ def run(output: OutputOptions, given: Given) -> int:
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
-    if given.options.patience is None:
-        # It tells how things are now; who wants to wait for better ones says so.
-        options = replace(options, patience=_PATIENCE_S)
     stores: list[CheckedStore] = []
-    with ending_at_once():
+    with ending_at_once(), looking(console) as hear:
         found = anyio.run(
             partial(
                 check_orgs,
                 settings,
                 options,
                 sandbox=given.options.sandbox,
-                on_event=console.say_pauses,
+                on_event=hear,
                 on_store=stores.append,
+                patience_s=given.options.patience,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )

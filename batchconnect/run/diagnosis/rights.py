@@ -1,4 +1,4 @@
-"""What each org's credential may do, as far as reading tells: sign in, the connection spec, the sandbox."""
+"""Who lets us in: each store of the settings, and each org: sign-in, connection spec, sandbox, as far as reading tells."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -14,7 +14,6 @@ from batchconnect.run.store_check import CheckedStore
 from batchconnect.settings import Settings
 
 TOPIC = "sign-in"
-STORES = "stores"
 
 
 async def look_at_orgs(
@@ -24,6 +23,7 @@ async def look_at_orgs(
     sandbox: str | None,
     on_event: Callable[[Event], None],
     unreached: Collection[str],
+    patience_s: float | None,
 ) -> list[Check]:
     """
     Sign in to each org whose hosts are reached, and read what a run reads first.
@@ -34,12 +34,13 @@ async def look_at_orgs(
         sandbox: As of `check_orgs`.
         on_event: As of `check_orgs`.
         unreached: URLs of hosts that are not reached: what is behind them is told once, with them.
+        patience_s: As of `check_orgs`.
     """
     skipped = [org for org in settings.orgs if {org.platform_url, org.ims_url} & set(unreached)]
     left = tuple(org for org in settings.orgs if org not in skipped)
     checks = [_skipped(org) for org in skipped]
     stores: list[CheckedStore] = []
-    if left or options.simulate:
+    if left or settings.stores or options.simulate:
         try:
             found = await check_orgs(
                 replace(settings, orgs=left),
@@ -47,6 +48,7 @@ async def look_at_orgs(
                 sandbox=sandbox,
                 on_event=on_event,
                 on_store=stores.append,
+                patience_s=patience_s,
             )
         except BatchConnectError as error:
             return [
@@ -58,22 +60,24 @@ async def look_at_orgs(
                     remedy=error.hint or "",
                 ),
             ]
-        checks += [*map(_told, found), *map(_of_store, stores)]
-    return checks
+        checks += [_told(one) for one in found]
+    return [*(_of_store(store) for store in stores), *checks]
+
+
+def _of_store(store: CheckedStore) -> Check:
+    is_well = store.refusal is None
+    return Check(
+        topic="store",
+        subject=store.name,
+        verdict=Verdict.OK if is_well else Verdict.FAILED,
+        code="" if is_well else "store",
+        what=store.refusal or f"lets us in ({store.kind}, {store.auth})",
+    )
 
 
 def _skipped(org: Org) -> Check:
     what = "not tried: a host of it is not reached, see above"
     return Check(topic=TOPIC, subject=org.key, verdict=Verdict.SKIPPED, what=what)
-
-
-def _of_store(one: CheckedStore) -> Check:
-    return Check(
-        topic=STORES,
-        subject=one.name,
-        verdict=Verdict.OK if one.refusal is None else Verdict.FAILED,
-        what=one.refusal or f"{one.kind}: it lets us in",
-    )
 
 
 def _told(one: OrgCheck) -> Check:
