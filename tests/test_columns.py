@@ -122,7 +122,15 @@ def test_every_report_has_every_column_but_the_secret_one() -> None:
 def test_each_value_of_a_result_stands_under_its_own_name() -> None:
     """Names and values are two lists, for speed; each field here holds its own name."""
     texts = {"name", "connection_id", "org", "sandbox", "error_code", "error", "error_column"}
-    texts |= {"request_id", "etag", "connection_state", "works_error", "etag_before"}
+    texts |= {
+        "request_id",
+        "etag",
+        "connection_state",
+        "works_error",
+        "etag_before",
+        "key_reference",
+        "key_version",
+    }
     numbers = ("row", "http_status", "attempts", "duration_ms")
     own_names: dict[str, Any] = {name: name for name in texts}
     own_names |= {name: at for at, name in enumerate(numbers)}
@@ -135,6 +143,7 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
         finished_at_ms=1,
         works=Works.NOT_TESTED,
         tested_at_ms=2,
+        key_expires_ms=3,
     )
 
     assert facts_of(result) == {
@@ -147,6 +156,7 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
         "finished_at": "1970-01-01T00:00:00.001Z",
         "works": "not_tested",
         "tested_at": "1970-01-01T00:00:00.002Z",
+        "key_expires": "1970-01-01T00:00:00.003Z",
     }
 
 

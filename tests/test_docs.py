@@ -18,7 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
@@ -43,6 +43,7 @@ from batchconnect.settings.source import FILE_VARIABLE, ONE_ORG_VARIABLES, PLAIN
 from batchconnect.settings.tables import KEYS, NotifyTable, OrgTable, StoreTable, Tables
 from batchconnect.simulator import PROFILES, Simulator
 from tests.benchmarks.__main__ import BENCHMARKS
+from tests.stores.pages import Stage, stage_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -50,6 +51,9 @@ PAGES = sorted(DOCS.glob("*.md"))
 NAMES = [page.name for page in PAGES]
 
 SET_UP = {
+    "pip install 'batchconnect[vault]'": "likewise, and they ask no registry",
+    "pip install 'batchconnect[azure]'": "likewise",
+    "pip install 'batchconnect[aws]'": "likewise",
     "python3 -m venv .venv": "the tests run in an environment that is set up",
     ".venv/bin/pip install .": "likewise, and they ask no registry",
     ". .venv/bin/activate": "likewise",
@@ -161,10 +165,18 @@ def test_every_block_of_a_page_does_what_it_says(
 
 
 def _carry_out(page: Path, folder: Path) -> Done:
-    place = _place(folder)
+    with stage_of(page.name, folder) as stage:
+        return _carried_out(page, folder, stage)
+
+
+def _carried_out(page: Path, folder: Path, stage: Stage) -> Done:
+    place = _place(folder, stage.programs)
     script = _Script(folder)
     for block in blocks(page):
-        script.add(block)
+        text = block.text
+        for word, here in stage.words.items():
+            text = text.replace(word, here)
+        script.add(dataclasses.replace(block, text=text))
     with (
         _service() as url,
         subprocess.Popen(
@@ -177,6 +189,7 @@ def _carry_out(page: Path, folder: Path) -> Done:
                 "BATCHCONNECT_PLATFORM_URL": url,
                 "BATCHCONNECT_IMS_URL": url,
                 "ACME_CLIENT_SECRET": "FAKE-acme-secret",
+                **stage.environ,
             },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -254,7 +267,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text).strip()
 
 
-def _place(folder: Path) -> Path:
+def _place(folder: Path, programs: Mapping[str, str]) -> Path:
     """An empty folder to work in, with what the pages say is there."""
     place = folder / "place"
     (place / "secrets").mkdir(parents=True)
@@ -263,9 +276,11 @@ def _place(folder: Path) -> Path:
         (place / "secrets" / name).write_text(f"{secret}\n", "utf-8")
     (folder / "home").mkdir()
     (folder / "bin").mkdir()
-    shim = folder / "bin" / "batchconnect"
-    shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m batchconnect "$@"\n')
-    shim.chmod(0o755)
+    ours = f"{shlex.quote(sys.executable)} -m batchconnect"
+    for name, program in {"batchconnect": ours, **programs}.items():
+        shim = folder / "bin" / name
+        shim.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+        shim.chmod(0o755)
     return place
 
 

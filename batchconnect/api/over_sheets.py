@@ -130,6 +130,7 @@ async def rotate(
     sheet: SheetLike,
     *,
     failing: bool = False,
+    changed: bool = False,
     test: bool = True,
     settings: SettingsLike = None,
     ledger: LedgerLike | None = None,
@@ -144,6 +145,7 @@ async def rotate(
     Args:
         sheet: As of `onboard`.
         failing: Only to connections whose last test said no.
+        changed: Only keys that have a new version in their store.
         test: Whether what got its key is tested then.
         settings: As of `onboard`.
         ledger: As of `onboard`.
@@ -166,7 +168,8 @@ async def rotate(
         options=options,
         stop=stop,
     )
-    return await over_sheet(sheet, call, partial(rotation, only_failing=failing, is_tested=test))
+    task_of = partial(rotation, only_failing=failing, only_changed=changed, is_tested=test)
+    return await over_sheet(sheet, call, task_of)
 
 
 async def over_sheet(

@@ -94,6 +94,7 @@ async def plan(
     *,
     rotates: bool = False,
     failing: bool = False,
+    changed: bool = False,
     settings: SettingsLike = None,
     ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
@@ -107,6 +108,7 @@ async def plan(
         sheet: As of `onboard`.
         rotates: What `rotate` would do, in place of `onboard`.
         failing: As of `rotate`.
+        changed: As of `rotate`.
         settings: As of `onboard`.
         ledger: As of `onboard`; it is only read.
         reports: As of `onboard`: the ledger may lie there; nothing is written.
@@ -120,7 +122,8 @@ async def plan(
         settings=settings, ledger=ledger, reports=reports, on_event=on_event, options=options
     )
     call.warn_of_settings()
-    task_of = partial(rotation, only_failing=failing, is_tested=True) if rotates else onboarding
+    rotating = partial(rotation, only_failing=failing, only_changed=changed, is_tested=True)
+    task_of = rotating if rotates else onboarding
     in_memory = not call.names_ledger
     with opened(sheet, call.options) as found:
         async with connected(

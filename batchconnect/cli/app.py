@@ -231,6 +231,10 @@ def rotate(
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
     ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option("--changed", metavar="", help="Only keys with a new version in their store."),
+    ] = False,
     no_verify: Annotated[
         bool,
         typer.Option("--no-verify", metavar="", help="Do not test what got its key."),
@@ -244,7 +248,13 @@ def rotate(
     from batchconnect.cli.commands import rotate as command
 
     return command.run(
-        output, given, sheet=sheet, failing=failing, no_verify=no_verify, is_plan=plan
+        output,
+        given,
+        sheet=sheet,
+        failing=failing,
+        changed=changed,
+        no_verify=no_verify,
+        is_plan=plan,
     )
 
 
@@ -350,6 +360,29 @@ def export(
 
     wish = Wish(orgs=orgs or (), sandboxes=sandboxes or (), every=every, run_id=run_id, usage=usage)
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
+
+
+@app.command(epilog="Example: batchconnect expiring clients.csv --within 30d")
+@takes(PLACES, SHEET, SERVICE)
+def expiring(
+    output: OutputOptions,
+    given: Given,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN | SHEET",
+            help="The keys that a run sent, or those of a sheet's rows; default: the last run.",
+        ),
+    ] = None,
+    within: Annotated[
+        str,
+        typer.Option("--within", metavar="TIME", help="As 30d, 12h or 2w.", show_default=True),
+    ] = "30d",
+) -> int:
+    """List keys whose store says that they end soon; nothing is sent."""
+    from batchconnect.cli.commands import expiring as command
+
+    return command.run(output, given, what=what, within=within)
 
 
 @app.command(epilog="Example: batchconnect explore --columns")

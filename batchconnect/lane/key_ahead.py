@@ -2,7 +2,7 @@
 Looks up the keys of the rows that come next, in the order in which they will be sent.
 
 A store may take longer to answer than the pace leaves between two rows. So the keys of a few rows are looked
-up before their turn. Whenever one is not there in time, more are looked up ahead, up to as many as may be on
+up before their turn. For each that is not there in time one more is looked up ahead, up to as many as may be on
 their way: so at most twice as many keys are held as rows may be in flight.
 """
 
@@ -146,7 +146,8 @@ class KeysAhead:
             one = self._due[place] = _Ahead(connection)
             self._begin(one)
         if not one.is_found.is_set():
-            self._window = min(2 * self._window, max(_FIRST_WINDOW, self._most()))
+            # One more for each that is late: what is looked up long before its turn delays other lanes.
+            self._window = min(self._window + 1, max(_FIRST_WINDOW, self._most()))
         await one.is_found.wait()
         return one.found
 

@@ -34,6 +34,8 @@ from batchconnect.model.outcome import (
     Outcome,
     Unchanged,
 )
+from batchconnect.model.reference import KeyOrigin
+from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 
 _UNPROVEN_ACCEPTED: Final = (
@@ -99,6 +101,27 @@ class SendKey:
     """The connection as it stood when the key was sent before, and the answer was lost."""
     first: RowState | None = None
     """Another run sent a key there, which may be another one and may still arrive: that is settled first."""
+    only_changed: bool = False
+    """It is sent only if it is another one than *key_before*, which is known when it was looked up."""
+    key_before: KeyOrigin | None = None
+    """Where the key was looked up that the connection has; None: that is not known."""
+
+    def unless_changed(self, key: KeyOrigin | None) -> Unchanged | None:
+        """
+        Why there is no need to send a key that was looked up; None: it is sent.
+
+        Args:
+            key: Where it stands; None: in the sheet.
+        """
+        if not self.only_changed:
+            return None
+        if key is None or key.version is None:
+            detail = "No version tells whether its key has changed; without --changed it is sent."
+            return Unchanged(code="no_version", detail=detail, connection_id=self.connection_id)
+        if self.key_before is not None and key.is_same(self.key_before):
+            detail = "Its connection has this version of its key."
+            return Unchanged(code="same_version", detail=detail, connection_id=self.connection_id)
+        return None
 
 
 Decision = Send | Settle | SettleFirst | SendKey
@@ -160,6 +183,8 @@ class KeyChoice:
     """Those with these markers, and on a connection that bears it; None: all rows, adopted ones too."""
     is_all: bool = True
     """False: only those whose connection does not work, by its last test."""
+    only_changed: bool = False
+    """Only those whose key has another version in its store than the one that was sent last."""
 
     def takes(self, marker: str, stands: Existing) -> bool:
         """Whether a row's key is to be sent to the connection that stands there."""
@@ -309,12 +334,18 @@ def within(
         ):
             if keys.is_all or begun is not None or _is_failing(before):
                 is_others = begun is None and before and isinstance(before.change, Updating)
-                return SendKey(
+                send = SendKey(
                     connection_id=stands.connection_id,
                     is_adopted=stands.matched_by is not MatchedBy.MARKER,
                     begun=begun,
                     first=before if is_others else None,
+                    # What was sent and never answered is sent again: which key it left there, nobody knows.
+                    only_changed=keys.only_changed and begun is None and not is_others,
+                    key_before=before.key if before is not None else None,
                 )
+                is_typed = isinstance(connection.service_principal_key, Secret)
+                unchanged = send.unless_changed(None) if is_typed else None
+                return send if unchanged is None else Settle(outcome=unchanged)
             return Settle(
                 outcome=Unchanged(
                     code="not_failing",

@@ -36,7 +36,7 @@ from batchconnect.model.event import (
     RowStarted,
 )
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
-from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected
+from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected, Unchanged
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -251,14 +251,8 @@ class LaneWork:
             connection = self._ahead.connection(waiting.offset)
             if self.lane.is_sandbox_stopped(connection.sandbox):
                 await checkpoint()  # there may be half a million more of them
-            elif waiting.key_to is not None or await self._plan.is_absent_still(connection):
-                ready = await self._ahead.key_of(waiting.offset, connection)
-                if isinstance(ready, BaseConnection):
-                    with self._holding(ready.secret):
-                        self._ahead.forget(waiting.offset)
-                        await self._send(ready, waiting)
-                elif ready is not None:
-                    await self._settle_unsent(connection, ready)
+            else:
+                await self._carry_on(connection, waiting)
         except SheetError as error:
             self.lane.stop(sheet_changed(self.lane, error))
         except LedgerError as error:
@@ -271,6 +265,24 @@ class LaneWork:
             self._ahead.forget(waiting.offset)
             self._busy -= 1
             self._wake()
+
+    async def _carry_on(self, connection: BaseConnection, waiting: Waiting) -> None:
+        # The key first: it may take as long as its store is down, and the look at the sandbox grows old.
+        ready = await self._ahead.key_of(waiting.offset, connection)
+        if ready is None:
+            return  # the lane was stopped meanwhile
+        if not isinstance(ready, BaseConnection):
+            await self._settle_unsent(connection, ready)
+            return
+        key_to = waiting.key_to
+        unchanged = key_to.unless_changed(ready.key_origin) if key_to is not None else None
+        if unchanged is not None:
+            await self._settle_unsent(connection, unchanged)
+            return
+        with self._holding(ready.secret):
+            self._ahead.forget(waiting.offset)
+            if key_to is not None or await self._plan.is_absent_still(ready):
+                await self._send(ready, waiting)
 
     def _tell_fault(self, fault: Fault, connection: BaseConnection | None = None) -> None:
         self._on_event(
@@ -294,7 +306,7 @@ class LaneWork:
             return NotAttempted(code=INTERNAL_FAULT, detail=fault.label)
 
     async def _settle_unsent(
-        self, connection: BaseConnection, outcome: Rejected | NotAttempted
+        self, connection: BaseConnection, outcome: Rejected | NotAttempted | Unchanged
     ) -> None:
         row, sandbox = connection.row, connection.sandbox
         if self._creates:

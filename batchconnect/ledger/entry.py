@@ -185,6 +185,8 @@ class Settled:
     """Only where *inherited*: when the parent settled it. Otherwise the entry's own time."""
     tested: "Tested | None" = None
     """Only where *inherited*: what its last test said."""
+    key: KeyOrigin | None = None
+    """Only where *inherited*: where the key was looked up that was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

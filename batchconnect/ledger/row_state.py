@@ -87,7 +87,9 @@ class RowState:
     works: bool | None = None
     """What its last test that was answered said, since its key was sent last; None: none was."""
     key: KeyOrigin | None = None
-    """Where the key was looked up that was sent last; None: none was, or it stood in the sheet."""
+    """Where the key was looked up that its connection has, as far as we sent it; None: it stood in the sheet."""
+    key_sent: KeyOrigin | None = None
+    """Where the key was looked up that was sent last, whatever became of it."""
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     """Tries over all sends."""
@@ -174,6 +176,8 @@ class _Story:
     tested: Tested | None = None
     tested_at_ms: int | None = None
     works: bool | None = None
+    key: KeyOrigin | None = None
+    key_sent: KeyOrigin | None = None
     warnings: tuple[str, ...] = ()
     attempts = 0
     throttled = 0
@@ -196,7 +200,7 @@ class _Story:
                 self.outcome = self.change_outcome = None
             case Sending(key=key):
                 self._answer(None)
-                self.key = key
+                self.key_sent = key
                 if self.sends:
                     self._step(line.at_ms, "sent again")
                 self.sends += 1
@@ -234,6 +238,8 @@ class _Story:
         self._count(settled)
         match settled.outcome:
             case Created() | o.Updated() as made:
+                if not settled.inherited:
+                    self.key = self.key_sent
                 # A copy tells of before: since then our own hand may have changed it.
                 if not settled.inherited or made.connection_id != self.made:
                     self._have(made.connection_id, made.etag)
@@ -246,6 +252,8 @@ class _Story:
         self.started_at_ms = self.started_at_ms or settled.started_at_ms
         self.finished_at_ms = settled.finished_at_ms or at_ms
         self.inherited = settled.inherited
+        if settled.inherited:
+            self.key = self.key_sent = settled.key
         if settled.tested is not None:
             self._test(settled.tested, settled.tested.at_ms or at_ms)
 
@@ -264,7 +272,7 @@ class _Story:
         match step:
             case Updating() | Deleting():
                 if isinstance(step, Updating):
-                    self.key = step.key
+                    self.key_sent = step.key
                 self.change, self.change_doubt, self.change_outcome = step, None, None
                 if self.changes:
                     self._step(at_ms, "sent again")
@@ -279,6 +287,7 @@ class _Story:
                 self._meet(step.outcome)
                 self.finished_at_ms = at_ms
             case Updated(outcome=outcome):
+                self.key = self.key_sent
                 self._have(outcome.connection_id, outcome.etag)
                 self._end_change(step, at_ms)
                 self._test(None)  # it was the key before that was tested
@@ -286,7 +295,7 @@ class _Story:
                 self.gone = (*self.gone, outcome.connection_id)
                 # Another one may have been made since: then that is the row's, and stays.
                 if self._is_gone(self.made):
-                    self.made = self.etag = self.outcome = None
+                    self.made = self.etag = self.outcome = self.key = None
                     self._test(None)
                 self._end_change(step, at_ms)
             case Left():  # pragma: no branch - the last of a closed set

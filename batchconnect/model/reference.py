@@ -98,6 +98,17 @@ class KeyOrigin:
     version: str | None = None
     expires_at_ms: int | None = None
 
+    def is_same(self, other: "KeyOrigin") -> bool:
+        """Whether both are the same version of the same secret, however the version was asked for."""
+        return self.version == other.version and self.secret == other.secret
+
+    @property
+    def secret(self) -> tuple[str, str, str | None] | str:
+        """Which secret it is, whatever its version: store, name and field."""
+        store, _, rest = self.reference.partition(":")
+        place = place_of(rest)
+        return self.reference if place is None else (store, place.name, place.field)
+
 
 LookedUp = StoredSecret | Problem | NotAttempted
 """A secret; or what is wrong with its reference; or that its store does not answer, nor will for this run."""

@@ -335,6 +335,14 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection could not be read",
         "No key was sent to it. Give the same command again later.",
     ),
+    "same_version": (
+        "Its connection has this version of its key",
+        "Nothing is wrong. Leave --changed out to send its key as well.",
+    ),
+    "no_version": (
+        "No version tells whether its key has changed",
+        "Leave --changed out to send its key.",
+    ),
     "not_failing": ("Its last test did not say no", "Leave --failing out to send its key as well."),
     "no_result": (
         "The answer to the test says neither yes nor no",
@@ -453,6 +461,22 @@ _TABLE: dict[str, tuple[str, str]] = {
     "shared_id": (
         "Two rows were answered with one id",
         "A connection is one row's: which of them has it is not known yet. `batchconnect reconcile` looks for both.",
+    ),
+    "store_down": (
+        "A store of keys did not answer",
+        f"See that it is reachable from this machine, proxy and --ca-bundle included. {_LATER}",
+    ),
+    "store_throttled": (
+        "A store of keys asks to be left alone",
+        f"Lower `rate` in its section of the settings, or its other load. {_LATER}",
+    ),
+    "store_signed_out": (
+        "A store of keys does not take our sign-in",
+        f"Check its section of the settings with `batchconnect orgs`. {_AGAIN}",
+    ),
+    "store_unusable": (
+        "A store of keys cannot be used",
+        f"Check its section of the settings with `batchconnect orgs`. {_AGAIN}",
     ),
     "listing_failed": (
         "The sandbox could not be listed",

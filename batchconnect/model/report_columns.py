@@ -32,6 +32,9 @@ RESULT_COLUMNS: tuple[str, ...] = (
     "works_error",
     "tested_at",
     "etag_before",
+    "key_reference",
+    "key_version",
+    "key_expires",
 )
 """Of `results.csv`, in their order."""
 

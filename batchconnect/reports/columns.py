@@ -84,6 +84,9 @@ def values_of(result: Result) -> tuple[Fact, ...]:
         result.works_error,
         iso(result.tested_at_ms),
         result.etag_before,
+        result.key_reference,
+        result.key_version,
+        iso(result.key_expires_ms),
     )
 
 

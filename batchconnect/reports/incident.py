@@ -93,6 +93,8 @@ class _Cause:
     fault: str = ""
     """The label of an error of our own."""
     works: Works | None = None
+    store: str = ""
+    """The store of keys that is the cause."""
 
 
 @dataclass(slots=True)
@@ -183,6 +185,7 @@ class Incidents:
                 cause.sandbox,
                 cause.column,
                 cause.fault,
+                cause.store,
             )
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
             met.rows += 1
@@ -302,10 +305,17 @@ def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) 
                 )
         case Failed(code=code, http_status=http):
             yield _Cause(status, code, org if http in _SIGN_IN else None)
-        case NotAttempted(code=code) if code in _OF_ORG:
-            yield _Cause(status, code, org)
-        case NotAttempted(code=code) if code in _OF_SANDBOX:
-            yield _Cause(status, code, org, sandbox)
+        case NotAttempted() if outcome.store or outcome.code in _OF_ORG | _OF_SANDBOX:
+            yield _of_not_attempted(outcome, org, sandbox)
         case _:
             if outcome.code not in WAITING and outcome.code != INTERNAL_FAULT:
                 yield _Cause(status, outcome.code)
+
+
+def _of_not_attempted(outcome: NotAttempted, org: str, sandbox: str) -> _Cause:
+    """What kept rows from their turn, and is the same for all of its store, org or sandbox."""
+    status, code = Status.NOT_ATTEMPTED, outcome.code
+    if outcome.store:
+        # Each store once, whatever rows and orgs it met; its own words say what to do.
+        return _Cause(status, code, store=outcome.store, title=outcome.detail)
+    return _Cause(status, code, org, sandbox if code in _OF_SANDBOX else None)

@@ -75,6 +75,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "counts": {status.value: count for status, count in summary.counts.items()},
         "works": {works.value: summary.works.get(works, 0) for works in Works},
         "works_changed": {"no_more": summary.stopped_working, "again": summary.works_again},
+        "keys_ending": summary.keys_ending,
         "exit_code": None if summary.exit_code is None else int(summary.exit_code),
         "requests": {
             "sent": summary.requests.sent,

@@ -118,6 +118,12 @@ class Result:
     tested_at_ms: int | None = None
     etag_before: str | None = None
     """Where its key was sent: what the connection's etag was until then."""
+    key_reference: str | None = None
+    """Where the key was looked up that was sent; None: none was, or it stood in the sheet."""
+    key_version: str | None = None
+    """As its store calls it."""
+    key_expires_ms: int | None = None
+    """When it ends, by its store's word."""
     problems: tuple[Problem, ...] = ()
     """Everything that was found about its cells, for a format that shows them at their place."""
     carried_over: bool = False
@@ -154,7 +160,7 @@ def result_of(
     trouble = trouble_of(outcome)
     connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
     answered = outcome if isinstance(outcome, _ANSWERED) else trouble
-    tested = state.tested
+    tested, key = state.tested, state.key_sent
     return Result(
         row=state.number,
         status=status_of(outcome),
@@ -185,6 +191,9 @@ def result_of(
         works_error=(tested.code or None) if tested else None,
         tested_at_ms=state.tested_at_ms if tested else None,
         etag_before=outcome.etag_before if isinstance(outcome, Updated) else None,
+        key_reference=key.reference if key else None,
+        key_version=key.version if key else None,
+        key_expires_ms=key.expires_at_ms if key else None,
         problems=(*planned.findings, *(outcome.problems if isinstance(outcome, Rejected) else ())),
         carried_over=state.inherited,
         steps=state.steps,

@@ -16,6 +16,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet, LaneStopped, Swept
+from batchconnect.model.key_end import SOON_DAYS, ends_within
 from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
 from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
 from batchconnect.reports.incident import Incident, Incidents, Title
@@ -77,6 +78,8 @@ class Summary:
     """What the tests of its connections said; empty where none was tested."""
     stopped_working: int = 0
     """Connections that do not work, and did when they were tested before."""
+    keys_ending: int = 0
+    """Different keys that were sent and end within 30 days of it, by their stores' word."""
     works_again: int = 0
     """Connections that work, and did not when they were tested before."""
     carried_over: Mapping[Status, int] = field(default_factory=dict)
@@ -160,6 +163,7 @@ def summarize(
         counts={status: counting.counts[status] for status in Status},
         works=dict(counting.works),
         stopped_working=counting.changed[Works.NO],
+        keys_ending=len(counting.ending),
         works_again=counting.changed[Works.YES],
         exit_code=exit_code,
         closed=ended is not None and ended[1].closed,
@@ -245,6 +249,8 @@ class _Counting:
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
         self.carried_over: Counter[Status] = Counter()
         self.incidents = incidents
+        self.ending: set[object] = set()
+        """Which keys end soon."""
         self.last_ms = 0
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
@@ -267,6 +273,9 @@ class _Counting:
             is_changed = is_own and contrary is not None and state.tested.before is contrary
             self.changed[state.tested.works] += is_changed
         self.counts[status_of(outcome)] += 1
+        key = state.key_sent
+        if key is not None and ends_within(key, days=SOON_DAYS, now_ms=state.finished_at_ms or 0):
+            self.ending.add(key.secret)
         # What was copied from the parent run happened there, in time and on the wire.
         if state.inherited:
             self.carried_over[status_of(outcome)] += 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
+from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.outcome import Status, Works
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.next_step import next_step
@@ -140,6 +141,11 @@ def _works(summary: Summary) -> list[str]:
     return [
         *([f"  works: {', '.join(told)}"] if told else []),
         *([f"  works, unlike at the last test: {', '.join(since)}"] if since else []),
+        *(
+            [f"  {told_ending(summary.keys_ending)}: see key_expires"]
+            if summary.keys_ending
+            else []
+        ),
     ]
 
 

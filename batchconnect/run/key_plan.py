@@ -1,9 +1,11 @@
 """What the stores say of the keys that a run would send: looked up as the run would, and dropped at once."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from batchconnect.lane.pool import work_on_all
+from batchconnect.model.key_end import ending_soon
 from batchconnect.model.outcome import NotAttempted, Rejected
 from batchconnect.model.reference import KeyOrigin
 from batchconnect.reports.result import errors_of, placed
@@ -26,6 +28,10 @@ class KeyLook:
     """Rows whose keys stand in such a store."""
     origins: dict[int, KeyOrigin] = field(default_factory=dict)
     """By row, where its key stands: of those that were looked up, and could be had."""
+
+    def ending(self) -> int:
+        """How many different keys end soon."""
+        return ending_soon(self.origins.values(), now_ms=time.time_ns() // 1_000_000)
 
     @property
     def are_missing(self) -> bool:

@@ -17,6 +17,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import told_reason
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService, connected
+from batchconnect.run.store_check import CheckedStore, check_stores
 from batchconnect.settings import Settings
 
 
@@ -42,6 +43,7 @@ async def check_orgs(
     *,
     sandbox: str | None,
     on_event: Callable[[Event], None],
+    on_store: Callable[[CheckedStore], None] = lambda checked: None,
 ) -> list[OrgCheck]:
     """
     Check every org, or those that `--only` chooses, side by side.
@@ -51,6 +53,7 @@ async def check_orgs(
         options: The pace, and which orgs.
         sandbox: Read this one, in place of each org's default.
         on_event: Hears for how long the service asks to be left alone.
+        on_store: Told of each store of the settings, whether it lets us in.
 
     Returns:
         One for each org, in the order of the settings.
@@ -70,9 +73,15 @@ async def check_orgs(
                 org for org in _known(service, options) if is_chosen(org, sandbox or org.sandbox)
             ]
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_tell_stores, service, on_store)
                 for org in orgs:
                     tasks.start_soon(check, service.lane_of(org.key), sandbox or org.sandbox)
             return [found[org.key] for org in orgs]
+
+
+async def _tell_stores(service: ConnectedService, on_store: Callable[[CheckedStore], None]) -> None:
+    for checked in await check_stores(service.stores):
+        on_store(checked)
 
 
 def exit_code_of(checks: list[OrgCheck], *, is_odd: bool) -> ExitCode:

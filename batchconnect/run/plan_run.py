@@ -3,15 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 
 from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.lane.planner import (
+    Decided,
     Known,
     Rules,
+    SendKey,
+    Settle,
     decide,
     read_sandbox,
     states_in,
@@ -245,7 +248,7 @@ class _Look:
         decisions = decide(
             offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
         )
-        elsewhere: list[BaseConnection] = []
+        elsewhere: dict[int, Decided] = {}
         async for decided in decisions:
             planned = row_plan(decided)
             one.counts[planned.action] += 1
@@ -259,11 +262,25 @@ class _Look:
             is_sent = planned.action in {Action.CREATE, Action.SEND_KEY}
             connection = decided.connection
             if is_sent and isinstance(connection.service_principal_key, Reference):
-                elsewhere.append(connection)
+                elsewhere[connection.row] = decided
         # Those that seem to be deleted were asked about last.
         one.planned.sort(key=lambda planned: planned.row)
         if self.keys is not None:
-            one.keys = await look_at_keys(elsewhere, self.keys)
+            connections = [decided.connection for decided in elsewhere.values()]
+            one.keys = await look_at_keys(connections, self.keys)
+            _take_out_unchanged(one, elsewhere)
+
+
+def _take_out_unchanged(one: SandboxPlan, decided: Mapping[int, Decided]) -> None:
+    """Where only changed keys are sent, that is known when they were looked up."""
+    for row, origin in one.keys.origins.items():
+        decision = decided[row].decision
+        unchanged = decision.unless_changed(origin) if isinstance(decision, SendKey) else None
+        if unchanged is not None:
+            now = row_plan(replace(decided[row], decision=Settle(outcome=unchanged)))
+            one.counts[Action.SEND_KEY] -= 1
+            one.counts[Action.UNCHANGED] += 1
+            one.planned = [now if planned.row == row else planned for planned in one.planned]
 
 
 def told_reason(why: OrgLevel | ListingFault) -> str:

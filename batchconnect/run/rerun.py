@@ -206,6 +206,7 @@ def inherited(row: RowState) -> Settled:
         inherited=True,
         finished_at_ms=row.finished_at_ms,
         tested=row.tested and replace(row.tested, at_ms=row.tested_at_ms),
+        key=row.key_sent,
     )
 
 

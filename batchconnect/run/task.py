@@ -39,12 +39,14 @@ def onboarding(options: MergedOptions, *, parent: str | None = None) -> Task:
     return Task(parent=parent, tests=Tests.ALL if options.verify else of_rerun)
 
 
-def rotation(options: MergedOptions, *, only_failing: bool, is_tested: bool) -> Task:
+def rotation(
+    options: MergedOptions, *, only_failing: bool, is_tested: bool, only_changed: bool = False
+) -> Task:
     """`rotate`: keys to connections that exist; nothing is created."""
     tests = Tests.CHANGED if is_tested else Tests.NONE
     return Task(
         command=ROTATE,
-        keys=KeyChoice(is_all=not only_failing),
+        keys=KeyChoice(is_all=not only_failing, only_changed=only_changed),
         tests=Tests.ALL if options.verify else tests,
     )
 

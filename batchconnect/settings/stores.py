@@ -31,6 +31,7 @@ _VAULT_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
 _REGION: Final = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _AZURE: Final = re.compile(
     r"[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.(?:azure\.net|azure\.cn|usgovcloudapi\.net)"
+    r"|login\.(?:microsoftonline\.com|microsoftonline\.us|chinacloudapi\.cn)"
 )
 _AMAZON: Final = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?")
 _NOBODYS: Final = re.compile(r"(?!)")
@@ -69,10 +70,10 @@ _KINDS: Final[Mapping[StoreKind, _Kind]] = {
         uri="akv://VAULT, with the name of the vault",
         hosts=_AZURE,
         auths={
-            "workload": _Auth(takes=("client_id", "tenant_id")),
+            "workload": _Auth(takes=("client_id", "tenant_id", "authority")),
             "managed": _Auth(takes=("client_id",)),
             "cli": _Auth(takes=("tenant_id",)),
-            "env": _Auth(),
+            "env": _Auth(takes=("authority",)),
         },
     ),
     StoreKind.VAULT: _Kind(
@@ -100,9 +101,7 @@ _KINDS: Final[Mapping[StoreKind, _Kind]] = {
     StoreKind.EXEC: _Kind(uri="exec:", takes=("command",)),
 }
 _COMMON: Final = frozenset({"uri", "auth", "sheets", "prefix", "rate"})
-_WORDS: Final = (
-    *("client_id", "tenant_id", "role", "auth_mount", "namespace", "profile", "endpoint"),
-)
+_WORDS: Final = (*("client_id", "tenant_id", "role", "auth_mount", "namespace", "profile"),)
 
 
 def store_profiles(
@@ -176,7 +175,7 @@ class _Profile:
             is_open=self.table.sheets,
             prefix=self.table.prefix,
             rate=self.table.rate or RATE,
-            words={name: text for name in _WORDS if (text := getattr(self.table, name))},
+            words=self._words(),
             secrets=self._secrets(auth),
             command=self._command() if kind is StoreKind.EXEC else (),
             hosts=frozenset(self.allowed),
@@ -206,6 +205,19 @@ class _Profile:
                     f'{name} is missing in [stores.{self.name}]: auth = "{auth}" needs it'
                 )
         return how
+
+    def _words(self) -> Mapping[str, str]:
+        found = {name: text for name in _WORDS if (text := getattr(self.table, name))}
+        if self.table.authority is not None:
+            # Who signs us in gets the credential: it is judged as every other host.
+            url = self._url(
+                StoreKind.AZURE,
+                self.table.authority.removeprefix("https://"),
+                tls=True,
+                setting="authority",
+            )
+            found["authority"] = url
+        return found
 
     def _secrets(self, auth: _Auth) -> Mapping[str, Callable[[], Secret]]:
         found: dict[str, Callable[[], Secret]] = {}

@@ -71,6 +71,7 @@ class StoreTable(BaseModel):
     tls: Annotated[bool, Field(strict=True)] | None = Field(default=None, description=A_SWITCH)
     client_id: Text | None = Field(default=None, description=A_TEXT)
     tenant_id: Text | None = Field(default=None, description=A_TEXT)
+    authority: Text | None = Field(default=None, description=A_TEXT)
     profile: Text | None = Field(default=None, description=A_TEXT)
     endpoint: Text | None = Field(default=None, description=A_TEXT)
     command: list[Text] | None = Field(default=None, description=A_LIST)

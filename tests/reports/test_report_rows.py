@@ -95,6 +95,7 @@ DESIGNED = [
     *("servicePrincipalId", "error_code", "error", "error_column", "http_status", "request_id"),
     *("attempts", "reconciled", "matched_by", "etag", "started_at", "finished_at", "duration_ms"),
     *("connection_state", "works", "works_error", "tested_at", "etag_before"),
+    *("key_reference", "key_version", "key_expires"),
 ]
 REJECTED = Settled(
     outcome=Rejected(
@@ -160,7 +161,7 @@ def test_the_columns_are_the_designs() -> None:
             "1",
         ),
         *("false", "", '"0500"', "2025-11-24T16:00:02.000Z", "2025-11-24T16:00:03.000Z", "1000"),
-        *("", "", "", "", ""),
+        *("", "", "", "", "", "", "", ""),
         *("x", "y"),
     ]
     assert records[1][17] == "name+target"

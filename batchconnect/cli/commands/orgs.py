@@ -18,6 +18,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
+from batchconnect.run.store_check import CheckedStore
 
 _PATIENCE_S: Final = 10.0
 """Seconds that an org is tried for, unless --patience is given."""
@@ -33,6 +34,7 @@ def run(output: OutputOptions, given: Given) -> int:
     if given.options.patience is None:
         # It tells how things are now; who wants to wait for better ones says so.
         options = replace(options, patience=_PATIENCE_S)
+    stores: list[CheckedStore] = []
     with ending_at_once():
         found = anyio.run(
             partial(
@@ -41,19 +43,28 @@ def run(output: OutputOptions, given: Given) -> int:
                 options,
                 sandbox=given.options.sandbox,
                 on_event=console.say_pauses,
+                on_store=stores.append,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
     console.result(
-        {"orgs": [_document(check) for check in found]},
+        {
+            "orgs": [_document(check) for check in found],
+            "stores": [
+                {"store": one.name, "ok": one.refusal is None, "refusal": one.refusal}
+                for one in stores
+            ],
+        },
         [
             *(line for check in found for line in _lines(check)),
+            *(line for store in stores for line in _store_lines(store)),
             *refusal_lines((check.code for check in found), what="org", whats="orgs"),
         ]
         or [_none(options)],
     )
     is_odd = bool(settings.warnings) or any(check.is_odd for check in found)
-    return exit_code_of(found, is_odd=options.strict and is_odd)
+    is_shut = any(store.refusal is not None for store in stores)
+    return exit_code_of(found, is_odd=is_shut or (options.strict and is_odd))
 
 
 def _none(options: MergedOptions) -> str:
@@ -82,6 +93,14 @@ def _lines(check: OrgCheck) -> list[str]:
     key = f"{org.key:<16} " if org.key != org.org_id else ""
     name = escape_control(f"{key}{org.org_id:<36} {check.sandbox or '-':<12}")
     return [f"{name} {verdict}", *_wrapped(check.refusal or check.note)]
+
+
+def _store_lines(store: CheckedStore) -> list[str]:
+    verdict = "ok" if store.refusal is None else "refused"
+    opened = "open to sheets" if store.is_open else "for the settings alone"
+    how = f"{store.kind}: by {store.auth}" if store.auth else f"{store.kind}:"
+    line = escape_control(f"store {store.name:<47} {how:<12}"[:66].ljust(66)) + f" {verdict}"
+    return [line, *_wrapped(store.refusal or opened)]
 
 
 def _wrapped(text: str) -> list[str]:

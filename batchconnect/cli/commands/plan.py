@@ -204,6 +204,7 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "warnings": [
                     {"row": row.row, "what": what} for row in one.warned for what in row.warnings
                 ],
+                "keys_ending": one.keys.ending(),
                 "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
                 "stores": dict(one.keys.stores),
                 "refusal": one.refusal,

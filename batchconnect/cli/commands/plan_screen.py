@@ -7,6 +7,7 @@ from typing import Final
 from batchconnect.cli.commands.console import counted
 from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
+from batchconnect.model.key_end import told as told_ending
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.row_plan import SIGNS, Action, RowPlan
 
@@ -119,6 +120,9 @@ def _keys(found: SheetPlan) -> Iterator[str]:
             yield f"key refused: row {row}: {why}"
     stores = {store: why for one in found.sandboxes for store, why in one.keys.stores.items()}
     unanswered = sum(one.keys.unanswered for one in found.sandboxes)
+    ending = sum(one.keys.ending() for one in found.sandboxes)
+    if ending:
+        yield f"warning: {told_ending(ending)}: `batchconnect expiring SHEET` lists them"
     for why in stores.values():
         yield f"{why} {counted(unanswered, 'row')} would not be attempted."
 

@@ -14,11 +14,12 @@ def run(
     *,
     sheet: str,
     failing: bool,
+    changed: bool,
     no_verify: bool,
     is_plan: bool,
 ) -> int:
     """Rotate the keys of a sheet's rows."""
-    task_of = partial(rotation, only_failing=failing, is_tested=not no_verify)
+    task_of = partial(rotation, only_failing=failing, only_changed=changed, is_tested=not no_verify)
     if is_plan:
         return show(output, given, sheet=sheet, task_of=task_of)
     return run_sheet(output, given, sheet=sheet, task_of=task_of, command="rotate")
