@@ -7,7 +7,7 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -455,6 +455,42 @@ def report(
     from batchconnect.cli.commands import report as command
 
     return command.run(output, given, run_id=run_id, by=by)
+
+
+@app.command(epilog="Example: batchconnect ledger check --ledger postgresql://host/batchconnect")
+@takes(PLACES)
+def ledger(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["init", "check", "upgrade", "export", "import"],
+        typer.Argument(
+            metavar="init|check|upgrade|export|import", help="What to do.", show_default=False
+        ),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="export: a new file; import: the one to take over."),
+    ] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant", metavar="ROLE", help="init: let this role run sheets; may be given again."
+        ),
+    ] = None,
+    grant_read: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grant-read", metavar="ROLE", help="init: let this role look; may be given again."
+        ),
+    ] = None,
+) -> int:
+    """Make, check, upgrade or copy a team's ledger on PostgreSQL."""
+    from batchconnect.cli.commands import ledger as command
+    from batchconnect.run.team_ledger import Granted
+
+    granted = Granted(writers=grant or (), readers=grant_read or ())
+    return command.run(output, given, action=action, file=file, granted=granted)
 
 
 @app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from batchconnect.flow_service.answer import OrgLevel, guid
 from batchconnect.model.column import Column
-from batchconnect.model.foreign_text import ForeignText
+from batchconnect.model.foreign_text import ForeignText, is_harmless_etag
 from batchconnect.model.identity import (
     CONNECTION_SPEC_ID,
     canonical_name,
@@ -77,6 +77,11 @@ class Found:
     def is_usable(self) -> bool:
         """Whether it counts as existing: it is enabled, or shows no state (contract, section 12)."""
         return self.state in {None, ENABLED}
+
+    @property
+    def kept_etag(self) -> str | None:
+        """The etag where it may be kept and shown: no row's key is known here, and it may be a part of one."""
+        return self.etag if self.etag is not None and is_harmless_etag(self.etag) else None
 
     @property
     def told_apart_by(self) -> str:

@@ -119,7 +119,7 @@ def match_marker(wanted: Wanted, listing: Listing) -> Created | Conflict | NotRe
     stands = _standing(found, MatchedBy.MARKER)
     if not isinstance(stands, Existing):
         return stands
-    return Created(connection_id=found.id, etag=found.etag, reconciled=True, state=found.state)
+    return Created(connection_id=found.id, etag=found.kept_etag, reconciled=True, state=found.state)
 
 
 def match_absent(wanted: Wanted, listing: Listing) -> Existing | Conflict | InDoubt | None:
@@ -202,7 +202,7 @@ def unfit_for_change(wanted: Wanted, found: Found, *, is_adopted: bool) -> Confl
         return Conflict(code="target_differs", detail=detail, connection_ids=(found.id,))
     stands = _standing(found, MatchedBy.MARKER)
     match stands:
-        case Existing(etag=None):
+        case Existing() if found.etag is None:
             detail = "the service names no etag for it, so that it cannot be changed safely"
             return Conflict(code="no_etag", detail=detail, connection_ids=(found.id,))
         case Existing():
@@ -267,10 +267,10 @@ def _standing(found: Found, matched_by: MatchedBy) -> Existing | Conflict | NotR
     """
     if found.is_usable:
         return Existing(
-            connection_id=found.id, matched_by=matched_by, etag=found.etag, state=found.state
+            connection_id=found.id, matched_by=matched_by, etag=found.kept_etag, state=found.state
         )
     if found.state == INITIALIZING:
-        return NotReady(connection_id=found.id, etag=found.etag)
+        return NotReady(connection_id=found.id, etag=found.kept_etag)
     detail = "the row's connection stands there, and is not enabled"
     return Conflict(
         code=found.state or "", detail=detail, connection_ids=(found.id,), state=found.state

@@ -202,7 +202,7 @@ class Recipient:
             return self.changed_meanwhile()
         return Updated(
             connection_id=self.address.connection_id,
-            etag=now.etag,
+            etag=now.kept_etag,
             etag_before=before.etag,
             reconciled=True,
         )

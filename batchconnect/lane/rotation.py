@@ -25,6 +25,7 @@ from batchconnect.lane.onboarding import outcome_of
 from batchconnect.lane.recipient import GONE, Address, Before, KeyDoubt, Recipient
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
+from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.outcome import (
     Conflict,
     Failed,
@@ -43,6 +44,7 @@ _NOT_SHOWN: Final = (
     "The service changes all parameters of this connection or none, and does not show its whole target:"
     " it may be another one than the row's. No key was sent."
 )
+_ETAG_REPEATS: Final = "Its etag repeats the row's key, so it is not kept. No key was sent."
 
 
 class Service(r.Service, Protocol):
@@ -122,7 +124,7 @@ class Rotation:
         Source:
             Contract, section 13, "Rotating a key".
         """
-        begun, found = self.turn.begun, self._unless_changed(await self.recipient.read())
+        begun, found = self.turn.begun, self._unless_changed(await self._read())
         if begun is not None and isinstance(found, NotAttempted):
             return await self._may_be_taken(found, begun)
         while isinstance(found, Found):
@@ -137,6 +139,16 @@ class Rotation:
                 return after
             found = after
         return await self.recipient.end(found)
+
+    async def _read(self, before: Before | None = None) -> Found | Conflict | NotAttempted:
+        """The connection; not where its etag, which is kept from the intent on, repeats the row's key."""
+        found = await self.recipient.read(before)
+        if isinstance(found, Found) and found.etag is not None:
+            foreign = ForeignText([self.turn.connection.secret])
+            if foreign.etag(found.etag) is None:
+                ids = (self.turn.connection_id,)
+                return Conflict(code="no_etag", detail=_ETAG_REPEATS, connection_ids=ids)
+        return found
 
     def _unfit_for_whole(self, found: Found) -> Conflict | None:
         """Why not all of its parameters may be replaced by the row's; None where they may be."""
@@ -242,7 +254,7 @@ class Rotation:
             3. Another process of ours changed it: the key goes with the new etag.
         """
         recipient = self.recipient
-        now = await recipient.read(before)
+        now = await self._read(before)
         if isinstance(now, NotAttempted) and sent.may_be_applied:
             return await self._may_be_taken(now, before, sent)
         if not isinstance(now, Found):

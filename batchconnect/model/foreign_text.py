@@ -17,7 +17,7 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import Final, final
 
-from batchconnect.model.echo import Spellings
+from batchconnect.model.echo import ECHO, Spellings
 from batchconnect.model.secret import MASK, SHORTEST_REDACTED, Secret
 from batchconnect.model.shown_words import SHOWN_WORDS
 from batchconnect.model.source_reason import source_code
@@ -84,6 +84,11 @@ _FIRST_HOLDER: Final = 0xE000
 _MOST_HELD: Final = 1000
 _HOLDERS: Final = f"[{chr(_FIRST_HOLDER)}-{chr(_FIRST_HOLDER + _MOST_HELD)}]"
 _HOLDER: Final = re.compile(f"({_HOLDERS})")
+
+
+def is_harmless_etag(text: str) -> bool:
+    """Whether an etag is of a form that holds no part of any secret, known or not."""
+    return _USUAL_ETAG.fullmatch(text) is not None or len(text.strip('W/"')) < ECHO
 
 
 class _Kind(Enum):

@@ -19,8 +19,9 @@ class NotText:
     kind: str
     """
     `number`, `date`, `boolean`, `error`, `formula` (one without a stored text), `merged` (what a merged
-    cell covers), `text with a tab`, `text with a line break` or `text with marks` (ODS), `unclear` (two
-    readers do not see the same), or `secret` (from Python, in a column that holds none).
+    cell covers), `text with a tab`, `text with a line break` or `text with marks` (ODS), `misread` (a
+    text of XLS or XLSB that its reader takes for another), `unclear` (two readers do not see the same), or
+    `secret` (from Python, in a column that holds none).
     """
 
 

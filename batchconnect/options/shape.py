@@ -18,6 +18,8 @@ from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.secret import Secret
 
+REFERENCES: Final = ("env:", "file:")
+"""How a text begins that refers to a ledger's address."""
 _PER_CENT: Final = 100.0
 _LIMIT: Final = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 _PART: Final = re.compile(r"[^=]*\w[^=]*=.+", re.DOTALL)
@@ -68,6 +70,8 @@ def _ledger(value: object) -> Path | LedgerAddress | None:
     # Whoever hands in a secret has it from where secrets may stand: a variable, or a program.
     text = value.reveal() if isinstance(value, Secret) else value
     address = LedgerAddress.of(text) if isinstance(text, str) else None
+    if isinstance(text, str) and text.startswith(REFERENCES):
+        address = LedgerAddress(Secret(text))
     if address is None:
         return None if isinstance(value, Secret) else _path(value)
     return address if isinstance(value, Secret) or not address.passwords else None

@@ -15,8 +15,10 @@ from batchconnect.flow_service.source import MAYBE_CUT, Column, Refusal, Table
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.verification import NOT_FOUND
 from batchconnect.model.contact import is_of_contact
+from batchconnect.model.foreign_text import HIDDEN
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, look_hint_for
+from batchconnect.model.secret import is_entra_secret
 from batchconnect.reports.tables import SeenColumn, SeenTable
 from batchconnect.run.made_rows import MadeRow
 from batchconnect.run.reading_each import read_each
@@ -109,8 +111,8 @@ class Exploration:
                 yield SeenTable(
                     row=row.row,
                     connection_id=row.connection_id,
-                    path=table.path,
-                    name=table.name,
+                    path=_shown(table.path),
+                    name=_shown(table.name),
                     columns=_columns(columns) if isinstance(columns, tuple) else None,
                     maybe_cut=maybe_cut,
                     error_code=self._code(columns) if self.with_columns else None,
@@ -134,7 +136,12 @@ class Exploration:
 
 
 def _columns(columns: tuple[Column, ...]) -> tuple[SeenColumn, ...]:
-    return tuple(SeenColumn(name=one.name, type=one.type) for one in columns)
+    return tuple(SeenColumn(name=_shown(one.name), type=_shown(one.type)) for one in columns)
+
+
+def _shown(text: str) -> str:
+    """A text of the source, which is nobody's secret; what has the shape of a key is one all the same."""
+    return HIDDEN if is_entra_secret(text) else text
 
 
 async def explore_rows(

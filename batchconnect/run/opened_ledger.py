@@ -125,12 +125,20 @@ def warning_of_place(options: MergedOptions) -> str | None:
 
 
 def _team_ledger() -> "type[PostgresLedger]":
-    # Late: who has no team ledger need not have its driver.
-    try:
+    with with_driver():
+        # Late: who has no team ledger need not have its driver.
         from batchconnect.ledger.postgres.store import PostgresLedger  # noqa: PLC0415 - see above
+
+        return PostgresLedger
+
+
+@contextmanager
+def with_driver() -> Iterator[None]:
+    """Import what needs PostgreSQL's driver; where that is missing, say what to install."""
+    try:
+        yield
     except ImportError as error:
         raise UsageError(
             f"a ledger on PostgreSQL needs a package that is not installed: {error}",
             hint="pip install 'batchconnect[postgres]'",
         ) from None
-    return PostgresLedger

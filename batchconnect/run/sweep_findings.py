@@ -42,7 +42,7 @@ async def write_findings(
     for result in results:
         rows = wanted[result.org, result.sandbox].rows
         for marker, found in result.corrected.items():
-            outcome = Created(connection_id=found.id, etag=found.etag, reconciled=True)
+            outcome = Created(connection_id=found.id, etag=found.kept_etag, reconciled=True)
             await writer.settle(rows[marker], marker, Settled(outcome=outcome))
             on_event(
                 RowSettled(

@@ -133,9 +133,10 @@ def _loaded(
     )
     orgs = org_profiles(tables, credentials, rate=merged.rate, allowed_hosts=hosts)
     proxy = _proxy(origin, merged.proxy, credentials)
+    ledger = _ledger(origin, merged.ledger, credentials)
     return Settings(
         orgs=_with_rate(orgs, given.rate),
-        options=replace(merged, allow_hosts=hosts or None, proxy=proxy),
+        options=replace(merged, allow_hosts=hosts or None, proxy=proxy, ledger=ledger),
         stores=stores,
         notices=notice_profiles(tables.notify, credentials),
         file=file.path,
@@ -167,7 +168,11 @@ def settings_under(
     return replace(
         settings,
         orgs=_with_rate(settings.orgs, options.rate),
-        options=replace(merged, proxy=_proxy(origin, merged.proxy, credentials)),
+        options=replace(
+            merged,
+            proxy=_proxy(origin, merged.proxy, credentials),
+            ledger=_ledger(origin, merged.ledger, credentials),
+        ),
     )
 
 
@@ -260,6 +265,22 @@ def _merged(origin: Origin, problems: list[str]) -> Tables:
 
 def _tables(source: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in source.items() if name not in KEYS}
+
+
+def _ledger(
+    origin: Origin, given: Path | LedgerAddress | str | None, credentials: Credentials
+) -> Path | LedgerAddress | str | None:
+    """A team's ledger is named by a reference where its address bears a password; who only looks needs it too."""
+    if not isinstance(given, LedgerAddress) or not is_reference(given.url.reveal()):
+        return given
+    found = replace(credentials, resolve=True).resolved(("ledger",), given.url)
+    address = LedgerAddress.of(found.reveal()) if found else None
+    if address is None:
+        raise SettingsError(
+            f"{origin.name(('ledger',))} refers to what is no address of a ledger",
+            hint="It is postgresql://USER:PASSWORD@HOST/DATABASE.",
+        )
+    return address
 
 
 def _proxy(origin: Origin, given: Secret | str | None, credentials: Credentials) -> Secret | None:

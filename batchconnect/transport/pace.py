@@ -15,6 +15,7 @@ from batchconnect.model.event import Event, LanePaused, PaceChanged
 from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
 from batchconnect.transport.load import Signal
+from batchconnect.transport.refusals import TRIED, Refusal, Refusals
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S
 from batchconnect.transport.throughput import PROVEN, ThroughputEstimate
 
@@ -96,6 +97,7 @@ class RateLimiter:
         self._floor = min(FLOOR_RATE, self._ceiling)
         self._growth = Growth()
         self._faults = Faults()
+        self._refusals = Refusals()
         self._throughput = ThroughputEstimate()
         self._limit = START_IN_FLIGHT if rate is None else inf
         self._in_flight = 0
@@ -188,6 +190,8 @@ class RateLimiter:
         throttled = signal is Signal.THROTTLED
         self.counted.throttled += throttled
         is_unnamed = throttled and retry_after_s is None
+        if is_unnamed and sent_at >= self._cut_at and self._is_usual(now):
+            return
         self._refused_in_a_row = self._refused_in_a_row + 1 if is_unnamed else 0
         if self._refused_in_a_row >= ALL_REFUSED and not self.probing:
             self.probe(now)
@@ -247,6 +251,8 @@ class RateLimiter:
     def _clean(self, now: float, sent_at: float) -> None:
         self._throughput.answered(sent_at)
         self._growth.answered(sent_at)
+        if sent_at >= self._cut_at and self._refusals.passed():
+            self._growth.undo_last_cut()
         if sent_at >= self._cut_at:
             self._faults.answered(proven=self._is_proven(now))
             if self._congested_in_a_row:
@@ -256,6 +262,18 @@ class RateLimiter:
             self._is_probe_unconfirmed or sent_at >= self._probing_since
         ):
             self._probing_since = None
+
+    def _is_usual(self, now: float) -> bool:
+        """Judge a refusal: whether it is one of those that come at any pace, or helps to find that out."""
+        refusal = self._refusals.refused(now, self._rate, most=self._ceiling)
+        if refusal is Refusal.TRY:
+            self._rate *= TRIED
+            if self._limit != inf:
+                self._limit = min(CEILING_IN_FLIGHT, ceil(TRIED * self._limit))
+            self._tell("growth")
+        elif refusal is Refusal.IN_VAIN:
+            self._rate /= TRIED
+        return refusal in {Refusal.TRY, Refusal.USUAL}
 
     def _is_proven(self, now: float) -> bool:
         """Whether a lower rate would end no faults: more was served, or there is none."""
@@ -285,6 +303,8 @@ class RateLimiter:
             # If the faults go on at a rate that was surely served, it is not the rate.
             served *= PROVEN if self._faults.is_tested else _TO_TEST
         self._faults.cut(self._rate)
+        if throttled:
+            self._refusals.cut(self._rate)
         if self._congested_in_a_row == 0:
             cheap = named and self._in_flight < START_IN_FLIGHT
             rate = self._growth.cut(now, self._rate, served, cheap=cheap)
@@ -306,6 +326,8 @@ class RateLimiter:
 
     def _grow(self, now: float) -> None:
         factor, more_in_flight = self._growth.taken(now, self._rate)
+        if self._refusals.is_trying:
+            return
         self._rate = min(self._ceiling, self._rate * factor)
         if self._limit != inf:
             self._limit = min(CEILING_IN_FLIGHT, ceil(self._limit * more_in_flight))

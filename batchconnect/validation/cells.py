@@ -50,6 +50,11 @@ _KINDS = {
         "which letters were meant cannot be known",
         "Type the value again as plain text.",
     ),
+    "misread": (
+        "a text with an invisible mark at its beginning (U+FEFF), or with half of a character",
+        "which letters were meant cannot be known",
+        "Type the value again, or save the sheet as XLSX or `CSV UTF-8`.",
+    ),
     "unclear": (
         "something that two readers of the file do not see alike",
         "what was typed cannot be known",

@@ -144,6 +144,8 @@ class Manner:
     """Whether a refusal names the seconds to stay away."""
     broken: float = 0.0
     """Share of what it took on and then answered with a 500 all the same: nothing to do with the pace."""
+    turned_away: float = 0.0
+    """Share of the requests that it refuses whatever their pace."""
 
 
 class Service:
@@ -183,7 +185,8 @@ class Service:
 
     async def _answer(self, now: float) -> Response:
         manner = self._manner
-        wait_s = self.limit.take(now, self._in_flight)
+        is_turned_away = manner.turned_away > 0 and self._rng.random() < manner.turned_away
+        wait_s = 1.0 if is_turned_away else self.limit.take(now, self._in_flight)
         if wait_s == 0.0:
             is_broken = self._rng.random() < manner.broken
             (self.broken if is_broken else self.served).append(now)
@@ -254,6 +257,40 @@ MORE_CASES = (
     ),
 )
 """What else the lane has to stand: no burst, a sliding minute, faults that no pace can help."""
+_MINUTES = tuple((40.0 * number, 8.0 if number % 2 == 0 else 4.0) for number in range(20))
+UNNAMED_CASES = (
+    Case(name="0.5/s, no header", limit=_rate(0.5, 1), manner=QUIET, rows=200),
+    Case(name="2/s burst 2, no header", limit=_rate(2, 2), manner=QUIET, rows=600),
+    Case(
+        name="60 in any minute, no header",
+        limit=Sliding,
+        manner=replace(SLOW, header=False),
+        rows=600,
+    ),
+    Case(
+        name="8/s, half of it taken by another client every 40 s",
+        limit=lambda: Bucket(rates=_MINUTES),
+        manner=QUIET,
+    ),
+    Case(
+        name="4/s, burst of ten minutes, no header",
+        limit=_rate(4, 2400),
+        manner=QUIET,
+        rows=4000,
+        from_s=200,
+    ),
+)
+"""Limits that must not be taken for chance."""
+CHANCES = tuple(
+    Case(
+        name=f"no limit, {share:.0%} of 429",
+        limit=Unlimited,
+        manner=replace(QUIET, latency_s=0.05, refusal_s=0.05, turned_away=share),
+        rows=80,
+    )
+    for share in (0.1, 0.3)
+)
+"""Refusals that no pace can help, held against ten lines of script."""
 
 
 def case_of(name: str) -> Case:

@@ -29,6 +29,21 @@ def _backoff_s(tries: int, answer: Response, rng: Random) -> float:
     return max(asked_s, jitter_s)
 
 
+class Patient:
+    """Ten lines of script: one row after the other, and a second's wait after each refusal."""
+
+    def __init__(self, _rng: Random) -> None:
+        self._turn = anyio.Lock()
+
+    async def send(self, service: Transport, request: Request) -> None:
+        """Again, until it is served."""
+        async with self._turn:
+            answer = await service.send(request)
+            while answer.status != _CREATED:
+                await anyio.sleep(max(1.0, float(answer.headers.get("retry-after", "0"))))
+                answer = await service.send(request)
+
+
 class Fixed:
     """A fixed number at once, each with backoff by itself: the usual worker pool."""
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Final
 
-from batchconnect.transport import faults, growth, pace, retry_after, throughput
+from batchconnect.transport import faults, growth, pace, refusals, retry_after, throughput
 from tests.benchmarks.hidden import CASES, MORE_CASES
 from tests.benchmarks.virtual import OURS, Met, middle
 
-MODULES: Final[tuple[ModuleType, ...]] = (pace, growth, throughput, faults, retry_after)
+MODULES: Final[tuple[ModuleType, ...]] = (pace, growth, throughput, faults, refusals, retry_after)
 FACTORS: Final = (2 / 3, 3 / 2)
 TELLING: Final = (
     "8/s burst 8, no header",
@@ -27,7 +27,7 @@ TELLING: Final = (
 """The limits that are met unless others are named: between them they ask for every rule."""
 _SHARES: Final = frozenset(
     {"_USED", "_EXCESS", "_HALF", "_OUTAGE", "_LOWER", "_RARE", "_NO_SHARE", "_IDLE"}
-) | {"CUT", "PROVEN", "_TO_TEST", "_NEAR"}
+) | {"CUT", "PROVEN", "_TO_TEST", "_NEAR", "_CHANCE", "_LIMITER", "_WORSE", "_MOST"}
 """What lies between 0 and 1, and stays there."""
 _GROWTH: Final = frozenset({"_SLOW_START", "_AVOIDANCE", "_NEAR_CEILING", "TOLD_GROWTH"})
 """Factors above 1: what is above 1 is changed."""

@@ -23,7 +23,7 @@ from batchconnect.model.target import Target
 from batchconnect.transport.interface import Purpose, Request
 from batchconnect.validation.connection import BaseConnection
 from tests.benchmarks.hidden import CHANGES, CHANGING, Case, Service
-from tests.benchmarks.rivals import Aimd, Cubic, Fixed, Rival
+from tests.benchmarks.rivals import Aimd, Cubic, Fixed, Patient, Rival
 
 CREATE = Request(purpose=Purpose.CREATE, method="POST", url="https://loopback/connections")
 WORKERS = 64
@@ -60,6 +60,8 @@ class Met:
     """Share of all requests."""
     seconds: float
     """Until the last row."""
+    requests: int
+    """Of all rows."""
 
 
 Way = Callable[[Service, Random, int], Awaitable[None]]
@@ -131,9 +133,10 @@ def rival(make: Callable[[Random], Rival]) -> Way:
     return run
 
 
-OURS = "batchconnect"
+OURS, PATIENT = "batchconnect", "a loop that waits a second"
 WAYS: dict[str, Way] = {
     OURS: ours,
+    PATIENT: rival(Patient),
     "20 at once": rival(lambda rng: Fixed(20, rng)),
     "5 at once": rival(lambda rng: Fixed(5, rng)),
     "AIMD on concurrency": rival(Aimd),
@@ -176,6 +179,7 @@ def met(case: Case, done: Sequence[float], refused: Sequence[float], *, seconds:
         used=counted / case.limit().allowed(case.from_s, end),
         refused=len(refused) / (len(done) + len(refused)),
         seconds=seconds,
+        requests=len(done) + len(refused),
     )
 
 
@@ -231,4 +235,5 @@ def middle(case: Case, way: str, seeds: int = 5) -> Met:
         used=median(one.used for one in met),
         refused=median(one.refused for one in met),
         seconds=median(one.seconds for one in met),
+        requests=round(median(one.requests for one in met)),
     )

@@ -141,3 +141,23 @@ def test_parameters_of_others_are_seen_and_never_kept() -> None:
     assert isinstance(theirs, Found)
     assert (mine.has_other_params, theirs.has_other_params) == (False, True)
     assert "p-1" not in repr(theirs)
+
+
+@pytest.mark.parametrize(
+    ("etag", "is_kept"),
+    [
+        ('"6802064a-0000-0200-0000-6387c6b90000"', True),
+        ('"f088e4f2-2464-480c-88e4-f22464b80c90"', True),
+        ('W/"17"', True),
+        ('"a-secret-of-16-c"', False),
+        ('"9mK2pLw7TnYc5BdFhJs0QeUiOaGt6xZ."', False),
+        (f'"{b"a-secret".hex()}"', False),
+    ],
+)
+def test_an_etag_that_may_be_a_part_of_a_key_is_not_kept(etag: str, *, is_kept: bool) -> None:
+    """A listing is read before any row's key is at hand; If-Match needs it as it is all the same."""
+    found = read(etag=etag, auth={"params": {}})
+
+    assert isinstance(found, Found)
+    assert found.etag == etag
+    assert found.kept_etag == (etag if is_kept else None)

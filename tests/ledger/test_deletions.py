@@ -1,10 +1,10 @@
 """What a run asks before it trusts a listing: which connections are gone by our hand, or may be."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from batchconnect.ledger import Ledger
 from batchconnect.ledger.deletions import Deletions, deletions_in
 from batchconnect.ledger.entry import (
     UNDO,
@@ -20,7 +20,6 @@ from batchconnect.ledger.entry import (
     Settled,
     Updating,
 )
-from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model import outcome as o
 
 OPENED = RunOpened(run_id="r", sheets=("s",), sheet_sha256="ab")
@@ -31,25 +30,23 @@ LOST = ChangeDoubted(outcome=o.InDoubt(code="timeout"), moment=Moment(boot_id="b
 KEPT = Left(outcome=o.Kept(code="in_use", detail=""))
 
 
-@pytest.fixture
-def ledger() -> Iterator[SqliteLedger]:
-    with SqliteLedger(MEMORY) as ledger:
-        ledger.append([Line(entry=OPENED)])
-        yield ledger
+@pytest.fixture(autouse=True)
+def run(ledger: Ledger) -> None:
+    ledger.append([Line(entry=OPENED)])
 
 
-def known(ledger: SqliteLedger, *entries: Entry, run: int = 1) -> Deletions:
+def known(ledger: Ledger, *entries: Entry, run: int = 1) -> Deletions:
     """What is known after these lines of one row."""
     ledger.append([Line(entry=entry, run=run, row=2, marker=MARKER) for entry in entries])
     return deletions_in(ledger)
 
 
-def test_a_ledger_without_deletes_knows_of_none(ledger: SqliteLedger) -> None:
+def test_a_ledger_without_deletes_knows_of_none(ledger: Ledger) -> None:
     """A change of another kind is none."""
     assert known(ledger, Sending(number=1), Updating(connection_id="C-1", etag="1")) == Deletions()
 
 
-def test_what_is_gone_is_known_by_its_id(ledger: SqliteLedger) -> None:
+def test_what_is_gone_is_known_by_its_id(ledger: Ledger) -> None:
     """In lower case, as ids are compared; a new connection of the row takes nothing from it."""
     again = Settled(outcome=o.Created(connection_id="c-2"))
 
@@ -57,28 +54,29 @@ def test_what_is_gone_is_known_by_its_id(ledger: SqliteLedger) -> None:
 
 
 @pytest.mark.parametrize("lost", [(), (LOST,)], ids=["cut off", "answer lost"])
-def test_what_may_be_gone_is_open(ledger: SqliteLedger, lost: tuple[Entry, ...]) -> None:
+def test_what_may_be_gone_is_open(ledger: Ledger, lost: tuple[Entry, ...]) -> None:
     """Until it is known what came of it, in whichever run that is found out."""
     assert known(ledger, DELETING, *lost) == Deletions(open={MARKER: ""})
-    assert known(ledger, DELETED, run=7) == Deletions(ids=frozenset({"c-1"}))
+    later = ledger.append([Line(entry=replace(OPENED, run_id="later"))])
+    assert known(ledger, DELETED, run=later) == Deletions(ids=frozenset({"c-1"}))
 
 
-def test_what_is_open_names_the_run_that_is_being_undone(ledger: SqliteLedger) -> None:
+def test_what_is_open_names_the_run_that_is_being_undone(ledger: Ledger) -> None:
     """Of several undos the newest: that is the one that goes on."""
     for parent in ("run-1", "run-2"):
-        undo = replace(OPENED, command=UNDO, parent_run_id=parent)
+        undo = replace(OPENED, run_id=f"of {parent}", command=UNDO, parent_run_id=parent)
         known(ledger, DELETING, run=ledger.append([Line(entry=undo)]))
 
     assert deletions_in(ledger) == Deletions(open={MARKER: "run-2"})
 
 
-def test_what_was_kept_is_neither(ledger: SqliteLedger) -> None:
+def test_what_was_kept_is_neither(ledger: Ledger) -> None:
     """Nor is an update of it that nobody knows of a delete."""
     assert known(ledger, DELETING, LOST, KEPT) == Deletions()
     assert known(ledger, Updating(connection_id="C-1", etag="1")) == Deletions()
 
 
-def test_none_is_forgotten_where_there_are_many(ledger: SqliteLedger) -> None:
+def test_none_is_forgotten_where_there_are_many(ledger: Ledger) -> None:
     """They are read part by part: the last one counts as the first."""
     for number in range(1100):
         one, marker = f"c-{number}", f"bc1-{number:026}"

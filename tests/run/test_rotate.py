@@ -17,7 +17,7 @@ from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger.entry import ROTATE, RunEnded, Tested, Updated, Updating
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.outcome import Conflict, Status, Works, status_of
+from batchconnect.model.outcome import Conflict, Status, Updated as Told, Works, status_of
 from batchconnect.model.precaution import OnDoubt
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.history import run_states
@@ -792,3 +792,40 @@ async def test_a_key_of_an_earlier_run_that_cannot_be_looked_for_is_no_outcome_o
     state = await bench.run(newer, task=ROTATION)
     assert bench.statuses(state) == [Status.UPDATED]
     assert keys(bench) == wanted(newer)
+
+
+@pytest.mark.parametrize("etag", ['"a-key-of-16-chars"', '"y-of-16-c"', '"6f662d31362d63"'])
+async def test_an_etag_that_repeats_the_row_s_key_is_written_nowhere(etag: str) -> None:
+    """Whole, a part of it or in hex: it would stand in the intent, so no key is sent, and it is said."""
+    bench = Bench()
+    await stands(bench, OLD[:1])
+    rows = [{**OLD[0], "servicePrincipalKey": "a-key-of-16-chars"}]
+    bench.service.stored[0].etag = etag
+
+    state = await bench.run(rows, task=ROTATION)
+
+    assert bench.codes(state) == ["no_etag"]
+    assert not bench.service.updates
+    assert etag.strip('"') not in bench.dump()
+
+
+async def test_an_etag_of_an_unusual_form_is_sent_as_it_is_and_told_of_nowhere_but_in_its_intent() -> (
+    None
+):
+    """What an intent holds was held against the row's key; of what is read later nobody knows whose part it is."""
+    fates = [lost()]
+
+    def choose(seen: Seen) -> Fate | None:
+        return fates.pop() if seen.purpose is Purpose.UPDATE and fates else None
+
+    bench = Bench(service=FakeService(choose))
+    await stands(bench, OLD[:1])
+    bench.service.stored[0].etag = '"an-etag-of-others"'
+
+    state = await bench.run(NEW[:1], task=ROTATION)
+
+    assert bench.statuses(state) == [Status.UPDATED]
+    assert keys(bench) == wanted(NEW[:1])
+    (shown,) = [row.shown for row in bench.rows(state)]
+    assert isinstance(shown, Told)
+    assert (shown.etag, shown.etag_before) == (None, '"an-etag-of-others"')

@@ -319,7 +319,7 @@ async def finished(service: Service, rows: int) -> float:
     [
         (4, NAMED, 0.025, 110),
         (1, NAMED, 0.02, 125),
-        (4, Response(status=429), 0.025, 110),
+        (4, Response(status=429), 0.04, 110),  # a trial whether they are chance costs a few
         (4, Response(status=500), 0.035, 105),
     ],
     ids=["retry-after", "no burst", "no header", "as 500"],

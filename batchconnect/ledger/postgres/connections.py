@@ -91,6 +91,19 @@ class Connections:
             self._sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
+    def stream(self, sql: str, *, page: int) -> Iterator[tuple[object, ...]]:
+        """
+        Answer after answer to one long question, all of one moment, without holding them.
+
+        Raises:
+            LedgerError: The server is away, or refuses; such a question is not asked again.
+        """
+        with translated(self.address), self._lent() as session, session.transaction():
+            cursor = session.cursor("long_question", binary=True)
+            cursor.itersize = page
+            with cursor:
+                yield from cursor.execute(sql.encode())
+
     def close(self) -> None:
         """Close all that nobody uses; the others when they are given back."""
         self._is_closed = True

@@ -21,7 +21,7 @@ from batchconnect.ledger.postgres.arrays import Longs, Numbers, Texts, longs, nu
 from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.migrations import ID_IS_KNOWN
 from batchconnect.ledger.postgres.trouble import is_passing
-from batchconnect.ledger.shared_id import Answered, answered_in
+from batchconnect.ledger.shared_id import Answered, answered_in, by_id
 
 _APPEND: Final[LiteralString] = (
     "SELECT batchconnect.append("
@@ -78,11 +78,17 @@ class LaneWriter:
         """Lines of which nobody knows whether they are written: they go first, under their numbers."""
         self._mutex = threading.Lock()
 
-    def append(self, lines: Sequence[Line]) -> int:
-        """Write lines in one transaction; as of `LedgerWriter.append`."""
+    def append(self, lines: Sequence[Line], *, checks_ids: bool = True) -> int:
+        """
+        Write lines in one transaction; as of `LedgerWriter.append`.
+
+        Args:
+            lines: What is to be written.
+            checks_ids: Whether an id may be one row's only; of what stands in another ledger it is as it was.
+        """
         if not lines:
             return 0
-        packed = _packed(lines)
+        packed = _packed(lines, checks_ids=checks_ids)
         with self._mutex:
             if self._held is None:
                 self._held = self._take()
@@ -125,9 +131,10 @@ class LaneWriter:
         return last
 
 
-def _packed(lines: Sequence[Line]) -> _Packed:
-    made = [answered_in(line) for line in lines]
+def _packed(lines: Sequence[Line], *, checks_ids: bool) -> _Packed:
+    made = [answered_in(line) if checks_ids else None for line in lines]
     created = tuple(one for one in made if one is not None)
+    by_id(created)  # two rows with one id, handed in at once
     return _Packed(
         count=len(lines),
         columns=(

@@ -78,6 +78,8 @@ _TABLES: Final = (
     ),
 )
 
+# The plans of a session are made while the tables are small, and kept: they have to be those of large ones.
+
 # A lane's next number is asked for in a statement of its own: by then who held it before has committed.
 _TAKE: Final = """CREATE FUNCTION batchconnect.take(
     p_host text, p_org_id text, p_client_id text, p_run_id text, p_holder text,
@@ -97,9 +99,9 @@ END $$"""
 _APPEND: Final = f"""CREATE FUNCTION batchconnect.append(
     p_lane bigint, p_epoch bigint, p_n bigint, p_runs bigint[], p_rows integer[], p_markers text[],
     p_kinds text[], p_times bigint[], p_bodies text[], p_ids text[], p_judged bigint
-) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-    v_count constant integer := cardinality(p_kinds);
     v_known bigint;
     v_done integer;
     v_last bigint;
@@ -116,6 +118,19 @@ BEGIN
     IF p_n > v_known + 1 THEN
         RAISE EXCEPTION 'lines up to % were written, and % is the last', p_n - 1, v_known
             USING ERRCODE = '{LINES_LOST}';
+    END IF;
+    IF p_n <= v_known THEN
+        -- Its answer was lost, and it comes again: then each line is there, as it was sent.
+        SELECT count(*), max(e.seq) INTO v_done, v_last
+            FROM unnest(p_rows, p_markers, p_kinds, p_times, p_bodies)
+                WITH ORDINALITY AS w(row, marker, kind, at_ms, body, place)
+            JOIN batchconnect.entry AS e ON e.lane = p_lane AND e.n = p_n + w.place - 1
+            WHERE e.epoch = p_epoch AND e.kind = w.kind AND e.body = w.body AND e.at_ms = w.at_ms
+                AND e.row IS NOT DISTINCT FROM w.row AND e.marker IS NOT DISTINCT FROM w.marker;
+        IF v_done <> cardinality(p_kinds) THEN
+            RAISE EXCEPTION 'other lines have these numbers' USING ERRCODE = '{OTHER_LINES}';
+        END IF;
+        RETURN v_last;
     END IF;
     IF p_ids IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(hashtextextended(id, 0))
@@ -134,34 +149,17 @@ BEGIN
             SELECT nextval('batchconnect.entry_seq') AS seq, w.*
             FROM unnest(p_runs, p_rows, p_markers, p_kinds, p_times, p_bodies)
                 WITH ORDINALITY AS w(run, row, marker, kind, at_ms, body, place)
-        ) AS u
-        ON CONFLICT (lane, n) DO NOTHING;
-    GET DIAGNOSTICS v_done = ROW_COUNT;
-    IF v_done = v_count THEN
-        IF 'run_opened' = ANY (p_kinds) THEN
-            INSERT INTO batchconnect.run (number, run_id, lane)
-                SELECT run, body::json ->> 'run_id', lane FROM batchconnect.entry
-                WHERE lane = p_lane AND n >= p_n AND kind = 'run_opened';
-        END IF;
-        INSERT INTO batchconnect.about (word, value)
-            SELECT DISTINCT 'kind:' || kind, '' FROM unnest(p_kinds) AS k(kind)
-            WHERE NOT EXISTS (SELECT FROM batchconnect.about WHERE word = 'kind:' || kind)
-            ON CONFLICT DO NOTHING;
-        SELECT seq INTO v_last FROM batchconnect.entry
-            WHERE lane = p_lane AND n = p_n + v_count - 1;
-        RETURN v_last;
+        ) AS u;
+    IF 'run_opened' = ANY (p_kinds) THEN
+        INSERT INTO batchconnect.run (number, run_id, lane)
+            SELECT run, body::json ->> 'run_id', lane FROM batchconnect.entry
+            WHERE lane = p_lane AND n >= p_n AND kind = 'run_opened';
     END IF;
-    -- Its answer was lost, and it comes again: then each line is there, as it was sent.
-    SELECT count(*), max(e.seq) INTO v_done, v_last
-        FROM unnest(p_rows, p_markers, p_kinds, p_times, p_bodies)
-            WITH ORDINALITY AS w(row, marker, kind, at_ms, body, place)
-        JOIN batchconnect.entry AS e ON e.lane = p_lane AND e.n = p_n + w.place - 1
-        WHERE e.epoch = p_epoch AND e.kind = w.kind AND e.body = w.body AND e.at_ms = w.at_ms
-            AND e.row IS NOT DISTINCT FROM w.row AND e.marker IS NOT DISTINCT FROM w.marker;
-    IF v_done <> v_count THEN
-        RAISE EXCEPTION 'other lines have these numbers' USING ERRCODE = '{OTHER_LINES}';
-    END IF;
-    RETURN v_last;
+    INSERT INTO batchconnect.about (word, value)
+        SELECT DISTINCT 'kind:' || kind, '' FROM unnest(p_kinds) AS k(kind)
+        WHERE NOT EXISTS (SELECT FROM batchconnect.about WHERE word = 'kind:' || kind)
+        ON CONFLICT DO NOTHING;
+    RETURN currval('batchconnect.entry_seq');
 END $$"""
 
 # The first use says for which platform host and mode the ledger is; later ones are told what it is for.

@@ -61,6 +61,7 @@ class PostgresLedger:
         host: Platform host whose connections it accounts for; another one is refused.
         simulated: Whether it belongs to the simulator; the other mode is refused.
         read_only: For `runs`, `status`, `report`: changes nothing, and a replica will do.
+        any_mode: Take it of whichever mode it is.
         connections: How it is reached; None: as ever.
 
     Raises:
@@ -75,6 +76,7 @@ class PostgresLedger:
         host: str | None = None,
         simulated: bool = False,
         read_only: bool = False,
+        any_mode: bool = False,
         connections: Connections | None = None,
     ) -> None:
         self.name = str(address)
@@ -83,7 +85,8 @@ class PostgresLedger:
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
         self._holder = f"{platform.node()} {os.getpid()}"
-        belongs = {"mode": "simulated" if simulated else "real"}
+        belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
+        self._about: dict[str, str] = {}
         if host is not None:
             belongs["host"] = host
         try:
@@ -111,12 +114,16 @@ class PostgresLedger:
 
     def append(self, lines: Sequence[Line]) -> int:
         """Write lines of one run as a whole, in that run's own lane; as of `LedgerWriter.append`."""
-        if not lines:
-            return 0
+        return self._own_writer(lines).append(lines) if lines else 0
+
+    def take_over(self, lines: Sequence[Line]) -> int:
+        """As `append`, of lines that stand in another ledger: ids are as they were."""
+        return self._own_writer(lines).append(lines, checks_ids=False) if lines else 0
+
+    def _own_writer(self, lines: Sequence[Line]) -> LaneWriter:
         first = lines[0]
         opened = first.entry if isinstance(first.entry, RunOpened) else None
-        run_id = opened.run_id if opened else self._run_id(first.run)
-        return self._writer("", "", "", run_id).append(lines)
+        return self._writer("", "", "", opened.run_id if opened else self._run_id(first.run))
 
     def of_lane(self, lane: LaneKey) -> LedgerWriter:
         """Where a lane's lines go; it is taken when the first is written."""
@@ -164,6 +171,22 @@ class PostgresLedger:
         return int(last)
 
     # Reading --------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> str:
+        """`real` or `simulated`; "" before the first run."""
+        return self._about.get("mode", "")
+
+    @property
+    def belongs_to(self) -> tuple[str | None, bool]:
+        """Platform host, None before the first run; and whether it belongs to the simulator."""
+        return self._about.get("host"), self.mode == "simulated"
+
+    def lines(self) -> Iterator[Line]:
+        """Every line, in the order in which they were written."""
+        sql = f"SELECT {_COLUMNS} FROM batchconnect.entry ORDER BY seq"
+        for columns in self._connections.stream(sql, page=_PAGE):
+            yield self._line(columns)
 
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
         """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
@@ -312,8 +335,13 @@ class PostgresLedger:
                 f"the ledger {self.name} is a read replica: nothing can be written to it",
                 hint="Name the primary; of several hosts target_session_attrs=read-write finds it.",
             )
-        about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
-        version = int(about.get("schema", "0"))
+        about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
+        if "schema" not in about:
+            raise LedgerError(
+                f"the ledger {self.name}: the schema batchconnect of this database is something else's",
+                hint="Name another database with --ledger.",
+            )
+        version = int(about["schema"])
         if version > VERSION:
             raise self._newer(f"schema {version}, this one knows {VERSION}")
         if version < VERSION:
@@ -330,7 +358,7 @@ class PostgresLedger:
             raise self._newer(f"lines of the kind {', '.join(unknown)}")
         if not read_only and belongs.keys() - about.keys():
             self._ask("SELECT batchconnect.belong(%s, %s)", list(belongs), list(belongs.values()))
-            about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
+            about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
         for word, value in belongs.items():
             found = about.get(word, value)
             if found != value:

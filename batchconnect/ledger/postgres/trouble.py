@@ -37,6 +37,7 @@ _HINTS: Final = (
     ("could not translate host name", "Correct the host in the address, or the name service."),
     ("read-write", "Name the primary: a replica cannot be written to."),
     ("read-only", "Name the primary: a replica cannot be written to."),
+    ("role ", "Name a role that the server has; CREATE ROLE makes one."),
     ("does not exist", "Correct the address of the database, or have it made."),
     ("too many", "Let the server take more connections, or put PgBouncer before it."),
     (
@@ -67,7 +68,9 @@ AWAY: Final = (
 
 def is_passing(error: psycopg.Error, connection: psycopg.Connection | None) -> bool:
     """Whether the server was away, or is; then what was asked is asked again."""
-    if isinstance(error, AWAY):
+    # Of lines that were sent twice, the second may meet the first at its end.
+    is_twice = error.diag.constraint_name == "entry_pkey"
+    if isinstance(error, AWAY) or is_twice:
         return True
     is_lost = connection is None or connection.closed
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and bool(is_lost)

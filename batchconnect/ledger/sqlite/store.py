@@ -75,6 +75,7 @@ class SqliteLedger:
         simulated: Whether it belongs to the simulator; the other mode is refused.
         read_only: For `runs`, `status`, `report`: needs no lock, and creates nothing.
         lock: The lock that its holder relies on, and looks at again before each intent.
+        any_mode: Take it of whichever mode and host it is.
 
     Raises:
         LedgerError: The file is corrupt, of a newer version, foreign, a symlink, or not writable.
@@ -88,6 +89,7 @@ class SqliteLedger:
         simulated: bool = False,
         read_only: bool = False,
         lock: HeldFile | None = None,
+        any_mode: bool = False,
     ) -> None:
         self.name = str(path)
         self._held: list[HeldFile] = [] if lock is None else [lock]
@@ -95,7 +97,7 @@ class SqliteLedger:
         self._mutex = threading.RLock()
         self._noted: set[str] = set()
         """Kinds of lines that the ledger says it has."""
-        belongs = {"mode": "simulated" if simulated else "real"}
+        belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
         if host is not None:
             belongs["host"] = host
         with _translated(self.name):
@@ -156,6 +158,10 @@ class SqliteLedger:
         created = answered(lines)
         if created:
             self._check_ids(created)
+        return self.take_over(lines)
+
+    def take_over(self, lines: Sequence[Line]) -> int:
+        """As `append`, of lines that stand in another ledger: nothing is sent by them, and ids are as they were."""
         with self._mutex, _translated(self.name), _transaction(self._db):
             last = self._insert([self._values(line) for line in lines])
             new = {word_of(line.entry) for line in lines} - self._noted
@@ -163,6 +169,17 @@ class SqliteLedger:
             self._db.executemany("INSERT OR IGNORE INTO about VALUES (?, '')", notes)
         self._noted |= new
         return last
+
+    @property
+    def belongs_to(self) -> tuple[str | None, bool]:
+        """Platform host, None before the first run; and whether it belongs to the simulator."""
+        with self._mutex, _translated(self.name):
+            about = dict(self._db.execute("SELECT word, value FROM about"))
+        return about.get("host"), about.get("mode") == "simulated"
+
+    def lines(self) -> Iterator[Line]:
+        """Every line, in the order in which they were written."""
+        return self._read(f"SELECT {_COLUMNS} FROM entry ORDER BY seq")
 
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
         """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""

@@ -6,10 +6,11 @@ Source: [MS-XLS], section 2.4 (BoundSheet8, BoolErr, Formula, MergeCells, Row, S
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from batchconnect.sheet.workbook.form import PASSWORD, NotAWorkbookError, ProtectedError
-from batchconnect.sheet.workbook.inspected import InspectedTab
+from batchconnect.sheet.workbook.inspected import MISREAD, InspectedTab, is_misread
 from batchconnect.sheet.workbook.ole import LARGEST_STREAM, container_of, root_streams
 
 _BOF, _EOF, _TAB, _MERGES, _ROW, _DEFAULT_HEIGHT = 0x809, 0x0A, 0x85, 0xE5, 0x208, 0x225
@@ -22,6 +23,9 @@ _NOT_A_NUMBER = 0xFFFF
 """Ends the result of a formula that is a text, a boolean or an error."""
 _TEXT_FOLLOWS, _ERROR_RESULT, _NO_TEXT = 0, 2, 3
 _HIDDEN, _HIDDEN_BY_DEFAULT = 0x20, 0x02
+_BLANK: Final = "blank"
+"""Of a shared text: it is white space or nothing."""
+_WHITE: Final = b" \t\r\n\0"
 
 
 class XlsWorkbook:
@@ -58,11 +62,11 @@ class XlsWorkbook:
         Raises:
             ValueError, struct.error: A record is cut.
         """
-        blank = set(_blank_texts(self._globals)) if self._is_biff8 else set[int]()
+        odd = dict(_odd_texts(self._globals)) if self._is_biff8 else {}
         for kind, _, data in self._globals:
             if kind == _TAB:
                 (start,) = struct.unpack_from("<I", data)
-                yield _Inspection(blank, is_biff8=self._is_biff8).of(bytes(self._stream), start)
+                yield _Inspection(odd, is_biff8=self._is_biff8).of(bytes(self._stream), start)
 
     def plain(self) -> bytes:
         """
@@ -79,9 +83,9 @@ class XlsWorkbook:
 class _Inspection:
     """Follows the records of one tab."""
 
-    def __init__(self, blank: set[int], *, is_biff8: bool) -> None:
+    def __init__(self, odd: Mapping[int, str], *, is_biff8: bool) -> None:
         self._tab = InspectedTab()
-        self._blank = blank
+        self._odd = odd
         self._is_biff8 = is_biff8
         self._merged: list[tuple[int, ...]] = []
         self._awaited: tuple[int, int] | None = None
@@ -101,16 +105,17 @@ class _Inspection:
     def _note(self, kind: int, data: bytes) -> None:
         if kind == _SHARED_LABEL:
             row, column, _, index = struct.unpack_from("<3HI", data)
-            if index not in self._blank:
-                self._tab.saw(row, column, None)
+            odd = self._odd.get(index)
+            if odd != _BLANK:
+                self._tab.saw(row, column, odd)
         elif kind in _NUMBERS:
             row, column = struct.unpack_from("<2H", data)
             self._tab.saw(row, column, None)
         elif kind in (_LABEL, _RICH_LABEL):
-            row, column, _, length = struct.unpack_from("<4H", data)
-            text = data[9:] if self._is_biff8 else data[8:]
-            if length and text.strip(b" \t\r\n\0"):
-                self._tab.saw(row, column, None)
+            row, column = struct.unpack_from("<2H", data)
+            text, width = self._text(data[6:])
+            if text.strip(_WHITE):
+                self._tab.saw(row, column, MISREAD if is_misread(text, width=width) else None)
         elif kind in _FORMULAS:
             self._formula(data)
         elif kind == _RESULT:
@@ -155,9 +160,20 @@ class _Inspection:
 
     def _result(self, data: bytes) -> None:
         if self._awaited is not None:
-            (length,) = struct.unpack_from("<H", data)
-            self._tab.saw(*self._awaited, None if length else "formula")
+            text, width = self._text(data)
+            kind = MISREAD if is_misread(text, width=width) else None
+            self._tab.saw(*self._awaited, kind if text else "formula")
             self._awaited = None
+
+    def _text(self, data: bytes) -> tuple[bytes, int]:
+        """A text with its length before it, and how many bytes a letter has."""
+        (length,) = struct.unpack_from("<H", data)
+        if not (self._is_biff8 and length):
+            return data[2 : 2 + length], 1
+        width = 1 + (data[2] & 1)
+        text = data[3 : 3 + length * width]
+        # In one byte each these are the first letters of Unicode, whatever they look like.
+        return (text, 2) if width == 2 else (_widened(text), 2)  # noqa: PLR2004 - bytes of UTF-16
 
     def _no_result(self) -> None:
         """A formula whose text never came."""
@@ -186,8 +202,12 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, int, bytes]]:
         at += 4 + size
 
 
-def _blank_texts(records: list[tuple[int, int, bytes]]) -> Iterator[int]:
-    """Numbers of the shared texts that are white space or nothing."""
+def _widened(text: bytes) -> bytes:
+    return text.decode("latin-1").encode("utf-16-le")
+
+
+def _odd_texts(records: list[tuple[int, int, bytes]]) -> Iterator[tuple[int, str]]:
+    """Number of each shared text that is white space or nothing, or not shown as it is; and which."""
     position = next((i for i, (kind, _, _) in enumerate(records) if kind == _SST), None)
     if position is None:
         return
@@ -199,8 +219,11 @@ def _blank_texts(records: list[tuple[int, int, bytes]]) -> Iterator[int]:
         parts.append(data)
     texts = _SharedTexts(parts)
     for number in range(count):
-        if not texts.next().strip(b" \t\r\n\0"):
-            yield number
+        pieces = texts.next()
+        if not b"".join(pieces).strip(_WHITE):
+            yield number, _BLANK
+        elif any(is_misread(piece, width=2) for piece in pieces):
+            yield number, MISREAD
 
 
 class _SharedTexts:
@@ -210,17 +233,16 @@ class _SharedTexts:
         self._parts = parts
         self._part = self._at = 0
 
-    def next(self) -> bytes:
-        """The letters of the next text, one or two bytes each."""
+    def next(self) -> list[bytes]:
+        """The letters of the next text, in UTF-16, in the pieces into which the records cut it."""
         length, flags = struct.unpack("<HB", self._take(3))
         runs = struct.unpack("<H", self._take(2))[0] if flags & 8 else 0
         extra = struct.unpack("<I", self._take(4))[0] if flags & 4 else 0
-        text = self._letters(length, 1 + (flags & 1))
+        pieces = list(self._letters(length, 1 + (flags & 1)))
         self._take(4 * runs + extra)
-        return text
+        return pieces
 
-    def _letters(self, length: int, width: int) -> bytes:
-        text = b""
+    def _letters(self, length: int, width: int) -> Iterator[bytes]:
         while length:
             if self._at >= len(self._parts[self._part]):
                 self._part, self._at = self._part + 1, 1
@@ -228,10 +250,10 @@ class _SharedTexts:
             here = min(length, (len(self._parts[self._part]) - self._at) // width)
             if not here:
                 raise ValueError("a shared text is cut")
-            text += self._parts[self._part][self._at : self._at + here * width]
+            piece = self._parts[self._part][self._at : self._at + here * width]
+            yield piece if width == 2 else _widened(piece)  # noqa: PLR2004 - bytes of UTF-16
             self._at += here * width
             length -= here
-        return text
 
     def _take(self, size: int) -> bytes:
         taken = b""

@@ -11,11 +11,11 @@ import io
 import posixpath
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from batchconnect.sheet.workbook.inspect_xlsx import relations
-from batchconnect.sheet.workbook.inspected import InspectedTab
+from batchconnect.sheet.workbook.inspected import MISREAD, InspectedTab, is_misread
 
 _WORKBOOK = "xl/workbook.bin"
 _ROW, _BLANK, _ERROR, _TEXT, _SHARED = 0, 1, 3, 6, 7
@@ -24,6 +24,8 @@ _SHORT_BLANK, _SHORT_SHARED, _SHORT = 12, 18, 11
 """The short records, and how far their numbers are from those in full."""
 _SHARED_TEXT, _MERGE, _TAB = 19, 176, 156
 _HIDDEN = 0x10
+_NOTHING = "nothing"
+"""Of a text: it is white space, or not there at all."""
 
 
 def inspect_xlsb(file: IO[bytes]) -> Iterator[tuple[str, InspectedTab]]:
@@ -34,9 +36,9 @@ def inspect_xlsb(file: IO[bytes]) -> Iterator[tuple[str, InspectedTab]]:
         ValueError, struct.error: A record is cut.
     """
     with zipfile.ZipFile(file) as archive:
-        blank = _blank_texts(archive)
+        odd = _odd_texts(archive)
         for name, part in _tabs(archive):
-            yield name, _inspect(archive.read(part), blank)
+            yield name, _inspect(archive.read(part), odd)
 
 
 def with_full_records(data: bytes) -> bytes:
@@ -70,18 +72,21 @@ def _tabs(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
                 yield name, part
 
 
-def _blank_texts(archive: zipfile.ZipFile) -> set[int]:
-    """Numbers of the shared texts that are white space or nothing."""
-    blank: set[int] = set()
+def _odd_texts(archive: zipfile.ZipFile) -> dict[int, str]:
+    """Number of each shared text that is white space or nothing, or not shown as it is; and which."""
+    found: dict[int, str] = {}
     for what, target in relations(archive, "xl/_rels/workbook.bin.rels").values():
         part = posixpath.normpath(posixpath.join("xl", target)).lstrip("/")
         if what == "sharedStrings" and part in archive.namelist():
             items = (data for kind, data in _records(archive.read(part)) if kind == _SHARED_TEXT)
-            blank |= {number for number, data in enumerate(items) if _is_blank(data[1:])}
-    return blank
+            for number, data in enumerate(items):
+                odd = _oddity(data[1:])
+                if odd is not None:
+                    found[number] = odd
+    return found
 
 
-def _inspect(part: bytes, blank: set[int]) -> InspectedTab:
+def _inspect(part: bytes, odd: Mapping[int, str]) -> InspectedTab:
     tab, row, column = InspectedTab(), -1, -1
     merged: list[tuple[int, ...]] = []
     for number, data in _records(part):
@@ -96,8 +101,9 @@ def _inspect(part: bytes, blank: set[int]) -> InspectedTab:
             if data[11] & _HIDDEN:
                 tab.hidden.add(row)
         elif _BLANK < kind <= _LAST_CELL or kind == _RICH_TEXT:
-            if _holds_something(kind, data[8:], blank):
-                tab.saw(row, column, "error" if kind in (_ERROR, _FORMULA_ERROR) else None)
+            what = _what(kind, data[8:], odd)
+            if what != _NOTHING:
+                tab.saw(row, column, what)
         elif kind == _MERGE:
             merged.append(struct.unpack_from("<4I", data))
     for top, bottom, left, right in merged:
@@ -105,16 +111,22 @@ def _inspect(part: bytes, blank: set[int]) -> InspectedTab:
     return tab
 
 
-def _holds_something(kind: int, value: bytes, blank: set[int]) -> bool:
+def _what(kind: int, value: bytes, odd: Mapping[int, str]) -> str | None:
+    """Why a cell is refused, if it is; `_NOTHING` where it holds nothing."""
+    if kind in (_ERROR, _FORMULA_ERROR):
+        return "error"
     if kind == _SHARED:
-        return struct.unpack_from("<I", value)[0] not in blank
+        return odd.get(struct.unpack_from("<I", value)[0])
     if kind in (_TEXT, _FORMULA_TEXT):
-        return not _is_blank(value)
-    return not (kind == _RICH_TEXT and _is_blank(value[1:]))
+        return _oddity(value)
+    return _oddity(value[1:]) if kind == _RICH_TEXT else None
 
 
-def _is_blank(text: bytes) -> bool:
-    return not _text(text)[0].strip()
+def _oddity(text: bytes) -> str | None:
+    if not _text(text)[0].strip():
+        return _NOTHING
+    (length,) = struct.unpack_from("<I", text)
+    return MISREAD if is_misread(text[4 : 4 + 2 * length], width=2) else None
 
 
 def _has_short(part: bytes) -> bool:

@@ -236,6 +236,8 @@ class _Inspection:
         odd = self._oddity
         if self._kind == "s" and self._value.isdecimal():
             odd = self._odd.get(int(self._value))
+        elif self._kind == "str":
+            odd = oddity(self._value, is_kept=True)
         if self._kind == "e":
             self._tab.saw(self._row, self._column, "error")
         elif self._has_formula and not (text or (self._kind == "str" and self._has_result)):

@@ -25,6 +25,10 @@ TABBED, BROKEN, MARKED = "text with a tab", "text with a line break", "text with
 """Kinds: ODS only."""
 UNCLEAR = "unclear"
 """A kind: two looks at the cell do not see the same."""
+MISREAD = "misread"
+"""A kind: a text that calamine does not show as it stands there; XLS and XLSB only."""
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Of byte order, at the beginning of a text: letters like any others in a cell."""
 
 
 class FarCellError(Exception):
@@ -37,6 +41,25 @@ class ForbiddenXmlError(Exception):
 
 class NotInspectedError(Exception):
     """Calamine reads a tab that the look did not find, so nobody knows what it does not show."""
+
+
+def is_misread(text: bytes, *, width: int) -> bool:
+    """
+    Whether calamine shows a text of XLS or XLSB as another one.
+
+    Args:
+        text: As it is stored: UTF-16, or in the workbook's code page.
+        width: Bytes of a letter, 2 or 1.
+
+    NOTE: It takes a mark of byte order for one wherever a text begins: off it goes, and what follows is read
+    as that encoding. And half of a character becomes U+FFFD, also where a record ends within a pair.
+    """
+    if width == 1:
+        return text.startswith(_MARKS)
+    try:
+        return text.decode("utf-16-le").startswith(("\ufeff", "\ufffe"))
+    except UnicodeDecodeError:
+        return True
 
 
 @dataclass(slots=True)

@@ -16,11 +16,14 @@ from batchconnect.sheet.header import LOOK_AT, REQUIRED, find, is_blank, no_head
 from batchconnect.sheet.interface import Take, Taken
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
-from batchconnect.sheet.workbook.inspected import BROKEN, MARKED, TABBED, UNCLEAR
+from batchconnect.sheet.workbook.inspected import BROKEN, MARKED, MISREAD, TABBED, UNCLEAR
 from batchconnect.sheet.workbook.process import Tab, read_tabs
 
 _KINDS = frozenset(
-    {"number", "date", "boolean", "error", "formula", "merged", TABBED, BROKEN, MARKED, UNCLEAR}
+    (
+        *("number", "date", "boolean", "error", "formula", "merged"),
+        *(TABBED, BROKEN, MARKED, MISREAD, UNCLEAR),
+    )
 )
 _NOTES = {
     "escaped": "holds `_x` and a number, which a workbook takes for a letter; it is read as Excel shows it",

@@ -336,6 +336,20 @@ def test_a_table_of_a_formula_is_quoted(batchconnect: CommandLine, practice: Pra
     assert [line["name"] for line in lines(batchconnect, run_id)] == ["=cmd()"]
 
 
+def test_a_table_that_is_called_like_a_key_is_not_named(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Whoever's it is; it is counted."""
+    run_id = ran(batchconnect, cells(1))
+    key = "Zx48Q~vR9mK2pLw7TnYc5BdFhJs0QeUiOaGt6xZ."
+    practice.ask(lambda simulator: setattr(simulator.habits, "tables", ["Events", key]))
+
+    done = batchconnect("explore", "--columns", *FAST)
+
+    assert [row["name"] for row in table(batchconnect, run_id)][-1] == "…"
+    assert key not in (done.out + done.err + repr(lines(batchconnect, run_id)))
+
+
 def test_folders_stay_as_they_were(batchconnect: CommandLine, practice: Practice) -> None:
     """`latest` leads where it led, and the reports are untouched."""
     first = ran(batchconnect, cells(1))

@@ -18,6 +18,7 @@ from batchconnect.sheet import open_sheet
 from tests.sheet.workbook.records import (
     ERROR,
     FORMULA_ERROR,
+    Cell,
     biff,
     brt,
     container,
@@ -269,6 +270,116 @@ BLANK: list[tuple[str, object]] = [
     ("ods", Raw("<table:table-cell/>")),
     ("ods", Raw(f"{STRING}<text:p></text:p></table:table-cell>")),
 ]
+
+
+MARKED_TEXTS = ["\ufeffx", "\ufffex", "x\ufeff", "ï»¿Süd", "ÿþabcd", "þÿabcd"]
+"""Letters at whose beginning a reader may see a mark of byte order."""
+
+
+@pytest.mark.parametrize("form", MAKERS)
+@pytest.mark.parametrize("text", MARKED_TEXTS)
+def test_a_text_that_begins_like_an_encoding_is_as_typed_or_refused(
+    write: Write, form: str, text: str
+) -> None:
+    """Never without its first letter, and never read as that encoding."""
+    if form in ("xlsx", "ods") and "\ufffe" in text:
+        return  # XML has no such character
+    for column in range(len(NAMES)):
+        cell = read(write, form, column, text)
+
+        assert cell in (text, NotText("misread"))
+        assert cell == text or form in ("xls", "xlsb")
+
+
+def in_bytes(text: bytes) -> Cell:
+    """A text of one byte a letter, as Excel writes it where it can."""
+    return lambda at: biff(0x204, at + struct.pack("<HB", len(text), 0) + text)
+
+
+@pytest.mark.parametrize("text", MARKED_TEXTS[3:])
+def test_a_text_of_single_bytes_is_as_typed(write: Write, text: str) -> None:
+    """In Excel 97 it is Unicode's first letters, whatever bytes it begins with."""
+    assert read(write, "xls", 0, in_bytes(text.encode("latin-1"))) == text
+
+
+@pytest.mark.parametrize("text", MARKED_TEXTS[3:])
+def test_a_text_of_excel_95_is_as_typed_or_refused(write: Write, text: str) -> None:
+    """It is in the workbook's code page, where the same bytes are letters of the west."""
+    stream = xls_stream([NAMES, [text, *ROW[1:]]], is_biff8=False, code_page=1252)
+    (row,) = open_sheet(write(container(stream, "Book"), "clients.xls")).rows()
+
+    assert row.cells[Column.NAME] in (text, NotText("misread"))
+
+
+def shared(*pieces: tuple[bytes, int]) -> bytes:
+    """The table of one shared text, which a record cuts before each piece but the first."""
+    (first, width), *others = pieces
+    length = sum(len(piece) // width for piece, width in pieces)
+    head = struct.pack("<IIHB", 1, 1, length, width - 1) + first
+    more = (biff(0x3C, bytes([width - 1]) + piece) for piece, width in others)
+    return biff(0xFC, head) + b"".join(more)
+
+
+def two_bytes(text: str) -> tuple[bytes, int]:
+    return text.encode("utf-16-le", "surrogatepass"), 2
+
+
+CUT_TEXTS = {
+    "客户ab": [two_bytes("客户"), (b"ab", 1)],
+    "ab客户": [(b"ab", 1), two_bytes("客户")],
+    "a\ufeffb": [two_bytes("a"), two_bytes("\ufeffb")],
+    "a😀b": [two_bytes("a\ud83d"), two_bytes("\ude00b")],
+    "x\ud83d": [two_bytes("x\ud83d")],
+    "客ï»¿x": [two_bytes("客"), ("ï»¿x".encode("latin-1"), 1)],
+}
+
+
+@pytest.mark.parametrize(("text", "pieces"), CUT_TEXTS.items(), ids=ascii)
+def test_a_shared_text_that_a_record_cuts_is_as_typed_or_refused(
+    write: Write, text: str, pieces: list[tuple[bytes, int]]
+) -> None:
+    """Each piece is read by itself, so one may begin like an encoding, and a pair may be torn."""
+    label = lambda at: biff(0xFD, at + b"\0\0\0\0")  # noqa: E731 - a cell of the table below
+    stream = xls_stream([NAMES, [label, *ROW[1:]]], shared=shared(*pieces))
+    (row,) = open_sheet(write(container(stream), "clients.xls")).rows()
+
+    assert row.cells[Column.NAME] in (text, NotText("misread"))
+
+
+@pytest.mark.parametrize("form", ["xls", "xlsb"])
+def test_a_header_may_begin_with_a_mark(write: Write, form: str) -> None:
+    """As of a CSV that was opened with it and saved as a workbook."""
+    path = write(MAKERS[form]([["\ufeff" + NAMES[0], *NAMES[1:]], ROW]), f"clients.{form}")
+
+    (row,) = open_sheet(path).rows()
+
+    assert row.cells[Column.NAME] == ROW[0]
+
+
+AS_EXCEL = [
+    (Raw(f"{INLINE}<is><t>a_x0041_</t></is></c>"), "aA", "holds `_x`"),
+    (Raw(f"{INLINE}<is><r><t>a_x0041_</t></r><r><t>b</t></r></is></c>"), "aAb", "holds `_x`"),
+    (Raw('<c r="@" t="str"><v>a_x0041_</v></c>'), "aA", "holds `_x`"),
+    (Raw('<c r="@" t="str"><f>A1</f><v>a_x0041_</v></c>'), "aA", "holds `_x`"),
+    ("a_x0041_", "aA", "holds `_x`"),
+    (Raw(f"{INLINE}<is><t> a </t></is></c>"), "a", "has blanks at an end"),
+]
+
+
+@pytest.mark.parametrize(("value", "shown", "said"), AS_EXCEL)
+def test_a_text_that_is_read_as_excel_shows_it_is_told_with_its_cell(
+    write: Write, value: object, shown: str, said: str
+) -> None:
+    """Wherever it stands in the file: shared, within the cell, rich, as a result."""
+    for column in range(len(NAMES)):
+        row: list[object] = list(ROW)
+        row[column] = value
+        sheet = open_sheet(write(xlsx_of([NAMES, row]), "clients.xlsx"))
+        (found,) = sheet.rows()
+        cell = found.cells[list(Column)[column]]
+
+        assert (cell.reveal() if isinstance(cell, Secret) else cell) == shown
+        assert [one for one in sheet.warnings if f"{letters(column)}2 {said}" in one]
 
 
 @pytest.mark.parametrize(("form", "value"), BLANK)

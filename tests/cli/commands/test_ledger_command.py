@@ -1,0 +1,166 @@
+"""A team's ledger is made, looked at, upgraded and copied, and what cannot be is said with what to do."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending, Settled
+from batchconnect.ledger.postgres.store import PostgresLedger
+from batchconnect.ledger.same_story import story_of
+from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model.outcome import Created
+from tests.command_line import CommandLine
+from tests.postgres_cluster import Cluster
+
+HOST = "platform.adobe.io"
+
+
+def lines_of(run: int, name: str) -> list[Line]:
+    marker = f"bc1-{name}"
+    told = (
+        RowPlanned(name=name),
+        Sending(number=1),
+        Settled(outcome=Created(connection_id=f"c-{name}"), attempts=1),
+    )
+    return [Line(entry=each, run=run, row=2, marker=marker, at_ms=run) for each in told]
+
+
+def opened(run_id: str) -> Line:
+    return Line(entry=RunOpened(run_id=run_id, sheets=("clients.csv",), sheet_sha256="ab"), at_ms=1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A ledger of two runs whose lines come by turns."""
+    path = tmp_path / "old.sqlite3"
+    with SqliteLedger(path, host=HOST) as ledger:
+        first = ledger.append([opened("first")])
+        ledger.append(lines_of(first, "ä")[:2])
+        second = ledger.append([opened("second")])
+        ledger.append(lines_of(second, "b"))
+        ledger.append(lines_of(first, "ä")[2:])
+    return path
+
+
+def test_it_is_made_once_and_roles_are_let_in(batchconnect: CommandLine, postgres: Cluster) -> None:
+    """Whoever runs sheets may add lines by the functions alone; whoever looks may not."""
+    name = postgres.database()
+    with postgres.session() as session:
+        session.execute(b"DROP ROLE IF EXISTS worker, looker")
+        session.execute(b"CREATE ROLE worker LOGIN")
+        session.execute(b"CREATE ROLE looker LOGIN")
+    url = postgres.address(name).url.reveal()
+    made = batchconnect(
+        "ledger", "init", "--ledger", url, "--grant", "worker", "--grant-read", "looker"
+    )
+    again = batchconnect("ledger", "init", "--ledger", url)
+    said = {
+        user: batchconnect(
+            "ledger", "check", "--ledger", postgres.address(name, user=user).url.reveal()
+        ).out
+        for user in ("worker", "looker")
+    }
+    with PostgresLedger(postgres.address(name, user="worker"), host=HOST) as ledger:
+        ledger.append([opened("by the worker")])
+
+    assert (made.code, again.code) == (0, 0)
+    assert ": made, schema" in made.out
+    assert ": there already, schema" in again.out
+    assert "this role may run sheets on it" in said["worker"]
+    assert "this role may look at it, not run sheets" in said["looker"]
+
+
+@pytest.mark.parametrize("user", ["worker", "looker"])
+def test_a_role_that_was_let_in_changes_no_line(postgres: Cluster, user: str) -> None:
+    """Nor adds one past the fence, with whatever SQL."""
+    address = postgres.ledger()
+    name = address.url.reveal().split("?")[0].rpartition("/")[2]
+    with postgres.session(name) as session:
+        session.execute(
+            f"DO $$ BEGIN CREATE ROLE {user} LOGIN; EXCEPTION WHEN OTHERS THEN END $$".encode()
+        )
+        from batchconnect.ledger.postgres import schema
+
+        schema.grant(session, user, writes=user == "worker")
+    from batchconnect.ledger.postgres.connections import open_session
+
+    with open_session(postgres.address(name, user=user)) as session:
+        for sql in (
+            "INSERT INTO batchconnect.entry VALUES (1, 1, 1, 1, 1, 1, NULL, NULL, 'row', '{}')",
+            "UPDATE batchconnect.entry SET run = 1",
+            "DELETE FROM batchconnect.run",
+            "TRUNCATE batchconnect.entry",
+            "UPDATE batchconnect.lane SET epoch = 1",
+            "UPDATE batchconnect.about SET value = '0'",
+            "ALTER TABLE batchconnect.entry DISABLE TRIGGER ALL",
+        ):
+            with pytest.raises(Exception, match=r"permission denied|must be owner"):
+                session.execute(sql.encode())
+
+
+def test_a_file_goes_into_a_teams_ledger_and_back_and_says_the_same(
+    batchconnect: CommandLine, postgres: Cluster, file: Path, tmp_path: Path
+) -> None:
+    """Line by line in the order in which they were written, though runs have other numbers."""
+    address = postgres.ledger()
+    url, back = address.url.reveal(), tmp_path / "back.sqlite3"
+    there = batchconnect("ledger", "import", str(file), "--ledger", url)
+    again = batchconnect("ledger", "export", str(back), "--ledger", url)
+    with (
+        SqliteLedger(file, read_only=True) as old,
+        SqliteLedger(back, read_only=True) as new,
+        PostgresLedger(address, read_only=True) as team,
+    ):
+        stories = {story_of(ledger.lines()) for ledger in (old, new, team)}
+        states = [ledger.states_of(["bc1-ä", "bc1-b"]) for ledger in (old, new, team)]
+
+    assert (there.code, again.code) == (0, 0), there.err + again.err
+    assert "2 runs, 8 lines from" in there.out
+    assert "both say the same" in again.out
+    assert len(stories) == 1
+    assert states[0] == states[1] == states[2]
+
+
+def test_lines_are_taken_over_into_a_new_ledger_alone(
+    batchconnect: CommandLine, postgres: Cluster, file: Path
+) -> None:
+    """And a copy never goes over a file that is there."""
+    url = postgres.ledger().url.reveal()
+    batchconnect("ledger", "import", str(file), "--ledger", url)
+    twice = batchconnect("ledger", "import", str(file), "--ledger", url)
+    over = batchconnect("ledger", "export", str(file), "--ledger", url)
+
+    assert (twice.code, over.code) == (5, 5)
+    assert "has runs already" in twice.err
+    assert "is there already" in over.err
+
+
+def test_two_ledgers_that_part_are_told_apart(file: Path) -> None:
+    """The comparison can fail: by a line, by its order, by its run."""
+    with SqliteLedger(file, read_only=True) as ledger:
+        lines = list(ledger.lines())
+    swapped = [*lines[:-2], lines[-1], lines[-2]]
+    moved = [*lines[:-1], lines[-1]._replace(run=lines[4].run)]
+
+    assert len({story_of(told) for told in (lines, lines[:-1], swapped, moved)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check"], "the ledger is a file"),
+        (["init"], "the ledger is a file"),
+        (["export"], "ledger export needs a FILE"),
+        (["check", "x"], "ledger check takes no FILE"),
+        (["upgrade", "--grant", "x"], "belong to ledger init"),
+    ],
+)
+def test_words_that_cannot_be_meant_are_refused(
+    batchconnect: CommandLine, words: list[str], said: str
+) -> None:
+    """With exit code 2, before any server is asked."""
+    done = batchconnect("ledger", *words)
+
+    assert done.code == 2
+    assert said in re.sub(r"\s+", " ", done.err)
