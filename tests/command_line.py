@@ -88,6 +88,10 @@ class CommandLine:
         for name, value in environ.items():
             self._monkeypatch.setenv(name, value)
 
+    def delenv(self, name: str) -> None:
+        """Unset a variable."""
+        self._monkeypatch.delenv(name, raising=False)
+
     def write(self, name: str, text: str) -> Path:
         """A private file."""
         path = self.folder / name

@@ -15,6 +15,7 @@ from batchconnect.cli import completion
 from batchconnect.cli.options import (
     AGAINST,
     CI,
+    NETWORK,
     OPERATIONS,
     PART,
     PLACES,
@@ -23,6 +24,7 @@ from batchconnect.cli.options import (
     SHEET,
     TOLD,
     UNDO,
+    WORK,
     Given,
     OutputOptions,
     takes,
@@ -122,6 +124,57 @@ def validate(
     return command.run(output, given, sheet=sheet, annotate=annotate)
 
 
+@app.command(epilog="Example: batchconnect init")
+@takes(NETWORK)
+def init(
+    output: OutputOptions,
+    given: Given,
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The settings; one that is there gets an org more."),
+    ] = Path("batchconnect.toml"),
+    org: Annotated[
+        str | None,
+        typer.Option("--org", metavar="NAME", help="As the org cells of sheets will call it."),
+    ] = None,
+    org_id: Annotated[
+        str | None,
+        typer.Option("--org-id", metavar="ID", help="Of the organization: ...@AdobeOrg."),
+    ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option("--client-id", metavar="ID", help="Of its server-to-server credential."),
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(
+            "--client-secret",
+            metavar="REF",
+            help="Where its secret is: env:NAME or file:PATH; never the secret itself.",
+        ),
+    ] = None,
+    sandbox: Annotated[
+        str | None, typer.Option("--sandbox", metavar="NAME", help="For rows that name none.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", metavar="", help="Write only; sign in nowhere.")
+    ] = False,
+) -> int:
+    """Write the settings, asking for what is not given, and sign in to each org."""
+    from batchconnect.cli.commands import init as command
+    from batchconnect.cli.commands.new_orgs import Wish
+
+    wish = Wish(
+        key=org,
+        org_id=org_id,
+        client_id=client_id,
+        client_secret=client_secret,
+        sandbox=sandbox,
+        offline=offline,
+    )
+    return command.run(output, given, path=path, wish=wish)
+
+
 @app.command(epilog="Example: batchconnect orgs --sandbox dev")
 @takes(PLACES, PART, SERVICE)
 def orgs(output: OutputOptions, given: Given) -> int:
@@ -200,6 +253,47 @@ def rerun(
     from batchconnect.cli.commands import rerun as command
 
     return command.run(output, given, run_id=run_id, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect work --only org=acme")
+@takes(PLACES, SERVICE, WORK)
+def work(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    sheet: Annotated[
+        str | None,
+        typer.Option("--sheet", metavar="SHEET", help="This machine's copy of the run's sheet."),
+    ] = None,
+) -> int:
+    """Join a run on a team ledger: take lanes, and hand them back at the end."""
+    from batchconnect.cli.commands import work as command
+
+    return command.run(output, given, run_id=run_id, sheet=sheet)
+
+
+@app.command(epilog="Example: batchconnect lanes release 7 --yes")
+@takes(PLACES)
+def lanes(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["release"] | None,
+        typer.Argument(metavar="[release", help="Take a lane from its holder."),
+    ] = None,
+    lane: Annotated[
+        int | None,
+        typer.Argument(metavar="LANE]", help="Its number, as the list shows it."),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", metavar="", help="Do it: its holder is surely dead."),
+    ] = False,
+) -> int:
+    """Show who holds which lane of a team ledger, since when, and what waits."""
+    from batchconnect.cli.commands import lanes as command
+
+    return command.run(output, given, releases=action is not None, lane=lane, yes=yes)
 
 
 @app.command(epilog="Example: batchconnect verify clients.csv")

@@ -191,6 +191,7 @@ SERVICE: Final = Group(
         "patience",
         "settle",
         "on_doubt",
+        "lease",
         "adopt_by_name",
         "proxy",
         "ca_bundle",
@@ -199,6 +200,10 @@ SERVICE: Final = Group(
         "seed",
     ),
 )
+NETWORK: Final = Group(
+    heading="Network options", names=("proxy", "ca_bundle", "allow_hosts", "timeout")
+)
+"""Of these, what leads to the hosts."""
 RUN: Final = Group(
     heading="Run options",
     names=(
@@ -221,11 +226,20 @@ TOLD: Final = Group(
     helps={"max_rows": _IDLE, "max_failures": _IDLE},
 )
 """A run's options that fit commands which change nothing, and keep what they found as a run."""
+WORK: Final = Group(
+    heading="Worker options",
+    names=("only", "allow_refs", "refs_dir", "drain", "log_json"),
+    helps={"only": "Take only these lanes (org=NAME); may be given again."},
+)
+"""Of a worker, which does to a row what its run was told."""
 CI: Final = Group(heading="CI options", names=("summary", "junit"))
 OPERATIONS: Final = Group(heading="Operations options", names=("metrics", "notify"))
 UNDO: Final = Group(heading="Undo options", names=("note", "drain", "log_json"))
 """No option that a deletion would not obey: one that was meant to hold it back must not be passed over."""
-GROUPS: Final = (PLACES, SHEET, PART, AGAINST, SERVICE, RUN, TOLD, CI, OPERATIONS, UNDO)
+GROUPS: Final = (
+    *(PLACES, SHEET, PART, AGAINST, SERVICE, NETWORK, RUN, TOLD, CI, OPERATIONS, UNDO),
+    WORK,
+)
 
 
 _COMPLETED: Final[Mapping[str, Callable[..., Any]]] = {

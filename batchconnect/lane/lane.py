@@ -92,6 +92,8 @@ LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
 LEDGER_GONE: Final = "ledger_gone"
 """Likewise, because the ledger or its lock is no longer where it was: somebody else may hold another one."""
+LEASE_LOST: Final = "lease_lost"
+"""Likewise, because another worker of the team holds the lane, or may; there the lane goes on."""
 SOMEBODY_ELSE: Final = "somebody_else"
 """Code of a stop because others create the same rows."""
 NO_REFUSAL: Final = frozenset(
@@ -99,6 +101,7 @@ NO_REFUSAL: Final = frozenset(
         NO_PROGRESS,
         LEDGER_FAILED,
         LEDGER_GONE,
+        LEASE_LOST,
         SOMEBODY_ELSE,
         "listing_failed",
         UNPROVEN,

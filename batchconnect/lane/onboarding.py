@@ -23,7 +23,7 @@ from batchconnect.flow_service.answer import (
 )
 from batchconnect.ledger.entry import Settled
 from batchconnect.ledger.run_writer import RunWriter
-from batchconnect.model.errors import LedgerError
+from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
@@ -114,6 +114,8 @@ async def persistently(write: Callable[[], Awaitable[_T]]) -> _T:
     for pause_s in _AGAIN_S:
         try:
             return await write()
+        except LaneLostError:
+            raise  # whoever holds the lane settles the row
         except LedgerError:
             await anyio.sleep(pause_s)
     return await write()

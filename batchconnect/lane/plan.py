@@ -16,7 +16,13 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
-from batchconnect.lane.lane import LEDGER_FAILED, LEDGER_GONE, SOMEBODY_ELSE, Lane
+from batchconnect.lane.lane import (
+    LEASE_LOST,
+    LEDGER_FAILED,
+    LEDGER_GONE,
+    SOMEBODY_ELSE,
+    Lane,
+)
 from batchconnect.lane.planner import (
     Decided,
     Known,
@@ -34,7 +40,7 @@ from batchconnect.ledger.entry import LEFT, Left, Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.contact import is_of_contact
-from batchconnect.model.errors import LedgerError, LedgerGoneError, SheetError
+from batchconnect.model.errors import LaneLostError, LedgerError, LedgerGoneError, SheetError
 from batchconnect.model.event import (
     Event,
     FaultMet,
@@ -410,14 +416,12 @@ def somebody_else(lane: Lane, came: Arrived) -> LaneStopped:
 
 def unwritable(lane: Lane, error: LedgerError) -> LaneStopped:
     """Why a lane stops whose intents cannot be written: without a durable one nothing may be sent."""
-    is_gone = isinstance(error, LedgerGoneError)
-    return LaneStopped(
-        org=lane.org.key,
-        sandbox=None,
-        code=LEDGER_GONE if is_gone else LEDGER_FAILED,
-        title="The ledger is gone" if is_gone else "The ledger could not be written",
-        detail=error.message,
-    )
+    code, title = LEDGER_FAILED, "The ledger could not be written"
+    if isinstance(error, LedgerGoneError):
+        code, title = LEDGER_GONE, "The ledger is gone"
+    elif isinstance(error, LaneLostError):
+        code, title = LEASE_LOST, "Another worker holds the lane by now"
+    return LaneStopped(org=lane.org.key, sandbox=None, code=code, title=title, detail=error.message)
 
 
 def stopped_by(fault: Fault, lane: Lane, sandbox: str | None = None) -> LaneStopped:

@@ -12,6 +12,7 @@ import orjson
 from batchconnect.ledger.codec import ENDS, PROVISIONAL, STANDS
 from batchconnect.ledger.entry import Deleted, Deleting, RunOpened, Sending, Tested
 from batchconnect.ledger.kind import BY_ENTRY, KINDS, Kind
+from batchconnect.ledger.run_lanes import STEPS
 from batchconnect.model.outcome import Works
 
 
@@ -23,6 +24,7 @@ IS_CREATE: Final = f"kind = '{BY_ENTRY[Sending].word}'"
 IS_INTENT: Final = _is_one_of(kind for kind in KINDS if kind.is_intent)
 IS_DELETION: Final = _is_one_of(BY_ENTRY[entry] for entry in (Deleting, Deleted))
 IS_OPENING: Final = f"kind = '{BY_ENTRY[RunOpened].word}'"
+IS_STEP: Final = _is_one_of(BY_ENTRY[entry] for entry in STEPS)
 IS_OPEN: Final = _is_one_of(kind for kind in KINDS if kind.is_open)
 _OF_IDENTITY = "marker IS NOT NULL AND kind <> 'row'"
 OF_MARKER: Final = f"{_OF_IDENTITY} AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"

@@ -84,6 +84,10 @@ class RunOpened:
     """What a line without it meant when it was written; no default of today's."""
     command: str = ONBOARD
     """What the run does to the rows: `run` (a rerun too), `rotate`, `verify`, `undo`."""
+    choices: Mapping[str, bool | float | str] | None = None
+    """On a team ledger: the options, by name, that decide what becomes of a row; whoever joins keeps to them."""
+    alone: bool = False
+    """On a team ledger: one process works it, for it has a bound that only one can count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,8 @@ class RunResumed:
     tool_version: str = ""
     crashed: bool = True
     """False: the process before said that it was interrupted."""
+    alone: bool = False
+    """As of `RunOpened`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +281,46 @@ class LaneTold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunLane:
+    """One lane of a run, as others find it in the ledger."""
+
+    org: str
+    """The org's settings key, by which the run's rows name it."""
+    host: str
+    org_id: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanesOpened:
+    """Which lanes a run on a team ledger has, written when all of its rows are accounted for."""
+
+    lanes: tuple[RunLane, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneTaken:
+    """A worker took one of a run's lanes, under a lease."""
+
+    org: str
+    worker: str
+    machine: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneClosed:
+    """All that a run had to do in a lane is done, by the word of whoever held it then, and of nobody else."""
+
+    org: str
+    resumes: int = 0
+    """How often the run had been resumed: a resume takes its lanes up again."""
+    is_refused: bool = False
+    """Whether the service refused it as a whole."""
+    had_rows: bool = True
+    """Whether there was anything to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepDone:
     """The sweep's result."""
 
@@ -317,6 +363,9 @@ Entry = (
     | Left
     | Tested
     | LaneTold
+    | LanesOpened
+    | LaneTaken
+    | LaneClosed
     | SweepDone
     | FaultFound
     | RunEnded

@@ -5,7 +5,7 @@ Who only looks back (`runs`, `status`, `report`, `plan`) is handed a `LedgerRead
 `Ledger`. Place, lock and schema are each store's own matter.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from batchconnect.ledger.entry import Line
@@ -54,13 +54,25 @@ class LedgerReader(Protocol):
         """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
         ...
 
-    def row_lines(self, run: int) -> Iterator[Line]:
-        """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
+    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
+        """
+        The lines of a run's rows, row by row in the sheet's order, each row's oldest first.
+
+        Args:
+            run: Its number.
+            rows: Of these alone; None: of all.
+        """
         ...
 
-    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
+    def last_lines(
+        self, run: int, rows: Collection[int] | None = None
+    ) -> Iterator[tuple[int, int, Line | None]]:
         """
         Where each of a run's rows stands.
+
+        Args:
+            run: Its number.
+            rows: These alone; None: all.
 
         Yields:
             Its number, how many intents were written for it, and its last line; None: an outcome that

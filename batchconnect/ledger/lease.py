@@ -106,17 +106,18 @@ class Watch:
         if before is None or before[0] != sighting:
             self._seen[lane] = (sighting, now_s)
 
-    def is_over(self, lane: int, terms: Terms, *, now_s: float) -> bool:
+    def is_over(self, lane: int, sighting: Sighting, terms: Terms, *, now_s: float) -> bool:
         """
-        Whether the lease that was seen last has ended for sure.
+        Whether a lease has ended for sure.
 
         Args:
-            lane: Its number.
+            lane: The lane's number.
+            sighting: What its row says; of one that was not seen before, nobody knows.
             terms: The holder's.
             now_s: The boot clock, before the take-over is asked for; it has to name the same sighting.
         """
-        _sighting, since_s = self._seen[lane]
-        return now_s - since_s >= terms.take_after_s
+        seen, since_s = self._seen.get(lane, (None, now_s))
+        return seen == sighting and now_s - since_s >= terms.take_after_s
 
     def forget(self, lane: int) -> None:
         """Nobody holds it, or this process does."""

@@ -4,6 +4,7 @@ What ends a command, each with its exit code.
 One failing row is an `Outcome`; an exception means that further rows are pointless.
 
     BatchConnectError            1   unexpected
+    ├── InterruptedEarlyError  130   asked to end before anything was begun
     ├── ListenerError            1   from Python: who listens to a run raised an error of its own
     ├── UnfinishedError          of its result: what `raise_for_failures` raises
     ├── UsageError               2   an option that cannot be meant
@@ -62,6 +63,12 @@ class BatchConnectError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class InterruptedEarlyError(BatchConnectError):
+    """The command was asked to end before it had begun anything."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class UsageError(BatchConnectError):

@@ -129,6 +129,26 @@ class Settling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunAwaited:
+    """On a team ledger: another process is reading the sheet of a run that may be this one."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanesHeld:
+    """On a team ledger: who works the run's lanes now."""
+
+    mine: int
+    """Lanes that this process works."""
+    open: int
+    """Lanes that are not through."""
+    total: int
+    workers: int
+    """Processes at work on the run, this one included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LanePaused:
     """A lane sends nothing for a while."""
 
@@ -279,6 +299,8 @@ Event = (
     | Verifying
     | RowTested
     | Settling
+    | RunAwaited
+    | LanesHeld
     | LanePaused
     | NotReached
     | PaceChanged

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Never, Self, cast
 
 from typing_extensions import TypeVar
 
-from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S, SETTLE_S, TIMEOUT_S
+from batchconnect.model.defaults import CONCURRENCY, LEASE_S, PATIENCE_S, SETTLE_S, TIMEOUT_S
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.secret import Secret
@@ -64,7 +64,7 @@ class RunOptions(Generic[Unset, Text]):
     )
     ledger: Path | LedgerAddress | Text | None = option(
         shape.LEDGER,
-        help="A file, or a team's postgresql://…; default: ledger.sqlite3 among the reports. A simulation "
+        help="A file, or a team's postgresql://...; default: ledger.sqlite3 among the reports. A simulation "
         "keeps its own.",
         metavar="FILE|URL",
         panel=WHERE,
@@ -169,6 +169,15 @@ class RunOptions(Generic[Unset, Text]):
         panel=SAFETY,
         in_file=True,
     )
+    lease: float | Unset = option(
+        shape.number(2, seconds=True),
+        default=LEASE_S,
+        help=f"Team ledger: how long a silent worker keeps its lanes. (default: {LEASE_S:g})",
+        metavar="SECONDS",
+        panel=SAFETY,
+        in_file=True,
+    )
+    """Seconds. A worker whose lease ends sends nothing more, and another one takes the lane over."""
     adopt_by_name: bool | Unset = option(
         shape.SWITCH,
         default=False,

@@ -6,6 +6,7 @@ Only numbers and places are kept of the good rows; their secrets are read again 
 
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,10 @@ class Intake:
     """Per (org key, sandbox): where its rows stand in the sheet, in the sheet's order."""
     prints: dict[tuple[str, str], MutableSequence[int]] = field(default_factory=dict)
     """Per (org key, sandbox): a hash of each of these rows' markers, in the same order."""
+    numbers: defaultdict[str, MutableSequence[int]] = field(
+        default_factory=lambda: defaultdict(lambda: array("I"))
+    )
+    """Per org key: the numbers of its valid rows, settled ones too."""
     left_out: list[int] = field(default_factory=list)
     """Numbers of new rows that a rerun leaves for `run`."""
     orgs: set[str] = field(default_factory=set)
@@ -136,6 +141,7 @@ class Accounting:
         found, key = self.found, row.org.key
         found.rows += 1
         found.orgs.add(key)
+        found.numbers[key].append(row.number)
         is_settled = self._known.get(row.number)
         if is_settled is None:
             lines.append(_planned_by_scan(self._ledger, row, marker))
@@ -177,6 +183,7 @@ class Accounting:
         self, row: Row, connection: BaseConnection, carried_over: Settled | CarriedOver | None
     ) -> Iterator[Line]:
         self.found.warnings.add_warnings(row.number, connection.findings)
+        self.found.numbers[connection.org.key].append(row.number)
         is_new = row.number not in self._known
         if is_new:
             yield _planned(self._ledger, row, connection)

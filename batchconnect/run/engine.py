@@ -8,7 +8,7 @@ rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
@@ -28,10 +28,11 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
 from batchconnect.run.header import run_header
+from batchconnect.run.held_lanes import HeldLanes, held_lanes, orgs_of
 from batchconnect.run.history import run_in_doubt, run_to_verify, summary_of
 from batchconnect.run.intake import Parse
 from batchconnect.run.job import Bounds, Job
-from batchconnect.run.opened_ledger import opened_ledger
+from batchconnect.run.opened_ledger import as_team, opened_ledger
 from batchconnect.run.past import look_back
 from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.screening import screen
@@ -39,6 +40,7 @@ from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
+from batchconnect.run.team_work import Together, work_together
 from batchconnect.run.verify_run import VerifyRun
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
@@ -56,6 +58,8 @@ class Listener:
     on_event: Callable[[Event], None] = lambda event: None
     stop: Stop
     redactor: Redactor
+    together: Together = field(default_factory=Together)
+    """On a team ledger: how it works with others."""
 
 
 async def onboard_sheet(
@@ -127,7 +131,8 @@ async def _onboard_sheet(
         with opened_ledger(options, service.host, about=about, in_memory=in_memory) as ledger:
             clock = system_clock()
             async with GroupCommit(ledger) as group:
-                job = await _job(
+                look_back = partial(
+                    _job,
                     sheet,
                     service=service,
                     options=options,
@@ -138,12 +143,32 @@ async def _onboard_sheet(
                     writer=lambda run: RunWriter(group, run=run, clock=clock),
                     task=task,
                 )
-                batch = Batch(job)
-                with listener.stop.cutting_off() as scope:
-                    state = await _run(batch)
-                if scope.cancelled_caught:
-                    state = batch.abandon()
-            return reported(summary_of(ledger, state, compares=True), report, listener)
+                team = as_team(ledger)
+                if team is None:
+                    state = await _work_alone(Batch(await look_back()), listener)
+                else:
+                    state = await work_together(
+                        team,
+                        look_back,
+                        service=service,
+                        options=options,
+                        together=listener.together,
+                        command=task.command,
+                        parent=task.parent,
+                        stop=listener.stop,
+                        on_event=listener.on_event,
+                    )
+            summary = summary_of(ledger, state, compares=True)
+            if state.ended is not None and not state.ended.closed:
+                # Others may be at work on the run, and its lines tell nothing of how this process ended.
+                summary = replace(summary, exit_code=state.ended.exit_code)
+            return reported(summary, report, listener)
+
+
+async def _work_alone(batch: Batch, listener: Listener) -> RunState:
+    with listener.stop.cutting_off() as scope:
+        state = await _run(batch)
+    return batch.abandon() if scope.cancelled_caught else state
 
 
 async def _run(batch: Batch) -> RunState:
@@ -191,6 +216,7 @@ async def settle(
     """
     async with at_work(settings, options, listener, command="reconcile") as desk:
         run = run_in_doubt(desk.ledger, run_id)
+        await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
         with listener.stop.cutting_off() as scope:
             state = await settle_run(
                 run,
@@ -234,6 +260,7 @@ async def verify(
         verification = VerifyRun(
             parent=run_to_verify(desk.ledger, run_id),
             ledger=desk.ledger,
+            hold=desk.held.hold,
             writer=desk.writer,
             service=desk.service,
             options=options,
@@ -256,6 +283,8 @@ class Desk:
     ledger: Ledger
     clock: Clock
     writer: Callable[[int], RunWriter]
+    held: HeldLanes
+    """On a team ledger: what this process may write to."""
 
 
 @asynccontextmanager
@@ -271,12 +300,17 @@ async def at_work(
             about = {"host": platform.node(), "command": command}
             with opened_ledger(options, service.host, about=about) as ledger:
                 clock = system_clock()
-                async with GroupCommit(ledger) as group:
+                team, arm = as_team(ledger), listener.together.arm
+                async with (
+                    GroupCommit(ledger) as group,
+                    held_lanes(team, service, lease_s=options.lease, arm=arm) as held,
+                ):
                     yield Desk(
                         service=service,
                         ledger=ledger,
                         clock=clock,
                         writer=lambda run: RunWriter(group, run=run, clock=clock),
+                        held=held,
                     )
 
 

@@ -1,6 +1,6 @@
 """What the ledger knew before a run begins: of its own rows, if it goes on, and of all doubts."""
 
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Collection, Mapping, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from batchconnect.lane.planner import Known, states_in, unknown
@@ -12,7 +12,7 @@ from batchconnect.ledger.entry import (
     Updating,
 )
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.model.outcome import Rejected
+from batchconnect.model.outcome import NotAttempted, Rejected
 from batchconnect.run.accounting import NOT_SELECTED
 
 
@@ -30,19 +30,28 @@ class KnownRun:
     """Ids of connections that were deleted by our hand."""
 
 
-def known_of(ledger: Ledger, number: int | None) -> KnownRun:
+def known_of(
+    ledger: Ledger,
+    number: int | None,
+    *,
+    of_rows: Collection[int] | None = None,
+    joins: bool = False,
+) -> KnownRun:
     """
     Look back.
 
     Args:
         ledger: Of all runs.
         number: The run that goes on; None: a new one.
+        of_rows: Rows of this run that matter; None: all.
+        joins: Whether another process has judged the rows, and none is judged anew.
     """
     own: dict[str, RowState] = {}
     rows: dict[int, bool] = {}
     sends: dict[str, int] = {}
     begun = 0
-    for row, intents, last in ledger.last_lines(number) if number is not None else ():
+    lasts = ledger.last_lines(number, of_rows) if number is not None else ()
+    for row, intents, last in lasts:
         begun += intents > 0
         # Cases, in order; a million rows are of the first two, and no more is asked of them. (So a line before
         # their last that is damaged is met when the report is made.)
@@ -53,7 +62,9 @@ def known_of(ledger: Ledger, number: int | None) -> KnownRun:
         if last is None:
             rows[row] = True
         elif intents == 0 and isinstance(last.entry, RowPlanned | Settled):
-            if not _is_judged_anew(last.entry):
+            if joins:
+                rows[row] = isinstance(last.entry, Settled) and _stays(last.entry)
+            elif not _is_judged_anew(last.entry):
                 rows[row] = False
         else:
             (state,) = fold_rows(ledger.lines_of_row(number or 0, row))
@@ -94,6 +105,11 @@ def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState
             counted = mine or RowState(number=whole.number, marker=marker, sends=once)
             of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
     return of_all
+
+
+def _stays(settled: Settled) -> bool:
+    """Whether a line of a row that was never sent is its end, for all who work the run together."""
+    return _is_judged_anew(settled) or not isinstance(settled.outcome, NotAttempted)
 
 
 def _is_judged_anew(entry: RowPlanned | Settled) -> bool:

@@ -1,5 +1,6 @@
 """What lanes tell, kept until it is written: pauses, rates, stops and counts, for which no row waits."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Final
 
@@ -23,15 +24,23 @@ Told = LaneStopped | LaneCounted | LanePaused | PaceChanged | FaultMet
 
 
 class LaneLines:
-    """Collects what is told, and writes it now and then, all of it at the latest before the run's last line."""
+    """
+    Collects what is told, and writes it now and then, all of it at the latest before the run's last line.
 
-    def __init__(self) -> None:
+    Args:
+        passing: Codes of stops that are this process's own matter: the lane goes on elsewhere.
+    """
+
+    def __init__(self, *, passing: Collection[str] = ()) -> None:
+        self._passing = passing
         self._told: list[Told] = []
         self._has_told = anyio.Event()
         """Set while something is told and not written."""
 
     def keep(self, event: Told) -> None:
         """Have the ledger hear of it with the next lines."""
+        if isinstance(event, LaneStopped) and event.code in self._passing:
+            return
         self._told.append(event)
         self._has_told.set()
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.sqlite.file import is_held, locked, place_warning
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
+from batchconnect.ledger.team import TeamLedger, TeamReader
 from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.options import MergedOptions
@@ -47,7 +48,7 @@ def opened_ledger(
             )
         elif isinstance(place, LedgerAddress):
             ledger = stack.enter_context(
-                _team_ledger()(place, host=host, simulated=options.simulate)
+                _team_ledger()(place, host=host, simulated=options.simulate, leased=True)
             )
         else:
             lock = stack.enter_context(locked(place, about=about))
@@ -55,6 +56,11 @@ def opened_ledger(
                 SqliteLedger(place, host=host, simulated=options.simulate, lock=lock)
             )
         yield ledger
+
+
+def as_team(ledger: Ledger) -> TeamLedger | None:
+    """A ledger that a team shares; None: it is one process's own."""
+    return cast("TeamLedger", ledger) if hasattr(ledger, "leases") else None
 
 
 @contextmanager
@@ -73,6 +79,36 @@ def read_ledger(options: MergedOptions) -> Iterator[LedgerReader]:
     else:
         with SqliteLedger(place, simulated=options.simulate, read_only=True) as ledger:
             yield ledger
+
+
+@contextmanager
+def read_team(options: MergedOptions) -> Iterator[TeamReader]:
+    """
+    As `read_ledger`, of a ledger that is a team's.
+
+    Raises:
+        LedgerError: There is none, or it is unusable.
+    """
+    with read_ledger(options) as ledger:
+        yield cast("TeamReader", ledger)
+
+
+def team_reader(ledger: LedgerReader) -> TeamReader | None:
+    """A ledger that a team shares, for looking back; None: it is one process's own."""
+    return cast("TeamReader", ledger) if hasattr(ledger, "held") else None
+
+
+def release_lane(options: MergedOptions, lane: int) -> None:
+    """
+    Take a lane of a team ledger from whoever holds it.
+
+    Raises:
+        LedgerError: The ledger is away, or the role may only read.
+    """
+    place = ledger_place(options)
+    assert isinstance(place, LedgerAddress)
+    with _team_ledger()(place, simulated=options.simulate, leased=True) as team:
+        team.leases.release(lane)
 
 
 @contextmanager
@@ -99,6 +135,11 @@ def is_there(options: MergedOptions) -> bool:
     """Whether a run has made the ledger; a team's is there, or is missed with a reason when it is opened."""
     place = ledger_place(options)
     return isinstance(place, LedgerAddress) or place.exists()
+
+
+def is_shared(options: MergedOptions) -> bool:
+    """Whether the ledger is a team's."""
+    return isinstance(ledger_place(options), LedgerAddress)
 
 
 def is_in_use(options: MergedOptions) -> bool:

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchconnect.lane.lane import Lane, Limits
+from batchconnect.ledger.interface import LaneKey
 from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
@@ -28,6 +30,7 @@ from batchconnect.settings import Settings
 from batchconnect.stores.line import StoreLine
 from batchconnect.stores.opened import opened_stores
 from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.transport.interface import Permit, always
 from batchconnect.transport.wire import Wire
 from batchconnect.validation.local_resolver import LocalResolver
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
@@ -58,23 +61,40 @@ class ConnectedService:
     hold: Callable[[Secret], None] = lambda secret: None
     """Told of each secret of the settings that a store gave."""
     on_event: Callable[[Event], None]
+    permits: dict[str, Permit] = field(default_factory=dict)
+    """By org: whether its lane may send, where a lease says so."""
     _lanes: dict[str, Lane] = field(default_factory=dict)
 
     def lane_of(self, org: str) -> Lane:
         """The lane of an org's settings key."""
         if org not in self._lanes:
-            found = self.orgs.find(org)
-            assert found is not None, "a row's org was found before"
-            self._lanes[org] = Lane(
-                found,
-                self.wire,
-                limits=self.limits,
-                slots=self.slots,
-                rng=self.rng,
-                on_event=self._tell,
-                secrets=self.secrets,
-            )
+            self._lanes[org] = self.new_lane(org, partial(self._may_send, org))
         return self._lanes[org]
+
+    def new_lane(self, org: str, permit: Permit = always) -> Lane:
+        """
+        A lane of an org's settings key that nobody had before: a stop of one is final.
+
+        Args:
+            org: The key.
+            permit: As of `Lane`.
+        """
+        found = self.orgs.find(org)
+        assert found is not None, "a row's org was found before"
+        return Lane(
+            found,
+            self.wire,
+            limits=self.limits,
+            slots=self.slots,
+            rng=self.rng,
+            on_event=self._tell,
+            secrets=self.secrets,
+            permit=permit,
+        )
+
+    def key_of(self, org: str) -> LaneKey:
+        """What an org's lane is called in the ledger."""
+        return self.lane_of(org).key
 
     def resolver(self, references: References) -> Resolver:
         """Looks up what the cells of a sheet refer to."""
@@ -84,6 +104,10 @@ class ConnectedService:
     def secrets(self) -> Resolver:
         """Looks up what the settings refer to: only stores are left, the rest was read with them."""
         return StoreResolver(self.stores, NOWHERE, hold=self.hold)
+
+    def _may_send(self, org: str) -> bool:
+        # Late bound: a command takes its lanes when it knows which they are.
+        return self.permits.get(org, always)()
 
     def _tell(self, event: Event) -> None:
         # Late bound: who listens is known only when the run begins.

@@ -13,6 +13,7 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import Desk, Listener, at_work, reported
 from batchconnect.run.header import header_of_run
+from batchconnect.run.held_lanes import orgs_of
 from batchconnect.run.history import summary_of
 from batchconnect.run.opened_ledger import read_ledger
 from batchconnect.run.service import connected
@@ -85,7 +86,10 @@ async def undo(
     async with at_work(settings, options, listener, command=UNDO) as desk:
         ledger, service = desk.ledger, desk.service
         run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
+        await desk.held.hold(None, orgs_of(ledger, run))
         plan = plan_undo(ledger, run, service.orgs)
+        if plan.begun is not None:
+            await desk.held.hold(plan.begun.opened.run_id)
         if plan.agreed is None:
             await look_until(listener.stop, plan, service.lane_of)
         if plan.cut_off or not plan.has_work:

@@ -1,6 +1,6 @@
 """`verify` of a run: are its connections still working? It opens a run of its own, and changes nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
 from batchconnect.ledger import Ledger
@@ -25,6 +25,10 @@ from batchconnect.run.stop import Stop
 from batchconnect.run.verification import Verification, again_after_s, to_test
 
 
+async def _nothing_to_hold(_run_id: str) -> None:
+    """One process has the ledger."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRun:
     """
@@ -39,6 +43,7 @@ class VerifyRun:
         clock: The run's clocks.
         on_event: Told of each result.
         stop: When it is asked for, nothing more is asked; the same command goes on.
+        hold: Holds a run that goes on, where others could.
     """
 
     parent: RunState
@@ -49,6 +54,7 @@ class VerifyRun:
     clock: Clock
     on_event: Callable[[Event], None]
     stop: Stop
+    hold: Callable[[str], Awaitable[None]] = _nothing_to_hold
 
     async def run(self) -> RunState:
         """
@@ -62,6 +68,9 @@ class VerifyRun:
         record = FaultRecord(
             self.on_event, keep=lane_lines.keep, on_raised=lambda: self.stop.ask(INTERRUPTED)
         )
+        begun = self._begun()
+        if begun is not None:
+            await self.hold(begun.opened.run_id)
         number, opened, is_resumed = self._open()
         writer = self.writer(number)
         record.tell(

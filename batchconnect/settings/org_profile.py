@@ -99,6 +99,39 @@ class Credentials:
         return path.parent if path is not None and self.origin.is_from_file(place) else None
 
 
+def check_org_id(text: str, called: str) -> None:
+    """
+    See that a text is the id of an organization.
+
+    Args:
+        text: It.
+        called: How a person calls the setting.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    _check_one_word(text, called)
+    left, suffix, rest = text.partition(ORG_ID_SUFFIX)
+    if not left or not suffix or rest:
+        raise SettingsError(
+            f"{called} must end in {ORG_ID_SUFFIX}",
+            hint="It is the organization id of the Adobe Developer Console, with its ending.",
+        )
+
+
+def check_client_id(text: str, called: str) -> None:
+    """As `check_org_id`, of a client id."""
+    _check_one_word(text, called)
+
+
+def _check_one_word(text: str, called: str) -> None:
+    if _ONE_WORD.fullmatch(text) is None:
+        raise SettingsError(
+            f"{called} must be one word of letters, digits and signs",
+            hint="Copy it again from the Adobe Developer Console, without white space.",
+        )
+
+
 def org_profiles(
     tables: Tables,
     credentials: Credentials,
@@ -174,19 +207,9 @@ class _Profile:
         )
 
     def _check_ids(self) -> None:
-        for setting, text in (("org_id", self.table.org_id), ("client_id", self.table.client_id)):
-            if _ONE_WORD.fullmatch(text) is None:
-                raise SettingsError(
-                    f"{self._name(setting)} must be one word of letters, digits and signs",
-                    hint="Copy it again from the Adobe Developer Console, without white space.",
-                )
-        left, suffix, rest = self.table.org_id.partition(ORG_ID_SUFFIX)
-        if not left or not suffix or rest:
-            raise SettingsError(
-                f"{self._name('org_id')} must end in {ORG_ID_SUFFIX}",
-                hint="It is the organization id of the Adobe Developer Console, with its ending.",
-            )
-        if _USUAL_ORG.fullmatch(left) is None:
+        check_org_id(self.table.org_id, self._name("org_id"))
+        check_client_id(self.table.client_id, self._name("client_id"))
+        if _USUAL_ORG.fullmatch(self.table.org_id.removesuffix(ORG_ID_SUFFIX)) is None:
             self.credentials.warnings.append(
                 f"{self._name('org_id')} is unusual: before {ORG_ID_SUFFIX} most often stand 24 digits "
                 "and letters A to F"

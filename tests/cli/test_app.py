@@ -14,7 +14,9 @@ from tests.command_line import FAST, CommandLine, many
 ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\nclient_secret = "env:NOT_SET"\n'
 
 COMMANDS = (
-    "template", "validate", "orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile", "undo",
+    "template", "validate", "init", "orgs", "doctor", "plan", "run", "rerun",
+    "work", "lanes",
+    "verify", "rotate", "reconcile", "undo",
     "export", "explore",
     "runs", "status", "report", "simulate",
 )  # fmt: skip

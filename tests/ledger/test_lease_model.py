@@ -196,7 +196,7 @@ def _implemented(*, a_loses: int = 0, window: int = WINDOW) -> Protocol:
         asks="with the send",
         a_loses=a_loses,
         may_send=lease.may_send,
-        may_take=lambda clock: watch.is_over(1, TERMS, now_s=clock),
+        may_take=lambda clock: watch.is_over(1, Sighting(1, 1), TERMS, now_s=clock),
         window=window,
     )
 

@@ -10,7 +10,7 @@ import pytest
 
 from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import GROUPS, Given
-from batchconnect.model.defaults import CONCURRENCY, PATIENCE_S, TIMEOUT_S
+from batchconnect.model.defaults import CONCURRENCY, LEASE_S, PATIENCE_S, TIMEOUT_S
 from batchconnect.model.errors import ExitCode, SettingsError, UsageError
 from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.secret import Secret
@@ -40,6 +40,7 @@ CHOSEN: Mapping[str, tuple[Any, Any]] = {
     "patience": (PATIENCE_S, 8.0),
     "settle": (180.0, 7.0),
     "on_doubt": ("resend", "hold"),
+    "lease": (LEASE_S, 9.0),
     "adopt_by_name": (True, False),
     "proxy": ("http://near.test:1", "http://far.test:1"),
     "ca_bundle": ("near.pem", "far.pem"),
@@ -90,6 +91,7 @@ WRONG: Mapping[str, tuple[Any, ...]] = {
     "patience": (-1, NAN, "long"),
     "settle": (-0.5, NAN, "x"),
     "on_doubt": ("guess", "HOLD", "", True),
+    "lease": (0, 1.9, NAN, "long"),
     "adopt_by_name": ("true",),
     "proxy": ("", 5),
     "ca_bundle": ("",),

@@ -295,7 +295,7 @@ async def test_what_ends_a_run_unforeseen_is_kept_and_the_run_goes_on(
     bench = Bench()
     batch = Batch(bench.job(MemorySheet(rows(1, 2))))
     with monkeypatch.context() as patch:
-        patch.setattr("batchconnect.run.batch.Batch._share_out", breaking)
+        patch.setattr("batchconnect.run.lane_group.LaneGroup.share_out", breaking)
         with pytest.raises(KeyError) as caught:
             await batch.run()
         batch.record(caught.value)

@@ -49,14 +49,14 @@ def run(output: OutputOptions, given: Given) -> int:
         )
     console.result(
         {
-            "orgs": [_document(check) for check in found],
+            "orgs": [org_document(check) for check in found],
             "stores": [
                 {"store": one.name, "ok": one.refusal is None, "refusal": one.refusal}
                 for one in stores
             ],
         },
         [
-            *(line for check in found for line in _lines(check)),
+            *(line for check in found for line in org_lines(check)),
             *(line for store in stores for line in _store_lines(store)),
             *refusal_lines((check.code for check in found), what="org", whats="orgs"),
         ]
@@ -73,7 +73,8 @@ def _none(options: MergedOptions) -> str:
     return "no org is set; in the simulator any `org` cell is an org"
 
 
-def _document(check: OrgCheck) -> dict[str, object]:
+def org_document(check: OrgCheck) -> dict[str, object]:
+    """What one org answered, for programs."""
     return {
         "org": check.org.key,
         "org_id": check.org.org_id,
@@ -86,7 +87,8 @@ def _document(check: OrgCheck) -> dict[str, object]:
     }
 
 
-def _lines(check: OrgCheck) -> list[str]:
+def org_lines(check: OrgCheck) -> list[str]:
+    """The same for a person."""
     verdict = "refused" if check.refusal is not None else "ok"
     org = check.org
     # The environment as settings has no key of its own: there the org id is the key.

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import anyio
 
+from batchconnect.cli.commands import deadline_timer
 from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console, ResultError, counted
 from batchconnect.cli.commands.ending import Ending
@@ -50,6 +51,7 @@ from batchconnect.run.planned_run import run_as_planned
 from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
+from batchconnect.run.team_work import Together
 from batchconnect.telemetry import heard_by_telemetry
 
 Ended = TypeVar("Ended")
@@ -66,12 +68,15 @@ def run(
     sheet: str | None,
     plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
+    joins: str | None = None,
     command: str = "run",
 ) -> int:
     """Run a sheet: all of it, or what the task says is to be done to its rows; with a plan, as was approved."""
     console = Console(output)
     with Ending(given, console, command=command) as ending:
-        return run_told(output, given, console, ending, sheet=sheet, plan=plan, task_of=task_of)
+        return run_told(
+            output, given, console, ending, sheet=sheet, plan=plan, task_of=task_of, joins=joins
+        )
 
 
 def run_told(
@@ -83,6 +88,7 @@ def run_told(
     sheet: str | None,
     plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
+    joins: str | None = None,
 ) -> int:
     """As `run`, where somebody else tells how it ended."""
     environ = os.environ
@@ -109,6 +115,7 @@ def run_told(
             log_json=given.log_json,
             console=console,
             place=place_flags(given),
+            joins=joins,
             files=files,
         )
         carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
@@ -176,6 +183,7 @@ class RunObserver:
         log_json: `--log-json`.
         console: Where it is said.
         place: Options by which the next command finds the run: the report's commands have them, too.
+        joins: On a team ledger: the run that it joins, by its id; None: the sheet's.
         files: What a CI job asks for besides.
     """
 
@@ -187,8 +195,10 @@ class RunObserver:
         log_json: bool,
         console: Console,
         place: Sequence[str] = (),
+        joins: str | None = None,
         files: CiFiles | None = None,
     ) -> None:
+        self._joins = joins
         self.redactor = Redactor()
         self.stop = Stop()
         self.document: Mapping[str, object] = {}
@@ -221,7 +231,12 @@ class RunObserver:
     @property
     def listener(self) -> Listener:
         """What the engine takes."""
-        return Listener(on_event=self.hear, stop=self.stop, redactor=self.redactor)
+        return Listener(
+            on_event=self.hear,
+            stop=self.stop,
+            redactor=self.redactor,
+            together=Together(joins=self._joins, arm=deadline_timer.arm),
+        )
 
     def close(self) -> None:
         """Put the screen in order, close the log."""

@@ -14,7 +14,14 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
-from batchconnect.run.opened_ledger import is_in_use, is_there, ledger_of, read_ledger
+from batchconnect.run.lane_view import is_worked
+from batchconnect.run.opened_ledger import (
+    is_in_use,
+    is_there,
+    ledger_of,
+    read_ledger,
+    team_reader,
+)
 from batchconnect.run.places import home_of, ledger_place
 from batchconnect.run.prune import DAY_MS, Pruned, prune_reports
 
@@ -34,12 +41,14 @@ def run(output: OutputOptions, given: Given, *, limit: int, prune: int | None) -
         console.result({"runs": []}, [f"no run yet in {ledger_place(options)}"])
         return 0
     with read_ledger(options) as ledger:
-        held = is_in_use(options)
+        held, team = is_in_use(options), team_reader(ledger)
         summaries: list[Summary] = []
         for state in run_states(ledger):
             if len(summaries) == limit:
                 break
-            live = held and not summaries and not state.is_closed
+            live = not state.is_closed and (
+                is_worked(team, state) if team is not None else held and not summaries
+            )
             summaries.append(summary_of(ledger, state, live=live))
     console.result(
         {"runs": [_document(summary) for summary in summaries]},

@@ -19,6 +19,7 @@ from batchconnect.model.event import (
     FaultMet,
     LaneCounted,
     LanePaused,
+    LanesHeld,
     LaneStopped,
     NotReached,
     PaceChanged,
@@ -27,6 +28,7 @@ from batchconnect.model.event import (
     RowSettled,
     RowStarted,
     RowTested,
+    RunAwaited,
     RunFinished,
     RunStarted,
     SandboxListed,
@@ -139,6 +141,8 @@ class ProgressState:
                 PaceChanged()
                 | NotReached()
                 | LaneCounted()
+                | LanesHeld()
+                | RunAwaited()
                 | RunStarted()
                 | SheetWarned()
                 | CellsWarned()

@@ -13,6 +13,7 @@ from batchconnect.model.event import (
     FaultMet,
     LaneCounted,
     LanePaused,
+    LanesHeld,
     LaneStopped,
     NotReached,
     PaceChanged,
@@ -21,6 +22,7 @@ from batchconnect.model.event import (
     RowSettled,
     RowStarted,
     RowTested,
+    RunAwaited,
     RunFinished,
     RunStarted,
     SandboxListed,
@@ -129,8 +131,8 @@ class Messages:
                 return self._told_once(event)
             case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
                 return _of_run(event)
-            case Settling() | LaneCounted() | RunFinished():
-                return None
+            case LanesHeld() | RunAwaited() | Settling() | LaneCounted() | RunFinished():
+                return _of_team(event) if isinstance(event, LanesHeld | RunAwaited) else None
             case _:
                 assert_never(event)
 
@@ -274,6 +276,17 @@ def _of_run(
             return Message(f"warning: {event.where}: {event.what}", is_error=True)
         case SheetWarned():
             return Message(f"warning: {event.cells}: {event.what}. {event.remedy}", is_error=True)
+        case _:
+            assert_never(event)
+
+
+def _of_team(event: LanesHeld | RunAwaited) -> Message:
+    match event:
+        case RunAwaited(run_id=run_id):
+            return Message(f"waits for run {run_id}, whose sheet is being read: it may be this one")
+        case LanesHeld():
+            who = "this worker alone" if event.workers == 1 else f"{event.workers} workers"
+            return Message(f"lanes: {event.open} of {event.total} open, {event.mine} here; {who}")
         case _:
             assert_never(event)
 

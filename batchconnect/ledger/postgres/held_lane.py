@@ -78,6 +78,13 @@ class LaneWriter:
         """Lines of which nobody knows whether they are written: they go first, under their numbers."""
         self._mutex = threading.Lock()
 
+    def hold(self, held: HeldLane) -> None:
+        """The lane was taken: from now on lines go in under its new epoch."""
+        with self._mutex:
+            self._held = held
+            # Who waited for these was told that nobody knows; what became of them stands in the ledger.
+            self._unanswered = None
+
     def append(self, lines: Sequence[Line], *, checks_ids: bool = True) -> int:
         """
         Write lines in one transaction; as of `LedgerWriter.append`.

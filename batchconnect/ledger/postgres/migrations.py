@@ -9,6 +9,8 @@ setting of a session outlives a transaction behind PgBouncer.
 from collections.abc import Mapping
 from typing import Final
 
+from batchconnect.ledger.postgres.lease_schema import LEASES
+
 SCHEMA: Final = "batchconnect"
 
 LANE_LOST: Final = "BC001"
@@ -178,6 +180,7 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = {
         _BELONG,
         "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA batchconnect FROM PUBLIC",
     ),
+    2: LEASES,
 }
 """For each version of the schema, the statements that lead to it from the one before."""
 

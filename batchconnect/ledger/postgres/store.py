@@ -5,10 +5,12 @@ Each line goes in by one function of the schema, which looks first whether the l
 are never changed or removed, so every state, and every report, is a fold over them.
 """
 
+import getpass
 import os
 import platform
+import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
@@ -18,9 +20,11 @@ from typing import Any, Self, TypeVar
 from batchconnect.ledger.codec import UnknownKindError, decode
 from batchconnect.ledger.conditions import (
     ENDS_AS_IT_SAYS,
+    INTENTS,
     IS_DELETION,
     IS_INTENT,
     IS_OPEN,
+    IS_STEP,
     IS_TEST,
     OF_CREATE,
     OF_MARKER,
@@ -33,10 +37,12 @@ from batchconnect.ledger.interface import LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD
 from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
+from batchconnect.ledger.postgres.leases import PostgresLeases
 from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
 from batchconnect.ledger.row_state import RowState, fold
 from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
-from batchconnect.model.errors import LedgerError
+from batchconnect.ledger.team import Holding
+from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
 
 _Value = TypeVar("_Value")
@@ -61,6 +67,8 @@ class PostgresLedger:
         host: Platform host whose connections it accounts for; another one is refused.
         simulated: Whether it belongs to the simulator; the other mode is refused.
         read_only: For `runs`, `status`, `report`: changes nothing, and a replica will do.
+        leased: Only what was taken by a lease is written to; else a lane is taken with its first line, from
+            whoever holds it.
         any_mode: Take it of whichever mode it is.
         connections: How it is reached; None: as ever.
 
@@ -76,15 +84,23 @@ class PostgresLedger:
         host: str | None = None,
         simulated: bool = False,
         read_only: bool = False,
+        leased: bool = False,
         any_mode: bool = False,
         connections: Connections | None = None,
     ) -> None:
         self.name = str(address)
+        self._leased = leased
         self._connections = connections or Connections(address)
         self._mutex = threading.RLock()
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
-        self._holder = f"{platform.node()} {os.getpid()}"
+        self._opened_here: set[str] = set()
+        """Ids of the runs that this process began."""
+        self._holder = _process_name()
+        # Whoever renews a lease waits for no row's commit, and not for a server that is away: it asks again.
+        self.leases = PostgresLeases(
+            Connections(address, patience_s=0), name=self._holder, on_taken=self._hold
+        )
         belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
         self._about: dict[str, str] = {}
         if host is not None:
@@ -109,6 +125,7 @@ class PostgresLedger:
     def close(self) -> None:
         """Close the connections; a ledger that is in order needs no closing."""
         self._connections.close()
+        self.leases.close()
 
     # Writing --------------------------------------------------------------------------------------
 
@@ -123,7 +140,11 @@ class PostgresLedger:
     def _own_writer(self, lines: Sequence[Line]) -> LaneWriter:
         first = lines[0]
         opened = first.entry if isinstance(first.entry, RunOpened) else None
-        return self._writer("", "", "", opened.run_id if opened else self._run_id(first.run))
+        run_id = opened.run_id if opened else self._run_id(first.run)
+        if opened:
+            # Nobody else knows of it yet, so nobody else holds it.
+            self._opened_here.add(run_id)
+        return self._writer("", "", "", run_id)
 
     def of_lane(self, lane: LaneKey) -> LedgerWriter:
         """Where a lane's lines go; it is taken when the first is written."""
@@ -139,7 +160,15 @@ class PostgresLedger:
                 )
             return self._writers[whole]
 
+    def _hold(self, holding: Holding, held: HeldLane) -> None:
+        self._writer(*(holding.key or ("", "", "")), holding.run_id).hold(held)
+
     def _take(self, key: tuple[str, str, str, str]) -> HeldLane:
+        if self._leased and key[-1] not in self._opened_here:
+            raise LaneLostError(
+                f"the ledger {self.name}: this process does not hold the lane that it would write to",
+                hint="`batchconnect lanes` shows who does.",
+            )
         ((lane, epoch, n),) = self._ask(
             "SELECT id, epoch, n FROM batchconnect.take(%s, %s, %s, %s, %s)", *key, self._holder
         )
@@ -208,8 +237,21 @@ class PostgresLedger:
         """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
         return self._lines("run = %s AND row IS NULL ORDER BY seq", run)
 
-    def row_lines(self, run: int) -> Iterator[Line]:
+    @property
+    def held(self) -> PostgresLeases:
+        """Who holds what, for looking."""
+        return self.leases
+
+    def steps(self, run: int) -> list[Line]:
+        """The lines of a run that say which of its lanes are through, and whether it has ended; oldest first."""
+        return self._lines(f"run = %s AND row IS NULL AND {IS_STEP} ORDER BY seq", run)
+
+    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
+        if rows is not None:
+            for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
+                yield from self._lines("run = %s AND row = ANY (%s) ORDER BY row, seq", run, part)
+            return
         row, seq = -(1 << 31), 0
         while True:
             page = self._ask(
@@ -224,14 +266,15 @@ class PostgresLedger:
                 return
             seq, _, row, *_ = page[-1]
 
-    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
-        """
-        Where each of a run's rows stands.
-
-        Yields:
-            Its number, how many intents were written for it, and its last line; None: an outcome that
-            stands, of which no more is read.
-        """
+    def last_lines(
+        self, run: int, rows: Collection[int] | None = None
+    ) -> Iterator[tuple[int, int, Line | None]]:
+        """As of `LedgerReader.last_lines`."""
+        if rows is not None:
+            for number, told in groupby(self.row_lines(run, rows), attrgetter("row")):
+                lines = list(told)
+                yield number, sum(isinstance(line.entry, INTENTS) for line in lines), lines[-1]
+            return
         row = -(1 << 31)
         while True:
             page = self._ask(
@@ -372,6 +415,15 @@ class PostgresLedger:
             f"the ledger {self.name} was written by a newer batchconnect ({what})",
             hint="Update batchconnect, or name another --ledger.",
         )
+
+
+def _process_name() -> str:
+    """Of this process, its own among all, and told to people: who, where, which."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in a bare container
+        user = str(os.getuid())
+    return f"{user}@{platform.node()}/{os.getpid()}-{secrets.token_hex(2)}"
 
 
 def _in_parts(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:

@@ -9,7 +9,7 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, groupby
 from operator import attrgetter
@@ -204,20 +204,24 @@ class SqliteLedger:
             )
         )
 
-    def row_lines(self, run: int) -> Iterator[Line]:
+    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
+        if rows is not None:
+            return chain.from_iterable(self.lines_of_row(run, row) for row in sorted(rows))
         return self._read(
             f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row IS NOT NULL ORDER BY row, seq", run
         )
 
-    def last_lines(self, run: int) -> Iterator[tuple[int, int, Line | None]]:
-        """
-        Where each of a run's rows stands.
-
-        Yields:
-            Its number, how many intents were written for it, and its last line; None: an outcome that
-            stands, of which no more is read.
-        """
+    def last_lines(
+        self, run: int, rows: Collection[int] | None = None
+    ) -> Iterator[tuple[int, int, Line | None]]:
+        """As of `LedgerReader.last_lines`."""
+        if rows is not None:
+            for number in sorted(rows):
+                if lines := self.lines_of_row(run, number):
+                    intents = sum(isinstance(line.entry, INTENTS) for line in lines)
+                    yield number, intents, lines[-1]
+            return
         # SQLite takes bare columns from the row that max() is of.
         sql = (
             f"SELECT sum({IS_INTENT}), max(seq), run, row, marker, kind, at_ms, body FROM entry "

@@ -1,0 +1,54 @@
+"""What a process needs to work a run together with others: the ledger, its leases, and which lanes it takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from batchconnect.lane.lane import Lane
+from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.lease import Lease
+from batchconnect.ledger.lease_keeper import LeaseKeeper
+from batchconnect.ledger.team import Holding, LaneRow, TeamLedger
+from batchconnect.run.stop import Stop
+from batchconnect.transport.interface import Permit
+
+
+def every_org(_org: str) -> bool:
+    """A worker that takes any lane."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """What a process needs to work with others."""
+
+    ledger: TeamLedger
+    keeper: LeaseKeeper
+    new_lane: Callable[[str, Permit], Lane]
+    """A lane of an org's settings key that nobody had before."""
+    key_of: Callable[[str], LaneKey]
+    """What an org's lane is called in the ledger."""
+    takes: Callable[[str], bool] = every_org
+    """Whether this worker takes an org's lane (`work --only org=`)."""
+    poll_s: float = 1.0
+    """Seconds between two looks at who holds what."""
+
+    @property
+    def name(self) -> str:
+        """What this process is called in the ledger."""
+        return self.ledger.leases.name
+
+    def is_held(self, row: LaneRow) -> bool:
+        """Whether somebody else holds it, as far as this process has seen."""
+        return row.holder not in {"", self.name} and not self.keeper.is_over(row)
+
+    async def hold(self, holding: Holding, stop: Stop, *, run: int | None = None) -> Lease | None:
+        """Wait until it is free, and take it; None: the stop was asked for meanwhile."""
+        while not stop.reason:
+            rows = await self.keeper.look(holding.run_id)
+            lease = await self.keeper.take(holding, rows, run=run)
+            if lease is not None:
+                return lease
+            await anyio.sleep(self.poll_s / 4)
+        return None

@@ -1,0 +1,99 @@
+"""Which run a worker joins, and how: by the run's own options wherever they decide what becomes of a row."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from batchconnect.ledger import LedgerReader
+from batchconnect.ledger.entry import ONBOARD, RunOpened
+from batchconnect.ledger.run_state import RunState
+from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.options import RunOptions, options_from
+from batchconnect.run.header import sheet_file
+from batchconnect.run.history import find_run, run_states
+from batchconnect.run.team_work import CHOICES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkChoice:
+    """The run that is joined."""
+
+    opened: RunOpened
+    is_closed: bool
+
+    @property
+    def parent(self) -> str | None:
+        """What names it to a rerun: its own id, by which the rest of its parent's rows is found again."""
+        return self.opened.run_id if self.opened.parent_run_id is not None else None
+
+    def sheet(self, named: str | None) -> str:
+        """
+        The path of the sheet on this machine.
+
+        Args:
+            named: `--sheet`; None: where the run's own lay.
+
+        Raises:
+            UsageError: It was no file, or is not there; only a person knows where the copy is.
+        """
+        if named is not None:
+            return named
+        opened = self.opened
+        path = opened.sheet_path and sheet_file(opened.sheet_path)
+        if path is None or not Path(path).exists():
+            raise SheetError(
+                f"the sheet of run {opened.run_id} is not on this machine: "
+                f"{path or ', '.join(opened.sheets)}",
+                hint=f"Name a copy: batchconnect work {opened.run_id} --sheet FILE",
+            )
+        return path
+
+    def options(self, given: RunOptions) -> RunOptions:
+        """What was given, with the run's own where all who work it must have the same."""
+        opened = self.opened
+        as_of_run = options_from(
+            {
+                **dict.fromkeys(CHOICES),
+                **dict(opened.choices or {}),
+                "worksheet": opened.worksheet,
+                "encoding": opened.encoding,
+                "visible_only": opened.visible_only or None,
+                "org": opened.org,
+                "sandbox": opened.sandbox,
+                "skip_invalid": True,
+            }
+        )
+        ours = {name: value for name, value in given.given().items() if name not in CHOICES}
+        return replace(RunOptions(**ours), **as_of_run.given())
+
+
+def choose_work(ledger: LedgerReader, run_id: str | None) -> WorkChoice | None:
+    """
+    Find the run that a worker joins.
+
+    Args:
+        ledger: A team's.
+        run_id: Which; None: the newest that is open.
+
+    Returns:
+        None where none is open.
+
+    Raises:
+        UsageError: There is no such run, or it does not create.
+    """
+    found: RunState | None
+    if run_id is None:
+        found = next((run for run in run_states(ledger) if _is_open(run)), None)
+    else:
+        found = find_run(ledger, run_id)
+    if found is None:
+        return None
+    if found.opened.command != ONBOARD:
+        raise UsageError(
+            f"{found.opened.run_id} is of `{found.opened.command}`, and work joins runs that create",
+            hint=f"Its own command, given once more, joins it: batchconnect {found.opened.command}",
+        )
+    return WorkChoice(opened=found.opened, is_closed=found.is_closed)
+
+
+def _is_open(run: RunState) -> bool:
+    return run.opened.command == ONBOARD and not run.is_closed
