@@ -110,7 +110,7 @@ def test_every_command_of_a_job_does_what_it_says(name: str, tmp_path: Path) -> 
                     "PATH": f"{tools}:/usr/bin:/bin",
                     "HOME": str(tmp_path),
                     "CI_PIPELINE_ID": "1",
-                    "GITHUB_STEP_SUMMARY": str(tmp_path / "page.md"),
+                    "GITHUB_STEP_SUMMARY": str(tmp_path / "step-summary"),
                     "BATCHCONNECT_PLATFORM_URL": url,
                     "BATCHCONNECT_IMS_URL": url,
                     **{key: _filled(text, state) for key, text in step.environment.items()},
@@ -130,7 +130,7 @@ def test_every_command_of_a_job_does_what_it_says(name: str, tmp_path: Path) -> 
     assert "1 created" in next(text for command, text in told if "batchconnect run" in command)
     assert (place / "results.xml").is_file()
     assert (state / "ledger.sqlite3").is_file()
-    summaries = [*place.glob("*.md"), *tmp_path.glob("page.md")]
+    summaries = [*place.glob("*.md"), *tmp_path.glob("step-summary")]
     assert summaries
     for written in (*summaries, *place.glob("*.xml"), *state.glob("plan-*.json")):
         assert "FAKE" not in written.read_text("utf-8"), written
