@@ -361,6 +361,7 @@ def test_the_planted_problems_of_the_inputs_send_nothing(batchconnect: CommandLi
     assert '"sent": 0' in done.out
 
 
+@pytest.mark.slow
 def test_a_practice_that_met_no_trouble_says_why(batchconnect: CommandLine) -> None:
     """Where an earlier run made all rows, nothing is sent: another folder begins anew."""
     sheet = batchconnect.sheet(many(2, org="acme"))
