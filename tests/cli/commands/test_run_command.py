@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import orjson
+import pytest
 
 from batchconnect.simulator.decision import Decision, Instead, Reset
 from batchconnect.simulator.exchange import Answer
