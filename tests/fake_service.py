@@ -259,6 +259,8 @@ class FakeService:
         """Keys that their sources do not accept."""
         self.takes_one_key = True
         """False: it knows no path to a single parameter, so that all of them have to be sent."""
+        self.keeps_order = True
+        """False: it lists the newest first, whatever it is asked for."""
 
     # What a test asks
 
@@ -443,6 +445,8 @@ class FakeService:
         shown = [self._item(stored) for stored in reversed(mine) if stored.shown_at <= now]
         if "count" in asked:
             return self._answer({"count": len(shown)})
+        if asked.get("orderby") == ["createdAt"] and self.keeps_order:
+            shown.reverse()
         start = int(asked.get("continuationToken", ["0"])[0])
         end = start + int(asked["limit"][0])
         links = {}

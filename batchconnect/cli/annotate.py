@@ -3,11 +3,12 @@ The user's own sheet with what is wrong in it, before anything is sent: coloured
 
 A person corrects the coloured cells, fills in the keys again, and hands it in as the sheet. Cells are kept as
 typed, but for what may be a secret: the key, a copy of it in another cell, and a refused credential cell,
-since columns get swapped.
+since columns get swapped. Who asks for a copy that is as secret as the sheet itself gets every cell as typed.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 from batchconnect.model.column import Column
@@ -48,6 +49,7 @@ def annotated(
     doubled: Mapping[int, Problems],
     is_selected: Callable[[Row], bool] = lambda _: True,
     on_beyond: Callable[[int], None] = lambda _: None,
+    keys_in: Path | None = None,
 ) -> Iterator[bytes]:
     """
     Draw a sheet with its problems.
@@ -58,6 +60,7 @@ def annotated(
         doubled: Of the rows that are rejected for their likeness to others: why.
         is_selected: What `--only` chooses; other rows are shown without a judgement.
         on_beyond: Told the number of rows that Excel has no room for, where there are any.
+        keys_in: Keep the keys, and write nothing of them but in this folder; None: leave them out.
 
     Yields:
         The bytes of an XLSX file.
@@ -70,7 +73,8 @@ def annotated(
     layout = layout_of(header.columns, header.carried, header_row=header.row_number)
 
     def about(beyond: int) -> Facts:
-        todo = "Correct the red cells, fill in the keys again, save, and validate this file."
+        keys = "fill in the keys again, " if keys_in is None else ""
+        todo = f"Correct the red cells, {keys}save, and validate this file."
         facts = [("Sheet", sheet.name), ("What to do", todo)]
         if beyond:
             on_beyond(beyond)
@@ -78,10 +82,16 @@ def annotated(
         return facts
 
     rows = (
-        _shown(row, parse(row) if is_selected(row) else None, doubled.get(row.number, ()), header)
+        _shown(
+            row,
+            parse(row) if is_selected(row) else None,
+            doubled.get(row.number, ()),
+            header,
+            keeps_key=keys_in is not None,
+        )
         for row in sheet.rows()
     )
-    yield from render(layout, rows, about=about)
+    yield from render(layout, rows, about=about, keys_in=keys_in)
 
 
 def beyond_words(beyond: int) -> str:
@@ -90,7 +100,12 @@ def beyond_words(beyond: int) -> str:
 
 
 def _shown(
-    row: Row, judged: BaseConnection | Rejected | None, doubled: Problems, header: Header
+    row: Row,
+    judged: BaseConnection | Rejected | None,
+    doubled: Problems,
+    header: Header,
+    *,
+    keeps_key: bool,
 ) -> ShownRow:
     problems: list[Problem] = []
     if judged is None:
@@ -101,7 +116,8 @@ def _shown(
         problems = [*judged.findings, *doubled]
         is_odd = any(problem.severity is Severity.WARNING for problem in problems)
         status = REJECTED if doubled else LOOK if is_odd else FINE
-    cells, carried, hidden = _without_secrets(row, problems)
+    cells, carried, hidden = _as_typed(row) if keeps_key else _without_secrets(row, problems)
+    key = row.cells.get(Column.SERVICE_PRINCIPAL_KEY) if keeps_key else None
     told = [problem for problem in problems if problem.severity is not Severity.NOTE]
     return ShownRow(
         number=row.number,
@@ -112,7 +128,19 @@ def _shown(
         error="; ".join(dict.fromkeys(placed(problem) for problem in told)),
         hint=" ".join(dict.fromkeys(problem.remedy for problem in told)),
         problems=[*told, *located(hidden, header, row.number)],
+        wants_key=not key,
+        key=key if isinstance(key, Secret) else None,
     )
+
+
+def _as_typed(row: Row) -> tuple[dict[Column, str], tuple[str, ...], list[Problem]]:
+    """Every cell of a row but its key, and nothing to say of any."""
+    texts: dict[Column, str] = {
+        column: cell
+        for column, cell in row.cells.items()
+        if column is not Column.SERVICE_PRINCIPAL_KEY and isinstance(cell, str)
+    }
+    return texts, row.carried, []
 
 
 def _without_secrets(

@@ -117,11 +117,19 @@ def validate(
             help="Write the sheet with its problems coloured and commented, without keys.",
         ),
     ] = None,
+    keep_keys: Annotated[
+        bool,
+        typer.Option(
+            "--keep-keys",
+            metavar="",
+            help="In that copy, which then stands beside the sheet, mode 0600.",
+        ),
+    ] = False,
 ) -> int:
     """Find every problem of a sheet, offline; nothing is sent."""
     from batchconnect.cli.commands import validate as command
 
-    return command.run(output, given, sheet=sheet, annotate=annotate)
+    return command.run(output, given, sheet=sheet, annotate=annotate, keep_keys=keep_keys)
 
 
 @app.command(epilog="Example: batchconnect init")
@@ -513,11 +521,19 @@ def runs(
 
 @app.command(epilog="Example: batchconnect status")
 @takes(PLACES)
-def status(output: OutputOptions, given: Given, run_id: RunArgument = None) -> int:
+def status(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", metavar="", help="Show it again and again, until it has ended."),
+    ] = False,
+) -> int:
     """Show one run, also while it is running."""
     from batchconnect.cli.commands import status as command
 
-    return command.run(output, given, run_id=run_id)
+    return command.run(output, given, run_id=run_id, watches=watch)
 
 
 @app.command(epilog="Example: batchconnect report 20261123-16")
@@ -549,7 +565,9 @@ def ledger(
     action: Annotated[
         Literal["init", "check", "upgrade", "export", "import"],
         typer.Argument(
-            metavar="init|check|upgrade|export|import", help="What to do.", show_default=False
+            metavar="ACTION",
+            help="init, check, upgrade, export or import.",
+            show_default=False,
         ),
     ],
     file: Annotated[

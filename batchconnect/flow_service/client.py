@@ -46,7 +46,7 @@ from batchconnect.flow_service.requests import (
     test_request,
     usage_request,
 )
-from batchconnect.flow_service.sandbox_reader import SandboxReader
+from batchconnect.flow_service.sandbox_reader import OnPage, SandboxReader
 from batchconnect.flow_service.source import (
     Column,
     Refusal,
@@ -123,6 +123,7 @@ class FlowService:
         transport: The lane's outermost ring.
         org: Whose requests these are.
         tokens: Every access token that an answer may repeat now.
+        on_page: Told of each page that is read of a sandbox, as `SandboxReader` tells it.
     """
 
     def __init__(
@@ -131,11 +132,12 @@ class FlowService:
         org: Org,
         *,
         tokens: Callable[[], Iterable[Secret]] = tuple,
+        on_page: OnPage = lambda _sandbox, _page, _connections: None,
     ) -> None:
         self._transport = transport
         self._org = org
         self._tokens = tokens
-        self._reader = SandboxReader(self._ask, org)
+        self._reader = SandboxReader(self._ask, org, on_page=on_page)
         self._known = KnownSecrets()
 
     async def create(self, connection: BaseConnection) -> Sent:

@@ -44,7 +44,9 @@ class Count:
         return older <= self.number <= listing.listed
 
 
-def disagreement(first: Listing, second: Listing) -> ListingFault | None:
+def disagreement(
+    first: Listing, second: Listing, counted: int | None = None
+) -> ListingFault | None:
     """
     Hold a listing against a second one in the opposite order.
 
@@ -54,6 +56,7 @@ def disagreement(first: Listing, second: Listing) -> ListingFault | None:
     Args:
         first: Newest first.
         second: Oldest first, read after it.
+        counted: What the service counts all the same, where that does not fit; None: it counts nothing.
 
     Returns:
         None: they agree. Else why nothing is proven.
@@ -63,6 +66,9 @@ def disagreement(first: Listing, second: Listing) -> ListingFault | None:
         return _unproven(f"the second reading failed: {why.code if why else 'no answer'}")
     if not (_is_sorted(first.items, newest_first=True) and _is_sorted(second.items)):
         return _unproven("the service does not keep to the order that it is asked for")
+    if counted is not None and first.listed <= min(counted - 1, 1):
+        # One item, or none, is in every order: a cut may have left it so in both.
+        return _unproven("fewer are listed than are counted, and too few to see in which order")
     if _older(first, first.served_first_ms) != _older(second, first.served_first_ms):
         return _unproven("two readings in two orders show different connections")
     return None
@@ -78,9 +84,9 @@ def _older(listing: Listing, before_ms: int | None) -> set[str]:
 
 
 def _is_sorted(items: Sequence[Found], *, newest_first: bool = False) -> bool:
-    """Whether the order shows: without times, only one item or none is in every order."""
+    """Whether the order shows: without times, or at one time, only one item or none is in every order."""
     times = [found.created_at_ms for found in items if found.created_at_ms is not None]
-    if len(times) < len(items) and len(items) > 1:
+    if len(items) > 1 and (len(times) < len(items) or len(set(times)) == 1):
         return False
     return all(
         earlier >= later if newest_first else earlier <= later for earlier, later in pairwise(times)

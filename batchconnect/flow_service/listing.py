@@ -71,7 +71,10 @@ class Found:
     has_other_params: bool = False
     """Whether it shows parameters besides those that we send: the service, or a person, added them."""
     odd_id: str = field(default="", repr=False)
-    """What the service wrote where a GUID belongs. It may be anything, so it is for no eyes and no file."""
+    """
+    What the service wrote where a GUID belongs, and what else tells it from its neighbours. It may be
+    anything, so it is for no eyes and no file.
+    """
 
     @property
     def is_usable(self) -> bool:
@@ -207,15 +210,17 @@ def read_item(item: Any, org_id: str, sandbox: str) -> Found | ListingFault:
     shown_key = _text(params, Column.SERVICE_PRINCIPAL_KEY)
     foreign = ForeignText([Secret(shown_key)] if shown_key else [])
     raw_id = item.get("id")
+    marker, created_at_ms = find_marker(_text(item, "description") or ""), _int(item, "createdAt")
     return Found(
         id=guid(raw_id) or "",
-        odd_id="" if guid(raw_id) else f"odd {raw_id!r}",
+        # Where ids are none, or all the same, the rest has to tell one item from another.
+        odd_id="" if guid(raw_id) else f"odd {raw_id!r} {marker} {created_at_ms}",
         etag=foreign.etag(etag) if isinstance(etag, str) else None,
         name=canonical_name(_text(item, "name") or ""),
-        marker=find_marker(_text(item, "description") or ""),
+        marker=marker,
         shown=_shown(params),
         is_our_kind=_text(_dict(item, "connectionSpec"), "id") in {None, CONNECTION_SPEC_ID},
-        created_at_ms=_int(item, "createdAt"),
+        created_at_ms=created_at_ms,
         state=_state(item.get("state")),
         updated_at_ms=_int(item, "updatedAt"),
         updated_by=_text(item, "updatedClient") or "",

@@ -110,18 +110,32 @@ class Pages:
             found = self._read(item, self._org_id, self._sandbox)
             if isinstance(found, ListingFault):
                 return found
-            self._keep(found)
+            if not self._keep(found):
+                return ListingFault(code="bad_item", detail="one id stands for two connections")
         token = self._next(body)
         return self._ended() if token is None else token
 
-    def _keep(self, found: Found) -> None:
-        # Pages shift while objects are created, so one may come twice.
-        if found.told_apart_by not in self._ids:
-            self._ids.add(found.told_apart_by)
-            if found.created_at_ms is not None:
-                self._created_ms.append(found.created_at_ms)
-            if found.is_our_kind or found.marker is not None:
-                self.items.append(found)
+    def _keep(self, found: Found) -> bool:
+        """Keep an item; False where its id is another's, so that nothing is proven by ids any more."""
+        if found.told_apart_by in self._ids:
+            return self._came_before(found)
+        self._ids.add(found.told_apart_by)
+        if found.created_at_ms is not None:
+            self._created_ms.append(found.created_at_ms)
+        if _is_kept(found):
+            self.items.append(found)
+        return True
+
+    def _came_before(self, again: Found) -> bool:
+        # Pages shift while objects are created, so one may come twice; that is seldom enough for a search.
+        for found in self.items:
+            if found.told_apart_by == again.told_apart_by:
+                was, is_now = (
+                    (found.marker, found.created_at_ms),
+                    (again.marker, again.created_at_ms),
+                )
+                return was == is_now
+        return not _is_kept(again)
 
     def _next(self, body: Mapping[str, Any]) -> str | ListingFault | None:
         links = body.get("_links")
@@ -167,6 +181,11 @@ class Pages:
             detail = f"{len(self._ids)} connections listed, {self._counted} counted"
             return ListingFault(code=FEWER_THAN_COUNTED, detail=detail)
         return None
+
+
+def _is_kept(found: Found) -> bool:
+    """Whether rows are compared by it."""
+    return found.is_our_kind or found.marker is not None
 
 
 def token_of(href: object) -> str | None:

@@ -27,6 +27,8 @@ from batchconnect.transport.interface import Request, Response
 Ask = Callable[[Request], Awaitable[Response | Unreadable]]
 """Sends a read; what was not answered is told as the reason."""
 
+OnPage = Callable[[str, int, int], None]
+
 NOT_READ_ON: Final = "not_read_on"
 """The fault of a listing that has more pages, which nobody wanted."""
 _TRIES: Final = 3
@@ -41,9 +43,13 @@ class SandboxReader:
     Args:
         ask: Sends a read.
         org: Whose.
+        on_page: Told of each page: its sandbox, its number, the connections so far.
     """
 
-    def __init__(self, ask: Ask, org: Org) -> None:
+    def __init__(
+        self, ask: Ask, org: Org, *, on_page: OnPage = lambda _sandbox, _page, _connections: None
+    ) -> None:
+        self._on_page = on_page
         self._ask = ask
         self._org = org
 
@@ -65,7 +71,7 @@ class SandboxReader:
         Source:
             Contract, section 3, the Rules below the shape.
         """
-        began_s = anyio.current_time()
+        began_s, misfit = anyio.current_time(), None
         for _ in range(2):
             counted = await self._count(sandbox)
             if isinstance(counted, Unreadable):
@@ -81,9 +87,10 @@ class SandboxReader:
                 break
             if listing.fault.code != FEWER_THAN_COUNTED:
                 return listing
-        return await self._agreed(sandbox, read)
+            misfit = counted.number
+        return await self._agreed(sandbox, read, misfit)
 
-    async def _agreed(self, sandbox: str, read: ReadItem) -> Listing:
+    async def _agreed(self, sandbox: str, read: ReadItem, counted: int | None) -> Listing:
         """Two readings that agree, or the last one and why nothing is proven."""
         listing = Listing(sandbox=sandbox)
         for _ in range(_TRIES):
@@ -93,7 +100,7 @@ class SandboxReader:
             second = await self.pages(sandbox, order=OLDEST_FIRST, read=read)
             if second.refusal is not None:
                 return second
-            why = disagreement(listing, second)
+            why = disagreement(listing, second, counted)
             if why is None:
                 return listing
             listing = replace(listing, fault=why)
@@ -155,6 +162,7 @@ class SandboxReader:
             first_ms = read_date_ms(answer) if pages_read == 0 else first_ms
             pages_read += 1
             following = pages.take(answer)
+            self._on_page(sandbox, pages_read, len(pages.items))
             if age_s is not None and not isinstance(following, ListingFault):
                 until_ms = None if first_ms is None else first_ms - round(age_s * 1000)
                 following = pages.reached(until_ms, following)

@@ -49,6 +49,7 @@ from batchconnect.model.event import (
     LanePaused,
     LaneStopped,
     NotReached,
+    PageRead,
 )
 from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
@@ -211,7 +212,9 @@ class Lane:
         )
         authorized = Authorized(self._limited, token, is_stale=is_stale_token, stop=self._signal)
         self._retrying = retrying(authorized, is_token=False)
-        self._service = FlowService(self._retrying, org, tokens=lambda: token.fetched)
+        self._service = FlowService(
+            self._retrying, org, tokens=lambda: token.fetched, on_page=self._tell_page
+        )
         self._token = token
 
     # What is asked of the service ---------------------------------------------------------------
@@ -426,6 +429,9 @@ class Lane:
             rate_max=round(self._pace.counted.rate_max, 3),
             rate_last=round(self._pace.rate, 3),
         )
+
+    def _tell_page(self, sandbox: str, page: int, connections: int) -> None:
+        self._tell(PageRead(org=self.org.key, sandbox=sandbox, page=page, connections=connections))
 
     def _tell(self, event: Event) -> None:
         # Late bound: a lane may be there before the run that it belongs to.

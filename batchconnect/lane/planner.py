@@ -17,6 +17,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+import anyio
+
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import INITIALIZING, Found, Listing
@@ -149,6 +151,8 @@ def states_in(ledger: LedgerReader) -> StatesOf:
     """What this ledger knows."""
 
     async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        if ledger.is_remote:  # meanwhile the other lanes go on
+            return await anyio.to_thread.run_sync(ledger.states_of, markers)
         return ledger.states_of(markers)
 
     return states_of

@@ -82,7 +82,7 @@ class GroupCommit:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._ledger = ledger
-        self._gathering = _Gathering(gather_s, sleep)
+        self._gathering = _Gathering(gather_s, sleep, ends_early=ledger.is_remote)
         self._groups: dict[int, _Groups] = {}
         """By the identity of who writes: several lanes may have one writer."""
         self._tasks: TaskGroup | None = None
@@ -132,6 +132,9 @@ class _Gathering(NamedTuple):
 
     seconds: float
     sleep: Callable[[float], Awaitable[None]]
+    ends_early: bool
+    """Whether as many as came the last time are enough: a server's commit takes longer than a disk's, and what
+    it adds to that is waited for by every row in flight."""
 
 
 class _Groups:
@@ -142,6 +145,10 @@ class _Groups:
         self._gathering = gathering
         self._group = _Group()
         self._wake = anyio.Event()
+        self._usual = 0
+        """How many the last group was of."""
+        self._enough = anyio.Event()
+        """Set when as many wait again."""
         self._closing = False
 
     @property
@@ -152,6 +159,7 @@ class _Groups:
     def close(self) -> None:
         """Take no more; what was handed in is written."""
         self._closing = True
+        self._enough.set()
         self._wake.set()
 
     def of_lane(self, lane: LaneKey) -> Append:  # noqa: ARG002 - it is one lane's already
@@ -166,6 +174,8 @@ class _Groups:
         place = len(group.parts)
         group.parts.append(lines)
         self._wake.set()
+        if len(group.parts) >= self._usual:
+            self._enough.set()
         await group.done.wait()
         if (error := group.errors.get(place)) is not None:
             raise error
@@ -181,7 +191,17 @@ class _Groups:
                     group, self._group = self._group, _Group()
                     await self._write_group(group)
                     if len(group.parts) > 1 and not self._closing:
-                        await self._gathering.sleep(self._gathering.seconds)
+                        await self._gather(len(group.parts))
+
+    async def _gather(self, usual: int) -> None:
+        gathering = self._gathering
+        if not gathering.ends_early:
+            await gathering.sleep(gathering.seconds)
+            return
+        self._usual, self._enough = usual, anyio.Event()
+        with anyio.move_on_after(gathering.seconds):
+            if self.waiting < usual:
+                await self._enough.wait()
 
     async def _write_group(self, group: _Group) -> None:
         try:

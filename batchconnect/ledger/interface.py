@@ -43,7 +43,12 @@ class LedgerReader(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it, in messages and reports: a file's absolute path."""
+        """What people call it, in messages and reports: a file's absolute path, a database's address."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether an answer may be a round trip away; who must not wait for one asks in a thread."""
         ...
 
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:

@@ -43,6 +43,28 @@ class CellsWarned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageRead:
+    """One more page of a sandbox was read; its end is told by `SandboxListed`, where a plan is made of it."""
+
+    org: str
+    sandbox: str
+    page: int
+    """The first is number 1."""
+    connections: int
+    """On all pages of this reading so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """One more connection was asked about by its id."""
+
+    org: str
+    looked: int
+    """Of this org, so far."""
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxListed:
     """One sandbox was read, or could not be."""
 
@@ -291,6 +313,8 @@ Event = (
     RunStarted
     | SheetWarned
     | CellsWarned
+    | PageRead
+    | Looked
     | SandboxListed
     | Planned
     | RowStarted

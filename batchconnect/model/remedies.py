@@ -504,11 +504,16 @@ _BY_STATUS: dict[Status, str] = {
 
 
 def title_for(code: str) -> str:
-    """A few words for a headline; the code itself where the table has none."""
+    """A few words for a headline, without the code, which stands beside it everywhere."""
     entry = _entry(code)
     if entry is not None:
         return entry[0]
-    return f"The service failed: {code}" if _is_server_fault(code) else f"Refused: {code}"
+    return "The service failed" if _is_server_fault(code) else "The service refused it"
+
+
+def is_titled(code: str) -> bool:
+    """Whether the table has a title for just this code."""
+    return _entry(code) is not None
 
 
 def hint_for(code: str, status: Status) -> str:

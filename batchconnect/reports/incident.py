@@ -29,7 +29,7 @@ from batchconnect.model.outcome import (
     Works,
     status_of,
 )
-from batchconnect.model.remedies import look_hint_for, title_for
+from batchconnect.model.remedies import is_titled, look_hint_for, title_for
 from batchconnect.reports.result import WAITING, Advice, errors_of
 
 Title = Callable[[str], str]
@@ -225,8 +225,9 @@ class Incidents:
 
     def _headline(self, cause: _Cause) -> str:
         title = cause.title or self._title(cause.code)
-        # A title that repeats the code says nothing of its own.
-        return cause.service_title if cause.service_title and cause.code in title else title
+        # What the service says tells more than that it said something.
+        is_own = bool(cause.title) or is_titled(cause.code) or title != title_for(cause.code)
+        return title if is_own or not cause.service_title else cause.service_title
 
     def _swept(self, outcome: Outcome, marker: str | None) -> Iterator[_Cause]:
         if marker in self._duplicated and not isinstance(outcome, Conflict):

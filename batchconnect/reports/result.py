@@ -49,9 +49,11 @@ _ANSWERED = (Created, Updated, Deleted)
 _WITH_ETAG = (Created, Existing, Updated, Unchanged)
 _WITH_STATE = (Created, Existing, Conflict)
 
-_PENDING = NotAttempted(code="pending", detail="The run goes on; the row waits for its turn.")
-_IN_FLIGHT = InDoubt(code="in_flight", detail="The run goes on; the answer is awaited.")
-WAITING = frozenset({_PENDING.code, _IN_FLIGHT.code})
+PENDING = "pending"
+IN_FLIGHT = "in_flight"
+_PENDING = NotAttempted(code=PENDING, detail="The run goes on; the row waits for its turn.")
+_IN_FLIGHT = InDoubt(code=IN_FLIGHT, detail="The run goes on; the answer is awaited.")
+WAITING = frozenset({PENDING, IN_FLIGHT})
 """Codes of rows that nothing is wrong with: their run is still at work."""
 
 

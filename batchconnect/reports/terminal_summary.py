@@ -81,6 +81,13 @@ def incident_lines(summary: Summary, *, width: int = 80) -> list[str]:
     return [line for one in summary.incidents for line in _told(one, command, width)]
 
 
+def cause_lines(summary: Summary, *, width: int = 80) -> list[str]:
+    """What stands in the way of a run at work, without advice: it would be refused until the run is through."""
+    command = summary.opened.command
+    causes = (one for one in summary.incidents if one.status is not Status.IN_DOUBT)
+    return [line for one in causes for line in _named(one, command, width)]
+
+
 def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) -> str | None:
     """
     The command that goes on from here.
@@ -157,15 +164,19 @@ def hint_lines(hint: str, *, width: int = 80) -> list[str]:
 
 
 def _told(incident: Incident, command: str, width: int) -> list[str]:
+    return [
+        *_named(incident, command, width),
+        *hint_lines(incident.hint, width=width),
+        *(f"     {escape_control(line)}" for line in what_to_send(incident)),
+    ]
+
+
+def _named(incident: Incident, command: str, width: int) -> list[str]:
     place = "/".join(escape_control(part) for part in (incident.org, incident.sandbox) if part)
     what = f"{escape_control(incident.title).rstrip('.')} ({escape_control(incident.code)})"
     met = _met(incident, command) if incident.rows else ""
     text = ": ".join(part for part in (place, what, met) if part)
-    return [
-        *textwrap.wrap(text, width, initial_indent="! ", subsequent_indent="  "),
-        *hint_lines(incident.hint, width=width),
-        *(f"     {escape_control(line)}" for line in what_to_send(incident)),
-    ]
+    return textwrap.wrap(text, width, initial_indent="! ", subsequent_indent="  ")
 
 
 def _met(incident: Incident, command: str) -> str:

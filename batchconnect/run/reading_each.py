@@ -5,7 +5,7 @@ A refusal that every connection of a lane, or of a sandbox, would meet is met on
 same answer unasked.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from batchconnect.flow_service import Unreadable
 from batchconnect.flow_service.answer import StopScope
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.pool import work_on_all
+from batchconnect.model.event import Looked
 from batchconnect.run.service import ConnectedService
 
 
@@ -58,17 +59,23 @@ async def read_each(
     for item in items:
         by_org[item.org].append(item)
     refused: dict[tuple[str, str | None], Unreadable] = {}
+    looked: Counter[str] = Counter()
+
+    def told(item: _Item, answer: _Answer | Unreadable) -> None:
+        on_answer(item, answer)
+        looked[item.org] += 1
+        service.on_event(Looked(org=item.org, looked=looked[item.org], of=len(by_org[item.org])))
 
     async def one(item: _Item) -> None:
         known = refused.get((item.org, None)) or refused.get((item.org, item.sandbox))
         if known is not None:
-            on_answer(item, known)
+            told(item, known)
             return
         answer = await ask(service.lane_of(item.org), item)
         if isinstance(answer, Unreadable) and answer.refusal is not None:
             is_of_sandbox = answer.refusal.scope is StopScope.SANDBOX
             refused[item.org, item.sandbox if is_of_sandbox else None] = answer
-        on_answer(item, answer)
+        told(item, answer)
 
     async with anyio.create_task_group() as tasks:
         for of_org in by_org.values():

@@ -16,7 +16,7 @@ from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
-from batchconnect.model.event import Event, FaultMet, RowSettled
+from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
 from batchconnect.model.org import Org
 from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
@@ -188,7 +188,8 @@ async def _take_in(
         whole, planned=None, sends=row.sends, cut_short=row.cut_short, is_sent=row.is_sent
     )
     state = row if whole.doubt == row.doubt else mine
-    await doubts.add_again(row.number, sandbox, wanted_of(row.marker, row.planned), state)
+    doubt = await doubts.add_again(row.number, sandbox, wanted_of(row.marker, row.planned), state)
+    on_event(RowInDoubt(row=row.number, org=org, sandbox=sandbox, code=doubt.outcome.code))
 
 
 async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts | LaneKeys]) -> None:

@@ -30,6 +30,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode, LedgerError, SettingsError, UsageError
+from batchconnect.model.event import Looked
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Kept
 from batchconnect.run.exit_code import TERMINATED
@@ -310,11 +311,13 @@ async def look(plan: UndoPlan, lane_of: Callable[[str], Lane]) -> None:
 
 async def _look_in_lane(lane: Lane, rows: Iterable[UndoRow]) -> None:
     looks, waiting = LaneLooks(lane), deque(rows)
+    of, looked = len(waiting), 0
 
     def take() -> UndoRow | None:
         return waiting.popleft() if waiting else None
 
     async def work(row: UndoRow) -> None:
+        nonlocal looked
         assert row.made is not None
         if looks.is_stopped(row.made.sandbox):
             detail = "It was not looked at, since others could not be."
@@ -323,6 +326,8 @@ async def _look_in_lane(lane: Lane, rows: Iterable[UndoRow]) -> None:
             row.kept = Kept(code=code, detail=detail, connection_id=row.made.connection_id)
         else:
             row.kept = await why_kept(row.made, looks, is_begun=row.is_begun)
+        looked += 1
+        lane.on_event(Looked(org=lane.org.key, looked=looked, of=of))
 
     async def more() -> bool:
         return False

@@ -117,6 +117,15 @@ def with_rows(*words: str) -> Iterator[Server]:
 
 
 @contextmanager
+def slow_link(to: int, round_trip_ms: float) -> Iterator[int]:
+    """The port of a way to another one that is so many milliseconds long, there and back."""
+    port = free_port()
+    words = (str(port), str(to), str(round_trip_ms))
+    with _running(python("-m", "tests.benchmarks.slow_link", *words), port):
+        yield port
+
+
+@contextmanager
 def with_limit(case: str) -> Iterator[Server]:
     """A service with a hidden limit; see `limited_server`."""
     port = free_port()

@@ -63,13 +63,14 @@ def write(
     return path
 
 
-def annotate(sheet: Path, out: str = "out.xlsx", **options: Any) -> int:
+def annotate(sheet: Path, out: str = "out.xlsx", *, keep_keys: bool = False, **options: Any) -> int:
     output = OutputOptions(json=options.pop("json", False))
     return validate.run(
         output,
         Given(options=RunOptions(simulate=True, reports=Path("reports"), **options)),
         sheet=str(sheet),
         annotate=Path(out),
+        keep_keys=keep_keys,
     )
 
 
@@ -336,3 +337,65 @@ def test_a_file_that_came_meanwhile_is_kept() -> None:
     with pytest.raises(UsageError, match="exists already"):
         write_new(Path("out.xlsx"), iter([b"ours"]))
     assert Path("out.xlsx").read_text() == "mine"
+
+
+# A copy with keys ------------------------------------------------------------------------------------------
+
+
+def test_with_its_keys_kept_it_is_a_sheet_that_can_be_sent(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every key byte for byte, also a refused one and one in the wrong column; nothing to paste again."""
+    keys = [
+        KEY,
+        " leading~and.trailing-1 ",
+        "=cmd|'/C calc'!A0~x",
+        "https://x.example/Q~_x0041_",
+        "1e5~ü<&>",
+    ]
+    rows = [row(n, servicePrincipalKey=key) for n, key in enumerate(keys, 1)]
+    rows.append(row(9, servicePrincipalKey="", tenant="abc8Q~" + "k" * 34))
+    sheet = write(here / "clients.xlsx", rows)
+
+    code = annotate(sheet, keep_keys=True)
+
+    said = capsys.readouterr()
+    assert code == 3
+    assert "WITH YOUR KEYS" in said.out
+    assert "fill in the keys again" not in said.out
+    assert KEY not in said.out + said.err
+    copy, typed = open_sheet("out.xlsx"), open_sheet(sheet)
+    try:
+        assert [spelled(one.cells) for one in copy.rows()] == [
+            spelled(one.cells) for one in typed.rows()
+        ]
+    finally:
+        copy.close()
+        typed.close()
+    assert stat.S_IMODE(Path("out.xlsx").stat().st_mode) == 0o600
+    assert {path.name for path in here.iterdir()} == {"clients.xlsx", "out.xlsx"}
+
+
+def spelled(cells: Any) -> dict[Column, Any]:
+    """The cells of a row, secrets revealed."""
+    return {
+        column: cell.reveal() if isinstance(cell, Secret) else cell
+        for column, cell in cells.items()
+    }
+
+
+def test_a_copy_with_keys_stands_beside_its_sheet_and_nowhere_else(here: Path) -> None:
+    """Nor is one made of standard input, or where no copy is wanted; nothing is written then."""
+    (here / "private").mkdir()
+    sheet = write(here / "private" / "clients.xlsx", [row(1)])
+
+    with pytest.raises(UsageError, match="beside its sheet") as elsewhere:
+        annotate(sheet, "out.xlsx", keep_keys=True)
+    with pytest.raises(UsageError, match="standard input"):
+        annotate(Path("-"), keep_keys=True)
+    with pytest.raises(UsageError, match="without --annotate"):
+        validate.run(OutputOptions(), Given(), sheet=str(sheet), keep_keys=True)
+
+    assert elsewhere.value.hint == f"--annotate {here / 'private' / 'out.xlsx'}"
+    assert not Path("out.xlsx").exists()
+    assert annotate(sheet, str(here / "private" / "out.xlsx"), keep_keys=True) == 0

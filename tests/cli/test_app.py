@@ -17,8 +17,8 @@ COMMANDS = (
     "template", "validate", "init", "orgs", "doctor", "plan", "run", "rerun",
     "work", "lanes",
     "verify", "rotate", "reconcile", "undo",
-    "export", "explore",
-    "runs", "status", "report", "simulate",
+    "export", "expiring", "explore",
+    "runs", "status", "report", "ledger", "simulate",
 )  # fmt: skip
 TALKING = ("orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile")
 """The commands that talk to the service, whose options docs/commands.md shares. An undo is of a run as it was,

@@ -704,4 +704,4 @@ def test_the_advice_fits_the_code() -> None:
     assert "firewall" in hint_for("FLOW-1308-400", Status.FAILED)
     assert "reconcile" in hint_for("http-502", Status.IN_DOUBT)
     assert "--recreate" in hint_for("deleted_since", Status.CONFLICT)
-    assert title_for("FLOW-9999-400") == "Refused: FLOW-9999-400"
+    assert title_for("FLOW-9999-400") == "The service refused it"

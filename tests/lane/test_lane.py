@@ -212,7 +212,7 @@ async def test_patience_ends_a_lane_that_gets_nowhere(fate: Fate) -> None:
     ("fate", "code", "title"),
     [
         (refused(429), "http-429", "Too many requests"),
-        (refused(503), "http-503", "The service failed: http-503"),
+        (refused(503), "http-503", "The service failed"),
         (
             Fate(applied_s=None, answer=TransportError("dns", sent=False)),
             "dns",

@@ -253,3 +253,26 @@ async def test_where_the_ledger_is_gone_answers_of_the_same_group_are_kept() -> 
         assert isinstance(refused, LedgerGoneError)
         assert kept is None
         assert [line.row for line in ledger.row_lines(1)] == [3]
+
+
+async def test_of_a_server_no_more_are_waited_for_than_came_the_last_time() -> None:
+    """A file's group gathers for its time; what a server adds to a commit is not lengthened further."""
+
+    class Far(Gated):
+        is_remote = True
+
+    with Far() as ledger:
+        ledger.gate.set()
+        with anyio.fail_after(30):
+            async with GroupCommit(ledger, gather_s=3600) as commits:
+
+                async def write_three_times(row: int) -> None:
+                    for _ in range(3):
+                        await commits.append([line(row)])
+
+                async with anyio.create_task_group() as tasks:
+                    for row in range(4):
+                        tasks.start_soon(write_three_times, row)
+
+    assert sum(ledger.groups) == 12
+    assert len(ledger.groups) <= 5

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from batchconnect.ledger.entry import (
     Deleted,
     Doubted,
@@ -11,6 +13,7 @@ from batchconnect.ledger.entry import (
     Line,
     Moment,
     RowPlanned,
+    RunEnded,
     RunOpened,
     Settled,
     SweepDone,
@@ -36,7 +39,10 @@ from batchconnect.model.outcome import (
     Unchanged,
     Works,
 )
+from batchconnect.reports.page import html
 from batchconnect.reports.summary import Summary, summarize
+from batchconnect.reports.terminal_summary import closing_lines
+from tests.reports.page_run import planned, summed_up
 
 START_MS = 1_764_000_000_000
 OPENED = RunOpened(
@@ -292,3 +298,20 @@ def test_advice_is_handed_in() -> None:
     )
 
     assert (summary.incidents[0].title, summary.incidents[0].hint) == ("<x>", "x failed")
+
+
+@pytest.mark.parametrize("code", ["FLOW-1400-500", "FLOW-9999-400", "http-503", "FLOW-1308-400"])
+def test_a_code_is_said_once(code: str) -> None:
+    """On the screen and on the page, whether we have a title for it or not."""
+    summary = summed_up(
+        (1, 2, planned()),
+        (2, 2, Settled(outcome=Failed(code=code, detail="It says so."))),
+        (3, RunEnded(exit_code=4)),
+    )
+    [incident] = summary.incidents
+    page = b"".join(html.render(summary)).decode()
+    headline = page.split('class="incident ', 1)[1].split("</p>", 1)[0]
+
+    assert code not in incident.title
+    assert "\n".join(closing_lines(summary)).count(code) == 1
+    assert headline.count(code) == 2 - 1 + ("data-search" in headline)

@@ -8,6 +8,7 @@ import pytest
 from batchconnect.flow_service import Unreadable
 from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.listing import ListingFault
+from batchconnect.model.event import Event, Looked
 from batchconnect.run.reading_each import read_each
 from batchconnect.run.service import ConnectedService
 
@@ -31,6 +32,10 @@ class Service:
 
     asked: list[tuple[str, str]] = field(default_factory=list)
     answers: dict[str, Unreadable] = field(default_factory=dict)
+    told: list[Event] = field(default_factory=list)
+
+    def on_event(self, event: Event) -> None:
+        self.told.append(event)
 
     def lane_of(self, org: str) -> str:
         return org
@@ -98,3 +103,16 @@ async def test_what_refuses_one_alone_answers_for_no_other() -> None:
     found = await answered(service, Item("a"), Item("b"))
 
     assert found["b"] == "answer b"
+
+
+async def test_how_far_it_is_is_told_of_each_answer() -> None:
+    """Unasked ones too: whoever waits sees all of them pass."""
+    service = Service(answers={"a": refused(StopScope.LANE)})
+
+    await answered(service, Item("a"), Item("b"), Item("c", org="beta"))
+
+    assert sorted(service.told, key=lambda one: (one.org, one.looked)) == [  # type: ignore[union-attr]
+        Looked(org="acme", looked=1, of=2),
+        Looked(org="acme", looked=2, of=2),
+        Looked(org="beta", looked=1, of=1),
+    ]

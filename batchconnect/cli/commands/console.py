@@ -18,10 +18,8 @@ import orjson
 
 from batchconnect.cli.options import OutputOptions
 from batchconnect.cli.paint import is_terminal, painted, shows_colours
-from batchconnect.cli.progress.words import Messages
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
-from batchconnect.model.event import Event, LanePaused, NotReached, StorePaused, StoreStopped
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 """Of a pipe, a descriptor or a terminal that was closed."""
@@ -60,7 +58,6 @@ class Console:
         self.json = output.json
         self.quiet = output.quiet
         self.verbose = output.verbose
-        self._messages = Messages(verbose=0)
 
     @property
     def width(self) -> int:
@@ -78,14 +75,6 @@ class Console:
         """What a person should know."""
         for text in texts:
             self.say(f"warning: {escape_control(text)}")
-
-    def say_pauses(self, event: Event) -> None:
-        """Of what a command without progress hears, say for how long the service, or no way to it, has it wait."""
-        if (
-            isinstance(event, LanePaused | NotReached | StorePaused | StoreStopped)
-            and (message := self._messages.of(event)) is not None
-        ):
-            self.say(escape_control(message.text))
 
     def result(
         self,

@@ -14,6 +14,7 @@ from typing import Final
 import anyio
 
 from batchconnect.cli.commands.console import Console, counted
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import options_of, settings_of, sheet_of
 from batchconnect.cli.options import Given, OutputOptions
@@ -83,14 +84,14 @@ async def _look(
     days: float,
     now_ms: int,
 ) -> KeyEnds:
-    with unwrap_exception_group():
+    with unwrap_exception_group(), looking(console) as hear:
         async with opened_stores(
             settings.stores,
             proxy=options.proxy if isinstance(options.proxy, Secret) else None,
             ca_bundle=options.ca_bundle,
             patience_s=options.patience,
             rng=Random(),  # noqa: S311 - jitter
-            on_event=console.say_pauses,
+            on_event=hear,
         ) as stores:
             resolver = StoreResolver(stores, NOWHERE)
             return await look_at_ends(wanted, resolver, within_days=days, now_ms=now_ms)

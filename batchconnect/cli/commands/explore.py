@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 
 from batchconnect.cli.commands.console import Console, counted
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     as_part,
@@ -89,8 +90,8 @@ async def _explore(
     console: Console,
 ) -> Exploration:
     stop = Stop()
-    with unwrap_exception_group():
-        async with connected(settings, options, on_event=console.say_pauses) as service:
+    with unwrap_exception_group(), looking(console) as hear:
+        async with connected(settings, options, on_event=hear) as service:
             rows = list(made_rows(state, ledger=ledger, service=service, options=options))
             async with anyio.create_task_group() as beside:
                 beside.start_soon(partial(watch_signals, stop, drain_s=0))

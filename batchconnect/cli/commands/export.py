@@ -15,6 +15,7 @@ import anyio
 
 from batchconnect.cli import drift_table, filled_template
 from batchconnect.cli.commands.console import Console, counted
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
@@ -101,8 +102,8 @@ async def _read(
     sheet: Sheet | None,
     console: Console,
 ) -> Export:
-    with unwrap_exception_group():
-        async with connected(settings, options, on_event=console.say_pauses) as service:
+    with unwrap_exception_group(), looking(console) as hear:
+        async with connected(settings, options, on_event=hear) as service:
             return await export_of(
                 wish,
                 service=service,

@@ -10,6 +10,7 @@ from typing import Final
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
@@ -35,14 +36,14 @@ def run(output: OutputOptions, given: Given) -> int:
         # It tells how things are now; who wants to wait for better ones says so.
         options = replace(options, patience=_PATIENCE_S)
     stores: list[CheckedStore] = []
-    with ending_at_once():
+    with ending_at_once(), looking(console) as hear:
         found = anyio.run(
             partial(
                 check_orgs,
                 settings,
                 options,
                 sandbox=given.options.sandbox,
-                on_event=console.say_pauses,
+                on_event=hear,
                 on_store=stores.append,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},

@@ -12,6 +12,7 @@ import anyio
 
 from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.new_file import try_place, write_over
 from batchconnect.cli.commands.plan_files import cases, markdown_lines
 from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_lines
@@ -135,10 +136,8 @@ class _Look:
         """The plan, and what is saved of it where that is wanted and each row has one."""
         is_whole |= saves or self.console.json or self.console.verbose > 0
         seen = SeenRows()
-        with unwrap_exception_group():
-            async with connected(
-                self.settings, self.options, on_event=self.console.say_pauses
-            ) as service:
+        with unwrap_exception_group(), looking(self.console) as hear:
+            async with connected(self.settings, self.options, on_event=hear) as service:
                 found = await plan_run(
                     self.sheet,
                     service=service,

@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
@@ -76,14 +77,14 @@ def _preview(
     console: Console, settings: Settings, options: MergedOptions, given: Given, run_id: str
 ) -> int:
     console.say("looking at each connection; nothing is sent")
-    with ending_at_once():
+    with ending_at_once(), looking(console) as hear:
         plan = anyio.run(
             partial(
                 preview_undo,
                 run_id,
                 settings=settings,
                 options=options,
-                on_event=console.say_pauses,
+                on_event=hear,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )

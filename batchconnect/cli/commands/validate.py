@@ -29,11 +29,13 @@ def run(
     *,
     sheet: str,
     annotate: Path | None = None,
+    keep_keys: bool = False,
 ) -> int:
     """Judge every row, and show what is wrong with it, on the screen and in a workbook."""
     console = Console(output)
     if annotate is not None:
         _check_new(annotate)
+    keys_in = _folder_of_keys(sheet, annotate) if keep_keys else None
     settings = settings_of(given, os.environ, offline=True)
     options = options_of(settings, given)
     console.warn(settings.warnings)
@@ -49,6 +51,7 @@ def run(
                 how.judge,
                 doubled=found.doubled,
                 is_selected=how.is_selected,
+                keys_in=keys_in,
                 on_beyond=lambda beyond: console.warn([f"{annotate}: {beyond_words(beyond)}"]),
             )
             write_new(annotate, chunks)
@@ -64,7 +67,8 @@ def run(
     ]
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())
-        lines += _next_steps(annotate, [*place_flags(given), *judging_flags(given)])
+        flags = [*place_flags(given), *judging_flags(given)]
+        lines += _next_steps(annotate, flags, has_keys=keep_keys)
     errors = error_lines(found.kinds, width=console.width)
     console.result(document, lines, errors=errors)
     if not how.checks_orgs:
@@ -81,11 +85,40 @@ def _check_new(path: Path) -> None:
     refuse_existing(path)
 
 
-def _next_steps(path: Path, flags: Sequence[str]) -> list[str]:
+def _folder_of_keys(sheet: str, out: Path | None) -> Path:
+    """
+    Where a copy with keys is written: beside the sheet that has them, and nowhere else.
+
+    Raises:
+        UsageError: It would be written elsewhere, or there is no sheet to write it beside.
+    """
+    if out is None:
+        raise UsageError(
+            "--keep-keys without --annotate",
+            hint="It keeps the keys in the copy that --annotate OUT.xlsx writes.",
+        )
+    if sheet == "-":
+        raise UsageError(
+            "--keep-keys with a sheet from standard input",
+            hint="A copy with keys stands beside the sheet that has them: name the file.",
+        )
+    folder = Path(sheet).resolve().parent
+    if out.absolute().parent.resolve() != folder:
+        beside = Path(sheet).parent / out.name
+        raise UsageError(
+            f"--keep-keys --annotate {out}: a copy with keys stands beside its sheet, and nowhere else",
+            hint=f"--annotate {shlex.quote(str(beside))}",
+        )
+    return folder
+
+
+def _next_steps(path: Path, flags: Sequence[str], *, has_keys: bool) -> list[str]:
     again = shlex.join(["batchconnect", "validate", str(path), *flags])
+    keys = "WITH YOUR KEYS, for your eyes only (0600)" if has_keys else "without keys"
+    fill_in = "" if has_keys else "fill in the keys again, "
     return [
-        escape_control(f"{path}: the sheet with its problems in colour, without keys"),
-        escape_control(f"        correct it, fill in the keys again, then: {again}"),
+        escape_control(f"{path}: the sheet with its problems in colour, {keys}"),
+        escape_control(f"        correct it, {fill_in}then: {again}"),
     ]
 
 

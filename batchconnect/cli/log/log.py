@@ -28,7 +28,9 @@ from batchconnect.model.event import (
     FaultMet,
     LanePaused,
     LaneStopped,
+    Looked,
     NotReached,
+    PageRead,
     RowInDoubt,
     RowStarted,
     StorePaused,
@@ -164,8 +166,8 @@ def _logger(outputs: LogFiles, level: int, *steps: Processor) -> FilteringBoundL
 
 def _level(event: Event) -> str:
     match event:
-        case RowStarted():
-            # Half of all lines, and the ledger has it: its intent is what `status` reads.
+        case RowStarted() | PageRead() | Looked():
+            # Most of all lines, and the ledger has the rows: its intent is what `status` reads.
             return "debug"
         case LaneStopped() | StoreStopped() | FaultMet():
             return "error"

@@ -18,6 +18,7 @@ from batchconnect.cli.progress.view import LaneView, View
 from batchconnect.cli.progress.words import (
     count_words,
     duration,
+    look_words,
     pace_words,
     pause_word,
     rate_word,
@@ -77,13 +78,22 @@ def bar(view: View, *, width: int, height: int, shown: Escape, has_lanes: bool =
         has_lanes: Whether the lanes are drawn at all; False at the end.
     """
     if not view.is_planned:
-        return Group(_line("reading the sheet ...")) if has_lanes else Group()
+        return _looks(view, shown) if has_lanes else Group()
     parts: list[RenderableType] = [_top(view, width)]
     if view.counts:
         parts.append(_counts(view))
     if has_lanes and not view.is_draining:
         parts += _lanes(view, width, height - len(parts) - 1, shown)
     return Group(*parts)
+
+
+def _looks(view: View, shown: Escape) -> Group:
+    """Of what has no rows to count: what is being read, and how many doubts are left until when."""
+    words = [shown(word) for word in look_words(view)]
+    if not words and not view.counts:
+        words = ["reading the sheet ..." if not view.sandboxes else "at work ..."]
+    lines: list[RenderableType] = [_line("  ".join(words))] if words else []
+    return Group(*lines, *([_counts(view)] if view.counts else []))
 
 
 def _line(text: str | Text) -> Text:

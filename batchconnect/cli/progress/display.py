@@ -146,13 +146,14 @@ class PlainRenderer:
         self._output = output
         self._has_state = has_state
         self._told_at: float | None = None
+        self._begun_at: float | None = None
         self._told_done = 0
 
     def show(self, said: Sequence[Message], view: View, now: float) -> None:
         """Write the messages, and the state where it is due."""
         for one in said:
             self._line(one.text)
-        if self._has_state and view.is_planned and self._is_due(view, now):
+        if self._has_state and view.is_at_work and self._is_due(view, now):
             self._told_at, self._told_done = now, _moved(view)
             self._line(state_line(view))
         self._output.flush()
@@ -165,7 +166,9 @@ class PlainRenderer:
 
     def _is_due(self, view: View, now: float) -> bool:
         if self._told_at is None:
-            return True
+            # What is done at once needs no word of what it does.
+            self._begun_at = now if self._begun_at is None else self._begun_at
+            return view.is_planned or now - self._begun_at >= LINE_EVERY_S
         if view.finished_s is not None:
             return False  # the last line tells it
         every_s = LINE_EVERY_S if _moved(view) != self._told_done else IDLE_LINE_EVERY_S
@@ -176,8 +179,10 @@ class PlainRenderer:
 
 
 def _moved(view: View) -> int:
-    """Rows and tests that are done: it grows while something moves."""
-    return view.done + (view.tests.tested if view.tests is not None else 0)
+    """Rows and tests that are done, pages and connections that were looked at: it grows while something moves."""
+    tested = view.tests.tested if view.tests is not None else 0
+    looked = view.looked[0] if view.looked is not None else 0
+    return view.done + tested + looked + (view.reading.page if view.reading is not None else 0)
 
 
 @final

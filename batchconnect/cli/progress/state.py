@@ -21,8 +21,10 @@ from batchconnect.model.event import (
     LanePaused,
     LanesHeld,
     LaneStopped,
+    Looked,
     NotReached,
     PaceChanged,
+    PageRead,
     Planned,
     RowInDoubt,
     RowSettled,
@@ -114,6 +116,9 @@ class ProgressState:
         self._to_do: int | None = None
         self._unheard = 0
         self._sandboxes = 0
+        self._reading: PageRead | None = None
+        self._looked: dict[str, tuple[int, int]] = {}
+        """By org: how many were asked about, and of how many."""
         self._to_test: int | None = None
         self._works: dict[int, Works] = {}
         self._is_draining = False
@@ -127,6 +132,8 @@ class ProgressState:
                 self._row_event(event)
             case Settling() | LanePaused() | LaneStopped() | SandboxListed():
                 self._lane_event(event, now)
+            case PageRead() | Looked():
+                self._look_event(event)
             case Planned(to_create=to_create):
                 self._to_do = to_create
             case Verifying(connections=connections):
@@ -175,6 +182,8 @@ class ProgressState:
             done=done,
             total=total,
             sandboxes=self._sandboxes,
+            reading=self._reading,
+            looked=self._all_looked(),
             counts=rows.shown(self._unheard),
             rate=rate,
             left_s=left_s,
@@ -183,6 +192,13 @@ class ProgressState:
             tests=self._tests(),
             is_draining=self._is_draining,
             finished_s=self._finished_s,
+        )
+
+    def _all_looked(self) -> tuple[int, int] | None:
+        if not self._looked:
+            return None
+        return sum(one for one, _ in self._looked.values()), sum(
+            of for _, of in self._looked.values()
         )
 
     def _tests(self) -> ConnectionTests | None:
@@ -194,6 +210,12 @@ class ProgressState:
             tested=len(answers),
             failing=sum(works is Works.NO for works in answers),
         )
+
+    def _look_event(self, event: PageRead | Looked) -> None:
+        if isinstance(event, PageRead):
+            self._reading = event
+        else:
+            self._looked[event.org] = event.looked, event.of
 
     def _row_event(self, event: RowSettled | RowStarted | RowInDoubt) -> None:
         lane = self._lane(event.org)
@@ -213,6 +235,7 @@ class ProgressState:
         lane = self._lane(event.org)
         match event:
             case Settling():
+                self._reading = None  # this look-up ended; the next comes when it is time
                 _settling(lane, event, now)
             case LanePaused():
                 _paused(lane, event, now)
@@ -222,6 +245,7 @@ class ProgressState:
                 pass
             case SandboxListed():
                 self._sandboxes += 1
+                self._reading = None
             case _:
                 assert_never(event)
 

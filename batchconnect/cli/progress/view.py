@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from batchconnect.model.event import PageRead
 from batchconnect.model.outcome import Status
 
 WAITS_FOR_SETTLE: Final = "waits_for_settle"
@@ -64,6 +65,10 @@ class View:
     """Rows to look after, None until the plan stands."""
     sandboxes: int
     """Sandboxes that were read."""
+    reading: PageRead | None
+    """The page that was read last, while a sandbox is being read."""
+    looked: tuple[int, int] | None
+    """Connections that were asked about by their ids, and of how many; None: none is asked about."""
     counts: Mapping[Status, int]
     rate: float | None
     left_s: float | None
@@ -81,3 +86,9 @@ class View:
     def is_planned(self) -> bool:
         """Whether it is known what there is to do."""
         return self.total is not None or self.tests is not None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is anything to show that moves."""
+        has_looks = self.reading is not None or self.looked is not None
+        return self.is_planned or has_looks or bool(self.counts)

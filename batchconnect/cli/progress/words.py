@@ -15,8 +15,10 @@ from batchconnect.model.event import (
     LanePaused,
     LanesHeld,
     LaneStopped,
+    Looked,
     NotReached,
     PaceChanged,
+    PageRead,
     Planned,
     RowInDoubt,
     RowSettled,
@@ -131,7 +133,15 @@ class Messages:
                 return self._told_once(event)
             case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
                 return _of_run(event)
-            case LanesHeld() | RunAwaited() | Settling() | LaneCounted() | RunFinished():
+            case (
+                LanesHeld()
+                | RunAwaited()
+                | Settling()
+                | LaneCounted()
+                | RunFinished()
+                | PageRead()
+                | Looked()
+            ):
                 return _of_team(event) if isinstance(event, LanesHeld | RunAwaited) else None
             case _:
                 assert_never(event)
@@ -352,7 +362,7 @@ def state_line(view: View) -> str:
         head[0] += f" in {duration(view.finished_s)}"
     elif view.tests is not None:
         head = [f"{tests_word(view.tests)} in {duration(view.finished_s)}"]
-    parts = [", ".join(head)]
+    parts = [", ".join(head)] if head else []
     if view.counts:
         parts.append(", ".join(text for _, text in count_words(view)))
     parts += _news(view) if view.finished_s is None else ()
@@ -380,8 +390,12 @@ def pace_words(view: View) -> Iterator[str]:
     if view.tests is not None or (view.total and view.done == view.total):
         yield "closing"
         return
-    if view.rate is not None:
+    if view.total is None:
+        yield from look_words(view)
+    elif view.rate is not None:
         yield rate_word(view.rate)
+    elif not view.done and view.reading is not None:
+        yield from look_words(view)
     elif not view.done and view.sandboxes:
         yield f"{view.sandboxes} {'sandbox' if view.sandboxes == 1 else 'sandboxes'} read"
     if view.left_s is not None:
@@ -396,6 +410,17 @@ def _news(view: View) -> Iterator[str]:
     yield from (f"{org}: {pause_word(pause)}" for org, pause in paused[:_MOST_NAMED])
     if len(paused) > _MOST_NAMED:
         yield f"{len(paused) - _MOST_NAMED} more paused"
+
+
+def look_words(view: View) -> Iterator[str]:
+    """What is being read, as `reading acme/prod: page 3, 250 connections`, or looked at."""
+    if view.reading is not None:
+        one = view.reading
+        found = f"{one.connections} connection{'' if one.connections == 1 else 's'}"
+        yield f"reading {one.org}/{one.sandbox}: page {one.page}, {found}"
+    if view.looked is not None:
+        looked, of = view.looked
+        yield f"{looked} of {of} connection{'' if of == 1 else 's'} looked at"
 
 
 def tests_word(tests: ConnectionTests) -> str:

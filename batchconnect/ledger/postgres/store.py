@@ -202,6 +202,11 @@ class PostgresLedger:
     # Reading --------------------------------------------------------------------------------------
 
     @property
+    def is_remote(self) -> bool:
+        """A server answers."""
+        return True
+
+    @property
     def mode(self) -> str:
         """`real` or `simulated`; "" before the first run."""
         return self._about.get("mode", "")

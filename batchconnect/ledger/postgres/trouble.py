@@ -34,6 +34,7 @@ _HINTS: Final = (
         "Name the authority's certificate as sslrootcert, and the host as the certificate has it.",
     ),
     ("SSL", "Let the server speak TLS, or choose another sslmode."),
+    ("resolve host", "Correct host and port in the address, or the name service."),
     ("could not translate host name", "Correct the host in the address, or the name service."),
     ("read-write", "Name the primary: a replica cannot be written to."),
     ("read-only", "Name the primary: a replica cannot be written to."),

@@ -171,6 +171,11 @@ class SqliteLedger:
         return last
 
     @property
+    def is_remote(self) -> bool:
+        """It is a file."""
+        return False
+
+    @property
     def belongs_to(self) -> tuple[str | None, bool]:
         """Platform host, None before the first run; and whether it belongs to the simulator."""
         with self._mutex, _translated(self.name):

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
 from batchconnect.model.report_columns import REPORT_COLUMNS, WORKBOOK_COLUMNS
+from batchconnect.model.secret import Secret
 from batchconnect.reports.columns import columns_of
 
 LAST_ROW = 1 << 20
@@ -46,7 +47,7 @@ class WorkbookLayout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRow:
-    """One row of the workbook, without any secret."""
+    """One row of the workbook, without any secret but a key that its owner wants to see in it."""
 
     number: int
     """As the user's spreadsheet shows it."""
@@ -62,6 +63,8 @@ class ShownRow:
     problems: Sequence[Problem] = ()
     wants_key: bool = True
     """Whether somebody has to fill in the key again before the row can be sent."""
+    key: Secret | None = None
+    """Of a copy of the owner's own sheet, who asked for it; a report has none."""
 
     @property
     def own(self) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ _KEY_NOTE = (
     "Fill in the keys again: reports never hold them."
     " The marked cells need one; a row that is done does not."
 )
+_KEPT_NOTE = "Your own keys, as they stand in the sheet: delete this copy when you are done."
 _FILL_IN = "fill in the key"
 _KEY_COLUMN = Column.SERVICE_PRINCIPAL_KEY
 
@@ -60,6 +61,7 @@ def render(
     *,
     about: Callable[[int], Facts],
     created: datetime | None = None,
+    keys_in: Path | None = None,
 ) -> Iterator[bytes]:
     """
     Draw a workbook.
@@ -69,6 +71,7 @@ def render(
         rows: In the order of their numbers.
         about: What the second tab tells, given the number of rows beyond Excel's last one.
         created: The workbook's own date; the same for the same bytes again.
+        keys_in: Where the rows have keys: the only folder in which anything of it may be written.
 
     Yields:
         An empty chunk for every step's rows; the file's bytes, when it is complete.
@@ -79,28 +82,32 @@ def render(
 
     def draw(book: Any) -> Iterator[bytes]:
         book.set_properties({"author": _AUTHOR, **({"created": created} if created else {})})
-        drawing = _Drawing(book, layout)
+        drawing = _Drawing(book, layout, has_keys=keys_in is not None)
         for batch in batches(rows):
             drawing.rows(batch)
             yield b""
         drawing.end()
-        _tell(book, [*about(drawing.beyond), *_legend(), *drawing.remarks()])
+        _tell(
+            book,
+            [*about(drawing.beyond), *_legend(has_keys=keys_in is not None), *drawing.remarks()],
+        )
 
-    yield from drawn(draw)
+    yield from drawn(draw, folder=keys_in)
 
 
-def drawn(draw: Callable[[Any], Iterator[bytes]]) -> Iterator[bytes]:
+def drawn(draw: Callable[[Any], Iterator[bytes]], *, folder: Path | None = None) -> Iterator[bytes]:
     """
     The bytes of a workbook, whose rows are written from top to bottom and kept in no memory.
 
     Args:
         draw: Puts everything into it; what it yields comes before the bytes.
+        folder: Where its parts lie meanwhile; None: among the system's temporary files.
 
     Raises:
         OSError: The disk is full.
     """
-    with TemporaryDirectory(prefix="batchconnect-") as folder:
-        path = Path(folder) / "sheet.xlsx"
+    with TemporaryDirectory(prefix="batchconnect-", dir=folder) as place:
+        path = Path(place) / "sheet.xlsx"
         path.touch(mode=0o600)
         with _opened(path) as book:
             yield from draw(book)
@@ -133,7 +140,8 @@ def _opened(path: Path) -> Iterator[Any]:
 class _Drawing:
     """The tab with the rows."""
 
-    def __init__(self, book: Any, layout: WorkbookLayout) -> None:
+    def __init__(self, book: Any, layout: WorkbookLayout, *, has_keys: bool) -> None:
+        self._has_keys = has_keys
         self._shape = layout
         self._shift = 0 if layout.header_row else 1
         self._sheet = book.add_worksheet("rows")
@@ -166,7 +174,9 @@ class _Drawing:
             if index >= LAST_ROW:
                 self.beyond += 1
                 continue
-            is_plain = self._is_known and not shown.problems and index > self._last
+            is_plain = (
+                self._is_known and not shown.problems and not shown.key and index > self._last
+            )
             if not (
                 is_plain and not self._is_commented(shown) and self._is_drawn_plainly(index, shown)
             ):
@@ -205,7 +215,7 @@ class _Drawing:
             is_own = position >= len(titles)
             self._text(index, position, title, self._own_heading if is_own else self._heading)
             if title == Column.SERVICE_PRINCIPAL_KEY:
-                self._comment(index, position, _KEY_NOTE)
+                self._comment(index, position, _KEPT_NOTE if self._has_keys else _KEY_NOTE)
         sheet.freeze_panes(index + 1, 0)
         sheet.repeat_rows(index)
         sheet.set_landscape()
@@ -306,7 +316,8 @@ class _Drawing:
     ) -> None:
         text = shown.cells.get(column, "")
         if column is Column.SERVICE_PRINCIPAL_KEY:
-            text = ""  # whoever hands one in: no key is drawn
+            # Whoever hands one in among the cells: no key is drawn but what its owner asked for.
+            text = shown.key.reveal() if shown.key else ""
         style = self._plain
         if column is Column.SERVICE_PRINCIPAL_KEY and shown.wants_key:
             style = self._key
@@ -355,16 +366,16 @@ def _worded(problems: Iterable[Problem]) -> str:
     return "\n".join(dict.fromkeys(texts))
 
 
-def _legend() -> Facts:
+def _legend(*, has_keys: bool) -> Facts:
+    keys = (
+        _KEPT_NOTE
+        if has_keys
+        else f"{_KEY_NOTE} They are pale yellow, with the comment '{_FILL_IN}'; red is a key to"
+        " correct. Paste them as plain text."
+    )
     return (
         ("Colours", "Red: wrong, the comment says why. Yellow: look at it. Green: done or fine."),
-        (
-            "Keys",
-            (
-                f"{_KEY_NOTE} They are pale yellow, with the comment '{_FILL_IN}'; red is a key to"
-                " correct. Paste them as plain text."
-            ),
-        ),
+        ("Keys", keys),
     )
 
 

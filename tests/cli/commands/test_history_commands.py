@@ -182,7 +182,8 @@ def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
 
     assert (left.split()[2], held.split()[2]) == ("open", "open")
     assert at_work.split()[2] == "running"
-    assert "so far" in status
+    assert "2 waiting" in status
+    assert "at work for" in status
 
 
 def test_a_report_is_written_again_from_the_ledger(batchconnect: CommandLine) -> None:

@@ -17,6 +17,8 @@ from batchconnect.model.event import (
     Event,
     LanePaused,
     LaneStopped,
+    Looked,
+    PageRead,
     Planned,
     RowInDoubt,
     RowSettled,
@@ -262,6 +264,34 @@ def test_until_the_plan_stands_it_says_what_it_waits_for(live: Stage) -> None:
     assert live.draw().endswith("0/500 rows  2 sandboxes read")
 
 
+def test_a_look_says_where_it_is_and_leaves_nothing(live: Stage) -> None:
+    """`plan`, `orgs`, `export`: the sandbox, its page and what was found; then connections by their ids."""
+    live.tell(PageRead(org="acme", sandbox="prod", page=3, connections=250))
+    assert live.draw() == "reading acme/prod: page 3, 250 connections"
+
+    live.tell(SandboxListed(org="acme", sandbox="prod", connections=260, complete=True))
+    live.tell(Looked(org="acme", looked=1, of=4), Looked(org="beta", looked=2, of=3))
+    assert live.draw() == "3 of 7 connections looked at"
+
+    assert live.close() == ""
+
+
+def test_doubts_alone_are_counted_down(live: Stage) -> None:
+    """`reconcile` has no plan: it says how many are left, and until when at the latest; never what it read last."""
+    live.tell(
+        RowInDoubt(row=2, org="acme", sandbox="prod", code="timeout"),
+        RowInDoubt(row=3, org="acme", sandbox="prod", code="timeout"),
+        PageRead(org="acme", sandbox="prod", page=1, connections=9),
+    )
+    assert live.draw().splitlines() == [
+        "reading acme/prod: page 1, 9 connections",
+        "  2 in doubt",
+    ]
+
+    live.tell(Settling(org="acme", sandbox="prod", waiting=2, left_s=170.0))
+    assert live.draw(after_s=50) == "  2 in doubt (settled within 120 s)"
+
+
 def test_the_end_leaves_bar_and_counts_and_the_cursor(live: Stage) -> None:
     """Rows that never had their turn are counted, though no event told them."""
     live.tell(Planned(to_create=10, settled=0, to_settle=0))
@@ -416,6 +446,19 @@ def test_tests_are_told_every_ten_seconds_as_rows_are(plain: Stage) -> None:
         "tests: 11 of 200, 3 no",
         "tests: 21 of 200, 3 no",
         "tests: 21 of 200, 3 no in 21 s",
+    ]
+
+
+def test_a_short_look_is_silent_in_a_pipe_and_a_long_one_is_not(plain: Stage) -> None:
+    """A CI log needs no word of what takes a second; after ten it gets one, and each ten while it moves."""
+    for page in range(1, 26):
+        plain.tell(PageRead(org="acme", sandbox="prod", page=page, connections=100 * page))
+        plain.draw(after_s=1)
+    plain.close()
+
+    assert plain.lines == [
+        "reading acme/prod: page 11, 1100 connections",
+        "reading acme/prod: page 21, 2100 connections",
     ]
 
 
