@@ -11,6 +11,7 @@ One failing row is an `Outcome`; an exception means that further rows are pointl
     ├── SettingsError            2   settings, environment, references
     ├── SheetError               3   the sheet as a whole cannot be used
     ├── PlanChangedError         3   a run would not do what its approved plan says
+    ├── UnreachedError           7   what stands there could not be read, so that no approved plan is held against it
     └── LedgerError              5   unusable: corrupt, newer, foreign, read-only, full
         ├── LedgerInUseError     5   another run holds it
         ├── LedgerGoneError      5   it, or its lock, was taken away in mid-run
@@ -106,6 +107,12 @@ class PlanChangedError(BatchConnectError):
             hint="Plan again, and have that approved: batchconnect plan SHEET --out FILE",
         )
         self.changes = tuple(changes)
+
+
+class UnreachedError(BatchConnectError):
+    """Nobody could be asked what stands there; nothing was sent."""
+
+    exit_code = ExitCode.STOPPED
 
 
 class LedgerError(BatchConnectError):

@@ -65,8 +65,9 @@ class Patient:
         options: Where things lie, and how hosts are reached.
         sandbox: Look at this one, in place of each org's default.
         environ: The environment.
-        now: This machine's clock.
         on_event: Told of pauses.
+        patience_s: How long each org is tried; None: briefly.
+        now: This machine's clock.
     """
 
     settings: Settings
@@ -75,12 +76,13 @@ class Patient:
     sandbox: str | None
     environ: Mapping[str, str]
     on_event: Callable[[Event], None]
+    patience_s: float | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 async def diagnose(patient: Patient) -> Diagnosis:
     """Look at everything; what one step finds keeps no other from being looked at, but for what hangs on it."""
-    checks = [_settings(patient), *_stores(patient.settings)]
+    checks = [_settings(patient)]
     checks += await anyio.to_thread.run_sync(lambda: list(look_at_places(patient.options)))
     checks += look_at_machine(patient.options, patient.environ)
     ways = {} if patient.options.simulate else await _ways(patient)
@@ -98,6 +100,7 @@ async def diagnose(patient: Patient) -> Diagnosis:
             sandbox=patient.sandbox,
             on_event=patient.on_event,
             unreached=unreached,
+            patience_s=patient.patience_s,
         )
     else:
         what = "not tried: the settings cannot be used, see above"
@@ -128,19 +131,6 @@ def _settings(patient: Patient) -> Check:
             what="; ".join(settings.warnings),
         )
     return Check(topic="settings", subject=subject, what=what)
-
-
-def _stores(settings: Settings) -> list[Check]:
-    # A store's own look (is it reached, does it let us sign in) belongs here, one check for each profile.
-    return [
-        Check(
-            topic="store",
-            subject=store.name,
-            verdict=Verdict.NOTE,
-            what="is set; this command does not ask it (`batchconnect plan` looks keys up)",
-        )
-        for store in settings.stores
-    ]
 
 
 async def _ways(patient: Patient) -> dict[Host, list[Check]]:

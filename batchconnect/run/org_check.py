@@ -1,7 +1,8 @@
 """`orgs`: sign in to each org of the settings and say what is refused, and why; it changes nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import anyio
 
@@ -19,6 +20,9 @@ from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.store_check import CheckedStore, check_stores
 from batchconnect.settings import Settings
+
+BRIEF_S: Final = 10.0
+"""Seconds that an org is tried for, unless somebody wants to wait for better ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ async def check_orgs(
     sandbox: str | None,
     on_event: Callable[[Event], None],
     on_store: Callable[[CheckedStore], None] = lambda checked: None,
+    patience_s: float | None = None,
 ) -> list[OrgCheck]:
     """
     Check every org, or those that `--only` chooses, side by side.
@@ -54,6 +59,7 @@ async def check_orgs(
         sandbox: Read this one, in place of each org's default.
         on_event: Hears for how long the service asks to be left alone.
         on_store: Told of each store of the settings, whether it lets us in.
+        patience_s: How long each is tried; None: `BRIEF_S`, for this tells how things are now.
 
     Returns:
         One for each org, in the order of the settings.
@@ -62,6 +68,7 @@ async def check_orgs(
         UsageError: The orgs live on several hosts.
     """
     found: dict[str, OrgCheck] = {}
+    options = replace(options, patience=BRIEF_S if patience_s is None else patience_s)
 
     async def check(lane: Lane, place: str | None) -> None:
         found[lane.org.key] = await _check(lane, place)

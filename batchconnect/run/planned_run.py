@@ -3,21 +3,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from batchconnect.ledger.row_state import RowState
-from batchconnect.model.errors import PlanChangedError
+from batchconnect.model.errors import PlanChangedError, UnreachedError
 from batchconnect.model.exception_group import unwrap_exception_group
+from batchconnect.model.remedies import look_hint_for, title_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.approval import row_changes, settings_changes
 from batchconnect.run.engine import Listener, onboard_sheet
 from batchconnect.run.opened_ledger import is_there, read_ledger
-from batchconnect.run.plan_run import plan_run
+from batchconnect.run.plan_run import SandboxPlan, plan_run
 from batchconnect.run.saved_plan import SavedPlan, SeenRows, check_belonging, saved_plan
 from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.task import Task
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
+
+_MOST_NAMED: Final = 3
 
 
 async def run_as_planned(
@@ -48,6 +52,7 @@ async def run_as_planned(
 
     Raises:
         UsageError: The plan is of another command, service or ledger.
+        UnreachedError: A sandbox of it could not be read.
         PlanChangedError: A row, a setting, or what stands there has changed; nothing was sent.
         BatchConnectError: As of `onboard_sheet`.
     """
@@ -72,6 +77,18 @@ async def run_as_planned(
     )
 
 
+def _unreached(unread: Sequence[SandboxPlan]) -> UnreachedError:
+    """The first cause, as any other command would tell it: what is not read has not changed."""
+    first = unread[0]
+    places = ", ".join(f"{one.org}/{one.sandbox}" for one in unread[:_MOST_NAMED])
+    more = f" and {len(unread) - _MOST_NAMED} more" if len(unread) > _MOST_NAMED else ""
+    return UnreachedError(
+        f"{title_for(first.refusal_code)} ({first.refusal}): what stands in {places}{more} could not be read,"
+        " so that the plan was held against nothing; nothing was sent",
+        hint=look_hint_for(first.refusal_code),
+    )
+
+
 async def _changes(
     sheet: Sheet,
     plan: SavedPlan,
@@ -91,13 +108,9 @@ async def _changes(
         looks_up_keys=False,  # the run does, and each row answers for its own
         on_row=seen.add,
     )
-    unread = tuple(
-        f"org `{one.org}`, sandbox `{one.sandbox}` cannot be read: {one.refusal}"
-        for one in found.sandboxes
-        if one.refusal is not None
-    )
+    unread = [one for one in found.sandboxes if one.refusal is not None]
     if unread:
-        return unread
+        raise _unreached(unread)
     now = saved_plan(
         found,
         seen,

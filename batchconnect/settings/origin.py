@@ -113,8 +113,8 @@ class Origin:
 
 
 NO_ORG = (
-    f"Set {PREFIX}ORG_ID, {PREFIX}CLIENT_ID and {PREFIX}CLIENT_SECRET_FILE, or write a section "
-    f"[orgs.NAME] into {DEFAULT_FILE} (another file: --settings FILE or {FILE_VARIABLE})."
+    f"`batchconnect init` asks for one and writes {DEFAULT_FILE}; or set {PREFIX}ORG_ID, {PREFIX}CLIENT_ID and "
+    f"{PREFIX}CLIENT_SECRET_FILE (another file: --settings FILE or {FILE_VARIABLE})."
 )
 """What to do where no org is set at all."""
 

@@ -1,12 +1,14 @@
 """From an empty folder to a fixed and re-run sheet, with the workbooks that the commands hand out."""
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import openpyxl
 import pytest
 
-from tests.acceptance.place import COLUMNS, Place, cells
+from tests.acceptance.place import COLUMNS, Place, cells, many
 from tests.acceptance.practice import Practice
 
 pytestmark = pytest.mark.acceptance
@@ -85,3 +87,15 @@ def test_template_validate_run_and_rerun_need_no_other_file(
         "error",
         "hint",
     ]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file names are Unicode")
+def test_a_sheet_whose_name_is_no_text_is_found_again(place: Place, practice: Practice) -> None:
+    """Linux allows any bytes in a name, and the ledger holds texts."""
+    sheet = place.sheet(many(3)).rename(place.folder / os.fsdecode(b"caf\xe9.csv"))
+    place.inputs.add(sheet)
+    first = place.start("run", sheet, "--max-rows", "1", "--settle", "1").done()
+    second = place.start("rerun", "--settle", "1").done()
+
+    assert (first.code, second.code) == (8, 0), second
+    assert len(practice.connections()) == 3

@@ -27,8 +27,6 @@ from batchconnect.run.doctor import Diagnosis, Patient, diagnose
 from batchconnect.settings import Settings
 
 _WIDTH: Final = 80
-_PATIENCE_S: Final = 10.0
-"""Seconds that an org is tried for, unless --patience is given."""
 _WORDS: Final = {
     Verdict.OK: "ok",
     Verdict.NOTE: "note",
@@ -44,9 +42,6 @@ def run(output: OutputOptions, given: Given) -> int:
     settings, trouble = _settings(given)
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
-    if given.options.patience is None:
-        # It tells how things are now; who wants to wait for better ones says so.
-        options = replace(options, patience=_PATIENCE_S)
     console.say(
         "looking at this machine, the ledger's place and the way to Adobe; nothing is changed"
     )
@@ -55,6 +50,7 @@ def run(output: OutputOptions, given: Given) -> int:
         trouble=trouble,
         options=options,
         sandbox=given.options.sandbox,
+        patience_s=given.options.patience,
         environ=os.environ,
         on_event=lambda _event: None,
     )

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 import anyio
@@ -34,9 +33,6 @@ from batchconnect.settings.written import (
     NewOrg,
     settings_text,
 )
-
-_PATIENCE_S: Final = 10.0
-"""Seconds that an org is tried for: it is told how things are now."""
 
 
 def run(
@@ -187,7 +183,7 @@ def _signed_in(
         whole = load_settings(path=path, environ=os.environ, options=given.options, flags=True)
         keys = {org.key for org in new}
         mine = replace(whole, orgs=tuple(org for org in whole.orgs if org.key in keys))
-        options = replace(with_defaults(mine.options), patience=_PATIENCE_S)
+        options = with_defaults(mine.options)
         with ending_at_once():
             found = anyio.run(
                 partial(check_orgs, mine, options, sandbox=None, on_event=lambda _event: None),

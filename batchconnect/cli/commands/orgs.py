@@ -3,9 +3,7 @@
 import os
 import sys
 import textwrap
-from dataclasses import replace
 from functools import partial
-from typing import Final
 
 import anyio
 
@@ -21,9 +19,6 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
 from batchconnect.run.store_check import CheckedStore
 
-_PATIENCE_S: Final = 10.0
-"""Seconds that an org is tried for, unless --patience is given."""
-
 
 def run(output: OutputOptions, given: Given) -> int:
     """Check every org, or those that were chosen; reads only."""
@@ -32,9 +27,6 @@ def run(output: OutputOptions, given: Given) -> int:
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
     console.warn(settings.warnings)
-    if given.options.patience is None:
-        # It tells how things are now; who wants to wait for better ones says so.
-        options = replace(options, patience=_PATIENCE_S)
     stores: list[CheckedStore] = []
     with ending_at_once(), looking(console) as hear:
         found = anyio.run(
@@ -45,6 +37,7 @@ def run(output: OutputOptions, given: Given) -> int:
                 sandbox=given.options.sandbox,
                 on_event=hear,
                 on_store=stores.append,
+                patience_s=given.options.patience,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )

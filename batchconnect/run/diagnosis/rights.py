@@ -1,4 +1,4 @@
-"""What each org's credential may do, as far as reading tells: sign in, the connection spec, the sandbox."""
+"""Who lets us in: each store of the settings, and each org: sign-in, connection spec, sandbox, as far as reading tells."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -10,6 +10,7 @@ from batchconnect.model.remedies import doctor_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.org_check import OrgCheck, check_orgs
+from batchconnect.run.store_check import CheckedStore
 from batchconnect.settings import Settings
 
 TOPIC = "sign-in"
@@ -22,6 +23,7 @@ async def look_at_orgs(
     sandbox: str | None,
     on_event: Callable[[Event], None],
     unreached: Collection[str],
+    patience_s: float | None,
 ) -> list[Check]:
     """
     Sign in to each org whose hosts are reached, and read what a run reads first.
@@ -32,14 +34,21 @@ async def look_at_orgs(
         sandbox: As of `check_orgs`.
         on_event: As of `check_orgs`.
         unreached: URLs of hosts that are not reached: what is behind them is told once, with them.
+        patience_s: As of `check_orgs`.
     """
     skipped = [org for org in settings.orgs if {org.platform_url, org.ims_url} & set(unreached)]
     left = tuple(org for org in settings.orgs if org not in skipped)
     checks = [_skipped(org) for org in skipped]
-    if left or options.simulate:
+    stores: list[CheckedStore] = []
+    if left or settings.stores or options.simulate:
         try:
             found = await check_orgs(
-                replace(settings, orgs=left), options, sandbox=sandbox, on_event=on_event
+                replace(settings, orgs=left),
+                options,
+                sandbox=sandbox,
+                on_event=on_event,
+                on_store=stores.append,
+                patience_s=patience_s,
             )
         except BatchConnectError as error:
             return [
@@ -52,7 +61,18 @@ async def look_at_orgs(
                 ),
             ]
         checks += [_told(one) for one in found]
-    return checks
+    return [*(_of_store(store) for store in stores), *checks]
+
+
+def _of_store(store: CheckedStore) -> Check:
+    is_well = store.refusal is None
+    return Check(
+        topic="store",
+        subject=store.name,
+        verdict=Verdict.OK if is_well else Verdict.FAILED,
+        code="" if is_well else "store",
+        what=store.refusal or f"lets us in ({store.kind}, {store.auth})",
+    )
 
 
 def _skipped(org: Org) -> Check:

@@ -66,15 +66,14 @@ def saying(
         "Content-Type": kind,
         "Content-Length": str(len(body)),
         "Connection": "close",
-        "Date": formatdate(usegmt=True),
         **(headers or {}),
     }
-    told = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    whole = f"HTTP/1.1 {status}\r\n{told}\r\n".encode() + body
 
     def serve(came: socket.socket) -> None:
         if head_of(came):
-            came.sendall(whole)
+            told = {"Date": formatdate(usegmt=True), **lines}
+            head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+            came.sendall(f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body)
 
     return serve
 

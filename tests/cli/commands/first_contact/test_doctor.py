@@ -18,7 +18,7 @@ from batchconnect.run.doctor import Patient, diagnose
 from batchconnect.settings import load_settings
 from batchconnect.transport.peer import Way, peer_of
 from tests.acceptance.place import CLIENT_SECRET
-from tests.acceptance.practice import Practice
+from tests.acceptance.practice import SECRETS_OF_TWO, Practice
 from tests.cli.commands.first_contact.stand_ins import (
     CA,
     EXPIRED,
@@ -309,6 +309,26 @@ def test_an_org_that_is_refused(batchconnect: CommandLine, practice: Practice) -
     assert (done.code, [*failed(done)]) == (4, ["sign-in"])
     assert failed(done)["sign-in"]["code"] == "invalid_client"
     assert "secret may have been rotated" in failed(done)["sign-in"]["remedy"]
+
+
+def test_a_store_that_is_not_reached(batchconnect: CommandLine, practice: Practice) -> None:
+    """A store of the settings is a check as well; the orgs beside it are signed in to."""
+    with listening(ADOBE) as port:
+        pass
+    batchconnect.setenv(**dict.fromkeys(practice.environment(), ""), **SECRETS_OF_TWO, VT="t-1")
+    for name in practice.environment():
+        batchconnect.delenv(name)
+    batchconnect.write(
+        "batchconnect.toml",
+        practice.two_orgs()
+        + f'[stores.corp]\nuri = "vault://127.0.0.1:{port}/kv"\nauth = "token"\ntoken = "env:VT"\n'
+        "tls = false\n",
+    )
+
+    done = batchconnect("doctor", "--json", "--sandbox", "dev")
+
+    assert (done.code, [*failed(done)]) == (4, ["store"]), done
+    assert failed(done)["store"]["subject"] == "corp"
 
 
 def test_in_the_simulator(batchconnect: CommandLine) -> None:

@@ -189,6 +189,24 @@ def test_a_look_tells_the_cause(
     assert not [lie for lie in LIES if lie in done.out + done.err]
 
 
+@pytest.mark.parametrize("name", ["wrong CA", "captive portal", "closed port", "IMS 500"])
+def test_an_approved_plan_is_held_against_nothing_then(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What is not read has not changed: the cause and its remedy, never "plan again"."""
+    trouble = TROUBLES[name]
+    sheet = batchconnect.sheet(many(2))
+    assert batchconnect("plan", sheet, "--out", "plan.json").code == 0
+    with trouble.begin(batchconnect, monkeypatch) as options:
+        done = batchconnect("run", "--plan", "plan.json", "--patience", "0", *options)
+
+    assert done.code == 7, done
+    assert title_for(trouble.code) in flat(done.err)
+    assert look_hint_for(trouble.code) in flat(done.err)
+    assert "not as planned" not in done.err
+    assert practice.creates() == []
+
+
 LATER = ("wrong CA", "captive portal", "filter's page", "closed port", "IMS 500")
 """Troubles that may come up on the way to the very host of an earlier run."""
 
