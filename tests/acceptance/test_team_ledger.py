@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect import RunOptions, onboard_sync
+from batchconnect.ledger.entry import RunOpened
+from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.simulator.decision import Closed, Decision
 from tests.acceptance.place import Nursery, Place, cells, many
@@ -108,3 +111,23 @@ def test_a_run_whose_machine_is_taken_away_goes_on_elsewhere_under_its_id(
         )
     other.secrets = place.secrets
     assert other.leaks() == []
+
+
+def test_a_program_names_it_with_a_secret(
+    place: Place, team: LedgerAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of a path; nothing is written beside it."""
+    monkeypatch.chdir(place.folder)
+    with Practice() as practice:
+        for name, value in practice.environment().items():
+            monkeypatch.setenv(name, value)
+        report = onboard_sync(
+            place.sheet(many(3)), ledger=team.url, options=RunOptions(rate=100, settle=4)
+        )
+        place.secrets |= practice.tokens
+    with PostgresLedger(team, read_only=True) as ledger:
+        runs = [line.entry for _, line, _ in ledger.runs()]
+
+    assert report.exit_code == 0
+    assert [run.run_id for run in runs if isinstance(run, RunOpened)] == [report.run_id]
+    assert [path.name for path in place.folder.iterdir()] == ["clients.csv"]

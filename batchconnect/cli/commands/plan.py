@@ -27,6 +27,7 @@ from batchconnect.cli.commands.start import (
     warn_of_places,
 )
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
@@ -248,7 +249,9 @@ def _next(
     if found.rejected and not options.skip_invalid:
         return shlex.join(["batchconnect", "validate", sheet, *again])
     if found.is_refused:
-        return shlex.join(["batchconnect", "orgs", *place_flags(given)])
+        is_unreached = any(is_of_contact(one.refusal_code) for one in found.sandboxes)
+        command = "doctor" if is_unreached else "orgs"
+        return shlex.join(["batchconnect", command, *place_flags(given)])
     words = [word for word in sys.argv[1:] if word != "--plan"]
     if "plan" in words:
         words[words.index("plan")] = command

@@ -46,6 +46,11 @@ _HINTS: Final = (
         "Let the server take more connections, or put PgBouncer before it.",
     ),
     (
+        "permission denied for database",
+        "Let the role make a schema there, by GRANT CREATE ON DATABASE, or have the owner give the command.",
+    ),
+    ("must be owner", "Have the role that made the ledger give the command."),
+    (
         "permission denied",
         "Have the role granted what it needs: `batchconnect ledger init --grant ROLE`.",
     ),

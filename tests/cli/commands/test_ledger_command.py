@@ -1,6 +1,8 @@
 """A team's ledger is made, looked at, upgraded and copied, and what cannot be is said with what to do."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,48 @@ def test_a_file_goes_into_a_teams_ledger_and_back_and_says_the_same(
     assert "both say the same" in again.out
     assert len(stories) == 1
     assert states[0] == states[1] == states[2]
+
+
+def test_who_may_not_make_it_is_told_so(batchconnect: CommandLine, postgres: Cluster) -> None:
+    """With what the server has to allow."""
+    name = postgres.database()
+    with postgres.session(name) as session:
+        session.execute(b"DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN")
+    url = postgres.address(name, user="guest").url.reveal()
+    done = batchconnect("ledger", "init", "--ledger", url)
+
+    assert done.code == 5
+    assert "permission denied for database" in done.err
+    assert "GRANT CREATE ON DATABASE" in re.sub(r"\s+", " ", done.err)
+
+
+def test_a_simulated_file_is_not_taken_over(
+    batchconnect: CommandLine, postgres: Cluster, tmp_path: Path
+) -> None:
+    """A team's ledger is for what is real; a simulation never writes to it."""
+    path = tmp_path / "simulated.sqlite3"
+    with SqliteLedger(path, host="simulated", simulated=True) as ledger:
+        ledger.append([opened("practice")])
+    done = batchconnect("ledger", "import", str(path), "--ledger", postgres.ledger().url.reveal())
+
+    assert done.code == 5
+    assert "simulated runs" in done.err
+
+
+def test_without_its_driver_it_is_said_what_to_install() -> None:
+    """Whoever keeps a file need not have it."""
+    program = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from batchconnect.__main__ import main\n"
+        "sys.argv = ['batchconnect', 'runs', '--ledger', 'postgresql://db/ledger']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+
+    assert done.returncode == 2
+    assert "pip install 'batchconnect[postgres]'" in done.stderr
 
 
 def test_lines_are_taken_over_into_a_new_ledger_alone(

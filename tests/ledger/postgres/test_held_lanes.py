@@ -7,6 +7,7 @@ import pytest
 
 from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.postgres import migrations, schema, store
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.errors import LaneLostError, LedgerGoneError
 from batchconnect.model.ledger_address import LedgerAddress
@@ -96,3 +97,67 @@ def test_a_server_that_lost_what_it_had_confirmed_is_found_out(
         writer.append([SENDING])
 
     assert "--settle-first" in str(caught.value.hint)
+
+
+def test_what_is_more_than_a_page_is_read_page_by_page(
+    ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line once and in its place, whatever the page's size; a row's lines may stand on two."""
+    monkeypatch.setattr(store, "_PAGE", 3)
+    monkeypatch.setattr(store, "_RUNS_AT_ONCE", 2)
+    rows = [*range(2, 9), -1, 0]
+    writer = ledger.of_lane(LANE)
+    for entry in (Sending(number=1), Sending(number=2)):
+        writer.append([SENDING._replace(row=row, entry=entry) for row in rows])
+    for number in range(5):
+        opened = RunOpened(run_id=f"later {number}", sheets=("s",), sheet_sha256="ab")
+        ledger.append([OPENED._replace(entry=opened)])
+    lines = [
+        (line.row, line.entry.number)
+        for line in ledger.row_lines(1)
+        if isinstance(line.entry, Sending)
+    ]
+
+    assert lines == [(row, number) for row in sorted(rows) for number in (1, 2)]
+    assert [(row, sent) for row, sent, _ in ledger.last_lines(1)] == [
+        (row, 2) for row in sorted(rows)
+    ]
+    assert len(list(ledger.lines())) == 1 + 2 * len(rows) + 5
+    assert len(list(ledger.runs())) == 6
+
+
+def test_an_upgrade_keeps_who_was_let_in(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next step's tables and functions are theirs, too, as far as the others were."""
+    address = postgres.ledger()
+    with psycopg.connect(address.url.reveal(), autocommit=True) as session:
+        for role in ("writer", "reader"):
+            session.execute(f"DROP ROLE IF EXISTS {role}".encode())
+            session.execute(f"CREATE ROLE {role}".encode())
+            schema.grant(session, role, writes=role == "writer")
+        step = (
+            "CREATE TABLE batchconnect.new (id int)",
+            "CREATE FUNCTION batchconnect.new() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA batchconnect FROM PUBLIC",
+        )
+        version = migrations.VERSION
+        monkeypatch.setattr(schema, "MIGRATIONS", {**migrations.MIGRATIONS, version + 1: step})
+        monkeypatch.setattr(schema, "VERSION", version + 1)
+        before, again = schema.make(session), schema.make(session)
+        found = {
+            role: session.execute(
+                "SELECT has_table_privilege(%s, 'batchconnect.new', 'SELECT'), "
+                "has_table_privilege(%s, 'batchconnect.new', 'INSERT'), "
+                "has_function_privilege(%s, 'batchconnect.new()', 'EXECUTE'), "
+                "has_function_privilege(%s, 'batchconnect.append(bigint, bigint, bigint, bigint[], "
+                "integer[], text[], text[], bigint[], text[], text[], bigint)', 'EXECUTE')",
+                [role] * 4,
+            ).fetchone()
+            for role in ("writer", "reader")
+        }
+        for role in ("writer", "reader"):
+            session.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+
+    assert (before, again) == (version, version + 1)
+    assert found == {"writer": (True, False, True, True), "reader": (True, False, False, False)}
