@@ -287,11 +287,11 @@ def lanes(
     given: Given,
     action: Annotated[
         Literal["release"] | None,
-        typer.Argument(metavar="[release", help="Take a lane from its holder."),
+        typer.Argument(metavar="release", help="Take a lane from its holder."),
     ] = None,
     lane: Annotated[
         int | None,
-        typer.Argument(metavar="LANE]", help="Its number, as the list shows it."),
+        typer.Argument(metavar="LANE", help="Its number, as the list shows it."),
     ] = None,
     yes: Annotated[
         bool,

@@ -37,6 +37,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
+from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
@@ -148,6 +149,12 @@ def run_told(
     if observer.problems is not None:
         again = _annotating(sheet, given) or again
     code = int(summary.exit_code or 0)
+    is_practice = given.options.fault not in {None, "none"}
+    if is_practice and 0 < summary.total == summary.counts[Status.EXISTING]:
+        console.say(
+            "note: every row stood there already, so there was no trouble to see;"
+            " another --reports begins anew"
+        )
     try:
         observer.tell_end(summary, again)
     except ResultError as error:
