@@ -233,7 +233,7 @@ def run(
         typer.Argument(
             metavar="SHEET...",
             show_default=False,
-            help="CSV or workbook; - is stdin. With --plan: its own.",
+            help="CSVs, workbooks; - reads stdin.",
         ),
     ] = None,
     plan: Annotated[
