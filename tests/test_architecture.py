@@ -30,7 +30,7 @@ FLOORS: Final = (
     ),
     (
         "cells as typed; one HTTP message; what happened, kept; what a person may choose",
-        "sheet transport ledger options",
+        "sheet transport ledger options telemetry",
     ),
     (
         "the values, open to every room above; practice, which knows nothing of ours",
@@ -63,6 +63,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "botocore": ("stores.aws",),
     "hvac": ("stores.vault",),
     "requests": ("stores.vault",),
+    "opentelemetry": ("telemetry.spans",),
     "prometheus_client": ("reports.metrics",),
     "apprise": ("notify.child",),
     "sqlite3": ("ledger.sqlite.*", "simulator.*"),

@@ -22,9 +22,12 @@ from requirements.sbom import FILE, bill
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-RUNTIME, DEV = (
-    (ROOT / "requirements" / name).read_text("utf-8") for name in ("runtime.txt", "dev.txt")
+RUNTIME, IMAGE, DEV = (
+    (ROOT / "requirements" / name).read_text("utf-8")
+    for name in ("runtime.txt", "image.txt", "dev.txt")
 )
+OF_IMAGE = [name for name in EXTRAS if name not in {"bench", "test"}]
+"""What a user may want is in the image."""
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -44,9 +47,13 @@ def pinned(requirements: str) -> set[tuple[str, str]]:
     ("asked", "file"),
     [
         (PROJECT["dependencies"], RUNTIME),
+        (
+            [*PROJECT["dependencies"], *chain.from_iterable(map(EXTRAS.__getitem__, OF_IMAGE))],
+            IMAGE,
+        ),
         ([*PROJECT["dependencies"], *chain.from_iterable(EXTRAS.values())], DEV),
     ],
-    ids=["runtime", "dev"],
+    ids=["runtime", "image", "dev"],
 )
 def test_what_pyproject_asks_for_is_pinned_within_its_bounds(asked: list[str], file: str) -> None:
     """`.ci/refresh-requirements` was run after the last change; a package may have a pin per Python."""
@@ -61,10 +68,10 @@ def test_what_pyproject_asks_for_is_pinned_within_its_bounds(asked: list[str], f
 def test_users_get_what_was_tested() -> None:
     """Each pin of the runtime is one of the tests' environment."""
     assert pinned(RUNTIME)
-    assert pinned(RUNTIME) <= pinned(DEV)
+    assert pinned(RUNTIME) <= pinned(IMAGE) <= pinned(DEV)
 
 
-@pytest.mark.parametrize("file", [RUNTIME, DEV], ids=["runtime", "dev"])
+@pytest.mark.parametrize("file", [RUNTIME, IMAGE, DEV], ids=["runtime", "image", "dev"])
 def test_requirements_are_pins_with_hashes_and_nothing_else(file: str) -> None:
     """No index, no address, no option: where packages come from is the machine's affair."""
     pin = r"[a-z0-9-]+==[^\s;]+(?: ; [^\\]+)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+"

@@ -8,7 +8,8 @@ happens to be.
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from batchconnect.run.engine import Listener
 from batchconnect.run.places import try_places
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings, load_settings, settings_under
+from batchconnect.telemetry import heard_by_telemetry
 
 SettingsLike = Settings | str | os.PathLike[str] | None
 """The orgs as a value, or the path of a settings file; None: as the command line finds them."""
@@ -63,6 +65,21 @@ class Call:
     def warn_of_settings(self) -> None:
         """As `warn`, of a call that writes nothing."""
         _warn(self.settings.warnings)
+
+    @contextmanager
+    def heard(self) -> Iterator[Listener]:
+        """Who hears of what is carried out in here: the program's own listener, and OpenTelemetry where it is set up."""
+        with heard_by_telemetry() as telemetry:
+            if telemetry is None:
+                yield self.listener
+                return
+            own = self.listener.on_event
+
+            def both(event: Event) -> None:
+                telemetry(event)
+                own(event)
+
+            yield replace(self.listener, on_event=both)
 
     def need_ledger(self, what: str) -> None:
         """

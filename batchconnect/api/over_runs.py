@@ -57,13 +57,14 @@ async def reconcile(
     call.need_ledger("reconcile")
     call.warn()
     reporter = Reporter(call)
-    await engine.settle(
-        run,
-        settings=call.settings,
-        options=call.options,
-        listener=call.listener,
-        report=reporter,
-    )
+    with call.heard() as listener:
+        await engine.settle(
+            run,
+            settings=call.settings,
+            options=call.options,
+            listener=listener,
+            report=reporter,
+        )
     return reporter.report
 
 
@@ -112,13 +113,14 @@ async def verify(
     call.need_ledger("verify")
     call.warn()
     reporter = Reporter(call)
-    await engine.verify(
-        what,
-        settings=call.settings,
-        options=call.options,
-        listener=call.listener,
-        report=reporter,
-    )
+    with call.heard() as listener:
+        await engine.verify(
+            what,
+            settings=call.settings,
+            options=call.options,
+            listener=listener,
+            report=reporter,
+        )
     return reporter.report
 
 

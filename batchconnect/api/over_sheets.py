@@ -185,13 +185,13 @@ async def over_sheet(
     """
     call.warn()
     reporter = Reporter(call)
-    with opened(sheet, call.options) as found:
+    with call.heard() as listener, opened(sheet, call.options) as found:
         await onboard_sheet(
             found,
             settings=call.settings,
             options=call.options,
             environ=os.environ,
-            listener=call.listener,
+            listener=listener,
             report=reporter,
             task=task_of(call.options),
             in_memory=not call.names_ledger,

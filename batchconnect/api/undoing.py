@@ -160,14 +160,15 @@ async def undo(
         return _shown(plan)
     call.warn()
     reporter = Reporter(call)
-    done = await carry_out(
-        run,
-        yes,
-        settings=call.settings,
-        options=call.options,
-        listener=call.listener,
-        report=reporter,
-    )
+    with call.heard() as listener:
+        done = await carry_out(
+            run,
+            yes,
+            settings=call.settings,
+            options=call.options,
+            listener=listener,
+            report=reporter,
+        )
     if isinstance(done, UndoPlan):
         return _shown(done)
     report = reporter.report

@@ -512,11 +512,21 @@ def runs(
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
     ] = 20,
+    prune: Annotated[
+        int | None,
+        typer.Option(
+            "--prune",
+            metavar="DAYS",
+            min=0,
+            show_default=False,
+            help="Remove the report folders of runs that ended longer ago; the ledger keeps every line.",
+        ),
+    ] = None,
 ) -> int:
     """Show past runs, newest first."""
     from batchconnect.cli.commands import runs as command
 
-    return command.run(output, given, limit=limit)
+    return command.run(output, given, limit=limit, prune=prune)
 
 
 @app.command(epilog="Example: batchconnect status")

@@ -21,12 +21,17 @@ from batchconnect.validation.connection import BaseConnection
 
 Ready = Callable[[BaseConnection], Awaitable[BaseConnection | Rejected | NotAttempted]]
 """`Keys.ready`: a connection with its key, wherever that is kept, or why it has none."""
+InTrouble = Callable[[BaseConnection], anyio.Event | None]
+"""`Keys.trouble`: set when the trouble of the store is over that a row's key stands in; None: there is none."""
 Holding = Callable[[Secret], AbstractContextManager[None]]
 """`Redactor.holding`: what leaves the process meanwhile does not show the secret."""
 
 
 _FIRST_WINDOW: Final = 4
 """Rows that are looked up ahead at first: a store that answers at once needs no more."""
+
+_LOOK_S: Final = 0.25
+"""Seconds after which somebody who waits for a key looks whether its store is in trouble by now."""
 
 
 class _Ahead:
@@ -49,6 +54,7 @@ class KeysAhead:
     Args:
         load: Reads a row by its place in the sheet.
         ready: Looks up a key; it must not raise for one row's sake.
+        trouble: Whether the store of a row's key is in trouble.
         holding: Keeps a key out of every text while it is held here.
         most: How many rows may be on their way, now; no more are looked up ahead.
     """
@@ -58,11 +64,13 @@ class KeysAhead:
         *,
         load: Callable[[int], BaseConnection],
         ready: Ready,
+        trouble: InTrouble,
         holding: Holding,
         most: Callable[[], int],
     ) -> None:
         self._load = load
         self._ready = ready
+        self._trouble = trouble
         self._holding = holding
         self._most = most
         self._tasks: TaskGroup | None = None
@@ -74,11 +82,6 @@ class KeysAhead:
         self._at_work: set[_Ahead] = set()
         self._is_wanted = False
         self._is_stopped = False
-
-    @property
-    def held(self) -> int:
-        """Rows whose keys are looked up, or held, before their turn."""
-        return len(self._coming)
 
     def begin(self, tasks: TaskGroup) -> None:
         """Look up in this group from now on."""
@@ -106,11 +109,13 @@ class KeysAhead:
                 return
             if place not in self._coming:
                 try:
-                    one = self._coming[place] = _Ahead(self._load(place))
+                    one = _Ahead(self._load(place))
                 except SheetError:
                     return  # told when its turn has come
-                self._begin(one)
                 room -= 1
+                if self._trouble(one.connection) is None:
+                    self._coming[place] = one
+                    self._begin(one)
 
     def connection(self, place: int) -> BaseConnection:
         """
@@ -134,8 +139,14 @@ class KeysAhead:
 
     async def key_of(
         self, place: int, connection: BaseConnection
-    ) -> BaseConnection | Rejected | NotAttempted | None:
-        """The row with its key, or why it has none; None: the lane was stopped meanwhile."""
+    ) -> BaseConnection | Rejected | NotAttempted | anyio.Event | None:
+        """
+        The row with its key, or why it has none.
+
+        Returns:
+            None: the lane was stopped meanwhile. An event: its store is in trouble, and that is set when the
+            trouble is over; others may be sent meanwhile.
+        """
         if not isinstance(connection.service_principal_key, Reference):
             return connection
         self._is_wanted = True
@@ -148,7 +159,12 @@ class KeysAhead:
         if not one.is_found.is_set():
             # One more for each that is late: what is looked up long before its turn delays other lanes.
             self._window = min(self._window + 1, max(_FIRST_WINDOW, self._most()))
-        await one.is_found.wait()
+        while not one.is_found.is_set():
+            over = self._trouble(connection)
+            if over is not None:
+                return over
+            with anyio.move_on_after(_LOOK_S):
+                await one.is_found.wait()
         return one.found
 
     def _begin(self, one: _Ahead) -> None:

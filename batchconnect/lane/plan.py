@@ -72,6 +72,8 @@ class Waiting:
     number: int = 1
     """Which send of the row it will be."""
     warnings: tuple[str, ...] = ()
+    is_begun: bool = False
+    """It was put aside when its turn had come: it counts already among the rows that were begun."""
     key_to: SendKey | None = None
     """Where its key is to be sent; None: it is to be created."""
 

@@ -14,12 +14,13 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from batchconnect.lane.doubts import LaneDoubts
-from batchconnect.lane.key_ahead import Holding, KeysAhead, Ready
+from batchconnect.lane.key_ahead import Holding, InTrouble, KeysAhead, Ready
 from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
+from batchconnect.lane.parking import Parking
 from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by, unwritable
 from batchconnect.lane.planner import Decided, Known, Rules, SendKey
 from batchconnect.lane.pool import Pool
@@ -50,6 +51,7 @@ class LaneWork:
         orphans: Rows in doubt that are settled without being sent.
         load: Reads a row again.
         ready: Looks up the key of a row whose turn has come.
+        trouble: Whether the store of a row's key is in trouble.
         ledger: The run writer.
         known: What the ledger knew before.
         clock: The run's clocks.
@@ -67,6 +69,7 @@ class LaneWork:
         offsets: Mapping[str, Sequence[int]],
         load: Load,
         ready: Ready,
+        trouble: InTrouble = lambda connection: None,
         ledger: RunWriter,
         known: Known,
         clock: Clock,
@@ -82,8 +85,13 @@ class LaneWork:
         self._orphans = orphans
         self._ready = ready
         self._ahead = KeysAhead(
-            load=load, ready=self._with_key, holding=holding, most=lane.most_at_once
+            load=load,
+            ready=self._with_key,
+            trouble=trouble,
+            holding=holding,
+            most=lane.most_at_once,
         )
+        self._parking = Parking(self._unpark)
         self._ledger = ledger
         self._known = known
         self._clock = clock
@@ -161,6 +169,7 @@ class LaneWork:
             self._doubts.begin(tasks)
             self._keys.begin(tasks)
             self._ahead.begin(tasks)
+            self._parking.begin(tasks)
             await self._take_up_orphans()
             for sandbox, offsets in self._sandboxes.items():
                 self._busy += 1
@@ -171,6 +180,7 @@ class LaneWork:
             self._doubts.stop()
             self._keys.stop()
             self._ahead.stop()
+            self._parking.stop()
 
     def _break(self, error: LedgerError) -> None:
         """Let finish what is in flight, then end."""
@@ -184,6 +194,7 @@ class LaneWork:
         self._plan.stop()
         if self.lane.is_stopped or self.lane.is_halted:
             self._ahead.stop()
+            self._parking.stop()
         if self.lane.is_halted:
             self._doubts.stop()
             self._keys.stop()
@@ -225,11 +236,15 @@ class LaneWork:
             else:
                 waiting = Waiting(offset=self._places.popleft())
             # A row that was begun is in the budget already.
-            if waiting.number > 1 or self._may_begin():
+            if waiting.number > 1 or waiting.is_begun or self._may_begin():
                 self._busy += 1
                 self._ahead.look(self._next_places())
                 return waiting
         return None
+
+    def _unpark(self, rows: list[Waiting]) -> None:
+        self._queue.extendleft(reversed(rows))
+        self._wake()
 
     def _next_places(self) -> Iterator[int]:
         """Where the rows stand that are taken next, in their order."""
@@ -240,7 +255,8 @@ class LaneWork:
             is_due = self._has_waiting() and not self.lane.is_stopped
             if is_due and not self._plan.is_on_hold:
                 return True
-            if not (is_due or self._busy or self._doubts.are_open or self._keys.are_open):
+            waits = self._doubts.are_open or self._keys.are_open or self._parking.are_any
+            if not (is_due or self._busy or waits):
                 return False
             self._changed = anyio.Event()
             await self._changed.wait()
@@ -271,6 +287,9 @@ class LaneWork:
         ready = await self._ahead.key_of(waiting.offset, connection)
         if ready is None:
             return  # the lane was stopped meanwhile
+        if isinstance(ready, anyio.Event):
+            self._parking.park(replace(waiting, is_begun=True), ready)
+            return
         if not isinstance(ready, BaseConnection):
             await self._settle_unsent(connection, ready)
             return

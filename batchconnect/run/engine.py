@@ -385,6 +385,7 @@ async def _job(
         sheet=sheet,
         parse=judge,
         ready=keys.ready,
+        trouble=keys.trouble,
         lane_of=service.lane_of,
         ledger=ledger,
         writer=writer,

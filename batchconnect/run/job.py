@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from batchconnect.lane.key_ahead import Holding, Ready
+from batchconnect.lane.key_ahead import Holding, InTrouble, Ready
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow
 from batchconnect.lane.planner import Rules
@@ -58,6 +58,8 @@ class Job:
     parse: Parse
     ready: Ready
     """Looks up the key of a row whose turn has come."""
+    trouble: InTrouble = lambda connection: None
+    """Whether the store of a row's key is in trouble, so that others are sent meanwhile."""
     lane_of: Callable[[str], Lane]
     """The lane of an org's settings key; asked once for each."""
     ledger: Ledger

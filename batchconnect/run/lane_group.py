@@ -130,6 +130,7 @@ class LaneGroup:
             orphans=tuple(orphans),
             load=self._load,
             ready=self._job.ready,
+            trouble=self._job.trouble,
             ledger=self._writer.of_lane(lane.key),
             known=self._known.plan,
             clock=self._job.clock,

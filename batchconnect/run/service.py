@@ -163,6 +163,7 @@ async def connected(
                 patience_s=options.patience,
                 rng=rng,
                 on_event=on_event,
+                hold=hold,
             )
         )
         if options.simulate:

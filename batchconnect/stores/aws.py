@@ -7,11 +7,9 @@ the metadata address of a cloud that we may not be in.
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, final
 from urllib.parse import urlsplit
 
-import anyio
-import anyio.to_thread
 import boto3
 import botocore.session
 from botocore.config import Config
@@ -19,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import AT_ONCE, StoreProfile
+from batchconnect.stores.daemon import in_daemon
 from batchconnect.stores.field import value_of
 from batchconnect.stores.interface import (
     REQUEST_S,
@@ -31,7 +30,6 @@ from batchconnect.stores.interface import (
 )
 from batchconnect.transport.loopback import is_loopback
 
-_Found = TypeVar("_Found")
 _PROVIDERS: Final = {
     "env": ("env",),
     "profile": (
@@ -89,25 +87,21 @@ class SecretsManager:
     def __init__(self, profile: StoreProfile, network: Network) -> None:
         self._profile = profile
         self._network = network
-        self._threads = anyio.CapacityLimiter(AT_ONCE)
         self._making = Lock()
         self._made: Any = None
 
     async def fetch(self, places: Sequence[Place]) -> Mapping[Place, Answer] | Trouble:
         """As of `Store`."""
-        return await self._in_thread(lambda: self._fetch(places))
+        return await in_daemon(lambda: self._fetch(places))
 
     async def check(self) -> Trouble | None:
         """As of `Store`."""
-        return await self._in_thread(self._check)
+        return await in_daemon(self._check)
 
     async def close(self) -> None:
         """As of `Store`."""
         if self._made is not None:
             self._made.close()
-
-    async def _in_thread(self, work: Callable[[], _Found]) -> _Found:
-        return await anyio.to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
 
     # In a thread ----------------------------------------------------------------------------------
 

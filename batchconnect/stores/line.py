@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from batchconnect.model.event import Event, StorePaused, StoreStopped
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import AT_ONCE, StoreProfile
-from batchconnect.stores.interface import Answer, Store, Trouble, TroubleKind
+from batchconnect.stores.interface import Answer, Refusal, Store, Trouble, TroubleKind
 from batchconnect.stores.limiter import Limiter
 from batchconnect.stores.quiet import unheard
 from batchconnect.stores.words import told, word_of
@@ -80,19 +80,26 @@ class StoreLine:
         self._pauses = 0
         self._until_s = 0.0
         self._stopped: Trouble | None = None
+        self._over = anyio.Event()
+        """The end of the trouble that it is in."""
 
-    async def look_up(self, place: Place, *, again: bool = False) -> Answer | Trouble:
+    @property
+    def trouble(self) -> anyio.Event | None:
+        """Set when the trouble that the store is in is over, or it is given up; None: it is in none."""
+        is_in_trouble = self._troubled_since is not None and self._stopped is None
+        return self._over if is_in_trouble else None
+
+    async def look_up(self, place: Place) -> Answer | Trouble:
         """
         What the store holds there.
 
         Args:
             place: Name, version and field.
-            again: Whether what is held already will not do.
 
         Returns:
             A trouble where the store gives nothing, and nothing more is asked of it.
         """
-        kept = None if again else self._fresh(place)
+        kept = self._fresh(place)
         if kept is not None:
             return kept
         flight = self._flights.get(place)
@@ -158,9 +165,11 @@ class StoreLine:
             return
         self._has_answered = True
         self._troubled_since, self._pauses = None, 0
+        self._over.set()
         for flight in flights:
-            self._keep(flight.place, found[flight.place])
-            flight.answer = found[flight.place]
+            # What a client leaves out it does not know.
+            answer = flight.answer = found.get(flight.place, Refusal.NOT_FOUND)
+            self._keep(flight.place, answer)
             self._land(flight)
 
     def _keep(self, place: Place, answer: Answer) -> None:
@@ -176,6 +185,8 @@ class StoreLine:
 
     def _meet(self, trouble: Trouble) -> None:
         now = anyio.current_time()
+        if self._troubled_since is None:
+            self._over = anyio.Event()
         since = self._troubled_since = now if self._troubled_since is None else self._troubled_since
         pause_s = trouble.retry_after_s
         if pause_s is None:
@@ -203,6 +214,7 @@ class StoreLine:
                 )
             )
         self._stopped = trouble
+        self._over.set()
         self._answer_all(list(self._waiting), trouble)
         self._waiting.clear()
 

@@ -7,6 +7,7 @@ The libraries take seconds to load, and most commands ask no store at all.
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -42,6 +43,7 @@ async def opened_stores(
     patience_s: float,
     rng: Random,
     on_event: Callable[[Event], None],
+    hold: Callable[[Secret], None] = lambda secret: None,
 ) -> AsyncIterator[Mapping[str, StoreLine]]:
     """
     Open the stores of the settings; nothing is asked yet.
@@ -53,6 +55,7 @@ async def opened_stores(
         patience_s: How long a store may be in trouble before nothing more is asked of it.
         rng: Draws the jitter.
         on_event: Told of pauses and of stores that are given up.
+        hold: Told of each credential of a store as it is read, so that no text shows it.
 
     Yields:
         The line to each store, by its name.
@@ -62,7 +65,7 @@ async def opened_stores(
         return
     with tempfile.TemporaryDirectory(prefix="batchconnect-") as folder:
         network = Network(proxy=proxy, authorities=authorities_file(ca_bundle, Path(folder)))
-        clients = {profile.name: _Client(profile, network) for profile in profiles}
+        clients = {profile.name: _Client(_holding(profile, hold), network) for profile in profiles}
         try:
             async with anyio.create_task_group() as tasks:
                 yield {
@@ -135,3 +138,16 @@ class _Client:
             detail=f"It needs a library that is not installed ({error.name}).",
             remedy=f"pip install 'batchconnect[{self._module}]'",
         )
+
+
+def _holding(profile: StoreProfile, hold: Callable[[Secret], None]) -> StoreProfile:
+    def held(read: Callable[[], Secret]) -> Callable[[], Secret]:
+        def read_and_held() -> Secret:
+            secret = read()
+            hold(secret)
+            return secret
+
+        return read_and_held
+
+    secrets = {name: held(read) for name, read in profile.secrets.items()}
+    return replace(profile, secrets=secrets)

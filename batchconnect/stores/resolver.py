@@ -59,6 +59,11 @@ class StoreResolver:
                 tasks.start_soon(look_up, reference)
         return found
 
+    def trouble_of(self, reference: Reference) -> anyio.Event | None:
+        """As of `StoreLine.trouble`, for the store that a reference names."""
+        line = self._lines.get(reference.store)
+        return None if line is None else line.trouble
+
     async def _one(self, reference: Reference) -> LookedUp:
         line = self._lines.get(reference.store)
         if line is None:

@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, final
 from urllib.parse import urlsplit
 
-import anyio.to_thread
 import hvac
 import requests
 from hvac.adapters import RawAdapter
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.reference import Place, StoredSecret
-from batchconnect.model.store import AT_ONCE, StoreProfile
+from batchconnect.model.store import StoreProfile
+from batchconnect.stores.daemon import in_daemon
 from batchconnect.stores.field import field_of
 from batchconnect.stores.interface import (
     REQUEST_S,
@@ -32,7 +32,6 @@ from batchconnect.stores.interface import (
 )
 from batchconnect.transport.loopback import is_loopback
 
-_Found = TypeVar("_Found")
 _UNREACHABLE: Final = Trouble(kind=TroubleKind.DOWN, detail="Its server could not be reached.")
 _NO_JSON: Final = Trouble(
     kind=TroubleKind.DOWN, detail="It answered with something else than JSON."
@@ -77,26 +76,22 @@ class Vault:
             adapter=RawAdapter,
             ignore_exceptions=True,
         )
-        self._threads = anyio.CapacityLimiter(AT_ONCE)
         self._signing_in = Lock()
 
     async def fetch(self, places: Sequence[Place]) -> Mapping[Place, Answer] | Trouble:
         """As of `Store`."""
         (place,) = places
-        found = await self._in_thread(lambda: self._fetch(place))
+        found = await in_daemon(lambda: self._fetch(place))
         return found if isinstance(found, Trouble) else {place: found}
 
     async def check(self) -> Trouble | None:
         """As of `Store`."""
-        return await self._in_thread(self._check)
+        return await in_daemon(self._check)
 
     async def close(self) -> None:
         """As of `Store`."""
         self._client.adapter.token = ""
         self._session.close()
-
-    async def _in_thread(self, work: Callable[[], _Found]) -> _Found:
-        return await anyio.to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
 
     # In a thread ----------------------------------------------------------------------------------
 

@@ -5,14 +5,26 @@ What a reference leads to is judged by the same rules as what was typed.
 """
 
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+import anyio
 
 from batchconnect.model.outcome import NotAttempted, Problem, Rejected
-from batchconnect.model.reference import KeyOrigin, Resolver
+from batchconnect.model.reference import KeyOrigin, Reference, Resolver
 from batchconnect.model.row import Header
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.entra import judge_key
 from batchconnect.validation.finding import has_error, located
+
+
+@runtime_checkable
+class KnowsTrouble(Protocol):
+    """A resolver that knows which of its stores are in trouble."""
+
+    def trouble_of(self, reference: Reference) -> anyio.Event | None:
+        """Set when the trouble of the reference's store is over; None: it is in none."""
+        ...
 
 
 class Keys:
@@ -29,6 +41,13 @@ class Keys:
         self._resolver = resolver
         self._header = header
         self._strict = strict
+
+    def trouble(self, connection: BaseConnection) -> anyio.Event | None:
+        """What is set when the trouble is over that the store of a row's key is in; None: it is in none."""
+        reference = connection.service_principal_key
+        if isinstance(reference, Secret) or not isinstance(self._resolver, KnowsTrouble):
+            return None
+        return self._resolver.trouble_of(reference)
 
     async def ready(self, connection: BaseConnection) -> BaseConnection | Rejected | NotAttempted:
         """The connection with its key, or why it has none; what holds its key already is ready."""

@@ -13,7 +13,8 @@ import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from pathlib import Path
+from itertools import accumulate
+from pathlib import Path, PurePath
 from typing import Final
 
 from batchconnect.model.column import Column
@@ -163,10 +164,7 @@ class References:
                 "Trust this sheet with `--allow-refs`, or put `literal:` before a real secret.",
             )
         if text.startswith(_FILE):
-            if self._refs_dir is not None:
-                return None
-            what = "a `file:` reference needs the folder below which files may be read"
-            return _refused("reference_no_folder", what, "Name it with `--refs-dir DIR`.")
+            return self._refused_file(text.removeprefix(_FILE))
         name = text.removeprefix(_ENV)
         if not _VARIABLE.fullmatch(name):
             what = "what follows `env:` is not the name of a variable"
@@ -178,6 +176,16 @@ class References:
                 " no sheet may read it"
             )
             return _refused("reference_forbidden", what, "Use a variable with another name.")
+        return None
+
+    def _refused_file(self, path: str) -> Problem | None:
+        if self._refs_dir is None:
+            what = "a `file:` reference needs the folder below which files may be read"
+            return _refused("reference_no_folder", what, "Name it with `--refs-dir DIR`.")
+        # By its spelling alone: where links lead is seen when the file is opened.
+        depths = accumulate(-1 if part == ".." else 1 for part in PurePath(path).parts)
+        if min(depths, default=0) < 0:
+            return _file_refused("does not lie below the folder of `--refs-dir`")
         return None
 
     def _variable(self, name: str) -> StoredSecret | Problem:
@@ -194,9 +202,13 @@ class References:
         try:
             return StoredSecret(value=_read_below(folder, path))
         except ReferenceFileError as refusal:
-            what = f"the file of the reference {refusal}"
-            fix = "Name a file below the folder of `--refs-dir`, as `file:acme/key.txt`."
-            return _refused("reference_file", what, fix)
+            return _file_refused(str(refusal))
+
+
+def _file_refused(why: str) -> Problem:
+    what = f"the file of the reference {why}"
+    fix = "Name a file below the folder of `--refs-dir`, as `file:acme/key.txt`."
+    return _refused("reference_file", what, fix)
 
 
 def _refused_by_store(store: StoreProfile, rest: str) -> Problem | None:

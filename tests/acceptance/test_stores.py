@@ -7,6 +7,7 @@ told, every other row is created, nothing is in doubt, and a rerun brings the re
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from batchconnect.model.errors import ExitCode
-from tests.acceptance.place import Place, cells, until
+from tests.acceptance.place import CLIENT_SECRET, Place, cells, until
 from tests.acceptance.practice import Practice
 from tests.stores.bao import Bao, served_bao
 from tests.stores.door import door_to
 
 pytestmark = pytest.mark.acceptance
 
+ROOT = Path(__file__).parents[2]
 KEY = "canary~key-of-{}"
 
 
@@ -102,7 +104,7 @@ def test_forty_rows_of_three_stores_one_of_which_is_down_for_a_while(
                 )
             )
         )  # fmt: skip
-        running = place.start("run", sheet, "--rate", "5")
+        running = place.start("run", sheet, "--rate", "5", "-v")
         until(lambda: practice.ask(lambda simulator: len(simulator.connections())) >= 5)
         door.shut()
         until(lambda: "store late: does not answer" in running.told)
@@ -119,8 +121,13 @@ def test_forty_rows_of_three_stores_one_of_which_is_down_for_a_while(
             number: row["error_code"] for number, row in found.items() if row["status"] != "created"
         } == {3: "secret_forbidden", 7: "secret_not_found", 30: "secret_no_field"}
         assert "in_doubt" not in done.out
-        for store, words in (("kv", "forbids us"), ("kv", "does not hold"), ("late", "no field")):
-            assert any(store in line and words in " ".join(done.out.split()) for line in [done.out])
+        told = " ".join(done.out.split())
+        for words in (
+            "the store `kv` forbids us to read the secret",
+            "the store `kv` does not hold the secret",
+            "the secret `late:clients/30` has no field",
+        ):
+            assert words in told
         assert (found[1]["key_reference"], found[1]["key_version"]) == ("kv:clients/1", "1")
         assert found[20]["key_reference"] == "sm:bc/20"
 
@@ -165,6 +172,68 @@ def test_a_key_that_was_rotated_in_its_store_reaches_adobe_by_rotate_changed_alo
     no_file_holds(place, "canary~key-of", bao.root)
 
 
+def test_the_example_of_the_readme_runs_with_keys_from_a_store(place: Place, bao: Bao) -> None:
+    """The same sheet, each key in OpenBao in place of its cell; the same command, the same end."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    command = re.search(r"batchconnect (run inputs/tenants\.csv --simulate)", readme)
+    assert command is not None
+    text = (ROOT / "inputs" / "tenants.csv").read_text("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    for number, row in enumerate(rows):
+        bao.put(f"readme/{number}", key=row["servicePrincipalKey"])
+        row["servicePrincipalKey"] = f"kv:readme/{number}"
+    (place.folder / "inputs").mkdir()
+    place.sheet(rows, "inputs/tenants.csv")
+    place.settings(
+        f'[stores.kv]\nuri = "vault://{bao.address}/secret"\nauth = "token"\nsheets = true\n'
+        'prefix = "readme/"\n'
+    )
+    for name in [name for name in place.environ if name.startswith("BATCHCONNECT_")]:
+        del place.environ[name]
+
+    done = place.run(*command[1].split(), env={"VAULT_TOKEN": bao.root})
+
+    assert done.code == ExitCode.OK, done
+    assert f"{len(rows)} created" in done.out
+
+
+def test_keys_that_end_are_listed_for_cron(place: Place, practice: Practice, bao: Bao) -> None:
+    """Of a sheet, of a run, and in the run's own end; a key that is gone is listed as well."""
+    place.environ["VAULT_TOKEN"] = bao.root
+    bao.put("ends/1", key=KEY.format("ends-0001"))
+    bao("POST", "secret/metadata/ends/2", {"delete_version_after": "240h"})
+    bao.put("ends/2", key=KEY.format("ends-0002"))
+    place.settings(
+        f'[stores.kv]\nuri = "vault://{bao.address}/secret"\nauth = "token"\nsheets = true\n'
+    )
+    rows = [cells(1, servicePrincipalKey="kv:ends/1"), cells(2, servicePrincipalKey="kv:ends/2")]
+    sheet = place.sheet([*rows, cells(3)])
+
+    before = place.run("plan", sheet)
+    run = place.run("run", sheet, "--rate", "50")
+    of_sheet = place.run("expiring", sheet)
+    of_run = place.run("expiring", "--json")
+    soon = place.run("expiring", sheet, "--within", "12h")
+    bao("DELETE", "secret/data/ends/1")
+    gone = place.run("expiring", "--within", "12h")
+    shut = place.run("expiring", env={"VAULT_TOKEN": "s.deadbeefdeadbeefdeadbeef"})
+    odd = place.run("expiring", "--within", "soon")
+
+    assert "1 key expires within 30 days" in before.out
+    assert "1 key expires within 30 days" in run.out
+    assert [row["key_expires"][:2] for row in results(place)] == ["", "20", ""]
+    assert of_sheet.code == ExitCode.UNFINISHED
+    assert "kv:ends/2  row 3 (Client 002)" in of_sheet.out
+    assert "1 key of 2 ending within 30 days; 1 whose store tells no end" in " ".join(
+        of_sheet.out.split()
+    )
+    assert of_run.code == ExitCode.UNFINISHED
+    assert [one["key_reference"] for one in of_run.json["ending"]] == ["kv:ends/2"]
+    assert (soon.code, gone.code, shut.code, odd.code) == (0, 4, 7, 2), (soon, gone, shut, odd)
+    assert "row 2 (Client 001): kv:ends/1" in gone.out
+    assert all(len(line) <= 80 for line in of_sheet.out.splitlines() + gone.out.splitlines())
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -194,7 +263,7 @@ def test_what_a_sheet_may_not_name_is_refused_offline_with_its_cell(
 
 
 def test_a_client_secret_in_a_store_is_read_again_when_it_is_refused(
-    place: Place, practice: Practice, bao: Bao, tmp_path: Path
+    place: Place, practice: Practice, bao: Bao
 ) -> None:
     """It may have been renewed while the run was at work."""
     place.environ["VAULT_TOKEN"] = bao.root
@@ -210,8 +279,6 @@ def test_a_client_secret_in_a_store_is_read_again_when_it_is_refused(
         del place.environ[name]
 
     wrong = place.run("orgs")
-    from tests.acceptance.place import CLIENT_SECRET
-
     bao.put("adobe/acme", secret=CLIENT_SECRET)
     right = place.run("orgs")
     gone = place.run("orgs", env={"VAULT_TOKEN": "s.deadbeefdeadbeefdeadbeef"})

@@ -4,152 +4,23 @@ Keys from a store cost a run no time: looked up a few rows ahead, in order, and 
 Virtual time: the ratios are exact, whatever the machine.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from functools import partial
-from random import Random
-from typing import Any
+from collections.abc import Collection, Mapping
 
 import anyio
 import pytest
 
 from batchconnect.lane.lane import Limits
 from batchconnect.ledger.entry import Sending
-from batchconnect.ledger.run_state import RunState
-from batchconnect.model.event import LaneStopped
-from batchconnect.model.outcome import Status
-from batchconnect.model.reference import KeyOrigin, LookedUp, Place, Reference, StoredSecret
-from batchconnect.model.secret import Secret
-from batchconnect.model.store import StoreKind, StoreProfile
+from batchconnect.model.event import LaneStopped, RowSettled
+from batchconnect.model.outcome import NotAttempted, Status
+from batchconnect.model.reference import KeyOrigin, LookedUp, Reference
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
-from batchconnect.stores.interface import Answer, Refusal, Trouble, TroubleKind
-from batchconnect.stores.line import StoreLine
-from batchconnect.stores.resolver import StoreResolver
-from batchconnect.validation.connection import parse
 from batchconnect.validation.key import Keys
-from batchconnect.validation.local_resolver import LocalResolver
-from batchconnect.validation.org_registry import OrgRegistry
-from batchconnect.validation.reference import References
-from tests.fake_service import Bench, FakeService, Fate, cells, org
+from tests.lane.key_runs import FakeStore, Held, bench, makespan, many, run
 
 pytestmark = pytest.mark.anyio
-
-DOWN = Trouble(kind=TroubleKind.DOWN, detail="It answered 503.")
-
-
-class FakeStore:
-    """Answers each name with a key of its own, after a while."""
-
-    batch = 1
-
-    def __init__(self, *, answers_s: float = 0.02, down: tuple[float, float] = (0, 0)) -> None:
-        self.asked: list[str] = []
-        self.at: list[float] = []
-        self._answers_s = answers_s
-        self._down = down
-
-    async def fetch(self, places: Sequence[Place]) -> Mapping[Place, Answer] | Trouble:
-        (place,) = places
-        await anyio.sleep(self._answers_s)
-        if self._down[0] < anyio.current_time() < self._down[1]:
-            return DOWN
-        self.asked.append(place.name)
-        self.at.append(anyio.current_time())
-        if place.name == "none":
-            return {place: Refusal.NOT_FOUND}
-        return {place: StoredSecret(value=Secret(f"canary~{place.name}"), version="1")}
-
-    async def check(self) -> Trouble | None:
-        return None
-
-    async def close(self) -> None:
-        pass
-
-
-class Held:
-    """Counts the keys that are held out of texts: each one that is looked up, until its row is done."""
-
-    def __init__(self) -> None:
-        self.now = 0
-        self.most = 0
-
-    @contextmanager
-    def __call__(self, _secret: Secret) -> Iterator[None]:
-        self.now += 1
-        self.most = max(self.most, self.now)
-        try:
-            yield
-        finally:
-            self.now -= 1
-
-
-LANES = ["acme", "beta", "gamma", "delta"]
-
-
-def many(count: int, *, is_kept: bool = True, lanes: Sequence[str] = LANES) -> list[dict[str, str]]:
-    """Rows of as many orgs, each in turn, each with a key of its own."""
-    return [
-        cells(
-            number,
-            org=lanes[number % len(lanes)],
-            servicePrincipalKey=f"kv:key-{number:05d}" if is_kept else f"canary~key-{number:05d}",
-        )
-        for number in range(1, count + 1)
-    ]
-
-
-def bench(*, rate: float | None = 10.0, lanes: Sequence[str] = LANES, **choices: Any) -> Bench:
-    orgs = [
-        org(name, org_id=f"{number:024X}@AdobeOrg", rate=rate)
-        for number, name in enumerate(lanes, start=0xA)
-    ]
-    service = FakeService(lambda seen: Fate(answered_s=0.2) if seen.marker else None)
-    return Bench(service=service, orgs=orgs, **choices)
-
-
-@asynccontextmanager
-async def opened(store: FakeStore, *, rate: float = 50.0) -> AsyncIterator[StoreLine]:
-    profile = StoreProfile(name="kv", kind=StoreKind.VAULT, is_open=True, rate=rate)
-    async with anyio.create_task_group() as tasks:
-        yield StoreLine(
-            profile,
-            store,
-            tasks=tasks,
-            patience_s=900,
-            rng=Random(0),
-            on_event=lambda event: None,
-        )
-        tasks.cancel_scope.cancel()
-
-
-async def run(
-    one: Bench, rows: list[dict[str, str]], store: FakeStore, *, rate: float = 50.0, **changes: Any
-) -> RunState:
-    sheet = MemorySheet(rows)
-    async with opened(store, rate=rate) as line:
-        references = References(allow=True, refs_dir=None, environ={}, stores=[line.profile])
-        resolver = StoreResolver({"kv": line}, LocalResolver(references))
-        return await one.run(
-            sheet,
-            parse=partial(
-                parse,
-                header=sheet.header,
-                orgs=OrgRegistry(one.orgs),
-                org=None,
-                sandbox=None,
-                references=references,
-            ),
-            ready=Keys(resolver, header=sheet.header).ready,
-            **changes,
-        )
-
-
-def makespan(one: Bench) -> float:
-    """From the first create to the last."""
-    at = [seen.at for seen in one.service.posts]
-    return at[-1] - at[0]
 
 
 @pytest.mark.slow
@@ -217,6 +88,46 @@ async def test_a_store_that_is_down_for_a_while_costs_no_row() -> None:
     assert one.statuses(state) == [Status.CREATED] * 200
     assert not one.doubts()
     assert makespan(one) < 45
+
+
+async def test_a_store_in_trouble_holds_up_no_row_of_another() -> None:
+    """They stand between its rows, in the same lane; its own come back in their order, and count once."""
+    one = bench(lanes=["acme"])
+    rows = many(120, lanes=["acme"])
+    for row in rows[1::2]:
+        row["servicePrincipalKey"] = row["servicePrincipalKey"].replace("kv:", "ok:")
+    done: dict[int, float] = {}
+
+    def hear(event: object) -> None:
+        if isinstance(event, RowSettled):
+            done[event.row] = anyio.current_time()
+
+    one.on_event = hear
+
+    state = await run(one, rows, FakeStore(down=(2.0, 100.0)), max_rows=120)
+
+    assert one.statuses(state) == [Status.CREATED] * 120
+    at = [done[row.number] for row in one.rows(state)]
+    assert max(at[1::2]) < 20
+    assert sum(moment > 100 for moment in at[0::2]) > 30
+    assert not one.doubts()
+
+
+async def test_a_store_that_is_given_up_ends_its_rows_and_no_others() -> None:
+    """Not attempted, with the store's name: one incident, whatever number of rows."""
+    one = bench(lanes=["acme"])
+    rows = many(60, lanes=["acme"])
+    for row in rows[1::2]:
+        row["servicePrincipalKey"] = row["servicePrincipalKey"].replace("kv:", "ok:")
+
+    state = await run(one, rows, FakeStore(down=(2.0, 5000.0)))
+
+    left = [row.shown for row in one.rows(state)[0::2]]
+    stopped = [outcome for outcome in left if isinstance(outcome, NotAttempted)]
+    assert len(stopped) > 10
+    assert {(outcome.code, outcome.store) for outcome in stopped} == {("store_down", "kv")}
+    assert one.statuses(state)[1::2] == [Status.CREATED] * 30
+    assert not one.doubts()
 
 
 async def test_a_key_that_is_missing_rejects_its_row_alone() -> None:

@@ -1,8 +1,10 @@
 """Vault and OpenBao, asked by the real client at a real server: what each of their answers becomes."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -39,6 +41,31 @@ async def opened(one: StoreProfile) -> AsyncIterator[Vault]:
         yield store
     finally:
         await store.close()
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """A server that says one thing, whatever it is asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 async def fetched(store: Vault, *place: Any) -> Answer | Trouble:
@@ -182,6 +209,38 @@ async def test_the_token_of_the_environment_is_not_taken_by_the_way(
 
     async with opened(profile(bao, token="s.deadbeefdeadbeefdeadbeef")) as store:
         assert isinstance(await fetched(store, "acme/one"), Trouble)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "found"),
+    [
+        (200, CANARY, TroubleKind.DOWN),
+        (200, f'{{"data": "{CANARY}"}}', TroubleKind.DOWN),
+        (400, f'{{"errors": ["{CANARY}"]}}', Refusal.INVALID),
+        (403, CANARY, TroubleKind.SIGNED_OUT),
+        (404, f'{{"errors": ["{CANARY}"]}}', Refusal.NOT_FOUND),
+        (404, f'{{"errors": ["no handler for route {CANARY}"]}}', TroubleKind.UNUSABLE),
+        (429, CANARY, TroubleKind.THROTTLED),
+        (307, CANARY, TroubleKind.UNUSABLE),
+        (473, CANARY, TroubleKind.DOWN),
+        (503, f'{{"errors": ["{CANARY}"]}}', TroubleKind.DOWN),
+    ],
+)
+async def test_what_a_server_says_is_repeated_nowhere(
+    bao: Bao,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    body: str,
+    found: Refusal | TroubleKind,
+) -> None:
+    """It may echo the token, or anything: each answer becomes one of a few words of ours."""
+    caplog.set_level(logging.DEBUG)
+    with answering(status, body) as url:
+        async with opened(profile(bao, url=url, token=CANARY)) as store:
+            answer = await fetched(store, "acme/one")
+
+    assert (answer.kind if isinstance(answer, Trouble) else answer) is found
+    assert CANARY not in repr(answer) + caplog.text
 
 
 async def test_no_logger_tells_a_secret(bao: Bao, caplog: pytest.LogCaptureFixture) -> None:

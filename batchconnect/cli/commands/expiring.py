@@ -121,7 +121,7 @@ def _lines(found: KeyEnds, *, days: float, now_ms: int) -> Iterator[str]:
         )
     for why in found.stores.values():
         yield from textwrap.wrap(why, 80, subsequent_indent="    ")
-    yield _sum(found, days)
+    yield from textwrap.wrap(_sum(found, days), 80, subsequent_indent="    ")
 
 
 def _sum(found: KeyEnds, days: float) -> str:

@@ -52,6 +52,7 @@ from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
 from batchconnect.run.team_work import Together
+from batchconnect.telemetry import heard_by_telemetry
 
 Ended = TypeVar("Ended")
 """What a command ends with: the summary of its run, or what it saw instead."""
@@ -215,6 +216,7 @@ class RunObserver:
         self._console = console
         self._stack = ExitStack()
         self._log: Log | None = None
+        self._tell_telemetry = self._stack.enter_context(heard_by_telemetry())
         self._progress: Progress | None = self._stack.enter_context(
             open_progress(
                 sys.stderr,
@@ -247,6 +249,8 @@ class RunObserver:
         self.settled += isinstance(event, RowSettled)
         if isinstance(event, LaneStopped) and is_of_contact(event.code):
             self.unreached[event.org] = event.code
+        if self._tell_telemetry is not None:
+            self._tell_telemetry(event)
         for tell in (self._tell_log, self._tell_progress):
             try:
                 tell(event)

@@ -1,29 +1,42 @@
 """Past runs, newest first."""
 
 import os
+import time
 from typing import Final
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.options import MergedOptions
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history import run_states, summary_of
 from batchconnect.run.lane_view import is_worked
-from batchconnect.run.opened_ledger import is_in_use, is_there, read_ledger, team_reader
-from batchconnect.run.places import ledger_place
+from batchconnect.run.opened_ledger import (
+    is_in_use,
+    is_there,
+    ledger_of,
+    read_ledger,
+    team_reader,
+)
+from batchconnect.run.places import home_of, ledger_place
+from batchconnect.run.prune import DAY_MS, Pruned, prune_reports
 
+_MOST_LEFT: Final = 3
+"""Files of somebody else's that a line names."""
 _CHANGED: Final = {ROTATE: Status.UPDATED, UNDO: Status.DELETED}
 """What these commands do to a row; what they leave as it is counts for nothing."""
 
 
-def run(output: OutputOptions, given: Given, *, limit: int) -> int:
-    """Show the last runs of the ledger."""
+def run(output: OutputOptions, given: Given, *, limit: int, prune: int | None) -> int:
+    """Show the last runs of the ledger; or remove the report folders of old ones."""
     console = Console(output)
     options = options_of(settings_of(given, os.environ, offline=True), given)
+    if prune is not None:
+        return _prune(console, options, prune)
     if not is_there(options):
         console.result({"runs": []}, [f"no run yet in {ledger_place(options)}"])
         return 0
@@ -42,6 +55,37 @@ def run(output: OutputOptions, given: Given, *, limit: int) -> int:
         [_line(summary) for summary in summaries] or ["no run yet"],
     )
     return 0
+
+
+def _prune(console: Console, options: MergedOptions, days: int) -> int:
+    before_ms = time.time_ns() // 1_000_000 - days * DAY_MS
+    with ledger_of(options) as ledger:
+        pruned = list(prune_reports(ledger, home_of(options), before_ms=before_ms))
+    gone = [one for one in pruned if not one.left]
+    lines = [_pruned_line(one) for one in pruned]
+    kept = f", {counted(len(pruned) - len(gone), 'folder')} kept" if len(gone) < len(pruned) else ""
+    again = "; the ledger has every line: `batchconnect report RUN` writes one again"
+    lines.append(f"{counted(len(gone), 'report folder')} removed{kept}{again if pruned else ''}")
+    documents = [
+        {
+            "run_id": one.run_id,
+            "folder": str(one.folder.absolute()),
+            "files": one.files,
+            "left": list(one.left),
+        }
+        for one in pruned
+    ]
+    console.result({"pruned": documents}, lines)
+    return 0
+
+
+def _pruned_line(one: Pruned) -> str:
+    files = counted(one.files, "file")
+    if not one.left:
+        return escape_control(f"{one.run_id}  removed, {files}")
+    more = len(one.left) - _MOST_LEFT
+    names = ", ".join(one.left[:_MOST_LEFT]) + (f" and {more} more" if more > 0 else "")
+    return escape_control(f"{one.run_id}  kept, {files} removed; in it still: {names}")
 
 
 def _document(summary: Summary) -> dict[str, object]:

@@ -10,6 +10,7 @@ from batchconnect.sheet.workbook import inspect_xlsx, plain_rows
 from batchconnect.sheet.workbook.inspect_xlsx import _Inspection
 from batchconnect.sheet.workbook.inspected import FarCellError, InspectedTab, check
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
+from batchconnect.sheet.workbook.shared_texts import odd_texts
 
 PLAIN = [
     '<row r="7"></row>',
@@ -174,3 +175,15 @@ def test_nothing_is_plain_in_utf_16() -> None:
 
     assert not plain(xml.encode("utf-16"))
     assert _Inspection().of(io.BytesIO(xml.encode("utf-16"))) == by_cells(xml.encode())
+
+
+def test_where_the_patterns_cannot_be_believed_the_parser_sees_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on Python 3.11.2: not one row is told to be plain, and not one byte is lost."""
+    monkeypatch.setattr(plain_rows, "IS_SOUND", False)
+    xml = b"<sheetData>" + 3 * b'<row r="7"><c r="A7"><v>1</v></c></row>' + b"</sheetData>"
+
+    assert b"".join(bytes(one) for one in split(io.BytesIO(xml)) if isinstance(one, bytes)) == xml
+    texts = b"<sst><si><t>a</t></si><si><t> </t></si></sst>"
+    assert odd_texts(io.BytesIO(texts)) == {1: "blank"}

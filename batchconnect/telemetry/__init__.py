@@ -1,0 +1,36 @@
+"""
+A run as OpenTelemetry sees it, where a program or an agent has set an SDK up; else nothing, at no cost.
+
+We speak the API alone: who exports what, and where to, is the business of whoever runs us.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from batchconnect.model.event import Event
+
+__all__ = ["heard_by_telemetry"]
+
+
+@contextmanager
+def heard_by_telemetry() -> Iterator[Callable[[Event], None] | None]:
+    """
+    Who tells OpenTelemetry of a run's events, for as long as the block lasts.
+
+    Yields:
+        The listener; None: the API is not installed, or nobody has set an SDK up.
+    """
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.trace") is None:
+        yield None
+        return
+    from batchconnect.telemetry.spans import Telemetry, is_set_up  # noqa: PLC0415 - an extra
+
+    if not is_set_up():
+        yield None
+        return
+    telemetry = Telemetry()
+    try:
+        yield telemetry.hear
+    finally:
+        telemetry.close()

@@ -1,0 +1,26 @@
+"""An empty folder to work in, and a service that the command's environment knows."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.practice import Practice
+from tests.command_line import CommandLine
+
+
+@pytest.fixture(autouse=True)
+def batchconnect_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The command, in an empty folder."""
+    return CommandLine(tmp_path, capsys, monkeypatch, dict(os.environ))
+
+
+@pytest.fixture
+def practice(batchconnect_command: CommandLine) -> Iterator[Practice]:
+    """A service on a real port, whose one org the environment knows."""
+    with Practice() as practice:
+        batchconnect_command.setenv(**practice.environment())
+        yield practice

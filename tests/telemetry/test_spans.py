@@ -1,0 +1,166 @@
+"""What OpenTelemetry sees of a run, where an SDK is set up; and that nothing is paid for where none is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import batchconnect
+from batchconnect import RunOptions
+from batchconnect.telemetry import heard_by_telemetry
+from batchconnect.telemetry.spans import is_set_up
+from tests.acceptance.practice import Practice
+from tests.command_line import FAST, CommandLine, cells, many
+
+OPTIONS = RunOptions(simulate=True, rate=200.0, skip_invalid=True)
+
+
+class Seen:
+    """What the SDK was told."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.reader = InMemoryMetricReader()
+        self.tracers = TracerProvider()
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.meters = MeterProvider(metric_readers=[self.reader])
+
+    def spans(self, name: str) -> list[ReadableSpan]:
+        return [one for one in self.exporter.get_finished_spans() if one.name == name]
+
+    def points(self, name: str) -> list[Any]:
+        data = self.reader.get_metrics_data()
+        return [
+            point
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+    """An SDK that is set up, for one test: OpenTelemetry has one provider for a process."""
+    seen = Seen()
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", seen.tracers)
+    monkeypatch.setattr("opentelemetry.metrics._internal._METER_PROVIDER", seen.meters)
+    yield seen
+    seen.meters.shutdown()
+    seen.tracers.shutdown()
+
+
+def test_a_run_is_a_span_and_each_row_that_is_sent_is_one_below_it(seen: Seen) -> None:
+    rows = [*many(2, org="acme"), cells(3, org="acme", database="")]
+    report = batchconnect.onboard_sync(rows, options=OPTIONS)
+
+    (run,) = seen.spans("batchconnect.run")
+    below = seen.spans("batchconnect.row")
+    assert run.attributes is not None
+    assert run.attributes["batchconnect.run_id"] == report.run_id
+    assert run.attributes["batchconnect.exit_code"] == report.exit_code == 4
+    assert run.status.status_code is trace.StatusCode.ERROR
+    assert len(below) == 2, "the rejected row was never sent"
+    for span in below:
+        assert span.attributes is not None
+        assert span.parent == run.context
+        assert span.attributes["batchconnect.status"] == "created"
+        assert span.end_time is not None
+        assert span.start_time is not None
+        assert span.end_time >= span.start_time
+
+
+def test_numbers_are_counted_by_org_and_status(seen: Seen) -> None:
+    batchconnect.onboard_sync(
+        [*many(2, org="acme"), *many(1, org="globex")],
+        options=RunOptions(simulate=True, rate=200.0, verify=True),
+    )
+
+    rows = {
+        (point.attributes["batchconnect.org"], point.attributes["batchconnect.status"]): point.value
+        for point in seen.points("batchconnect.rows")
+    }
+    assert rows == {("acme", "created"): 2, ("globex", "created"): 1}
+    assert sum(point.value for point in seen.points("batchconnect.tests")) == 3
+    assert sum(point.count for point in seen.points("batchconnect.row.duration")) == 3
+
+
+def test_neither_a_name_nor_a_secret_is_told(seen: Seen) -> None:
+    batchconnect.onboard_sync(many(2, org="acme"), options=OPTIONS)
+    text = "".join(span.to_json() for span in seen.exporter.get_finished_spans())
+
+    assert "Client" not in text
+    assert "FAKE" not in text
+    assert "kusto" not in text
+
+
+def test_the_program_s_own_span_is_the_parent(seen: Seen) -> None:
+    """So that a run is seen where it was asked for; in a notebook's thread as well."""
+    with trace.get_tracer("mine").start_as_current_span("mine") as mine:
+        batchconnect.onboard_sync(many(1, org="acme"), options=OPTIONS)
+
+    (run,) = seen.spans("batchconnect.run")
+    assert run.parent == mine.get_span_context()
+
+
+def test_the_command_tells_as_the_library_does(
+    seen: Seen, batchconnect_command: CommandLine, practice: Practice
+) -> None:
+    done = batchconnect_command("run", batchconnect_command.sheet(many(2)), *FAST)
+
+    assert done.code == 0
+    assert len(seen.spans("batchconnect.row")) == 2
+    (run,) = seen.spans("batchconnect.run")
+    assert run.status.status_code is trace.StatusCode.UNSET
+
+
+def test_a_run_that_was_cut_off_ends_its_spans(seen: Seen) -> None:
+    """It has no last event."""
+
+    def hear(event: batchconnect.Event) -> None:
+        if type(event).__name__ == "RowStarted":
+            raise LookupError
+
+    with pytest.raises(batchconnect.ListenerError):
+        batchconnect.onboard_sync(many(2, org="acme"), options=OPTIONS, on_event=hear)
+
+    assert len(seen.spans("batchconnect.run")) == 1
+
+
+def test_an_exporter_that_fails_is_no_part_of_the_run(
+    seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(SpanExporter):
+        def export(self, spans: Any) -> SpanExportResult:
+            raise OSError
+
+    broken = TracerProvider()
+    broken.add_span_processor(SimpleSpanProcessor(Broken()))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", broken)
+    monkeypatch.setattr("batchconnect.telemetry.spans.Telemetry._settle", _raise)
+
+    assert batchconnect.onboard_sync(many(2, org="acme"), options=OPTIONS).exit_code == 0
+
+
+def _raise(*_arguments: object) -> None:
+    raise OSError
+
+
+def test_without_an_sdk_nobody_listens() -> None:
+    """The API alone is installed here as well, and does nothing."""
+    assert not is_set_up()
+    with heard_by_telemetry() as listener:
+        assert listener is None
+
+
+def test_without_the_package_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchconnect.telemetry.find_spec", lambda _name: None)
+    with heard_by_telemetry() as listener:
+        assert listener is None
