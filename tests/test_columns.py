@@ -125,6 +125,8 @@ def test_each_value_of_a_result_stands_under_its_own_name() -> None:
     texts |= {
         "request_id",
         "etag",
+        "sheet",
+        "worksheet",
         "connection_state",
         "works_error",
         "etag_before",

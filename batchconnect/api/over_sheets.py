@@ -118,7 +118,7 @@ async def rerun(
     call = named(options=options)
     call.need_ledger("rerun")
     chosen = await anyio.to_thread.run_sync(partial(_choose, call.options, run))
-    source: SheetLike = chosen.sheet() if sheet is None else sheet
+    source: SheetLike = chosen.sheets() if sheet is None else sheet
     if not chosen.has_work:
         return await anyio.to_thread.run_sync(partial(_as_it_is, call, chosen))
     alike = named(options=merge(options or RunOptions(), chosen.as_before))

@@ -12,6 +12,7 @@ from batchconnect.api.one_error import with_one_error
 from batchconnect.api.sheets import SheetLike, opened
 from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.outcome import Problem
+from batchconnect.model.row_place import own_number
 from batchconnect.options import RunOptions
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan
@@ -77,12 +78,12 @@ class Plan(Shown):
             one = row.plan
             if every or one.action in IN_THE_WAY:
                 yield (
-                    *(one.row, str(one.action), one.name, row.org, row.sandbox),
+                    *(own_number(one.row), str(one.action), one.name, row.org, row.sandbox),
                     *(one.connection_id, one.code or None, one.why or None),
                 )
         for number, problems in sorted(self.rejected.items()):
             first = problems[0]
-            yield (number, "rejected", None, None, None, None, first.code, first.what)
+            yield (own_number(number), "rejected", None, None, None, None, first.code, first.what)
 
     def _where(self) -> str | None:
         return next(iter(self.refusals.values()), "Its `rows` and `rejected` say what and why.")

@@ -1,22 +1,25 @@
 """What a program hands over as a sheet: a path, rows as mappings, or a frame."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Union
 
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import MergedOptions
-from batchconnect.run.sheet_name import check_name, check_rows
-from batchconnect.sheet import HiddenRows, MemorySheet, Sheet, open_sheet
+from batchconnect.run.open_by_options import open_by
+from batchconnect.run.sheet_name import check_rows
+from batchconnect.sheet import MemorySheet, Sheet, renamed_by
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Rows = Iterable[Mapping[str, object]]
-SheetLike = Union[str, "os.PathLike[str]", Rows, "pd.DataFrame"]
+SheetLike = Union[
+    str, "os.PathLike[str]", Sequence[str], Sequence["os.PathLike[str]"], Rows, "pd.DataFrame"
+]
 """
-A path; rows as mappings, whose keys are matched as headers are; or a DataFrame of texts.
+A path, or several, whose sheets make one; rows as mappings, whose keys are matched as headers are; or a DataFrame of texts.
 
 Of a frame, named levels of its index are columns as well.
 """
@@ -36,16 +39,20 @@ def opened(sheet: SheetLike, options: MergedOptions) -> Iterator[Sheet]:
         SheetError: It cannot be used, or its file's name holds a key.
     """
     if isinstance(sheet, str | os.PathLike):
-        with _file(os.fspath(sheet), options) as found:
+        sheet = (os.fspath(sheet),)
+    given: Any = sheet
+    if isinstance(given, list | tuple) and given and isinstance(given[0], str | os.PathLike):
+        if not all(isinstance(one, str | os.PathLike) for one in given):
+            raise UsageError("paths and rows in one list", hint="Give a list of one or the other.")
+        with _files([os.fspath(one) for one in given], options) as found:
             yield found
         return
-    given: Any = sheet
     if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
         raise UsageError(
             f"a sheet cannot be a {type(given).__name__}",
             hint="Give a path, a list of mappings from header to cell, or a DataFrame.",
         )
-    rows = MemorySheet(given)
+    rows = MemorySheet(given, renamed=renamed_by(options.map))
     try:
         yield rows
     finally:
@@ -53,14 +60,8 @@ def opened(sheet: SheetLike, options: MergedOptions) -> Iterator[Sheet]:
 
 
 @contextmanager
-def _file(path: str, options: MergedOptions) -> Iterator[Sheet]:
-    check_name(path)
-    found = open_sheet(
-        path,
-        worksheet=options.worksheet,
-        encoding=options.encoding,
-        hidden=HiddenRows.of(visible_only=options.visible_only, strict=options.strict),
-    )
+def _files(paths: Sequence[str], options: MergedOptions) -> Iterator[Sheet]:
+    found = open_by(options, paths)
     try:
         if found.warnings:
             check_rows(found)

@@ -14,6 +14,7 @@ from batchconnect.api.sheets import SheetLike, opened
 from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem
+from batchconnect.model.row_place import own_number
 from batchconnect.options import RunOptions
 from batchconnect.run.validate_run import judging, validate_sheet
 
@@ -45,7 +46,10 @@ class Validation(Shown):
     def to_pandas(self) -> "pd.DataFrame":
         """One line for each finding: its row, then the fields of a `Problem`."""
         columns = ["row", *(one.name for one in fields(Problem))]
-        rows = ((number, *map(_plain, astuple(problem))) for number, problem in self.problems)
+        rows = (
+            (own_number(number), *map(_plain, astuple(problem)))
+            for number, problem in self.problems
+        )
         return frame(columns, rows, whole=("row",))
 
     def _line(self) -> str:

@@ -50,9 +50,12 @@ def command() -> Any:
     return typer.main.get_command(app)
 
 
-SheetArgument = Annotated[
-    str,
-    typer.Argument(metavar="SHEET", help="CSV, XLSX, XLS, XLSB or ODS; - reads CSV from stdin."),
+SheetsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SHEET...",
+        help="CSV, XLSX, XLS, XLSB or ODS; several make one run; - reads CSV from stdin.",
+    ),
 ]
 RunArgument = Annotated[
     str | None,
@@ -108,7 +111,7 @@ def template(
 def validate(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheets: SheetsArgument,
     annotate: Annotated[
         Path | None,
         typer.Option(
@@ -129,7 +132,7 @@ def validate(
     """Find every problem of a sheet, offline; nothing is sent."""
     from batchconnect.cli.commands import validate as command
 
-    return command.run(output, given, sheet=sheet, annotate=annotate, keep_keys=keep_keys)
+    return command.run(output, given, sheets=sheets, annotate=annotate, keep_keys=keep_keys)
 
 
 @app.command(epilog="Example: batchconnect init")
@@ -206,7 +209,7 @@ def doctor(output: OutputOptions, given: Given) -> int:
 def plan(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheets: SheetsArgument,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -217,7 +220,7 @@ def plan(
     """Show what a run with these options would do; reads the service, changes nothing."""
     from batchconnect.cli.commands import plan as command
 
-    return command.run(output, given, sheet=sheet, out=out)
+    return command.run(output, given, sheets=sheets, out=out)
 
 
 @app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
@@ -225,12 +228,12 @@ def plan(
 def run(
     output: OutputOptions,
     given: Given,
-    sheet: Annotated[
-        str | None,
+    sheets: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="SHEET",
+            metavar="SHEET...",
             show_default=False,
-            help="CSV, XLSX, XLS, XLSB or ODS; - reads CSV from stdin. With --plan: the plan's.",
+            help="CSVs, workbooks; - reads stdin.",
         ),
     ] = None,
     plan: Annotated[
@@ -243,7 +246,7 @@ def run(
     """Make it so; safe to repeat: what exists is not created again."""
     from batchconnect.cli.commands import run as command
 
-    return command.run(output, given, sheet=sheet, plan=plan)
+    return command.run(output, given, sheets=sheets or (), plan=plan)
 
 
 @app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
@@ -252,15 +255,19 @@ def rerun(
     output: OutputOptions,
     given: Given,
     run_id: RunArgument = None,
-    sheet: Annotated[
-        str | None,
-        typer.Option("--sheet", metavar="SHEET", help="A fixed copy of the run's sheet."),
+    sheets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sheet",
+            metavar="SHEET",
+            help="A fixed copy of the run's sheet; may be given again.",
+        ),
     ] = None,
 ) -> int:
     """Take up only what a run left unfinished."""
     from batchconnect.cli.commands import rerun as command
 
-    return command.run(output, given, run_id=run_id, sheet=sheet)
+    return command.run(output, given, run_id=run_id, sheets=sheets or ())
 
 
 @app.command(epilog="Example: batchconnect work --only org=acme")
@@ -269,15 +276,19 @@ def work(
     output: OutputOptions,
     given: Given,
     run_id: RunArgument = None,
-    sheet: Annotated[
-        str | None,
-        typer.Option("--sheet", metavar="SHEET", help="This machine's copy of the run's sheet."),
+    sheets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sheet",
+            metavar="SHEET",
+            help="This machine's copy of the run's sheet; may be given again.",
+        ),
     ] = None,
 ) -> int:
     """Join a run on a team ledger: take lanes, and hand them back at the end."""
     from batchconnect.cli.commands import work as command
 
-    return command.run(output, given, run_id=run_id, sheet=sheet)
+    return command.run(output, given, run_id=run_id, sheets=sheets or ())
 
 
 @app.command(epilog="Example: batchconnect lanes release 7 --yes")
@@ -287,11 +298,11 @@ def lanes(
     given: Given,
     action: Annotated[
         Literal["release"] | None,
-        typer.Argument(metavar="[release", help="Take a lane from its holder."),
+        typer.Argument(metavar="release", help="Take a lane from its holder."),
     ] = None,
     lane: Annotated[
         int | None,
-        typer.Argument(metavar="LANE]", help="Its number, as the list shows it."),
+        typer.Argument(metavar="LANE", help="Its number, as the list shows it."),
     ] = None,
     yes: Annotated[
         bool,
@@ -310,9 +321,10 @@ def verify(
     output: OutputOptions,
     given: Given,
     what: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            metavar="RUN | SHEET",
+            metavar="RUN | SHEET...",
+            show_default=False,
             help="A run's connections, or those of a sheet's rows; default: the last run.",
         ),
     ] = None,
@@ -320,7 +332,7 @@ def verify(
     """Ask each connection's source whether it works; nothing is changed."""
     from batchconnect.cli.commands import verify as command
 
-    return command.run(output, given, what=what)
+    return command.run(output, given, what=what or ())
 
 
 @app.command(epilog="Example: batchconnect rotate clients.csv --failing")
@@ -328,7 +340,7 @@ def verify(
 def rotate(
     output: OutputOptions,
     given: Given,
-    sheet: SheetArgument,
+    sheets: SheetsArgument,
     failing: Annotated[
         bool,
         typer.Option("--failing", metavar="", help="Only to connections whose last test said no."),
@@ -352,7 +364,7 @@ def rotate(
     return command.run(
         output,
         given,
-        sheet=sheet,
+        sheets=sheets,
         failing=failing,
         changed=changed,
         no_verify=no_verify,

@@ -82,7 +82,7 @@ class Given:
         typer.Option(
             "--summary",
             metavar="FILE.md",
-            help="A short summary in Markdown; added to GitHub's own file.",
+            help="A short summary in Markdown.",
             rich_help_panel=OUTPUT,
         ),
     ] = None
@@ -150,6 +150,8 @@ SHEET: Final = Group(
     heading="Sheet options",
     names=(
         "worksheet",
+        "all_worksheets",
+        "map",
         "visible_only",
         "encoding",
         "org",
@@ -176,7 +178,13 @@ PART: Final = Group(
 """A run's options that fit commands without a sheet, so that one command line serves all."""
 AGAINST: Final = Group(
     heading="Reading options",
-    names=("worksheet", "visible_only", "encoding", "accept_unproven_listing"),
+    names=(
+        "worksheet",
+        "map",
+        "visible_only",
+        "encoding",
+        "accept_unproven_listing",
+    ),
     helps={
         "accept_unproven_listing": "Take a listing for whole although nothing proves it; that is said."
     },

@@ -12,6 +12,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.org import Org
+from batchconnect.model.row_place import own_number
 
 
 def sent_elsewhere(number: int, planned: RowPlanned, org: Org) -> SettingsError | None:
@@ -23,7 +24,7 @@ def sent_elsewhere(number: int, planned: RowPlanned, org: Org) -> SettingsError 
     if org.org_id.casefold() == planned.org_id.casefold():
         return None
     return SettingsError(
-        f"row {number} was sent for the org id {planned.org_id}; in the settings, {org.key} is another one now",
+        f"row {own_number(number)} was sent for the org id {planned.org_id}; in the settings, {org.key} is another one now",
         hint="A doubt is settled where it was sent: give the org its old id again, or a key of its own.",
     )
 

@@ -30,6 +30,7 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.outcome import InDoubt, Outcome, Problem, Works
 from batchconnect.model.reference import KeyOrigin
+from batchconnect.model.row_place import Places
 from batchconnect.model.target import Target
 
 
@@ -57,9 +58,9 @@ class RunOpened:
     run_id: str
     parent_run_id: str | None = None
     sheets: tuple[str, ...]
-    """Names of the sheets, as given; one, today."""
+    """Names of the sheets, as given, with `#tab` behind a workbook's; a row's place is that of its sheet here."""
     sheet_path: str | None = None
-    """Absolute path, for `rerun`; None for standard input and rows from Python."""
+    """Absolute path, for `rerun`; None for standard input and rows from Python, and for several sheets."""
     sheet_sha256: str
     carried: tuple[str, ...] = ()
     """Headers of the unknown columns that the reports carry."""
@@ -88,6 +89,26 @@ class RunOpened:
     """On a team ledger: the options, by name, that decide what becomes of a row; whoever joins keeps to them."""
     alone: bool = False
     """On a team ledger: one process works it, for it has a bound that only one can count."""
+    sheet_paths: tuple[str | None, ...] = ()
+    """Of several sheets the absolute path of each."""
+    tabs: tuple[str, ...] = ()
+    """Of each sheet the workbook's tab; "" of one without tabs. () in the lines of earlier versions."""
+    worksheets: tuple[str, ...] = ()
+    """`--worksheet`, where it was given several times."""
+    all_worksheets: bool = False
+    map: tuple[str, ...] = ()
+    """`--map`, with the settings' `[columns]`: what headers mean."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of its files, each once, in the order given; () where it was over none."""
+        paths = self.sheet_paths or (self.sheet_path,)
+        return tuple(dict.fromkeys(path for path in paths if path is not None))
+
+    @property
+    def places(self) -> Places:
+        """Its sheets, by which a row is told to a person."""
+        return Places(self.sheets, self.tabs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,12 +178,14 @@ class LeaseKeeper:
 
     def _renew_now_and_then(self) -> None:
         while not self._closing.wait(self.terms.renew_every_s):
-            held = [lease for lease, _on_lost in self._held.copy().values()]
-            if self._has_ticked and held:
-                self._has_ticked = False
-                self._renew(held)
+            self.renew()
 
-    def _renew(self, held: list[Lease]) -> None:
+    def renew(self) -> None:
+        """Renew all that is held, if the loop has had its turn since the last time."""
+        held = [lease for lease, _on_lost in self._held.copy().values()]
+        if not self._has_ticked or not held:
+            return
+        self._has_ticked = False
         asked_s = self._boot_s()
         try:
             still = self._leases.renew(held)

@@ -5,6 +5,7 @@ from typing import Final
 
 from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome, Works
+from batchconnect.model.row_place import NOWHERE, Places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class RunStarted:
     simulated: bool = False
     left_open: tuple[str, ...] = ()
     """Other runs over this sheet that were not closed: of each its id, and the command that goes on with it."""
+    places: Places = NOWHERE
+    """Its sheets: what tells the numbers of rows to a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

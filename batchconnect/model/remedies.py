@@ -48,7 +48,7 @@ _NO_CERTIFICATE = "batchconnect has no client certificate to show."
 _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
 _PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
-_ONE_LEDGER = "One ledger for all who run it keeps this from happening."
+_ONE_LEDGER = "A team ledger, --ledger postgresql://..., keeps this from happening: there both work on one run."
 _ELSE_WAIT = (
     "Where that cannot be, wait the settle window (--settle) before a run with a new ledger."
 )

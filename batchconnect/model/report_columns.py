@@ -27,6 +27,8 @@ RESULT_COLUMNS: tuple[str, ...] = (
     "started_at",
     "finished_at",
     "duration_ms",
+    "sheet",
+    "worksheet",
     "connection_state",
     "works",
     "works_error",
@@ -40,6 +42,9 @@ RESULT_COLUMNS: tuple[str, ...] = (
 
 FAILED_COLUMNS = ("status", "error", "column", "hint")
 """What `failed.csv` has behind the user's own columns."""
+
+PLACE_COLUMNS = ("sheet", "worksheet", "row")
+"""What `failed.csv` and the workbook have besides where a run has several sheets."""
 
 WORKBOOK_COLUMNS = ("status", "works", "connection_id", "error", "hint")
 """What a workbook of ours adds behind the user's own columns."""

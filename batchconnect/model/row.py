@@ -5,10 +5,11 @@ Nothing is judged here. A cell of the key column is a `Secret` from its first mo
 workbook holds as something other than text says so instead of giving a value that a reader guessed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from batchconnect.model.column import Column
+from batchconnect.model.row_place import own_number, place_of
 from batchconnect.model.secret import Secret
 
 
@@ -33,7 +34,10 @@ class Row:
     """One line of the sheet with its number as the user's spreadsheet shows it."""
 
     number: int
-    """1-based; the header most often is row 1. Blank rows count, as they do in a spreadsheet."""
+    """
+    1-based; the header most often is row 1. Blank rows count, as they do in a spreadsheet. Where a run has several
+    sheets, the place of the row's own stands above it: `model.row_place`.
+    """
     cells: Mapping[Column, Cell]
     """The known columns that the sheet has; a blank cell is `""`. The key's cell is a `Secret`."""
     carried: tuple[str, ...] = ()
@@ -59,6 +63,66 @@ class Header:
         """The cell as a spreadsheet names it, as `G12`; None where the sheet lacks the column."""
         position = self.columns.get(column)
         return None if position is None else f"{letters(position)}{row_number}"
+
+    def row_address(self, row_number: int) -> str | None:  # noqa: ARG002 - see below
+        """The row as a spreadsheet names it, where its number alone does not tell it; None: it does."""
+        return None
+
+    def span(self, column: Column, first: int, last: int) -> str:
+        """Cells of a column below each other, as `G12:G14`."""
+        return f"{self.address(column, first)}:{letters(self.columns[column])}{last}"
+
+    def told(self, numbers: Iterable[int]) -> str:
+        """Rows for a person, as `row 12` or `rows 12, 14`."""
+        shown = list(map(str, numbers))
+        return f"row{'s' if len(shown) > 1 else ''} {', '.join(shown)}"
+
+    def told_span(self, first: int, last: int) -> str:
+        """Rows below each other, as `rows 12 to 14`."""
+        return f"rows {first} to {last}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeveralHeaders(Header):
+    """
+    The headers of several sheets that make one run.
+
+    Known and carried columns are those of any of them; a position is that of the first sheet that has the column.
+    """
+
+    parts: tuple[Header, ...]
+    labels: tuple[str, ...]
+    """What a person calls each sheet: its tab, or its file."""
+
+    def address(self, column: Column, row_number: int) -> str | None:
+        """The cell as a spreadsheet names it in another sheet, as `EMEA!G12`."""
+        place = place_of(row_number)
+        cell = self.parts[place].address(column, own_number(row_number))
+        return None if cell is None else f"{self.labels[place]}!{cell}"
+
+    def row_address(self, row_number: int) -> str:
+        """The row as a spreadsheet names it in another sheet, as `EMEA!12:12`."""
+        own = own_number(row_number)
+        return f"{self.labels[place_of(row_number)]}!{own}:{own}"
+
+    def span(self, column: Column, first: int, last: int) -> str:
+        """Cells of one sheet, as `EMEA!G12:G14`."""
+        at = letters(self.parts[place_of(first)].columns[column])
+        return f"{self.address(column, first)}:{at}{own_number(last)}"
+
+    def told(self, numbers: Iterable[int]) -> str:
+        """Rows with their sheets, as `rows 12, 14 of EMEA, row 3 of APAC`."""
+        by_place: dict[int, list[int]] = {}
+        for number in numbers:
+            by_place.setdefault(place_of(number), []).append(own_number(number))
+        return ", ".join(
+            f"{Header.told(self, own)} of {self.labels[place]}" for place, own in by_place.items()
+        )
+
+    def told_span(self, first: int, last: int) -> str:
+        """Rows of one sheet, as `rows 12 to 14 of EMEA`."""
+        own = Header.told_span(self, own_number(first), own_number(last))
+        return f"{own} of {self.labels[place_of(first)]}"
 
 
 def letters(position: int) -> str:

@@ -78,10 +78,29 @@ class RunOptions(Generic[Unset, Text]):
         help="Against the built-in simulator; needs no settings, touches nothing real.",
         panel=PRACTICE,
     )
-    worksheet: str | None = option(
-        shape.TEXT, help="The workbook's tab.", metavar="NAME", panel=WHICH
+    worksheet: Sequence[str] | Text | Unset = option(
+        shape.TEXTS,
+        default=(),
+        help="A tab of each workbook; may be given again.",
+        metavar="NAME",
+        panel=WHICH,
     )
     """None: the only tab whose headers match."""
+    all_worksheets: bool | Unset = option(
+        shape.SWITCH,
+        default=False,
+        help="All tabs whose headers match.",
+        panel=WHICH,
+    )
+    map: Sequence[str] | Unset = option(
+        shape.MAP,
+        default=(),
+        help='What a header means, as "Kunde=name"; may be given again.',
+        metavar="HEADER=COLUMN",
+        panel=WHICH,
+        is_joined=True,
+    )
+    """Joined to the settings' `[columns]`."""
     visible_only: bool | Unset = option(
         shape.SWITCH,
         default=False,

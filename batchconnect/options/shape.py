@@ -180,6 +180,15 @@ def one_of(words: Collection[str]) -> Shape:
 
 
 SWITCH: Final = Shape(must_be="true or false", convert=_switch, kind=bool)
+TEXTS: Final = Shape(
+    must_be="a text, not empty, or a list of texts", convert=_texts, kind=list[str], is_list=True
+)
+MAP: Final = Shape(
+    must_be="HEADER=COLUMN, as Kunde=name, or a list of these",
+    convert=_parts,
+    kind=list[str],
+    is_list=True,
+)
 TEXT: Final = Shape(must_be="a text, not empty", convert=_text, kind=str)
 NOTE: Final = Shape(must_be="a text", convert=_note, kind=str)
 PATH: Final = Shape(must_be="a path, not empty; ~ is your home folder", convert=_path, kind=Path)

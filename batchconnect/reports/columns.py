@@ -79,6 +79,8 @@ def values_of(result: Result) -> tuple[Fact, ...]:
         iso(result.started_at_ms),
         iso(result.finished_at_ms),
         result.duration_ms,
+        result.sheet or None,
+        result.worksheet or None,
         result.connection_state,
         result.works and str(result.works),
         result.works_error,

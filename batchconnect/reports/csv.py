@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from batchconnect.model.column import SHOWN_COLUMNS, Column
-from batchconnect.model.report_columns import FAILED_COLUMNS, RESULT_COLUMNS
+from batchconnect.model.report_columns import FAILED_COLUMNS, PLACE_COLUMNS, RESULT_COLUMNS
 from batchconnect.reports.columns import Fact, cells_of, columns_of, sheet_cells_of, values_of
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
@@ -44,18 +44,27 @@ def render(summary: Summary) -> Iterator[bytes]:
 def render_failed(summary: Summary) -> Iterator[bytes]:
     """`failed.csv`: the rows without a connection, as the sheet has them but for the secret."""
     columns = _sheet_order(summary)
-    carried = columns_of(summary.carried, (*Column, *FAILED_COLUMNS))
+    places = PLACE_COLUMNS if summary.opened.places.are_several else ()
+    carried = columns_of(summary.carried, (*Column, *FAILED_COLUMNS, *places))
     header = [column if isinstance(column, str) else carried[column] for column in columns]
     width = len(carried)
-    yield BOM + lines([[*header, *FAILED_COLUMNS]])
+    yield BOM + lines([[*header, *FAILED_COLUMNS, *places]])
     for batch in batches(summary.rows()):
         yield lines(
             [
-                _failed(result, columns, cells_of(result, width))
+                [
+                    *_failed(result, columns, cells_of(result, width)),
+                    *_place_of(result)[: len(places)],
+                ]
                 for result in batch
                 if is_unfinished(result)
             ]
         )
+
+
+def _place_of(result: Result) -> Sequence[str]:
+    """Where a row stands of a run over several sheets."""
+    return result.sheet, result.worksheet, str(result.row)
 
 
 def quote_formula(text: str) -> str:

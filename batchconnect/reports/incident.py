@@ -30,6 +30,7 @@ from batchconnect.model.outcome import (
     status_of,
 )
 from batchconnect.model.remedies import is_titled, look_hint_for, title_for
+from batchconnect.model.row_place import NOWHERE, Places, own_number
 from batchconnect.reports.result import WAITING, Advice, errors_of
 
 Title = Callable[[str], str]
@@ -73,6 +74,8 @@ class Incident:
     """Only of an error of our own: what it was and where."""
     version: str = ""
     """Of batchconnect, when that came up."""
+    first: str = ""
+    """The first row for a person: `row 12`, or of several sheets `row 12 of b.xlsx#EMEA`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class Incidents:
         title: A code's headline.
         swept: The last sweep, whose findings are incidents too.
         faults: The errors of our own that came up, each with the version of batchconnect that it came up in.
+        places: The run's sheets.
     """
 
     def __init__(
@@ -136,7 +140,9 @@ class Incidents:
         title: Title,
         swept: Swept | None = None,
         faults: Iterable[tuple[FaultMet, str]] = (),
+        places: Places = NOWHERE,
     ) -> None:
+        self._places = places
         self._hint = hint
         self._title = title
         self._duplicated = frozenset(swept.duplicated) if swept else frozenset[str]()
@@ -215,7 +221,8 @@ class Incidents:
             org=None if cause.fault or _is_of_contact(cause) else met.org or None,
             sandbox=cause.sandbox,
             rows=met.rows,
-            first_row=met.first_row,
+            first_row=own_number(met.first_row),
+            first=self._places.told(met.first_row),
             hint=cause.hint or self._hint(cause.code, cause.status),
             works=cause.works,
             status=cause.status,

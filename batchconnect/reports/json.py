@@ -62,6 +62,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "parent_run_id": opened.parent_run_id,
         "simulated": opened.simulated,
         "sheet": ", ".join(opened.sheets),
+        "sheets": [{"sheet": name, "worksheet": tab or None} for name, tab in opened.places.named],
         "sheet_sha256": opened.sheet_sha256,
         "note": opened.note,
         "operator": opened.operator,
@@ -142,6 +143,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "sandbox": incident.sandbox,
         "rows": incident.rows,
         "first_row": incident.first_row,
+        "first": incident.first or None,
         "hint": incident.hint,
         "works": incident.works and incident.works.value,
         "fault": fault

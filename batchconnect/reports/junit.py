@@ -124,7 +124,7 @@ def _case(row: Result) -> Case:
     is_key = row.status in DONE and row.works is not None
     return Case(
         group=group_of(row.org, row.sandbox),
-        name=f"row {row.row}: {row.name}",
+        name=f"{row.told}: {row.name}",
         verdict=verdict,
         kind=(row.works_error if is_key else row.error_code) or row.status.value,
         message=what_is_wrong(row) or row.error or row.works_error or "",

@@ -105,7 +105,7 @@ def _verdict(summary: Summary) -> str:
 
 def _incident(incident: Incident) -> str:
     where = "".join(f", {code(part)}" for part in (incident.org, incident.sandbox) if part)
-    rows = f"1 row, row {incident.first_row}" if incident.rows == 1 else f"{incident.rows} rows"
+    rows = f"1 row, {_plain(incident.first)}" if incident.rows == 1 else f"{incident.rows} rows"
     return f"- **{_plain(incident.title)}** ({code(incident.code)}{where}, {rows}): {_plain(incident.hint)}"
 
 
@@ -132,4 +132,4 @@ def _unfinished(summary: Summary) -> Iterator[str]:
 
 
 def _cells(row: Result) -> tuple[str, str, str, str]:
-    return str(row.row), row.status.value, code(row.name), code(what_is_wrong(row))
+    return row.told.removeprefix("row "), row.status.value, code(row.name), code(what_is_wrong(row))

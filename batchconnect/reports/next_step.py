@@ -57,15 +57,17 @@ def next_step(summary: Summary) -> NextStep | None:
 
 def sheet_command(opened: RunOpened, command: str, *flags: str) -> tuple[str, ...]:
     """The words of a command over the run's sheet, read as the run read it, as far as options told that."""
-    sheets = (opened.sheet_path,) if opened.sheet_path else opened.sheets
-    options = {
-        "--worksheet": opened.worksheet,
-        "--encoding": opened.encoding,
-        "--org": opened.org,
-        "--sandbox": opened.sandbox,
-    }
-    given = (word for flag, value in options.items() if value for word in (flag, value))
-    return ("batchconnect", command, *sheets[:1], *flags, *given)
+    sheets = opened.files or opened.sheets[:1]
+    options = [
+        *(("--worksheet", name) for name in opened.worksheets or (opened.worksheet,)),
+        *(("--map", said) for said in opened.map),
+        ("--encoding", opened.encoding),
+        ("--org", opened.org),
+        ("--sandbox", opened.sandbox),
+    ]
+    given = (word for flag, value in options if value for word in (flag, value))
+    every = ("--all-worksheets",) if opened.all_worksheets else ()
+    return ("batchconnect", command, *sheets, *flags, *every, *given)
 
 
 def _after_run(summary: Summary) -> NextStep:

@@ -35,6 +35,7 @@ from batchconnect.model.outcome import (
     status_of,
 )
 from batchconnect.model.remedies import title_for
+from batchconnect.model.row_place import NOWHERE, Places, own_number
 from batchconnect.model.target import Target
 
 Advice = Callable[[str, Status], str]
@@ -111,6 +112,10 @@ class Result:
     """The user's own text, without our marker."""
     hint: str
     """What to do about it; "" for a row that has its connection."""
+    sheet: str = ""
+    """The file that it stands in, as given."""
+    worksheet: str = ""
+    """The workbook's tab; "" where there is none."""
     connection_state: str | None = None
     """As the service showed it; None: it shows none, or nobody looked."""
     works: Works | None = None
@@ -120,6 +125,8 @@ class Result:
     tested_at_ms: int | None = None
     etag_before: str | None = None
     """Where its key was sent: what the connection's etag was until then."""
+    told: str = ""
+    """The row for a person: `row 12`, or of several sheets `row 12 of b.xlsx#EMEA`."""
     key_reference: str | None = None
     """Where the key was looked up that was sent; None: none was, or it stood in the sheet."""
     key_version: str | None = None
@@ -147,7 +154,12 @@ def shown_of(state: RowState, *, live: bool) -> Outcome:
 
 
 def result_of(
-    state: RowState, outcome: Outcome, *, stop: LaneStopped | None, hint: Advice
+    state: RowState,
+    outcome: Outcome,
+    *,
+    stop: LaneStopped | None,
+    hint: Advice,
+    places: Places = NOWHERE,
 ) -> Result:
     """
     Lay out one row for the reports.
@@ -157,14 +169,19 @@ def result_of(
         outcome: How it stands, as `shown_of` tells.
         stop: The refusal that stopped the row's lane, if it is the cause.
         hint: What to do about a code.
+        places: The run's sheets.
     """
+    sheet, worksheet = places.of(state.number)
     planned = state.planned or RowPlanned(name="")
     trouble = trouble_of(outcome)
     connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
     answered = outcome if isinstance(outcome, _ANSWERED) else trouble
     tested, key = state.tested, state.key_sent
     return Result(
-        row=state.number,
+        row=own_number(state.number),
+        sheet=sheet,
+        worksheet=worksheet,
+        told=places.told(state.number),
         status=status_of(outcome),
         name=planned.name,
         connection_id=connection.connection_id if connection else _in_change(state),

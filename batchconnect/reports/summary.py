@@ -19,6 +19,7 @@ from batchconnect.model.event import FaultMet, LaneStopped, Swept
 from batchconnect.model.key_end import SOON_DAYS, ends_within
 from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
 from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
+from batchconnect.model.row_place import Places
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
 from batchconnect.reports.result import Advice, Change, Result, attempts_of, result_of, shown_of
@@ -140,9 +141,15 @@ def summarize(
     ended = _ending(run_lines)
     live = live and ended is None
     sweep = swept_of(run_lines)
-    incidents = Incidents(hint=hint, title=title, swept=sweep, faults=_faults(run_lines))
+    incidents = Incidents(
+        hint=hint,
+        title=title,
+        swept=sweep,
+        faults=_faults(run_lines),
+        places=opened.places,
+    )
     counting = _Counting(incidents, live=live)
-    results = _Results(rows, stops=stops, live=live, hint=hint, before=before)
+    results = _Results(rows, stops=stops, live=live, hint=hint, before=before, places=opened.places)
     for state in rows():
         counting.add(state, *results.add(state))
     last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
@@ -182,7 +189,14 @@ class _Results:
     """The rows as every format shows them: few are kept, many are made again from the ledger."""
 
     def __init__(
-        self, rows: Rows, *, stops: Stops, live: bool, hint: Advice, before: Before | None
+        self,
+        rows: Rows,
+        *,
+        stops: Stops,
+        live: bool,
+        hint: Advice,
+        before: Before | None,
+        places: Places,
     ) -> None:
         self._before = before
         self._changes: Counter[Change] = Counter()
@@ -190,6 +204,7 @@ class _Results:
         self._stops = stops
         self._live = live
         self._hint = hint
+        self._places = places
         self._kept: list[Result] | None = []
 
     def add(self, state: RowState) -> tuple[Outcome, LaneStopped | None]:
@@ -228,7 +243,7 @@ class _Results:
             yield self._result(state, *self._shown(state))
 
     def _result(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> Result:
-        result = result_of(state, outcome, stop=stop, hint=self._hint)
+        result = result_of(state, outcome, stop=stop, hint=self._hint, places=self._places)
         change = self._before.change_of(result) if self._before is not None else None
         return result if change is None else replace(result, since=change)
 

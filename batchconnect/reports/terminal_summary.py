@@ -189,7 +189,7 @@ def _met(incident: Incident, command: str) -> str:
         became = f" {_REFUSED.get(command, 'not created')}"
     else:
         became = ""
-    return f"{_rows(incident.rows)}{became}, first row {incident.first_row}"
+    return f"{_rows(incident.rows)}{became}, first {incident.first or f'row {incident.first_row}'}"
 
 
 def _sweep(sweep: Swept | None, width: int) -> list[str]:

@@ -59,18 +59,19 @@ def _rows(planned: SavedPlan, now: SavedPlan, states_of: StatesOf) -> Iterator[s
         if row.key is not None and was.action in _SENT and row.action != was.action
     ]
     states = states_of(moved) if moved else {}
-    for was, row in sorted(pairs, key=lambda pair: pair[1].row):
+    order = {id(row): at for at, row in enumerate(now.rows)}
+    for was, row in sorted(pairs, key=lambda pair: order[id(pair[1])]):
         differing = [column for column in Column if was.cells.get(column) != row.cells.get(column)]
         if differing:
-            yield f"{_told(row)}: {'; '.join(_cell(column, was, row) for column in differing)}"
+            yield f"{row.told}: {'; '.join(_cell(column, was, row) for column in differing)}"
         elif None not in {was.key, row.key} and was.key != row.key:
-            yield f"{_told(row)}: it would stand in {_place(row)}, planned {_place(was)}"
+            yield f"{row.told}: it would stand in {_place(row)}, planned {_place(was)}"
         elif not _is_as_planned(was, row, states.get(row.key or "")):
-            yield f"{_told(row)}: planned {_action(was)}, now {_action(row)}"
+            yield f"{row.told}: planned {_action(was)}, now {_action(row)}"
     for row in new:
-        yield f"{_told(row)}: it is not in the plan (now {_action(row)})"
+        yield f"{row.told}: it is not in the plan (now {_action(row)})"
     for was in gone:
-        yield f"{_told(was)} of the plan: it is no longer in the sheet"
+        yield f"{was.told} of the plan: it is no longer in the sheet"
 
 
 _Pairs = list[tuple[SavedRow, SavedRow]]
@@ -122,7 +123,7 @@ def _by_target(row: SavedRow) -> object:
 
 
 def _by_number(row: SavedRow) -> object:
-    return row.row
+    return row.of, row.row
 
 
 def _is_as_planned(was: SavedRow, now: SavedRow, state: RowState | None) -> bool:
@@ -146,10 +147,6 @@ def _is_as_planned(was: SavedRow, now: SavedRow, state: RowState | None) -> bool
         made = state.made if state is not None else None
         return made is not None and made.lower() == (now.connection_id or "").lower()
     return today in _SENT and (then == Action.SETTLE_FIRST or state is not None)
-
-
-def _told(row: SavedRow) -> str:
-    return f"row {row.row}" + (f" ({row.name})" if row.name else "")
 
 
 def _place(row: SavedRow) -> str:

@@ -201,6 +201,7 @@ class Batch:
                 run_id=(resumed.opened if resumed else job.opened).run_id,
                 resumed=resumed is not None,
                 simulated=job.opened.simulated,
+                places=(resumed.opened if resumed else job.opened).places,
                 left_open=tuple(
                     f"{left.opened.run_id}: {command_of(left.opened)}" for left in job.left_open
                 ),

@@ -45,7 +45,7 @@ from batchconnect.run.verify_run import VerifyRun
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import parse
-from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.fast_scan import Scan, fast_scan
 from batchconnect.validation.key import Keys
 from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
@@ -423,9 +423,9 @@ async def _job(
     return job if scanner is None else replace(job, fast_scan=scanner())
 
 
-def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> FastScan:
-    return FastScan(
-        sheet.header,
+def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> Scan:
+    return fast_scan(
+        sheet,
         orgs=service.orgs,
         org=options.org,
         sandbox=options.sandbox,

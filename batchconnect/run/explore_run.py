@@ -18,6 +18,7 @@ from batchconnect.model.contact import is_of_contact
 from batchconnect.model.foreign_text import HIDDEN
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, look_hint_for
+from batchconnect.model.row_place import own_number
 from batchconnect.model.secret import is_entra_secret
 from batchconnect.reports.tables import SeenColumn, SeenTable
 from batchconnect.run.made_rows import MadeRow
@@ -104,12 +105,14 @@ class Exploration:
             seen, maybe_cut = self.seen(row), self.maybe_cut(row)
             if not seen:
                 yield SeenTable(
-                    row=row.row, connection_id=row.connection_id, error_code=self.code(row)
+                    row=own_number(row.row),
+                    connection_id=row.connection_id,
+                    error_code=self.code(row),
                 )
             for table in seen:
                 columns = self.columns.get((row.row, table.path))
                 yield SeenTable(
-                    row=row.row,
+                    row=own_number(row.row),
                     connection_id=row.connection_id,
                     path=_shown(table.path),
                     name=_shown(table.name),

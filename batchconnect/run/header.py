@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from batchconnect.ledger.entry import ONBOARD, RunOpened
 from batchconnect.ledger.run_writer import Clock
 from batchconnect.options import MergedOptions
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import parts_of, places_of
 
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 _URI: Final = "file:///"
@@ -45,15 +47,21 @@ def run_header(
         settle_s: S, the settle window.
         command: What it does to the rows.
     """
+    parts, places = parts_of(sheet), places_of(sheet)
     return RunOpened(
         run_id=new_run_id(clock, simulated=options.simulate),
         parent_run_id=parent,
-        sheets=(sheet.name,),
-        sheet_path=_path_of(sheet.name),
+        sheets=places.sheets,
+        sheet_path=_path_of(sheet.name) if len(parts) == 1 else None,
+        sheet_paths=tuple(_path_of(part.name) for part in parts) if len(parts) > 1 else (),
+        tabs=places.tabs,
         sheet_sha256=sheet.sha256,
         carried=sheet.header.carried,
-        columns={str(column): place for column, place in sheet.header.columns.items()},
-        worksheet=options.worksheet,
+        columns=_columns_of(parts),
+        worksheet=options.worksheet[0] if len(options.worksheet) == 1 else None,
+        worksheets=tuple(options.worksheet) if len(options.worksheet) > 1 else (),
+        all_worksheets=options.all_worksheets,
+        map=tuple(options.map),
         encoding=options.encoding,
         visible_only=options.visible_only,
         org=options.org,
@@ -89,6 +97,13 @@ def header_of_run(parent: RunOpened, *, command: str, clock: Clock, note: str) -
         machine=platform.node(),
         tool_version=version("batchconnect"),
     )
+
+
+def _columns_of(parts: Sequence[Sheet]) -> Mapping[str, int] | None:
+    """Where the columns stand; several sheets have them each in their own places."""
+    if len(parts) > 1:
+        return None
+    return {str(column): place for column, place in parts[0].header.columns.items()}
 
 
 def _path_of(name: str) -> str | None:

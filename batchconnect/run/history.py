@@ -169,4 +169,8 @@ def _is_before(one: RunState, state: RunState) -> bool:
 
 def _sheet(opened: RunOpened) -> tuple[object, ...]:
     """What a sheet is known by again when its cells were corrected."""
-    return opened.sheet_path or opened.sheets, opened.worksheet
+    return (
+        opened.files or opened.sheets,
+        opened.worksheets or opened.worksheet,
+        opened.all_worksheets,
+    )

@@ -15,7 +15,7 @@ from batchconnect.run.same_run import Identity
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.doubles import Doubles
-from batchconnect.validation.fast_scan import FastScan, ValidRow
+from batchconnect.validation.fast_scan import Scan, ValidRow
 from batchconnect.validation.series import Series, Warned
 
 Parse = Callable[[Row], BaseConnection | Rejected]
@@ -30,7 +30,7 @@ def examine(
     parse: Parse,
     *,
     is_selected: Callable[[Row], bool] = lambda _: True,
-    fast_scan: FastScan | None = None,
+    fast_scan: Scan | None = None,
     strict: bool = False,
 ) -> Iterator[tuple[Row, BaseConnection | Rejected | Warned | None]]:
     """
@@ -60,7 +60,7 @@ def _look_through(
     sheet: Sheet,
     parse: Parse,
     is_selected: Callable[[Row], bool],
-    fast_scan: FastScan | None,
+    fast_scan: Scan | None,
     *,
     strict: bool,
 ) -> Iterator[tuple[Row, BaseConnection | Rejected | Warned | None] | ValidRow]:
@@ -98,7 +98,7 @@ def _look_through(
 
 
 def identify(
-    sheet: Sheet, parse: Parse, opened: RunOpened, fast_scan: FastScan | None = None
+    sheet: Sheet, parse: Parse, opened: RunOpened, fast_scan: Scan | None = None
 ) -> RunIdentified:
     """
     Which run a sheet is, told before anything of it is written.
@@ -134,7 +134,7 @@ async def take_in(
     is_selected: Callable[[Row], bool] = lambda _: True,
     carry_over: CarryOver = lambda _row, _judged: None,
     is_stopped: Callable[[], bool] = lambda: False,
-    fast_scan: FastScan | None = None,
+    fast_scan: Scan | None = None,
     identity: Identity,
     strict: bool = False,
 ) -> Intake:

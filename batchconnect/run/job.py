@@ -25,7 +25,7 @@ from batchconnect.run.accounting import CarryOver
 from batchconnect.run.intake import Parse
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.interface import Sheet
-from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.fast_scan import Scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Job:
     """What `--only` chooses."""
     strict: bool = False
     """Warnings are errors."""
-    fast_scan: FastScan | None = None
+    fast_scan: Scan | None = None
     """Takes most rows at one look, where all are selected and none is carried over."""
     carry_over: CarryOver = lambda row, judged: None
     """What a rerun inherits from its parent, or leaves for `run`."""

@@ -25,6 +25,7 @@ from batchconnect.model.event import (
     RowSettled,
 )
 from batchconnect.model.outcome import Created, Failed
+from batchconnect.model.row import Row
 from batchconnect.run.accounting import Intake
 from batchconnect.run.budget import Budget
 from batchconnect.run.exit_code import LEDGER_GONE
@@ -35,6 +36,7 @@ from batchconnect.run.shared_rows import shared_rows
 from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
 from batchconnect.run.verification import Verification, again_after_s, to_test
+from batchconnect.sheet.several import parts_of, places_of
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -154,19 +156,22 @@ class LaneGroup:
             return offsets
         return [offset for offset in offsets if self._job.sheet.at(offset).number not in doubles]
 
+    def _told(self, row: Row) -> str:
+        sheet = self._job.sheet
+        told = places_of(sheet).told(row.number)
+        return told if len(parts_of(sheet)) > 1 else f"{told} of {sheet.name}"
+
     def _load(self, offset: int) -> BaseConnection:
         row = self._job.sheet.at(offset)
         judged = self._job.parse(row)
         if not isinstance(judged, BaseConnection):
             raise SheetError(
-                f"row {row.number} of {self._job.sheet.name} was valid when the run began, "
-                "and is not any more",
+                f"{self._told(row)} was valid when the run began, and is not any more",
                 hint="Do not change the sheet while a run goes on.",
             )
         if not self._found.has(judged, offset):
             raise SheetError(
-                f"row {row.number} of {self._job.sheet.name} asks for another connection than when "
-                "the run began",
+                f"{self._told(row)} asks for another connection than when the run began",
                 hint="Do not change the sheet while a run goes on; start the command again.",
             )
         return judged

@@ -8,6 +8,7 @@ from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.org import Org
+from batchconnect.model.row_place import own_number
 from batchconnect.options import MergedOptions
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
@@ -67,6 +68,6 @@ def made_rows(
 def _raise_if_other(org: Org | None, row: int, key: str) -> None:
     if org is None:
         raise SettingsError(
-            f"row {row} is of the org {key}, which is not in the settings",
+            f"row {own_number(row)} is of the org {key}, which is not in the settings",
             hint="Put it back into the settings, then give the same command again.",
         )

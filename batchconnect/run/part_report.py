@@ -32,6 +32,8 @@ from batchconnect.sheet.header_words import MEANINGS, letters_of
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.@-]+")
 _LONGEST_NAME = 60
+_PLACES = ("sheet", "worksheet")
+"""Where a row stands, which is no column of the sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +72,13 @@ def part_by(opened: RunOpened, word: str) -> By:
             return cells[at] if at < len(cells) else ""
 
         return By(column=opened.carried[at], value_of=carried, is_carried=True)
+    if plain in _PLACES:
+        at = _PLACES.index(plain)
+        return By(
+            column=plain, value_of=lambda row: opened.places.of(row.number)[at], is_carried=True
+        )
     if column is None or column.info.is_secret:
-        names = [*(column.value for column in SHOWN_COLUMNS), *opened.carried]
+        names = [*(column.value for column in SHOWN_COLUMNS), *opened.carried, *_PLACES]
         raise UsageError(
             f"--by {word}: the rows of run {opened.run_id} have no such column",
             hint=f"Their columns are {', '.join(f'`{name}`' for name in names)}.",

@@ -16,7 +16,7 @@ from batchconnect.run.intake import Parse, identify
 from batchconnect.run.rerun import ParentRun, since_deleted
 from batchconnect.run.same_run import goes_on, open_reruns, open_runs, row_key
 from batchconnect.sheet.interface import Sheet
-from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.fast_scan import Scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ def look_back(
     *,
     opened: RunOpened,
     parent: str | None,
-    scanner: Callable[[], FastScan] | None,
+    scanner: Callable[[], Scan] | None,
 ) -> Past:
     """
     Find the run that a command goes on with, and the one that a rerun takes up the rest of.
@@ -60,7 +60,7 @@ def look_back(
         keys = (row_key(row, judge(row)) for row in sheet.rows())
         if goes_on(state, now, keys, ledger):
             return Past(resumed=state, identified=now)
-        if state.opened.sheet_path == opened.sheet_path is not None:
+        if opened.files and state.opened.files == opened.files:
             others.append(state)
     return Past(identified=now, left_open=tuple(others))
 

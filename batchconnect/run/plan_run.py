@@ -24,6 +24,7 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
+from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
 from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.findings import FindingKinds
@@ -36,6 +37,7 @@ from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.task import Task
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import places_of
 from batchconnect.transport.pace import START_RATE
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.key import Keys
@@ -96,6 +98,8 @@ class SandboxPlan:
 class SheetPlan:
     """What a run would do."""
 
+    places: Places
+    """The sheets, by which rows are told."""
     rows: int = 0
     not_selected: int = 0
     rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
@@ -173,7 +177,7 @@ async def plan_run(
     references = references_of(service, options, environ)
     parse = parser(sheet, service=service, options=options, references=references)
     keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
-    found = SheetPlan()
+    found = SheetPlan(places=places_of(sheet))
     offsets: dict[tuple[str, str], MutableSequence[int]] = {}
     check_selection(options, service.orgs, sheet)
     selected = selector(options, service.orgs, sheet.header)

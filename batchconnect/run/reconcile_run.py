@@ -18,6 +18,7 @@ from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
 from batchconnect.model.org import Org
+from batchconnect.model.row_place import own_number
 from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
@@ -154,7 +155,7 @@ def _chosen(
         org = service.orgs.find(row.planned.org)
         if org is None:
             raise SettingsError(
-                f"row {row.number} was sent for the org {row.planned.org}, which is not in the settings",
+                f"row {own_number(row.number)} was sent for the org {row.planned.org}, which is not in the settings",
                 hint="Put it back into the settings, then give the same command again.",
             )
         elsewhere = sent_elsewhere(row.number, row.planned, org)

@@ -24,6 +24,7 @@ from batchconnect.model.outcome import (
     has_connection,
 )
 from batchconnect.model.row import Row
+from batchconnect.model.row_place import numbered, place_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.accounting import CarriedOver, Skipped
@@ -165,7 +166,9 @@ class ParentRun:
 
     def gone(self) -> list[MissingRow]:
         """What of the parent's rows the sheet no longer has; to be asked when the sheet was read."""
-        next_number = max([0, *self._numbers, *(row.number for row in self._rows)]) + 1
+        highest = max([0, *self._numbers, *(row.number for row in self._rows)])
+        # Of several sheets a new number would be one of the last: it stands behind them, in none.
+        next_number = numbered(place + 1, 1) if (place := place_of(highest)) else highest + 1
         found: list[MissingRow] = []
         for row in self._rows:
             if row.number in self._met or row.planned is None:

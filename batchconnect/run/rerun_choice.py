@@ -46,7 +46,9 @@ class RerunChoice:
         """What the run was told about its sheet: it holds for the rerun, unless it is said anew."""
         opened = self.opened
         return RunOptions(
-            worksheet=opened.worksheet or None,
+            worksheet=opened.worksheets or opened.worksheet or None,
+            all_worksheets=opened.all_worksheets or None,
+            map=opened.map or None,
             encoding=opened.encoding or None,
             visible_only=opened.visible_only or None,
             org=opened.org or None,
@@ -63,27 +65,28 @@ class RerunChoice:
             " `batchconnect run` makes again, nothing to do"
         )
 
-    def sheet(self) -> str:
+    def sheets(self) -> tuple[str, ...]:
         """
-        The path of the run's own sheet.
+        The paths of the run's own sheets.
 
         Raises:
-            UsageError: It was no file.
-            SheetError: It is not there any more.
+            UsageError: They were no files.
+            SheetError: One is not there any more.
         """
         opened = self.opened
-        path = opened.sheet_path and sheet_file(opened.sheet_path)
-        if path is None:
+        paths = tuple(map(sheet_file, opened.files))
+        if not paths:
             raise UsageError(
                 f"the sheet of run {opened.run_id} was no file ({', '.join(opened.sheets)})",
                 hint="Name it: batchconnect rerun --sheet FILE. Secrets are never stored.",
             )
-        if not Path(path).exists():
-            raise SheetError(
-                f"the sheet of run {opened.run_id} is not there any more: {path}",
-                hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
-            )
-        return path
+        for path in paths:
+            if not Path(path).exists():
+                raise SheetError(
+                    f"the sheet of run {opened.run_id} is not there any more: {path}",
+                    hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
+                )
+        return paths
 
 
 def choose_rerun(ledger: LedgerReader, run_id: str | None) -> RerunChoice:

@@ -19,6 +19,7 @@ from batchconnect.model.column import SHOWN_COLUMNS
 from batchconnect.model.errors import UsageError
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
+from batchconnect.model.row_place import own_number, place_of
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, options_from
 from batchconnect.run.accounting import as_typed
 from batchconnect.run.places import ledger_place
@@ -35,7 +36,17 @@ REJECTED: Final = "rejected"
 """What a plan calls the action of a row that is rejected, beside those of `Action`."""
 
 _KEPT: Final = (
-    *("worksheet", "visible_only", "encoding", "org", "sandbox", "only", "strict"),
+    *(
+        "worksheet",
+        "all_worksheets",
+        "map",
+        "visible_only",
+        "encoding",
+        "org",
+        "sandbox",
+        "only",
+        "strict",
+    ),
     *("skip_invalid", "max_rows", "adopt_by_name", "recreate", "accept_unproven_listing", "note"),
 )
 """Options that a run takes over from its plan: which rows, and how they are judged. What only permits (`--allow-refs`)
@@ -48,6 +59,9 @@ class SavedRow:
     """One row of a plan."""
 
     row: int
+    """Its own number."""
+    of: str = ""
+    """The sheet that it stands in, where there are several."""
     key: str | None
     """Its marker; None: it is rejected, and has no key."""
     action: str
@@ -67,6 +81,12 @@ class SavedRow:
     def name(self) -> str:
         """What it is called."""
         return self.cells.get("name", "")
+
+    @property
+    def told(self) -> str:
+        """The row for a person: `row 12 of b.xlsx#EMEA (Acme)`."""
+        of = f" of {self.of}" if self.of else ""
+        return f"row {self.row}{of}" + (f" ({self.name})" if self.name else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +130,7 @@ class SeenRows:
         typed = as_typed(row, judged.problems if isinstance(judged, Rejected) else ())
         cells = {column.value: getattr(typed, column.field) for column in SHOWN_COLUMNS}
         self._seen[row.number] = SavedRow(
-            row=row.number,
+            row=own_number(row.number),
             key=None,
             action=REJECTED,
             cells={name: text for name, text in cells.items() if text},
@@ -119,7 +139,10 @@ class SeenRows:
     def rows(self, found: SheetPlan) -> Iterator[SavedRow]:
         """Each with what is done to it, in the sheet's order."""
         planned = {row.row: (one, row) for one in found.sandboxes for row in one.planned}
-        for number, seen in self._seen.items():
+        for number, typed in self._seen.items():
+            seen = typed
+            if found.places.are_several:
+                seen = replace(typed, of=found.places.sheets[place_of(number)])
             if number not in planned:
                 yield seen
                 continue

@@ -15,6 +15,7 @@ from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
 from batchconnect.run.sheet_name import NameHoldsKeyError, check_name, full_name, is_named
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import parts_of
 from batchconnect.sheet.workbook.workbook import WorkbookSheet
 from batchconnect.validation.misplaced_key import holds_key, key_of
 
@@ -33,17 +34,20 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
         UsageError: The note holds a key.
         SheetError: The sheet's name does; or it cannot be read to its end.
     """
-    look = _Look(sheet, note)
     if is_entra_secret(note):
-        raise look.in_note()
-    check_name(sheet.name)
-    for row in (
-        sheet.others(look.take) if isinstance(sheet, CsvSheet | WorkbookSheet) else sheet.rows()
-    ):
-        if isinstance(row, Row):
-            look.row(row)
-    if look.in_columns:
-        sheet.leave_out(look.in_columns, warnings=look.warnings())
+        raise _in_note()
+    # Whatever sheet a key is of, it may stand in the name of another.
+    name = full_name(sheet)
+    for part in parts_of(sheet):
+        check_name(part.name)
+        look = _Look(part, note, name)
+        for row in (
+            part.others(look.take) if isinstance(part, CsvSheet | WorkbookSheet) else part.rows()
+        ):
+            if isinstance(row, Row):
+                look.row(row)
+        if look.in_columns:
+            part.leave_out(look.in_columns, warnings=look.warnings())
 
 
 def screen_carried(sheet: Sheet) -> None:
@@ -52,10 +56,15 @@ def screen_carried(sheet: Sheet) -> None:
         screen(sheet)
 
 
-class _Look:
-    """One look at every row."""
+def _in_note() -> UsageError:
+    """The note cannot be kept."""
+    return UsageError("--note holds a key", hint=_NOTE)
 
-    def __init__(self, sheet: Sheet, note: str) -> None:
+
+class _Look:
+    """One look at every row of one sheet."""
+
+    def __init__(self, sheet: Sheet, note: str, name: str) -> None:
         self.in_columns: set[int] = set()
         """Places in `Header.carried` of the columns that hold a key, or are called like one."""
         self._sheet = sheet
@@ -65,7 +74,7 @@ class _Look:
         self._bare_titles: set[int] = set()
         """Of those, the ones whose title may be a key itself."""
         self._key_at = self._header.columns[Column.SERVICE_PRINCIPAL_KEY]
-        self._name = full_name(sheet)
+        self._name = name
         self._texts = "\0".join((note, self._name, *self._titles))
         """All that is looked through for each row's key at once."""
 
@@ -86,10 +95,6 @@ class _Look:
             for at in sorted(self.in_columns)
         ]
 
-    def in_note(self) -> UsageError:
-        """The note cannot be kept."""
-        return UsageError("--note holds a key", hint=_NOTE)
-
     def _judge(self, key: str, carried: Sequence[str]) -> None:
         bare = key.strip()
         if len(bare) >= SHORTEST_REDACTED and bare in self._texts:
@@ -101,7 +106,7 @@ class _Look:
     def _judge_texts(self, key: str) -> None:
         """The cases that are no chance: the whole of a note or title, or a long key within one."""
         if holds_key(self._note, key):
-            raise self.in_note()
+            raise _in_note()
         if is_named(self._name, key):
             raise NameHoldsKeyError
         named = {at for at, title in enumerate(self._titles) if holds_key(title, key)}

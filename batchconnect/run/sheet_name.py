@@ -16,6 +16,7 @@ from batchconnect.model.row import Row
 from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import parts_of
 from batchconnect.sheet.workbook.workbook import WorkbookSheet
 from batchconnect.validation.misplaced_key import holds_key, key_of
 
@@ -42,6 +43,10 @@ def check_name(path: str) -> None:
 
 def full_name(sheet: Sheet) -> str:
     """What a run keeps of a sheet's name: as it was typed, and of a file its absolute path."""
+    return "\0".join(map(_full_name, parts_of(sheet)))
+
+
+def _full_name(sheet: Sheet) -> str:
     if sheet.name == "-" or not isinstance(sheet, CsvSheet | WorkbookSheet):
         return sheet.name
     return f"{sheet.name}\0{Path(sheet.name).absolute()}"
@@ -73,7 +78,11 @@ def check_row(sheet: Sheet, row: Row) -> None:
     Raises:
         NameHoldsKeyError: It is in it.
     """
-    if is_named(sheet.name, key_of(row).strip()):
+    _refuse(_names(sheet), key_of(row))
+
+
+def _refuse(name: str, key: str) -> None:
+    if is_named(name, key.strip()):
         raise NameHoldsKeyError
 
 
@@ -86,8 +95,18 @@ def check_rows(sheet: Sheet) -> None:
     """
     if len(sheet.name) < SHORTEST_REDACTED:
         return
+    name = _names(sheet)
+    for part in parts_of(sheet):
+        _check_rows_of(part, name)
+
+
+def _names(sheet: Sheet) -> str:
+    return "\0".join(part.name for part in parts_of(sheet))
+
+
+def _check_rows_of(sheet: Sheet, name: str) -> None:
     if isinstance(sheet, CsvSheet | WorkbookSheet):
-        name, key_at = sheet.name, sheet.header.columns[Column.SERVICE_PRINCIPAL_KEY]
+        key_at = sheet.header.columns[Column.SERVICE_PRINCIPAL_KEY]
 
         def take(_number: int, cells: Sequence[str], _offset: int) -> bool:
             if is_named(name, cells[key_at].strip()):
@@ -100,7 +119,7 @@ def check_rows(sheet: Sheet) -> None:
     try:
         for row in rows:
             if isinstance(row, Row):
-                check_row(sheet, row)
+                _refuse(name, key_of(row))
     except NameHoldsKeyError:
         raise
     except SheetError:

@@ -489,6 +489,7 @@ class TeamRun:
                 run_id=self._run_id,
                 resumed=not self._is_new,
                 simulated=job.opened.simulated,
+                places=job.opened.places,
                 left_open=tuple(
                     f"{left.opened.run_id}: {command_of(left.opened)}" for left in job.left_open
                 ),

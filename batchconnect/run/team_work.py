@@ -109,7 +109,10 @@ async def work_together(
             opened = replace(
                 job.opened,
                 choices=choices_of(options) or None,
-                alone=options.max_rows is not None or options.max_failures is not None,
+                # Who joins does not know which rows were approved.
+                alone=options.max_rows is not None
+                or options.max_failures is not None
+                or job.rules.approved is not None,
             )
             return replace(job, opened=opened)
 

@@ -33,6 +33,7 @@ from batchconnect.model.errors import ExitCode, LedgerError, SettingsError, Usag
 from batchconnect.model.event import Looked
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Kept
+from batchconnect.model.row_place import own_number
 from batchconnect.run.exit_code import TERMINATED
 from batchconnect.run.history import find_run, run_states
 from batchconnect.run.rerun import wanted_of
@@ -264,12 +265,12 @@ def _org_of(number: int, planned: RowPlanned, orgs: OrgRegistry) -> Org:
     org = orgs.find(planned.org)
     if org is None:
         raise SettingsError(
-            f"row {number} was created in the org {planned.org}, which is not in the settings",
+            f"row {own_number(number)} was created in the org {planned.org}, which is not in the settings",
             hint="Put it back into the settings, then give the same command again.",
         )
     if org.org_id.casefold() != planned.org_id.casefold():
         raise SettingsError(
-            f"row {number} was created in the org id {planned.org_id}; in the settings, {org.key} is another one now",
+            f"row {own_number(number)} was created in the org id {planned.org_id}; in the settings, {org.key} is another one now",
             hint="It is deleted where it was created: give the org its old id again, or a key of its own.",
         )
     return org

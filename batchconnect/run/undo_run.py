@@ -168,6 +168,7 @@ class UndoRun:
                 run_id=(resumed.opened if resumed else opened).run_id,
                 resumed=resumed is not None,
                 simulated=opened.simulated,
+                places=opened.places,
             )
         )
         return self._number

@@ -16,7 +16,7 @@ from batchconnect.run.sheet_name import check_row
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection, parse
-from batchconnect.validation.fast_scan import FastScan
+from batchconnect.validation.fast_scan import fast_scan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
@@ -136,10 +136,10 @@ def validate_sheet(
     """
     check_selection(options, judging.orgs, sheet)
     found = Findings(keeps_each=keeps_each)
-    fast_scan = None
+    scan = None
     if not options.only:
-        fast_scan = FastScan(
-            sheet.header,
+        scan = fast_scan(
+            sheet,
             orgs=judging.orgs,
             org=options.org,
             sandbox=options.sandbox,
@@ -150,11 +150,11 @@ def validate_sheet(
         sheet,
         judging.judge,
         is_selected=judging.is_selected,
-        fast_scan=fast_scan,
+        fast_scan=scan,
         strict=options.strict,
     ):
         check_row(sheet, row)
         found.add(row.number, judged, is_again=not row.cells)
-    found.rows += fast_scan.rows if fast_scan else 0
+    found.rows += scan.rows if scan else 0
     found.blank_rows = sheet.blank_rows
     return found

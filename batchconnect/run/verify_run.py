@@ -74,7 +74,12 @@ class VerifyRun:
         number, opened, is_resumed = self._open()
         writer = self.writer(number)
         record.tell(
-            RunStarted(run_id=opened.run_id, resumed=is_resumed, simulated=opened.simulated)
+            RunStarted(
+                run_id=opened.run_id,
+                resumed=is_resumed,
+                simulated=opened.simulated,
+                places=opened.places,
+            )
         )
         # They are written all at once: a process that ended before left none.
         if not is_resumed or next(iter(self.ledger.row_lines(number)), None) is None:

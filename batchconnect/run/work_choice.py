@@ -1,5 +1,6 @@
 """Which run a worker joins, and how: by the run's own options wherever they decide what becomes of a row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,27 +26,27 @@ class WorkChoice:
         """What names it to a rerun: its own id, by which the rest of its parent's rows is found again."""
         return self.opened.run_id if self.opened.parent_run_id is not None else None
 
-    def sheet(self, named: str | None) -> str:
+    def sheets(self, named: Sequence[str]) -> Sequence[str]:
         """
-        The path of the sheet on this machine.
+        The paths of the sheets on this machine.
 
         Args:
-            named: `--sheet`; None: where the run's own lay.
+            named: `--sheet`; none: where the run's own lay.
 
         Raises:
-            UsageError: It was no file, or is not there; only a person knows where the copy is.
+            SheetError: They were no files, or one is not there; only a person knows where the copy is.
         """
-        if named is not None:
+        if named:
             return named
         opened = self.opened
-        path = opened.sheet_path and sheet_file(opened.sheet_path)
-        if path is None or not Path(path).exists():
+        paths = tuple(map(sheet_file, opened.files))
+        if not paths or not all(Path(path).exists() for path in paths):
             raise SheetError(
                 f"the sheet of run {opened.run_id} is not on this machine: "
-                f"{path or ', '.join(opened.sheets)}",
+                f"{', '.join(paths or opened.sheets)}",
                 hint=f"Name a copy: batchconnect work {opened.run_id} --sheet FILE",
             )
-        return path
+        return paths
 
     def options(self, given: RunOptions) -> RunOptions:
         """What was given, with the run's own where all who work it must have the same."""
@@ -54,7 +55,9 @@ class WorkChoice:
             {
                 **dict.fromkeys(CHOICES),
                 **dict(opened.choices or {}),
-                "worksheet": opened.worksheet,
+                "worksheet": opened.worksheets or opened.worksheet,
+                "all_worksheets": opened.all_worksheets or None,
+                "map": opened.map or None,
                 "encoding": opened.encoding,
                 "visible_only": opened.visible_only or None,
                 "org": opened.org,

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 from typing_extensions import override
 
+from batchconnect.model.column import Column
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.notice import NoticeProfile
@@ -36,6 +37,7 @@ from batchconnect.settings.source import (
 )
 from batchconnect.settings.stores import store_profiles
 from batchconnect.settings.tables import KEYS, Tables
+from batchconnect.sheet.header_words import MEANINGS, letters_of
 from batchconnect.validation.reference import is_reference
 
 
@@ -116,6 +118,7 @@ def _loaded(
         given, _options(environment.values, origin, problems), _from_file(file, origin, problems)
     )
     tables = _merged(origin, problems)
+    merged = merge(merged, RunOptions(map=_headers(tables.columns)))
     if resolve_secrets and not tables.orgs:
         raise SettingsError("no org is set", hint=NO_ORG)
     hosts = tuple(
@@ -142,6 +145,17 @@ def _loaded(
         file=file.path,
         warnings=tuple(warnings),
     )
+
+
+def _headers(columns: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What `[columns]` says that headers mean, as `--map` says it."""
+    for header, word in columns.items():
+        if letters_of(word) not in MEANINGS or not letters_of(header):
+            raise SettingsError(
+                f"[columns] {header}: what it should mean is no column of ours",
+                hint=f'As "Kunde" = "name". The columns are {", ".join(Column)}.',
+            )
+    return tuple(f"{header}={word}" for header, word in columns.items()) or None
 
 
 def settings_under(

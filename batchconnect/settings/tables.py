@@ -91,6 +91,9 @@ class Tables(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     orgs: dict[str, OrgTable] = Field(default={}, description="sections, one [orgs.NAME] per org")
+    columns: dict[str, Text] = Field(
+        default={}, description='a section [columns] of headers, as "Kunde" = "name"'
+    )
     stores: dict[str, StoreTable] = Field(
         default={}, description="sections, one [stores.NAME] per store"
     )

@@ -24,8 +24,10 @@ from batchconnect.sheet.csv_trouble import (
 from batchconnect.sheet.header import (
     LOOK_AT,
     MOST_COLUMNS,
+    NOTHING_RENAMED,
     REQUIRED,
     Layout,
+    Renamed,
     find,
     is_blank,
     read,
@@ -77,12 +79,21 @@ class CsvSheet:
         source: The input's bytes.
         name: For messages: the path as given, or `-`.
         encoding: What `--encoding` says.
+        renamed: What `--map` says.
     Raises:
         SheetError: The encoding is wrong, or there is no header.
     """
 
-    def __init__(self, source: Source, *, name: str, encoding: str | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        name: str,
+        encoding: str | None = None,
+        renamed: Renamed = NOTHING_RENAMED,
+    ) -> None:
         self.name = name
+        self._renamed = renamed
         self.blank_rows = 0
         self.template_rows = 0
         self._origin = source
@@ -236,7 +247,10 @@ class CsvSheet:
         best: tuple[int, str, list[_Record], SheetError | None] | None = None
         for delimiter in delimiters:
             head, error = self._head(start, delimiter)
-            known = max((len(read(cells[:MOST_COLUMNS]).known) for *_, cells in head), default=0)
+            known = max(
+                (len(read(cells[:MOST_COLUMNS], self._renamed).known) for *_, cells in head),
+                default=0,
+            )
             if best is None or known > best[0]:
                 best = known, delimiter, head, error
         assert best is not None
@@ -249,6 +263,7 @@ class CsvSheet:
                 [(number, cells) for _, _, number, cells in head],
                 place=self.name,
                 line=lambda number: f"{self.name}, line {line_of[number]}",
+                renamed=self._renamed,
             )
         except SheetError as no_header:
             is_wide = any(len(cells) > MOST_COLUMNS for *_, cells in head)

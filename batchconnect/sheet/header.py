@@ -55,13 +55,24 @@ class Reading:
         return tuple(column for column in REQUIRED if column not in self.known)
 
 
-def read(cells: Sequence[object]) -> Reading:
-    """Read a row of cells as a header; what is not a text counts as blank."""
+Renamed = Mapping[str, Column]
+"""What a person said that headers mean (`--map`), by their letters."""
+NOTHING_RENAMED: Renamed = {}
+
+
+def read(cells: Sequence[object], renamed: Renamed = NOTHING_RENAMED) -> Reading:
+    """
+    Read a row of cells as a header; what is not a text counts as blank.
+
+    Args:
+        cells: Of the row.
+        renamed: What wins over every word that we know.
+    """
     plain = [letters_of(cell) if isinstance(cell, str) else "" for cell in cells]
     known: dict[Column, list[int]] = {}
     loose: dict[Column, list[int]] = {}
     for position, word in enumerate(plain):
-        if (column := MEANINGS.get(word)) is not None:
+        if (column := renamed.get(word) or MEANINGS.get(word)) is not None:
             known.setdefault(column, []).append(position)
         elif word and (column := loose_meaning(str(cells[position]))) is not None:
             loose.setdefault(column, []).append(position)
@@ -157,7 +168,11 @@ def _unquoted(cell: Cell) -> Cell:
 
 
 def find(
-    rows: Sequence[tuple[int, Sequence[object]]], *, place: str, line: Callable[[int], str]
+    rows: Sequence[tuple[int, Sequence[object]]],
+    *,
+    place: str,
+    line: Callable[[int], str],
+    renamed: Renamed = NOTHING_RENAMED,
 ) -> Layout:
     """
     Find the header among the first rows of a sheet.
@@ -166,6 +181,7 @@ def find(
         rows: Row numbers and cells, in order; only the first `LOOK_AT` are looked at.
         place: The sheet, for messages.
         line: Tells the place of a row, for messages.
+        renamed: As of `read`.
     Raises:
         SheetError: No row, or more than one, names every required column, two columns mean the same,
             or a row has more cells than any sheet of ours.
@@ -176,7 +192,7 @@ def find(
                 f"{line(number)}: {len(cells):,} cells; a sheet has at most {MOST_COLUMNS:,} columns",
                 hint="Delete the columns that nobody needs. Is it the right file?",
             )
-    head = [(number, cells, read(cells)) for number, cells in rows[:LOOK_AT]]
+    head = [(number, cells, read(cells, renamed)) for number, cells in rows[:LOOK_AT]]
     found = [entry for entry in head if not entry[2].missing]
     if len(found) > 1:
         (first, _, _), (second, _, _), *_ = found
@@ -185,13 +201,19 @@ def find(
             hint="Leave one of them; a second block of rows belongs into a sheet of its own.",
         )
     if not found:
-        raise no_header([(number, cells) for number, cells, _ in head], place=place, line=line)
+        raise no_header(
+            [(number, cells) for number, cells, _ in head], place=place, line=line, renamed=renamed
+        )
     number, cells, reading = found[0]
-    return _layout(number, cells, reading, line)
+    return _layout(number, cells, reading, line, renamed)
 
 
 def no_header(
-    rows: Sequence[tuple[int, Sequence[object]]], *, place: str, line: Callable[[int], str]
+    rows: Sequence[tuple[int, Sequence[object]]],
+    *,
+    place: str,
+    line: Callable[[int], str],
+    renamed: Renamed = NOTHING_RENAMED,
 ) -> SheetError:
     """
     Say why no row is a header.
@@ -201,7 +223,7 @@ def no_header(
     """
     wanted = ", ".join(f"`{column}`" for column in REQUIRED)
     number, cells, reading = max(
-        ((number, cells, read(cells)) for number, cells in rows),
+        ((number, cells, read(cells, renamed)) for number, cells in rows),
         key=lambda entry: len(entry[2].known),
         default=(0, (), Reading(known={}, reports=frozenset(), unknown=())),
     )
@@ -247,11 +269,17 @@ def _resembling(column: Column, cells: Sequence[object], reading: Reading) -> st
 
 
 def _layout(
-    number: int, cells: Sequence[object], reading: Reading, line: Callable[[int], str]
+    number: int,
+    cells: Sequence[object],
+    reading: Reading,
+    line: Callable[[int], str],
+    renamed: Renamed,
 ) -> Layout:
     for column, positions in reading.known.items():
         if len(positions) > 1:
-            first, second, *more = (f"{letters(i)}{number}{_shown(cells[i])}" for i in positions)
+            first, second, *more = (
+                f"{letters(i)}{number}{_shown(cells[i], renamed)}" for i in positions
+            )
             rest = f" (and {len(more)} more)" if more else ""
             raise SheetError(
                 f"{line(number)}: {first} and {second} both mean `{column}`{rest}",
@@ -293,10 +321,10 @@ def _layout(
     )
 
 
-def _shown(cell: object) -> str:
+def _shown(cell: object, renamed: Renamed) -> str:
     """The text of a header in brackets where it is a plain word; what else stands there may be a key."""
     text = str(cell)
-    return f" (`{' '.join(text.split())}`)" if letters_of(text) in MEANINGS else ""
+    return f" (`{' '.join(text.split())}`)" if letters_of(text) in {*MEANINGS, *renamed} else ""
 
 
 class _Titles:

@@ -13,7 +13,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import MASK, Secret
-from batchconnect.sheet.header import find, is_blank
+from batchconnect.sheet.header import NOTHING_RENAMED, Renamed, find, is_blank
 from batchconnect.sheet.not_text import kind_and_text
 
 _HEADER_ROW = 0
@@ -28,16 +28,25 @@ class MemorySheet:
         rows: Mappings from header to value, or a DataFrame, of whose index the named levels are columns too.
             None and NaN are blank. They are taken at once, so a generator will do.
         name: For messages and reports.
+        renamed: What `--map` says.
     Raises:
         SheetError: A column is missing, or two mean the same.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, object]], *, name: str = "rows") -> None:
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, object]],
+        *,
+        name: str = "rows",
+        renamed: Renamed = NOTHING_RENAMED,
+    ) -> None:
         self.name = name
         self.blank_rows = 0
         self.template_rows = 0
         titles, table = _table(rows)
-        self._layout = find([(_HEADER_ROW, titles)], place=name, line=lambda _: f"{name}, columns")
+        self._layout = find(
+            [(_HEADER_ROW, titles)], place=name, line=lambda _: f"{name}, columns", renamed=renamed
+        )
         columns = {position: column for column, position in self._layout.header.columns.items()}
         self._rows = [
             [_cell(value, columns.get(position)) for position, value in enumerate(values)]

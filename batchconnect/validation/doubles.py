@@ -69,9 +69,10 @@ class Doubled:
     def _problems(self, row_number: int, place: _Group) -> Iterator[Problem]:
         if len(place.same) > 1:
             others = (number for number in place.same if number != row_number)
+            told = self._rows(others, len(place.same) - 1)
             yield Problem(
                 code="row_doubled",
-                what=f"the same connection is asked for by {_rows(others, len(place.same) - 1)}",
+                what=f"the same connection is asked for by {told}",
                 remedy="Keep one of these rows, or correct what should differ.",
             )
         if len(place.named) > 1:
@@ -81,9 +82,14 @@ class Doubled:
                 Column.NAME,
                 "name_doubled",
                 f"the same name in the same sandbox, but with another target, is given by "
-                f"{_rows(others, total)}",
+                f"{self._rows(others, total)}",
                 "Give each connection of a sandbox a name of its own.",
             )
+
+    def _rows(self, numbers: Iterable[int], total: int) -> str:
+        shown = sorted(islice(numbers, MOST_NAMED))
+        rest = f" and {total - len(shown)} more" if total > len(shown) else ""
+        return f"{self._header.told(shown)}{rest}"
 
 
 class Doubles:
@@ -151,10 +157,3 @@ def _named_twice(bucket: bytearray) -> Iterator[dict[int, list[int]]]:
     for rows in named.values():
         if len(rows) > 1 or any(len(same) > 1 for same in rows.values()):
             yield rows
-
-
-def _rows(numbers: Iterable[int], total: int) -> str:
-    shown = sorted(islice(numbers, MOST_NAMED))
-    listed = ", ".join(map(str, shown))
-    rest = f" and {total - len(shown)} more" if total > len(shown) else ""
-    return f"row {listed}" if total == 1 else f"rows {listed}{rest}"

@@ -7,6 +7,7 @@ it has to account for, and reads it again when its turn comes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from hashlib import blake2b
 from operator import itemgetter
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from batchconnect.model.row import Header, Row
 from batchconnect.model.target import Target
 from batchconnect.sheet.csv import CsvSheet
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import SeveralSheets
 from batchconnect.sheet.template import NOT_SENT
 from batchconnect.sheet.workbook.workbook import WorkbookSheet
 from batchconnect.validation.damage import has_escape
@@ -61,6 +63,8 @@ class FastScan:
         yields_rows: Whether the rows that are taken are told of, or only counted.
         strict: Warnings are errors.
         told: What will be shown of the sheet besides; a row whose key may stand in it is left to be judged.
+        doubles: Those of all sheets of a run, where it has several.
+        series: Likewise.
     """
 
     def __init__(
@@ -73,10 +77,12 @@ class FastScan:
         yields_rows: bool = False,
         strict: bool = False,
         told: str = "",
+        doubles: Doubles | None = None,
+        series: Series | None = None,
     ) -> None:
-        self.doubles = Doubles(header)
+        self.doubles = doubles or Doubles(header)
         """Knows the rows that were taken."""
-        self.series = Series(header, strict=strict)
+        self.series = series or Series(header, strict=strict)
         """Has seen them in their order."""
         self.rows = 0
         """How many were taken."""
@@ -95,12 +101,11 @@ class FastScan:
     def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
         """The rows in input order: those that have to be judged, and those that are told of."""
         return (
-            sheet.others(self._take)
-            if isinstance(sheet, CsvSheet | WorkbookSheet)
-            else sheet.rows()
+            sheet.others(self.take) if isinstance(sheet, CsvSheet | WorkbookSheet) else sheet.rows()
         )
 
-    def _take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
+    def take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
+        """What is made of the bare cells of a row; False: it has to be judged."""
         joined = SEPARATOR.join(self._pick(cells))
         found = self._match(joined)
         if found is None or MARKER in joined:
@@ -156,6 +161,71 @@ class FastScan:
         if its_org is None or problems or more:
             return None
         return its_org, its_sandbox, name_scope(its_org.org_id, its_sandbox)
+
+
+class SeveralScans:
+    """
+    The scans of several sheets as one: each knows its own header, all see the same doubles and series.
+
+    Args:
+        scans: One for each sheet, in order.
+        doubles: That they share.
+        series: Likewise.
+    """
+
+    def __init__(self, scans: Sequence[FastScan], *, doubles: Doubles, series: Series) -> None:
+        self.doubles = doubles
+        self.series = series
+        self._scans = scans
+
+    @property
+    def rows(self) -> int:
+        """How many were taken."""
+        return sum(scan.rows for scan in self._scans)
+
+    def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
+        """The rows in input order: those that have to be judged, and those that are told of."""
+        assert isinstance(sheet, SeveralSheets)
+        for place, scan in enumerate(self._scans):
+            self.series.begin_sheet()
+            carry = sheet.carry(place)
+            for row in sheet.others(place, scan.take):
+                # Carried cells of a row that was made are in the order of all sheets already.
+                if isinstance(row, ValidRow):
+                    yield row._replace(carried=carry(row.carried))
+                else:
+                    yield row
+
+
+Scan = FastScan | SeveralScans
+"""Of a run's sheet, or of its sheets."""
+
+
+def fast_scan(
+    sheet: Sheet,
+    *,
+    orgs: OrgRegistry,
+    org: str | None,
+    sandbox: str | None,
+    yields_rows: bool = False,
+    strict: bool = False,
+    told: str = "",
+) -> Scan:
+    """The scan of a sheet, or of several; the arguments are those of `FastScan`."""
+    making = partial(
+        FastScan,
+        orgs=orgs,
+        org=org,
+        sandbox=sandbox,
+        yields_rows=yields_rows,
+        strict=strict,
+        told=told,
+    )
+    if not isinstance(sheet, SeveralSheets):
+        return making(sheet.header)
+    doubles, series = Doubles(sheet.header), Series(sheet.header, strict=strict)
+    scans = [making(part.header, doubles=doubles, series=series) for part in sheet.parts]
+    return SeveralScans(scans, doubles=doubles, series=series)
 
 
 def _picks(positions: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:

@@ -54,7 +54,7 @@ def located(
                 else problem.severity
             ),
             cell=(
-                None
+                header.row_address(row_number)
                 if problem.column is None
                 else header.address(Column(problem.column), row_number)
             ),

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
-from batchconnect.model.row import Header, letters
+from batchconnect.model.row import Header
+from batchconnect.model.row_place import place_of
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.finding import located
@@ -71,8 +72,14 @@ class Series:
         self._open: dict[Column | None, _Run] = {}
         self._found: list[tuple[Column | None, _Run]] = []
 
+    def begin_sheet(self) -> None:
+        """The next row is the first one of another sheet: it goes on nothing."""
+        self.last = (0, "", "", "")
+
     def add(self, connection: BaseConnection) -> None:
         """Look at one row."""
+        if place_of(connection.row) != place_of(self.last[0]):
+            self.begin_sheet()
         key = connection.service_principal_key
         # References may count up, as `env:KEY_1` and `env:KEY_2` do: they end with a sign that is no digit.
         text = key.reveal() if isinstance(key, Secret) else f"{key.text}\0"
@@ -113,13 +120,13 @@ class Series:
 
     def findings(self) -> Iterator[tuple[int, Warned | Rejected]]:
         """Row number and finding: one for each series, or one for each of its rows where they are refused."""
-        self.last = (0, "", "", "")
+        self.begin_sheet()
         for column, run in self._found:
-            problem = _shared(run) if column is None else _counted(column, run)
+            rows = self._header.told_span(run.first, run.last)
+            problem = _shared(run, rows) if column is None else _counted(column, run, rows)
             place = Column(problem.column or _KEY)
             if not self._strict:
-                at = letters(self._header.columns[place])
-                cells = f"{at}{run.first}:{at}{run.last}"
+                cells = self._header.span(place, run.first, run.last)
                 yield run.first, Warned(problem=replace(problem, cell=cells))
                 continue
             for row in range(run.first, run.last + 1):
@@ -145,7 +152,7 @@ def _step(old: str, new: str) -> int:
     return int(new[at:]) - int(old[at:]) if old[:at] == new[:at] else 0
 
 
-def _counted(column: Column, run: _Run) -> Problem:
+def _counted(column: Column, run: _Run, rows: str) -> Problem:
     grows = (
         "one higher"
         if run.step == 1
@@ -155,18 +162,18 @@ def _counted(column: Column, run: _Run) -> Problem:
         code="filled_down",
         severity=Severity.WARNING,
         column=column.value,
-        what=f"in rows {run.first} to {run.last} each value is {grows} than the one above, as where a "
+        what=f"in {rows} each value is {grows} than the one above, as where a "
         "spreadsheet fills cells down",
         remedy="Take each value from Entra. To copy a cell down as it is, use Ctrl-D, or hold Ctrl while "
         "you drag.",
     )
 
 
-def _shared(run: _Run) -> Problem:
+def _shared(run: _Run, rows: str) -> Problem:
     return Problem(
         code="key_shared",
         severity=Severity.WARNING,
         column=_KEY.value,
-        what=f"rows {run.first} to {run.last} have one key for {run.rows} different principals",
+        what=f"{rows} have one key for {run.rows} different principals",
         remedy="Each app registration has a key of its own: take each from Entra.",
     )

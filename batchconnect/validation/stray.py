@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
 from batchconnect.model.row import Cell, Header, NotText, Row
+from batchconnect.model.row_place import own_number
 from batchconnect.model.secret import Secret
 from batchconnect.sheet.header_words import MEANINGS, letters_of
 from batchconnect.sheet.loose_words import loose_meaning
@@ -49,8 +50,8 @@ def what_it_is(row: Row, problems: Sequence[Problem]) -> Sequence[Problem]:
     """
     texts = {column: text for column, cell in row.cells.items() if (text := _text(cell)).strip()}
     if _is_header(texts):
-        return (_header(texts, row.number),)
-    what = _remark(texts, row.number)
+        return (_header(texts, own_number(row.number)),)
+    what = _remark(texts, own_number(row.number))
     if not what:
         return problems
     remedy = "Delete the row, or fill in its cells if it is to become a connection."

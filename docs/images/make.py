@@ -21,8 +21,11 @@ from rich.text import Text
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 COLUMNS, LINES = 80, 24
-MID_RUN_S = 9.0
+MID_RUN_S = 4.0
+"""Seconds behind the first row that is created."""
 LONGEST_S = 120.0
+SHOWN_ROWS = "#q=globex+fleet"
+"""What the page's address chooses, so that rows and charts are in one picture."""
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -44,15 +47,19 @@ def take_run(reports: Path) -> str:
     """Run the example sheet in a terminal of 80 columns; what it showed in mid-run, with colours."""
     session = "batchconnect-picture"
     command = (
-        f"{sys.executable} -m batchconnect run inputs/tenants.csv --simulate --fault badday"
+        f"LOGNAME=maria {sys.executable} -m batchconnect run inputs/tenants.csv --simulate --fault badday"
         f" --reports {reports}"
     )
     size = ["-x", str(COLUMNS), "-y", str(LINES)]
     _tmux("new-session", "-d", "-s", session, *size, "-c", str(ROOT), command)
     try:
+        deadline = time.monotonic() + LONGEST_S
+        while "created" not in _tmux("capture-pane", "-p", "-t", session):
+            if time.monotonic() > deadline:
+                raise TimeoutError("no row was created")
+            time.sleep(0.2)
         time.sleep(MID_RUN_S)
         shown = _tmux("capture-pane", "-e", "-p", "-t", session)
-        deadline = time.monotonic() + LONGEST_S
         while not (reports / "simulated" / "latest").exists() and time.monotonic() < deadline:
             time.sleep(0.5)
         time.sleep(1)
@@ -80,7 +87,7 @@ def photograph(page_file: Path, to: Path) -> None:
             executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
         )
         page = browser.new_page(viewport={"width": 1200, "height": 1500})
-        page.goto(page_file.resolve().as_uri())
+        page.goto(f"{page_file.resolve().as_uri()}{SHOWN_ROWS}")
         page.wait_for_timeout(500)
         page.screenshot(path=str(to))
         browser.close()

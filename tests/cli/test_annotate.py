@@ -68,7 +68,7 @@ def annotate(sheet: Path, out: str = "out.xlsx", *, keep_keys: bool = False, **o
     return validate.run(
         output,
         Given(options=RunOptions(simulate=True, reports=Path("reports"), **options)),
-        sheet=str(sheet),
+        sheets=[str(sheet)],
         annotate=Path(out),
         keep_keys=keep_keys,
     )
@@ -394,7 +394,7 @@ def test_a_copy_with_keys_stands_beside_its_sheet_and_nowhere_else(here: Path) -
     with pytest.raises(UsageError, match="standard input"):
         annotate(Path("-"), keep_keys=True)
     with pytest.raises(UsageError, match="without --annotate"):
-        validate.run(OutputOptions(), Given(), sheet=str(sheet), keep_keys=True)
+        validate.run(OutputOptions(), Given(), sheets=[str(sheet)], keep_keys=True)
 
     assert elsewhere.value.hint == f"--annotate {here / 'private' / 'out.xlsx'}"
     assert not Path("out.xlsx").exists()

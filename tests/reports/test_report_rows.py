@@ -94,7 +94,7 @@ DESIGNED = [
     *("row", "status", "name", "connection_id", "org", "sandbox", "endpoint", "database", "tenant"),
     *("servicePrincipalId", "error_code", "error", "error_column", "http_status", "request_id"),
     *("attempts", "reconciled", "matched_by", "etag", "started_at", "finished_at", "duration_ms"),
-    *("connection_state", "works", "works_error", "tested_at", "etag_before"),
+    *("sheet", "worksheet", "connection_state", "works", "works_error", "tested_at", "etag_before"),
     *("key_reference", "key_version", "key_expires"),
 ]
 REJECTED = Settled(
@@ -161,7 +161,7 @@ def test_the_columns_are_the_designs() -> None:
             "1",
         ),
         *("false", "", '"0500"', "2025-11-24T16:00:02.000Z", "2025-11-24T16:00:03.000Z", "1000"),
-        *("", "", "", "", "", "", "", ""),
+        *("clients.csv", "", "", "", "", "", "", "", "", ""),
         *("x", "y"),
     ]
     assert records[1][17] == "name+target"

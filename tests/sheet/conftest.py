@@ -80,9 +80,8 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @contextmanager
     def started(command: list[str], stdin: int) -> Iterator[SimpleNamespace]:
-        worksheet = command[6] if len(command) > 6 else None
         with open(stdin, "rb", closefd=False) as file:
-            told = b"".join(orjson.dumps(a) + b"\n" for a in answers(file, worksheet))
+            told = b"".join(orjson.dumps(a) + b"\n" for a in answers(file, *command[6:]))
         yield SimpleNamespace(stdout=io.BytesIO(told), kill=lambda: None)
 
     monkeypatch.setattr(process, "_started", started)

@@ -105,7 +105,7 @@ async def each_command() -> None:
 def wrong() -> None:
     """What a checker has to find."""
     batchconnect.onboard_sync("clients.csv", "settings.toml")  # type: ignore[call-arg]  # by name only
-    batchconnect.onboard_sync(["a row"])  # type: ignore[list-item]  # no mapping
+    batchconnect.onboard_sync([5])  # type: ignore[arg-type]  # no mapping
     batchconnect.undo_sync(yes=2)  # type: ignore[call-arg]  # of which run?
     batchconnect.validate_sync("clients.csv", on_doubt="hold")  # type: ignore[call-arg]  # an option
     RunOptions(simulated=True)  # type: ignore[call-arg]  # misspelled

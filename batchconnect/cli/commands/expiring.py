@@ -53,7 +53,7 @@ def run(output: OutputOptions, given: Given, *, what: str | None, within: str) -
     options = options_of(settings, given)
     console.warn(settings.warnings)
     if what is not None and is_named_like_a_sheet(what):
-        with sheet_of(what, options, console) as sheet:
+        with sheet_of((what,), options, console) as sheet:
             how = judging(sheet, settings=settings, options=options, environ=os.environ)
             wanted = keys_of_sheet(sheet, how.judge, how.is_selected)
     else:

@@ -28,6 +28,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for
+from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
 from batchconnect.reports.tables import FORMATS
 from batchconnect.reports.write import ReportError, make_folder, redacted, write_file
@@ -72,7 +73,10 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None, columns: boo
     folder = (home_of(options) / state.opened.run_id).absolute()
     files = _write(found, folder, redactor.text)
     document = _document(found, state, files)
-    console.result(document, (escape_control(redactor.text(one)) for one in _lines(found, files)))
+    console.result(
+        document,
+        (escape_control(redactor.text(one)) for one in _lines(found, state.opened.places, files)),
+    )
     if found.stopped:
         return ExitCode.TERMINATED if found.stopped == TERMINATED else ExitCode.INTERRUPTED
     if found.is_refused:
@@ -131,7 +135,7 @@ def _document(found: Exploration, state: RunState, files: dict[str, str]) -> dic
         "stopped": found.stopped or None,
         "connections": [
             {
-                "row": row.row,
+                **state.opened.places.keys(row.row),
                 "name": row.name,
                 "org": row.org,
                 "sandbox": row.sandbox,
@@ -146,9 +150,9 @@ def _document(found: Exploration, state: RunState, files: dict[str, str]) -> dic
     }
 
 
-def _lines(found: Exploration, files: dict[str, str]) -> Iterator[str]:
+def _lines(found: Exploration, places: Places, files: dict[str, str]) -> Iterator[str]:
     told = [
-        f"row {row.row} {row.name}: {counted(len(found.seen(row)), 'table')}"
+        f"{places.told(row.row)} {row.name}: {counted(len(found.seen(row)), 'table')}"
         + (", maybe more: the list may be cut" if found.maybe_cut(row) else "")
         for row in found.rows
         if found.code(row) is None

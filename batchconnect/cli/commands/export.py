@@ -40,6 +40,7 @@ from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
+from batchconnect.sheet.several import parts_of
 from batchconnect.sheet.template import is_template_row
 
 _MOST_SHOWN: Final = 50
@@ -67,7 +68,12 @@ def run(
         ledger = stack.enter_context(ledger_of(options)) if wish.run_id is not None else None
         sheet = None
         if against is not None:
-            sheet = stack.enter_context(sheet_of(against, options, console))
+            sheet = stack.enter_context(sheet_of((against,), options, console))
+            if len(parts_of(sheet)) > 1:
+                raise UsageError(
+                    f"--against {against}: one tab is compared at a time",
+                    hint="Give one --worksheet NAME.",
+                )
         with ending_at_once():
             found = anyio.run(
                 partial(

@@ -54,7 +54,7 @@ def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str,
+    sheets: Sequence[str],
     out: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
 ) -> int:
@@ -66,10 +66,15 @@ def run(
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
     task = task_of(options)
-    with sheet_of(sheet, options, console) as opened:
+    with sheet_of(sheets, options, console) as opened:
         warn_of_places(options, settings, console)
         look = _Look(
-            opened, settings=settings, options=options, task=task, console=console, sheets=(sheet,)
+            opened,
+            settings=settings,
+            options=options,
+            task=task,
+            console=console,
+            sheets=tuple(sheets),
         )
         with ending_at_once():
             found, saved = anyio.run(
@@ -85,12 +90,12 @@ def run(
             shows_all=console.verbose > 0,
         )
     ]
-    following = _next(found, options, settings, sheet, given, command=task.command)
+    following = _next(found, options, settings, sheets, given, command=task.command)
     if out is not None and saved is not None:
         write_over(out, render(saved))
         document["saved"] = str(out.absolute())
         lines.append(escape_control(f"saved:  {out}; {KEY_UNSEEN}"))
-        following = _run_of(out, sheet, given, settings)
+        following = _run_of(out, sheets, given, settings)
     elif out is not None:
         document["saved"] = None
         lines.append("saved:  nothing: a plan is saved where each row has one")
@@ -163,12 +168,13 @@ class _Look:
 
 
 def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
+    places = found.places
     return {
         "rows": found.rows,
         "not_selected": found.not_selected,
         "max_rows": options.max_rows,
         "rejected": [
-            {"row": row, "cell": problem.cell, "code": problem.code, "what": problem.what}
+            {**places.keys(row), "cell": problem.cell, "code": problem.code, "what": problem.what}
             for row, problems in sorted(found.rejected.items())
             for problem in problems
         ],
@@ -200,12 +206,16 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
                 "send_key": one.send_key,
                 "unchanged": one.counts[Action.UNCHANGED],
                 "not_attempted": one.counts[Action.NOT_ATTEMPTED],
-                "in_the_way": [{"row": row.row, "why": row.told_why} for row in one.in_the_way],
+                "in_the_way": [
+                    {**places.keys(row.row), "why": row.told_why} for row in one.in_the_way
+                ],
                 "warnings": [
-                    {"row": row.row, "what": what} for row in one.warned for what in row.warnings
+                    {**places.keys(row.row), "what": what}
+                    for row in one.warned
+                    for what in row.warnings
                 ],
                 "keys_ending": one.keys.ending(),
-                "keys_refused": [{"row": row, "why": why} for row, why in one.keys.refused],
+                "keys_refused": [{**places.keys(row), "why": why} for row, why in one.keys.refused],
                 "stores": dict(one.keys.stores),
                 "refusal": one.refusal,
                 "remedy": look_hint_for(one.refusal_code) if one.refusal_code else None,
@@ -216,7 +226,7 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
         ],
         "planned": [
             {
-                "row": row.row,
+                **places.keys(row.row),
                 "action": row.action.value,
                 "sign": row.action.sign,
                 "name": row.name,
@@ -239,7 +249,7 @@ def _next(
     found: SheetPlan,
     options: MergedOptions,
     settings: Settings,
-    sheet: str,
+    sheets: Sequence[str],
     given: Given,
     *,
     command: str,
@@ -247,7 +257,7 @@ def _next(
     """The run that was planned; where the sheet has to be corrected first, what tells how."""
     again = [*place_flags(given), *sheet_flags(given)]
     if found.rejected and not options.skip_invalid:
-        return shlex.join(["batchconnect", "validate", sheet, *again])
+        return shlex.join(["batchconnect", "validate", *sheets, *again])
     if found.is_refused:
         is_unreached = any(is_of_contact(one.refusal_code) for one in found.sandboxes)
         command = "doctor" if is_unreached else "orgs"
@@ -256,15 +266,15 @@ def _next(
     if "plan" in words:
         words[words.index("plan")] = command
     elif command not in words:
-        words = [command, sheet, *again]
+        words = [command, *sheets, *again]
     return _shown(["batchconnect", *words], settings)
 
 
-def _run_of(out: Path, sheet: str, given: Given, settings: Settings) -> str:
+def _run_of(out: Path, sheets: Sequence[str], given: Given, settings: Settings) -> str:
     """The run that carries a saved plan out: the plan has the rest."""
-    sheets = ["-"] if sheet == "-" else []
+    stdin = [one for one in sheets if one == "-"]
     flags = [*place_flags(given), *service_flags(given)]
-    return _shown(["batchconnect", "run", *sheets, "--plan", str(out), *flags], settings)
+    return _shown(["batchconnect", "run", *stdin, "--plan", str(out), *flags], settings)
 
 
 def _shown(words: Sequence[str], settings: Settings) -> str:

@@ -58,7 +58,7 @@ def markdown_lines(
 
 def _rejected(found: SheetPlan) -> Iterator[str]:
     problems = [
-        (problem.cell or f"row {row}", code(problem.what))
+        (problem.cell or found.places.told(row), code(problem.what))
         for row, of_row in sorted(found.rejected.items())
         for problem in of_row
     ]
@@ -74,7 +74,13 @@ def _of_action(found: SheetPlan, action: Action) -> Iterator[str]:
     if not count:
         return
     rows = [
-        (str(row.row), code(row.name), code(one.org), code(one.sandbox), code(row.told_why))
+        (
+            found.places.told(row.row).removeprefix("row "),
+            code(row.name),
+            code(one.org),
+            code(one.sandbox),
+            code(row.told_why),
+        )
         for one in found.sandboxes
         for row in one.planned
         if row.action is action
@@ -90,10 +96,12 @@ def cases(found: SheetPlan) -> Iterator[Case]:
     for row, problems in sorted(found.rejected.items()):
         yield Case(
             group="batchconnect.rejected",
-            name=f"row {row}",
+            name=found.places.told(row),
             verdict=Verdict.FAILURE,
             kind=problems[0].code,
-            message="; ".join(f"{one.cell or f'row {row}'}: {one.what}" for one in problems),
+            message="; ".join(
+                f"{one.cell or found.places.told(row)}: {one.what}" for one in problems
+            ),
             text="\n".join(dict.fromkeys(one.remedy for one in problems)),
         )
     for one in found.sandboxes:
@@ -110,7 +118,7 @@ def cases(found: SheetPlan) -> Iterator[Case]:
             is_bad = planned.action in IN_THE_WAY
             yield Case(
                 group=group,
-                name=f"row {planned.row}: {planned.name}",
+                name=f"{found.places.told(planned.row)}: {planned.name}",
                 verdict=Verdict.FAILURE if is_bad else Verdict.PASSED,
                 kind=planned.code if is_bad else "",
                 message=planned.told_why if is_bad else "",

@@ -8,6 +8,7 @@ from batchconnect.cli.commands.console import counted
 from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.model.key_end import told as told_ending
+from batchconnect.model.row_place import Places
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.row_plan import SIGNS, Action, RowPlan
 
@@ -73,12 +74,12 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
     yield f"{'org':<{orgs}} {'sandbox':<{sandboxes}} {heads}   time"
     for one in found.sandboxes:
         name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
-        yield from _sandbox(one, name, columns, shows_all=shows_all)
+        yield from _sandbox(one, name, columns, places=found.places, shows_all=shows_all)
     yield from refusal_lines(one.refusal_code for one in found.sandboxes)
     yield from _keys(found)
     for row, problems in sorted(found.rejected.items()):
         for problem in problems:
-            yield f"rejected: {problem.cell or f'row {row}'}: {problem.what}"
+            yield f"rejected: {problem.cell or found.places.told(row)}: {problem.what}"
     for problem in found.about_rows:
         yield f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
     for kind in found.warnings.sorted():
@@ -91,7 +92,12 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
 
 
 def _sandbox(
-    one: SandboxPlan, name: str, columns: Sequence[_Column], *, shows_all: bool
+    one: SandboxPlan,
+    name: str,
+    columns: Sequence[_Column],
+    *,
+    places: Places,
+    shows_all: bool,
 ) -> Iterator[str]:
     if one.refusal is not None:
         yield f"{name} could not be read"
@@ -103,7 +109,7 @@ def _sandbox(
         listed = [row for row in one.planned if row.action is action]
         shown = listed if shows_all else [*_folded(listed, of=one.counts[action])]
         for row in shown:
-            yield f"    {action.sign} row {row.row}: {row.name}"
+            yield f"    {action.sign} {places.told(row.row)}: {row.name}"
             if row.told_why:
                 yield f"        {row.told_why}"
             for warning in row.warnings:
@@ -117,7 +123,7 @@ def _keys(found: SheetPlan) -> Iterator[str]:
     """What the stores do not give; a store that gives nothing at all is told once."""
     for one in found.sandboxes:
         for row, why in one.keys.refused:
-            yield f"key refused: row {row}: {why}"
+            yield f"key refused: {found.places.told(row)}: {why}"
     stores = {store: why for one in found.sandboxes for store, why in one.keys.stores.items()}
     unanswered = sum(one.keys.unanswered for one in found.sandboxes)
     ending = sum(one.keys.ending() for one in found.sandboxes)

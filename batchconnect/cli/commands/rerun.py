@@ -1,6 +1,7 @@
 """Only what a run left unfinished, under a run of its own."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.rerun_choice import choose_rerun
 from batchconnect.run.sheet_name import check_name
 from batchconnect.run.task import onboarding
+from batchconnect.sheet import STDIN
 from batchconnect.sheet.source import open_source
 
 
@@ -25,12 +27,12 @@ def run(
     given: Given,
     *,
     run_id: str | None = None,
-    sheet: str | None = None,
+    sheets: Sequence[str] = (),
 ) -> int:
     """Take up the unfinished rows of a run; by default of the last one."""
     console = Console(output)
     with Ending(given, console, command="rerun") as ending:
-        return _rerun(output, given, console, ending, run_id=run_id, sheet=sheet)
+        return _rerun(output, given, console, ending, run_id=run_id, sheets=sheets)
 
 
 def _rerun(
@@ -40,7 +42,7 @@ def _rerun(
     ending: Ending,
     *,
     run_id: str | None,
-    sheet: str | None,
+    sheets: Sequence[str],
 ) -> int:
     settings = settings_of(given, os.environ, offline=True)
     options = options_of(settings, given)
@@ -49,12 +51,13 @@ def _rerun(
         files = CiFiles.of(given)
         if not chosen.has_work:
             files.write(chosen.summary, console)
-    path = sheet or chosen.sheet()
+    paths = tuple(sheets) or chosen.sheets()
     if not chosen.has_work:
-        if sheet is not None and sheet != "-":
+        for sheet in sheets:
             # A name that was mistyped is said, even where its rows would not be asked for.
-            check_name(sheet)
-            open_source(Path(sheet)).close()
+            if sheet != STDIN:
+                check_name(sheet)
+                open_source(Path(sheet)).close()
         ending.reach(settings, options)
         ending.summary = replace(chosen.summary, exit_code=0)
         console.result(summary_document(chosen.summary), [chosen.why_nothing])
@@ -63,4 +66,4 @@ def _rerun(
     console.say(f"rerun of {chosen.opened.run_id}: {rows} unfinished")
     alike = replace(given, options=merge(given.options, chosen.as_before))
     task_of = partial(onboarding, parent=chosen.opened.run_id)
-    return run_told(output, alike, console, ending, sheet=path, task_of=task_of)
+    return run_told(output, alike, console, ending, sheets=paths, task_of=task_of)

@@ -1,5 +1,6 @@
 """Send the sheet's keys to the connections that exist; or show which would be sent."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from batchconnect.cli.commands.plan import run as show
@@ -12,7 +13,7 @@ def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str,
+    sheets: Sequence[str],
     failing: bool,
     changed: bool,
     no_verify: bool,
@@ -21,5 +22,5 @@ def run(
     """Rotate the keys of a sheet's rows."""
     task_of = partial(rotation, only_failing=failing, only_changed=changed, is_tested=not no_verify)
     if is_plan:
-        return show(output, given, sheet=sheet, task_of=task_of)
-    return run_sheet(output, given, sheet=sheet, task_of=task_of, command="rotate")
+        return show(output, given, sheets=sheets, task_of=task_of)
+    return run_sheet(output, given, sheets=sheets, task_of=task_of, command="rotate")

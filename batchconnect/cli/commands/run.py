@@ -37,6 +37,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
+from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
@@ -52,6 +53,7 @@ from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
 from batchconnect.run.team_work import Together
+from batchconnect.sheet import STDIN
 from batchconnect.telemetry import heard_by_telemetry
 
 Ended = TypeVar("Ended")
@@ -65,7 +67,7 @@ def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str | None,
+    sheets: Sequence[str],
     plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
     joins: str | None = None,
@@ -75,7 +77,7 @@ def run(
     console = Console(output)
     with Ending(given, console, command=command) as ending:
         return run_told(
-            output, given, console, ending, sheet=sheet, plan=plan, task_of=task_of, joins=joins
+            output, given, console, ending, sheets=sheets, plan=plan, task_of=task_of, joins=joins
         )
 
 
@@ -85,7 +87,7 @@ def run_told(
     console: Console,
     ending: Ending,
     *,
-    sheet: str | None,
+    sheets: Sequence[str],
     plan: Path | None = None,
     task_of: Callable[[MergedOptions], Task] = onboarding,
     joins: str | None = None,
@@ -97,8 +99,8 @@ def run_told(
     if plan is not None and saved is not None:
         check_mode(saved, plan, simulate=bool(given.options.simulate))
         given = replace(given, options=merge(given.options, saved.run_options()))
-        sheet = sheet or saved.sheets[0]
-    if sheet is None:
+        sheets = sheets or saved.sheets
+    if not sheets:
         raise UsageError(
             "no sheet is named",
             hint="batchconnect run SHEET, or: batchconnect run --plan plan.json",
@@ -106,7 +108,7 @@ def run_told(
     settings = settings_of(given, environ)
     options = options_of(settings, given)
     ending.reach(settings, options)
-    with sheet_of(sheet, options, console) as opened:
+    with sheet_of(sheets, options, console) as opened:
         warn_of_places(options, settings, console)
         console.warn(try_places(options))
         observer = RunObserver(
@@ -146,8 +148,14 @@ def run_told(
         options=place_flags(given),
     )
     if observer.problems is not None:
-        again = _annotating(sheet, given) or again
+        again = _annotating(sheets, given) or again
     code = int(summary.exit_code or 0)
+    is_practice = given.options.fault not in {None, "none"}
+    if is_practice and 0 < summary.total == summary.counts[Status.EXISTING]:
+        console.say(
+            "note: every row stood there already, so there was no trouble to see;"
+            " another --reports begins anew"
+        )
     try:
         observer.tell_end(summary, again)
     except ResultError as error:
@@ -345,12 +353,13 @@ def _problems(summary: Summary) -> FindingKinds:
     return kinds
 
 
-def _annotating(sheet: str, given: Given) -> str | None:
-    """The command that shows the problems in the sheet itself; standard input is no such sheet."""
-    if sheet == "-":
+def _annotating(sheets: Sequence[str], given: Given) -> str | None:
+    """The command that shows the problems in the sheet itself; standard input is no such sheet, nor are several."""
+    if len(sheets) > 1 or sheets[0] == STDIN:
         return None
     flags = [*place_flags(given), *sheet_flags(given)]
-    return shlex.join(["batchconnect", "validate", sheet, "--annotate", new_beside(sheet), *flags])
+    out = new_beside(sheets[0])
+    return shlex.join(["batchconnect", "validate", sheets[0], "--annotate", out, *flags])
 
 
 def attend(

@@ -13,14 +13,16 @@ from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run import selection
+from batchconnect.run.open_by_options import open_by
 from batchconnect.run.opened_ledger import warning_of_place
-from batchconnect.run.sheet_name import check_name, check_rows
+from batchconnect.run.sheet_name import check_rows
 from batchconnect.settings import Settings, load_settings
-from batchconnect.sheet import HiddenRows, Sheet, open_sheet
+from batchconnect.sheet import Sheet
+from batchconnect.sheet.several import parts_of
 from batchconnect.sheet.source import OPEN_TO_ALL
 from batchconnect.sheet.template import PRACTICE_KEY
 
-_OF_ONE_FILE: Final = {"worksheet", "visible_only", "encoding"}
+_OF_ONE_FILE: Final = {"worksheet", "all_worksheets", "map", "visible_only", "encoding"}
 _TRIED: Final = 20
 """Rows that tell whether a sheet is an example."""
 _PLACES: Final = ("reports", "ledger", "simulate")
@@ -75,13 +77,13 @@ def options_of(settings: Settings, given: Given) -> MergedOptions:
 
 @contextmanager
 def sheet_of(
-    path: str, options: MergedOptions, console: Console, *, checks_name: bool = False
+    paths: Sequence[str], options: MergedOptions, console: Console, *, checks_name: bool = False
 ) -> Iterator[Sheet]:
     """
-    An open sheet, its warnings said.
+    Open sheets as one, their warnings said.
 
     Args:
-        path: As it was typed, or `-`.
+        paths: As they were typed, or `-`.
         options: How it is read.
         console: Where its warnings are said.
         checks_name: Whether who reads it holds its name against each key; the warnings, which name it, are
@@ -90,22 +92,16 @@ def sheet_of(
     Raises:
         SheetError: It cannot be used, or its name holds a key.
     """
-    check_name(path)
-    sheet = open_sheet(
-        path,
-        worksheet=options.worksheet,
-        encoding=options.encoding,
-        hidden=HiddenRows.of(visible_only=options.visible_only, strict=options.strict),
-    )
-    told = 0
+    sheet = open_by(options, paths)
+    told: frozenset[str] = frozenset()
     try:
         if sheet.warnings and not checks_name:
             check_rows(sheet)
-            told = len(sheet.warnings)
+            told = frozenset(sheet.warnings)
             console.warn(_that_count(sheet, sheet.warnings))
         yield sheet
         # Some are known only when the sheet was read to its end.
-        console.warn(_that_count(sheet, sheet.warnings[told:]))
+        console.warn(_that_count(sheet, [one for one in sheet.warnings if one not in told]))
     except SheetError:
         check_rows(sheet)  # the error names it
         raise
@@ -122,6 +118,10 @@ def _that_count(sheet: Sheet, warnings: Sequence[str]) -> Iterator[str]:
 
 def _is_practice(sheet: Sheet) -> bool:
     """Whether its keys are made up, and say so, as far as its first rows tell."""
+    return all(map(_has_practice_keys, parts_of(sheet)))
+
+
+def _has_practice_keys(sheet: Sheet) -> bool:
     keys = [row.cells.get(Column.SERVICE_PRINCIPAL_KEY) for row in islice(sheet.rows(), _TRIED)]
     return bool(keys) and all(
         isinstance(key, Secret) and key.reveal().startswith(PRACTICE_KEY) for key in keys if key

@@ -139,7 +139,7 @@ def _document(plan: UndoPlan, following: str | None) -> dict[str, object]:
 def _told(row: UndoRow, plan: UndoPlan) -> dict[str, object]:
     kept = row.kept
     return {
-        "row": row.number,
+        **plan.run.opened.places.keys(row.number),
         "settle": row.is_begun and kept is not None,
         "name": row.planned.name,
         "org": row.planned.org,
@@ -206,7 +206,9 @@ def _reasons(plan: UndoPlan) -> Iterator[str]:
         rows = (row for row in plan.rows if row.kept is not None and row.kept.code == code)
         for row in islice(rows, _MOST_ROWS):
             detail = row.kept.detail if row.kept else ""
-            yield escape_control(f"    row {row.number} {row.planned.name}: {detail}")
+            yield escape_control(
+                f"    {plan.run.opened.places.told(row.number)} {row.planned.name}: {detail}"
+            )
         if count > _MOST_ROWS:
             yield f"    and {count - _MOST_ROWS} more: --json has all"
         yield from hint_lines(_hint(code, plan))

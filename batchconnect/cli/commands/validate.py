@@ -21,25 +21,27 @@ from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.run.validate_run import Findings, judging, validate_sheet
+from batchconnect.sheet import STDIN, Sheet
+from batchconnect.sheet.several import places_of
 
 
 def run(
     output: OutputOptions,
     given: Given,
     *,
-    sheet: str,
+    sheets: Sequence[str],
     annotate: Path | None = None,
     keep_keys: bool = False,
 ) -> int:
     """Judge every row, and show what is wrong with it, on the screen and in a workbook."""
     console = Console(output)
     if annotate is not None:
-        _check_new(annotate)
-    keys_in = _folder_of_keys(sheet, annotate) if keep_keys else None
+        _check_new(annotate, sheets)
+    keys_in = _folder_of_keys(sheets[0], annotate) if keep_keys else None
     settings = settings_of(given, os.environ, offline=True)
     options = options_of(settings, given)
     console.warn(settings.warnings)
-    with sheet_of(sheet, options, console, checks_name=True) as opened:
+    with sheet_of(sheets, options, console, checks_name=True) as opened:
         how = judging(opened, settings=settings, options=options, environ=os.environ)
         found = validate_sheet(opened, how, options, keeps_each=console.json)
         if annotate is not None:
@@ -55,14 +57,14 @@ def run(
                 on_beyond=lambda beyond: console.warn([f"{annotate}: {beyond_words(beyond)}"]),
             )
             write_new(annotate, chunks)
-    document = _document(found, sheet)
+    document = _document(found, opened)
     lines = [
         *finding_lines(found.kinds, width=console.width),
         *_lines(
             found,
-            sheet,
+            sheets,
             again=[*place_flags(given), *sheet_flags(given)],
-            annotates=annotate is None and sheet != "-",
+            annotates=annotate is None and len(sheets) == 1 and sheets[0] != STDIN,
         ),
     ]
     if annotate is not None:
@@ -76,7 +78,12 @@ def run(
     return ExitCode.SHEET if found.rejected else ExitCode.OK
 
 
-def _check_new(path: Path) -> None:
+def _check_new(path: Path, sheets: Sequence[str]) -> None:
+    if len(sheets) > 1:
+        raise UsageError(
+            f"--annotate {path}: one sheet is annotated at a time",
+            hint="Give the command once for each, with an OUT.xlsx of its own.",
+        )
     if path.suffix.lower() != ".xlsx":
         raise UsageError(
             f"--annotate {path}: the annotated sheet is an Excel workbook",
@@ -122,31 +129,36 @@ def _next_steps(path: Path, flags: Sequence[str], *, has_keys: bool) -> list[str
     ]
 
 
-def _document(found: Findings, sheet: str) -> dict[str, object]:
+def _document(found: Findings, sheet: Sheet) -> dict[str, object]:
     """The result for programs: every finding."""
+    places = places_of(sheet)
     return {
-        "sheet": sheet,
+        "sheet": ", ".join(places.sheets),
+        "sheets": [{"sheet": name, "worksheet": tab or None} for name, tab in places.named],
         "rows": found.rows,
         "blank_rows": found.blank_rows,
         "valid": found.rows - len(found.rejected),
         "rejected": len(found.rejected),
-        "problems": [{"row": number, **asdict(problem)} for number, problem in found.found],
+        "problems": [{**places.keys(number), **asdict(problem)} for number, problem in found.found],
     }
 
 
-def _lines(found: Findings, sheet: str, *, again: Sequence[str], annotates: bool) -> list[str]:
+def _lines(
+    found: Findings, sheets: Sequence[str], *, again: Sequence[str], annotates: bool
+) -> list[str]:
     """What the findings add up to, for a person."""
     fine = found.rows - len(found.rejected)
     blank = found.blank_rows
     skipped = f", {counted(blank, 'blank row')} skipped" if blank else ""
+    named = ", ".join(sheets)
     lines = [
-        f"{sheet}: {counted(found.rows, 'row')}, {fine} fine, {len(found.rejected)} rejected{skipped}"
+        f"{named}: {counted(found.rows, 'row')}, {fine} fine, {len(found.rejected)} rejected{skipped}"
     ]
     if not found.rows:
         lines.append("no rows yet: there is nothing to check below the header")
     if found.rejected and annotates:
-        annotating = ["validate", sheet, "--annotate", new_beside(sheet)]
+        annotating = ["validate", sheets[0], "--annotate", new_beside(sheets[0])]
         lines.append(f"next:   {shlex.join(['batchconnect', *annotating, *again])}")
     if not found.rejected and found.rows:
-        lines.append(f"next:   {shlex.join(['batchconnect', 'plan', sheet, *again])}")
+        lines.append(f"next:   {shlex.join(['batchconnect', 'plan', *sheets, *again])}")
     return [escape_control(line) for line in lines]

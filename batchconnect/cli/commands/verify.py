@@ -1,6 +1,7 @@
 """Ask each connection's source whether it works: those of a run, or of a sheet's rows."""
 
 import os
+from collections.abc import Sequence
 from functools import partial
 
 from batchconnect.cli.commands.ci_files import CiFiles
@@ -22,19 +23,19 @@ from batchconnect.run.task import verification
 from batchconnect.sheet.kind import is_named_like_a_sheet
 
 
-def run(output: OutputOptions, given: Given, *, what: str | None) -> int:
+def run(output: OutputOptions, given: Given, *, what: Sequence[str]) -> int:
     """Verify a sheet, where *what* is one; else a run, by default the last."""
-    if what is not None and is_named_like_a_sheet(what):
+    if len(what) > 1 or (what and is_named_like_a_sheet(what[0])):
         return run_sheet(
             output,
             given,
-            sheet=what,
+            sheets=what,
             task_of=lambda _options: verification(),
             command="verify",
         )
     console = Console(output)
     with Ending(given, console, command="verify") as ending:
-        return _verify_run(output, given, console, ending, what)
+        return _verify_run(output, given, console, ending, next(iter(what), None))
 
 
 def _verify_run(

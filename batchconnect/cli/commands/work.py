@@ -1,6 +1,7 @@
 """Join a run on a team ledger: take lanes, work them, hand them back."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +20,7 @@ def run(
     given: Given,
     *,
     run_id: str | None = None,
-    sheet: str | None = None,
+    sheets: Sequence[str] = (),
 ) -> int:
     """Work on a run until it is closed; by default on the newest that is open."""
     console = Console(output)
@@ -40,7 +41,7 @@ def run(
     return run_sheet(
         output,
         replace(given, options=chosen.options(given.options)),
-        sheet=chosen.sheet(sheet),
+        sheets=chosen.sheets(sheets),
         task_of=partial(onboarding, parent=chosen.parent),
         joins=chosen.opened.run_id,
         command="work",

@@ -33,11 +33,13 @@ from batchconnect.model.event import (
     PageRead,
     RowInDoubt,
     RowStarted,
+    RunStarted,
     StorePaused,
     StoreStopped,
     Swept,
 )
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.row_place import NOWHERE
 
 _NOT_INERT = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """What a terminal may act upon, beyond what JSON escapes anyway: C1 controls, text direction."""
@@ -66,6 +68,7 @@ class Log:
         on_trouble: OnTrouble,
     ) -> None:
         self._redactor = redactor
+        self._places = NOWHERE
         self._outputs = LogFiles(file, stderr, on_trouble)
         # What nobody asked for is not even made.
         level = DEBUG if verbose > 0 else INFO
@@ -89,9 +92,22 @@ class Log:
 
     def event(self, event: Event) -> None:
         """Write an event as one line: its name in snake case, then its fields."""
+        if isinstance(event, RunStarted):
+            self._places = event.places
         if self.is_written:
             log = getattr(self._events, _level(event))
-            log(snake_case(type(event).__name__), fields=fields_of(event))
+            log(snake_case(type(event).__name__), fields=self._placed(fields_of(event)))
+
+    def _placed(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Rows of several sheets are told by their own numbers and their sheets."""
+        if not self._places.are_several:
+            return fields
+        if isinstance(row := fields.get("row"), int):
+            fields |= self._places.keys(row)
+        for name in ("rows", "left_out"):
+            if isinstance(rows := fields.get(name), tuple):
+                fields[name] = [self._places.keys(row) for row in rows]
+        return fields
 
     def _render(self, _logger: object, _method: str, event_dict: EventDict) -> str:
         """The last step: one line of JSON without a secret."""

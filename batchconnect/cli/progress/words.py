@@ -54,6 +54,7 @@ from batchconnect.model.outcome import (
     status_of,
 )
 from batchconnect.model.remedies import title_for
+from batchconnect.model.row_place import NOWHERE, Places
 
 _MOST_LEFT_OPEN: Final = 3
 """Open runs that are named; the newest come first."""
@@ -118,12 +119,14 @@ class Messages:
         self._stops: set[tuple[str, str]] = set()
         """Likewise of what stopped lanes."""
         self._is_draining = False
+        self._places = NOWHERE
+        """The sheets of the run whose events these are."""
 
     def of(self, event: Event) -> Message | None:
         """The message for an event, None where it is shown as a number or not at all."""
         match event:
             case RowStarted() | RowSettled() | RowInDoubt() | RowTested():
-                return _row(event) if self._verbose else None
+                return _row(event, self._places) if self._verbose else None
             case Draining():
                 self._is_draining = True
                 return _draining(event)
@@ -132,7 +135,9 @@ class Messages:
             case StorePaused() | StoreStopped() | FaultMet():
                 return self._told_once(event)
             case SheetWarned() | CellsWarned() | Planned() | Swept() | RunStarted() | Verifying():
-                return _of_run(event)
+                if isinstance(event, RunStarted):
+                    self._places = event.places
+                return _of_run(event, self._places)
             case (
                 LanesHeld()
                 | RunAwaited()
@@ -247,8 +252,8 @@ class Messages:
         return Message(text, is_error=True)
 
 
-def _row(event: RowStarted | RowSettled | RowInDoubt | RowTested) -> Message | None:
-    place = f"row {event.row} {event.org}/{event.sandbox}"
+def _row(event: RowStarted | RowSettled | RowInDoubt | RowTested, places: Places) -> Message | None:
+    place = f"{places.told(event.row)} {event.org}/{event.sandbox}"
     match event:
         case RowSettled(outcome=outcome):
             return Message(f"{place}: {_ended(outcome)}")
@@ -270,7 +275,7 @@ _MOST_ROWS_NAMED = 20
 
 
 def _of_run(
-    event: RunStarted | Planned | Swept | CellsWarned | SheetWarned | Verifying,
+    event: RunStarted | Planned | Swept | CellsWarned | SheetWarned | Verifying, places: Places
 ) -> Message | None:
     match event:
         case Verifying(connections=connections):
@@ -279,7 +284,7 @@ def _of_run(
         case RunStarted(left_open=left):
             return _left_open(left) if left else None
         case Planned():
-            return _planned(event)
+            return _planned(event, places)
         case Swept():
             return _swept(event)
         case CellsWarned():
@@ -301,14 +306,16 @@ def _of_team(event: LanesHeld | RunAwaited) -> Message:
             assert_never(event)
 
 
-def _planned(event: Planned) -> Message:
+def _planned(event: Planned, places: Places) -> Message:
     parts = [f"{rows(event.to_create)} to do"]
     if event.settled:
         parts.append(f"{event.settled} settled already")
     if event.to_settle:
         parts.append(f"{event.to_settle} in doubt from before")
     if event.left_out:
-        named = ", ".join(str(number) for number in event.left_out[:_MOST_ROWS_NAMED])
+        named = ", ".join(
+            places.told(number).removeprefix("row ") for number in event.left_out[:_MOST_ROWS_NAMED]
+        )
         more = ", ..." if len(event.left_out) > _MOST_ROWS_NAMED else ""
         parts.append(f"new and left for `batchconnect run`: row {named}{more}")
     return Message(", ".join(parts))

@@ -142,7 +142,8 @@ def _take(descriptor: int, ledger: Path) -> None:
     except BlockingIOError:
         raise LedgerInUseError(
             f"the ledger {ledger} is in use by {_holder(descriptor)}",
-            hint="Wait until that run has ended. `batchconnect status` shows how far it is.",
+            hint="Wait until that run has ended. `batchconnect status` shows how far it is. On a team "
+            "ledger, --ledger postgresql://..., both would work on it.",
         ) from None
     except OSError as error:
         raise LedgerError(

@@ -111,6 +111,7 @@ class _Seen:
             carried=summary.carried,
             started_at_ms=summary.started_at_ms,
             place=summary.place_flags,
+            are_several=summary.opened.places.are_several,
         )
         self.sandboxes: set[str] = set()
         self.codes = {

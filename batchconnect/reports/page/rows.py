@@ -97,6 +97,7 @@ class RowBlock:
         carried: Headers of the unknown columns.
         started_at_ms: The run's start, from which the rows' starts are counted.
         place: Options that stand behind each command which an advice names.
+        are_several: Whether the run has several sheets: where a row stands is told as what it carries.
     """
 
     def __init__(
@@ -106,10 +107,14 @@ class RowBlock:
         carried: Sequence[str],
         started_at_ms: int,
         place: Sequence[str] = (),
+        are_several: bool = False,
     ) -> None:
         self._advice = lru_cache(maxsize=256)(partial(with_place, place=tuple(place)))
         self._is_whole = total <= MOST_ROWS
-        self._carried = list(map(escape_control, carried))
+        self._width = len(carried)
+        self._are_several = are_several
+        own = ("sheet", "worksheet") if are_several else ()
+        self._carried = list(map(escape_control, (*carried, *own)))
         self._started_at_ms = started_at_ms
         self._texts = _numbers()
         self._rows: list[bytes] = []
@@ -135,7 +140,9 @@ class RowBlock:
 
     def _row(self, result: Result, codes: Sequence[str]) -> list[_Field]:
         texts = self._texts
-        cells = cells_of(result, len(self._carried))
+        cells = cells_of(result, self._width)
+        if self._are_several:
+            cells = (*cells, result.sheet, result.worksheet)
         return [
             result.row,
             texts[result.status],

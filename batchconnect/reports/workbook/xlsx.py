@@ -5,7 +5,8 @@ The wrong cells are coloured and say why; the keys are blank, for no report hold
 again it is a sheet: `rerun --sheet results.xlsx` takes it back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
@@ -13,8 +14,9 @@ from typing import Final
 from batchconnect.ledger.entry import RunOpened
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Status, Works
+from batchconnect.model.report_columns import PLACE_COLUMNS
 from batchconnect.model.source_remedies import is_of_key
-from batchconnect.reports.columns import iso, sheet_cells_of
+from batchconnect.reports.columns import cells_of, iso, sheet_cells_of
 from batchconnect.reports.result import Result, is_unfinished, reason_of, what_is_wrong
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
@@ -46,18 +48,27 @@ def render(summary: Summary) -> Iterator[bytes]:
     first = next(results, None)
     rows = chain(() if first is None else (first,), results)
     columns = summary.opened.columns
+    are_several = summary.opened.places.are_several
     layout = layout_of(
         None if columns is None else {Column(name): place for name, place in columns.items()},
-        summary.carried,
+        (*summary.carried, *PLACE_COLUMNS) if are_several else summary.carried,
         # Rows from a program count from 1, and the header needs a line of its own.
         header_row=0 if first is not None and first.row < 2 else 1,  # noqa: PLR2004 - header's row
     )
     yield from draw(
         layout,
-        map(_shown, rows),
+        _several(rows, len(summary.carried)) if are_several else map(_shown, rows),
         about=lambda beyond: _facts(summary, beyond),
         created=datetime.fromtimestamp(summary.started_at_ms // 1000, UTC).replace(tzinfo=None),
     )
+
+
+def _several(rows: Iterable[Result], width: int) -> Iterator[ShownRow]:
+    """The rows of several sheets below each other, each with where it stands."""
+    for number, result in enumerate(rows, 2):
+        shown = _shown(result)
+        place = (result.sheet, result.worksheet, str(result.row))
+        yield replace(shown, number=number, carried=(*cells_of(result, width), *place))
 
 
 def _shown(result: Result) -> ShownRow:

@@ -20,7 +20,7 @@ import contextlib
 import gc
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import IO, Any
 
@@ -28,7 +28,13 @@ import orjson
 
 from batchconnect.sheet.background_call import BackgroundCall
 from batchconnect.sheet.workbook.damage import reason_of
-from batchconnect.sheet.workbook.form import Form, NotAWorkbookError, ProtectedError, form_of
+from batchconnect.sheet.workbook.form import (
+    EVERY_TAB,
+    Form,
+    NotAWorkbookError,
+    ProtectedError,
+    form_of,
+)
 from batchconnect.sheet.workbook.inspect_xls import XlsWorkbook
 from batchconnect.sheet.workbook.inspect_xlsb import inspect_xlsb, with_full_records
 from batchconnect.sheet.workbook.inspect_xlsx import inspect_xlsx
@@ -51,12 +57,11 @@ _Find = Callable[[int, str], InspectedTab | None]
 
 
 def main() -> None:
-    """Read standard input, answer on standard output: `workbook_child [TAB]`."""
+    """Read standard input, answer on standard output: `workbook_child [TAB] ...`."""
     limit_resources()
-    tabs = sys.argv[1:]
     out = sys.stdout.buffer
     with open(0, "rb", closefd=False) as file:
-        for answer in answers(file, tabs[0] if tabs else None):
+        for answer in answers(file, *sys.argv[1:]):
             out.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
     out.flush()
 
@@ -76,16 +81,16 @@ def limit_resources() -> None:
                 resource.setrlimit(kind, (limit, limit))
 
 
-def answers(file: IO[bytes], worksheet: str | None) -> Iterator[ChildLine]:
+def answers(file: IO[bytes], *worksheets: str) -> Iterator[ChildLine]:
     """
     Everything that there is to say about a workbook.
 
     Args:
         file: The workbook, open for reading and seekable.
-        worksheet: The one tab that is asked for; None: all whose headers match.
+        worksheets: The tabs that are asked for; `EVERY_TAB` alone: all; none: all whose headers match.
     """
     try:
-        yield from _tabs(file.read(), worksheet)
+        yield from _tabs(file.read(), worksheets)
     except (
         UnsafeZipError,
         FarCellError,
@@ -100,23 +105,23 @@ def answers(file: IO[bytes], worksheet: str | None) -> Iterator[ChildLine]:
         yield ["end"]
 
 
-def _tabs(data: bytes, worksheet: str | None) -> Iterator[ChildLine]:
+def _tabs(data: bytes, worksheets: Sequence[str]) -> Iterator[ChildLine]:
     match _form(data):
         case "ods":
             for tab in read_ods(io.BytesIO(data)):
                 yield ["tab", tab.name, tab.is_visible]
-                if _is_wanted(tab.name, worksheet):
-                    yield from rows(own_cells(tab.rows()), tab.look, is_asked=bool(worksheet))
+                if _is_wanted(tab.name, worksheets):
+                    yield from rows(own_cells(tab.rows()), tab.look, is_asked=bool(worksheets))
         case "xls":
             workbook = XlsWorkbook(data)
             looks = list(workbook.tabs())
             check(*looks)  # calamine holds all tabs of such a file together
             by_place = dict(enumerate(looks))
-            yield from _told(_load(workbook.plain()), lambda at, _: by_place.get(at), worksheet)
+            yield from _told(_load(workbook.plain()), lambda at, _: by_place.get(at), worksheets)
         case "xlsb":
             data = with_full_records(data)
             found = _by_name(inspect_xlsb(io.BytesIO(data)))
-            yield from _told(_load(data), found, worksheet)
+            yield from _told(_load(data), found, worksheets)
         case "xlsx":
             # Calamine needs no interpreter: it reads the shared texts while the look is under way.
             look = BackgroundCall(partial(_inspect_xlsx, data))
@@ -124,7 +129,7 @@ def _tabs(data: bytes, worksheet: str | None) -> Iterator[ChildLine]:
                 book = _load(data)
             finally:
                 found = look.result()  # if it fails, that explains best what calamine ran into
-            yield from _told(book, found, worksheet)
+            yield from _told(book, found, worksheets)
 
 
 def _inspect_xlsx(data: bytes) -> _Find:
@@ -147,7 +152,7 @@ def _load(data: bytes) -> Any:
     return calamine.load_workbook(io.BytesIO(data))
 
 
-def _told(book: Any, find: _Find, worksheet: str | None) -> Iterator[ChildLine]:
+def _told(book: Any, find: _Find, worksheets: Sequence[str]) -> Iterator[ChildLine]:
     """Each tab, and the rows of those that are wanted."""
     import python_calamine as calamine  # noqa: PLC0415 - as above
 
@@ -155,16 +160,18 @@ def _told(book: Any, find: _Find, worksheet: str | None) -> Iterator[ChildLine]:
         if tab.typ != calamine.SheetTypeEnum.WorkSheet:
             continue
         yield ["tab", tab.name, tab.visible == calamine.SheetVisibleEnum.Visible]
-        if _is_wanted(tab.name, worksheet):
+        if _is_wanted(tab.name, worksheets):
             look = find(place, tab.name)
             if look is None:
                 raise NotInspectedError(tab.name)
             cells = cells_of(book.get_sheet_by_index(place), look)
-            yield from rows(cells, look, is_asked=bool(worksheet))
+            yield from rows(cells, look, is_asked=bool(worksheets))
 
 
-def _is_wanted(name: str, worksheet: str | None) -> bool:
-    return worksheet is None or worksheet.casefold() == name.casefold()
+def _is_wanted(name: str, worksheets: Sequence[str]) -> bool:
+    if not worksheets or EVERY_TAB in worksheets:
+        return True
+    return name.casefold() in {asked.casefold() for asked in worksheets}
 
 
 def _form(data: bytes) -> Form:

@@ -1,9 +1,11 @@
 """Says which workbook a container holds: zip and OLE2 are used by many programs for many things."""
 
 import zipfile
-from typing import IO, Literal
+from typing import IO, Final, Literal
 
 Form = Literal["xlsx", "xlsb", "ods", "xls"]
+EVERY_TAB: Final = ""
+"""What the child is given in place of a tab's name, which is never empty: it tells all tabs whole."""
 
 
 class NotAWorkbookError(Exception):

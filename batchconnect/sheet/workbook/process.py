@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -57,20 +57,20 @@ class _TooMuchError(Exception):
     """The child answers more than a sheet can hold."""
 
 
-def read_tabs(source: FileSource, *, path: str, worksheet: str | None) -> list[Tab]:
+def read_tabs(source: FileSource, *, path: str, worksheets: Sequence[str] = ()) -> list[Tab]:
     """
     Let a child process read a workbook.
 
     Args:
         source: The workbook.
         path: As given, for messages.
-        worksheet: The one tab that is asked for, None for all.
+        worksheets: The tabs that are asked for, or `EVERY_TAB`; none: all whose headers match.
     Raises:
         SheetError: The file is damaged or hostile, or too large for the child's limits.
     """
     package = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-I", "-B", "-c", _START, str(package)]
-    command += [] if worksheet is None else [worksheet]
+    command += worksheets
     timed_out = threading.Event()
     with source.as_stdin() as stdin, _started(command, stdin) as process:
         assert process.stdout is not None

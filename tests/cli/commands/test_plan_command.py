@@ -160,13 +160,19 @@ def test_without_a_typed_command_the_next_one_is_put_together(
     from batchconnect.cli.commands.plan import _next
     from batchconnect.cli.commands.start import options_of, settings_of
     from batchconnect.cli.options import Given
+    from batchconnect.model.row_place import NOWHERE
     from batchconnect.run.plan_run import SheetPlan
 
     monkeypatch.setattr("sys.argv", ["program"])
     given = Given(options=RunOptions(simulate=True, reports=Path("r")))
     settings = settings_of(given, {}, offline=True)
     found = _next(
-        SheetPlan(rows=1), options_of(settings, given), settings, "a b.csv", given, command="run"
+        SheetPlan(places=NOWHERE, rows=1),
+        options_of(settings, given),
+        settings,
+        ["a b.csv"],
+        given,
+        command="run",
     )
 
     assert found == "batchconnect run 'a b.csv' --reports r --simulate"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import orjson
+import pytest
 
 from batchconnect.simulator.decision import Decision, Instead, Reset
 from batchconnect.simulator.exchange import Answer
@@ -359,3 +360,16 @@ def test_the_planted_problems_of_the_inputs_send_nothing(batchconnect: CommandLi
 
     assert done.code == 3
     assert '"sent": 0' in done.out
+
+
+@pytest.mark.slow
+def test_a_practice_that_met_no_trouble_says_why(batchconnect: CommandLine) -> None:
+    """Where an earlier run made all rows, nothing is sent: another folder begins anew."""
+    sheet = batchconnect.sheet(many(2, org="acme"))
+    first = batchconnect("run", sheet, *SIMULATED, "--fault", "badday")
+    again = batchconnect("run", sheet, *SIMULATED, "--fault", "badday")
+    anew = batchconnect("run", sheet, *SIMULATED, "--fault", "badday", "--reports", "storm")
+
+    assert "no trouble to see; another --reports begins anew" in again.err
+    assert all("no trouble to see" not in done.err for done in (first, anew))
+    assert "2 created" in anew.out

@@ -341,7 +341,7 @@ def test_what_the_look_finds_explains_what_calamine_runs_into(
     )
 
     with path.open("rb") as file:
-        *_, last = answers(file, None)
+        *_, last = answers(file)
     assert last[:2] == ["error", "ForbiddenXmlError"]
 
 
@@ -358,11 +358,11 @@ def test_a_form_is_known_by_its_parts() -> None:
 
 def test_the_child_answers_with_an_error_for_anything() -> None:
     """In-process: an exception is an answer."""
-    ((what, code, reason),) = answers(io.BytesIO(b"PK"), None)
+    ((what, code, reason),) = answers(io.BytesIO(b"PK"))
     assert (what, code) == ("error", "BadZipFile")
     assert reason == "its zip is cut or damaged; perhaps the file was not copied to its end"
     other = container_of("WordDocument", b"x")
-    assert next(answers(io.BytesIO(other), None))[:2] == ["error", "NotAWorkbookError"]
+    assert next(answers(io.BytesIO(other)))[:2] == ["error", "NotAWorkbookError"]
 
 
 @pytest.mark.usefixtures("in_process")

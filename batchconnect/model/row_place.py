@@ -1,0 +1,83 @@
+"""
+Which of a run's sheets a row stands in, said by its number.
+
+A run over one sheet numbers its rows as the spreadsheet does. Over several, the place of the sheet stands above
+that number, in bits that no row's own number reaches: so one whole number tells a row apart everywhere, sorts in
+input order, and is in the ledger what it always was. What a person sees is the own number and the sheet.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+BITS: Final = 24
+"""Of a row's own number: no sheet of ours has more rows than that."""
+MOST_PLACES: Final = 1 << 7
+"""Sheets of one run: with more, a number would need more than the four bytes that a team ledger has for it."""
+_OWN: Final = (1 << BITS) - 1
+
+
+def numbered(place: int, own: int) -> int:
+    """
+    The number of a row in its run.
+
+    Args:
+        place: Of its sheet among those of the run, from 0.
+        own: Its number, as the user's spreadsheet shows it.
+    """
+    return place << BITS | own
+
+
+def own_number(number: int) -> int:
+    """A row's number as the user's spreadsheet shows it."""
+    return number & _OWN
+
+
+def place_of(number: int) -> int:
+    """The place of a row's sheet among those of the run, from 0."""
+    return number >> BITS
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The sheets of a run, in order."""
+
+    sheets: tuple[str, ...]
+    """As given, with `#tab` behind a workbook's."""
+    tabs: tuple[str, ...] = ()
+    """Of each the tab; "" of one without tabs. () where that is not known."""
+
+    @property
+    def are_several(self) -> bool:
+        """Whether a row's own number does not tell it."""
+        return len(self.sheets) > 1
+
+    @property
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """File and tab of each."""
+        return tuple(self._named(place) for place in range(len(self.sheets)))
+
+    def of(self, number: int) -> tuple[str, str]:
+        """File and tab that a row stands in; "" where that is not known."""
+        return self._named(place_of(number))
+
+    def told(self, number: int) -> str:
+        """A row for a person: `row 12`, and of several sheets `row 12 of b.xlsx#EMEA`."""
+        place = place_of(number)
+        if not self.are_several or place >= len(self.sheets):
+            return f"row {own_number(number)}"
+        return f"row {own_number(number)} of {self.sheets[place]}"
+
+    def keys(self, number: int) -> dict[str, int | str | None]:
+        """A row for programs: `row`, `sheet`, `worksheet`."""
+        sheet, tab = self.of(number)
+        return {"row": own_number(number), "sheet": sheet or None, "worksheet": tab or None}
+
+    def _named(self, place: int) -> tuple[str, str]:
+        if place >= len(self.sheets):
+            return "", ""
+        name, tab = self.sheets[place], self.tabs[place] if place < len(self.tabs) else ""
+        return (name.removesuffix(f"#{tab}") if tab else name), tab
+
+
+NOWHERE: Final = Places(())
+"""Of no sheet that is known."""

@@ -1,0 +1,221 @@
+"""
+Several sheets, or tabs of a workbook, as one: their rows one after the other, in the order in which they were named.
+
+Every sheet keeps its own header, its own numbers and its own way to read a row again; here stands only which of them
+is asked. A column that one sheet carries and another has not is blank in the other's rows.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import PurePath
+from typing import Final
+
+from batchconnect.model.column import Column
+from batchconnect.model.errors import SheetError
+from batchconnect.model.row import Header, Row, SeveralHeaders
+from batchconnect.model.row_place import Places, numbered
+from batchconnect.sheet.csv import CsvSheet
+from batchconnect.sheet.interface import Sheet, Take, Taken
+from batchconnect.sheet.workbook.workbook import WorkbookSheet
+
+_OFFSET_BITS: Final = 63
+"""Of an offset: a run keeps a million of them as 64-bit numbers."""
+
+Carry = Callable[[tuple[str, ...]], tuple[str, ...]]
+"""Brings a row's carried cells into the order of all sheets together."""
+
+
+class SeveralSheets:
+    """
+    Open sheets as one.
+
+    Args:
+        parts: At least two; a row's place is that of its sheet among them.
+        labels: What a person calls each.
+    """
+
+    def __init__(self, parts: Sequence[Sheet], labels: Sequence[str]) -> None:
+        self.parts = tuple(parts)
+        self.labels = tuple(labels)
+        self.name = ", ".join(part.name for part in parts)
+        self._shift = _OFFSET_BITS - max(1, (len(parts) - 1).bit_length())
+        self._headers: tuple[Header, ...] = ()
+        self._header = self._of_all()
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the digests, in their order."""
+        return hashlib.sha256("".join(part.sha256 for part in self.parts).encode()).hexdigest()
+
+    @property
+    def header(self) -> SeveralHeaders:
+        """The headers of all."""
+        # A sheet's own header changes where carried columns are left out.
+        if self._headers != tuple(part.header for part in self.parts):
+            self._header = self._of_all()
+        return self._header
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of all sheets; what two tabs say of one file is said once."""
+        return tuple(dict.fromkeys(one for part in self.parts for one in part.warnings))
+
+    @property
+    def blank_rows(self) -> int:
+        """Blank rows skipped so far."""
+        return sum(part.blank_rows for part in self.parts)
+
+    @property
+    def template_rows(self) -> int:
+        """Of these, the template's own."""
+        return sum(part.template_rows for part in self.parts)
+
+    def rows(self) -> Iterator[Row]:
+        """
+        Every row that is not blank, sheet by sheet.
+
+        Raises:
+            SheetError: As of the sheets.
+        """
+        for place, part in enumerate(self.parts):
+            carry = self.carry(place)
+            for row in part.rows():
+                yield self._placed(place, row, carry)
+
+    def others(self, place: int, takes: Take[Taken]) -> Iterator[Row | Taken]:
+        """
+        Every row of one sheet that is not blank, or what somebody makes of its bare cells.
+
+        Args:
+            place: Of the sheet.
+            takes: As of the sheet's own `others`, where it has that; its carried cells are the sheet's own.
+
+        Raises:
+            SheetError: As of the sheet.
+        """
+        part, carry = self.parts[place], self.carry(place)
+
+        def placed(number: int, cells: Sequence[str], own: int) -> Taken | bool:
+            return takes(numbered(place, number), cells, self.offset(place, own))
+
+        rows = part.others(placed) if isinstance(part, CsvSheet | WorkbookSheet) else part.rows()
+        for row in rows:
+            yield self._placed(place, row, carry) if isinstance(row, Row) else row
+
+    def at(self, offset: int) -> Row:
+        """
+        A row once more.
+
+        Raises:
+            SheetError: Its file has changed since it was opened.
+        """
+        place = offset >> self._shift
+        row = self.parts[place].at(offset & ((1 << self._shift) - 1))
+        return self._placed(place, row, self.carry(place))
+
+    def offset(self, place: int, own: int) -> int:
+        """
+        Where a row is found again that its own sheet finds at *own*.
+
+        Raises:
+            SheetError: The sheets are too many and too long to be one.
+        """
+        if own >> self._shift:
+            raise SheetError(
+                f"{self.parts[place].name}: it is too long to be read beside {len(self.parts) - 1} others",
+                hint="Give it a run of its own.",
+            )
+        return place << self._shift | own
+
+    def carry(self, place: int) -> Carry:
+        """What brings the carried cells of one sheet into the order of all."""
+        own = self.parts[place].header.carried
+        order = self.header.carried
+        if own == order:
+            return lambda cells: cells
+        at = {title: position for position, title in enumerate(own)}
+        positions = [at.get(title) for title in order]
+        return lambda cells: tuple(
+            ["" if position is None else cells[position] for position in positions]
+        )
+
+    def leave_out(self, carried: Collection[int], *, warnings: Sequence[str]) -> None:
+        """
+        Read some of the carried columns no more, in whichever sheet they stand.
+
+        Args:
+            carried: Their places in `header.carried`.
+            warnings: Why, one line each.
+        """
+        titles = {self.header.carried[at] for at in carried}
+        told = list(warnings)
+        for part in self.parts:
+            own = {at for at, title in enumerate(part.header.carried) if title in titles}
+            if own:
+                part.leave_out(own, warnings=told)
+                told = []
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        for part in self.parts:
+            part.close()
+
+    def _placed(self, place: int, row: Row, carry: Carry) -> Row:
+        offset = self.offset(place, row.offset)
+        return Row(numbered(place, row.number), row.cells, carry(row.carried), offset)
+
+    def _of_all(self) -> SeveralHeaders:
+        self._headers = headers = tuple(part.header for part in self.parts)
+        columns = {
+            column: next(one.columns[column] for one in headers if column in one.columns)
+            for column in Column
+            if any(column in one.columns for one in headers)
+        }
+        carried: dict[str, int] = {}
+        for one in headers:
+            for title, at in zip(one.carried, one.carried_at, strict=True):
+                carried.setdefault(title, at)
+        return SeveralHeaders(
+            row_number=headers[0].row_number,
+            columns=columns,
+            carried=tuple(carried),
+            carried_at=tuple(carried.values()),
+            parts=headers,
+            labels=self.labels,
+        )
+
+
+def parts_of(sheet: Sheet) -> tuple[Sheet, ...]:
+    """The sheets that one is made of: itself, where it is one."""
+    return sheet.parts if isinstance(sheet, SeveralSheets) else (sheet,)
+
+
+def places_of(sheet: Sheet) -> Places:
+    """The sheets that one is made of, by which its rows are told to a person."""
+    parts = parts_of(sheet)
+    return Places(tuple(part.name for part in parts), tuple(map(worksheet_of, parts)))
+
+
+def worksheet_of(sheet: Sheet) -> str:
+    """The tab that a sheet is; "" where it has none."""
+    return sheet.worksheet if isinstance(sheet, WorkbookSheet) else ""
+
+
+def labels_of(names: Sequence[str]) -> list[str]:
+    """
+    The shortest name for each sheet by which none is taken for another: its tab, its file, or both with the folder.
+
+    Args:
+        names: As given, with `#tab` behind a workbook's.
+    """
+    short = [_shortest(name) for name in names]
+    middle = [PurePath(name).name for name in names]
+    for labels in (short, middle):
+        if len({label.casefold() for label in labels}) == len(labels):
+            return labels
+    return list(names)
+
+
+def _shortest(name: str) -> str:
+    path, _, tab = name.rpartition("#")
+    return tab if path else PurePath(name).name

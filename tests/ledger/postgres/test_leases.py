@@ -1,0 +1,179 @@
+"""Leases on a real server: one holder at a time, and whoever lost a lane can write nothing to it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from batchconnect.ledger.entry import Line, Sending
+from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.lease import Lease, Terms
+from batchconnect.ledger.postgres.store import PostgresLedger
+from batchconnect.ledger.team import OPENING, Holding, LaneRow
+from batchconnect.model.errors import LaneLostError
+from batchconnect.model.ledger_address import LedgerAddress
+from tests.postgres_cluster import Cluster
+
+ACME = LaneKey("platform.adobe.io", "ACME@AdobeOrg", "client")
+OTHER_CLIENT = ACME._replace(client_id="another")
+BETA = ACME._replace(org_id="BETA@AdobeOrg")
+TERMS = Terms(ttl_s=30)
+SENDING = Line(entry=Sending(number=1), run=1, row=2, marker="bc1-a", at_ms=2)
+
+
+@pytest.fixture
+def address(postgres: Cluster) -> LedgerAddress:
+    return postgres.ledger()
+
+
+@pytest.fixture
+def one(address: LedgerAddress) -> Iterator[PostgresLedger]:
+    with PostgresLedger(address, leased=True) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def two(address: LedgerAddress) -> Iterator[PostgresLedger]:
+    with PostgresLedger(address, leased=True) as ledger:
+        yield ledger
+
+
+def take(
+    ledger: PostgresLedger,
+    key: LaneKey = ACME,
+    *,
+    over: tuple[LaneRow, ...] = (),
+    run: int | None = None,
+) -> Lease | None:
+    taken = ledger.leases.take(Holding(key=key), over=over, terms=TERMS, run=run)
+    return taken and Lease(lane=taken[0], epoch=taken[1], terms=TERMS, asked_s=0)
+
+
+def row_of(ledger: PostgresLedger, key: LaneKey = ACME) -> LaneRow:
+    return next(row for row in ledger.leases.lanes() if row.holding.key == key)
+
+
+def test_a_lane_has_one_holder_at_a_time(one: PostgresLedger, two: PostgresLedger) -> None:
+    assert take(one) is not None
+    assert take(two) is None
+    assert take(two, BETA) is not None
+    assert row_of(one).holder == one.leases.name
+
+
+def test_what_nobody_took_is_not_written_to(one: PostgresLedger) -> None:
+    """Where leases are kept, a line takes no lane by itself."""
+    with pytest.raises(LaneLostError, match="does not hold"):
+        one.of_lane(ACME).append([SENDING])
+
+
+def test_a_lease_that_was_seen_to_be_over_is_taken_and_its_holder_writes_nothing_more(
+    one: PostgresLedger, two: PostgresLedger
+) -> None:
+    lost = take(one)
+    assert lost is not None
+    one.of_lane(ACME).append([SENDING])
+
+    assert take(two, over=(row_of(two),)) is not None
+
+    with pytest.raises(LaneLostError):
+        one.of_lane(ACME).append([SENDING])
+    assert one.leases.renew([lost]) == set()
+    two.of_lane(ACME).append([SENDING])
+
+
+def test_a_lease_that_was_renewed_since_is_not_taken(
+    one: PostgresLedger, two: PostgresLedger
+) -> None:
+    """However long the taker has waited: it has not seen the last beat."""
+    held = take(one)
+    assert held is not None
+    seen = row_of(two)
+    assert one.leases.renew([held]) == {held.lane}
+
+    assert take(two, over=(seen,)) is None
+
+
+def test_two_clients_of_one_org_are_one_right(one: PostgresLedger, two: PostgresLedger) -> None:
+    """Their rows have the same markers, so whoever holds one lane holds the other one off."""
+    assert take(one, ACME) is not None
+    assert take(two, OTHER_CLIENT) is None
+    assert take(one, OTHER_CLIENT) is not None, "one process may have both"
+
+
+def test_taking_the_lane_of_one_client_shuts_the_dead_holder_of_the_other_one_out(
+    one: PostgresLedger, two: PostgresLedger
+) -> None:
+    take(one, ACME)
+
+    assert take(two, OTHER_CLIENT, over=(row_of(two, ACME),)) is not None
+    with pytest.raises(LaneLostError):
+        one.of_lane(ACME).append([SENDING])
+
+
+def test_what_is_handed_back_is_free_at_once_and_its_holder_writes_nothing_more(
+    one: PostgresLedger, two: PostgresLedger
+) -> None:
+    held = take(one)
+    assert held is not None
+    one.leases.hand_back(held)
+
+    with pytest.raises(LaneLostError):
+        one.of_lane(ACME).append([SENDING])
+    assert take(two) is not None
+
+
+def test_a_lane_that_failed_is_left_alone_for_its_time(
+    one: PostgresLedger, two: PostgresLedger
+) -> None:
+    """By everybody, and by the server's clock; a lane that then goes well is forgiven."""
+    held = take(one)
+    assert held is not None
+    one.leases.hand_back(held, back_off_s=60)
+
+    row = row_of(one)
+    assert 50 < row.waits_s <= 60
+    assert row.failures == 1
+    assert take(two) is None
+
+
+def test_a_person_takes_a_lane_from_its_holder(one: PostgresLedger, two: PostgresLedger) -> None:
+    held = take(one)
+    assert held is not None
+    two.leases.release(held.lane)
+
+    assert one.leases.renew([held]) == set()
+    with pytest.raises(LaneLostError):
+        one.of_lane(ACME).append([SENDING])
+    assert take(two) is not None
+
+
+def test_the_right_to_open_runs_is_held_like_a_lane(
+    one: PostgresLedger, two: PostgresLedger
+) -> None:
+    assert one.leases.take(OPENING, over=(), terms=TERMS, run=None) is not None
+    assert two.leases.take(OPENING, over=(), terms=TERMS, run=None) is None
+
+
+def test_a_lane_is_seen_before_anybody_takes_it(one: PostgresLedger) -> None:
+    one.leases.make([ACME, BETA, ACME])
+
+    assert [row.holding.key for row in one.leases.lanes()] == [ACME, BETA]
+    assert row_of(one).holder == ""
+
+
+def test_who_is_at_work_says_so_and_when_it_leaves(
+    one: PostgresLedger, two: PostgresLedger
+) -> None:
+    one.leases.here(7, wants=True, terms=TERMS)
+    (seen,) = two.leases.workers()
+
+    assert (seen.name, seen.run, seen.wants, seen.is_alive) == (one.leases.name, 7, True, True)
+    one.leases.gone()
+    assert two.leases.workers() == []
+
+
+def test_a_terms_length_is_its_holders(one: PostgresLedger, two: PostgresLedger) -> None:
+    """Whoever takes over judges by it, and not by its own."""
+    one.leases.take(Holding(key=ACME), over=(), terms=Terms(ttl_s=90), run=3)
+
+    assert row_of(two).terms.ttl_s == 90
+    assert row_of(two).run == 3

@@ -1,0 +1,180 @@
+"""What a process holds is renewed as long as its loop lives, and let go in good order before it ends."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+import pytest
+
+from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.lease import Lease, Sighting, Terms
+from batchconnect.ledger.lease_keeper import LeaseKeeper
+from batchconnect.ledger.team import Holding, LaneRow, WorkerRow
+from batchconnect.model.errors import LedgerError
+
+pytestmark = pytest.mark.anyio
+
+TERMS = Terms(ttl_s=3600)
+"""So long that the thread, which has a clock of its own, never renews within a test."""
+LANE = Holding(key=LaneKey("h", "o", "c"))
+
+
+@dataclass
+class FakeLeases:
+    """One lane in memory."""
+
+    name: str = "us"
+    holder: str = ""
+    is_away: bool = False
+    still: bool = True
+    renewals: int = 0
+    handed_back: list[float | None] = field(default_factory=list)
+
+    def lanes(self, run_id: str = "") -> Sequence[LaneRow]:
+        return [
+            LaneRow(
+                lane=1, holding=LANE, sighting=Sighting(1, 1), holder=self.holder, terms=TERMS,
+                run=None, held_s=0, silent_s=0, waits_s=0, failures=0,
+            )
+        ]  # fmt: skip
+
+    def workers(self) -> Sequence[WorkerRow]:
+        return []
+
+    def make(self, keys: Collection[LaneKey]) -> None:
+        pass
+
+    def take(
+        self, holding: Holding, *, over: Collection[LaneRow], terms: Terms, run: int | None
+    ) -> tuple[int, int] | None:
+        del holding, terms, run
+        if self.holder not in {"", self.name} and not over:
+            return None
+        self.holder = self.name
+        return 1, 2
+
+    def renew(self, leases: Collection[Lease]) -> Collection[int]:
+        if self.is_away:
+            raise LedgerError("away")
+        self.renewals += 1
+        return {lease.lane for lease in leases} if self.still else set()
+
+    def hand_back(self, lease: Lease, *, back_off_s: float | None = None) -> None:
+        self.handed_back.append(back_off_s)
+        self.holder = ""
+
+    def release(self, lane: int) -> None:
+        pass
+
+    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
+        pass
+
+    def gone(self) -> None:
+        pass
+
+
+class Clock:
+    """The boot clock of a test; the thread of `to_thread` asks it, too."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def kept(leases: FakeLeases, clock: Clock, armed: list[float | None] | None = None) -> LeaseKeeper:
+    told: list[float | None] = [] if armed is None else armed
+    return LeaseKeeper(leases, terms=TERMS, boot_s=clock, arm=told.append)
+
+
+async def test_a_free_lane_is_taken_and_the_kernel_told_until_when(clock: Clock) -> None:
+    armed: list[float | None] = []
+    async with kept(FakeLeases(), clock, armed) as keeper:
+        lease = await keeper.take(LANE, await keeper.look(), run=None)
+
+        assert lease is not None
+        assert keeper.may_send(lease)
+        assert armed[-1] == 3600
+    assert armed[-1] is None
+    assert not keeper.may_send(lease)
+
+
+async def test_a_lane_of_another_one_is_taken_only_when_its_lease_is_seen_to_be_over(
+    clock: Clock,
+) -> None:
+    leases = FakeLeases(holder="them")
+    async with kept(leases, clock) as keeper:
+        assert await keeper.take(LANE, await keeper.look(), run=None) is None
+        clock.now_s = TERMS.take_after_s - 1
+        assert await keeper.take(LANE, await keeper.look(), run=None) is None
+        clock.now_s = TERMS.take_after_s
+        assert await keeper.take(LANE, await keeper.look(), run=None) is not None
+
+
+async def test_it_is_renewed_only_if_the_loop_had_its_turn(clock: Clock) -> None:
+    """A process whose loop hangs does not keep its lanes."""
+    leases = FakeLeases()
+    async with kept(leases, clock) as keeper:
+        lease = await keeper.take(LANE, await keeper.look(), run=None)
+        assert lease is not None
+        clock.now_s = 600
+        keeper.renew()
+        clock.now_s = 1200
+        keeper.renew()
+
+        assert leases.renewals == 1
+        assert lease.until_s == 600 + 3600
+
+
+async def test_a_ledger_that_is_away_costs_nothing_until_the_lease_is_over(clock: Clock) -> None:
+    """Then it is let go, in the loop, before the kernel would end the process."""
+    leases, lost = FakeLeases(), []
+    armed: list[float | None] = []
+    async with kept(leases, clock, armed) as keeper:
+        lease = await keeper.take(
+            LANE, await keeper.look(), run=None, on_lost=lambda: lost.append(True)
+        )
+        assert lease is not None
+        leases.is_away = True
+        keeper.renew()
+        assert keeper.may_send(lease)
+        clock.now_s = 3600 - TERMS.guard_s
+        await anyio.sleep(TERMS.renew_every_s)
+
+        assert not keeper.may_send(lease)
+        assert lost == [True]
+        assert armed[-1] is None, "nothing is held any more, so nobody has to be ended"
+
+
+async def test_a_lane_that_somebody_else_has_by_now_is_let_go(clock: Clock) -> None:
+    leases, lost = FakeLeases(), []
+    async with kept(leases, clock) as keeper:
+        lease = await keeper.take(
+            LANE, await keeper.look(), run=None, on_lost=lambda: lost.append(True)
+        )
+        assert lease is not None
+        leases.still = False
+        keeper.renew()
+
+        assert not keeper.may_send(lease), "at once, before the loop's next turn"
+        await anyio.sleep(TERMS.renew_every_s)
+        assert lost == [True]
+
+
+async def test_what_failed_is_handed_back_with_the_time_for_which_it_is_left_alone(
+    clock: Clock,
+) -> None:
+    leases = FakeLeases()
+    async with kept(leases, clock) as keeper:
+        lease = await keeper.take(LANE, await keeper.look(), run=None)
+        assert lease is not None
+        await keeper.hand_back(lease, back_off_s=4.0)
+
+        assert leases.handed_back == [4.0]
+        assert not keeper.may_send(lease)
