@@ -104,6 +104,7 @@ class Log:
             "at", None
         )  # the log has the keys themselves, and only where a number does not tell
         if not self._places.are_several:
+            fields.pop("places", None)
             if isinstance(row := fields.get("row"), int):
                 fields["row"] = own_number(row)
             return fields
