@@ -100,9 +100,8 @@ class Log:
 
     def _placed(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Rows of several sheets are told by their own numbers and their sheets."""
-        fields.pop(
-            "at", None
-        )  # the log has the keys themselves, and only where a number does not tell
+        # A line has the keys themselves, and only where a number does not tell the row.
+        fields.pop("at", None)
         if not self._places.are_several:
             fields.pop("places", None)
             if isinstance(row := fields.get("row"), int):
