@@ -176,7 +176,8 @@ def result_of(
     trouble = trouble_of(outcome)
     connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
     answered = outcome if isinstance(outcome, _ANSWERED) else trouble
-    tested, key = state.tested, state.key_sent
+    looked, tested = state.key_looked, state.tested
+    key = state.key_sent if looked is None else looked.key
     return Result(
         row=own_number(state.number),
         sheet=sheet,
@@ -325,7 +326,9 @@ def _duration_ms(state: RowState) -> int | None:
 
 
 def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[str, ...]:
-    if not (planned.findings or state.warnings or isinstance(outcome, (Rejected, Existing))):
+    looked = state.key_looked.refusal if state.key_looked is not None else None
+    told = planned.findings or state.warnings or looked
+    if not (told or isinstance(outcome, (Rejected, Existing))):
         return ()  # as most rows: it is not worth four collections
     problems = outcome.problems if isinstance(outcome, Rejected) else ()
     findings = [
@@ -333,6 +336,10 @@ def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[s
         for finding in (*planned.findings, *problems)
         if finding.severity is not Severity.ERROR
     ]
+    if isinstance(looked, Rejected):
+        findings += [placed(problem) for problem in errors_of(looked.problems)]
+    elif looked is not None:
+        findings.append(looked.detail)
     unseen = [KEY_UNSEEN] if isinstance(outcome, Existing) else []
     return tuple(dict.fromkeys([*findings, *state.warnings, *unseen]))
 
