@@ -233,8 +233,7 @@ def run(
         typer.Argument(
             metavar="SHEET...",
             show_default=False,
-            help="CSV, XLSX, XLS, XLSB or ODS; several make one run; - reads CSV from stdin. "
-            "With --plan: the plan's.",
+            help="CSVs, workbooks; - reads stdin.",
         ),
     ] = None,
     plan: Annotated[

@@ -82,7 +82,7 @@ class Given:
         typer.Option(
             "--summary",
             metavar="FILE.md",
-            help="A short summary in Markdown; added to GitHub's own file.",
+            help="A short summary in Markdown.",
             rich_help_panel=OUTPUT,
         ),
     ] = None

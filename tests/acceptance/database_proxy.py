@@ -34,6 +34,7 @@ class DatabaseProxy:
         """Answers that were lost."""
         self._passes = asyncio.Event()
         self.port = 0
+        self._server: asyncio.Server
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -63,10 +64,11 @@ class DatabaseProxy:
 
     async def _open(self) -> None:
         self._passes.set()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:
+        self._server.close()
         own = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not own]
         for task in others:

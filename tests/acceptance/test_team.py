@@ -55,7 +55,7 @@ def team_of(place: Place, postgres: Cluster) -> Iterator[MakeTeam]:
 
 def test_two_people_who_start_one_sheet_at_once_work_on_one_run(team_of: MakeTeam) -> None:
     """Each lane is worked by one of them, both get the same report, and nothing is made twice."""
-    team = team_of(rows=60, lanes=4)
+    team = team_of(rows=60, lanes=4, rate=1)
 
     people = [team.start(), team.start()]
 

@@ -12,8 +12,8 @@ from batchconnect.ledger.entry import RunOpened
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.simulator.decision import Closed, Decision
-from tests.acceptance.place import Nursery, Place, cells, many
-from tests.acceptance.practice import Practice
+from tests.acceptance.place import Nursery, Place, cells, many, until
+from tests.acceptance.practice import Practice, assert_exactly_once
 from tests.postgres_cluster import PASSWORD, Cluster
 
 pytestmark = pytest.mark.acceptance
@@ -111,6 +111,25 @@ def test_a_run_whose_machine_is_taken_away_goes_on_elsewhere_under_its_id(
         )
     other.secrets = place.secrets
     assert other.leaks() == []
+
+
+def test_a_database_that_crashes_in_mid_run_is_waited_for(
+    place: Place, team: LedgerAddress, postgres: Cluster
+) -> None:
+    """What it confirmed is there, what it did not answer comes again; the run ends as if nothing had been."""
+    place.environ["BATCHCONNECT_LEDGER"] = team.url.reveal()
+    with Practice() as practice:
+        place.environ.update(practice.environment())
+        running = place.start("run", place.sheet(many(ROWS)), "--rate", "20", "--settle", "4")
+        until(lambda: len(practice.creates()) >= 5)
+        postgres.stop("immediate")
+        postgres.start()
+        done = running.done()
+
+        assert done.code == 0, done
+        assert len(practice.creates()) == ROWS
+        assert_exactly_once(practice, place, {row["name"] for row in many(ROWS)})
+        place.secrets |= practice.tokens
 
 
 def test_a_program_names_it_with_a_secret(
