@@ -173,10 +173,13 @@ def result_of(
     """
     sheet, worksheet = places.of(state.number)
     planned = state.planned or RowPlanned(name="")
-    trouble = trouble_of(outcome)
+    looked = state.key_looked
+    refusal = looked.refusal if looked is not None else None
+    # Where its connection is as it should be, its key may not.
+    trouble = trouble_of(outcome) or (trouble_of(refusal) if refusal is not None else None)
     connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
     answered = outcome if isinstance(outcome, _ANSWERED) else trouble
-    looked, tested = state.key_looked, state.tested
+    tested = state.tested
     key = state.key_sent if looked is None else looked.key
     return Result(
         row=own_number(state.number),
@@ -205,6 +208,7 @@ def result_of(
         carried=planned.carried,
         description=_own_text(planned.description, state.marker),
         hint=hint_of(outcome, stop, hint)
+        or (hint_of(refusal, None, hint) if refusal is not None else "")
         or (hint(tested.code, Status.FAILED) if tested and tested.works is Works.NO else ""),
         connection_state=outcome.state if isinstance(outcome, _WITH_STATE) else None,
         works=tested.works if tested else None,
@@ -326,9 +330,7 @@ def _duration_ms(state: RowState) -> int | None:
 
 
 def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[str, ...]:
-    looked = state.key_looked.refusal if state.key_looked is not None else None
-    told = planned.findings or state.warnings or looked
-    if not (told or isinstance(outcome, (Rejected, Existing))):
+    if not (planned.findings or state.warnings or isinstance(outcome, (Rejected, Existing))):
         return ()  # as most rows: it is not worth four collections
     problems = outcome.problems if isinstance(outcome, Rejected) else ()
     findings = [
@@ -336,10 +338,6 @@ def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[s
         for finding in (*planned.findings, *problems)
         if finding.severity is not Severity.ERROR
     ]
-    if isinstance(looked, Rejected):
-        findings += [placed(problem) for problem in errors_of(looked.problems)]
-    elif looked is not None:
-        findings.append(looked.detail)
     unseen = [KEY_UNSEEN] if isinstance(outcome, Existing) else []
     return tuple(dict.fromkeys([*findings, *state.warnings, *unseen]))
 
