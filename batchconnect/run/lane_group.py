@@ -101,7 +101,8 @@ class LaneGroup:
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
-                elsewhere = sent_elsewhere(row.number, row.planned, self.lane_of(row.org).org)
+                told = places_of(self._job.sheet).told(row.number)
+                elsewhere = sent_elsewhere(told, row.planned, self.lane_of(row.org).org)
                 if elsewhere is not None:
                     raise elsewhere
                 orphans.setdefault(row.org, []).append(row.orphan)
