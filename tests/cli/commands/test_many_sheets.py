@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from batchconnect.simulator import Simulator
 from batchconnect.simulator.decision import Decision, Reset
 from batchconnect.simulator.planting import Planted
 from tests.acceptance.practice import ACME, Practice
@@ -275,9 +276,12 @@ def test_three_thousand_rows_of_five_sheets_are_the_same_rows_to_every_command(
         if tab is None:
             batchconnect.sheet(rows[name, tab], name)
     standing = [of_tab[taken]["name"] for of_tab in rows.values()]
-    for name in standing:
-        planted = Planted(org_id=ACME, sandbox="dev", name=name)
-        practice.ask(lambda simulator, planted=planted: simulator.plant(planted))
+
+    def plant(simulator: Simulator) -> None:
+        for name in standing:
+            simulator.plant(Planted(org_id=ACME, sandbox="dev", name=name))
+
+    practice.ask(plant)
     files = ("a.csv", "b.xlsx", "c.csv", "--all-worksheets")
     status = {wrong: "rejected", taken: "conflict"}
     wanted = {
