@@ -50,7 +50,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "python_calamine": ("sheet.workbook.*",),
     "openpyxl": ("sheet.workbook.*",),
     "jinja2": ("reports.page.*",),
-    "xlsxwriter": ("reports.workbook.*", "cli.template_workbook"),
+    "xlsxwriter": ("reports.workbook.*",),
     "typer": ("cli.app", "cli.options", "cli.completion"),
     "click": ("cli.app", "cli.options"),
     "rich": ("cli.*",),

@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import anyio
 
 from batchconnect.api.call import (
     LedgerLike,
@@ -24,6 +28,7 @@ from batchconnect.reports.columns import iso
 from batchconnect.run import export_run
 from batchconnect.run.export import Exported
 from batchconnect.run.export_drift import Drift, DriftKind
+from batchconnect.run.export_file import check_out, odd_cells, write_export
 from batchconnect.run.export_run import Wish, export_of
 from batchconnect.run.made_rows import MadeRow
 from batchconnect.run.opened_ledger import ledger_of
@@ -55,6 +60,10 @@ class Export(Shown):
     exit_code: int
     """As of the command line: 0, 4 there is drift, or not everything could be found out, 7 nothing could be."""
     counts_usage: bool = False
+    odd: tuple[tuple[int, str, str], ...] = ()
+    """Of the file that was written: row, column, and why its cell is not as it stands there."""
+    path: Path | None = None
+    """The file; None: none was asked for, or nothing could be read."""
 
     def to_pandas(self) -> "pd.DataFrame":
         """
@@ -123,6 +132,8 @@ async def export(
     run: str | None = None,
     against: SheetLike | None = None,
     usage: bool = False,
+    out: PathLike | None = None,
+    keep_target: bool = False,
     settings: SettingsLike = None,
     ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
@@ -139,6 +150,9 @@ async def export(
         run: Only the connections of this run; something has to name its ledger.
         against: A sheet as of `onboard`: tell how far it has drifted.
         usage: Count who uses each connection, too.
+        out: A new file, `.csv` or `.xlsx`: the connections as a sheet in the template's form, keys blank; where
+            a sheet is compared, the drift.
+        keep_target: In that sheet, fill in where each connection stands.
         settings: As of `onboard`.
         ledger: As of `onboard`; for a run something has to name it.
         reports: As of `onboard`: the ledger may lie there; nothing is written.
@@ -146,7 +160,8 @@ async def export(
         options: As of `onboard`, but for `org`, `sandbox` and `only`.
 
     Raises:
-        UsageError: Something has to be named and is not, a name is nobody's, or two wishes exclude each other.
+        UsageError: Something has to be named and is not, a name is nobody's, two wishes exclude each other, or
+            the file exists or cannot be written.
         BatchConnectError: As of `onboard`.
     """
     refuse_unheeded(options, _UNHEEDED, by="export, which has orgs and sandboxes")
@@ -167,6 +182,14 @@ async def export(
             "usage is counted of connections, and against tells of rows",
             hint="Call it twice, once without against.",
         )
+    if keep_target and (out is None or against is not None):
+        raise UsageError(
+            "keep_target is about the cells of a sheet, and none is written",
+            hint="Give out=FILE, and no against.",
+        )
+    file = None if out is None else Path(out)
+    if file is not None:
+        check_out(file)
     call = begin(
         settings=settings, ledger=ledger, reports=reports, on_event=on_event, options=options
     )
@@ -193,7 +216,12 @@ async def export(
                 ledger=held,
                 against=sheet,
             )
-    return _told(found, usage=usage)
+    if found.is_refused:
+        file = None
+    if file is not None:
+        write = partial(write_export, file, found, usage=usage, keep_target=keep_target)
+        await anyio.to_thread.run_sync(write)
+    return _told(found, usage=usage, path=file)
 
 
 def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
@@ -204,11 +232,12 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
     return listed
 
 
-def _told(found: export_run.Export, *, usage: bool) -> Export:
+def _told(found: export_run.Export, *, usage: bool, path: Path | None) -> Export:
+    odd = () if path is None or found.drift is not None else tuple(odd_cells(found))
     if found.is_refused:
         code = ExitCode.STOPPED
     else:
-        is_whole = found.is_whole and not found.drift
+        is_whole = found.is_whole and not found.drift and not odd
         code = ExitCode.OK if is_whole else ExitCode.UNFINISHED
     refusals = {
         (one.org, one.sandbox): why
@@ -224,6 +253,8 @@ def _told(found: export_run.Export, *, usage: bool) -> Export:
         without_default=tuple(found.without_default),
         exit_code=int(code),
         counts_usage=usage,
+        odd=odd,
+        path=None if path is None else path.absolute(),
     )
 
 

@@ -12,12 +12,12 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
 from batchconnect.cli.commands import validate
-from batchconnect.cli.commands.new_file import write_new
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.secret import Secret
 from batchconnect.options import RunOptions
+from batchconnect.reports.new_file import write_new
 from batchconnect.reports.workbook import workbook
 from batchconnect.sheet import open_sheet
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.new_file import append_to, try_place, write_over
 from batchconnect.cli.options import Given
 from batchconnect.model.errors import PlanChangedError, UsageError
 from batchconnect.reports import markdown
 from batchconnect.reports.junit import Case, Verdict, render as render_junit, render_cases
+from batchconnect.reports.new_file import append_to, try_place, write_over
 from batchconnect.reports.redaction import cleaned
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.write import redacted

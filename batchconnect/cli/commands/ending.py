@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 import anyio
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.new_file import try_place, write_over
 from batchconnect.cli.options import Given
 from batchconnect.model.errors import BatchConnectError, ExitCode, UsageError
 from batchconnect.model.notice import Notice, NoticeProfile
@@ -22,6 +21,7 @@ from batchconnect.model.secret import Secret
 from batchconnect.notify.address import check_address
 from batchconnect.notify.telling import check_installed, tell
 from batchconnect.options import MergedOptions
+from batchconnect.reports.new_file import try_place, write_over
 from batchconnect.reports.notice import notice_of, notice_of_error
 from batchconnect.reports.summary import Summary
 from batchconnect.settings import Settings

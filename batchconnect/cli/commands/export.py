@@ -13,10 +13,8 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli import drift_table, filled_template
 from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.new_file import refuse_existing, write_new
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     options_of,
@@ -27,26 +25,22 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.refusals import refusal_lines
 from batchconnect.ledger import LedgerReader
-from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.run.export import Exported
 from batchconnect.run.export_drift import Drift, DriftKind
+from batchconnect.run.export_file import check_out, odd_cells, write_export
 from batchconnect.run.export_run import Export, Wish, export_of
 from batchconnect.run.made_rows import MadeRow
 from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
-from batchconnect.sheet.template import is_template_row
 
 _MOST_SHOWN: Final = 50
 """Lines of one kind on a screen; OUT and --json have all."""
-_FIRST_ROW: Final = 2
-"""Of the sheet that is written, below its header."""
 
 
 def run(
@@ -82,11 +76,11 @@ def run(
                 ),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
-    odd = [] if found.drift is not None else list(_odd(found))
+    odd = [] if found.drift is not None else list(odd_cells(found))
     console.warn(_warnings(found, odd))
     is_written = out is not None and not found.is_refused
     if out is not None and is_written:
-        _write(out, found, wish, keep_target=keep_target)
+        write_export(out, found, usage=wish.usage, keep_target=keep_target)
     document = _document(found, out if is_written else None, odd)
     console.result(document, map(escape_control, _lines(found, out if is_written else None, given)))
     if found.is_refused:
@@ -133,67 +127,11 @@ def _check(out: Path | None, wish: Wish, against: str | None, *, keep_target: bo
             hint="Give the command twice, once without --against.",
         )
     if out is not None:
-        _renderer(out)
-        refuse_existing(out)
+        check_out(out)
 
 
 def _names_places(wish: Wish) -> bool:
     return bool(wish.orgs or wish.sandboxes or wish.every)
-
-
-def _renderer(out: Path) -> str:
-    form = out.suffix.lower()
-    if form not in {".csv", ".xlsx"}:
-        raise UsageError(
-            f"{out}: an export is written as .csv or .xlsx",
-            hint=f"batchconnect export {shlex.quote(str(out.with_suffix('.xlsx')))}",
-        )
-    return form
-
-
-# The file ---------------------------------------------------------------------------------------------
-
-
-def _exported(found: Export) -> Iterator[tuple[int, Exported]]:
-    """Every connection, with the row that it gets."""
-    yield from enumerate((row for one in found.sandboxes for row in one.rows), _FIRST_ROW)
-
-
-def _write(out: Path, found: Export, wish: Wish, *, keep_target: bool) -> None:
-    is_workbook = _renderer(out) == ".xlsx"
-    if found.drift is not None:
-        draw = drift_table.render_xlsx if is_workbook else drift_table.render_csv
-        write_new(out, draw(found.drift))
-        return
-    count = sum(len(one.rows) for one in found.sandboxes)
-    if is_workbook and count > filled_template.MOST_IN_WORKBOOK:
-        raise UsageError(
-            f"{out}: {count:,} connections are more than a workbook has rows",
-            hint=f"batchconnect export {shlex.quote(str(out.with_suffix('.csv')))}",
-        )
-    cells = partial(filled_template.cells_of, keep_target=keep_target, usage=wish.usage)
-    rows = (cells(row) for _, row in _exported(found))
-    render = filled_template.render_xlsx if is_workbook else filled_template.render_csv
-    write_new(out, render(rows, usage=wish.usage))
-
-
-# What is odd ------------------------------------------------------------------------------------------
-
-
-def _odd(found: Export) -> Iterator[tuple[int, str, str]]:
-    """Rows of the sheet that are not as they stand there: row, column, why."""
-    for number, row in _exported(found):
-        for column in row.repeats:
-            yield number, column.value, "it repeats a credential, so it is left blank"
-        for column, text in row.cells.items():
-            if not filled_template.holds(text):
-                yield number, column.value, "no cell of a sheet holds it, so it is left blank"
-        if is_template_row(row.cells.get(Column.NAME, "")):
-            yield (
-                number,
-                Column.NAME.value,
-                "it begins as a row of the template, which readers skip",
-            )
 
 
 def _warnings(found: Export, odd: Sequence[tuple[int, str, str]]) -> Iterator[str]:

@@ -15,7 +15,6 @@ import anyio
 
 from batchconnect.cli.commands.asking import Asker, Terminal
 from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.new_file import write_new, write_over
 from batchconnect.cli.commands.new_orgs import Wish, wished
 from batchconnect.cli.commands.orgs import org_document, org_lines
 from batchconnect.cli.commands.signals import ending_at_once
@@ -25,6 +24,7 @@ from batchconnect.model.errors import BatchConnectError, ExitCode, SettingsError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.secret import Secret
 from batchconnect.options import with_defaults
+from batchconnect.reports.new_file import write_new, write_over
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.ledger_place import look_at_places
 from batchconnect.run.org_check import OrgCheck, check_orgs

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from batchconnect.cli.commands.asking import Asker, asked
-from batchconnect.cli.commands.new_file import write_new
 from batchconnect.model.errors import UsageError
+from batchconnect.reports.new_file import write_new
 from batchconnect.reports.write import make_folder
 from batchconnect.settings.org_profile import check_client_id, check_org_id
 from batchconnect.settings.written import (

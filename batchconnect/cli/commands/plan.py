@@ -13,7 +13,6 @@ import anyio
 from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.new_file import try_place, write_over
 from batchconnect.cli.commands.plan_files import cases, markdown_lines
 from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_lines
 from batchconnect.cli.commands.signals import ending_at_once
@@ -34,6 +33,7 @@ from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
+from batchconnect.reports.new_file import try_place, write_over
 from batchconnect.run.plan_run import SheetPlan, plan_run
 from batchconnect.run.row_plan import Action
 from batchconnect.run.saved_plan import (

@@ -18,7 +18,6 @@ from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console, ResultError, counted
 from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
-from batchconnect.cli.commands.new_file import new_beside
 from batchconnect.cli.commands.signals import watch_signals
 from batchconnect.cli.commands.start import (
     options_of,
@@ -42,6 +41,7 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document
+from batchconnect.reports.new_file import new_beside
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, incident_lines, next_command
 from batchconnect.reports.write import make_folder

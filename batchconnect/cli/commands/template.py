@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.new_file import write_new
 from batchconnect.cli.options import OutputOptions
-from batchconnect.cli.template_workbook import render_xlsx
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.org import Org
+from batchconnect.reports.new_file import write_new
+from batchconnect.reports.workbook.template import render_xlsx
 from batchconnect.settings import load_settings
 from batchconnect.sheet.template import render_csv
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
-from batchconnect.cli.commands.new_file import new_beside, refuse_existing, write_new
 from batchconnect.cli.commands.start import (
     judging_flags,
     options_of,
@@ -20,6 +19,7 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
+from batchconnect.reports.new_file import new_beside, refuse_existing, write_new
 from batchconnect.run.validate_run import Findings, judging, validate_sheet
 from batchconnect.sheet import STDIN, Sheet
 from batchconnect.sheet.several import places_of

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from batchconnect.cli import filled_template
 from batchconnect.cli.commands import export
-from batchconnect.cli.commands.new_file import refuse_existing
 from batchconnect.model.errors import UsageError
 from batchconnect.model.identity import CONNECTION_SPEC_ID
+from batchconnect.reports.new_file import refuse_existing
+from batchconnect.run import filled_template
 from batchconnect.simulator.decision import Decision, Instead
 from batchconnect.simulator.exchange import Answer, Request
 from batchconnect.simulator.planting import Planted

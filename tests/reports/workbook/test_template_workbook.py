@@ -11,10 +11,10 @@ import pytest
 
 from batchconnect.cli.commands import template as command
 from batchconnect.cli.options import OutputOptions
-from batchconnect.cli.template_workbook import render_xlsx
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.secret import Secret
+from batchconnect.reports.workbook.template import render_xlsx
 from batchconnect.sheet import open_sheet
 from batchconnect.sheet.template import is_template_row, render_csv
 

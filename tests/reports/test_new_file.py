@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.cli.commands.new_file import write_new
 from batchconnect.model.errors import UsageError
+from batchconnect.reports.new_file import write_new
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ them, and so is where to: what a sheet says of that would win over `--org` and `
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from batchconnect.cli.template_workbook import draw_head
 from batchconnect.model.column import Column
 from batchconnect.model.report_columns import EXPORT_COLUMNS, FORMULA_QUOTES, USED_BY
 from batchconnect.reports.columns import iso
@@ -16,6 +15,7 @@ from batchconnect.reports.csv import BOM, lines, quote_formula
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.workbook.layout import LAST_ROW, fits
 from batchconnect.reports.workbook.styles import KEY_INK, OWN_HEADING_INK
+from batchconnect.reports.workbook.template import draw_head
 from batchconnect.reports.workbook.workbook import drawn
 from batchconnect.run.export import Exported
 

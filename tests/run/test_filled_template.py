@@ -8,20 +8,20 @@ from zipfile import ZipFile
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from batchconnect.cli.commands.new_file import write_new
-from batchconnect.cli.filled_template import (
+from batchconnect.flow_service.listing import Shown
+from batchconnect.flow_service.standing import Standing, Written
+from batchconnect.model.column import SHOWN_COLUMNS, Column
+from batchconnect.model.report_columns import EXPORT_COLUMNS, FORMULA_QUOTES
+from batchconnect.reports.columns import iso
+from batchconnect.reports.new_file import write_new
+from batchconnect.run.export import Exported
+from batchconnect.run.filled_template import (
     cells_of,
     columns,
     holds,
     render_csv,
     render_xlsx,
 )
-from batchconnect.flow_service.listing import Shown
-from batchconnect.flow_service.standing import Standing, Written
-from batchconnect.model.column import SHOWN_COLUMNS, Column
-from batchconnect.model.report_columns import EXPORT_COLUMNS, FORMULA_QUOTES
-from batchconnect.reports.columns import iso
-from batchconnect.run.export import Exported
 from batchconnect.sheet import open_sheet
 
 RENDER = {"csv": render_csv, "xlsx": render_xlsx}
