@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from batchconnect.model.org import Org
     from batchconnect.model.outcome import Problem, Severity, Status, Works
     from batchconnect.model.precaution import FailureLimit, OnDoubt
+    from batchconnect.model.row_place import RowPlace
     from batchconnect.model.secret import Secret
     from batchconnect.options import RunOptions
     from batchconnect.reports.incident import Incident
@@ -78,6 +79,7 @@ _HOMES = {
     "Incident": "reports.incident",
     "Org": "model.org",
     "Result": "reports.result",
+    "RowPlace": "model.row_place",
     "RunOptions": "options",
     "Secret": "model.secret",
     "Stop": "run.stop",
@@ -100,6 +102,7 @@ __all__ = [
     "Problem",
     "Report",
     "Result",
+    "RowPlace",
     "RunOptions",
     "Secret",
     "Settings",

@@ -9,9 +9,10 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from batchconnect.model.errors import BatchConnectError, ListenerError
-from batchconnect.model.event import Event
+from batchconnect.model.event import Event, RunStarted, placed
 from batchconnect.model.exception_group import first_of_ours
 from batchconnect.model.fault import fault_of
+from batchconnect.model.row_place import NOWHERE
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
@@ -65,6 +66,7 @@ class Hearing:
     def __init__(self, on_event: Callable[[Event], object]) -> None:
         self._on_event = on_event
         self._has_failed = False
+        self._places = NOWHERE
 
     def __call__(self, event: Event) -> None:
         """
@@ -75,8 +77,10 @@ class Hearing:
         """
         if self._has_failed:
             return
+        if isinstance(event, RunStarted):
+            self._places = event.places
         try:
-            self._on_event(event)
+            self._on_event(placed(event, self._places))
         except Exception as error:
             self._has_failed = True
             raise ListenerError(

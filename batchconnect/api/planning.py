@@ -3,16 +3,16 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchconnect.api.call import LedgerLike, OnEvent, PathLike, SettingsLike, begin
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.sheets import SheetLike, opened
 from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row_place import own_number
+from batchconnect.model.row_place import Places, RowPlace
 from batchconnect.options import RunOptions
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_COLUMNS: Final = ("action", "name", "org", "sandbox", "connection_id", "code", "why")
+"""Behind those that say where a row stands."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRow:
     """What a run would do to one row, and where."""
@@ -30,7 +34,10 @@ class PlannedRow:
     org: str
     """The org's settings key."""
     sandbox: str
+    at: RowPlace
+    """Where the row stands."""
     plan: RowPlan
+    """Its `row` is the row's own number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -42,8 +49,8 @@ class Plan(Shown):
     not_selected: int
     rows: tuple[PlannedRow, ...]
     """One for each row that would be taken up, by org and sandbox, in input order."""
-    rejected: Mapping[int, Sequence[Problem]]
-    """By number: rows that a run would not send, and why."""
+    rejected: Mapping[RowPlace, Sequence[Problem]]
+    """Rows that a run would not send, and why; in input order."""
     refusals: Mapping[tuple[str, str], str]
     """By org and sandbox: why it could not be read."""
     warnings: tuple[str, ...]
@@ -58,8 +65,8 @@ class Plan(Shown):
 
     def to_pandas(self) -> "pd.DataFrame":
         """One line for each row, rejected ones behind the others."""
-        columns = ["row", "action", "name", "org", "sandbox", "connection_id", "code", "why"]
-        return frame(columns, self._lines(every=True), whole=("row",))
+        lines = ((at.row, at.sheet, at.worksheet, *rest) for at, *rest in self._lines(every=True))
+        return frame(["row", "sheet", "worksheet", *_COLUMNS], lines, whole=("row",))
 
     def _line(self) -> str:
         counts = self.counts
@@ -70,20 +77,20 @@ class Plan(Shown):
         return f"{rows}: {told}{unread}; nothing was sent"
 
     def _table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-        heads = ("row", "action", "name", "org", "sandbox", "connection_id", "code", "why")
-        return heads, self._lines(every=False)
+        lines = ((str(at).removeprefix("row "), *rest) for at, *rest in self._lines(every=False))
+        return ("row", *_COLUMNS), lines
 
-    def _lines(self, *, every: bool) -> Iterator[Sequence[object]]:
+    def _lines(self, *, every: bool) -> Iterator[tuple[RowPlace, *tuple[object, ...]]]:
         for row in self.rows:
             one = row.plan
             if every or one.action in IN_THE_WAY:
                 yield (
-                    *(own_number(one.row), str(one.action), one.name, row.org, row.sandbox),
+                    *(row.at, str(one.action), one.name, row.org, row.sandbox),
                     *(one.connection_id, one.code or None, one.why or None),
                 )
-        for number, problems in sorted(self.rejected.items()):
+        for at, problems in self.rejected.items():
             first = problems[0]
-            yield (own_number(number), "rejected", None, None, None, None, first.code, first.what)
+            yield (at, "rejected", None, None, None, None, first.code, first.what)
 
     def _where(self) -> str | None:
         return next(iter(self.refusals.values()), "Its `rows` and `rejected` say what and why.")
@@ -142,8 +149,8 @@ async def plan(
     return Plan(
         total=seen.rows,
         not_selected=seen.not_selected,
-        rows=tuple(row for one in seen.sandboxes for row in _rows(one)),
-        rejected=dict(sorted(seen.rejected.items())),
+        rows=tuple(row for one in seen.sandboxes for row in _rows(one, seen.places)),
+        rejected={seen.places.at(number): why for number, why in sorted(seen.rejected.items())},
         refusals={
             (one.org, one.sandbox): one.refusal for one in seen.sandboxes if one.refusal is not None
         },
@@ -152,9 +159,11 @@ async def plan(
     )
 
 
-def _rows(one: SandboxPlan) -> Iterator[PlannedRow]:
+def _rows(one: SandboxPlan, places: Places) -> Iterator[PlannedRow]:
     for planned in one.planned:
-        yield PlannedRow(org=one.org, sandbox=one.sandbox, plan=planned)
+        at = places.at(planned.row)
+        own = replace(planned, row=at.row)
+        yield PlannedRow(org=one.org, sandbox=one.sandbox, at=at, plan=own)
 
 
 def _odd(seen: SheetPlan) -> Iterator[str]:

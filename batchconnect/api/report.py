@@ -75,7 +75,7 @@ class Report(Shown):
     def _table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
         lines = (
             (
-                row.row,
+                row.told.removeprefix("row "),
                 row.status.value,
                 row.name,
                 row.org,

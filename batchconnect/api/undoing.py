@@ -47,6 +47,9 @@ class UndoRow:
     """A connection that the run created, or may have."""
 
     row: int
+    sheet: str
+    worksheet: str
+    """The tab; "" of a sheet without tabs."""
     name: str
     org: str
     sandbox: str
@@ -194,10 +197,12 @@ def _shown(plan: UndoPlan) -> Undo:
     run_id = plan.run.opened.run_id
     rows = []
     for row in plan.rows:
-        kept = row.kept
+        kept, at = row.kept, plan.run.opened.places.at(row.number)
         rows.append(
             UndoRow(
-                row=row.number,
+                row=at.row,
+                sheet=at.sheet,
+                worksheet=at.worksheet,
                 name=row.planned.name,
                 org=row.planned.org,
                 sandbox=row.planned.sandbox,

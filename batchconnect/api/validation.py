@@ -14,9 +14,10 @@ from batchconnect.api.sheets import SheetLike, opened
 from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem
-from batchconnect.model.row_place import own_number
+from batchconnect.model.row_place import RowPlace
 from batchconnect.options import RunOptions
 from batchconnect.run.validate_run import judging, validate_sheet
+from batchconnect.sheet.several import places_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,12 +28,12 @@ class Validation(Shown):
     """What is wrong with a sheet; it holds no value of a credential's cell."""
 
     sheet: str
-    """Its name."""
+    """Its name; of several, their names with commas between."""
     rows: int
     """But for blank ones."""
-    rejected: tuple[int, ...]
-    """Numbers of the rows that a run would not send."""
-    problems: tuple[tuple[int, Problem], ...]
+    rejected: tuple[RowPlace, ...]
+    """The rows that a run would not send."""
+    problems: tuple[tuple[RowPlace, Problem], ...]
     """Row and finding: errors, warnings and notes."""
     blank_rows: int
     warnings: tuple[str, ...]
@@ -44,11 +45,11 @@ class Validation(Shown):
         return int(ExitCode.SHEET if self.rejected else ExitCode.OK)
 
     def to_pandas(self) -> "pd.DataFrame":
-        """One line for each finding: its row, then the fields of a `Problem`."""
-        columns = ["row", *(one.name for one in fields(Problem))]
+        """One line for each finding: its row, sheet and tab, then the fields of a `Problem`."""
+        columns = ["row", "sheet", "worksheet", *(one.name for one in fields(Problem))]
         rows = (
-            (own_number(number), *map(_plain, astuple(problem)))
-            for number, problem in self.problems
+            (at.row, at.sheet, at.worksheet, *map(_plain, astuple(problem)))
+            for at, problem in self.problems
         )
         return frame(columns, rows, whole=("row",))
 
@@ -58,8 +59,15 @@ class Validation(Shown):
 
     def _table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
         lines = (
-            (number, str(one.severity), one.cell, one.column, one.what, one.remedy)
-            for number, one in self.problems
+            (
+                str(at).removeprefix("row "),
+                str(one.severity),
+                one.cell,
+                one.column,
+                one.what,
+                one.remedy,
+            )
+            for at, one in self.problems
         )
         return ("row", "severity", "cell", "column", "what", "remedy"), lines
 
@@ -100,12 +108,13 @@ def _look_through(sheet: SheetLike, call: Call) -> Validation:
     with opened(sheet, call.options) as found:
         how = judging(found, settings=call.settings, options=call.options, environ=os.environ)
         findings = validate_sheet(found, how, call.options, keeps_each=True)
+        places = places_of(found)
         unchecked = () if how.checks_orgs else ("no org is set, so the org cells are not checked",)
         return Validation(
             sheet=found.name,
             rows=findings.rows,
-            rejected=tuple(sorted(findings.rejected)),
-            problems=tuple(findings.found),
+            rejected=tuple(map(places.at, sorted(findings.rejected))),
+            problems=tuple((places.at(number), one) for number, one in findings.found),
             blank_rows=findings.blank_rows,
             warnings=(*unchecked, *found.warnings),
         )

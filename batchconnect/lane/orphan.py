@@ -12,19 +12,23 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.org import Org
-from batchconnect.model.row_place import own_number
 
 
-def sent_elsewhere(number: int, planned: RowPlanned, org: Org) -> SettingsError | None:
+def sent_elsewhere(told: str, planned: RowPlanned, org: Org) -> SettingsError | None:
     """
     Why a row's doubt cannot be settled: its org key means another org id now; None where it can.
 
     There its marker would be proven absent, while the org that it was sent to may have it.
+
+    Args:
+        told: The row, as `Places.told` says it.
+        planned: What was sent.
+        org: What its key means now.
     """
     if org.org_id.casefold() == planned.org_id.casefold():
         return None
     return SettingsError(
-        f"row {own_number(number)} was sent for the org id {planned.org_id}; in the settings, {org.key} is another one now",
+        f"{told} was sent for the org id {planned.org_id}; in the settings, {org.key} is another one now",
         hint="A doubt is settled where it was sent: give the org its old id again, or a key of its own.",
     )
 

@@ -18,7 +18,7 @@ from batchconnect.ledger.kind import BY_ENTRY, BY_WORD
 from batchconnect.model.outcome import NotAttempted, Rejected
 
 ENDS = frozenset(BY_ENTRY[kind].word for kind in (e.Settled, e.Left))
-STANDS = frozenset(BY_ENTRY[kind].word for kind in (e.Updated, e.Deleted, e.Tested))
+STANDS = frozenset(BY_ENTRY[kind].word for kind in (e.Updated, e.Deleted, e.Tested, e.KeyLooked))
 """Kinds after which nothing is left to do, whatever they say; only what has a connection is tested."""
 PROVISIONAL = tuple(orjson.dumps(kind.__name__) + b"}" for kind in (NotAttempted, Rejected))
 """How a line ends that a resume takes up, or judges, again: `is` is its last word."""

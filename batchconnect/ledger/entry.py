@@ -28,7 +28,7 @@ from batchconnect.model.event import (
     PaceChanged,
     Swept,
 )
-from batchconnect.model.outcome import InDoubt, Outcome, Problem, Works
+from batchconnect.model.outcome import InDoubt, NotAttempted, Outcome, Problem, Rejected, Works
 from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.row_place import Places
 from batchconnect.model.target import Target
@@ -295,6 +295,25 @@ class Tested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLooked:
+    """What a row's store said when it was asked for its key, and nothing was sent; the key itself is dropped."""
+
+    key: KeyOrigin | None = None
+    """Where it stands; None: it could not be had."""
+    problems: tuple[Problem, ...] = ()
+    """Why the store does not give it, or why it can be no key, with the cell; warnings stand beside errors."""
+    unanswered: NotAttempted | None = None
+    """Why the store gave nothing at all."""
+
+    @property
+    def refusal(self) -> Rejected | NotAttempted | None:
+        """Why the row would be sent by no run; None: its key is there."""
+        if self.unanswered is not None:
+            return self.unanswered
+        return Rejected(problems=self.problems) if self.key is None and self.problems else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneTold:
     """What a lane did, for the report's lanes, incidents and charts."""
 
@@ -383,6 +402,7 @@ Entry = (
     | Deleted
     | Left
     | Tested
+    | KeyLooked
     | LaneTold
     | LanesOpened
     | LaneTaken

@@ -57,6 +57,7 @@ KINDS: Final = (
     Kind(word="deleted", entry=e.Deleted, of_marker=True),
     Kind(word="left", entry=e.Left, member_in="outcome", of_marker=True),
     Kind(word="tested", entry=e.Tested, of_marker=True),
+    Kind(word="key_looked", entry=e.KeyLooked),
     Kind(word="lane", entry=e.LaneTold, member_in="event"),
     Kind(word="lanes_opened", entry=e.LanesOpened),
     Kind(word="lane_taken", entry=e.LaneTaken),

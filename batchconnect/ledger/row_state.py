@@ -9,6 +9,7 @@ from batchconnect.ledger.entry import (
     Deleted,
     Deleting,
     Doubted,
+    KeyLooked,
     Left,
     Line,
     ProvenAbsent,
@@ -90,6 +91,8 @@ class RowState:
     """Where the key was looked up that its connection has, as far as we sent it; None: it stood in the sheet."""
     key_sent: KeyOrigin | None = None
     """Where the key was looked up that was sent last, whatever became of it."""
+    key_looked: KeyLooked | None = None
+    """What its store said of the key when it was asked, and nothing was sent."""
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     """Tries over all sends."""
@@ -178,6 +181,7 @@ class _Story:
     works: bool | None = None
     key: KeyOrigin | None = None
     key_sent: KeyOrigin | None = None
+    key_looked: KeyLooked | None = None
     warnings: tuple[str, ...] = ()
     attempts = 0
     throttled = 0
@@ -222,8 +226,8 @@ class _Story:
                 self._answer(None)
             case Settled() as settled:
                 self._settle(settled, line.at_ms)
-            case Tested() as tested:
-                self._test(tested, tested.at_ms or line.at_ms)
+            case Tested() | KeyLooked() as asked:
+                self._ask(asked, line.at_ms)
             case (
                 Updating() | Deleting() | ChangeDoubted() | Updated() | Deleted() | Left()
             ) as step:
@@ -256,6 +260,12 @@ class _Story:
             self.key = self.key_sent = settled.key
         if settled.tested is not None:
             self._test(settled.tested, settled.tested.at_ms or at_ms)
+
+    def _ask(self, asked: Tested | KeyLooked, at_ms: int) -> None:
+        if isinstance(asked, KeyLooked):
+            self.key_looked = asked
+        else:
+            self._test(asked, asked.at_ms or at_ms)
 
     def _test(self, tested: Tested | None, at_ms: int | None = None) -> None:
         self.tested, self.tested_at_ms = tested, at_ms

@@ -1,11 +1,11 @@
 """What just happened in a run, as frozen values: for progress, the log, and whoever calls from Python."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome, Works
-from batchconnect.model.row_place import NOWHERE, Places
+from batchconnect.model.row_place import NOWHERE, Places, RowPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,8 @@ class Planned:
     """Rows in doubt from an earlier process."""
     left_out: tuple[int, ...] = ()
     """Numbers of new rows that a rerun leaves for `run`."""
+    at: tuple[RowPlace, ...] = ()
+    """Where these stand, as of `RowStarted`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,8 @@ class RowStarted:
     row: int
     org: str
     sandbox: str
+    at: RowPlace | None = None
+    """Where it stands, as a program is told by `placed`; *row* is its own number then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,8 @@ class RowSettled:
     sandbox: str
     outcome: Outcome
     duration_ms: int | None = None
+    at: RowPlace | None = None
+    """As of `RowStarted`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,8 @@ class RowInDoubt:
     org: str
     sandbox: str
     code: str
+    at: RowPlace | None = None
+    """As of `RowStarted`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +147,8 @@ class RowTested:
     works: Works
     code: str = ""
     """Why not, or why it could not be found out."""
+    at: RowPlace | None = None
+    """As of `RowStarted`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +303,8 @@ class FaultMet:
     sandbox: str = ""
     rows: tuple[int, ...] = ()
     """Numbers of the rows that it met."""
+    at: tuple[RowPlace, ...] = ()
+    """Where these stand, as of `RowStarted`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,3 +352,25 @@ Event = (
     | Draining
     | RunFinished
 )
+
+
+def placed(event: Event, places: Places) -> Event:
+    """
+    An event as whoever calls from Python hears it: rows by their own numbers, and where they stand.
+
+    Args:
+        event: As a run tells it.
+        places: The run's sheets.
+    """
+    match event:
+        case RowStarted() | RowSettled() | RowInDoubt() | RowTested():
+            at = places.at(event.row)
+            return replace(event, row=at.row, at=at)
+        case Planned(left_out=numbers) if numbers:
+            rows = tuple(map(places.at, numbers))
+            return replace(event, left_out=tuple(one.row for one in rows), at=rows)
+        case FaultMet(rows=numbers) if numbers:
+            rows = tuple(map(places.at, numbers))
+            return replace(event, rows=tuple(one.row for one in rows), at=rows)
+        case _:
+            return event

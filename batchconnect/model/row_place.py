@@ -38,6 +38,23 @@ def place_of(number: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class RowPlace:
+    """Where a row stands, as a program is told; `str` says it to a person."""
+
+    row: int
+    """Its number, as the user's spreadsheet shows it."""
+    sheet: str = ""
+    """The file, as given; "" where that is not known."""
+    worksheet: str = ""
+    """The tab; "" of a sheet without tabs."""
+    told: str = ""
+    """For a person: `row 12`, and of several sheets `row 12 of b.xlsx#EMEA`."""
+
+    def __str__(self) -> str:
+        return self.told or f"row {self.row}"
+
+
+@dataclass(frozen=True, slots=True)
 class Places:
     """The sheets of a run, in order."""
 
@@ -66,6 +83,10 @@ class Places:
         if not self.are_several or place >= len(self.sheets):
             return f"row {own_number(number)}"
         return f"row {own_number(number)} of {self.sheets[place]}"
+
+    def at(self, number: int) -> RowPlace:
+        """A row for a program that holds it as a value."""
+        return RowPlace(own_number(number), *self.of(number), self.told(number))
 
     def keys(self, number: int) -> dict[str, int | str | None]:
         """A row for programs: `row`, `sheet`, `worksheet`."""

@@ -168,15 +168,17 @@ class Incidents:
         marker: str | None = None,
         fault: str = "",
         tested: Tested | None = None,
+        key_refusal: Rejected | NotAttempted | None = None,
     ) -> None:
         """Count a row, in the sheet's order, to each of its causes."""
-        is_fine = tested is None or tested.works is Works.YES
+        is_fine = (tested is None or tested.works is Works.YES) and key_refusal is None
         is_known = marker in self._found or bool(fault or self._faults)
         if isinstance(outcome, _DONE) and is_fine and not is_known:
             return
         causes = (
             *_causes(outcome, org, sandbox, stop),
             *_of_test(tested),
+            *(() if key_refusal is None else _causes(key_refusal, org, sandbox, None)),
             *self._swept(outcome, marker),
             *self._of_ours(row, outcome, stop, fault),
         )

@@ -173,10 +173,14 @@ def result_of(
     """
     sheet, worksheet = places.of(state.number)
     planned = state.planned or RowPlanned(name="")
-    trouble = trouble_of(outcome)
+    looked = state.key_looked
+    refusal = looked.refusal if looked is not None else None
+    # Where its connection is as it should be, its key may not.
+    trouble = trouble_of(outcome) or (trouble_of(refusal) if refusal is not None else None)
     connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
     answered = outcome if isinstance(outcome, _ANSWERED) else trouble
-    tested, key = state.tested, state.key_sent
+    tested = state.tested
+    key = state.key_sent if looked is None else looked.key
     return Result(
         row=own_number(state.number),
         sheet=sheet,
@@ -204,6 +208,7 @@ def result_of(
         carried=planned.carried,
         description=_own_text(planned.description, state.marker),
         hint=hint_of(outcome, stop, hint)
+        or (hint_of(refusal, None, hint) if refusal is not None else "")
         or (hint(tested.code, Status.FAILED) if tested and tested.works is Works.NO else ""),
         connection_state=outcome.state if isinstance(outcome, _WITH_STATE) else None,
         works=tested.works if tested else None,

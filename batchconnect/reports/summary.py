@@ -80,6 +80,8 @@ class Summary:
     stopped_working: int = 0
     """Connections that do not work, and did when they were tested before."""
     keys_ending: int = 0
+    keys_missing: int = 0
+    """Rows whose key its store did not give when it was only asked."""
     """Different keys that were sent and end within 30 days of it, by their stores' word."""
     works_again: int = 0
     """Connections that work, and did not when they were tested before."""
@@ -158,7 +160,7 @@ def summarize(
         last_ms = max(ended[0].at_ms, counting.last_ms)
         exit_code: int | None = ended[1].exit_code
     else:
-        exit_code = None if live else _exit_code(counting.counts, counting.works, sweep)
+        exit_code = None if live else _exit_code(counting, sweep)
 
     return Summary(
         opened=opened,
@@ -171,6 +173,7 @@ def summarize(
         works=dict(counting.works),
         stopped_working=counting.changed[Works.NO],
         keys_ending=len(counting.ending),
+        keys_missing=counting.keys_missing,
         works_again=counting.changed[Works.YES],
         exit_code=exit_code,
         closed=ended is not None and ended[1].closed,
@@ -266,10 +269,13 @@ class _Counting:
         self.incidents = incidents
         self.ending: set[object] = set()
         """Which keys end soon."""
+        self.keys_missing = 0
         self.last_ms = 0
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
         org, sandbox = _where(state)
+        looked = state.key_looked
+        refusal = looked.refusal if looked is not None else None
         self.incidents.add(
             state.number,
             outcome,
@@ -279,7 +285,9 @@ class _Counting:
             marker=state.marker,
             fault=state.fault,
             tested=state.tested,
+            key_refusal=refusal,
         )
+        self.keys_missing += refusal is not None
         if state.tested is not None:
             self.works[state.tested.works] += 1
             # What was taken over from another run was told there.
@@ -288,7 +296,7 @@ class _Counting:
             is_changed = is_own and contrary is not None and state.tested.before is contrary
             self.changed[state.tested.works] += is_changed
         self.counts[status_of(outcome)] += 1
-        key = state.key_sent
+        key = state.key_sent if looked is None else looked.key
         if key is not None and ends_within(key, days=SOON_DAYS, now_ms=state.finished_at_ms or 0):
             self.ending.add(key.secret)
         # What was copied from the parent run happened there, in time and on the wire.
@@ -361,12 +369,11 @@ def _faults(run_lines: Sequence[Line]) -> Iterator[tuple[FaultMet, str]]:
                 pass
 
 
-def _exit_code(
-    counts: Mapping[Status, int], works: Mapping[Works, int], sweep: Swept | None
-) -> ExitCode:
+def _exit_code(counting: _Counting, sweep: Swept | None) -> ExitCode:
     """For a run that was cut off: what its rows amount to, in the order of the exit codes."""
+    counts, works = counting.counts, counting.works
     if counts[Status.IN_DOUBT] or works.get(Works.NOT_TESTED) or (sweep and not sweep.is_clean):
         return ExitCode.IN_DOUBT
     done = sum(counts[status] for status in DONE)
-    is_fine = done == sum(counts.values()) and not works.get(Works.NO)
+    is_fine = done == sum(counts.values()) and not (works.get(Works.NO) or counting.keys_missing)
     return ExitCode.OK if is_fine else ExitCode.UNFINISHED

@@ -21,6 +21,8 @@ COLUMNS = (
     "type",
     "maybe_cut",
     "error_code",
+    "sheet",
+    "worksheet",
 )
 """Of `tables.csv`: a line for each table, with `--columns` for each column of it."""
 
@@ -49,6 +51,10 @@ class SeenTable:
     """The connection's list of tables has a length at which a service may cut it."""
     error_code: str | None = None
     """Why it could not be read: the connection's tables, or, with a path, this table's columns."""
+    sheet: str = ""
+    """The file that the row stands in; "" where that is not known."""
+    worksheet: str = ""
+    """The tab; "" of a sheet without tabs."""
 
 
 def render_csv(tables: Iterable[SeenTable]) -> Iterator[bytes]:
@@ -60,7 +66,7 @@ def render_csv(tables: Iterable[SeenTable]) -> Iterator[bytes]:
 
 def _records(table: SeenTable) -> Iterator[Sequence[str | int | None]]:
     head = (table.row, table.connection_id, table.path, table.name)
-    tail = ("yes" if table.maybe_cut else "no", table.error_code)
+    tail = ("yes" if table.maybe_cut else "no", table.error_code, table.sheet, table.worksheet)
     for column in table.columns or (None,):
         name, kind = (None, None) if column is None else (column.name, column.type)
         yield (*head, name, kind, *tail)

@@ -403,6 +403,7 @@ async def _job(
             patience_s=options.patience,
         ),
         tests=task.tests,
+        looks_at_keys=task.looks_at_keys,
         bounds=Bounds(
             skip_invalid=options.skip_invalid,
             max_rows=options.max_rows,

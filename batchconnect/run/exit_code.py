@@ -38,6 +38,8 @@ class StatusCounts:
     """Of the rows not attempted, those whose turn did not come before the run ended."""
     works: Mapping[Works, int] = field(default_factory=dict)
     """What the tests of their connections said."""
+    keys_missing: int = 0
+    """Rows whose key its store did not give when it was only asked."""
 
 
 def count_statuses(rows: Iterable[RowState]) -> StatusCounts:
@@ -45,16 +47,22 @@ def count_statuses(rows: Iterable[RowState]) -> StatusCounts:
     counts: Counter[Status] = Counter()
     codes: Counter[str] = Counter()
     works: Counter[Works] = Counter()
+    keys_missing = 0
     for row in rows:
         shown = row.shown
         if row.tested is not None:
             works[row.tested.works] += 1
+        keys_missing += row.key_looked is not None and row.key_looked.refusal is not None
         counts[status_of(shown)] += 1
         if isinstance(shown, NotAttempted):
             codes[shown.code] += 1
     without_turn = codes[INTERRUPTED] + codes[MAX_ROWS]
     return StatusCounts(
-        counts=counts, left_out=codes[NOT_SELECTED], without_turn=without_turn, works=works
+        counts=counts,
+        left_out=codes[NOT_SELECTED],
+        without_turn=without_turn,
+        works=works,
+        keys_missing=keys_missing,
     )
 
 
@@ -94,7 +102,10 @@ def exit_code(
         (reason == LEDGER_GONE or somebody_else, ExitCode.LEDGER),
         (reason == MAX_FAILURES or (every_lane_refused and left > 0), ExitCode.STOPPED),
         (counts.get(Status.IN_DOUBT, 0) > 0 or unclean or untested > 0, ExitCode.IN_DOUBT),
-        (unfinished > held_back or broken > 0, ExitCode.UNFINISHED),
+        (
+            unfinished > held_back or broken > 0 or count_statuses.keys_missing > 0,
+            ExitCode.UNFINISHED,
+        ),
         (held_back > 0, ExitCode.AS_ASKED),
     )
     return next((code for holds, code in rules if holds), ExitCode.OK)

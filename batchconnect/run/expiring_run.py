@@ -1,6 +1,6 @@
 """What the stores say of when keys end: of a sheet's rows, or of the keys that a run sent. Nothing is sent."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchconnect.lane.pool import work_on_all
@@ -18,8 +18,10 @@ from batchconnect.model.reference import (
     place_of,
 )
 from batchconnect.model.row import Row
+from batchconnect.model.row_place import NOWHERE, Places, own_number
 from batchconnect.run.intake import Parse
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import places_of
 from batchconnect.validation.connection import BaseConnection
 
 _AT_ONCE = 64
@@ -32,6 +34,8 @@ class Wanted:
 
     rows: dict[Reference, list[tuple[int, str]]] = field(default_factory=dict)
     """By reference: number and name of its rows."""
+    places: Places = NOWHERE
+    """The sheets that these stand in."""
     without: int = 0
     """Rows whose key stands where nobody tells when it ends: in the cell, a variable, a file."""
     known: bool = False
@@ -60,6 +64,8 @@ class KeyRefusal:
 class KeyEnds:
     """What the stores say."""
 
+    places: Places = NOWHERE
+    """The sheets, by which rows are told."""
     asked: int = 0
     """Different keys that were looked up."""
     undated: int = 0
@@ -92,7 +98,7 @@ def keys_of_sheet(sheet: Sheet, judge: Parse, is_selected: Callable[[Row], bool]
     Raises:
         SheetError: The sheet cannot be read to its end.
     """
-    wanted = Wanted()
+    wanted = Wanted(places=places_of(sheet))
     for row in sheet.rows():
         judged = judge(row) if is_selected(row) else None
         if not isinstance(judged, BaseConnection):
@@ -107,7 +113,7 @@ def keys_of_sheet(sheet: Sheet, judge: Parse, is_selected: Callable[[Row], bool]
 
 def keys_of_run(state: RunState, ledger: LedgerReader, stores: Iterable[str]) -> Wanted:
     """The references of the keys that a run sent, or that its parents did; those of stores that are still set."""
-    wanted = Wanted(known=True)
+    wanted = Wanted(known=True, places=state.opened.places)
     names = {*stores}
     for row in state.rows(ledger.row_lines(state.number)):
         key = row.key_sent
@@ -138,7 +144,7 @@ async def look_at_ends(
         within_days: A key that ends later is not told of.
         now_ms: The time of day.
     """
-    found = KeyEnds(asked=len(wanted.rows), without=wanted.without)
+    found = KeyEnds(places=wanted.places, asked=len(wanted.rows), without=wanted.without)
 
     async def look(reference: Reference) -> None:
         rows = tuple(wanted.rows[reference])
@@ -176,7 +182,7 @@ def document_of(found: KeyEnds, within_days: float) -> Mapping[str, object]:
                 "key_reference": one.key.reference,
                 "key_version": one.key.version,
                 "key_expires_ms": one.key.expires_at_ms,
-                "rows": [number for number, _ in one.rows],
+                **_rows(one.rows, found.places),
             }
             for one in found.ending
         ],
@@ -185,9 +191,17 @@ def document_of(found: KeyEnds, within_days: float) -> Mapping[str, object]:
                 "key_reference": one.reference,
                 "code": one.problem.code,
                 "what": one.problem.what,
-                "rows": [number for number, _ in one.rows],
+                **_rows(one.rows, found.places),
             }
             for one in found.refused
         ],
         "stores": dict(found.stores),
     }
+
+
+def _rows(rows: Sequence[tuple[int, str]], places: Places) -> Mapping[str, object]:
+    """The rows of a key: their own numbers, and of several sheets where they stand."""
+    told: dict[str, object] = {"rows": [own_number(number) for number, _ in rows]}
+    if places.are_several:
+        told["places"] = [places.keys(number) for number, _ in rows]
+    return told

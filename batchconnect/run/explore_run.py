@@ -18,7 +18,6 @@ from batchconnect.model.contact import is_of_contact
 from batchconnect.model.foreign_text import HIDDEN
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, look_hint_for
-from batchconnect.model.row_place import own_number
 from batchconnect.model.secret import is_entra_secret
 from batchconnect.reports.tables import SeenColumn, SeenTable
 from batchconnect.run.made_rows import MadeRow
@@ -105,14 +104,18 @@ class Exploration:
             seen, maybe_cut = self.seen(row), self.maybe_cut(row)
             if not seen:
                 yield SeenTable(
-                    row=own_number(row.row),
+                    row=row.at.row,
+                    sheet=row.at.sheet,
+                    worksheet=row.at.worksheet,
                     connection_id=row.connection_id,
                     error_code=self.code(row),
                 )
             for table in seen:
                 columns = self.columns.get((row.row, table.path))
                 yield SeenTable(
-                    row=own_number(row.row),
+                    row=row.at.row,
+                    sheet=row.at.sheet,
+                    worksheet=row.at.worksheet,
                     connection_id=row.connection_id,
                     path=_shown(table.path),
                     name=_shown(table.name),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batchconnect.ledger import LedgerReader
+from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions
 from batchconnect.run.chosen_sandboxes import Chosen, Where, choose_sandboxes
 from batchconnect.run.export import SandboxExport, export_sandboxes
@@ -18,6 +19,7 @@ from batchconnect.run.made_rows import MadeRow, made_rows
 from batchconnect.run.service import ConnectedService
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import parts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ async def export_of(
         against: The sheet that is compared; None: none is.
 
     Raises:
-        UsageError: Something has to be named and is not, or a name is nobody's.
+        UsageError: Something has to be named and is not, a name is nobody's, or several sheets are compared.
         SheetError: The sheet cannot be read to its end.
         SettingsError: An org of the run is not in the settings.
         LedgerError: The ledger cannot be read, or the run is of another service.
@@ -105,6 +107,11 @@ async def export_of(
         sandboxes = await read(places, {row.connection_id.lower() for row in rows})
         return Export(sandboxes=sandboxes, missing=_missing(rows, sandboxes))
     if against is not None:
+        if len(parts_of(against)) > 1:
+            raise UsageError(
+                f"{against.name}: one tab is compared at a time",
+                hint="Give one sheet, and of a workbook one --worksheet NAME.",
+            )
         side = read_sheet_side(
             against,
             orgs=service.orgs,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from batchconnect.model.outcome import Problem, Severity
+from batchconnect.model.row_place import own_number
 
 MOST_PLACES: Final = 12
 MOST_ALIKE: Final = 4
@@ -58,7 +59,7 @@ class FindingKinds:
 
     def add(self, number: int, problem: Problem) -> None:
         """Take in a finding about the row of this number."""
-        place = problem.cell or f"row {number}"
+        place = problem.cell or f"row {own_number(number)}"
         alike = self._kinds.setdefault((problem.severity, problem.column, problem.code), {})
         kind = alike.get(_FOLDED) or alike.get(problem.what)
         if kind is None:

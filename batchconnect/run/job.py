@@ -86,6 +86,8 @@ class Job:
     rules: Rules
     policy: Policy
     tests: Tests = Tests.NONE
+    looks_at_keys: bool = False
+    """Ask the stores for the rows' keys at the end, and send nothing."""
     bounds: Bounds = Bounds()
     on_event: Callable[[Event], None] = lambda event: None
     stop: Stop

@@ -30,6 +30,7 @@ from batchconnect.run.accounting import Intake
 from batchconnect.run.budget import Budget
 from batchconnect.run.exit_code import LEDGER_GONE
 from batchconnect.run.job import Job
+from batchconnect.run.key_check import check_keys
 from batchconnect.run.known_rows import KnownRun
 from batchconnect.run.lane_lines import LaneLines
 from batchconnect.run.shared_rows import shared_rows
@@ -100,7 +101,8 @@ class LaneGroup:
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
-                elsewhere = sent_elsewhere(row.number, row.planned, self.lane_of(row.org).org)
+                told = places_of(self._job.sheet).told(row.number)
+                elsewhere = sent_elsewhere(told, row.planned, self.lane_of(row.org).org)
                 if elsewhere is not None:
                     raise elsewhere
                 orphans.setdefault(row.org, []).append(row.orphan)
@@ -227,7 +229,7 @@ class LaneGroup:
         self, orgs: AbstractSet[str], *, is_new: bool, rows: Collection[int] | None = None
     ) -> None:
         """
-        Sweep, and test, as far as nobody asks to stop.
+        Sweep, test, and ask the stores for keys, as far as nobody asks to stop.
 
         Args:
             orgs: Also of lanes where nothing was left to do: a crash may have come late.
@@ -241,6 +243,10 @@ class LaneGroup:
             await self._sweep({*orgs, *(work.lane.org.key for work in self.works)}, rows)
         if not self._job.stop.reason:
             await self._test(rows)
+        if self._job.looks_at_keys and not self._job.stop.reason:
+            await check_keys(
+                fold_rows(self._lines(rows)), job=self._job, writer=self._writer, tell=self._tell
+            )
 
     async def _sweep(self, orgs: AbstractSet[str], rows: Collection[int] | None) -> None:
         lanes = {org: self.lane_of(org) for org in sorted(orgs)}

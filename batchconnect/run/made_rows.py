@@ -8,7 +8,7 @@ from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.org import Org
-from batchconnect.model.row_place import own_number
+from batchconnect.model.row_place import RowPlace
 from batchconnect.options import MergedOptions
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
@@ -19,6 +19,8 @@ class MadeRow:
     """A row of the run that has a connection."""
 
     row: int
+    """Its number in the run."""
+    at: RowPlace
     name: str
     org: str
     """The org's settings key, as it is today."""
@@ -49,15 +51,16 @@ def made_rows(
         today = now.get(state.marker or "", state)
         if state.planned is None or today.made is None:
             continue  # it was deleted since
-        org = service.orgs.find(state.planned.org)
-        _raise_if_other(org, state.number, state.planned.org)
+        org, at = service.orgs.find(state.planned.org), run.opened.places.at(state.number)
+        _raise_if_other(org, at.told, state.planned.org)
         assert org is not None
-        elsewhere = sent_elsewhere(state.number, state.planned, org)
+        elsewhere = sent_elsewhere(at.told, state.planned, org)
         if elsewhere is not None:
             raise elsewhere
         if is_chosen(org, state.planned.sandbox):
             yield MadeRow(
                 row=state.number,
+                at=at,
                 name=state.planned.name,
                 org=org.key,
                 sandbox=state.planned.sandbox,
@@ -65,9 +68,9 @@ def made_rows(
             )
 
 
-def _raise_if_other(org: Org | None, row: int, key: str) -> None:
+def _raise_if_other(org: Org | None, told: str, key: str) -> None:
     if org is None:
         raise SettingsError(
-            f"row {own_number(row)} is of the org {key}, which is not in the settings",
+            f"{told} is of the org {key}, which is not in the settings",
             hint="Put it back into the settings, then give the same command again.",
         )

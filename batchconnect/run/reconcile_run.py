@@ -18,7 +18,7 @@ from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
 from batchconnect.model.org import Org
-from batchconnect.model.row_place import own_number
+from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
@@ -78,7 +78,7 @@ async def settle_run(
         on_event=record.tell,
         on_broken=broken.append,
     )
-    chosen = _chosen(rows, service=service, options=options)
+    chosen = _chosen(rows, run.opened.places, service=service, options=options)
     deleted = deletions_in(ledger).ids
     # What is in doubt is told by all runs together: another one may have sent or settled it since.
     states = ledger.states_of(row.marker for _, row in chosen if row.marker is not None)
@@ -145,7 +145,11 @@ def _policy(service: ConnectedService, options: MergedOptions) -> Policy:
 
 
 def _chosen(
-    rows: Iterable[RowState], *, service: ConnectedService, options: MergedOptions
+    rows: Iterable[RowState],
+    places: Places,
+    *,
+    service: ConnectedService,
+    options: MergedOptions,
 ) -> list[tuple[Org, RowState]]:
     """The rows that `--only` leaves, each with its org; all of them have one before any is asked about."""
     is_chosen = chooser(options, service.orgs)
@@ -155,10 +159,10 @@ def _chosen(
         org = service.orgs.find(row.planned.org)
         if org is None:
             raise SettingsError(
-                f"row {own_number(row.number)} was sent for the org {row.planned.org}, which is not in the settings",
+                f"{places.told(row.number)} was sent for the org {row.planned.org}, which is not in the settings",
                 hint="Put it back into the settings, then give the same command again.",
             )
-        elsewhere = sent_elsewhere(row.number, row.planned, org)
+        elsewhere = sent_elsewhere(places.told(row.number), row.planned, org)
         if elsewhere is not None:
             raise elsewhere
         if is_chosen(org, row.planned.sandbox):

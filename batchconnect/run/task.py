@@ -28,6 +28,11 @@ class Task:
         return self.command != VERIFY
 
     @property
+    def looks_at_keys(self) -> bool:
+        """Whether the stores are asked for the rows' keys although none is sent."""
+        return self.command == VERIFY
+
+    @property
     def creates(self) -> bool:
         """Whether rows without a connection are created."""
         return self.command == ONBOARD
@@ -52,5 +57,5 @@ def rotation(
 
 
 def verification() -> Task:
-    """`verify` of a sheet: its connections are found and tested; nothing is sent."""
+    """`verify` of a sheet: its connections are found and tested, its stores asked for the keys; nothing is sent."""
     return Task(command=VERIFY, tests=Tests.ALL)

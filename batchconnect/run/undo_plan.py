@@ -33,7 +33,6 @@ from batchconnect.model.errors import ExitCode, LedgerError, SettingsError, Usag
 from batchconnect.model.event import Looked
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Kept
-from batchconnect.model.row_place import own_number
 from batchconnect.run.exit_code import TERMINATED
 from batchconnect.run.history import find_run, run_states
 from batchconnect.run.rerun import wanted_of
@@ -222,14 +221,17 @@ def _take_in(plan: UndoPlan, row: RowState, whole: RowState, orgs: OrgRegistry) 
     elif row.outcome.connection_id.lower() in map(str.lower, whole.gone):
         plan.deleted_before += 1
     else:
-        plan.rows.append(_looked_at(row, whole, row.outcome, orgs))
+        told = plan.run.opened.places.told(row.number)
+        plan.rows.append(_looked_at(row, whole, row.outcome, orgs, told))
 
 
-def _looked_at(row: RowState, whole: RowState, created: Created, orgs: OrgRegistry) -> UndoRow:
+def _looked_at(
+    row: RowState, whole: RowState, created: Created, orgs: OrgRegistry, told: str
+) -> UndoRow:
     planned, marker = row.planned, row.marker
     assert planned is not None
     assert marker is not None
-    org = _org_of(row.number, planned, orgs)
+    org = _org_of(told, planned, orgs)
     is_last = whole.made is not None and whole.made.lower() == created.connection_id.lower()
     etag = whole.etag if is_last else created.etag
     made = Made(
@@ -261,16 +263,16 @@ def _looked_at(row: RowState, whole: RowState, created: Created, orgs: OrgRegist
     )
 
 
-def _org_of(number: int, planned: RowPlanned, orgs: OrgRegistry) -> Org:
+def _org_of(told: str, planned: RowPlanned, orgs: OrgRegistry) -> Org:
     org = orgs.find(planned.org)
     if org is None:
         raise SettingsError(
-            f"row {own_number(number)} was created in the org {planned.org}, which is not in the settings",
+            f"{told} was created in the org {planned.org}, which is not in the settings",
             hint="Put it back into the settings, then give the same command again.",
         )
     if org.org_id.casefold() != planned.org_id.casefold():
         raise SettingsError(
-            f"row {own_number(number)} was created in the org id {planned.org_id}; in the settings, {org.key} is another one now",
+            f"{told} was created in the org id {planned.org_id}; in the settings, {org.key} is another one now",
             hint="It is deleted where it was created: give the org its old id again, or a key of its own.",
         )
     return org

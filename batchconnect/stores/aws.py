@@ -28,6 +28,7 @@ from batchconnect.stores.interface import (
     TroubleKind,
     gone_by,
 )
+from batchconnect.stores.quiet import hush
 from batchconnect.transport.loopback import is_loopback
 
 _PROVIDERS: Final = {
@@ -172,6 +173,7 @@ class SecretsManager:
         with self._making:
             if self._made is None:
                 self._made = self._new_client()
+                hush()  # the library loads most of itself only here
             return self._made
 
     def _new_client(self) -> Any:

@@ -23,6 +23,7 @@ from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.stores.interface import Answer, Network, Store, Trouble, TroubleKind
 from batchconnect.stores.line import StoreLine
+from batchconnect.stores.quiet import hush
 from batchconnect.transport.trust import authorities_file
 
 _CLIENTS: Final = {
@@ -130,6 +131,7 @@ class _Client:
     def _made(self) -> Store:
         module: Any = import_module(f"batchconnect.stores.{self._module}")
         store: Store = getattr(module, self._class)(self._profile, self._network)
+        hush()  # its library has loggers only now, and the first request is at hand
         return store
 
     def _missing(self, error: ModuleNotFoundError) -> Trouble:

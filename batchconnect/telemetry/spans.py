@@ -1,7 +1,7 @@
 """
 A span for the run, a span below it for each row that is sent, and numbers of both; no name and no secret.
 
-Rows are told by their number, org and sandbox. What an exporter of somebody's fails with is no part of the run:
+Rows are told by their number, org and sandbox; of several sheets, by which of them, from 1. What an exporter of somebody's fails with is no part of the run:
 the first error ends the telling, and nothing else.
 """
 
@@ -27,6 +27,7 @@ from batchconnect.model.event import (
     RunStarted,
 )
 from batchconnect.model.outcome import DONE, Outcome, status_of
+from batchconnect.model.row_place import own_number, place_of
 
 _NAME: Final = "batchconnect"
 _AS_ASKED: Final = frozenset({ExitCode.OK, ExitCode.AS_ASKED})
@@ -70,6 +71,7 @@ class Telemetry:
         self._below: Context | None = None
         self._open: dict[int, Span] = {}
         """The rows in flight."""
+        self._are_several = False
         self._has_failed = False
 
     def hear(self, event: Event) -> None:
@@ -93,14 +95,16 @@ class Telemetry:
             case RunStarted():
                 self._begin(event)
             case RowStarted(row=row, org=org, sandbox=sandbox):
+                attributes: dict[str, str | int] = {
+                    "batchconnect.row": own_number(row),
+                    "batchconnect.org": org,
+                    "batchconnect.sandbox": sandbox,
+                }
+                if self._are_several:
+                    # Which of the run's sheets, from 1: a file's name may be a client's.
+                    attributes["batchconnect.sheet"] = place_of(row) + 1
                 self._open[row] = self._tracer.start_span(
-                    "batchconnect.row",
-                    context=self._below,
-                    attributes={
-                        "batchconnect.row": row,
-                        "batchconnect.org": org,
-                        "batchconnect.sandbox": sandbox,
-                    },
+                    "batchconnect.row", context=self._below, attributes=attributes
                 )
             case RowSettled():
                 self._settle(event)
@@ -133,6 +137,7 @@ class Telemetry:
                 pass
 
     def _begin(self, event: RunStarted) -> None:
+        self._are_several = event.places.are_several
         self._run = self._tracer.start_span(
             "batchconnect.run",
             context=self._parent,

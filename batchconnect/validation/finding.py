@@ -37,7 +37,7 @@ def located(
     problems: Iterable[Problem], header: Header, row_number: int, *, strict: bool = False
 ) -> Problems:
     """
-    The same findings, each with the address of its cell where the sheet has the column.
+    The same findings, each with the address of its cell; of its row, where one of several sheets lacks the column.
 
     Args:
         problems: As the rules found them.
@@ -54,10 +54,11 @@ def located(
                 else problem.severity
             ),
             cell=(
-                header.row_address(row_number)
+                None
                 if problem.column is None
                 else header.address(Column(problem.column), row_number)
-            ),
+            )
+            or header.row_address(row_number),
         )
         for problem in problems
     )

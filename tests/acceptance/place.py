@@ -346,7 +346,9 @@ class Place:
         """`results.jsonl` of the newest run, by the rows' names."""
         lines = ((folder or self.latest) / "results.jsonl").read_bytes().splitlines()
         rows = [orjson.loads(line) for line in lines]
-        assert len(rows) == len({row["row"] for row in rows}), "each row once"
+        assert len(rows) == len({(row["sheet"], row["worksheet"], row["row"]) for row in rows}), (
+            "each row once"
+        )
         return {row["name"]: row for row in rows}
 
     def table(self, name: str, folder: Path | None = None) -> list[dict[str, str]]:

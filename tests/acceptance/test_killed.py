@@ -5,16 +5,18 @@ The bounded form kills a dozen times; `BATCHCONNECT_TEST_DEEP=1` kills hundreds 
 thousand rows through a service that loses every fifth answer.
 """
 
+import io
 import os
 import random
 import signal
 import time
 
+import openpyxl
 import pytest
 
 from batchconnect.simulator.decision import Closed, Decision, Reset
 from batchconnect.simulator.exchange import Request
-from tests.acceptance.place import INPUTS, Place, cells, many
+from tests.acceptance.place import COLUMNS, INPUTS, Place, cells, many
 from tests.acceptance.practice import Practice, assert_exactly_once
 
 pytestmark = pytest.mark.acceptance
@@ -189,3 +191,45 @@ def test_a_thousand_rows_with_every_fifth_answer_lost(place: Place) -> None:
         assert took_s < 1000 / rate * 2 + 3 * 1.5 * settle_s + 10
         assert_exactly_once(practice, place, {row["name"] for row in rows})
         assert place.summary()["sweep"]["found"] == 1000
+
+
+def test_a_run_over_several_sheets_that_is_killed_goes_on_under_its_id(
+    place: Place, practice: Practice
+) -> None:
+    """Always the same command again: one run, nothing twice, each row told by its own number, sheet and tab."""
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    rows = {("a.csv", ""): many(20)}
+    for tab, first in {"EMEA": 101, "APAC": 201}.items():
+        rows["b.xlsx", tab] = [cells(number) for number in range(first, first + 20)]
+        sheet = book.create_sheet(tab)
+        sheet.append(list(COLUMNS))
+        for row in rows["b.xlsx", tab]:
+            sheet.append([row[column] for column in COLUMNS])
+    packed = io.BytesIO()
+    book.save(packed)
+    place.sheet(rows["a.csv", ""], "a.csv")
+    place.write("b.xlsx", packed.getvalue())
+    command = ("run", "a.csv", "b.xlsx", "--all-worksheets", "--rate", "40", "--settle", "2")
+    for number, after_s in ((8, None), (9, 0.05), (10, None), (8, 0.1)):
+        running = place.start(*command, "--concurrency", "4")
+        practice.send_at_create(number, signal.SIGKILL, running, after_s=after_s)
+        assert running.done().code == -signal.SIGKILL, "it ended before it could be killed"
+    begun = place.runs()
+    practice.script = lambda request: None
+    last = place.run(*command)
+    before = len(practice.creates())
+    again = place.run(*command)
+
+    assert (last.code, again.code) == (0, 0), last
+    assert len(begun) == 1
+    assert place.runs()[0] == begun[0]
+    assert before == len(practice.creates()), "given again, nothing is sent"
+    assert_exactly_once(practice, place, {row["name"] for of in rows.values() for row in of})
+    told = place.results(place.reports / begun[0])
+    there = {one.name: one.id for one in practice.connections()}
+    for (sheet_name, tab), of_tab in rows.items():
+        for number, row in enumerate(of_tab, 2):
+            one = told[row["name"]]
+            assert (one["row"], one["sheet"], one["worksheet"]) == (number, sheet_name, tab or None)
+            assert one["connection_id"] == there[row["name"]]

@@ -106,8 +106,8 @@ def test_validate(call: Call) -> None:
     """Offline: no service is there, and no org is set."""
     found = call("validate", [*ROWS, {**ROWS[0], "database": ""}])
 
-    assert (found.rows, found.rejected, found.exit_code) == (3, (3,), 3)
-    assert [problem.column for row, problem in found.problems if row == 3] == ["database"]
+    assert (found.rows, [at.row for at in found.rejected], found.exit_code) == (3, [3], 3)
+    assert [problem.column for at, problem in found.problems if at.row == 3] == ["database"]
 
 
 def test_plan(call: Call, run_id: str, practice: Practice) -> None:

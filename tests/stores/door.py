@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ class Door:
 
     Args:
         goal: Its port.
+        tls: Of the door; None: guests speak as the server does.
     """
 
-    def __init__(self, goal: int) -> None:
+    def __init__(self, goal: int, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._goal = goal
         self._listener: socket.socket | None = None
         self._inside: set[socket.socket] = set()
@@ -44,6 +47,11 @@ class Door:
         with contextlib.suppress(OSError):  # it was shut
             while True:
                 guest, _ = listener.accept()
+                if self._tls is not None:
+                    try:
+                        guest = self._tls.wrap_socket(guest, server_side=True)
+                    except OSError:  # who does not trust us leaves
+                        continue
                 inner = socket.create_connection(("127.0.0.1", self._goal))
                 self._inside |= {guest, inner}
                 for ends in ((guest, inner), (inner, guest)):
@@ -57,10 +65,18 @@ def _carry(from_: socket.socket, to: socket.socket) -> None:
         to.shutdown(socket.SHUT_WR)
 
 
+def carry_both_ways(one: socket.socket, other: socket.socket) -> None:
+    """Return when both have said all."""
+    back = threading.Thread(target=_carry, args=(other, one), daemon=True)
+    back.start()
+    _carry(one, other)
+    back.join()
+
+
 @contextmanager
-def door_to(port: int) -> Iterator[Door]:
+def door_to(port: int, *, tls: ssl.SSLContext | None = None) -> Iterator[Door]:
     """A door that is open at first."""
-    door = Door(port)
+    door = Door(port, tls)
     door.open()
     try:
         yield door

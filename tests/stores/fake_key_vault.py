@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 CLIENT_ID = "0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11"
 RESOURCE = "https://vault.azure.net"
+METADATA = "/metadata/identity/oauth2/token"
 
 
 @dataclass
@@ -44,6 +45,12 @@ class FakeKeyVault:
     port: int = 0
     authority_file: Path = field(default_factory=Path)
     client_secret: str = "FAKE~client.secret"
+    assertion: str = "FAKE~header.of.a-pod"
+    """What a pod's token file holds."""
+    identity_header: str = "FAKE~identity-header"
+    """What App Service gives its processes."""
+    managed: list[dict[str, str]] = field(default_factory=list)
+    """What the endpoints of managed identities were asked."""
     secrets: dict[str, Held] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
     resource: str = RESOURCE
@@ -89,18 +96,35 @@ class FakeKeyVault:
             },
         )
 
+    def give_managed(
+        self, path: str, query: dict[str, str], header: str | None, is_metadata: bool
+    ) -> tuple[int, dict[str, str], Any]:
+        """Answer as App Service's endpoint, or a virtual machine's metadata service, which wants a header each."""
+        if not (is_metadata if path == METADATA else header == self.identity_header):
+            return 400, {}, {"error": "invalid_request", "error_description": f"bad: {header}"}
+        self.managed.append(query)
+        token = {
+            "access_token": "token-managed",
+            "expires_on": str(int(datetime.now(UTC).timestamp()) + 3600),
+            "expires_in": "3600",
+            "resource": query["resource"],
+            "token_type": "Bearer",
+        }
+        return 200, {}, token
+
     def post(self, path: str, form: dict[str, list[str]]) -> tuple[int, dict[str, str], Any]:
         """Answer a sign-in."""
         told = self.answer(path)
         if told is not None:
             return told
-        if form.get("client_secret") != [self.client_secret]:
+        is_known = form.get("client_secret") == [self.client_secret]
+        if not is_known and form.get("client_assertion") != [self.assertion]:
             return (
                 401,
                 {},
                 {
                     "error": "invalid_client",
-                    "error_description": f"AADSTS7000215: wrong: {form.get('client_secret')}",
+                    "error_description": f"AADSTS7000215: wrong: {form}",
                 },
             )
         self.tokens += 1
@@ -124,15 +148,22 @@ def error(code: str, message: str, inner: str | None = None) -> dict[str, Any]:
 
 
 @contextmanager
-def served_key_vault(folder: Path) -> Iterator[FakeKeyVault]:
-    """A vault that answers as long as the block lasts."""
+def served_key_vault(folder: Path, *names: str) -> Iterator[FakeKeyVault]:
+    """A vault that answers as long as the block lasts, on this machine and by these names."""
     vault = FakeKeyVault()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            path = urlsplit(self.path).path
+            path, headers = urlsplit(self.path).path, self.headers
+            if path in {METADATA, "/msi/token"}:
+                query = dict(parse_qsl(urlsplit(self.path).query))
+                is_metadata = headers.get("Metadata") == "true"
+                self._answer(
+                    vault.give_managed(path, query, headers.get("X-IDENTITY-HEADER"), is_metadata)
+                )
+                return
             self._answer(vault.get(path, self.headers.get("Authorization")))
 
         def do_POST(self) -> None:
@@ -153,7 +184,7 @@ def served_key_vault(folder: Path) -> Iterator[FakeKeyVault]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    vault.authority_file, chain = _certificate(folder)
+    vault.authority_file, chain = certificate(folder, *names)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -170,8 +201,8 @@ def served_key_vault(folder: Path) -> Iterator[FakeKeyVault]:
         server.server_close()
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """An authority's file, and a server's chain with its key."""
+def certificate(folder: Path, *names: str) -> tuple[Path, Path]:
+    """An authority's file, and the chain with its key of a server of these names on this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -186,7 +217,10 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
         .not_valid_after(now + timedelta(days=2))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ip_address("127.0.0.1")), *map(x509.DNSName, names)]
+            ),
+            critical=False,
         )
         .add_extension(identifier, critical=False)
         .add_extension(

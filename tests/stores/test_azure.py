@@ -55,6 +55,7 @@ def vault(served: FakeKeyVault, monkeypatch: pytest.MonkeyPatch) -> FakeKeyVault
     served.answer = lambda path: None
     served.resource = "https://vault.azure.net"
     served.paths.clear()
+    served.managed.clear()
     http_challenge_cache.clear()  # the client keeps what a server said for the whole process
     return served
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.stores.interface import Answer, Network, Refusal, Trouble, TroubleKind
 from batchconnect.stores.vault import Vault
 from tests.stores.bao import Bao
+from tests.stores.token_review import served_cluster
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -254,3 +256,47 @@ async def test_no_logger_tells_a_secret(bao: Bao, caplog: pytest.LogCaptureFixtu
 
     assert CANARY not in caplog.text
     assert bao.root not in caplog.text
+
+
+async def test_a_pod_signs_in_by_its_service_account(bao: Bao, tmp_path: Path) -> None:
+    """OpenBao's own Kubernetes auth, which asks a cluster for a TokenReview; one that it refuses is signed out."""
+    bao.put("pods/one", key=CANARY)
+    bao.policy("pods", 'path "secret/data/pods/*" { capabilities = ["read"] }')
+    bao("POST", "sys/auth/k8s-test", {"type": "kubernetes"})
+    with served_cluster(tmp_path) as cluster:
+        config = {
+            "kubernetes_host": f"https://127.0.0.1:{cluster.port}",
+            "kubernetes_ca_cert": cluster.authority,
+            "token_reviewer_jwt": cluster.token(),
+            "disable_local_ca_jwt": True,
+        }
+        bao("POST", "auth/k8s-test/config", config)
+        role = {
+            "bound_service_account_names": [cluster.account],
+            "bound_service_account_namespaces": [cluster.namespace],
+            "token_policies": ["pods"],
+        }
+        bao("POST", "auth/k8s-test/role/clients", role)
+        token = tmp_path / "token"
+        token.write_text(cluster.token())
+        one = profile(
+            bao,
+            auth="kubernetes",
+            words={"role": "clients", "auth_mount": "k8s-test"},
+            secrets={"jwt": lambda: Secret(token.read_text())},
+        )
+
+        async with opened(one) as store:
+            assert await store.check() is None
+            found = await fetched(store, "pods/one")
+            other = await fetched(store, "acme/one")
+        cluster.is_known = False
+        async with opened(one) as store:
+            refused = await fetched(store, "pods/one")
+
+    assert found == StoredSecret(value=Secret(CANARY), version="1")
+    assert other is Refusal.FORBIDDEN
+    assert cluster.reviewed[0] == token.read_text()
+    assert isinstance(refused, Trouble)
+    assert refused.kind is TroubleKind.SIGNED_OUT
+    assert token.read_text() not in repr(refused)

@@ -101,6 +101,19 @@ def test_neither_a_name_nor_a_secret_is_told(seen: Seen) -> None:
     assert "kusto" not in text
 
 
+def test_a_row_of_several_sheets_is_told_by_its_own_number_and_which_sheet(
+    seen: Seen, batchconnect_command: CommandLine
+) -> None:
+    """The sheet by its place, from 1, since a file's name may be a client's."""
+    paths = [batchconnect_command.sheet(many(1), "a.csv")]
+    paths.append(batchconnect_command.sheet([cells(2), cells(3)], "b.csv"))
+    batchconnect.onboard_sync(paths, options=OPTIONS)
+
+    told = [dict(span.attributes or {}) for span in seen.spans("batchconnect.row")]
+    places = {(one["batchconnect.sheet"], one["batchconnect.row"]) for one in told}
+    assert places == {(1, 2), (2, 2), (2, 3)}
+
+
 def test_the_program_s_own_span_is_the_parent(seen: Seen) -> None:
     """So that a run is seen where it was asked for; in a notebook's thread as well."""
     with trace.get_tracer("mine").start_as_current_span("mine") as mine:

@@ -22,6 +22,7 @@ from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.key_end import DAY_MS
+from batchconnect.model.row_place import Places
 from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.expiring_run import (
@@ -111,10 +112,10 @@ def _lines(found: KeyEnds, *, days: float, now_ms: int) -> Iterator[str]:
             assert one.key.expires_at_ms is not None
             at = datetime.fromtimestamp(one.key.expires_at_ms / 1000, UTC)
             left = _left(one.key.expires_at_ms - now_ms)
-            yield f"{at:%Y-%m-%d}  {left:<15} {one.key.reference:<{width}}  {_rows(one.rows)}"
+            yield f"{at:%Y-%m-%d}  {left:<15} {one.key.reference:<{width}}  {_rows(one.rows, found.places)}"
     for refused in found.refused:
         name = f"{refused.reference}: " if refused.reference else ""
-        told = f"{_rows(refused.rows)}: {name}{refused.problem.what}"
+        told = f"{_rows(refused.rows, found.places)}: {name}{refused.problem.what}"
         yield from textwrap.wrap(told, 80, subsequent_indent="    ")
         yield from textwrap.wrap(
             refused.problem.remedy, 80, initial_indent="    -> ", subsequent_indent="       "
@@ -145,8 +146,8 @@ def _left(ms: int) -> str:
     return f"in {days:.0f} days" if days >= 2 else f"in {days * 24:.0f} hours"  # noqa: PLR2004 - a day is told in hours
 
 
-def _rows(rows: Sequence[tuple[int, str]]) -> str:
+def _rows(rows: Sequence[tuple[int, str]], places: Places) -> str:
     number, name = rows[0]
-    others = ", ".join(str(number) for number, _ in rows[1:_MOST_ROWS])
+    others = ", ".join(places.told(number).removeprefix("row ") for number, _ in rows[1:_MOST_ROWS])
     more = ", ..." if len(rows) > _MOST_ROWS else ""
-    return f"row {number} ({name})" + (f", {others}{more}" if others else "")
+    return f"{places.told(number)} ({name})" + (f", {others}{more}" if others else "")

@@ -36,11 +36,11 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.export import Exported
 from batchconnect.run.export_drift import Drift, DriftKind
 from batchconnect.run.export_run import Export, Wish, export_of
+from batchconnect.run.made_rows import MadeRow
 from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
-from batchconnect.sheet.several import parts_of
 from batchconnect.sheet.template import is_template_row
 
 _MOST_SHOWN: Final = 50
@@ -69,11 +69,6 @@ def run(
         sheet = None
         if against is not None:
             sheet = stack.enter_context(sheet_of((against,), options, console))
-            if len(parts_of(sheet)) > 1:
-                raise UsageError(
-                    f"--against {against}: one tab is compared at a time",
-                    hint="Give one --worksheet NAME.",
-                )
         with ending_at_once():
             found = anyio.run(
                 partial(
@@ -212,7 +207,7 @@ def _warnings(found: Export, odd: Sequence[tuple[int, str, str]]) -> Iterator[st
         yield f"{org}: it has no default sandbox, so nothing of it was read; name one with --sandbox"
     told = [f"row {row}: {column}: {why}" for row, column, why in odd]
     told += [
-        f"row {row.row}: its connection {row.connection_id} stands no more in {row.org} {row.sandbox}"
+        f"{row.at}: its connection {row.connection_id} stands no more in {row.org} {row.sandbox}"
         for row in found.missing
     ]
     yield from _first(told)
@@ -256,9 +251,21 @@ def _document(
             for one in found.sandboxes
         ],
         "without_default_sandbox": list(found.without_default),
-        "missing": [asdict(row) for row in found.missing],
+        "missing": [_missing(row) for row in found.missing],
         "odd": [{"row": row, "column": column, "why": why} for row, column, why in odd],
         "drift": drift,
+    }
+
+
+def _missing(row: MadeRow) -> Mapping[str, object]:
+    return {
+        "row": row.at.row,
+        "sheet": row.at.sheet or None,
+        "worksheet": row.at.worksheet or None,
+        "name": row.name,
+        "org": row.org,
+        "sandbox": row.sandbox,
+        "connection_id": row.connection_id,
     }
 
 

@@ -39,7 +39,7 @@ from batchconnect.model.event import (
     Swept,
 )
 from batchconnect.model.redactor import Redactor
-from batchconnect.model.row_place import NOWHERE
+from batchconnect.model.row_place import NOWHERE, own_number
 
 _NOT_INERT = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """What a terminal may act upon, beyond what JSON escapes anyway: C1 controls, text direction."""
@@ -100,7 +100,12 @@ class Log:
 
     def _placed(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Rows of several sheets are told by their own numbers and their sheets."""
+        # A line has the keys themselves, and only where a number does not tell the row.
+        fields.pop("at", None)
         if not self._places.are_several:
+            fields.pop("places", None)
+            if isinstance(row := fields.get("row"), int):
+                fields["row"] = own_number(row)
             return fields
         if isinstance(row := fields.get("row"), int):
             fields |= self._places.keys(row)

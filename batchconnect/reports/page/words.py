@@ -8,6 +8,7 @@ from typing import Final
 
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY
 from batchconnect.model.errors import ExitCode
+from batchconnect.model.key_end import told
 from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.reports import next_step as steps
 from batchconnect.reports.summary import Summary
@@ -203,6 +204,18 @@ def with_place(text: str, *, place: Sequence[str]) -> str:
     return _COMMAND.sub(lambda found: f"`{found[1]} {flags}`", text)
 
 
+def keys_ending(summary: Summary) -> str:
+    """That keys end soon, and the command that names them; "" where none does."""
+    if not summary.keys_ending:
+        return ""
+    return f"{told(summary.keys_ending)}, by the word of their stores."
+
+
+def expiring(summary: Summary) -> str:
+    """The command that names the keys that end soon."""
+    return _placed(summary, "batchconnect", "expiring", summary.opened.run_id)
+
+
 def heir(summary: Summary) -> str:
     """What a rerun made itself, and what it only accounts for; "" where there is nothing to tell apart."""
     before = sum(summary.carried_over.values())
@@ -242,6 +255,8 @@ def _how(summary: Summary, code: ExitCode) -> str:
             return _ALL_DONE.get(command, _EXITS[code])
         case ExitCode.UNFINISHED if is_done and summary.works.get(Works.NO):
             return _LEFT[VERIFY]
+        case ExitCode.UNFINISHED if is_done and summary.keys_missing:
+            return "finished, some keys are not to be had from their stores"
         case ExitCode.UNFINISHED:
             return _LEFT.get(command, _EXITS[code])
         case ExitCode.IN_DOUBT if is_done and summary.works.get(Works.NOT_TESTED):

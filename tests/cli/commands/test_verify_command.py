@@ -1,7 +1,13 @@
 """`verify` and `rotate` on the command line: what they say, to people and to programs, and what comes next."""
 
+import csv
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from batchconnect.model.errors import ExitCode
 from tests.acceptance.practice import Practice
 from tests.command_line import FAST, CommandLine, many
 
@@ -94,3 +100,112 @@ def test_rotate_with_failing_takes_only_what_its_last_test_said_no_of(
     assert (done.json["counts"]["updated"], done.json["counts"]["unchanged"]) == (1, 2)
     assert "1/3 updated" in batchconnect("runs").out, "what stayed as it was counts for nothing"
     assert done.json["works_changed"] == {"no_more": 0, "again": 0}, "it was another key"
+
+
+STORE = """
+import json, sys
+with open("held.json") as file:
+    held = json.load(file)
+asked = json.load(sys.stdin)["secrets"]
+json.dump({"secrets": held if isinstance(held, list) else [
+    {"name": one["name"], **held[one["name"]]} for one in asked if one["name"] in held
+]}, sys.stdout)
+"""
+
+
+def in_store(batchconnect: CommandLine, **held: dict[str, str]) -> Rows:
+    """A store that holds the keys of three rows, and those rows."""
+    if not (batchconnect.folder / "store.py").exists():
+        batchconnect.write("store.py", STORE)
+        batchconnect.write(
+            "batchconnect.toml",
+            '[stores.kv]\nuri = "exec:"\ncommand = ["python3", "store.py"]\nsheets = true\n',
+        )
+    every = {f"k{n}": {"value": f"canary~key-{n:03d}.Xy", "version": "1"} for n in (1, 2, 3)}
+    batchconnect.write("held.json", json.dumps({**every, **held}))
+    return [{**row, "servicePrincipalKey": f"kv:k{number}"} for number, row in enumerate(rows(), 1)]
+
+
+@pytest.mark.slow
+def test_verify_of_a_sheet_asks_the_stores_for_its_keys_and_says_what_they_refuse(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """As a plan does: with cell and remedy, by the run's report as well; the connections work all the same."""
+    sheet = in_store(batchconnect)
+    ran(batchconnect, sheet)
+    in_store(batchconnect, k2={"error": "not_found"}, k3={"error": "forbidden"})
+
+    done = batchconnect("verify", batchconnect.sheet(sheet), *FAST)
+    told = " ".join(done.out.split())
+    again = batchconnect("report", "--json").json
+
+    assert done.code == ExitCode.UNFINISHED, done
+    assert "works: 3 yes" in told
+    assert "the store `kv` does not hold the secret that the cell names" in told
+    assert "the store `kv` forbids us to read the secret" in told
+    assert "-> Put the secret there under this name, or correct the cell." in told
+    assert {one["code"]: one["rows"] for one in again["incidents"]} == {
+        "secret_not_found": 1,
+        "secret_forbidden": 1,
+    }
+    assert again["counts"]["existing"] == 3
+    results = (
+        (batchconnect.folder / "reports" / "latest" / "results.csv")
+        .read_text("utf-8-sig")
+        .splitlines()
+    )
+    told_of = [
+        (one["error_code"], one["error"].partition("(")[0]) for one in csv.DictReader(results)
+    ]
+    assert told_of == [
+        ("", ""),
+        ("secret_not_found", "G3: the store `kv` does not hold the secret that the cell names "),
+        (
+            "secret_forbidden",
+            "G4: the store `kv` forbids us to read the secret that the cell names ",
+        ),
+    ]
+    page = (batchconnect.folder / "reports" / "latest" / "report.html").read_text()
+    assert "some keys are not to be had from their stores (exit code 4)" in page.lower()
+    in_store(batchconnect)
+    assert batchconnect("verify", batchconnect.sheet(sheet), *FAST).code == ExitCode.OK
+
+
+@pytest.mark.slow
+def test_verify_of_a_sheet_says_which_keys_end_soon_and_sends_none(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    sheet = in_store(batchconnect)
+    ran(batchconnect, sheet)
+    soon = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    in_store(batchconnect, k2={"value": "canary~another-key.Xy", "version": "2", "expires": soon})
+
+    done = batchconnect("verify", batchconnect.sheet(sheet), *FAST)
+
+    assert done.code == ExitCode.OK, done
+    assert "1 key expires within 30 days: see key_expires" in done.out
+    latest = batchconnect.folder / "reports" / "latest"
+    assert f"kv:k2,2,{soon[:10]}" in (latest / "results.csv").read_text("utf-8-sig")
+    assert "1 key expires within 30 days" in (latest / "report.html").read_text()
+    keys = practice.ask(
+        lambda simulator: {simulator.received_key(one.id) for one in simulator.connections()}
+    )
+    assert "canary~another-key.Xy" not in keys
+
+
+@pytest.mark.slow
+def test_a_store_that_gives_nothing_keeps_no_connection_from_being_tested(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """One incident for the store, exit 4, after `--patience`."""
+    sheet = in_store(batchconnect)
+    ran(batchconnect, sheet)
+    batchconnect.write("held.json", '[{"name": "k1", "error": "signed_out"}]')
+
+    done = batchconnect("verify", batchconnect.sheet(sheet), *FAST, "--patience", "1", "--json")
+
+    assert done.code == ExitCode.UNFINISHED, done
+    assert done.json["works"]["yes"] == 3
+    assert [(one["code"], one["rows"]) for one in done.json["incidents"]] == [
+        ("store_signed_out", 3)
+    ]

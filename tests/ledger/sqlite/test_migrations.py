@@ -5,6 +5,9 @@ alike.
 `data/made_by_c7f5d88` is a ledger that the last commit of version 1 made itself (`--simulate --fault
 ambiguous`, made-up rows), with the reports that the same commit wrote of its three runs: one with a
 refused row, rejected rows, a doubt and a lane that stopped; its rerun; and one that was killed at work.
+
+`data/made_by_039ff7c` was made alike by the last commit that knew of one sheet for a run: a rejected row and a
+doubt that is held, and the rerun.
 """
 
 import csv
@@ -13,6 +16,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +33,9 @@ from batchconnect.model.outcome import Created
 from tests.command_line import CommandLine
 
 MADE: Final = Path(__file__).parent / "data" / "made_by_c7f5d88"
+OF_ONE_SHEET: Final = MADE.with_name("made_by_039ff7c")
 RUNS: Final = sorted(folder.name for folder in MADE.iterdir() if folder.is_dir())
+RUNS_OF_ONE_SHEET: Final = sorted(one.name for one in OF_ONE_SHEET.iterdir() if one.is_dir())
 
 
 def of_the_last_commit(path: Path) -> None:
@@ -126,16 +132,51 @@ def test_it_is_reported_as_the_old_commit_did(
 
     assert done.code == 0, done
     assert version_of(earlier) == (VERSION if is_upgraded else version)
-    results, results_before = _rows(written), _rows(MADE / run_id)
+    _assert_alike(written, MADE / run_id)
+
+
+@pytest.mark.parametrize("run_id", RUNS_OF_ONE_SHEET)
+def test_what_knew_of_one_sheet_is_reported_as_it_was(
+    batchconnect: CommandLine, run_id: str
+) -> None:
+    """The fields that tell of several sheets came since: their absence means the one sheet, and no tab."""
+    path = batchconnect.folder / "reports" / "simulated" / "ledger.sqlite3"
+    path.parent.mkdir(parents=True)
+    shutil.copy(OF_ONE_SHEET / "ledger.sqlite3", path)
+    db = sqlite3.connect(path)
+    bodies = db.execute("SELECT body FROM entry WHERE kind = 'run_opened'").fetchall()
+    db.close()
+    done = batchconnect("report", run_id, "--simulate")
+    told = batchconnect("status", run_id, "--simulate", "--json").json
+    with SqliteLedger(path, simulated=True, read_only=True) as ledger:
+        opened = [line.entry for _, line, _ in ledger.runs()]
+
+    since = {"sheet_paths", "tabs", "worksheets", "all_worksheets", "map", "choices", "alone"}
+    assert all(since.isdisjoint(json.loads(body)) for (body,) in bodies)
+    assert since < {field.name for field in fields(RunOpened)}
+    assert done.code == 0, done
+    written = path.parent / run_id
+    _assert_alike(written, OF_ONE_SHEET / run_id)
+    assert {row["worksheet"] for row in _rows(written)} == {""}
+    assert {Path(row["sheet"]).name for row in _rows(written)} == {"clients.csv"}
+    assert [Path(one["sheet"]).name for one in told["sheets"]] == ["clients.csv"]
+    assert [one.files for one in opened if isinstance(one, RunOpened)] == [
+        ("/srv/onboarding/clients.csv",)
+    ] * 2
+
+
+def _assert_alike(written: Path, before_in: Path) -> None:
+    """Every cell and figure that a report had before, it has today."""
+    results, results_before = _rows(written), _rows(before_in)
     assert [
         {word: now[word] for word in row} for now, row in zip(results, results_before, strict=True)
     ] == results_before
-    summary, before = _summary(written), _summary(MADE / run_id)
+    summary, before = _summary(written), _summary(before_in)
     # What an incident says since (a fault of our own) is left out; what it said, it says.
     for now, then in zip(summary["incidents"], before["incidents"], strict=True):
         assert {word: now[word] for word in then} == then
     summary["incidents"] = before["incidents"]
-    if before["sweep"] is not None:
+    if before["sweep"] is not None and "wrong_id" not in before["sweep"]:
         assert summary["sweep"].pop("wrong_id") == [], "what a sweep looks for since"
     counts = summary["counts"]
     since = {status: counts.pop(status) for status in counts.keys() - before["counts"].keys()}

@@ -18,6 +18,7 @@ from batchconnect.ledger.entry import (
     VERIFY,
     Deleted,
     Entry,
+    KeyLooked,
     LaneTold,
     Left,
     ProvenAbsent,
@@ -32,8 +33,10 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.model import outcome as o
 from batchconnect.model.event import LanePaused, LaneStopped, PaceChanged, Swept
+from batchconnect.model.key_end import DAY_MS
 from batchconnect.model.outcome import Created, Failed, Kept, NotAttempted, Rejected, Status, Works
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.secret import Secret
 from batchconnect.reports.page import html, rows
 from batchconnect.reports.page.html import render
@@ -48,6 +51,7 @@ from tests.reports.page_run import (
     OPENED,
     PROBLEM,
     REFUSED,
+    START_MS,
     bad_day,
     changed_day,
     counted,
@@ -742,3 +746,56 @@ def test_the_story_of_a_row_is_told_where_it_did_not_go_straight() -> None:
         (5_100, "sent again"),
     ]
     assert of_second == []
+
+
+def sent_with(row: int, expires_at_ms: int | None) -> list[Any]:
+    """A row that was created with a key from a store."""
+    key = KeyOrigin(reference=f"kv:k{row}", version="1", expires_at_ms=expires_at_ms)
+    return [
+        (0, row, planned()),
+        (1, row, Sending(number=1, key=key)),
+        (2, row, Settled(outcome=CREATED)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [((9, 29), "2 keys expire"), ((9, 31), "1 key expires")]
+)
+def test_keys_that_end_within_thirty_days_are_told_with_the_command_that_names_them(
+    days: tuple[int, ...], words: str
+) -> None:
+    """Where the next steps stand; whoever reads the page alone would not see them in the table."""
+    of_rows = [sent_with(row, START_MS + n * DAY_MS) for row, n in enumerate(days, start=2)]
+
+    page = b"".join(
+        render(summed_up(*(one for told in of_rows for one in told), (9, RunEnded(exit_code=0))))
+    ).decode()
+
+    assert f"{words} within 30 days, by the word of their stores." in page
+    assert f"<code>batchconnect expiring {OPENED.run_id}</code>" in page
+    assert page.index(words) < page.index("What stands in the way")
+
+
+def test_of_keys_that_end_later_or_never_the_page_says_nothing() -> None:
+    told = [*sent_with(2, None), *sent_with(3, START_MS + 31 * DAY_MS)]
+
+    page = b"".join(render(summed_up(*told, (9, RunEnded(exit_code=0))))).decode()
+
+    assert "within 30 days" not in page
+    assert "batchconnect expiring" not in page
+
+
+def test_a_verification_whose_keys_are_missing_does_not_say_that_connections_fail() -> None:
+    """The connections work, and their keys are not to be had: each is told as what it is."""
+    works = Tested(connection_id="c-1", works=Works.YES)
+    looked = KeyLooked(problems=(PROBLEM,))
+    summary = summed_up(
+        (0, 2, planned()), (1, 2, Settled(outcome=CREATED)), (2, 2, works), (3, 2, looked),
+        (9, RunEnded(exit_code=4)), opened=replace(OPENED, command=VERIFY),
+    )  # fmt: skip
+
+    assert (
+        ending(summary) == "finished, some keys are not to be had from their stores (exit code 4)"
+    )
+    assert headline(summary) == "The connection works"
+    assert [one.code for one in summary.incidents] == [PROBLEM.code]
