@@ -11,6 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from batchconnect.simulator import Simulator
 from batchconnect.simulator.decision import Decision, Reset
 from batchconnect.simulator.planting import Planted
 from tests.acceptance.practice import ACME, Practice
@@ -53,8 +54,8 @@ def sheets(batchconnect: CommandLine) -> list[Where]:
     return [(number, *place) for place in places for number in (2, 3)]
 
 
-def results() -> list[dict[str, Any]]:
-    text = Path("reports/latest/results.jsonl").read_text(encoding="utf-8")
+def results(folder: Path = Path("reports/latest")) -> list[dict[str, Any]]:
+    text = (folder / "results.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -248,3 +249,72 @@ def test_what_takes_one_sheet_says_so(batchconnect: CommandLine, sheets: list[Wh
     assert (annotated.code, twice.code) == (2, 2)
     assert "one sheet is annotated at a time" in annotated.err
     assert "named twice" in twice.err
+
+
+@pytest.mark.slow
+def test_three_thousand_rows_of_five_sheets_are_the_same_rows_to_every_command(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """validate, plan, run and `report --by` agree on each row's number, tab and status: three tabs beside two files."""
+    of_each, wrong, taken = 600, 100, 200
+    tabs: list[tuple[str, str | None]] = [
+        ("a.csv", None), ("b.xlsx", "EMEA"), ("b.xlsx", "APAC"), ("b.xlsx", "LATAM"), ("c.csv", None),
+    ]  # fmt: skip
+    rows = {
+        tab: [
+            cells(
+                at * 1000 + n,
+                sandbox=("dev", "prod")[n % 2],
+                **({"database": ""} if n == wrong else {}),
+            )
+            for n in range(of_each)
+        ]
+        for at, tab in enumerate(tabs, 1)
+    }
+    book("b.xlsx", {tab: of_tab for (_, tab), of_tab in rows.items() if tab is not None})
+    for name, tab in tabs:
+        if tab is None:
+            batchconnect.sheet(rows[name, tab], name)
+    standing = [of_tab[taken]["name"] for of_tab in rows.values()]
+
+    def plant(simulator: Simulator) -> None:
+        for name in standing:
+            simulator.plant(Planted(org_id=ACME, sandbox="dev", name=name))
+
+    practice.ask(plant)
+    files = ("a.csv", "b.xlsx", "c.csv", "--all-worksheets")
+    status = {wrong: "rejected", taken: "conflict"}
+    wanted = {
+        (n + 2, *tab): (status.get(n, "created"), row["sandbox"])
+        for tab, of_tab in rows.items()
+        for n, row in enumerate(of_tab)
+    }
+    rejected = [place for place, (status, _) in wanted.items() if status == "rejected"]
+
+    validated = batchconnect("validate", *files, "--json").json
+    planned = batchconnect("plan", *files, "--skip-invalid", "--json").json["planned"]
+    ran = batchconnect(
+        "run", *files, "--skip-invalid", "--rate", "1000", "--concurrency", "32", "--settle", "0.3"
+    )
+    told = results()
+    by_tab = batchconnect("report", "--by", "worksheet", "--json").json["parts"]
+    by_sandbox = batchconnect("report", "--by", "sandbox", "--json").json["parts"]
+
+    assert ran.code == 4, ran
+    assert (validated["rows"], validated["rejected"]) == (len(wanted), len(tabs)) == (3000, 5)
+    errors = [one for one in validated["problems"] if one["severity"] == "error"]
+    assert where(errors) == rejected
+    word = {"create": "created", "conflict": "conflict"}
+    assert {
+        place: word[one["action"]] for place, one in zip(where(planned), planned, strict=True)
+    } == {place: status for place, (status, _) in wanted.items() if status != "rejected"}
+    assert where(told) == list(wanted), "in the order of the sheets"
+    assert {
+        place: (row["status"], row["sandbox"]) for place, row in zip(where(told), told, strict=True)
+    } == wanted
+    for tab in {tab for _, tab in tabs}:
+        part = results(Path(by_tab[tab or ""]))
+        assert part == [row for row in told if row["worksheet"] == tab]
+    for sandbox in ("dev", "prod"):
+        assert results(Path(by_sandbox[sandbox])) == [r for r in told if r["sandbox"] == sandbox]
+    assert len(practice.creates()) == len(wanted) - 2 * len(tabs)
