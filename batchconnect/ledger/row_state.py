@@ -106,6 +106,16 @@ class RowState:
     """What happened to it besides being sent once and answered; of most rows there is nothing to tell."""
 
     @property
+    def key_told(self) -> KeyOrigin | None:
+        """Where its key stands by the last word of its store, which was asked for it or gave what was sent."""
+        return self.key_sent if self.key_looked is None else self.key_looked.key
+
+    @property
+    def key_refusal(self) -> Rejected | NotAttempted | None:
+        """Why its store did not give its key when it was only asked; None: it did, or was not asked."""
+        return None if self.key_looked is None else self.key_looked.refusal
+
+    @property
     def is_open(self) -> bool:
         """Whether it, or a change of it, may have been applied, and nobody knows: it must be settled first."""
         return self.is_create_open or self.change is not None or self.change_doubt is not None

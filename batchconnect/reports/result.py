@@ -128,7 +128,7 @@ class Result:
     told: str = ""
     """The row for a person: `row 12`, or of several sheets `row 12 of b.xlsx#EMEA`."""
     key_reference: str | None = None
-    """Where the key was looked up that was sent; None: none was, or it stood in the sheet."""
+    """Where the key was looked up that was sent, or was only asked for; None: neither, or it stood in the sheet."""
     key_version: str | None = None
     """As its store calls it."""
     key_expires_ms: int | None = None
@@ -173,14 +173,13 @@ def result_of(
     """
     sheet, worksheet = places.of(state.number)
     planned = state.planned or RowPlanned(name="")
-    looked = state.key_looked
-    refusal = looked.refusal if looked is not None else None
+    refusal = state.key_refusal
     # Where its connection is as it should be, its key may not.
     trouble = trouble_of(outcome) or (trouble_of(refusal) if refusal is not None else None)
     connection = outcome if isinstance(outcome, _OF_CONNECTION) else None
     answered = outcome if isinstance(outcome, _ANSWERED) else trouble
     tested = state.tested
-    key = state.key_sent if looked is None else looked.key
+    key = state.key_told
     return Result(
         row=own_number(state.number),
         sheet=sheet,

@@ -274,8 +274,7 @@ class _Counting:
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
         org, sandbox = _where(state)
-        looked = state.key_looked
-        refusal = looked.refusal if looked is not None else None
+        refusal = state.key_refusal
         self.incidents.add(
             state.number,
             outcome,
@@ -296,7 +295,7 @@ class _Counting:
             is_changed = is_own and contrary is not None and state.tested.before is contrary
             self.changed[state.tested.works] += is_changed
         self.counts[status_of(outcome)] += 1
-        key = state.key_sent if looked is None else looked.key
+        key = state.key_told
         if key is not None and ends_within(key, days=SOON_DAYS, now_ms=state.finished_at_ms or 0):
             self.ending.add(key.secret)
         # What was copied from the parent run happened there, in time and on the wire.

@@ -52,7 +52,7 @@ def count_statuses(rows: Iterable[RowState]) -> StatusCounts:
         shown = row.shown
         if row.tested is not None:
             works[row.tested.works] += 1
-        keys_missing += row.key_looked is not None and row.key_looked.refusal is not None
+        keys_missing += row.key_refusal is not None
         counts[status_of(shown)] += 1
         if isinstance(shown, NotAttempted):
             codes[shown.code] += 1

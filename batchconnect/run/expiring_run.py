@@ -112,11 +112,11 @@ def keys_of_sheet(sheet: Sheet, judge: Parse, is_selected: Callable[[Row], bool]
 
 
 def keys_of_run(state: RunState, ledger: LedgerReader, stores: Iterable[str]) -> Wanted:
-    """The references of the keys that a run sent, or that its parents did; those of stores that are still set."""
+    """The references of the keys that a run or its parents sent, or `verify` looked up; those of stores that are still set."""
     wanted = Wanted(known=True, places=state.opened.places)
     names = {*stores}
     for row in state.rows(ledger.row_lines(state.number)):
-        key = row.key_sent
+        key = row.key_told
         if key is None or row.planned is None:
             wanted.without += row.made is not None
             continue

@@ -180,8 +180,8 @@ BETA = f'[orgs.beta]\norg_id = "{ACME}"\nclient_id = "y"\nclient_secret = "env:S
 HERE, THERE = (f'platform_url = "http://{host}:1"\n' for host in ("127.0.0.1", "localhost"))
 WRONG_FILES = {
     "no secret": (GOOD, ("client_secret", "[orgs.acme]", "BATCHCONNECT_ORGS__ACME__CLIENT_SECRET")),
-    "variable not set": (f'{GOOD}client_secret = "env:NOT_SET"\n', ("client_secret", "NOT_SET")),
-    "file not there": (f'{GOOD}client_secret = "file:nowhere"\n', ("client_secret", "nowhere")),
+    "variable not set": (f'{GOOD}client_secret = "env:NOT_SET"\n', ("client_secret", "is not set")),
+    "file not there": (f'{GOOD}client_secret = "file:nowhere"\n', ("client_secret", "cannot be opened")),
     "no org id": ('[orgs.acme]\nclient_id = "x"\n', ("org_id", "[orgs.acme]")),
     "org id without its end": ('[orgs.acme]\norg_id = "ABC"\nclient_id = "x"\n', ("org_id", "@AdobeOrg")),
     "unknown setting": (f'{GOOD}sandbx = "dev"\n', ("sandbx", "sandbox")),
@@ -235,7 +235,7 @@ def test_wrong_variables_and_options_are_named(place: Place) -> None:
 
     assert none.code == 2, none
     assert "BATCHCONNECT_ORG_ID" in none.err
-    assert "[orgs.NAME]" in none.err
+    assert "batchconnect init" in none.err
     assert [done.code for done in wrong] == [2] * 5, wrong
     for word, done in zip(
         ("--only", "--max-failures", "--simulate", "missing.toml", "missing.toml"),

@@ -362,11 +362,11 @@ def test_a_redirect_is_never_followed(
 
 
 def test_a_captive_portal_is_no_empty_listing(place: Place, practice: Practice) -> None:
-    """Fault 17: HTML with status 200 is a failed reading, so nothing is created."""
+    """Fault 17: HTML with status 200 is no answer of Adobe's: the lane stops at once, nothing is created."""
     practice.ask(lambda simulator: simulator.deny(ACME, "portal"))
     done = place.run("run", place.sheet(many(2)), "--rate", "20")
 
-    assert done.code == 4, done
+    assert done.code == 7, done
     assert practice.creates() == []
     assert place.statuses() == {"not_attempted": 2}
 

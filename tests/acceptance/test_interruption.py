@@ -121,12 +121,23 @@ UNHEARD = Decision(apply_after_s=None, reply=Hang(seconds=600))
 """Neither applied nor answered: whoever reads waits."""
 SOON_S = 30.0
 """Far above what a busy machine needs for the end of a command, far below the ten minutes that it would wait."""
-BUSY = Instead(answer=answers.gateway(429, "429050", "Too many requests", ("Retry-After", "600")))
+PAUSED = Decision(
+    apply_after_s=None,
+    reply=Instead(
+        answer=answers.gateway(429, "429050", "Too many requests", ("Retry-After", "600"))
+    ),
+)
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
-@pytest.mark.parametrize("wait", [UNHEARD, Decision(apply_after_s=None, reply=BUSY)])
-@pytest.mark.parametrize("command", ["plan", "orgs", "reconcile", "sweep"])
+@pytest.mark.parametrize(
+    ("command", "wait"),
+    [
+        *((command, UNHEARD) for command in ("plan", "orgs", "reconcile", "sweep")),
+        # `orgs` has not the patience for a pause of ten minutes: it says so and ends by itself.
+        *((command, PAUSED) for command in ("plan", "reconcile", "sweep")),
+    ],
+)
 def test_a_command_that_reads_ends_within_seconds_whatever_it_waits_for(
     place: Place,
     practice: Practice,

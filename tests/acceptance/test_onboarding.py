@@ -202,11 +202,10 @@ def facts(report):
             frame[list(keep)].fillna("").astype(str).to_dict("records")]
 
 async def in_a_loop(sheet):
-    try:
-        batchconnect.onboard_sync(sheet)
-    except batchconnect.BatchConnectError as error:
-        assert "running" in str(error)
-    return await batchconnect.onboard(sheet, reports="in-loop")
+    twin = batchconnect.onboard_sync(sheet, reports="beside-the-loop")
+    report = await batchconnect.onboard(sheet, reports="in-loop")
+    assert facts(twin) == facts(report)
+    return report
 
 first = asyncio.run(in_a_loop(sys.argv[1]))
 second = batchconnect.onboard_sync(sys.argv[1], reports="without-loop")

@@ -55,9 +55,7 @@ def test_beyond_the_patience_every_row_is_not_attempted_until_a_time(
     assert len(practice.connections()) == 5
 
 
-@pytest.mark.parametrize(
-    "command", [("run",), ("plan",), ("orgs", "--sandbox", "dev"), ("reconcile",)]
-)
+@pytest.mark.parametrize("command", [("run",), ("plan",), ("reconcile",)])
 @pytest.mark.parametrize("which", [LISTINGS, SIGN_INS], ids=["first read", "sign-in"])
 def test_a_wait_that_the_service_asks_for_is_said_with_its_time(
     place: Place, practice: Practice, which: Which, command: tuple[str, ...]
@@ -75,6 +73,18 @@ def test_a_wait_that_the_service_asks_for_is_said_with_its_time(
 
     # What `reconcile` leaves in doubt is exit 6, however it ended.
     assert done.code == (6 if command == ("reconcile",) else 130), done
+
+
+@pytest.mark.parametrize("which", [LISTINGS, SIGN_INS], ids=["first read", "sign-in"])
+def test_a_look_at_the_orgs_waits_for_no_such_time_and_tells_it(
+    place: Place, practice: Practice, which: Which
+) -> None:
+    """Somebody sits before it: it ends with the time to come back."""
+    practice.script = away(700, which)
+    done = place.run("orgs", "--sandbox", "dev")
+
+    assert done.code == 7, done
+    assert "700 s, until " in " ".join(f"{done.out} {done.err}".split()), done
 
 
 def in_doubt(place: Place, practice: Practice) -> None:

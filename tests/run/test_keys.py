@@ -12,9 +12,13 @@ from batchconnect.ledger.entry import Sending
 from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet
-from batchconnect.model.outcome import Rejected, Status
+from batchconnect.model.outcome import Rejected, Status, Works
 from batchconnect.model.reference import LookedUp, Reference, StoredSecret
 from batchconnect.model.secret import Secret
+from batchconnect.model.store import StoreKind, StoreProfile
+from batchconnect.run.exit_code import INTERRUPTED
+from batchconnect.run.stop import Stop
+from batchconnect.run.task import verification
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.finding import error
@@ -136,3 +140,80 @@ async def test_a_store_that_fails_unforeseen_is_before_the_send() -> None:
     assert {event.fault.type for event in bench.heard(FaultMet)} == {"KeyError"}
     assert "canary" not in bench.dump() + repr(bench.events)
     assert not bench.lines(Sending)
+
+
+def in_store(count: int) -> list[dict[str, str]]:
+    return [cells(n, servicePrincipalKey=f"kv:key-{n}") for n in range(1, count + 1)]
+
+
+async def verify(bench: Bench, sheet: list[dict[str, str]], store: Any, **changes: Any) -> Any:
+    """`verify` of a sheet whose keys are in a store that is open to sheets."""
+    memory = MemorySheet(sheet)
+    kv = StoreProfile(name="kv", kind=StoreKind.EXEC, url="", auth="", is_open=True)
+    references = References(allow=False, refs_dir=None, environ={}, stores=[kv]).unneeded()
+    orgs = OrgRegistry([ACME, BETA])
+    by_form = partial(
+        parse, header=memory.header, orgs=orgs, org=None, sandbox=None, references=references
+    )
+    keys = Keys(store, header=memory.header)
+    chosen = {"task": verification(), "looks_at_keys": True, "parse": by_form, "ready": keys.ready}
+    return await bench.run(memory, **{**chosen, **changes})
+
+
+async def test_a_verification_asks_for_the_keys_of_connections_alone_and_sends_none() -> None:
+    """Row 3 has none yet; each key once, its refusal beside a connection that works, exit 4."""
+    store, bench = Store("kv:key-2"), Bench()
+    await bench.run([cells(1), cells(2)])
+    posts = len(bench.service.posts)
+
+    state = await verify(bench, in_store(3), store)
+
+    assert store.asked == {"kv:key-1": 1, "kv:key-2": 1}
+    first, second, third = bench.rows(state)
+    assert first.key_told is not None
+    assert first.key_refusal is third.key_refusal is None
+    assert isinstance(second.key_refusal, Rejected)
+    assert second.tested is not None
+    assert second.tested.works is Works.YES
+    assert (len(bench.service.posts), bench.service.updates) == (posts, [])
+    assert state.ended.exit_code == ExitCode.UNFINISHED
+    assert "canary" not in bench.dump()
+
+
+async def test_a_verification_that_is_stopped_at_a_silent_store_asks_the_rest_when_it_goes_on() -> (
+    None
+):
+    """The stop waits for no store; what was told is not asked again."""
+    stop, bench = Stop(), Bench()
+    await bench.run([cells(1), cells(2), cells(3)])
+
+    class Silent(Store):
+        async def resolve(self, references: Collection[Reference]) -> Mapping[Reference, LookedUp]:
+            if any(reference.text != "kv:key-1" for reference in references):
+                await anyio.sleep(1)
+                stop.ask(INTERRUPTED)
+                await anyio.sleep_forever()
+            return await super().resolve(references)
+
+    cut_off = await verify(bench, in_store(3), Silent(), stop=stop)
+    store = Store()
+    state = await verify(bench, in_store(3), store)
+
+    assert cut_off.ended.exit_code == ExitCode.INTERRUPTED
+    assert state.number == cut_off.number
+    assert store.asked == {"kv:key-2": 1, "kv:key-3": 1}
+    assert all(row.key_told for row in bench.rows(state))
+    assert state.ended.exit_code == ExitCode.OK
+
+
+async def test_a_store_that_fails_unforeseen_costs_a_verification_its_answer_alone() -> None:
+    """A fault of ours, told once by type and place; the connections were tested."""
+    bench = Bench()
+    await bench.run([cells(1), cells(2)])
+
+    state = await verify(bench, in_store(2), Store(broken=True))
+
+    assert {event.fault.type for event in bench.heard(FaultMet)} == {"KeyError"}
+    assert [row.tested and row.tested.works for row in bench.rows(state)] == [Works.YES] * 2
+    assert state.ended.exit_code == ExitCode.UNFINISHED
+    assert "canary" not in bench.dump() + repr(bench.events)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -186,7 +187,13 @@ def test_verify_of_a_sheet_says_which_keys_end_soon_and_sends_none(
     assert "1 key expires within 30 days: see key_expires" in done.out
     latest = batchconnect.folder / "reports" / "latest"
     assert f"kv:k2,2,{soon[:10]}" in (latest / "results.csv").read_text("utf-8-sig")
-    assert "1 key expires within 30 days" in (latest / "report.html").read_text()
+    page = (latest / "report.html").read_text()
+    assert "1 key expires within 30 days" in page
+    named = re.search(r"<code>batchconnect (expiring [^<]*)</code>", page)
+    assert named is not None
+    ending = batchconnect(*named[1].split())
+    assert ending.code == ExitCode.UNFINISHED
+    assert "kv:k2  row 3" in ending.out
     keys = practice.ask(
         lambda simulator: {simulator.received_key(one.id) for one in simulator.connections()}
     )
