@@ -1,8 +1,9 @@
 """The commands over a past run: `reconcile` settles what is in doubt, `verify` asks what works."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from batchconnect.api.call import LedgerLike, OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.call import Call, LedgerLike, OnEvent, PathLike, SettingsLike, begin
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.over_sheets import over_sheet
 from batchconnect.api.report import Report, Reporter
@@ -56,16 +57,7 @@ async def reconcile(
     )
     call.need_ledger("reconcile")
     call.warn()
-    reporter = Reporter(call)
-    with call.heard() as listener:
-        await engine.settle(
-            run,
-            settings=call.settings,
-            options=call.options,
-            listener=listener,
-            report=reporter,
-        )
-    return reporter.report
+    return await _over_run(call, partial(engine.settle, run))
 
 
 @with_one_error
@@ -112,14 +104,14 @@ async def verify(
     call = named(options=options if options is None else _part(options))
     call.need_ledger("verify")
     call.warn()
+    return await _over_run(call, partial(engine.verify, what))
+
+
+async def _over_run(call: Call, carry_out: Callable[..., Awaitable[object]]) -> Report:
     reporter = Reporter(call)
     with call.heard() as listener:
-        await engine.verify(
-            what,
-            settings=call.settings,
-            options=call.options,
-            listener=listener,
-            report=reporter,
+        await carry_out(
+            settings=call.settings, options=call.options, listener=listener, report=reporter
         )
     return reporter.report
 

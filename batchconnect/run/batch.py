@@ -26,7 +26,6 @@ from batchconnect.model.event import (
     Planned,
     RunFinished,
     RunStarted,
-    SheetWarned,
 )
 from batchconnect.model.fault import fault_of
 from batchconnect.run.budget import Budget
@@ -41,6 +40,7 @@ from batchconnect.run.exit_code import (
     exit_code,
 )
 from batchconnect.run.fault_record import FaultRecord
+from batchconnect.run.findings import sheet_warned
 from batchconnect.run.intake import take_in
 from batchconnect.run.job import Job
 from batchconnect.run.known_rows import KnownRun, known_of
@@ -97,14 +97,7 @@ class Batch:
             strict=job.strict,
         )
         for problem in found.about_rows:
-            job.on_event(
-                SheetWarned(
-                    cells=problem.cell or "",
-                    code=problem.code,
-                    what=problem.what,
-                    remedy=problem.remedy,
-                )
-            )
+            job.on_event(sheet_warned(problem))
         if job.stop.reason:
             return await self._close(writer, job.stop.reason)
         await self._identify(identity.made(), writer)

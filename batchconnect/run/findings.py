@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, final
 
+from batchconnect.model.event import SheetWarned
 from batchconnect.model.outcome import Problem, Severity
 from batchconnect.model.row_place import own_number
 
@@ -87,3 +88,10 @@ def _folded(kinds: list[FindingKind]) -> FindingKind:
     one = FindingKind(kinds[0].problem, varies=True, count=sum(kind.count for kind in kinds))
     one.places = [place for kind in kinds for place in kind.places][:MOST_PLACES]
     return one
+
+
+def sheet_warned(problem: Problem) -> SheetWarned:
+    """What is odd about rows taken together, as it is told."""
+    return SheetWarned(
+        cells=problem.cell or "", code=problem.code, what=problem.what, remedy=problem.remedy
+    )

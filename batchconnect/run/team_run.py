@@ -40,7 +40,6 @@ from batchconnect.model.event import (
     Planned,
     RunFinished,
     RunStarted,
-    SheetWarned,
 )
 from batchconnect.model.fault import fault_of
 from batchconnect.run.accounting import Intake
@@ -55,6 +54,7 @@ from batchconnect.run.exit_code import (
     exit_code,
 )
 from batchconnect.run.fault_record import FaultRecord
+from batchconnect.run.findings import sheet_warned
 from batchconnect.run.intake import take_in
 from batchconnect.run.known_rows import known_of
 from batchconnect.run.lane_part import LanePart, PartEnd
@@ -176,14 +176,7 @@ class TeamRun:
             strict=job.strict,
         )
         for problem in found.about_rows:
-            job.on_event(
-                SheetWarned(
-                    cells=problem.cell or "",
-                    code=problem.code,
-                    what=problem.what,
-                    remedy=problem.remedy,
-                )
-            )
+            job.on_event(sheet_warned(problem))
         if job.stop.reason:
             return job.stop.reason
         gone = [row for row in job.gone() if not known.rows.get(row.number)]
