@@ -74,6 +74,8 @@ def test_the_tables_of_each_connection(
         "columns": None,
         "maybe_cut": False,
         "error_code": None,
+        "sheet": "clients.csv",
+        "worksheet": "",
     }
 
 
