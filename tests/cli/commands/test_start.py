@@ -115,7 +115,7 @@ def test_warnings_of_a_sheet_are_said_also_those_of_its_end(
     path = batchconnect.sheet(many(1))
     path.chmod(0o644)
 
-    with sheet_of(str(path), with_defaults(), Console(OutputOptions())) as opened:
+    with sheet_of([str(path)], with_defaults(), Console(OutputOptions())) as opened:
         assert len(list(opened.rows())) == 1
 
     assert capsys.readouterr().err.count("every user of this machine may read it") == 1
