@@ -40,6 +40,7 @@ from batchconnect.stores.interface import (
     Trouble,
     TroubleKind,
     gone_by,
+    not_understood,
 )
 from batchconnect.transport.loopback import is_loopback
 
@@ -224,8 +225,7 @@ def _told(error: Exception) -> Refusal | Trouble:
             return _UNREACHABLE
         case _:
             # NOTE: an answer of another form ends in an error of Python's own, deep in the client.
-            detail = f"Its answer could not be understood ({type(error).__name__})."
-            return Trouble(kind=TroubleKind.DOWN, detail=detail)
+            return not_understood(error)
 
 
 def _is_unreachable(error: BaseException | None) -> bool:

@@ -158,19 +158,24 @@ class StoreLine:
             for flight in flights:
                 flight.error = error
                 self._land(flight)
+            # It is no trouble of the store's: whoever was put aside would wait for an end that nobody tells.
+            self._recover()
             return
         if isinstance(found, Trouble):
             self._waiting.extendleft(reversed(flights))
             self._meet(found)
             return
         self._has_answered = True
-        self._troubled_since, self._pauses = None, 0
-        self._over.set()
+        self._recover()
         for flight in flights:
             # What a client leaves out it does not know.
             answer = flight.answer = found.get(flight.place, Refusal.NOT_FOUND)
             self._keep(flight.place, answer)
             self._land(flight)
+
+    def _recover(self) -> None:
+        self._troubled_since, self._pauses = None, 0
+        self._over.set()
 
     def _keep(self, place: Place, answer: Answer) -> None:
         if isinstance(answer, StoredSecret):

@@ -29,6 +29,7 @@ from batchconnect.stores.interface import (
     Trouble,
     TroubleKind,
     gone_by,
+    not_understood,
 )
 from batchconnect.transport.loopback import is_loopback
 
@@ -193,6 +194,8 @@ class Vault:
         except (requests.RequestException, OSError, ValueError, hvac.exceptions.VaultError):
             # What it says may hold the request, our token with it.
             return _UNREACHABLE
+        except Exception as error:  # noqa: BLE001 - foreign errors end here, those of Python's own too
+            return not_understood(error)
         return answer if isinstance(answer, requests.Response) else _NO_JSON
 
 

@@ -232,3 +232,37 @@ async def test_a_fault_of_ours_costs_those_who_wait_for_it_alone() -> None:
         (found,) = await look_up(one, "good")
 
     assert isinstance(found, StoredSecret)
+
+
+async def test_a_fault_of_ours_while_it_is_in_trouble_ends_the_trouble() -> None:
+    """Whoever waits for its end comes back: nobody asks in the name of rows that were put aside."""
+    answers: list[Trouble | Exception] = [DOWN, KeyError("canary~secret")]
+
+    class Broken(FakeStore):
+        async def fetch(self, places: Sequence[Place]) -> Any:
+            if answers:
+                answer = answers.pop(0)
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+            return await super().fetch(places)
+
+    async with line(Broken()) as one:
+        over: anyio.Event | None = None
+
+        async def put_aside() -> None:
+            nonlocal over
+            await anyio.sleep(0.1)
+            over = one.trouble
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(put_aside)
+            with pytest.raises(KeyError):
+                await one.look_up(Place("bad"))
+        assert over is not None
+        with anyio.fail_after(60):
+            await over.wait()
+        (found,) = await look_up(one, "parked")
+
+        assert one.trouble is None
+        assert isinstance(found, StoredSecret)

@@ -1,10 +1,8 @@
 """Vault and OpenBao, asked by the real client at a real server: what each of their answers becomes."""
 
 import logging
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.stores.interface import Answer, Network, Refusal, Trouble, TroubleKind
 from batchconnect.stores.vault import Vault
 from tests.stores.bao import Bao
+from tests.stores.one_answer import answering
 from tests.stores.token_review import served_cluster
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
@@ -43,31 +42,6 @@ async def opened(one: StoreProfile) -> AsyncIterator[Vault]:
         yield store
     finally:
         await store.close()
-
-
-@contextmanager
-def answering(status: int, body: str) -> Iterator[str]:
-    """A server that says one thing, whatever it is asked."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 async def fetched(store: Vault, *place: Any) -> Answer | Trouble:
