@@ -102,6 +102,8 @@ class StoreLine:
         kept = self._fresh(place)
         if kept is not None:
             return kept
+        if self._stopped is not None:
+            return self._stopped
         flight = self._flights.get(place)
         if flight is None:
             flight = self._flights[place] = _Flight(place)
@@ -138,10 +140,8 @@ class StoreLine:
                 await anyio.sleep_until(self._until_s)
                 await self._limiter.wait()
                 flights = self._taken()
-                if flights and self._stopped is None:
+                if flights:
                     await self._ask(flights)
-                elif self._stopped is not None:
-                    self._answer_all(flights, self._stopped)
         finally:
             self._at_work -= 1
         self._pump()
@@ -162,6 +162,9 @@ class StoreLine:
             self._recover()
             return
         if isinstance(found, Trouble):
+            if self._stopped is not None:  # meanwhile
+                self._answer_all(flights, self._stopped)
+                return
             self._waiting.extendleft(reversed(flights))
             self._meet(found)
             return

@@ -4,6 +4,7 @@ import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
 from random import Random
 from typing import Any
 
@@ -181,6 +182,22 @@ async def test_a_store_that_stays_down_is_given_up_after_the_patience() -> None:
     assert later == [DOWN]
     assert gave_up_at < 65
     assert [type(event) for event in events].count(StoreStopped) == 1
+
+
+async def test_a_store_that_is_given_up_answers_at_no_pace() -> None:
+    """Ten thousand rows more are told so at once, and a request that was on its way pauses nothing any more."""
+    trouble, events = Trouble(kind=TroubleKind.UNUSABLE, detail="No."), list[Event]()
+    troubles = chain([trouble], repeat(DOWN))
+    store = FakeStore(lambda now: next(troubles), answers_s=1)
+    async with line(store, events=events) as one:
+        assert await look_up(one, *(f"n{number}" for number in range(20))) == [trouble] * 20
+        gave_up_at = anyio.current_time()
+        more = await look_up(one, *(f"m{number}" for number in range(10_000)))
+        assert anyio.current_time() == gave_up_at
+
+    assert more == [trouble] * 10_000
+    assert [type(event) for event in events] == [StoreStopped]
+    assert len(store.at) < 20
 
 
 @pytest.mark.parametrize("kind", [TroubleKind.SIGNED_OUT, TroubleKind.UNUSABLE])
