@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchconnect.model.event import Event, StorePaused, StoreStopped
+from batchconnect.model.fault import fault_of
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import AT_ONCE, StoreProfile
 from batchconnect.stores.interface import Answer, Refusal, Store, Trouble, TroubleKind
@@ -116,9 +117,15 @@ class StoreLine:
         return flight.answer
 
     async def check(self) -> Trouble | None:
-        """Sign in, and ask for nothing."""
-        with unheard():
-            return await self._store.check()
+        """Sign in, and ask for nothing; a fault of its client's is a trouble too, so that others are still told of."""
+        try:
+            with unheard():
+                return await self._store.check()
+        except Exception as error:  # noqa: BLE001 - one store's fault hides what others and the orgs say
+            return Trouble(
+                kind=TroubleKind.UNUSABLE,
+                detail=f"It was not asked, by a fault of batchconnect ({fault_of(error).label}).",
+            )
 
     def _fresh(self, place: Place) -> StoredSecret | None:
         kept = self._kept.get(place)
