@@ -77,10 +77,22 @@ class SeveralSheets:
         Raises:
             SheetError: As of the sheets.
         """
-        for place, part in enumerate(self.parts):
-            carry = self.carry(place)
-            for row in part.rows():
-                yield self._placed(place, row, carry)
+        for place in range(len(self.parts)):
+            yield from self.rows_of(place)
+
+    def rows_of(self, place: int) -> Iterator[Row]:
+        """
+        As `rows`, of one sheet.
+
+        Args:
+            place: Of the sheet.
+
+        Raises:
+            SheetError: As of the sheet.
+        """
+        carry = self.carry(place)
+        for row in self.parts[place].rows():
+            yield self._placed(place, row, carry)
 
     def others(self, place: int, takes: Take[Taken]) -> Iterator[Row | Taken]:
         """
