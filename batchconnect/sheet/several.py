@@ -80,6 +80,18 @@ class SeveralSheets:
         """
         return rows_of(self.blocks())
 
+    def rows_of(self, place: int) -> Iterator[Row]:
+        """
+        As `rows`, of one sheet.
+
+        Args:
+            place: Of the sheet.
+
+        Raises:
+            SheetError: As of the sheet.
+        """
+        return rows_of(self.blocks_of(place))
+
     def blocks(self) -> Iterator[Block | Row]:
         """
         As `rows`, in blocks where the sheets are read so; the columns of a block are those of its sheet.

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from batchconnect.model.errors import SheetError
+from batchconnect.model.report_columns import ABOUT_TAB
 from batchconnect.model.row import Header, NotText, Row, letters
 from batchconnect.sheet.block import Block, rows_of, together
 from batchconnect.sheet.header import (
@@ -344,10 +345,17 @@ def _matching(
     ]
     if not chosen[0].is_visible:
         warnings.append(f"{path}: the tab `{chosen[0].name}`, which is read, is hidden")
-    others = [f"`{tab.name}`" for tab in tabs if tab not in found and tab.rows]
+    # Lists to choose from are hidden, as the template's own; `about` is our workbooks' own.
+    others = [
+        f"`{tab.name}`"
+        for tab in tabs
+        if tab not in found and tab.rows and tab.is_visible and tab.name != ABOUT_TAB
+    ]
     if every and others:
         lack = "have" if len(others) > 1 else "has"
-        warnings.append(f"{path}: {', '.join(others)} {lack} not our columns, and is not read")
+        warnings.append(
+            f"{path}: {', '.join(others)} {lack} not our columns, and {'are' if len(others) > 1 else 'is'} not read"
+        )
     return chosen, warnings
 
 
