@@ -36,12 +36,12 @@ def together(rows: Sequence[tuple[int, int, Sequence[str]]], make: Make) -> Iter
     A block of rows that were read one by one, where there are any.
 
     Args:
-        rows: Number, place and cells of each; what stands behind the last cell that all of them have is left out.
+        rows: Number, place and cells of each; all have as many cells.
         make: Of the block.
     """
     if rows:
         numbers, places, cells = zip(*rows, strict=True)
-        yield Block(numbers, list(zip(*cells, strict=False)), lambda: places, make)
+        yield Block(numbers, list(zip(*cells, strict=True)), lambda: places, make)
 
 
 def rows_of(pieces: Iterable[Block | Row]) -> Iterator[Row]:

@@ -200,8 +200,9 @@ class CsvSheet:
                 if len(cells) != layout.named or not is_exact:
                     self._judge_width(line, number, cells)
                 place = offset << _NUMBER_BITS | number
-                if len(cells) >= layout.named and not layout.is_quoted:
-                    gathered.append((number, place, cells))
+                is_whole = len(cells) >= layout.named and is_blank(cells[layout.named :])
+                if is_whole and not layout.is_quoted:
+                    gathered.append((number, place, cells[: layout.named]))
                 elif (row := self._made(number, cells, place)) is not None:
                     yield from together(gathered, self._made)
                     gathered = []

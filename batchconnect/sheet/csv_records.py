@@ -139,8 +139,8 @@ class Records:
                     raise self._malformed(offset, line) from None
                 if lines.line > line + 1:
                     self._judge_long(cells, line)
-            yield offset, line, self._number, cells
             self._number += 1
+            yield offset, line, self._number - 1, cells
             if self._number >= MOST_ROWS:
                 raise SheetError(
                     f"{self._place}: more than {MOST_ROWS:,} rows",

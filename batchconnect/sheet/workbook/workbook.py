@@ -136,7 +136,10 @@ class WorkbookSheet:
             self.blank_rows += blank
             cells = self._cells(number, told)
             is_left_out = number in self._left_out
-            if cells is told and is_typed and not is_left_out:  # the very list: all are texts
+            is_whole = (
+                cells is told and len(cells) == self._layout.named
+            )  # the very list: all are texts
+            if is_whole and is_typed and not is_left_out:
                 gathered.append((number, offset, cells))
                 if len(gathered) == _BLOCK:
                     yield from together(gathered, self._made)
