@@ -289,10 +289,11 @@ def _ledger(
         return given
     found = replace(credentials, resolve=True).resolved(("ledger",), given.url)
     address = LedgerAddress.of(found.reveal()) if found else None
-    if address is None:
+    if address is None or not address.is_readable:
         raise SettingsError(
             f"{origin.name(('ledger',))} refers to what is no address of a ledger",
-            hint="It is postgresql://USER:PASSWORD@HOST/DATABASE.",
+            hint="It is postgresql://USER:PASSWORD@HOST/DATABASE; in the password / ? # [ ] @ are "
+            "percent-encoded.",
         )
     return address
 
