@@ -291,11 +291,7 @@ def test_for_whom_a_command_over_a_run_waits_is_said_and_how_long() -> None:
     run = LaneAwaited(org="", holder="ann@db1/7-00aa", at_most_s=35)
     failed = LaneAwaited(org="acme", holder="", at_most_s=8)
 
-    assert [said(event) for event in (held, run, failed)] == [
-        [
-            "waits for the lane of acme: ann@db1/7-00aa holds it, and shows within 35 s "
-            "whether it is at work"
-        ],
-        ["waits for the run: ann@db1/7-00aa holds it, and shows within 35 s whether it is at work"],
-        ["waits for the lane of acme: it failed, and may be taken in 8 s"],
-    ]
+    alive = "ann@db1/7-00aa holds it, and shows within 35 s whether it is at work"
+    assert said(held) == [f"waits for the lane of acme: {alive}"]
+    assert said(run) == [f"waits for the run: {alive}"]
+    assert said(failed) == ["waits for the lane of acme: it failed, and may be taken in 8 s"]
