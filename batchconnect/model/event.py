@@ -30,6 +30,7 @@ class SheetWarned:
     """As a spreadsheet names them: `E2:E7`."""
     code: str
     what: str
+    """With its column; never a value."""
     remedy: str
 
 

@@ -180,7 +180,13 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
         ],
         "warnings": [
             *(
-                {"what": problem.what, "code": problem.code, "count": 1, "cells": [problem.cell]}
+                {
+                    "what": problem.what,
+                    "column": problem.column,
+                    "code": problem.code,
+                    "count": 1,
+                    "cells": [problem.cell],
+                }
                 for problem in found.about_rows
             ),
             *(

@@ -9,6 +9,7 @@ from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.row_place import Places
+from batchconnect.run.findings import placed, with_column
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.row_plan import SIGNS, Action, RowPlan
 
@@ -79,11 +80,12 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
     yield from _keys(found)
     for row, problems in sorted(found.rejected.items()):
         for problem in problems:
-            yield f"rejected: {problem.cell or found.places.told(row)}: {problem.what}"
+            place = problem.cell or found.places.told(row)
+            yield f"rejected: {placed(place, with_column(problem))}"
     for problem in found.about_rows:
-        yield f"warning: {problem.cell}: {problem.column}: {problem.what}. {problem.remedy}"
+        yield f"warning: {problem.cell}: {with_column(problem)}. {problem.remedy}"
     for kind in found.warnings.sorted():
-        yield f"warning: {kind.where}: {kind.what}"
+        yield f"warning: {kind.told}"
     if found.not_selected:
         yield f"{counted(found.not_selected, 'row')} left out by --only"
     signs = {action.sign for one in found.sandboxes for action in one.counts}

@@ -86,7 +86,7 @@ def test_rejected_rows_lead_to_validate(batchconnect: CommandLine) -> None:
     done = batchconnect("plan", INPUTS / "with-problems.csv", *SIMULATED)
 
     assert done.code == 3
-    assert "rejected: C3: the endpoint is not an `https` address" in done.out
+    assert "rejected: C3: endpoint: the endpoint is not an `https` address" in done.out
     assert f"next:   batchconnect validate {INPUTS / 'with-problems.csv'} --simulate" in done.out
 
 
