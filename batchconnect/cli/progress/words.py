@@ -280,7 +280,7 @@ def _of_run(
     match event:
         case Verifying(connections=connections):
             are = "connection is" if connections == 1 else "connections are"
-            return Message(f"verify: {connections} {are} tested, each by its source")
+            return Message(f"verify: {connections} {are} tested by the source")
         case RunStarted(left_open=left):
             return _left_open(left) if left else None
         case Planned():

@@ -52,7 +52,7 @@ def is_error(event: Event) -> bool:
 
 
 def test_one_connection_is_said_in_the_singular() -> None:
-    assert said(Verifying(connections=1)) == ["verify: 1 connection is tested, each by its source"]
+    assert said(Verifying(connections=1)) == ["verify: 1 connection is tested by the source"]
 
 
 PROBLEM = Problem(code="x", what="The key is empty.", remedy="r")
