@@ -46,6 +46,22 @@ def test_a_run_with_verify_tells_what_works_and_why_the_rest_does_not(
     assert (incident["code"], incident["rows"], incident["works"]) == ("AADSTS7000222", 1, "no")
 
 
+def test_a_rerun_of_a_run_that_was_tested_tests_what_it_makes(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """And no row that it leaves as it was: all of them are accounted for in the end."""
+    wrong = [*rows(2, count=3)[:2], {**rows()[2], "database": ""}]
+    ran(batchconnect, wrong, "--verify", "--skip-invalid", code=4)
+    before = len([one for one in practice.journal() if one.path.endswith("/test")])
+
+    done = batchconnect("rerun", "--sheet", batchconnect.sheet(rows(), "fixed.csv"), *FAST)
+
+    tested = [one for one in practice.journal() if one.path.endswith("/test")]
+    assert done.code == 0, done
+    assert "works: 3 yes" in done.out
+    assert len(tested) - before == 2
+
+
 def test_verify_takes_the_last_run_or_one_by_the_beginning_of_its_id(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
