@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -161,6 +162,7 @@ async def test_a_server_that_demands_a_client_certificate_is_named(
 
 PEM_HASH, BOX_CA_HASH = "f9d7d258", "66b4e7e2"
 """Of their subjects, as `openssl x509 -hash` says."""
+NO_PLACES = ssl.DefaultVerifyPaths(*(cast("Any", None),) * 2, "", "", "", "")
 
 
 def trusts(authorities: Path | None, context: ssl.SSLContext) -> bool:
@@ -197,7 +199,6 @@ def by_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def by_store(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system as Windows: neither, and a context that has its store's."""
-    nothing = ssl.DefaultVerifyPaths(None, None, "", "", "", "")
     usual = ssl.create_default_context
 
     def create(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **rest: str) -> ssl.SSLContext:
@@ -206,7 +207,7 @@ def by_store(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             context.load_verify_locations(PEM)
         return context
 
-    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: NO_PLACES)
     monkeypatch.setattr(ssl, "create_default_context", create)
 
 
@@ -236,9 +237,7 @@ async def test_a_library_trusts_whom_the_system_trusts_wherever_that_is_kept(
 async def test_a_system_without_authorities_leaves_a_library_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        ssl, "get_default_verify_paths", lambda: ssl.DefaultVerifyPaths(None, None, "", "", "", "")
-    )
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: NO_PLACES)
     monkeypatch.setattr(
         ssl, "create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     )
