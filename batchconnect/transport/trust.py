@@ -95,7 +95,7 @@ def authorities_file(ca_bundle: Path | None, folder: Path) -> Path | None:
         with _reading(ca_bundle):
             ssl.create_default_context(cafile=ca_bundle)
             own = ca_bundle.read_bytes()
-    if ca_bundle is None and paths.cafile is not None and not _in_folder(paths.capath):
+    if ca_bundle is None and paths.cafile and not _in_folder(paths.capath):
         return Path(paths.cafile)
     system = _system(paths)
     if ca_bundle is None and not system:
@@ -118,7 +118,7 @@ def _reading(ca_bundle: Path) -> Iterator[None]:
 
 def _system(paths: ssl.DefaultVerifyPaths) -> bytes:
     """All whom the system trusts, as PEM: by its file, by its folder, as Debian's, or by its store, as Windows'."""
-    files = [Path(paths.cafile)] if paths.cafile is not None else []
+    files = [Path(paths.cafile)] if paths.cafile else []
     found: dict[bytes, None] = {}
     for one in (*files, *_in_folder(paths.capath)):
         with suppress(OSError):
