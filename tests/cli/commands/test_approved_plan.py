@@ -1,6 +1,8 @@
 """A plan that is saved and approved: `run --plan` does what it says and nothing else, or names what has changed."""
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -311,6 +313,35 @@ def test_where_a_plan_may_be_saved(batchconnect: CommandLine, practice: Practice
     assert "is no plan, so it is not replaced" in foreign.err
     assert Path("notes.json").read_text(encoding="utf-8") == "{}"
     assert (first.code, second.code) == (0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are texts")
+def test_texts_that_are_no_utf_8_come_back_byte_for_byte(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """The sheet's name, and a note: such a plan is read, replaced, and carried out as any other."""
+    sheet = Path(os.fsdecode(b"cl\xfcents.csv"))
+    batchconnect.sheet(many(2)).rename(sheet)
+    note = os.fsdecode(b"ticket \xff")
+
+    first = batchconnect("plan", sheet, "--note", note, "--out", PLAN)
+    second = batchconnect("plan", sheet, "--note", note, "--out", PLAN)
+    done = batchconnect("run", "--plan", PLAN, *QUICK)
+
+    assert (first.code, second.code, done.code) == (0, 0, 0), done
+    assert json.loads(PLAN.read_bytes())["sheets"] == [str(sheet)]
+    assert len(practice.creates()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[1", "\udcff"])
+def test_a_file_that_is_no_json_is_no_plan(batchconnect: CommandLine, text: str) -> None:
+    """Whatever is in it, one sentence says so."""
+    PLAN.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+    done = batchconnect("run", "--plan", PLAN, "--simulate")
+
+    assert done.code == 2
+    assert "plan.json is no plan of batchconnect" in done.err
 
 
 def test_what_is_not_whole_is_not_saved(batchconnect: CommandLine, practice: Practice) -> None:
