@@ -11,7 +11,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,6 +21,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
+from psycopg.pq import PGconn, Ping
 
 from batchconnect.ledger.postgres import schema
 from batchconnect.ledger.postgres.connections import open_session
@@ -29,6 +31,8 @@ from batchconnect.model.secret import Secret
 MISSING = "no PostgreSQL here: apt-get install postgresql"
 OWNER = "owner"
 PASSWORD = "c4n4ry-of-the-cluster-0WNER"
+LIMIT_S = 300
+"""Whatever takes longer hangs: a busy disk may make a minute of what takes a second elsewhere."""
 _USERS = ("postgres", "nobody")
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -36,6 +40,9 @@ _SETTINGS = {
     "max_connections": "60",
     "log_min_messages": "fatal",
     "lc_messages": "C",
+    # No test pulls the power: what a server has written is there after any crash of its own. So nothing waits
+    # for the disk, as each commit, and above all the first start after a crash, would.
+    "fsync": "off",
 }
 
 
@@ -52,6 +59,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def until(what: Callable[[], object], *, why: str) -> None:
+    """Wait for something that will be, however slow the machine is."""
+    end = time.monotonic() + LIMIT_S
+    while not what():
+        assert time.monotonic() < end, why
+        time.sleep(0.05)
 
 
 @dataclass(kw_only=True)
@@ -82,18 +97,65 @@ class Cluster:
             stderr=subprocess.STDOUT,
             check=False,
             text=True,
-            timeout=60,
+            timeout=LIMIT_S + 60,
         )
         assert done.returncode == 0, f"{program}: {done.stdout}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        log = self.folder / "log"
-        self.run("pg_ctl", "start", "-w", "-s", "-D", self.data, "-l", log, "-o", f"-p {self.port}")
+        """Start it, and wait until it takes connections."""
+        self._control("start", "-w", *self._started)
 
     def stop(self, mode: str = "fast") -> None:
         """End it: `fast`, or `immediate` as a crash does."""
-        self.run("pg_ctl", "stop", "-w", "-s", "-D", self.data, "-m", mode)
+        self._control("stop", "-w", "-m", mode)
+
+    @contextmanager
+    def starting_up(self) -> Iterator[Callable[[], None]]:
+        """
+        Start it so that it takes no connections until it is let; at the end of the block it does.
+
+        It recovers from an archive, which keeps it waiting for a file.
+        """
+        hold = self.folder / "hold"
+        hold.touch()
+        (self.data / "recovery.signal").touch()
+        if self.user:
+            shutil.chown(self.data / "recovery.signal", self.user)
+        wait = f"while test -e {hold}; do sleep 0.05; done; false"
+        # Nor is it read in between, as after a crash.
+        self.set(restore_command=wait, hot_standby="off")
+        self._control("start", "-W", *self._started)
+
+        def let() -> None:
+            hold.unlink(missing_ok=True)
+
+        try:
+            until(lambda: self._pings() == Ping.REJECT, why="it does not say that it starts up")
+            yield let
+        finally:
+            let()
+            until(lambda: self._pings() == Ping.OK, why="it does not take connections")
+            self.set(restore_command="", hot_standby="on")
+
+    def reload(self, sql: str, goal: str) -> None:
+        """Have changed settings count, and wait until a question is answered by them."""
+        self._control("reload")
+
+        def answer() -> object:
+            with self.session() as session:
+                return session.execute(sql.encode()).fetchone()
+
+        until(lambda: answer() == (goal,), why=f"{sql} is not {goal}")
+
+    @property
+    def _started(self) -> tuple[str | Path, ...]:
+        return ("-l", self.folder / "log", "-o", f"-p {self.port}")
+
+    def _control(self, *words: str | Path) -> None:
+        self.run("pg_ctl", *words, "-s", "-t", str(LIMIT_S), "-D", self.data)
+
+    def _pings(self) -> int:
+        return PGconn.ping(self.address("postgres").url.reveal().encode())
 
     def set(self, **settings: str) -> None:
         """Have settings count from the next start, or reload, on."""
@@ -126,8 +188,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A cluster for as long as the block goes on, with a ledger to copy."""
+def cluster(**settings: str) -> Iterator[Cluster]:
+    """A cluster for as long as the block goes on, with a ledger to copy; with settings of its own."""
     programs = bindir()
     if programs is None:
         pytest.skip(MISSING)
@@ -147,7 +209,7 @@ def cluster() -> Iterator[Cluster]:
             *("initdb", "-D", made.data, "-U", OWNER, "--no-sync", "--encoding=UTF8", "--locale=C"),
             *("--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile", password),
         )
-        made.set(**_SETTINGS, unix_socket_directories=str(folder))
+        made.set(**{**_SETTINGS, **settings}, unix_socket_directories=str(folder))
         made.start()
         try:
             with made.session() as session:

@@ -14,6 +14,7 @@ from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.outcome import Problem
 from batchconnect.model.row_place import Places, RowPlace
 from batchconnect.options import RunOptions
+from batchconnect.run.findings import with_column
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan
 from batchconnect.run.service import connected
@@ -168,6 +169,6 @@ def _rows(one: SandboxPlan, places: Places) -> Iterator[PlannedRow]:
 
 def _odd(seen: SheetPlan) -> Iterator[str]:
     for problem in seen.about_rows:
-        yield f"{problem.cell}: {problem.column}: {problem.what}"
+        yield f"{problem.cell}: {with_column(problem)}"
     for kind in seen.warnings.sorted():
-        yield f"{kind.where}: {kind.what}"
+        yield kind.told

@@ -7,19 +7,22 @@ since columns get swapped. Who asks for a copy that is as secret as the sheet it
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Cell, Header, Row
+from batchconnect.model.row_place import own_number
 from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret, redact
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
-from batchconnect.reports.workbook.workbook import Facts, render
+from batchconnect.reports.workbook.workbook import Facts, RowsTab, render
 from batchconnect.run.intake import Parse
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import SeveralSheets, parts_of, worksheet_of
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.damage import is_spreadsheet_error, looks_rounded
 from batchconnect.validation.finding import Problems, located, warning
@@ -52,7 +55,7 @@ def annotated(
     keys_in: Path | None = None,
 ) -> Iterator[bytes]:
     """
-    Draw a sheet with its problems.
+    Draw a sheet with its problems; of several tabs each on one of its own, at its own numbers.
 
     Args:
         sheet: Open; it is read once more, so that a million rows are never held.
@@ -70,7 +73,23 @@ def annotated(
         OSError: The disk is full.
     """
     header = sheet.header
-    layout = layout_of(header.columns, header.carried, header_row=header.row_number)
+
+    def shown(rows: Iterable[Row], carried: Sequence[int]) -> Iterator[ShownRow]:
+        for row in rows:
+            judged = parse(row) if is_selected(row) else None
+            doubles = doubled.get(row.number, ())
+            keeps_key = keys_in is not None
+            one = _shown(row, judged, doubles, header, keeps_key=keeps_key)
+            yield replace(one, carried=tuple(one.carried[at] for at in carried))
+
+    def tab(place: int, part: Sheet) -> RowsTab:
+        own = part.header
+        layout = layout_of(own.columns, own.carried, header_row=own.row_number)
+        if not isinstance(sheet, SeveralSheets):
+            return RowsTab(layout=layout, rows=shown(sheet.rows(), range(len(own.carried))))
+        order = {title: at for at, title in enumerate(header.carried)}
+        rows = shown(sheet.rows_of(place), [order[title] for title in own.carried])
+        return RowsTab(layout=layout, rows=rows, title=worksheet_of(part))
 
     def about(beyond: int) -> Facts:
         keys = "fill in the keys again, " if keys_in is None else ""
@@ -81,17 +100,8 @@ def annotated(
             facts.insert(0, ("Not complete", beyond_words(beyond)))
         return facts
 
-    rows = (
-        _shown(
-            row,
-            parse(row) if is_selected(row) else None,
-            doubled.get(row.number, ()),
-            header,
-            keeps_key=keys_in is not None,
-        )
-        for row in sheet.rows()
-    )
-    yield from render(layout, rows, about=about, keys_in=keys_in)
+    tabs = [tab(place, part) for place, part in enumerate(parts_of(sheet))]
+    yield from render(tabs, about=about, keys_in=keys_in)
 
 
 def beyond_words(beyond: int) -> str:
@@ -120,7 +130,7 @@ def _shown(
     key = row.cells.get(Column.SERVICE_PRINCIPAL_KEY) if keeps_key else None
     told = [problem for problem in problems if problem.severity is not Severity.NOTE]
     return ShownRow(
-        number=row.number,
+        number=own_number(row.number),
         cells=cells,
         carried=carried,
         status=status,

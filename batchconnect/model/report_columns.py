@@ -52,6 +52,9 @@ WORKBOOK_COLUMNS = ("status", "works", "connection_id", "error", "hint")
 WORKBOOK_SIGN = frozenset({"status", "connection_id", "error", "hint"})
 """What a reader knows a workbook of ours by, those of earlier versions too; no CSV of ours has all of them."""
 
+ABOUT_TAB = "about"
+"""The tab of a workbook of ours that has no rows: what a reader has to know of the others."""
+
 EXPORT_COLUMNS = (
     "state",
     "created_at",

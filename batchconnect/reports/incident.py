@@ -107,6 +107,8 @@ class _Met:
     org: str | None
     """The org of all its rows so far; None: there are several."""
     rows: int = 0
+    varies: bool = False
+    """Whether some of its rows are told in other words: those of the first are an example then."""
 
 
 def what_to_send(incident: Incident) -> list[str]:
@@ -197,6 +199,7 @@ class Incidents:
             )
             met = self._met.setdefault(key, _Met(cause, first_row=row, org=org))
             met.rows += 1
+            met.varies = met.varies or cause.title != met.cause.title
             if cause.fault and cause.status is Status.IN_DOUBT:
                 met.cause = cause
             met.org = met.org if met.org == org else None
@@ -219,7 +222,7 @@ class Incidents:
         fault, version = self._faults.get(cause.fault, (_fault_labelled(cause.fault), ""))
         return Incident(
             code=cause.code,
-            title=self._headline(cause),
+            title=self._headline(cause, varies=met.varies),
             org=None if cause.fault or _is_of_contact(cause) else met.org or None,
             sandbox=cause.sandbox,
             rows=met.rows,
@@ -232,8 +235,12 @@ class Incidents:
             version=version,
         )
 
-    def _headline(self, cause: _Cause) -> str:
+    def _headline(self, cause: _Cause, *, varies: bool) -> str:
         title = cause.title or self._title(cause.code)
+        if varies:
+            title = f"for example, {title}"
+        if cause.column is not None:
+            return f"{cause.column}: {title}"
         # What the service says tells more than that it said something.
         is_own = bool(cause.title) or is_titled(cause.code) or title != title_for(cause.code)
         return title if is_own or not cause.service_title else cause.service_title
@@ -309,9 +316,8 @@ def _causes(outcome: Outcome, org: str, sandbox: str, stop: LaneStopped | None) 
             for error in {
                 (problem.code, problem.column): problem for problem in reversed(errors_of(problems))
             }.values():
-                title = f"{error.column}: {error.what}" if error.column else error.what
                 yield _Cause(
-                    status, error.code, column=error.column, title=title, hint=error.remedy
+                    status, error.code, column=error.column, title=error.what, hint=error.remedy
                 )
         case Failed(code=code, http_status=http):
             yield _Cause(status, code, org if http in _SIGN_IN else None)

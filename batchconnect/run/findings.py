@@ -1,7 +1,7 @@
 """What was found about a sheet's cells, by kind: a fault of a thousand cells is one line for a person."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 from batchconnect.model.event import SheetWarned
@@ -38,8 +38,14 @@ class FindingKind:
     def what(self) -> str:
         """What is wrong, with its column."""
         problem = self.problem
-        what = f"for example, {problem.what}" if self.varies else problem.what
-        return f"{problem.column}: {what}" if problem.column else what
+        if self.varies:
+            problem = replace(problem, what=f"for example, {problem.what}")
+        return with_column(problem)
+
+    @property
+    def told(self) -> str:
+        """Where, and what is wrong; a finding about a row as a whole names its row itself."""
+        return placed(self.where, self.what)
 
     def add(self, place: str) -> None:
         """Another one, at this place."""
@@ -90,8 +96,21 @@ def _folded(kinds: list[FindingKind]) -> FindingKind:
     return one
 
 
+def placed(where: str, what: str) -> str:
+    """A finding behind its place, which is not said twice: `row 26 repeats the header`."""
+    return what if what.startswith(f"{where} ") else f"{where}: {what}"
+
+
+def with_column(problem: Problem) -> str:
+    """What is wrong, with the column."""
+    return f"{problem.column}: {problem.what}" if problem.column else problem.what
+
+
 def sheet_warned(problem: Problem) -> SheetWarned:
     """What is odd about rows taken together, as it is told."""
     return SheetWarned(
-        cells=problem.cell or "", code=problem.code, what=problem.what, remedy=problem.remedy
+        cells=problem.cell or "",
+        code=problem.code,
+        what=with_column(problem),
+        remedy=problem.remedy,
     )

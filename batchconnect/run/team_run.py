@@ -339,14 +339,26 @@ class TeamRun:
             return
         held.append(lease)
         self._parts[org] = (part, lease)
-        # Who took it before, and whether it was through by then, is told by the ledger as it is now.
-        lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, self._number))
+        try:
+            # Who took it before, and whether it was through by then, is told by the ledger as it is now.
+            lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, self._number))
+        except Exception:
+            # Held and not worked, it would be renewed for ever, and nobody else could take it.
+            await self._give_back(org)
+            raise
         if org in lanes.closed:
-            del self._parts[org]
-            await team.keeper.hand_back(lease)
+            await self._give_back(org)
             return
         is_new = org not in lanes.taken and self._is_new
         tasks.start_soon(partial(self._carry_out, part, lease, row, is_new=is_new))
+
+    async def _give_back(self, org: str, *, back_off_s: float | None = None) -> None:
+        """Let go of a lane that is not worked here, or no more; it may be taken again."""
+        _part, lease = self._parts[org]
+        try:
+            await self._team.keeper.hand_back(lease, back_off_s=back_off_s)
+        finally:
+            del self._parts[org]
 
     async def _carry_out(self, part: LanePart, lease: Lease, row: LaneRow, *, is_new: bool) -> None:
         end = await part.carry_out(lease, is_new=is_new, resumes=self._lanes.resumes)
@@ -356,8 +368,7 @@ class TeamRun:
             pause_s = back_off_s(row.failures + failures)
         else:
             self._failures.pop(part.org, None)
-        await self._team.keeper.hand_back(lease, back_off_s=pause_s)
-        del self._parts[part.org]
+        await self._give_back(part.org, back_off_s=pause_s)
         self._changed.set()
         if part.error is not None and self._failures.get(part.org, 0) >= _MOST_FAILURES:
             raise part.error

@@ -41,7 +41,7 @@ def to_test(rows: Iterable[RowState], tests: Tests) -> list[RowState]:
 def _is_wanted(row: RowState, tests: Tests) -> bool:
     if row.is_open or row.planned is None or row.made is None:
         return False
-    if tests is Tests.CHANGED:
+    if tests is Tests.CHANGED or (tests is Tests.MADE and row.inherited):
         return isinstance(row.change_outcome, Updated)
     outcome = row.change_outcome or row.outcome
     return outcome is not None and has_connection(outcome)

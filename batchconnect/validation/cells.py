@@ -17,7 +17,7 @@ from batchconnect.validation.damage import (
     is_spreadsheet_error,
 )
 from batchconnect.validation.entra import judge_key
-from batchconnect.validation.finding import NOTHING, Problems, error, warning
+from batchconnect.validation.finding import AS_TYPED, NOTHING, Problems, error, warning
 from batchconnect.validation.misplaced_key import is_misplaced, key_of, misplaced
 from batchconnect.validation.reference import References
 from batchconnect.validation.rules import RULES
@@ -155,11 +155,11 @@ def _marked(column: Column, text: str) -> Problems:
     """The warning for a mark that keeps a spreadsheet from changing a cell, and is no part of its value."""
     fix = "Type the value alone, in a column formatted as text."
     if is_formula_text(text):
-        what = 'the cell is a formula that was kept as a text, as `="00123"`; it is taken as typed'
-        return (warning(column, "cell_formula_text", what, fix),)
+        what = 'the cell is a formula that was kept as a text, as `="00123"`'
+        return (warning(column, "cell_formula_text", what, fix, then=AS_TYPED),)
     if column in _AS_TYPED and is_marked_as_text(text):
-        what = "the cell begins with an apostrophe, a spreadsheet's mark of a text; it is sent as typed"
-        return (warning(column, "cell_apostrophe", what, fix),)
+        what = "the cell begins with an apostrophe, a spreadsheet's mark of a text"
+        return (warning(column, "cell_apostrophe", what, fix, then=AS_TYPED),)
     return NOTHING
 
 

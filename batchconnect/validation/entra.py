@@ -18,7 +18,7 @@ from batchconnect.validation.damage import (
     has_line_break,
     secret_damage,
 )
-from batchconnect.validation.finding import NOTHING, Problems, error, note, warning
+from batchconnect.validation.finding import AS_TYPED, NOTHING, Problems, error, note, warning
 from batchconnect.validation.placeholder import no_key
 from batchconnect.validation.reference import PREFIXES
 
@@ -130,30 +130,31 @@ def check_key(text: str) -> Problems:
         what = f"the secret of {len(text)} characters has a NUL character"
         problems.append(error(column, "key_nul", what, copy))
     elif has_control(text) and not is_broken:
-        what = "the secret has a control character; it is sent as typed"
-        problems.append(warning(column, "key_control", what, copy))
+        what = "the secret has a control character"
+        problems.append(warning(column, "key_control", what, copy, then=AS_TYPED))
     if text != text.strip() and not is_broken:
-        what = "the secret begins or ends with white space; it is sent as typed"
-        problems.append(warning(column, "key_outer_space", what, copy))
+        what = "the secret begins or ends with white space"
+        problems.append(warning(column, "key_outer_space", what, copy, then=AS_TYPED))
     if _GUID.fullmatch(_bare_guid(text)[0]):
         what = "the secret has the shape of a GUID; Entra shows a `Secret ID` beside the `Value`"
         fix = "Use the `Value`, which Entra shows once, right after the secret was made."
         problems.append(warning(column, "key_looks_like_id", what, fix))
     if text.lower().startswith(PREFIXES):
-        what = "the secret begins like a reference; it is sent as typed, no reference is followed"
+        what = "the secret begins like a reference"
         fix = "Write `env:`, `file:` or `literal:` in lower case where a reference is meant."
-        problems.append(warning(column, "key_looks_like_reference", what, fix))
+        then = f"{AS_TYPED}, no reference is followed"
+        problems.append(warning(column, "key_looks_like_reference", what, fix, then=then))
     if _MASKED.fullmatch(text):
         what = "the secret looks like a masked display, not like the value"
         fix = "Make a new secret in Entra; an old one is never shown again."
         problems.append(warning(column, "key_masked", what, fix))
     problems += [
-        warning(column, code, f"the secret {seen}; it is sent as typed", copy)
+        warning(column, code, f"the secret {seen}", copy, then=AS_TYPED)
         for code, seen in secret_damage(text)
     ]
     if len(text) < SHORTEST_REDACTED and not problems:
-        what = f"the secret has {len(text)} characters, Entra's have about 40; it is sent as typed"
-        problems.append(warning(column, "key_short", what, copy))
+        what = f"the secret has {len(text)} characters, Entra's have about 40"
+        problems.append(warning(column, "key_short", what, copy, then=AS_TYPED))
     return tuple(problems)
 
 

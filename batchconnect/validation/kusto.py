@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
 from batchconnect.validation.damage import clean, damage, has_control, looks_rounded
-from batchconnect.validation.finding import NOTHING, Problems, error, note, warning
+from batchconnect.validation.finding import AS_TYPED, NOTHING, Problems, error, note, warning
 from batchconnect.validation.kusto_hosts import DOCUMENTED_SUFFIX, is_cut_off, is_listed, is_portal
 
 FULL_FORM = "https://<cluster>.<region>.kusto.windows.net"
@@ -107,8 +107,10 @@ def check_database(text: str) -> Problems:
         what = f"the name has {len(text)} characters, Azure documents {LONGEST_AZURE_DATABASE}"
         problems.append(warning(Column.DATABASE, "database_long", what, remedy))
     if text != text.strip():
-        what = "the name begins or ends with white space; it is sent as typed"
-        problems.append(warning(Column.DATABASE, "database_outer_space", what, remedy))
+        what = "the name begins or ends with white space"
+        problems.append(
+            warning(Column.DATABASE, "database_outer_space", what, remedy, then=AS_TYPED)
+        )
     if not all(letter.isalnum() or letter in " ._-" for letter in text.strip()):
         what = "the name has characters other than letters, digits, `-`, `_`, `.` and spaces"
         problems.append(warning(Column.DATABASE, "database_characters", what, remedy))

@@ -8,7 +8,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.identity import DESCRIPTION_LIMIT, MARKER_LENGTH, fits, split_marker
 from batchconnect.model.outcome import Problem
 from batchconnect.validation.damage import has_control, has_misleading, looks_rounded
-from batchconnect.validation.finding import NOTHING, Problems, error, note, warning
+from batchconnect.validation.finding import AS_TYPED, NOTHING, Problems, error, note, warning
 from batchconnect.validation.garbled import has_lost_letter, is_garbled
 
 LONGEST_NAME = 255
@@ -36,16 +36,17 @@ def check_name(text: str) -> Problems:
         what = f"the name has {len(text)} characters; the service names no limit and may cut it"
         problems.append(warning(Column.NAME, "name_long", what, f"Stay within {LONGEST_NAME}."))
     if has_misleading(text):
-        what = "the name has invisible or direction-changing characters; it is sent as typed"
-        problems.append(warning(Column.NAME, "name_invisible", what, _RETYPE))
+        what = "the name has invisible or direction-changing characters"
+        problems.append(warning(Column.NAME, "name_invisible", what, _RETYPE, then=AS_TYPED))
     if text != text.strip():
-        what = "the name begins or ends with white space; it is sent as typed"
+        what = "the name begins or ends with white space"
         fix = "Remove it; two names that differ in outer white space count as the same."
-        problems.append(warning(Column.NAME, "name_outer_space", what, fix))
+        problems.append(warning(Column.NAME, "name_outer_space", what, fix, then=AS_TYPED))
     problems += _changed(Column.NAME, text)
     if not is_normalized("NFC", text):
-        what = "the name has letters made of parts (not NFC); it is sent as typed, compared in NFC"
-        problems.append(note(Column.NAME, "name_not_nfc", what))
+        what = "the name has letters made of parts (not NFC)"
+        then = f"{AS_TYPED}, compared in NFC"
+        problems.append(note(Column.NAME, "name_not_nfc", what, then=then))
     return tuple(problems)
 
 
@@ -103,16 +104,14 @@ def _changed(column: Column, text: str) -> Iterator[Problem]:
     """What a wrong encoding did to a text that people read."""
     fix = "Export the sheet again as `CSV UTF-8`, or type the text again."
     if is_garbled(text):
-        what = "letters look converted once too often, as in `SÃ¼d`; they are sent as typed"
-        yield warning(column, "text_garbled", what, fix)
+        what = "letters look converted once too often, as in `SÃ¼d`"
+        yield warning(column, "text_garbled", what, fix, then="they are sent as typed")
     if has_lost_letter(text):
-        what = (
-            "a letter was lost in a conversion, it seems (U+FFFD, or `?` in a word); it is sent so"
-        )
-        yield warning(column, "text_letter_lost", what, fix)
+        what = "a letter was lost in a conversion, it seems (U+FFFD, or `?` in a word)"
+        yield warning(column, "text_letter_lost", what, fix, then=AS_TYPED)
 
 
 def _rounded() -> Problem:
-    what = "the name looks like a number that a spreadsheet has rewritten; it is sent as typed"
+    what = "the name looks like a number that a spreadsheet has rewritten"
     fix = "Format the column as text before typing it again."
-    return warning(Column.NAME, "name_looks_rounded", what, fix)
+    return warning(Column.NAME, "name_looks_rounded", what, fix, then=AS_TYPED)

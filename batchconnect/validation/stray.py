@@ -34,6 +34,7 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _COMMENT = ("#", "//")
+_SENT = "the row is sent all the same"
 _COUNT = re.compile(r"\s*[\d.,]{1,10}\s*|number|formula")
 """What stands below a column that somebody counted or summed up; as a text, or a workbook's own."""
 _BELOW_A_HEADER = "Delete the row; what stands below it is read by the sheet's first header."
@@ -67,11 +68,9 @@ def commented_out(row: Row, header: Header) -> Problems:
     for column in (Column.NAME, *_first(header.columns)):
         text = _text(row.cells.get(column, "")).lstrip()
         if text.startswith(_COMMENT) and not is_spreadsheet_error(text):
-            what = (
-                "the cell begins as a row that is commented out does; the row is sent all the same"
-            )
+            what = "the cell begins as a row that is commented out does"
             fix = "Delete the row if it is not meant to be sent, else the sign."
-            return (warning(column, "row_commented_out", what, fix),)
+            return (warning(column, "row_commented_out", what, fix, then=_SENT),)
     return NOTHING
 
 

@@ -37,7 +37,7 @@ _Ledger = SqliteLedger | PostgresLedger
 
 def team_ledger(folder: Path, *, quick: bool, full: bool) -> Iterator[Measure]:
     """All of it, in one cluster. Only where PostgreSQL is there."""
-    with cluster() as made:
+    with cluster(fsync="on") as made:
         for waiters, target in ((50, 0.6), (200, None), (1, None)):
             yield _entries(folder, made, waiters, target, pairs=5 if quick else 15)
         rows, pairs = (1_000, 3) if quick else (5_000, 7)

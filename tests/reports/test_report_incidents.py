@@ -1,5 +1,6 @@
 """Each cause is told once, with how many rows it met and what to do."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -247,6 +248,18 @@ def test_problems_of_the_sheet_are_told_by_code() -> None:
     assert summary.incidents[1].title == "A blank."
     assert summary.incidents[1].hint == "Mend blank."
     assert summary.incidents[1].status is Status.REJECTED
+
+
+def test_rows_that_are_wrong_in_other_words_are_told_with_an_example() -> None:
+    """A mask and a placeholder are one cause; what the first one is, the others are not."""
+    like = Problem(code="placeholder", column="servicePrincipalKey", what="a mask", remedy="r")
+    other = replace(like, what="a variable")
+
+    alike = told(*rows(*[("a", "p", Rejected(problems=(like,)))] * 2))
+    mixed = told(*rows(*[("a", "p", Rejected(problems=(one,))) for one in (like, other)]))
+
+    assert [one.title for one in alike.incidents] == ["servicePrincipalKey: a mask"]
+    assert [one.title for one in mixed.incidents] == ["servicePrincipalKey: for example, a mask"]
 
 
 def test_consequences_come_last() -> None:

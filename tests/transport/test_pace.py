@@ -8,7 +8,7 @@ import pytest
 
 from batchconnect.model.event import Event, LanePaused, PaceChanged
 from batchconnect.transport.load import Signal
-from batchconnect.transport.pace import RateLimiter
+from batchconnect.transport.pace import CEILING_RATE, FLOOR_RATE, RateLimiter
 
 
 class Still(Random):
@@ -36,6 +36,26 @@ def use(pace: RateLimiter, start: float, seconds: float, signal: Signal = Signal
         pace.done()
         pace.answered(now, now, signal)
     return now
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_mix_of_answers_breaks_the_pace(seed: int) -> None:
+    """Refusals with a time and without, faults and normal answers, in any order: the rate stays within its bounds."""
+    rng, now = Random(seed), 0.0
+    pace = RateLimiter(org="acme", host="h", rng=rng, rate=None, on_event=lambda _: None)
+    kinds = [(Signal.THROTTLED, None), (Signal.THROTTLED, 2.0), (Signal.CONGESTION, None)]
+    weights = [rng.random() / 8 for _ in kinds]
+    for _ in range(600):
+        now += pace.wait_s(now)
+        pace.take(now)
+        pace.done()
+        sent_at, now = now, now + 0.05
+        drawn = rng.random()
+        other = next(
+            (k for k, w in zip(kinds, weights, strict=True) if (drawn := drawn - w) < 0), None
+        )
+        pace.answered(now, sent_at, *(other or (Signal.OK, None)))
+        assert FLOOR_RATE <= pace.rate <= CEILING_RATE
 
 
 def test_there_is_no_initial_salvo() -> None:

@@ -247,6 +247,52 @@ def test_one_id_in_both_columns_is_a_warning() -> None:
     assert connection.findings[0].severity is Severity.WARNING
 
 
+ODD: list[Mapping[str, str | NotText | None]] = [
+    {"name": " Acme\u200b "},
+    {"name": "e\u0301"},
+    {"name": "SÃ¼d"},
+    {"name": "S\ufffdd"},
+    {"name": "1.23457E+14"},
+    {"name": '="Acme"'},
+    {"name": "'Acme"},
+    {"name": "#Acme"},
+    {"database": " db "},
+    {"servicePrincipalKey": " short "},
+    {"servicePrincipalKey": "ENV:KEY_OF_ACME"},
+    {"servicePrincipalKey": "'quoted~secret.value-1"},
+]
+"""Cells with a finding that says what becomes of them."""
+
+
+@pytest.mark.parametrize("cells", ODD)
+def test_what_becomes_of_an_odd_cell_is_said_only_where_its_row_is_sent(
+    cells: Mapping[str, str | NotText | None],
+) -> None:
+    """Beside an error, in whatever cell, and under `--strict`, it would not be true."""
+    sent = accepted(cells)
+    beside_an_error = refused({**cells, "tenant": "common"})
+    in_the_cell = refused({**cells, next(iter(cells)): "a\nb"})
+
+    assert any("sent" in finding.what for finding in sent.findings)
+    assert not any("sent" in problem.what for problem in beside_an_error.problems)
+    assert not any("sent" in problem.what for problem in in_the_cell.problems)
+    strict = judge(cells, strict=True)
+    assert isinstance(strict, BaseConnection) or not any(
+        "sent" in problem.what for problem in strict.problems
+    )
+
+
+def test_a_refused_key_has_no_warning_that_contradicts_its_error() -> None:
+    """A formula around it forbids to send it, so it is not sent as typed."""
+    rejected = refused({"servicePrincipalKey": '="planted~secret.value-1"'})
+
+    assert {problem.severity for problem in rejected.problems} == {
+        Severity.ERROR,
+        Severity.WARNING,
+    }
+    assert not any("sent" in problem.what for problem in rejected.problems)
+
+
 def test_under_strict_a_warning_is_an_error_and_a_note_is_not() -> None:
     """`--strict` is one rule for all warnings."""
     rejected = refused({"servicePrincipalKey": f"{GUID}", "tenant": GUID.upper()}, strict=True)

@@ -36,7 +36,7 @@ def error_lines(kinds: FindingKinds, *, width: int) -> Iterator[str]:
 
 def _told(kind: FindingKind, width: int) -> Iterator[str]:
     problem = kind.problem
-    told = f"{problem.severity}: {kind.where}: {kind.what}"
+    told = f"{problem.severity}: {kind.told}"
     remedy = problem.remedy if problem.severity is not Severity.NOTE else ""
     if width >= UNWRAPPED:
         yield " -> ".join(part for part in (told, remedy) if part)

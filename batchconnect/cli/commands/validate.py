@@ -69,7 +69,8 @@ def run(
     ]
     if annotate is not None:
         document["annotated"] = str(annotate.absolute())
-        flags = [*place_flags(given), *judging_flags(given)]
+        tabs = ["--all-worksheets"] if places_of(opened).are_several else []
+        flags = [*tabs, *place_flags(given), *judging_flags(given)]
         lines += _next_steps(annotate, flags, has_keys=keep_keys)
     errors = error_lines(found.kinds, width=console.width)
     console.result(document, lines, errors=errors)

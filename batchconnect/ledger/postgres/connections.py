@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import psycopg
+from psycopg import errors as e
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from batchconnect.ledger.postgres.arrays import teach
-from batchconnect.ledger.postgres.trouble import is_passing, translated
+from batchconnect.ledger.postgres.trouble import is_not_ready, is_passing, translated
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
 
@@ -25,7 +26,10 @@ _Answer = TypeVar("_Answer")
 MOST: Final = 8
 """At once; more who ask wait. Every lane commits for itself, and a server is quickest with few."""
 PATIENCE_S: Final = 20.0
-"""For how long a server that was there may be away (a restart, a fail-over) before that is an error."""
+"""For how long a server that was there may be away (a restart, a fail-over) before that is an error. One that
+answers that it takes no connections yet is there, and is waited for as long at first contact, too."""
+RECOVERY_S: Final = 60.0
+"""For how long one that was there may say so: after a crash it first reads what it had not yet put in place."""
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 2.0
 
@@ -48,7 +52,8 @@ class Connections:
 
     Args:
         address: Where to.
-        patience_s: Seconds for which a server that was there may be away.
+        patience_s: Seconds for which a server that was there may be away; 0: it is not waited for at all.
+        recovery_s: Seconds for which it may say that it takes no connections yet.
         sleep: Waits for so many seconds, in the caller's thread.
     """
 
@@ -57,10 +62,12 @@ class Connections:
         address: LedgerAddress,
         *,
         patience_s: float = PATIENCE_S,
+        recovery_s: float = RECOVERY_S,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.address = address
         self._patience_s = patience_s
+        self._recovery_s = recovery_s if patience_s else 0.0
         self._sleep = sleep
         self._idle: list[Session] = []
         self._mutex = threading.Lock()
@@ -85,11 +92,16 @@ class Connections:
                     with self._lent() as connection:
                         return question(connection)
                 except psycopg.Error as error:
-                    is_late = time.monotonic() - began >= self._patience_s
-                    if is_late or not self._was_there or not is_passing(error, connection):
+                    if time.monotonic() - began >= self._waits_s(error, connection):
                         raise
             self._sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    def _waits_s(self, error: psycopg.Error, connection: Session | None) -> float:
+        """For how long what failed so is asked again."""
+        if isinstance(error, e.CannotConnectNow):
+            return self._recovery_s if self._was_there else self._patience_s
+        return self._patience_s if self._was_there and is_passing(error, connection) else 0.0
 
     def stream(self, sql: str, *, page: int) -> Iterator[tuple[object, ...]]:
         """
@@ -139,7 +151,8 @@ def open_session(address: LedgerAddress) -> Session:
 
     Raises:
         LedgerError: The address cannot be read; nothing of it is repeated.
-        psycopg.Error: The server is away, or refuses.
+        psycopg.errors.CannotConnectNow: The server is there, and takes no connections yet, or no more.
+        psycopg.Error: It is away, or refuses.
     """
     try:
         told = conninfo_to_dict(address.url.reveal())
@@ -151,11 +164,15 @@ def open_session(address: LedgerAddress) -> Session:
             hint="It is postgresql://USER@HOST:PORT/DATABASE, with ?sslmode=verify-full&sslrootcert=FILE "
             "and the like behind it.",
         )
-    # No statement is prepared: behind PgBouncer the next one may go to another session.
-    connection = psycopg.connect(
-        make_conninfo("", **{**_ALWAYS, **told, "client_encoding": "utf8"}),
-        autocommit=True,
-        prepare_threshold=None,
-    )
-    teach(connection)
-    return connection
+    conninfo = make_conninfo("", **{**_ALWAYS, **told, "client_encoding": "utf8"})
+    try:
+        # No statement is prepared: behind PgBouncer the next one may go to another session.
+        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
+    except psycopg.OperationalError as error:
+        if not is_not_ready(error, conninfo):
+            raise
+        text = str(error)
+    else:
+        teach(connection)
+        return connection
+    raise e.CannotConnectNow(text)

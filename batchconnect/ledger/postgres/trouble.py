@@ -12,6 +12,8 @@ from typing import Final
 
 import psycopg
 from psycopg import errors as e
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
 
 from batchconnect.ledger.postgres.migrations import LANE_LOST, LINES_LOST, OTHER_LINES
 from batchconnect.model.errors import LaneLostError, LedgerError, LedgerGoneError
@@ -58,6 +60,11 @@ _HINTS: Final = (
     ("could not extend file", f"Free space on the server. {_AGAIN}"),
 )
 _AWAY: Final = f"See that the server runs and can be reached from here. {_AGAIN}"
+_NOT_READY: Final = (
+    "The server is there and takes no connections: it starts, recovers from a crash, or ends. Its log says "
+    f"how far it is. {_AGAIN}"
+)
+_PING_S: Final = "2"
 _LINE_START: Final = re.compile(r"\s*\n\s*(?:DETAIL|HINT|CONTEXT|LINE|QUERY)\b.*", re.DOTALL)
 
 AWAY: Final = (
@@ -82,18 +89,34 @@ def is_passing(error: psycopg.Error, connection: psycopg.Connection | None) -> b
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and bool(is_lost)
 
 
+def is_not_ready(error: psycopg.OperationalError, conninfo: str) -> bool:
+    """
+    Whether a server that let nobody in is there, and takes no connections yet, or no more.
+
+    libpq keeps the state (57P03) to itself and hands on the server's words, in the server's language. What
+    is said in another one than English is asked about: libpq's ping is answered with just this.
+    """
+    if isinstance(error, e.ConnectionTimeout):
+        return False  # nobody answered at all
+    if "the database system is " in str(error):
+        return True
+    asked = make_conninfo(conninfo, connect_timeout=_PING_S)
+    return PGconn.ping(asked.encode()) == Ping.REJECT
+
+
 @contextmanager
 def translated(address: LedgerAddress) -> Iterator[None]:
     """Have every error of psycopg told as a `LedgerError`."""
-    told: LedgerError
     try:
         yield
     except psycopg.Error as error:
         told = ledger_error(error, address)
-    else:
-        return
-    # Raised out here, so that it drags no error along that has the address.
-    raise told
+        try:
+            raise told
+        except LedgerError:
+            # What psycopg says may hold the address. In a context manager it is still handled, and would be kept.
+            told.__context__ = None
+            raise
 
 
 def ledger_error(error: psycopg.Error, address: LedgerAddress) -> LedgerError:
@@ -109,6 +132,8 @@ def ledger_error(error: psycopg.Error, address: LedgerAddress) -> LedgerError:
         return LedgerGoneError(f"{where} is not as it was left: {text}", hint=_NEW_LEDGER)
     if isinstance(error, e.UndefinedTable | e.InvalidSchemaName | e.UndefinedFunction):
         return LedgerError(f"{where}: the database holds no ledger yet", hint=_NEEDS_INIT)
+    if isinstance(error, e.CannotConnectNow):
+        return LedgerError(f"{where}: {text}", hint=_NOT_READY)
     hint = next((hint for word, hint in _HINTS if word in text), _AWAY)
     return LedgerError(f"{where}: {text}", hint=hint)
 
@@ -119,6 +144,6 @@ def shown(error: BaseException, address: LedgerAddress) -> str:
     for secret in (*address.passwords, address.url):
         for spelled in secret.spelled():
             text = text.replace(spelled, MASK)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     # Of several tries, one for each address of a host, the last line says most.
     return "; ".join(dict.fromkeys(lines)) or type(error).__name__

@@ -78,7 +78,11 @@ class ShownRow:
 
 
 def layout_of(
-    columns: Mapping[Column, int] | None, carried: Sequence[str], *, header_row: int
+    columns: Mapping[Column, int] | None,
+    carried: Sequence[str],
+    *,
+    header_row: int,
+    places: Sequence[str] = (),
 ) -> WorkbookLayout:
     """
     Lay out the columns of a sheet.
@@ -89,21 +93,22 @@ def layout_of(
         columns: Position of each known column, 0-based; None: nobody wrote them down.
         carried: Headers of the carried columns, in their order.
         header_row: The header's own row.
+        places: Headers of what tells where a row stands; their cells are behind the carried ones.
     """
-    titles = columns_of(carried, (*Column, *REPORT_COLUMNS))
+    titles = [*columns_of(carried, (*Column, *REPORT_COLUMNS)), *places]
     rest = iter(range(len(titles)))
     taken = {place: column for column, place in (columns or {}).items()}
-    places: list[SheetColumn] = [
+    drawn: list[SheetColumn] = [
         taken[place] if place in taken else next(rest, None)
         for place in range(max(taken, default=-1) + 1)
     ]
-    places += rest if taken else (*Column, *rest)
+    drawn += rest if taken else (*Column, *rest)
     room = LAST_COLUMN - len(WORKBOOK_COLUMNS)
-    if len(places) > room:
-        known = [place for place in places if isinstance(place, Column)]
-        others = [place for place in places if isinstance(place, int)]
-        places = [*known, *others[: room - len(known)]]
-    return WorkbookLayout(header_row=header_row, places=tuple(places), titles=tuple(titles))
+    if len(drawn) > room:
+        known = [place for place in drawn if isinstance(place, Column)]
+        others = [place for place in drawn if isinstance(place, int)]
+        drawn = [*known, *others[: room - len(known)]]
+    return WorkbookLayout(header_row=header_row, places=tuple(drawn), titles=tuple(titles))
 
 
 def fits(text: str) -> bool:

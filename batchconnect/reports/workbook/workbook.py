@@ -5,8 +5,10 @@ Every cell is a text, exactly as given: no formula, no link, no number is made o
 they come and kept nowhere, so a million of them cost no memory.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +16,7 @@ from typing import Any, Final
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Severity
-from batchconnect.model.report_columns import WORKBOOK_COLUMNS
+from batchconnect.model.report_columns import ABOUT_TAB, WORKBOOK_COLUMNS
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.workbook.layout import (
     LAST_ROW,
@@ -41,6 +43,11 @@ EXACT: Final = {
 """What a text is, it stays."""
 
 _CHUNK = 1 << 16
+_LONGEST_TITLE: Final = 31
+_NO_TITLE: Final = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
+"""What Excel refuses in the name of a tab."""
+_RESERVED: Final = "history"
+"""A name that Excel keeps for itself."""
 _AUTHOR = "batchconnect"
 _KEY_NOTE = (
     "Fill in the keys again: reports never hold them."
@@ -55,9 +62,18 @@ Facts = Sequence[tuple[str, str]]
 _WEIGHT = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.LOOK}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsTab:
+    """A tab to draw."""
+
+    layout: WorkbookLayout
+    rows: Iterable[ShownRow]
+    """In the order of their numbers."""
+    title: str = "rows"
+
+
 def render(
-    layout: WorkbookLayout,
-    rows: Iterable[ShownRow],
+    tabs: Sequence[RowsTab],
     *,
     about: Callable[[int], Facts],
     created: datetime | None = None,
@@ -67,9 +83,8 @@ def render(
     Draw a workbook.
 
     Args:
-        layout: The columns.
-        rows: In the order of their numbers.
-        about: What the second tab tells, given the number of rows beyond Excel's last one.
+        tabs: Those with rows.
+        about: What the last tab tells, given the number of rows beyond Excel's last one.
         created: The workbook's own date; the same for the same bytes again.
         keys_in: Where the rows have keys: the only folder in which anything of it may be written.
 
@@ -82,15 +97,18 @@ def render(
 
     def draw(book: Any) -> Iterator[bytes]:
         book.set_properties({"author": _AUTHOR, **({"created": created} if created else {})})
-        drawing = _Drawing(book, layout, has_keys=keys_in is not None)
-        for batch in batches(rows):
-            drawing.rows(batch)
-            yield b""
-        drawing.end()
-        _tell(
-            book,
-            [*about(drawing.beyond), *_legend(has_keys=keys_in is not None), *drawing.remarks()],
-        )
+        titles = _titles([tab.title for tab in tabs])
+        beyond, remarks = 0, list[tuple[str, str]]()
+        for tab, title in zip(tabs, titles, strict=True):
+            drawing = _Drawing(book, tab.layout, title=title, has_keys=keys_in is not None)
+            for batch in batches(tab.rows):
+                drawing.rows(batch)
+                yield b""
+            drawing.end()
+            beyond += drawing.beyond
+            where = f"{title}: " if len(tabs) > 1 else ""
+            remarks += [(label, f"{where}{text}") for label, text in drawing.remarks()]
+        _tell(book, [*about(beyond), *_legend(has_keys=keys_in is not None), *remarks])
 
     yield from drawn(draw, folder=keys_in)
 
@@ -138,13 +156,13 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 class _Drawing:
-    """The tab with the rows."""
+    """A tab with rows."""
 
-    def __init__(self, book: Any, layout: WorkbookLayout, *, has_keys: bool) -> None:
+    def __init__(self, book: Any, layout: WorkbookLayout, *, title: str, has_keys: bool) -> None:
         self._has_keys = has_keys
         self._shape = layout
         self._shift = 0 if layout.header_row else 1
-        self._sheet = book.add_worksheet("rows")
+        self._sheet = book.add_worksheet(title)
         text = {"num_format": "@", "valign": "top"}
         self._plain = book.add_format(text)
         self._key = book.add_format({**text, **KEY_INK})
@@ -379,8 +397,24 @@ def _legend(*, has_keys: bool) -> Facts:
     )
 
 
+def _titles(wanted: Iterable[str]) -> list[str]:
+    """Names for tabs that Excel takes: other spreadsheets allow more in them, and longer ones."""
+    taken = {ABOUT_TAB, _RESERVED}
+    titles = []
+    for name in wanted:
+        plain = _NO_TITLE.sub("_", name).strip("'")[:_LONGEST_TITLE] or "_"
+        number = 1
+        title = plain
+        while title.casefold() in taken:
+            number += 1
+            title = f"{plain[: _LONGEST_TITLE - 4]} {number}"
+        taken.add(title.casefold())
+        titles.append(title)
+    return titles
+
+
 def _tell(book: Any, facts: Facts) -> None:
-    sheet = book.add_worksheet("about")
+    sheet = book.add_worksheet(ABOUT_TAB)
     label = book.add_format({"num_format": "@", "bold": True, "valign": "top"})
     text = book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
     sheet.set_column(0, 0, 16, label)

@@ -20,7 +20,7 @@ from batchconnect.reports.columns import cells_of, iso, sheet_cells_of
 from batchconnect.reports.result import Result, is_unfinished, reason_of, what_is_wrong
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
-from batchconnect.reports.workbook.workbook import Facts, render as draw
+from batchconnect.reports.workbook.workbook import Facts, RowsTab, render as draw
 
 _TONES: Final = {
     Status.CREATED: Tone.GOOD,
@@ -51,13 +51,14 @@ def render(summary: Summary) -> Iterator[bytes]:
     are_several = summary.opened.places.are_several
     layout = layout_of(
         None if columns is None else {Column(name): place for name, place in columns.items()},
-        (*summary.carried, *PLACE_COLUMNS) if are_several else summary.carried,
+        summary.carried,
+        places=PLACE_COLUMNS if are_several else (),
         # Rows from a program count from 1, and the header needs a line of its own.
         header_row=0 if first is not None and first.row < 2 else 1,  # noqa: PLR2004 - header's row
     )
+    shown = _several(rows, len(summary.carried)) if are_several else map(_shown, rows)
     yield from draw(
-        layout,
-        _several(rows, len(summary.carried)) if are_several else map(_shown, rows),
+        [RowsTab(layout=layout, rows=shown)],
         about=lambda beyond: _facts(summary, beyond),
         created=datetime.fromtimestamp(summary.started_at_ms // 1000, UTC).replace(tzinfo=None),
     )

@@ -60,8 +60,30 @@ def test_ids_that_count_up_are_warned_of_before_anything_is_sent(
 
     assert done.code == 0
     said = " ".join(f"{done.out} {done.err}".split())
-    assert "warning: F2:F4" in said
+    assert "warning: F2:F4: servicePrincipalId: in rows 2 to 4" in said
     assert "each value is one higher than the one above" in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_row_that_is_none_is_named_once(batchconnect: CommandLine, command: str) -> None:
+    """A header in the midst of the rows: `row 26 repeats the header`, and not its number twice."""
+    header = {column: column for column in cells(1)}
+
+    done = batchconnect(command, batchconnect.sheet([*many(24), header, cells(25)]), *HERE)
+
+    assert done.code == 3
+    said = f"{done.out} {done.err}"
+    assert "row 26 repeats the header" in said
+    assert "row 26: row 26" not in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_refused_cell_is_told_with_its_column(batchconnect: CommandLine, command: str) -> None:
+    """A cell's letter says little where the header is far away."""
+    done = batchconnect(command, batchconnect.sheet([cells(1, tenant="common")]), *HERE)
+
+    assert done.code == 3
+    assert "E2: tenant: " in f"{done.out} {done.err}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,10 +3,12 @@
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ import pytest
 
 from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.postgres.connections import Connections
 from batchconnect.ledger.postgres.migrations import VERSION
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
-from tests.postgres_cluster import PASSWORD, Cluster, free_port
+from tests.postgres_cluster import LIMIT_S, PASSWORD, Cluster, free_port, until
 
 LANE = LaneKey("platform.adobe.io", "5C1328435BF324E90A49402A@AdobeOrg", "client")
 OPENED = Line(
@@ -46,8 +49,9 @@ def refused(address: LedgerAddress, *, read_only: bool = False, **options: Any) 
     error = caught.value
     assert error.exit_code == ExitCode.LEDGER
     assert error.hint
-    chain = [error, error.__cause__, error.__context__]
-    told = " ".join(f"{one!r} {one}" for one in chain) + error.hint
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    told = f"{error!r} {error} {error.hint}"
     assert WRONG not in told
     assert PASSWORD not in told
     assert "\n" not in error.message
@@ -132,11 +136,10 @@ def certificate(postgres: Cluster) -> Iterator[Path]:
         shutil.chown(key, postgres.user)
         shutil.chown(made, postgres.user)
     postgres.set(ssl="on")
-    postgres.run("pg_ctl", "reload", "-D", postgres.data)
-    time.sleep(0.2)
+    postgres.reload("SHOW ssl", "on")
     yield made
     postgres.set(ssl="off")
-    postgres.run("pg_ctl", "reload", "-D", postgres.data)
+    postgres.reload("SHOW ssl", "off")
 
 
 @pytest.mark.slow
@@ -270,8 +273,8 @@ def test_a_read_replica_is_read_and_not_written_to(postgres: Cluster) -> None:
     if postgres.user:
         shutil.chown(standby.folder, postgres.user)
     postgres.run(
-        *("pg_basebackup", "-R", "-c", "fast", "-h", postgres.folder, "-p", str(postgres.port)),
-        *("-U", "owner", "-D", standby.data),
+        *("pg_basebackup", "-R", "--no-sync", "-c", "fast", "-D", standby.data),
+        *("-h", postgres.folder, "-p", str(postgres.port), "-U", "owner"),
     )
     standby.set(unix_socket_directories=str(standby.folder))
     standby.start()
@@ -288,25 +291,133 @@ def test_a_read_replica_is_read_and_not_written_to(postgres: Cluster) -> None:
     assert runs == [1]
 
 
-# A server that was there ----------------------------------------------------------------------------
+# A server that was there, or is about to be ---------------------------------------------------------
+
+
+def patient(address: LedgerAddress, comes: Callable[[], object]) -> Connections:
+    """Connections that wait for as long as a slow machine may take; the server comes while they do."""
+    waits = count(1)
+
+    def sleep(seconds: float) -> None:
+        if next(waits) == 2:
+            comes()
+        time.sleep(seconds)
+
+    return Connections(address, patience_s=LIMIT_S, recovery_s=LIMIT_S, sleep=sleep)
 
 
 @pytest.mark.slow
 def test_a_server_that_crashes_and_comes_back_is_waited_for(postgres: Cluster) -> None:
     """What was confirmed is there, and what was not is written once."""
     address = postgres.ledger()
-    with PostgresLedger(address) as ledger:
+    with PostgresLedger(address, connections=patient(address, postgres.start)) as ledger:
         ledger.append([OPENED])
         writer = ledger.of_lane(LANE)
         writer.append([SENDING])
         postgres.stop("immediate")
-        again = threading.Timer(1.0, postgres.start)
-        again.start()
         writer.append([SENDING])
-        again.join()
         found = list(ledger.row_lines(1))
 
     assert found == [SENDING, SENDING]
+
+
+@pytest.mark.slow
+def test_a_server_that_starts_up_is_waited_for_at_first_contact(postgres: Cluster) -> None:
+    """It says that it is there: so it is not as one that was never there."""
+    address = postgres.ledger()
+    postgres.stop()
+    with (
+        postgres.starting_up() as let,
+        PostgresLedger(address, connections=patient(address, let)) as ledger,
+    ):
+        ledger.append([OPENED])
+        found = [line.entry for line in ledger.run_lines(1)]
+
+    assert found == [OPENED.entry]
+
+
+@pytest.mark.slow
+def test_a_server_that_starts_up_is_waited_for_in_mid_run(postgres: Cluster) -> None:
+    """Also where it was gone without a word, and takes its time to come back."""
+    address = postgres.ledger()
+    lets: list[Callable[[], None]] = []
+    connections = patient(address, lambda: [let() for let in lets])
+    with PostgresLedger(address, connections=connections) as ledger:
+        ledger.append([OPENED])
+        writer = ledger.of_lane(LANE)
+        writer.append([SENDING])
+        postgres.stop("immediate")
+        with postgres.starting_up() as let:
+            lets.append(let)
+            writer.append([SENDING])
+            found = list(ledger.row_lines(1))
+
+    assert found == [SENDING] * 2
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_come_is_told_with_what_it_says(postgres: Cluster) -> None:
+    """When the patience is over: why, where to look, and that the same command goes on."""
+    address = postgres.ledger()
+    postgres.stop()
+    with postgres.starting_up():
+        told = [
+            refused(address, connections=Connections(address, patience_s=0), read_only=is_read_only)
+            for is_read_only in (False, True)
+        ]
+
+    for error in told:
+        assert "FATAL: the database system is " in error.message
+        assert "Its log says how far it is" in str(error.hint)
+        assert "the same command again" in str(error.hint)
+
+
+IN_GERMAN = r"""
+import socket, struct
+said = b"SFATAL\0VFATAL\0C57P03\0Mdas Datenbanksystem startet\0\0"
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"E" + struct.pack("!i", 4 + len(said)) + said)
+    client.close()
+"""
+
+
+def test_a_server_that_starts_up_is_known_in_every_language() -> None:
+    """libpq hands on its words alone, and asks for its state where they are not English."""
+    waits: list[float] = []
+    # A process of its own, for libpq asks without letting another thread of ours go on.
+    with subprocess.Popen([sys.executable, "-c", IN_GERMAN], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        address = LedgerAddress(Secret(f"postgresql://me@127.0.0.1:{port}/l?sslmode=disable"))
+        connections = Connections(address, patience_s=0.2, sleep=waits.append)
+        error = refused(address, connections=connections)
+        server.kill()
+
+    assert "das Datenbanksystem startet" in error.message
+    assert "takes no connections" in str(error.hint)
+    assert waits
+
+
+def test_an_operator_who_ends_all_sessions_is_not_noticed(postgres: Cluster) -> None:
+    """As before a planned restart; each question is asked once more."""
+    address = postgres.ledger()
+    with PostgresLedger(address) as ledger:
+        ledger.append([OPENED])
+        writer = ledger.of_lane(LANE)
+        writer.append([SENDING])
+        with postgres.session() as session:
+            session.execute(
+                b"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+                b"WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+        writer.append([SENDING])
+        found = list(ledger.row_lines(1))
+
+    assert found == [SENDING] * 2
 
 
 class Between:
@@ -380,36 +491,49 @@ def test_lines_whose_answer_was_lost_are_written_once(postgres: Cluster) -> None
     assert after == last + 2
 
 
-@pytest.mark.slow
-def test_through_pgbouncer_in_transaction_mode(postgres: Cluster) -> None:
-    """With fewer sessions than lanes, so that no two statements can rely on one."""
+@contextmanager
+def pgbouncer(cluster: Cluster) -> Iterator[int]:
+    """PgBouncer before the server; its port. Few sessions, so that no two statements can rely on one."""
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
     if not Path(program).exists():
         pytest.skip("no PgBouncer here: apt-get install pgbouncer")
-    name, port = name_of(postgres.ledger()), free_port()
-    users, config = postgres.folder / "users", postgres.folder / "bouncer.ini"
+    port = free_port()
+    users, config = cluster.folder / "users", cluster.folder / "bouncer.ini"
     users.write_text('"owner" ""\n')
     config.write_text(
-        f"[databases]\n* = host={postgres.folder} port={postgres.port}\n[pgbouncer]\n"
+        f"[databases]\n* = host={cluster.folder} port={cluster.port}\n[pgbouncer]\n"
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nauth_type = trust\nauth_file = {users}\n"
-        "pool_mode = transaction\ndefault_pool_size = 2\nunix_socket_dir =\n"
+        "pool_mode = transaction\ndefault_pool_size = 2\nserver_login_retry = 1\n"
+        "unix_socket_dir =\n"
     )
     for path in (users, config):
         path.chmod(0o644)
     bouncer = subprocess.Popen(
         [program, "-q", config],
-        user=postgres.user,
+        user=cluster.user,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+    def listens() -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
     try:
+        until(listens, why="PgBouncer does not listen")
+        yield port
+    finally:
+        bouncer.terminate()
+        bouncer.wait()
+
+
+@pytest.mark.slow
+def test_through_pgbouncer_in_transaction_mode(postgres: Cluster) -> None:
+    """With fewer sessions than lanes, so that no two statements can rely on one."""
+    name = name_of(postgres.ledger())
+    with pgbouncer(postgres) as port:
         address = LedgerAddress(Secret(f"postgresql://owner@127.0.0.1:{port}/{name}"))
-        for _ in range(50):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
         with PostgresLedger(address, host="platform.adobe.io") as ledger:
             ledger.append([OPENED])
             lanes = [LANE._replace(client_id=f"client {number}") for number in range(6)]
@@ -425,9 +549,25 @@ def test_through_pgbouncer_in_transaction_mode(postgres: Cluster) -> None:
                 thread.join()
             lines = sum(1 for _ in ledger.lines())
             states = ledger.states_of(["bc1-a"])
-    finally:
-        bouncer.terminate()
-        bouncer.wait()
 
     assert lines == 1 + 6 * 20
     assert states["bc1-a"].sends == 6 * 20
+
+
+@pytest.mark.slow
+def test_a_server_behind_pgbouncer_that_starts_up_is_waited_for(postgres: Cluster) -> None:
+    """PgBouncer hands on what it says, at first contact and in mid-run."""
+    name = name_of(postgres.ledger())
+    with pgbouncer(postgres) as port:
+        address = LedgerAddress(Secret(f"postgresql://owner@127.0.0.1:{port}/{name}"))
+        postgres.stop()
+        with (
+            postgres.starting_up() as let,
+            PostgresLedger(address, connections=patient(address, let)) as ledger,
+        ):
+            ledger.append([OPENED])
+            writer = ledger.of_lane(LANE)
+            writer.append([SENDING])
+            found = list(ledger.row_lines(1))
+
+    assert found == [SENDING]

@@ -658,7 +658,9 @@ def test_a_key_that_is_handed_in_is_not_drawn() -> None:
             tone=Tone.GOOD,
         )
     ]
-    raw = b"".join(workbook.render(layout, cells, about=lambda _: []))
+    raw = b"".join(
+        workbook.render([workbook.RowsTab(layout=layout, rows=cells)], about=lambda _: [])
+    )
 
     with ZipFile(io.BytesIO(raw)) as parts:
         assert not any(b"planted" in parts.read(name) for name in parts.namelist())
