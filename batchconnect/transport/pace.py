@@ -201,11 +201,11 @@ class RateLimiter:
         throttled = signal is Signal.THROTTLED
         self.counted.throttled += throttled
         is_unnamed = throttled and retry_after_s is None
-        if throttled and sent_at >= self._cut_at and self._is_crowded(now, out):
-            if is_unnamed:
-                self._back_off(now, 1, LONGEST_PAUSE_S, "throttled")
-            return
-        if is_unnamed and sent_at >= self._cut_at and self._is_usual(now):
+        if (
+            throttled
+            and sent_at >= self._cut_at
+            and self._is_no_congestion(now, out, is_unnamed=is_unnamed)
+        ):
             return
         self._refused_in_a_row = self._refused_in_a_row + 1 if is_unnamed else 0
         if self._refused_in_a_row >= ALL_REFUSED and not self.probing:
@@ -309,6 +309,14 @@ class RateLimiter:
         # Without a usual share to compare with, the cut is made on suspicion, and may be taken back.
         self._is_cut_unconfirmed = not is_known
         return True
+
+    def _is_no_congestion(self, now: float, out: int, *, is_unnamed: bool) -> bool:
+        """Judge a refusal: whether the rate is not to blame."""
+        if self._is_crowded(now, out):
+            if is_unnamed:
+                self._back_off(now, 1, LONGEST_PAUSE_S, "throttled")
+            return True
+        return is_unnamed and self._is_usual(now)
 
     def _is_crowded(self, now: float, out: int) -> bool:
         """Judge a refusal: whether its request was one too many at once, and the rate is not to blame."""
