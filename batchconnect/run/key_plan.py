@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from batchconnect.lane.pool import work_on_all
 from batchconnect.model.key_end import ending_soon
@@ -12,8 +13,8 @@ from batchconnect.reports.result import errors_of, placed
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.key import Keys
 
-_AT_ONCE = 64
-"""Rows whose keys are looked up side by side; each store has bounds of its own."""
+KEYS_AT_ONCE: Final = 64
+"""Keys that are looked up side by side, whatever for; each store has bounds of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +63,6 @@ async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> Key
             case _:
                 pass
 
-    await work_on_all(connections, look, at_once=_AT_ONCE)
+    await work_on_all(connections, look, at_once=KEYS_AT_ONCE)
     found.refused.sort()
     return found
