@@ -158,7 +158,7 @@ async def connected(
         stores = await stack.enter_async_context(
             opened_stores(
                 settings.stores,
-                proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+                proxy=options.proxy_url,
                 ca_bundle=options.ca_bundle,
                 patience_s=options.patience,
                 rng=rng,
@@ -193,7 +193,7 @@ async def connected(
                 read_timeout_s=options.timeout,
                 deadline_s=options.timeout + _BEYOND_READ_S,
                 sockets=_SOCKETS,
-                proxy=options.proxy.reveal() if options.proxy else None,
+                proxy=options.proxy_url.reveal() if options.proxy_url else None,
                 ca_bundle=options.ca_bundle,
             )
         )

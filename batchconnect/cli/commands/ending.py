@@ -168,8 +168,7 @@ class Ending:
                 return "its address could not be had from its store"
             check_address(found, name=profile.name)
             url = found
-        proxy = options.proxy if isinstance(options.proxy, Secret) else None
-        return tell(notice, url, proxy=proxy, ca_bundle=options.ca_bundle)
+        return tell(notice, url, proxy=options.proxy_url, ca_bundle=options.ca_bundle)
 
 
 def _check_metrics(path: Path) -> None:
@@ -190,7 +189,7 @@ async def _look_up(reference: Reference, settings: Settings, options: MergedOpti
     """What the store of the reference gives."""
     stores = opened_stores(
         settings.stores,
-        proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+        proxy=options.proxy_url,
         ca_bundle=options.ca_bundle,
         patience_s=_PATIENCE_S,
         rng=Random(),  # noqa: S311 - jitter

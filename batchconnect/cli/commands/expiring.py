@@ -23,7 +23,6 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.key_end import DAY_MS
 from batchconnect.model.row_place import Places
-from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.expiring_run import (
     KeyEnds,
@@ -88,7 +87,7 @@ async def _look(
     with unwrap_exception_group(), looking(console) as hear:
         async with opened_stores(
             settings.stores,
-            proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+            proxy=options.proxy_url,
             ca_bundle=options.ca_bundle,
             patience_s=options.patience,
             rng=Random(),  # noqa: S311 - jitter
