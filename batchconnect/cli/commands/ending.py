@@ -26,7 +26,7 @@ from batchconnect.reports.notice import notice_of, notice_of_error
 from batchconnect.reports.summary import Summary
 from batchconnect.settings import Settings
 from batchconnect.stores.opened import opened_stores
-from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 
 _PATIENCE_S: Final = 20.0
 """How long a store in trouble is waited for: the run is over, and its exit code is waited for."""
@@ -196,5 +196,5 @@ async def _look_up(reference: Reference, settings: Settings, options: MergedOpti
         on_event=lambda _event: None,
     )
     async with stores as lines:
-        found = await StoreResolver(lines, NOWHERE).resolve([reference])
+        found = await StoreResolver(lines, STORES_ALONE).resolve([reference])
         return found[reference]

@@ -38,7 +38,7 @@ from batchconnect.run.validate_run import judging
 from batchconnect.settings import Settings
 from batchconnect.sheet.kind import is_named_like_a_sheet
 from batchconnect.stores.opened import opened_stores
-from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 
 _WITHIN: Final = re.compile(r"(\d{1,5}(?:\.\d+)?)([hdw]?)")
 _DAYS: Final = {"h": 1 / 24, "d": 1.0, "w": 7.0, "": 1.0}
@@ -93,7 +93,7 @@ async def _look(
             rng=Random(),  # noqa: S311 - jitter
             on_event=hear,
         ) as stores:
-            resolver = StoreResolver(stores, NOWHERE)
+            resolver = StoreResolver(stores, STORES_ALONE)
             return await look_at_ends(wanted, resolver, within_days=days, now_ms=now_ms)
 
 
