@@ -1,6 +1,7 @@
 """What the stores say of the keys that a run would send: looked up as the run would, and dropped at once."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,8 +26,8 @@ class KeyLook:
     """Row and reason of each key that cannot be had."""
     stores: dict[str, str] = field(default_factory=dict)
     """Why a store gave nothing at all, by its name."""
-    unanswered: int = 0
-    """Rows whose keys stand in such a store."""
+    unanswered: Counter[str] = field(default_factory=Counter)
+    """By its name, how many rows have their keys in such a store."""
     origins: dict[int, KeyOrigin] = field(default_factory=dict)
     """By row, where its key stands: of those that were looked up, and could be had."""
 
@@ -35,9 +36,9 @@ class KeyLook:
         return ending_soon(self.origins.values(), now_ms=time.time_ns() // 1_000_000)
 
     @property
-    def are_missing(self) -> bool:
-        """Whether a run would leave rows without a connection for want of their keys."""
-        return bool(self.refused or self.unanswered)
+    def missing(self) -> int:
+        """How many rows a run would leave without a connection for want of their keys."""
+        return len(self.refused) + self.unanswered.total()
 
 
 async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> KeyLook:
@@ -57,7 +58,7 @@ async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> Key
                 found.refused.append((connection.row, why))
             case NotAttempted(store=store, detail=detail):
                 found.stores[store or ""] = detail
-                found.unanswered += 1
+                found.unanswered[store or ""] += 1
             case BaseConnection(key_origin=origin) if origin is not None:
                 found.origins[connection.row] = origin
             case _:
