@@ -33,6 +33,7 @@ def refused(done: Done, *said: str) -> None:
     assert "nothing was sent" in done.err
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_plan_is_carried_out_as_it_was_approved(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_plan_holds_no_key_and_is_its_owners_alone(
     assert [row["action"] for row in json.loads(text)["rows"]] == [*["create"] * 3, "rejected"]
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_sorted_sheet_a_new_key_and_a_column_of_notes_are_as_planned(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_sorted_sheet_a_new_key_and_a_column_of_notes_are_as_planned(
     ],
     ids=["cell", "description", "name", "new row", "row gone"],
 )
+@pytest.mark.usefixtures("each_ledger")
 def test_rows_that_changed_are_named_and_nothing_is_sent(
     batchconnect: CommandLine,
     practice: Practice,
@@ -157,6 +160,7 @@ def test_a_connection_that_is_gone_is_a_change(
     assert "now `+ create`" in done.out
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_what_changes_after_the_last_look_is_not_created_either(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -211,6 +215,7 @@ def test_settings_that_changed_are_named(
     assert practice.creates() == []
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_plan_that_was_cut_short_goes_on(batchconnect: CommandLine, practice: Practice) -> None:
     """What was done of it already, by this ledger, is as planned: created, or in doubt."""
     saved(batchconnect, many(4))
