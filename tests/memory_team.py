@@ -73,9 +73,8 @@ class MemoryLeases:
         row = self._lanes.row(holding)
         seen = {(one.lane, one.sighting) for one in over}
         for one in self._lanes.rows.values():
-            is_right = one.holding == holding or _org_of(one) == _org_of(row) is not None
-            is_anothers = one.holder not in {"", self.name}
-            if is_right and is_anothers and (one.lane, one.sighting) not in seen:
+            is_anothers = one.holder not in {"", self.name} and (one.lane, one.sighting) not in seen
+            if is_anothers and holding.is_one_right_with(one.holding):
                 return None
         if row.waits_s:
             return None
@@ -114,11 +113,6 @@ class MemoryLeases:
             if (row.lane, row.sighting.epoch, row.holder) == (lease.lane, lease.epoch, self.name):
                 return row
         return None
-
-
-def _org_of(row: LaneRow) -> tuple[str, str] | None:
-    key = row.holding.key
-    return None if key is None else (key.host, key.org_id)
 
 
 class MemoryTeamLedger(MortalLedger):

@@ -217,6 +217,8 @@ async def settle(
     async with at_work(settings, options, listener, command="reconcile") as desk:
         run = run_in_doubt(desk.ledger, run_id)
         await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
+        # Whoever was at work on it may have ended it before it let go.
+        run = fold_run(desk.ledger.run_lines(run.number))
         with listener.stop.cutting_off() as scope:
             state = await settle_run(
                 run,
@@ -231,6 +233,7 @@ async def settle(
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
             state = fold_run(desk.ledger.run_lines(run.number))
+        await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
@@ -272,6 +275,7 @@ async def verify(
             state = await verification.run()
         if scope.cancelled_caught:
             state = verification.abandon()
+        await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
@@ -303,7 +307,14 @@ async def at_work(
                 team, arm = as_team(ledger), listener.together.arm
                 async with (
                     GroupCommit(ledger) as group,
-                    held_lanes(team, service, lease_s=options.lease, arm=arm) as held,
+                    held_lanes(
+                        team,
+                        service,
+                        lease_s=options.lease,
+                        arm=arm,
+                        stop=listener.stop,
+                        on_event=listener.on_event,
+                    ) as held,
                 ):
                     yield Desk(
                         service=service,

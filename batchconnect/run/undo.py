@@ -96,6 +96,7 @@ async def undo(
             return plan
         check_agreed(plan, agreed)
         state = await _carry_out(plan, desk, options=options, listener=listener)
+        await desk.held.hand_back()
         return reported(summary_of(ledger, state), report, listener)
 
 
@@ -120,13 +121,16 @@ async def _carry_out(
     plan: UndoPlan, desk: Desk, *, options: MergedOptions, listener: Listener
 ) -> RunState:
     parent, clock = plan.run.opened, desk.clock
+    opened = header_of_run(parent, command=UNDO, clock=clock, note=options.note)
+    if plan.begun is None:
+        await desk.held.hold(opened.run_id)
     undoing = UndoRun(
         UndoJob(
             plan=plan,
             ledger=desk.ledger,
             writer=desk.writer,
             clock=clock,
-            opened=header_of_run(parent, command=UNDO, clock=clock, note=options.note),
+            opened=opened,
             lane_of=desk.service.lane_of,
             settle_s=desk.service.settle_s,
             most_sends=1 if options.on_doubt is OnDoubt.HOLD else MOST_SENDS,

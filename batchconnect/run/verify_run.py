@@ -43,7 +43,7 @@ class VerifyRun:
         clock: The run's clocks.
         on_event: Told of each result.
         stop: When it is asked for, nothing more is asked; the same command goes on.
-        hold: Holds a run that goes on, where others could.
+        hold: Holds a run before it is written to, where others could be at work on it.
     """
 
     parent: RunState
@@ -68,10 +68,7 @@ class VerifyRun:
         record = FaultRecord(
             self.on_event, keep=lane_lines.keep, on_raised=lambda: self.stop.ask(INTERRUPTED)
         )
-        begun = self._begun()
-        if begun is not None:
-            await self.hold(begun.opened.run_id)
-        number, opened, is_resumed = self._open()
+        number, opened, is_resumed = await self._open()
         writer = self.writer(number)
         record.tell(
             RunStarted(
@@ -131,9 +128,13 @@ class VerifyRun:
                 return state
         return None
 
-    def _open(self) -> tuple[int, RunOpened, bool]:
+    async def _open(self) -> tuple[int, RunOpened, bool]:
         """Go on with a verification of this run that was cut off, or begin one."""
         state = self._begun()
+        if state is not None:
+            await self.hold(state.opened.run_id)
+            # Whoever was at work on it may have closed it before it let go.
+            state = self._begun()
         if state is not None:
             resumed = RunResumed(
                 operator=state.opened.operator,
@@ -146,6 +147,8 @@ class VerifyRun:
         opened = header_of_run(
             self.parent.opened, command=VERIFY, clock=self.clock, note=self.options.note
         )
+        # Before anybody can see it: who finds it open, and held by nobody, would go on with it.
+        await self.hold(opened.run_id)
         number = self.ledger.append([Line(entry=opened, at_ms=self.clock.now_ms())])
         return number, opened, False
 
