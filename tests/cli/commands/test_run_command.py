@@ -387,7 +387,7 @@ def test_every_command_that_a_report_names_finds_the_run_where_it_lies(
     flags = "--reports 'else where' --ledger l.sqlite3"
 
     done = batchconnect(
-        "run", batchconnect.sheet(many(2)), *FAST, *places, "--summary", "s.md", "--junit", "s.xml"
+        "run", batchconnect.sheet(many(2)), *FAST, *places, "--summary", "ci.md", "--junit", "s.xml"
     )
     status = batchconnect("status", *places)
 
@@ -400,7 +400,7 @@ def test_every_command_that_a_report_names_finds_the_run_where_it_lies(
         "failed.csv": (folder / "failed.csv").read_text(encoding="utf-8-sig"),
         "results.xlsx": "\n".join(cells),
         "report.html": html.unescape((folder / "report.html").read_text(encoding="utf-8")),
-        "s.md": Path("s.md").read_text(encoding="utf-8"),
+        "ci.md": Path("ci.md").read_text(encoding="utf-8"),
         "s.xml": html.unescape(Path("s.xml").read_text(encoding="utf-8")),
     }
     for name, text in texts.items():
