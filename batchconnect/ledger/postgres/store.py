@@ -5,10 +5,6 @@ Each line goes in by one function of the schema, which looks first whether the l
 are never changed or removed, so every state, and every report, is a fold over them.
 """
 
-import getpass
-import os
-import platform
-import secrets
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -44,6 +40,7 @@ from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.who import process_name
 
 _Value = TypeVar("_Value")
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
@@ -94,7 +91,7 @@ class PostgresLedger:
         self._mutex = threading.RLock()
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
-        self._holder = _process_name()
+        self._holder = process_name()
         # Whoever renews a lease waits for no row's commit.
         self.leases = PostgresLeases(Connections(address), name=self._holder, on_taken=self._hold)
         belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
@@ -413,15 +410,6 @@ class PostgresLedger:
             f"the ledger {self.name} was written by a newer batchconnect ({what})",
             hint="Update batchconnect, or name another --ledger.",
         )
-
-
-def _process_name() -> str:
-    """Of this process, its own among all, and told to people: who, where, which."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in a bare container
-        user = str(os.getuid())
-    return f"{user}@{platform.node()}/{os.getpid()}-{secrets.token_hex(2)}"
 
 
 def _in_parts(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:
