@@ -367,12 +367,16 @@ class PostgresLedger:
     # Opening ------------------------------------------------------------------------------------
 
     def _check(self, belongs: Mapping[str, str], *, read_only: bool) -> None:
-        ((is_replica,),) = self._ask("SELECT pg_is_in_recovery()")
+        ((is_replica, isolation),) = self._ask(
+            "SELECT pg_is_in_recovery(), current_setting('transaction_isolation')"
+        )
         if is_replica and not read_only:
             raise LedgerError(
                 f"the ledger {self.name} is a read replica: nothing can be written to it",
                 hint="Name the primary; of several hosts target_session_attrs=read-write finds it.",
             )
+        if not read_only:
+            check_isolation(self.name, isolation)
         about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
         if "schema" not in about:
             raise LedgerError(
@@ -409,6 +413,24 @@ class PostgresLedger:
         return LedgerError(
             f"the ledger {self.name} was written by a newer batchconnect ({what})",
             hint="Update batchconnect, or name another --ledger.",
+        )
+
+
+def check_isolation(name: str, isolation: str) -> None:
+    """
+    See that a statement sees what was committed before it, as the schema's functions are made for.
+
+    Elsewhere all of a transaction sees what stood there at its beginning: who takes a lane would not see the
+    lines of whoever held it until just then. It is not set here, for a setting of a session does not hold
+    behind PgBouncer, and a transaction around each statement costs two more round trips.
+
+    Raises:
+        LedgerError: It is another one by default.
+    """
+    if isolation != "read committed":
+        raise LedgerError(
+            f"the ledger {name}: transactions are {isolation} by default there, and have to be read committed",
+            hint="ALTER ROLE ... IN DATABASE ... SET default_transaction_isolation = 'read committed'.",
         )
 
 
