@@ -27,13 +27,20 @@ from batchconnect.sheet.interface import Take, Taken
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.form import EVERY_TAB
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
-from batchconnect.sheet.workbook.inspected import BROKEN, MARKED, MISREAD, TABBED, UNCLEAR
+from batchconnect.sheet.workbook.inspected import (
+    BROKEN,
+    BY_NUMBER,
+    MARKED,
+    MISREAD,
+    TABBED,
+    UNCLEAR,
+)
 from batchconnect.sheet.workbook.process import Tab, read_tabs
 
 _KINDS = frozenset(
     (
         *("number", "date", "boolean", "error", "formula", "merged"),
-        *(TABBED, BROKEN, MARKED, MISREAD, UNCLEAR),
+        *(TABBED, BROKEN, MARKED, MISREAD, BY_NUMBER, UNCLEAR),
     )
 )
 _NOTES = {
