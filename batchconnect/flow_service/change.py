@@ -9,7 +9,9 @@ from http import HTTPStatus
 from typing import Final, Generic, TypeVar
 
 from batchconnect.flow_service.answer import (
+    Answer,
     NotSent,
+    ObjectCreated,
     OrgLevel,
     Refused,
     Throttled,
@@ -143,8 +145,8 @@ def _as_of_create(response: Response, foreign: ForeignText) -> NotApplied | Unkn
     return _narrowed(judge_create(response, foreign))
 
 
-def _narrowed(answer: object) -> NotApplied | Unknown:
+def _narrowed(answer: Answer) -> NotApplied | Unknown:
     """A create's answers but for the one that a change cannot have: a 201 is none of its."""
-    if isinstance(answer, NotSent | Throttled | Refused | OrgLevel | Unknown):
-        return answer
-    return Unknown(code="protocol_surprise", detail="HTTP 201 where 200 belongs")
+    if isinstance(answer, ObjectCreated):
+        return Unknown(code="protocol_surprise", detail="HTTP 201 where 200 belongs")
+    return answer

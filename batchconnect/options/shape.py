@@ -66,14 +66,16 @@ def _path(value: object) -> Path | None:
 
 def _ledger(value: object) -> Path | LedgerAddress | None:
     if isinstance(value, LedgerAddress):
-        return value
+        value = value.url
     # Whoever hands in a secret has it from where secrets may stand: a variable, or a program.
     text = value.reveal() if isinstance(value, Secret) else value
     address = LedgerAddress.of(text) if isinstance(text, str) else None
     if isinstance(text, str) and text.startswith(REFERENCES):
-        address = LedgerAddress(Secret(text))
+        return LedgerAddress(Secret(text))
     if address is None:
         return None if isinstance(value, Secret) else _path(value)
+    if not address.is_readable:
+        return None
     return address if isinstance(value, Secret) or not address.passwords else None
 
 
@@ -194,7 +196,7 @@ NOTE: Final = Shape(must_be="a text", convert=_note, kind=str)
 PATH: Final = Shape(must_be="a path, not empty; ~ is your home folder", convert=_path, kind=Path)
 LEDGER: Final = Shape(
     must_be="a path, or postgresql://USER@HOST/DATABASE without a password, which stands in ~/.pgpass or "
-    "PGPASSWORD",
+    "PGPASSWORD; the signs / ? # [ ] @ in a name are percent-encoded",
     convert=_ledger,
     kind=str,
 )

@@ -113,9 +113,30 @@ class SheetPlan:
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
         return any(
-            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.are_missing
+            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.missing > 0
             for sandbox in self.sandboxes
         )
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a run would do anything but account for its rows."""
+        return bool(self.rejected) or any(
+            one.refusal is not None
+            or one.create
+            or one.send_key
+            or one.settle_first
+            or one.in_the_way
+            for one in self.sandboxes
+        )
+
+    @property
+    def shut_stores(self) -> Mapping[str, tuple[str, int]]:
+        """By its name, why a store gave nothing at all, and how many rows have their keys in it."""
+        rows: Counter[str] = Counter()
+        for one in self.sandboxes:
+            rows += one.keys.unanswered
+        whys = {store: why for one in self.sandboxes for store, why in one.keys.stores.items()}
+        return {store: (why, rows[store]) for store, why in whys.items()}
 
     @property
     def is_refused(self) -> bool:
@@ -223,7 +244,7 @@ async def plan_run(
                     most_kept=most_kept,
                 )
                 tasks.start_soon(look.at, one, of_sandbox)
-    found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
+    found.sandboxes.sort(key=lambda one: (one.org.casefold(), one.org, one.sandbox))
     return found
 
 

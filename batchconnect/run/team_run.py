@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 
 from batchconnect.lane.lane import SOMEBODY_ELSE
 from batchconnect.lane.orphan import MissingRow
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import (
     FaultFound,
     LanesOpened,
@@ -66,8 +67,6 @@ _MOST_FAILURES: Final = 3
 """How often one lane may fail here, one time after the other, until the process gives up."""
 _AWAY_S: Final = 60.0
 """How long the ledger may be away while nothing is under way."""
-_HAND_BACK_S: Final = 5.0
-"""How long the ledger may take to be told that this process leaves."""
 
 
 class _Nowhere:
@@ -128,8 +127,8 @@ class TeamRun:
         try:
             state = await self._run()
         finally:
-            with anyio.move_on_after(_HAND_BACK_S, shield=True):
-                await self._leave()
+            held = [lease for _part, lease in self._parts.values()]
+            await self._team.keeper.leave([*held, *([self._lease] if self._lease else [])])
         self._record.check()
         return state
 
@@ -254,17 +253,15 @@ class TeamRun:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as tasks:
-                away_since: float | None = None
+                there_s = anyio.current_time()
                 while not self._job.stop.reason:
                     try:
                         if await self._look(tasks):
                             break
-                        away_since = None
+                        there_s = anyio.current_time()
                     except LedgerError:
                         # What is held runs on as long as its lease; a server that restarts is back in seconds.
-                        now_s = anyio.current_time()
-                        away_since = now_s if away_since is None else away_since
-                        if not self._parts and now_s - away_since > _AWAY_S:
+                        if not self._parts and anyio.current_time() - there_s > _AWAY_S:
                             raise
                     await self._wait()
             beside.cancel_scope.cancel()
@@ -339,14 +336,26 @@ class TeamRun:
             return
         held.append(lease)
         self._parts[org] = (part, lease)
-        # Who took it before, and whether it was through by then, is told by the ledger as it is now.
-        lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, self._number))
+        try:
+            # Who took it before, and whether it was through by then, is told by the ledger as it is now.
+            lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, self._number))
+        except Exception:
+            # Held and not worked, it would be renewed for ever, and nobody else could take it.
+            await self._give_back(org)
+            raise
         if org in lanes.closed:
-            del self._parts[org]
-            await team.keeper.hand_back(lease)
+            await self._give_back(org)
             return
         is_new = org not in lanes.taken and self._is_new
         tasks.start_soon(partial(self._carry_out, part, lease, row, is_new=is_new))
+
+    async def _give_back(self, org: str, *, back_off_s: float | None = None) -> None:
+        """Let go of a lane that is not worked here, or no more; it may be taken again."""
+        _part, lease = self._parts[org]
+        try:
+            await self._team.keeper.hand_back(lease, back_off_s=back_off_s)
+        finally:
+            del self._parts[org]
 
     async def _carry_out(self, part: LanePart, lease: Lease, row: LaneRow, *, is_new: bool) -> None:
         end = await part.carry_out(lease, is_new=is_new, resumes=self._lanes.resumes)
@@ -356,8 +365,7 @@ class TeamRun:
             pause_s = back_off_s(row.failures + failures)
         else:
             self._failures.pop(part.org, None)
-        await self._team.keeper.hand_back(lease, back_off_s=pause_s)
-        del self._parts[part.org]
+        await self._give_back(part.org, back_off_s=pause_s)
         self._changed.set()
         if part.error is not None and self._failures.get(part.org, 0) >= _MOST_FAILURES:
             raise part.error
@@ -378,17 +386,6 @@ class TeamRun:
         say = partial(team.ledger.leases.here, self._number, wants=wants, terms=team.keeper.terms)
         await anyio.to_thread.run_sync(say)
 
-    async def _leave(self) -> None:
-        """Hand back whatever is held still, and say that this process works no more."""
-        held = [lease for _part, lease in self._parts.values()]
-        held += [self._lease] if self._lease is not None else []
-        try:
-            for lease in held:
-                await self._team.keeper.hand_back(lease)
-            await anyio.to_thread.run_sync(self._team.ledger.leases.gone)
-        except LedgerError:
-            return  # the leases end by themselves
-
     # Closing --------------------------------------------------------------------------------------
 
     async def _close(self) -> RunState:
@@ -399,7 +396,7 @@ class TeamRun:
                 await anyio.to_thread.run_sync(self._team.ledger.steps, self._number)
             )
             if lanes.is_closed:
-                return self._ended()
+                return await self._ended()
             rows = await self._team.keeper.look(self._run_id)
             lease = await self._team.keeper.take(
                 Holding(run_id=self._run_id), rows, run=self._number
@@ -428,15 +425,19 @@ class TeamRun:
         steps = await anyio.to_thread.run_sync(team.ledger.steps, self._number)
         lanes = fold_lanes(steps)
         if lanes.is_closed:
-            return self._ended()
+            return await self._ended()
         if self._lease is None or (reason and await self._is_worked_elsewhere()):
-            return self._left(reason)
+            return await self._left(reason)
         if not reason and self._budget.is_over:
             reason = MAX_ROWS
         writer = job.writer(self._number)
-        state = fold_run(await anyio.to_thread.run_sync(job.ledger.run_lines, self._number))
+        state = await self._state()
+        # The lease of the run is renewed meanwhile: of a million rows this takes longer than it runs.
+        counts = await aside(
+            job.ledger, lambda: count_statuses(state.rows(job.ledger.row_lines(self._number)))
+        )
         code = exit_code(
-            count_statuses(state.rows(job.ledger.row_lines(self._number))),
+            counts,
             reason=reason,
             every_lane_refused=lanes.every_lane_refused,
             somebody_else=any(stop.code == SOMEBODY_ELSE for stop in state.stops),
@@ -447,7 +448,7 @@ class TeamRun:
         faults = [writer.line(FaultFound(event=fault)) for fault in self._faults]
         ended = RunEnded(exit_code=code, closed=not is_cut_off, reason=reason)
         await writer.write([*faults, writer.line(ended)])
-        return self._ended()
+        return await self._ended()
 
     async def _is_worked_elsewhere(self) -> bool:
         workers = await anyio.to_thread.run_sync(self._team.ledger.leases.workers)
@@ -456,18 +457,22 @@ class TeamRun:
             for one in workers
         )
 
-    def _left(self, reason: str) -> RunState:
+    async def _left(self, reason: str) -> RunState:
         """How the run stands when this process leaves it to others."""
         code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
-        state = fold_run(self._job.ledger.run_lines(self._number))
+        state = await self._state()
         ended = RunEnded(exit_code=code, closed=False, reason=reason)
         self._finish(code, state)
         return replace(state, ended=ended)
 
-    def _ended(self) -> RunState:
-        state = fold_run(self._job.ledger.run_lines(self._number))
+    async def _ended(self) -> RunState:
+        state = await self._state()
         self._finish(ExitCode(state.ended.exit_code if state.ended else 0), state)
         return state
+
+    async def _state(self) -> RunState:
+        ledger = self._job.ledger
+        return await aside(ledger, lambda: fold_run(ledger.run_lines(self._number)))
 
     def _finish(self, code: ExitCode, state: RunState) -> None:
         duration_s = max(0, state.last_at_ms - state.opened_at_ms) / 1000
@@ -504,9 +509,9 @@ class TeamRun:
         else:
             self._faults.append(event)
 
-    def abandoned(self) -> RunState:
+    async def abandoned(self) -> RunState:
         """How the run stands that this process was cut off from; what it held is handed back."""
-        return self._left(self._job.stop.reason or INTERRUPTED)
+        return await self._left(self._job.stop.reason or INTERRUPTED)
 
     def record(self, error: Exception) -> None:
         """Tell what ended this process's part unforeseen."""

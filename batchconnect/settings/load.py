@@ -12,8 +12,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
-from typing_extensions import override
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SettingsError, UsageError
@@ -248,26 +246,11 @@ def _refuse_both_ways(environment: FromEnvironment, file: FromFile) -> None:
 
 def _merged(origin: Origin, problems: list[str]) -> Tables:
     """The tables of orgs and hosts; what is wrong, there and in *problems*, is told at once."""
-
-    class Merged(Tables):
-        """The tables with the sources of this one call; nothing is global."""
-
-        @classmethod
-        @override
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            sources = (_tables(origin.environment.values), _tables(origin.file.values))
-            return tuple(InitSettingsSource(settings_cls, source) for source in sources)
-
     tables: Tables | None = None
     try:
-        tables = Merged()
+        tables = Tables.model_validate(
+            _over(_tables(origin.environment.values), _tables(origin.file.values))
+        )
     except ValidationError as error:
         found = error.errors(include_input=False, include_context=False, include_url=False)
         problems += [origin.wrong(problem["type"], problem["loc"]) for problem in found]
@@ -281,6 +264,18 @@ def _tables(source: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in source.items() if name not in KEYS}
 
 
+def _over(nearer: dict[str, Any], farther: dict[str, Any]) -> dict[str, Any]:
+    """Both together, table by table; where both set the same, the nearer wins."""
+    merged = {**farther}
+    for name, value in nearer.items():
+        below = merged.get(name)
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[name] = _over(value, below)
+        else:
+            merged[name] = value
+    return merged
+
+
 def _ledger(
     origin: Origin, given: Path | LedgerAddress | str | None, credentials: Credentials
 ) -> Path | LedgerAddress | str | None:
@@ -289,10 +284,11 @@ def _ledger(
         return given
     found = replace(credentials, resolve=True).resolved(("ledger",), given.url)
     address = LedgerAddress.of(found.reveal()) if found else None
-    if address is None:
+    if address is None or not address.is_readable:
         raise SettingsError(
             f"{origin.name(('ledger',))} refers to what is no address of a ledger",
-            hint="It is postgresql://USER:PASSWORD@HOST/DATABASE.",
+            hint="It is postgresql://USER:PASSWORD@HOST/DATABASE; in the password / ? # [ ] @ are "
+            "percent-encoded.",
         )
     return address
 

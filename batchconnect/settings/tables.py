@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from batchconnect.model.org import ORG_ID_SUFFIX
 from batchconnect.model.secret import Secret
@@ -85,10 +84,10 @@ class NotifyTable(BaseModel):
     url: Secret = Field(description=A_CREDENTIAL)
 
 
-class Tables(BaseSettings):
+class Tables(BaseModel):
     """All of the settings but the options: the file with everything that wins over it."""
 
-    model_config = SettingsConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     orgs: dict[str, OrgTable] = Field(default={}, description="sections, one [orgs.NAME] per org")
     columns: dict[str, Text] = Field(

@@ -86,8 +86,10 @@ class Refusals:
         self._rest_s = _REST_S
 
     def cut(self, rate: float) -> None:
-        """Hear that this rate was refused, and is cut."""
+        """Hear that this rate was refused, and is cut; a trial ends with it, for its rate is gone."""
         self._cut_rate, self._seen = rate, _Seen()
+        if self.is_trying:
+            self.is_trying, self._sum = False, 0.0
 
     def passed(self) -> bool:
         """Count a request that was not refused; whether a trial ends with it, and its refusals were chance."""

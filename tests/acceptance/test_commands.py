@@ -27,7 +27,7 @@ def test_the_first_answer_imports_nothing_heavy(place: Place, option: str) -> No
 
     assert done.code == 0
     assert "batchconnect.cli.app" in imported
-    heavy = {"aiohttp", "pandas", "numpy", "pydantic", "structlog", "anyio", "orjson"}
+    heavy = {"aiohttp", "pandas", "numpy", "pydantic", "anyio", "orjson"}
     assert heavy & imported == set()
 
 

@@ -1,7 +1,6 @@
 """The one door where errors become text and exit codes: one sentence, what to do, never a traceback."""
 
 import os
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -241,17 +240,56 @@ def test_a_process_without_streams_gets_some(
         getattr(sys, name).close()
 
 
-def test_python_m_is_the_same_command(
-    batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_python_m_is_the_same_command(tmp_path: Path) -> None:
     """For where the script is not on the path."""
-    monkeypatch.setattr(sys, "argv", ["batchconnect", "--version"])
-    monkeypatch.delitem(sys.modules, "batchconnect.__main__")
+    done = subprocess.run(
+        [sys.executable, "-m", "batchconnect", "--version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
 
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("batchconnect", run_name="__main__")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("batchconnect ")
 
-    assert ended.value.code == 0
+
+@pytest.mark.parametrize(
+    ("beside", "is_at_once"),
+    [
+        ("pass", True),
+        ("threading.Thread(target=time.sleep, args=(30,), daemon=True).start()", True),
+        ("threading.Thread(target=time.sleep, args=(0.2,)).start()", False),
+    ],
+)
+def test_a_process_ends_at_once_where_nothing_is_at_work(
+    tmp_path: Path, beside: str, *, is_at_once: bool
+) -> None:
+    """Its modules are not taken apart; what was registered for the end is done, and all that was said is out."""
+    code = (
+        "import atexit, os, sys, threading, time\n"
+        "import batchconnect.cli.commands.runs as runs\n"
+        "class Left:\n"
+        "    def __del__(self, write=os.write): write(1, b'taken apart\\n')\n"
+        "left = Left()\n"
+        "def run(*a, **k):\n"
+        f"    {beside}\n"
+        "    print('said')\n"
+        "    return 4\n"
+        "runs.run = run\n"
+        "atexit.register(print, 'registered')\n"
+        "sys.argv = ['batchconnect', 'runs']\n"
+        "from batchconnect.__main__ import script\n"
+        "script()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+
+    assert (done.returncode, done.stderr) == (4, "")
+    told = done.stdout.split("\n")
+    assert told[:2] == ["said", "registered"]
+    assert ("taken apart" in told) is not is_at_once
 
 
 def test_ctrl_c_is_130_for_the_shell_too(tmp_path: Path) -> None:

@@ -126,3 +126,14 @@ def test_a_limiter_on_top_of_chance_is_found() -> None:
 
     assert answers <= 25
     assert refusals.refused(61, 10, most=MOST) is Refusal.CONGESTION
+
+
+def test_a_cut_for_another_reason_ends_the_trial() -> None:
+    """A refusal that names a time, or a fault, cuts the rate that was tried: nothing was learned of it."""
+    refusals = tried()
+
+    refusals.cut(4.0)
+
+    assert not refusals.is_trying
+    assert [refusals.passed() for _ in range(20)] == [False] * 20
+    assert refusals.refused(60, 4.0, most=MOST) is Refusal.CONGESTION

@@ -41,6 +41,12 @@ def run(output: OutputOptions, given: Given) -> int:
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
+    causes = [
+        *refusal_lines(
+            (check.code for check in found), what="org", whats="orgs", width=console.width
+        )
+    ]
+    refused = [check for check in found if check.refusal is not None]
     console.result(
         {
             "orgs": [org_document(check) for check in found],
@@ -52,9 +58,14 @@ def run(output: OutputOptions, given: Given) -> int:
         [
             *(line for check in found for line in org_lines(check)),
             *(line for store in stores for line in _store_lines(store)),
-            *refusal_lines((check.code for check in found), what="org", whats="orgs"),
+            *causes,
         ]
         or [_none(options)],
+        errors=[
+            *(line for check in refused for line in org_lines(check)),
+            *(line for one in stores if one.refusal is not None for line in _store_lines(one)),
+            *causes,
+        ],
     )
     is_odd = bool(settings.warnings) or any(check.is_odd for check in found)
     is_shut = any(store.refusal is not None for store in stores)
@@ -95,7 +106,7 @@ def _store_lines(store: CheckedStore) -> list[str]:
     verdict = "ok" if store.refusal is None else "refused"
     opened = "open to sheets" if store.is_open else "for the settings alone"
     how = f"{store.kind}: by {store.auth}" if store.auth else f"{store.kind}:"
-    line = escape_control(f"store {store.name:<47} {how:<12}"[:66].ljust(66)) + f" {verdict}"
+    line = escape_control(f"store {store.name:<38} {how:<21} {verdict}")
     return [line, *_wrapped(store.refusal or opened)]
 
 

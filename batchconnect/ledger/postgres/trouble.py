@@ -107,15 +107,16 @@ def is_not_ready(error: psycopg.OperationalError, conninfo: str) -> bool:
 @contextmanager
 def translated(address: LedgerAddress) -> Iterator[None]:
     """Have every error of psycopg told as a `LedgerError`."""
-    told: LedgerError
     try:
         yield
     except psycopg.Error as error:
         told = ledger_error(error, address)
-    else:
-        return
-    # Raised out here, so that it drags no error along that has the address.
-    raise told
+        try:
+            raise told
+        except LedgerError:
+            # What psycopg says may hold the address. In a context manager it is still handled, and would be kept.
+            told.__context__ = None
+            raise
 
 
 def ledger_error(error: psycopg.Error, address: LedgerAddress) -> LedgerError:

@@ -49,8 +49,9 @@ def refused(address: LedgerAddress, *, read_only: bool = False, **options: Any) 
     error = caught.value
     assert error.exit_code == ExitCode.LEDGER
     assert error.hint
-    chain = [error, error.__cause__, error.__context__]
-    told = " ".join(f"{one!r} {one}" for one in chain) + error.hint
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    told = f"{error!r} {error} {error.hint}"
     assert WRONG not in told
     assert PASSWORD not in told
     assert "\n" not in error.message

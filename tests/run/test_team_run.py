@@ -1,0 +1,89 @@
+"""One process's part of a run on a team ledger: what it takes it works or hands back, whatever happens."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from batchconnect.ledger.lease_keeper import LeaseKeeper
+from batchconnect.ledger.run_state import RunState
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.outcome import Status
+from batchconnect.run.job import Job
+from batchconnect.run.stop import Stop
+from batchconnect.run.team_opening import opened_run
+from batchconnect.run.team_run import TeamRun
+from batchconnect.sheet.memory import MemorySheet
+from tests.fake_service import Bench, cells
+from tests.memory_team import TERMS, MemoryTeamLedger, team_of
+
+pytestmark = pytest.mark.asyncio
+"""Virtual time outruns the threads in which a server is asked."""
+
+LIMIT_S = 60
+"""Whatever takes longer hangs."""
+ROWS = [cells(1), cells(2), cells(3, "beta")]
+
+
+async def run(
+    bench: Bench, ledger: MemoryTeamLedger, rows: Sequence[dict[str, str]] = ROWS
+) -> RunState:
+    """As `run SHEET` does it, between the sheet and the report."""
+    bench.ledger = bench.service.ledger = ledger
+    stop = Stop()
+
+    async def look_back() -> Job:
+        return replace(bench.job(MemorySheet(rows)), stop=stop)
+
+    with anyio.fail_after(LIMIT_S):
+        async with LeaseKeeper(ledger.leases, terms=TERMS, boot_s=lambda: 0.0) as keeper:
+            team = team_of(bench, ledger, keeper)
+            opened = await opened_run(
+                team,
+                look_back,
+                command="run",
+                parent=None,
+                joins=None,
+                stop=stop,
+                on_wait=lambda run_id: None,
+            )
+            assert opened is not None
+            return await TeamRun(team, opened).run()
+
+
+async def test_whoever_is_alone_works_every_lane_and_closes_the_run() -> None:
+    bench, ledger = Bench(), MemoryTeamLedger()
+
+    state = await run(bench, ledger)
+
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert state.is_closed
+    assert {row.holder for row in ledger.leases.lanes()} == {""}
+    assert ledger.leases.workers() == []
+
+
+@pytest.mark.parametrize("question", [1, 2, 3])
+async def test_a_question_that_is_not_answered_costs_no_lane_its_turn(question: int) -> None:
+    """
+    Whichever of the questions about the run's steps it is: the one between taking a lane and working it, too.
+
+    A lane that was taken, and is not worked, would be renewed for ever and worked by nobody.
+    """
+    bench, ledger = Bench(), MemoryTeamLedger()
+    asked = 0
+
+    def away() -> None:
+        nonlocal asked
+        asked += any(row.holder and row.holding.key for row in ledger.leases.lanes())
+        if asked == question:
+            asked += 1
+            raise LedgerError("away")
+
+    ledger.on_steps = away
+
+    state = await run(bench, ledger)
+
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert bench.broken_promises(state, 3) == []
+    assert {row.holder for row in ledger.leases.lanes()} == {""}
