@@ -50,7 +50,7 @@ from batchconnect.run.exit_code import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
-    count_statuses,
+    count_ends,
     exit_code,
 )
 from batchconnect.run.fault_record import FaultRecord
@@ -447,7 +447,7 @@ class TeamRun:
         writer = job.writer(self._number)
         state = fold_run(await anyio.to_thread.run_sync(job.ledger.run_lines, self._number))
         code = exit_code(
-            count_statuses(state.rows(job.ledger.row_lines(self._number))),
+            count_ends(state, job.ledger.ends(self._number)),
             reason=reason,
             every_lane_refused=lanes.every_lane_refused,
             somebody_else=any(stop.code == SOMEBODY_ELSE for stop in state.stops),
