@@ -47,7 +47,6 @@ SPELLED_OUT: Final = {
     "model/identity.py": "the key of a row, which connections bear for good",
     "validation/rules.py": "a rule for each column",
     "sheet/loose_words.py": "headers that mean a column only where no plainer word does",
-    "validation/fast_scan.py": "a million rows: no value is made of one that is only counted",
     "ledger/entry.py": "the format on disk",
     "flow_service/listing.py": "a possible match is looked for by all but the tenant",
 }

@@ -128,6 +128,8 @@ def _counts(summary: Summary) -> list[str]:
 
 
 def _meaning(summary: Summary, status: Status) -> str:
+    if status is Status.EXISTING and summary.opened.command == VERIFY:
+        return "found; nothing is sent"
     before = summary.carried_over.get(status, 0)
     if status is not Status.CREATED or not before:
         return _MEANING[status]

@@ -6,6 +6,7 @@ written. A carried column that holds one key is taken for a column of keys, what
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 from batchconnect.model.column import Column
@@ -13,10 +14,9 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.row import Row, letters
 from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
 from batchconnect.run.sheet_name import NameHoldsKeyError, check_name, full_name, is_named
-from batchconnect.sheet.csv import CsvSheet
+from batchconnect.sheet.block import Block
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import parts_of
-from batchconnect.sheet.workbook.workbook import WorkbookSheet
 from batchconnect.validation.misplaced_key import holds_key, key_of
 
 _NOTE: Final = "Give the number of the change alone: ledger and reports show it."
@@ -41,11 +41,11 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
     for part in parts_of(sheet):
         check_name(part.name)
         look = _Look(part, note, name)
-        for row in (
-            part.others(look.take) if isinstance(part, CsvSheet | WorkbookSheet) else part.rows()
-        ):
-            if isinstance(row, Row):
-                look.row(row)
+        for piece in part.blocks():
+            if isinstance(piece, Row):
+                look.row(piece)
+            else:
+                look.block(piece)
         if look.in_columns:
             part.leave_out(look.in_columns, warnings=look.warnings())
 
@@ -78,10 +78,12 @@ class _Look:
         self._texts = "\0".join((note, self._name, *self._titles))
         """All that is looked through for each row's key at once."""
 
-    def take(self, _number: int, cells: Sequence[str], _offset: int) -> bool:
-        """The bare cells of a row; nothing is made of them."""
-        self._judge(cells[self._key_at], [cells[at] for at in self._header.carried_at])
-        return True
+    def block(self, block: Block) -> None:
+        """Rows as bare cells; nothing is made of them."""
+        keys = block.columns[self._key_at]
+        carried = zip(*(block.columns[at] for at in self._header.carried_at), strict=True)
+        for key, texts in zip(keys, carried if self._titles else repeat(()), strict=False):
+            self._judge(key, texts)
 
     def row(self, row: Row) -> None:
         """A row whose bare cells could not be had."""

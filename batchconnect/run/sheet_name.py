@@ -6,7 +6,6 @@ where it holds a key; else it stays as it was typed.
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -105,21 +104,12 @@ def _names(sheet: Sheet) -> str:
 
 
 def _check_rows_of(sheet: Sheet, name: str) -> None:
-    if isinstance(sheet, CsvSheet | WorkbookSheet):
-        key_at = sheet.header.columns[Column.SERVICE_PRINCIPAL_KEY]
-
-        def take(_number: int, cells: Sequence[str], _offset: int) -> bool:
-            if is_named(name, cells[key_at].strip()):
-                raise NameHoldsKeyError
-            return True
-
-        rows = sheet.others(take)
-    else:
-        rows = sheet.rows()
+    key_at = sheet.header.columns[Column.SERVICE_PRINCIPAL_KEY]
     try:
-        for row in rows:
-            if isinstance(row, Row):
-                _refuse(name, key_of(row))
+        for piece in sheet.blocks():
+            keys = [key_of(piece)] if isinstance(piece, Row) else piece.columns[key_at]
+            for key in keys:
+                _refuse(name, key)
     except NameHoldsKeyError:
         raise
     except SheetError:

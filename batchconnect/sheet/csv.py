@@ -1,23 +1,32 @@
 """
 Reads CSV, TSV and their kin: streamed, strict, every cell exactly as typed.
 
-The standard `csv` module parses; this room feeds it line by line, so that it knows at which byte each
-row begins and can read one row again without keeping any.
+`csv_records` knows at which byte each row begins, so that one row can be read again without keeping any.
 """
 
 import csv
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import count
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, Row, letters
+from batchconnect.sheet.block import Block, rows_of, together
+from batchconnect.sheet.csv_records import (
+    BLOCK,
+    MOST_ROWS,
+    ONE_ROW,
+    PlainLines,
+    Record,
+    Records,
+    Start,
+)
 from batchconnect.sheet.csv_trouble import (
     DELIMITERS,
     hidden_columns,
     looked_for,
     quoted_behind_blanks,
-    swallowed,
     too_few,
     too_many,
 )
@@ -32,43 +41,13 @@ from batchconnect.sheet.header import (
     is_blank,
     read,
 )
-from batchconnect.sheet.interface import Take, Taken
 from batchconnect.sheet.read_ahead import ReadAhead
-from batchconnect.sheet.source import BLOCK, Source
+from batchconnect.sheet.source import Source
 from batchconnect.sheet.text import Lines, utf8
 
 _SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
-_ONE_ROW = 1 << 13
-"""Bytes to read at once where one row is wanted."""
-_NUMBER_BITS = 24
+_NUMBER_BITS = (MOST_ROWS - 1).bit_length()
 """`place` holds the row's number in its low bits and the row's offset above them."""
-
-_Record = tuple[int, int, int, list[str]]
-"""Offset, line and row number of a record, and its cells. A tuple: there may be millions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Start:
-    """Where reading begins."""
-
-    offset: int
-    line: int
-    number: int
-
-
-class _Quoted:
-    """The lines of one row that has quotes: the first one was looked at, the others follow."""
-
-    def __init__(self, others: Iterator[str]) -> None:
-        self.first: str | None = None
-        self._others = others
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        first, self.first = self.first, None
-        return next(self._others) if first is None else first
 
 
 class CsvSheet:
@@ -98,12 +77,12 @@ class CsvSheet:
         self.template_rows = 0
         self._origin = source
         self._text, offset, warnings = utf8(source, place=name, encoding=encoding)
-        start = _Start(offset=offset, line=1, number=1)
+        start = Start(offset=offset, line=1, number=1)
         delimiters: Sequence[str] = DELIMITERS
         if said := self._sep_line(start):
             # Excel takes such a line as an order: it shows the header as row 1.
             delimiters, offset = said
-            start = _Start(offset=offset, line=2, number=1)
+            start = Start(offset=offset, line=2, number=1)
         self._warnings = [*source.warnings, *warnings]
         self._delimiter, self._layout, self._body = self._find_header(start, delimiters)
         self._ahead = ReadAhead(self._text, source.check)
@@ -132,39 +111,25 @@ class CsvSheet:
         Raises:
             SheetError: A ragged row, an unterminated quote, a wrong encoding, with its line.
         """
-        return self.others(lambda _number, _cells, _place: False)
+        return rows_of(self.blocks())
 
-    def others(self, takes: Take[Taken]) -> Iterator[Row | Taken]:
+    def blocks(self) -> Iterator[Block | Row]:
         """
-        Every row that is not blank, or what somebody makes of its bare cells.
+        Every row, in blocks; by itself where its cells are not as they were typed (our own reports).
 
-        Args:
-            takes: Is given each line that has a cell for every column; where it takes it, no `Row` is
-                made. Never asked where cells are not as they were typed (our own reports).
         Raises:
             SheetError: As of `rows`.
         """
         self._origin.check()
         self.blank_rows = self.template_rows = 0
-        make, width = self._layout.row, self._layout.named
-        exact, is_typed = not self._layout.nameless, not self._layout.is_quoted
-        for offset, line, number, cells in self._records(self._body, self._delimiter):
-            if len(cells) != width or not exact:
-                self._judge_width(line, number, cells)
-            place = offset << _NUMBER_BITS | number
-            if is_typed and len(cells) >= width:
-                taken = takes(number, cells, place)
-                if taken is True:
-                    continue
-                if taken is not False:
-                    yield taken
-                    continue
-            row = make(number, cells, place)
-            if row is None:
-                self.blank_rows += 1
-                self.template_rows += not is_blank(cells)
+        records = self._records(self._body, self._delimiter, block=BLOCK)
+        width = self._layout.width
+        while records.has_more():
+            plain = None if self._layout.is_quoted else records.plain_lines(width)
+            if plain is not None:
+                yield self._block_of(plain)
             else:
-                yield row
+                yield from self._gathered(records.others())
         self._origin.check()
 
     def at(self, offset: int) -> Row:
@@ -201,50 +166,70 @@ class CsvSheet:
                 return next(csv.reader((text,), delimiter=self._delimiter, strict=True))
             except (csv.Error, UnicodeDecodeError):
                 pass  # it takes more than one line, or ends in a CR alone
-        start = _Start(offset=offset, line=number, number=number)
-        *_, cells = next(self._records(start, self._delimiter, block=_ONE_ROW))
+        start = Start(offset=offset, line=number, number=number)
+        *_, cells = next(iter(self._records(start, self._delimiter)))
         self._origin.check()
         return cells
 
-    def _records(self, start: _Start, delimiter: str, *, block: int = BLOCK) -> Iterator[_Record]:
-        lines = Lines(self._text, start=start.offset, line=start.line, place=self.name, block=block)
-        texts = iter(lines)
-        quoted = _Quoted(texts)
-        reader = csv.reader(quoted, delimiter=delimiter, strict=True)
-        number, longest = start.number, csv.field_size_limit()
-        offset, line = lines.end, lines.line
-        for text in texts:
-            # Without a quote a line is a row and a delimiter ends a cell: a third of the reader's time.
-            if '"' not in text and len(text) <= longest:
-                cells = text.rstrip("\r\n").split(delimiter)
-            else:
-                quoted.first = text
-                try:
-                    cells = next(reader)
-                except csv.Error:
-                    raise self._malformed(offset, line, number, delimiter) from None
-                if lines.line > line + 1:
-                    self._judge_long(cells, line, number, delimiter)
-            yield offset, line, number, cells
-            number += 1
-            if number >> _NUMBER_BITS:
-                raise SheetError(
-                    f"{self.name}: more than {1 << _NUMBER_BITS:,} rows",
-                    hint="Split the sheet; each part gets a run of its own.",
-                )
-            offset, line = lines.end, lines.line
+    def _records(self, start: Start, delimiter: str, *, block: int = 0) -> Records:
+        return Records(self._text, start, delimiter, place=self.name, block=block or ONE_ROW)
 
-    def _sep_line(self, start: _Start) -> tuple[Sequence[str], int] | None:
+    def _block_of(self, plain: PlainLines) -> Block:
+        """Lines with a cell for each of the header's."""
+        start, columns = plain.start, plain.columns
+        numbers = range(start.number, start.number + len(columns[0]))
+        if any(any(map(str.strip, columns[position])) for position in self._nameless):
+            for line, number, *cells in zip(count(start.line), numbers, *columns, strict=False):
+                self._judge_width(line, number, cells)
+
+        @cache
+        def places() -> list[int]:
+            return [
+                offset << _NUMBER_BITS | number
+                for offset, number in zip(plain.offsets(), numbers, strict=True)
+            ]
+
+        return Block(numbers, columns, places, self._made)
+
+    def _gathered(self, records: Iterable[Record]) -> Iterator[Block | Row]:
+        """Records that were read one by one: together again, as far as their cells are as they were typed."""
+        layout, is_exact = self._layout, not self._layout.nameless
+        gathered: list[tuple[int, int, list[str]]] = []
+        try:
+            for offset, line, number, cells in records:
+                if len(cells) != layout.named or not is_exact:
+                    self._judge_width(line, number, cells)
+                place = offset << _NUMBER_BITS | number
+                is_whole = len(cells) >= layout.named and is_blank(cells[layout.named :])
+                if is_whole and not layout.is_quoted:
+                    gathered.append((number, place, cells[: layout.named]))
+                elif (row := self._made(number, cells, place)) is not None:
+                    yield from together(gathered, self._made)
+                    gathered = []
+                    yield row
+        except SheetError:
+            yield from together(gathered, self._made)
+            raise
+        yield from together(gathered, self._made)
+
+    def _made(self, number: int, cells: Sequence[str], place: int) -> Row | None:
+        row = self._layout.row(number, cells, place)
+        if row is None:
+            self.blank_rows += 1
+            self.template_rows += not is_blank(cells)
+        return row
+
+    def _sep_line(self, start: Start) -> tuple[Sequence[str], int] | None:
         """The delimiter that a first line `sep=;` orders, and the offset behind that line."""
         lines = Lines(
-            self._text, start=start.offset, line=start.line, place=self.name, block=_ONE_ROW
+            self._text, start=start.offset, line=start.line, place=self.name, block=ONE_ROW
         )
         found = _SEP_LINE.fullmatch(next(iter(lines), ""))
         return None if found is None else ((found[1],), lines.end)
 
-    def _find_header(self, start: _Start, delimiters: Sequence[str]) -> tuple[str, Layout, _Start]:
+    def _find_header(self, start: Start, delimiters: Sequence[str]) -> tuple[str, Layout, Start]:
         """Try each delimiter on the first rows; the one that shows the most columns is meant."""
-        best: tuple[int, str, list[_Record], SheetError | None] | None = None
+        best: tuple[int, str, list[Record], SheetError | None] | None = None
         for delimiter in delimiters:
             head, error = self._head(start, delimiter)
             known = max(
@@ -282,21 +267,21 @@ class CsvSheet:
         body = layout.header.row_number + 1
         for offset, line, number, _ in head:
             if number == body:
-                return delimiter, layout, _Start(offset=offset, line=line, number=number)
+                return delimiter, layout, Start(offset=offset, line=line, number=number)
         return delimiter, layout, self._end_of(head, start, delimiter)
 
-    def _end_of(self, head: Sequence[_Record], start: _Start, delimiter: str) -> _Start:
+    def _end_of(self, head: Sequence[Record], start: Start, delimiter: str) -> Start:
         """Where the row behind the last one of the head begins."""
         offset, line, number, _ = head[-1] if head else (start.offset, start.line, start.number, [])
-        lines = Lines(self._text, start=offset, line=line, place=self.name, block=_ONE_ROW)
+        lines = Lines(self._text, start=offset, line=line, place=self.name, block=ONE_ROW)
         next(csv.reader(lines, delimiter=delimiter, strict=True), None)
-        return _Start(offset=lines.end, line=lines.line, number=number + 1)
+        return Start(offset=lines.end, line=lines.line, number=number + 1)
 
-    def _head(self, start: _Start, delimiter: str) -> tuple[list[_Record], SheetError | None]:
+    def _head(self, start: Start, delimiter: str) -> tuple[list[Record], SheetError | None]:
         """The first rows, and what ended them before their time."""
-        head: list[_Record] = []
+        head: list[Record] = []
         try:
-            for record in self._records(start, delimiter, block=_ONE_ROW):
+            for record in self._records(start, delimiter):
                 head.append(record)
                 if len(head) == LOOK_AT:
                     break
@@ -326,53 +311,6 @@ class CsvSheet:
                 self._warnings.append(
                     f"{place}: column {letters(position)} has no header, so its cells are not read"
                 )
-
-    def _judge_long(self, cells: Sequence[str], line: int, number: int, delimiter: str) -> None:
-        """Look whether a row of several lines has swallowed others: its key would be sent as a text."""
-        for position in swallowed(cells, delimiter):
-            raise SheetError(
-                f"{self.name}, line {line} (row {number}): the quoted cell {letters(position)}{number} "
-                f"of {len(cells[position]):,} characters holds whole rows",
-                hint="A quote is too many or too few in this row, so what stands below it became one "
-                "cell. A quote inside a quoted cell is written twice.",
-            )
-
-    def _malformed(self, offset: int, line: int, number: int, delimiter: str) -> SheetError:
-        """Say what is wrong with the quotes of the record that begins at *offset*."""
-        limit = csv.field_size_limit()
-        lines = Lines(self._text, start=offset, line=line, place=self.name, block=_ONE_ROW)
-        opened, at_start, quoted, length = 0, True, False, 0
-        for count, text in enumerate(lines):
-            position = 0
-            while position < len(text):
-                char = text[position]
-                if quoted and char == '"' and text[position + 1 : position + 2] == '"':
-                    position += 1
-                elif quoted and char == '"':
-                    quoted = False
-                    if text[position + 1 : position + 2] not in (delimiter, "\r", "\n", ""):
-                        return SheetError(
-                            f"{self.name}, line {line + count} (row {number}): text follows a "
-                            f"closing quote; the quoted cell begins in line {opened}",
-                            hint='A quote inside a quoted cell is written twice: `"a ""b"" c"`.',
-                        )
-                elif not quoted and at_start and char == '"':
-                    opened, quoted = line + count, True
-                at_start = not quoted and char == delimiter
-                length = 0 if at_start else length + 1
-                position += 1
-            if not quoted or length > limit:
-                break
-        if quoted:
-            return SheetError(
-                f"{self.name}, line {opened} (row {number}): a quoted cell begins here "
-                "and is never closed",
-                hint='Close it with `"`; a quote inside a quoted cell is written twice.',
-            )
-        return SheetError(
-            f"{self.name}, line {line} (row {number}): a cell has more than {limit:,} characters",
-            hint="No column of ours needs that; is a quote or a delimiter missing?",
-        )
 
 
 def _ragged(place: str, cells: Sequence[str], wanted: int, why: tuple[str, str]) -> SheetError:

@@ -1,16 +1,10 @@
 """What every kind of sheet offers: rows in the input's order, and each of them again by its place."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import Protocol
 
 from batchconnect.model.row import Header, Row
-
-Taken = TypeVar("Taken")
-Take = Callable[[int, Sequence[str], int], Taken | bool]
-"""
-What somebody makes of the cells of a row, given its number and its place: False, it is not taken; True,
-it is, and nobody is to hear of it; else what is handed on in its place.
-"""
+from batchconnect.sheet.block import Block
 
 
 class Sheet(Protocol):
@@ -57,6 +51,15 @@ class Sheet(Protocol):
 
         Raises:
             SheetError: A ragged row, an unterminated quote, a wrong encoding, with its place.
+        """
+        ...
+
+    def blocks(self) -> Iterator[Block | Row]:
+        """
+        The same rows, in blocks where they were read so.
+
+        Raises:
+            SheetError: As of `rows`.
         """
         ...
 

@@ -13,6 +13,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import MASK, Secret
+from batchconnect.sheet.block import Block
 from batchconnect.sheet.header import NOTHING_RENAMED, Renamed, find, is_blank
 from batchconnect.sheet.not_text import kind_and_text
 
@@ -74,6 +75,10 @@ class MemorySheet:
                 self.template_rows += not is_blank(self._rows[offset])
             else:
                 yield row
+
+    def blocks(self) -> Iterator[Block | Row]:
+        """The same: what a program holds may be no text."""
+        return self.rows()
 
     def at(self, offset: int) -> Row:
         """

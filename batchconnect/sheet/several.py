@@ -7,15 +7,16 @@ is asked. A column that one sheet carries and another has not is blank in the ot
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache, partial
 from pathlib import PurePath
 from typing import Final
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, Row, SeveralHeaders
-from batchconnect.model.row_place import Places, numbered
-from batchconnect.sheet.csv import CsvSheet
-from batchconnect.sheet.interface import Sheet, Take, Taken
+from batchconnect.model.row_place import Places, numbered, own_number
+from batchconnect.sheet.block import Block, rows_of
+from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.workbook.workbook import WorkbookSheet
 
 _OFFSET_BITS: Final = 63
@@ -77,8 +78,7 @@ class SeveralSheets:
         Raises:
             SheetError: As of the sheets.
         """
-        for place in range(len(self.parts)):
-            yield from self.rows_of(place)
+        return rows_of(self.blocks())
 
     def rows_of(self, place: int) -> Iterator[Row]:
         """
@@ -90,29 +90,35 @@ class SeveralSheets:
         Raises:
             SheetError: As of the sheet.
         """
-        carry = self.carry(place)
-        for row in self.parts[place].rows():
-            yield self._placed(place, row, carry)
+        return rows_of(self.blocks_of(place))
 
-    def others(self, place: int, takes: Take[Taken]) -> Iterator[Row | Taken]:
+    def blocks(self) -> Iterator[Block | Row]:
         """
-        Every row of one sheet that is not blank, or what somebody makes of its bare cells.
+        As `rows`, in blocks where the sheets are read so; the columns of a block are those of its sheet.
+
+        Raises:
+            SheetError: As of the sheets.
+        """
+        for place in range(len(self.parts)):
+            yield from self.blocks_of(place)
+
+    def blocks_of(self, place: int) -> Iterator[Block | Row]:
+        """
+        As `blocks`, of one sheet.
 
         Args:
             place: Of the sheet.
-            takes: As of the sheet's own `others`, where it has that; its carried cells are the sheet's own.
 
         Raises:
             SheetError: As of the sheet.
         """
-        part, carry = self.parts[place], self.carry(place)
-
-        def placed(number: int, cells: Sequence[str], own: int) -> Taken | bool:
-            return takes(numbered(place, number), cells, self.offset(place, own))
-
-        rows = part.others(placed) if isinstance(part, CsvSheet | WorkbookSheet) else part.rows()
-        for row in rows:
-            yield self._placed(place, row, carry) if isinstance(row, Row) else row
+        placed = partial(self._placed, place, carry=self.carry(place))
+        for piece in self.parts[place].blocks():
+            yield (
+                placed(piece)
+                if isinstance(piece, Row)
+                else self._placed_block(place, piece, placed)
+            )
 
     def at(self, offset: int) -> Row:
         """
@@ -171,6 +177,20 @@ class SeveralSheets:
         """Let go of all of them."""
         for part in self.parts:
             part.close()
+
+    def _placed_block(self, place: int, block: Block, placed: Callable[[Row], Row]) -> Block:
+        """A block of one sheet, as one of all; what is made of its rows is still made by the sheet."""
+
+        def make(number: int, cells: Sequence[str], offset: int) -> Row | None:
+            row = block.make(own_number(number), cells, offset & ((1 << self._shift) - 1))
+            return None if row is None else placed(row)
+
+        return Block(
+            numbers=[numbered(place, number) for number in block.numbers],
+            columns=block.columns,
+            places=cache(lambda: [self.offset(place, own) for own in block.places()]),
+            make=make,
+        )
 
     def _placed(self, place: int, row: Row, carry: Carry) -> Row:
         offset = self.offset(place, row.offset)

@@ -29,7 +29,7 @@ _CTRL_Z = b"\x1a"
 
 class Lines:
     """
-    The lines of a text, decoded one by one.
+    The lines of a text: decoded one by one, or a block of them as it stands.
 
     Args:
         source: Bytes in UTF-8.
@@ -45,16 +45,26 @@ class Lines:
         self._source = source
         self._start = start
         self._place = place
-        self._block = block
+        self._size = block
+        self._blocks = self._read()
+        self._next = b""
+        self._begun = start
         self.end = start
         """Offset behind the last line that was handed out."""
         self.line = line
         """Number of the next line."""
 
+    @property
+    def is_in_block(self) -> bool:
+        """Whether lines that were read with the last one are still to be handed out."""
+        return self.end < self._begun
+
     def __iter__(self) -> Iterator[str]:
         # One loop within the other, and no generator for each line: a sheet may have a million.
-        for lines in self._blocks():
-            for raw in lines:
+        while block := self.block():
+            self._next = b""
+            self._begun = self.end + len(block)
+            for raw in block.splitlines(keepends=True):
                 try:
                     text = raw.decode()
                 except UnicodeDecodeError as error:
@@ -65,19 +75,33 @@ class Lines:
                 self.line += 1
                 yield text
 
+    def block(self) -> bytes:
+        """The lines that come next, as many as are read at once; none at the end. They are not handed out yet."""
+        if not self._next:
+            self._next = next(self._blocks, b"")
+        return self._next
+
+    def skip(self, lines: int) -> None:
+        """The block was taken as a whole."""
+        self.end += len(self._next)
+        self.line += lines
+        self._begun, self._next = self.end, b""
+
     def _wrong_encoding(self, byte: int) -> SheetError:
         sample = self._source.read(self.end, _ENOUGH)
         return _wrong_encoding(sample, "UTF-8", place=f"{self._place}, line {self.line}", byte=byte)
 
-    def _blocks(self) -> Iterator[list[bytes]]:
+    def _read(self) -> Iterator[bytes]:
         """Lines with their ends: LF, CR LF or CR alone, mixed as they come."""
         rest, offset = b"", self._start
-        while block := self._source.read(offset, self._block):
-            offset += len(block)
-            lines = (rest + block).splitlines(keepends=True)
-            # The last line may go on in the next block; even behind a CR an LF may come.
-            rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
-            yield lines
+        while read := self._source.read(offset, self._size):
+            offset += len(read)
+            rest += read
+            # The last line may go on in what is read next; even behind a CR an LF may come.
+            end = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
+            if end:
+                yield rest[:end]
+                rest = rest[end:]
             if len(rest) > LONGEST_LINE:
                 raise SheetError(
                     f"{self._place}, line {self.line}: longer than {LONGEST_LINE:,} bytes",
@@ -90,7 +114,7 @@ class Lines:
                 hint="Delete this last character, or save the sheet again as `CSV UTF-8`.",
             )
         if rest:
-            yield [rest]
+            yield rest
 
 
 def utf8(source: Source, *, place: str, encoding: str | None) -> tuple[Source, int, list[str]]:

@@ -5,10 +5,10 @@ Which of them is meant only a person knows, so all rows of such a group are reje
 hold a million rows: each costs 32 bytes while it is read, and a group is only built where one is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from struct import Struct
 from typing import NamedTuple
 
 from batchconnect.model.column import Column
@@ -21,11 +21,8 @@ from batchconnect.validation.finding import NOTHING, Problems, error, located
 MOST_NAMED = 10
 """Other rows that one finding names at most."""
 
-_DIGEST = 16
-_RECORD = Struct(f"{_DIGEST}sqq")
-"""Digest of (org, sandbox, name); hash of the target, which tells apart rows of one name; number of the row."""
-_NAME = Struct(f"{_DIGEST}s{_RECORD.size - _DIGEST}x")
-"""The same record, for its digest alone."""
+_PARTS = 256
+"""In so many parts the names are looked through at the end: what that takes for each name is held for few of them."""
 
 
 class _Group(NamedTuple):
@@ -102,58 +99,65 @@ class Doubles:
 
     def __init__(self, header: Header) -> None:
         self._header = header
-        # By the first byte of the digest, so that looking for groups unpacks a 256th at a time.
-        self._buckets = [bytearray() for _ in range(256)]
+        self._rows = array("q")
+        # Two hashes of a name are one of 128 bits; its second half is only asked where the first one comes twice.
+        self._names = array("q")
+        self._halves = array("q")
+        self._targets = array("q")
 
     def add(self, connection: BaseConnection) -> None:
         """Remember one row; nothing of the connection itself is kept."""
-        self.enter(
-            connection.row,
-            name_scope(connection.org.org_id, connection.sandbox),
-            canonical_name(connection.name),
-            connection.target.compared(),
-        )
+        name = canonical_name(connection.name)
+        scope = name_scope(connection.org.org_id, connection.sandbox)
+        self.add_all([connection.row], [scope + name], [connection.target.compared()])
 
-    def enter(self, row: int, place: blake2b, name: str, target: tuple[str, ...]) -> None:
+    def add_all(
+        self, rows: Iterable[int], names: Sequence[str], targets: Iterable[tuple[str, ...]]
+    ) -> None:
         """
-        Remember what one row asks for.
+        Remember what rows ask for.
 
         Args:
-            row: Its number.
-            place: As `name_scope` gives it.
-            name: As names are compared.
-            target: As `Target.compared` gives it; a bare tuple of the same parts is its equal.
+            rows: Their numbers.
+            names: As names are compared, each behind its `name_scope`.
+            targets: As `Target.compared` gives them; a bare tuple of the same parts is its equal.
         """
-        of_name = place.copy()
-        of_name.update(name.encode())
-        digest = of_name.digest()
-        self._buckets[digest[0]] += _RECORD.pack(digest, hash(target), row)
+        self._rows.extend(rows)
+        self._names.extend(map(hash, names))
+        self._halves.extend([hash(name + "\0") for name in names])
+        self._targets.extend(map(hash, targets))
 
     def groups(self) -> Doubled:
         """The rows that are doubled, whatever number of rows was added."""
+        named: dict[tuple[int, int], dict[int, list[int]]] = {}
+        if twice := self._twice():
+            seen = zip(self._names, self._halves, self._targets, self._rows, strict=True)
+            for name, half, target, row in seen:
+                if name in twice:
+                    named.setdefault((name, half), {}).setdefault(target, []).append(row)
         places: dict[int, _Group] = {}
-        for bucket in self._buckets:
-            for keys in _named_twice(bucket):
-                named = list(keys.values())
-                for same in named:
-                    place = _Group(same=same, named=named)
-                    places.update(dict.fromkeys(same, place))
+        for keys in named.values():
+            rows = list(keys.values())
+            if sum(map(len, rows)) > 1:
+                for same in rows:
+                    places.update(dict.fromkeys(same, _Group(same=same, named=rows)))
         return Doubled(places, self._header)
 
+    def _twice(self) -> set[int]:
+        """The hashes of names that come more than once: most often none."""
+        parts = [array("q") for _ in range(_PARTS)]
+        keep = [part.append for part in parts]
+        for name in self._names:
+            keep[name % _PARTS](name)
+        return {
+            name
+            for part in parts
+            if len(set(part)) < len(part)
+            for name, times in Counter(part).items()
+            if times > 1
+        }
 
-def name_scope(org_id: str, sandbox: str) -> blake2b:
-    """Where a name may stand once only, as `Doubles.enter` takes it: what is made for each name is less then."""
-    return blake2b(f"{org_id}\0{sandbox}\0".encode(), digest_size=_DIGEST)
 
-
-def _named_twice(bucket: bytearray) -> Iterator[dict[int, list[int]]]:
-    """The groups of two or more rows with one name: the numbers of their rows by target."""
-    # One look at the whole bucket: most often no name in it stands twice.
-    if len(set(_NAME.iter_unpack(bucket))) * _RECORD.size == len(bucket):
-        return
-    named: dict[bytes, dict[int, list[int]]] = {}
-    for name, target, row in _RECORD.iter_unpack(bucket):
-        named.setdefault(name, {}).setdefault(target, []).append(row)
-    for rows in named.values():
-        if len(rows) > 1 or any(len(same) > 1 for same in rows.values()):
-            yield rows
+def name_scope(org_id: str, sandbox: str) -> str:
+    """Where a name may stand once only."""
+    return f"{org_id}\0{sandbox}\0"

@@ -6,35 +6,41 @@ each would take three times as long as all the rest. A check only counts them; a
 it has to account for, and reads it again when its turn comes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from hashlib import blake2b
-from operator import itemgetter
+from itertools import repeat
+from operator import add
 from typing import NamedTuple
 
 from batchconnect.model.column import Column
 from batchconnect.model.org import Org
 from batchconnect.model.row import Header, Row
 from batchconnect.model.target import Target
-from batchconnect.sheet.csv import CsvSheet
+from batchconnect.sheet.block import Block
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import SeveralSheets
-from batchconnect.sheet.template import NOT_SENT
-from batchconnect.sheet.workbook.workbook import WorkbookSheet
-from batchconnect.validation.damage import has_escape
 from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
-from batchconnect.validation.placeholder import PLACEHOLDER_STARTS
 from batchconnect.validation.placement import choose_org, choose_sandbox
-from batchconnect.validation.series import HEAD, Series
-from batchconnect.validation.valid_pattern import MARKER, SEPARATOR, may_be_garbled, pattern_of
+from batchconnect.validation.series import Series
+from batchconnect.validation.valid_block import Cells, odd_rows
 
 _MOST_PLACES = 4096
 """OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
 
 
-_Place = tuple[Org, str, blake2b]
-"""An org, a sandbox, and the scope of the names in it."""
+class _Place(NamedTuple):
+    """What an org and a sandbox cell mean."""
+
+    org: Org
+    sandbox: str
+    scope: str
+    """Of the names in it."""
+
+
+_Where = tuple[str, str]
+"""An org and a sandbox cell."""
+_Places = Mapping[_Where, _Place]
 
 
 class ValidRow(NamedTuple):
@@ -53,7 +59,7 @@ class ValidRow(NamedTuple):
 
 class FastScan:
     """
-    One look at the bare cells of a row.
+    One look at the bare cells of many rows.
 
     Args:
         header: Of the sheet.
@@ -86,70 +92,93 @@ class FastScan:
         """Has seen them in their order."""
         self.rows = 0
         """How many were taken."""
-        present = [column for column in Column if column in header.columns]
-        self._pick = _picks([header.columns[column] for column in present])
-        self._match = pattern_of(present).fullmatch
-        self._key_at = header.columns[Column.SERVICE_PRINCIPAL_KEY]
+        self._at = header.columns
         self._carried_at = header.carried_at
         self._orgs = orgs
         self._org = org
         self._sandbox = sandbox
         self._yields_rows = yields_rows
         self._told = told
-        self._places: dict[tuple[str, str], _Place | None] = {}
+        self._places: dict[_Where, _Place | None] = {}
 
     def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
         """The rows in input order: those that have to be judged, and those that are told of."""
-        return (
-            sheet.others(self.take) if isinstance(sheet, CsvSheet | WorkbookSheet) else sheet.rows()
+        return self.through(sheet.blocks())
+
+    def through(self, pieces: Iterable[Block | Row]) -> Iterator[Row | ValidRow]:
+        """As `of`, of a sheet's blocks."""
+        for piece in pieces:
+            if isinstance(piece, Row):
+                yield piece
+            else:
+                yield from self._look(piece)
+
+    def _look(self, block: Block) -> Iterator[Row | ValidRow]:
+        rows = len(block.numbers)
+        cells = {
+            column: block.columns[at] if (at := self._at.get(column)) is not None else [""] * rows
+            for column in Column
+        }
+        for first, end, places in self._valid(cells, rows):
+            if first < end:
+                yield from self._taken(block, cells, slice(first, end), places)
+            if end < rows and (row := block.row(end)) is not None:
+                yield row
+
+    def _valid(self, cells: Cells, rows: int) -> Iterator[tuple[int, int, _Places]]:
+        """
+        The valid rows, as far as they follow each other, with their places; the row behind them is to be judged.
+
+        What a cell means is asked in the order of the rows: the simulator's orgs are spelled as in their first cell.
+        """
+        first = 0
+        wheres = list(zip(cells[Column.ORG], cells[Column.SANDBOX], strict=True))
+        for odd in (*odd_rows(cells, told=self._told), rows):
+            asked = dict.fromkeys(wheres[first:odd])
+            places = {where: its for where in asked if (its := self._place(where)) is not None}
+            if len(places) < len(asked):
+                for at in range(first, odd):
+                    if wheres[at] not in places:
+                        yield first, at, places
+                        first = at + 1
+            yield first, odd, places
+            first = odd + 1
+
+    def _taken(
+        self, block: Block, cells: Cells, rows: slice, places: _Places
+    ) -> Iterator[ValidRow]:
+        """Remember valid rows, and tell of them where somebody wants to hear it."""
+        names, texts, endpoints, databases, tenants, principals, keys, orgs, sandboxes = (
+            cells[column][rows] for column in Column
+        )
+        numbers = block.numbers[rows]
+        self.rows += len(numbers)
+        wheres = list(zip(orgs, sandboxes, strict=True))
+        scopes = [places[where].scope for where in wheres]
+        # The patterns let pass only what is canonical already; the rest is as in `Target.compared`.
+        compared = zip(endpoints, map(str.lower, databases), tenants, principals, strict=True)
+        self.doubles.add_all(numbers, list(map(add, scopes, names)), compared)
+        self.series.add_all(numbers, tenants, principals, keys)
+        if not self._yields_rows:
+            return
+        carried = [block.columns[at][rows] for at in self._carried_at]
+        targets = map(Target, endpoints, databases, tenants, principals)
+        yield from map(
+            ValidRow,
+            numbers,
+            block.places()[rows],
+            [places[where].org for where in wheres],
+            [places[where].sandbox for where in wheres],
+            names,
+            texts,
+            targets,
+            zip(*carried, strict=True) if carried else repeat(()),
         )
 
-    def take(self, number: int, cells: Sequence[str], offset: int) -> ValidRow | bool:
-        """What is made of the bare cells of a row; False: it has to be judged."""
-        joined = SEPARATOR.join(self._pick(cells))
-        found = self._match(joined)
-        if found is None or MARKER in joined:
-            return False
-        if not joined.isascii() and may_be_garbled(joined):
-            return False
-        # One by one, and a bare tuple below: whatever is made for each row, a million rows pay for.
-        name, text, endpoint, database, tenant, principal, in_org, in_sandbox = found.groups()
-        key = cells[self._key_at]
-        if (
-            tenant == principal
-            or (name[0] == "N" and name.startswith(NOT_SENT))
-            or key[:3] in PLACEHOLDER_STARTS
-            or ("_x" in key and has_escape(key))
-            or joined.count(key) > 1
-            or key in self._told
-        ):
-            return False
-        where = (in_org, in_sandbox)
-        try:
-            chosen = self._places[where]
-        except KeyError:
-            chosen = self._remembered(where)
-        if chosen is None:
-            return False
-        org, sandbox, there = chosen
-        # The pattern lets pass only what is canonical already; the rest is as in `Target.compared`.
-        self.doubles.enter(number, there, name, (endpoint, database.lower(), tenant, principal))
-        series = self.series
-        last = series.last
-        seen = number, tenant, principal, key
-        # As `may_go_on`: a call for each of a million rows would cost more than all that it asks.
-        if last[2][:HEAD] == principal[:HEAD] or last[3] == key:
-            series.look(seen)
-        series.last = seen
-        self.rows += 1
-        if not self._yields_rows:
-            return True
-        target = Target(endpoint, database, tenant, principal)
-        carried = tuple([cells[at] for at in self._carried_at]) if self._carried_at else ()
-        return ValidRow(number, offset, org, sandbox, name, text, target, carried)
-
-    def _remembered(self, cells: tuple[str, str]) -> _Place | None:
+    def _place(self, cells: _Where) -> _Place | None:
         """What an org and a sandbox cell mean; None where there is something to say."""
+        if cells in self._places:
+            return self._places[cells]
         if len(self._places) >= _MOST_PLACES:
             self._places.clear()
         chosen = self._places[cells] = self._chosen(*cells)
@@ -160,7 +189,7 @@ class FastScan:
         its_sandbox, more = choose_sandbox(sandbox, self._sandbox, its_org)
         if its_org is None or problems or more:
             return None
-        return its_org, its_sandbox, name_scope(its_org.org_id, its_sandbox)
+        return _Place(its_org, its_sandbox, name_scope(its_org.org_id, its_sandbox))
 
 
 class SeveralScans:
@@ -189,7 +218,7 @@ class SeveralScans:
         for place, scan in enumerate(self._scans):
             self.series.begin_sheet()
             carry = sheet.carry(place)
-            for row in sheet.others(place, scan.take):
+            for row in scan.through(sheet.blocks_of(place)):
                 # Carried cells of a row that was made are in the order of all sheets already.
                 if isinstance(row, ValidRow):
                     yield row._replace(carried=carry(row.carried))
@@ -226,11 +255,3 @@ def fast_scan(
     doubles, series = Doubles(sheet.header), Series(sheet.header, strict=strict)
     scans = [making(part.header, doubles=doubles, series=series) for part in sheet.parts]
     return SeveralScans(scans, doubles=doubles, series=series)
-
-
-def _picks(positions: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Takes the cells at these positions; at once where they stand side by side, as in our template."""
-    first, behind = positions[0], positions[-1] + 1
-    if list(positions) == list(range(first, behind)):
-        return itemgetter(slice(first, behind))
-    return itemgetter(*positions)

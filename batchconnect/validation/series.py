@@ -5,8 +5,10 @@ Whoever drags a cell down gets `…47`, `…48`, `…49`: each a well-formed id 
 itself, so the rows are looked at one after the other. Nothing but the row before and what is found is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress, count
+from operator import eq, or_
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
@@ -65,8 +67,8 @@ class Series:
     """
 
     def __init__(self, header: Header, *, strict: bool = False) -> None:
-        self.last: Seen = (0, "", "", "")
-        """The row before; whoever calls `look` himself sets it."""
+        self._last: Seen = (0, "", "", "")
+        """The row before."""
         self._header = header
         self._strict = strict
         self._open: dict[Column | None, _Run] = {}
@@ -74,11 +76,11 @@ class Series:
 
     def begin_sheet(self) -> None:
         """The next row is the first one of another sheet: it goes on nothing."""
-        self.last = (0, "", "", "")
+        self._last = (0, "", "", "")
 
     def add(self, connection: BaseConnection) -> None:
         """Look at one row."""
-        if place_of(connection.row) != place_of(self.last[0]):
+        if place_of(connection.row) != place_of(self._last[0]):
             self.begin_sheet()
         key = connection.service_principal_key
         # References may count up, as `env:KEY_1` and `env:KEY_2` do: they end with a sign that is no digit.
@@ -89,14 +91,35 @@ class Series:
             connection.target.service_principal_id,
             text,
         )
-        if may_go_on(self.last, seen):
-            self.look(seen)
-        self.last = seen
+        if may_go_on(self._last, seen):
+            self._look(seen)
+        self._last = seen
 
-    def look(self, seen: Seen) -> None:
+    def add_all(
+        self,
+        rows: Sequence[int],
+        tenants: Sequence[str],
+        principals: Sequence[str],
+        keys: Sequence[str],
+    ) -> None:
+        """Look at rows of one sheet that follow each other, at least one; as `add` at each."""
+
+        def seen(at: int) -> Seen:
+            return rows[at], tenants[at], principals[at], keys[at]
+
+        heads = [principal[:HEAD] for principal in principals]
+        if may_go_on(self._last, seen(0)):
+            self._look(seen(0))
+        goes_on = map(or_, map(eq, heads, heads[1:]), map(eq, keys, keys[1:]))
+        for before in compress(count(), goes_on):
+            self._last = seen(before)
+            self._look(seen(before + 1))
+        self._last = seen(-1)
+
+    def _look(self, seen: Seen) -> None:
         """Compare a row with the row before, after which it may go on."""
         # Each by itself: in a sheet that was filled in, a loop over them took twice the time.
-        before, tenant_before, principal_before, key_before = self.last
+        before, tenant_before, principal_before, key_before = self._last
         row, tenant, principal, key = seen
         if tenant != tenant_before and (step := _step(tenant_before, tenant)):
             self._goes_on(_TENANT, before, row, step)

@@ -7,7 +7,6 @@ finding, and no rule would change a cell. `tests/validation/test_valid_pattern.p
 """
 
 import re
-from collections.abc import Container
 from functools import cache, partial
 from itertools import repeat
 from typing import NamedTuple, cast
@@ -26,28 +25,9 @@ from batchconnect.validation.rules import LETTERS, RULES
 SEPARATOR = "\x1f"
 """A control character that no part of the pattern matches, so no cell runs into the next."""
 MARKER = "bc1-"
-"""A row that holds this anywhere is looked at by the rules: a marker may have been copied into it."""
+"""A description that holds this is looked at by the rules: a marker may have been copied into it."""
 
 _KEY = Column.SERVICE_PRINCIPAL_KEY
-
-
-def pattern_of(columns: Container[Column]) -> re.Pattern[str]:
-    """
-    What the cells of a healthy row match, joined in the order of the columns.
-
-    Args:
-        columns: Those that the sheet has; at least all that it must have.
-
-    Returns:
-        A pattern with a group for each column but the key's, "" for one that the sheet lacks.
-    """
-    parts = [
-        "()"
-        if column not in columns
-        else rf"{SEPARATOR}({'?:' if column is _KEY else ''}{rule.plain})"
-        for column, rule in RULES.items()
-    ]
-    return re.compile("".join(parts).removeprefix(SEPARATOR))
 
 
 _garbled_pattern = cache(partial(pairs_among, LETTERS))
@@ -73,7 +53,8 @@ class Texts(NamedTuple):
 
 _COLUMNS = tuple(Column)
 _KEY_AT = _COLUMNS.index(_KEY)
-_PATTERN = pattern_of(_COLUMNS)
+_PATTERN = re.compile(SEPARATOR.join(f"(?:{rule.plain})" for rule in RULES.values()))
+"""What the cells of a healthy row match, joined in the order of the columns."""
 
 
 def valid_texts(row: Row) -> Texts | None:

@@ -174,8 +174,8 @@ def test_mixed_line_ends_and_breaks_in_quotes_keep_numbers_right(write: Write) -
 @pytest.mark.parametrize("size", [7, 64, 1 << 18])
 def test_a_block_may_end_anywhere(write: Write, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between CR and LF, inside a letter, inside quotes."""
-    monkeypatch.setattr("batchconnect.sheet.csv._ONE_ROW", size)
-    monkeypatch.setattr("batchconnect.sheet.csv.CsvSheet._records.__kwdefaults__", {"block": size})
+    monkeypatch.setattr("batchconnect.sheet.csv.ONE_ROW", size)
+    monkeypatch.setattr("batchconnect.sheet.csv.BLOCK", size)
     path = write(f'{HEADER}\r\n"Süd\r\nÖst",{ROW[5:]}\r\n{named("äöü")}\r\n')
 
     assert names(read(path)) == ["Süd\r\nÖst", "äöü"]

@@ -108,7 +108,7 @@ def test_more_rows_than_a_place_can_number_are_refused(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """16 million; here the limit is lowered."""
-    monkeypatch.setattr("batchconnect.sheet.csv._NUMBER_BITS", 3)
+    monkeypatch.setattr("batchconnect.sheet.csv_records.MOST_ROWS", 8)
 
     assert "more than 8 rows" in refused(write(f"{HEADER}\n" + f"{ROW}\n" * 8)).message
 

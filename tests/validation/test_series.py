@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given, strategies as st
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Header
-from batchconnect.validation.series import Seen, Series, Warned, may_go_on
+from batchconnect.validation.series import Seen, Series, Warned
 
 HEADER = Header(row_number=1, columns={column: at for at, column in enumerate(Column)})
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db{}"
@@ -21,12 +22,10 @@ OTHERS = [
 ]
 
 
-def looked_at(rows: Iterable[Seen], *, strict: bool = False) -> Series:
-    series = Series(HEADER, strict=strict)
-    for seen in rows:
-        if may_go_on(series.last, seen):
-            series.look(seen)
-        series.last = seen
+def looked_at(rows: Iterable[Seen], *, strict: bool = False, at_once: int = 1000) -> Series:
+    series, rows = Series(HEADER, strict=strict), list(rows)
+    for first in range(0, len(rows), at_once):
+        series.add_all(*zip(*rows[first : first + at_once], strict=True))
     return series
 
 
@@ -99,3 +98,22 @@ def test_a_million_rows_cost_no_memory() -> None:
     series = looked_at((n, OTHERS[0], PRINCIPAL.format(n % 7 + 10), KEY) for n in range(30_000))
 
     assert len(list(series.findings())) <= 1001
+
+
+@given(
+    st.lists(st.tuples(st.integers(8, 13), st.integers(8, 13), st.integers(67, 71)), min_size=1),
+    st.integers(2, 5),
+)
+def test_it_does_not_matter_how_many_rows_are_looked_at_together(
+    numbers: list[tuple[int, int, int]], at_once: int
+) -> None:
+    """Series that begin, end or go on where a block does are the same as of rows one by one."""
+    rows = [
+        (row, TENANT.format(tenant), PRINCIPAL.format(principal), KEY.format(key))
+        for row, (tenant, principal, key) in enumerate(numbers, start=2)
+    ]
+    alone, *together = (
+        list(looked_at(rows, at_once=size).findings()) for size in (1, at_once, len(rows))
+    )
+
+    assert together == [alone, alone]

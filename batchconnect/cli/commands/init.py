@@ -73,7 +73,6 @@ def run(
         for secret in stored:
             secret.unlink(missing_ok=True)
         raise
-    console.say(f"{path}: written, readable by you alone")
     trouble, found = _signed_in(path, new, given) if not wish.offline else (None, [])
     options = with_defaults(settings.options)
     places = [check for check in look_at_places(options) if check.verdict is Verdict.FAILED]
@@ -218,7 +217,8 @@ def _lines(
     places: Sequence[Check],
     trouble: BatchConnectError | None,
 ) -> Iterator[str]:
-    yield f"{path}: {counted(len(new), 'org')} written: {', '.join(org.key for org in new)}"
+    names = ", ".join(org.key for org in new)
+    yield f"{path}: {counted(len(new), 'org')} written, readable by you alone: {names}"
     for one in found:
         yield from org_lines(one)
     yield from refusal_lines((check.code for check in found), what="org", whats="orgs")

@@ -13,6 +13,7 @@ import orjson
 from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import ABOUT_TAB
 from batchconnect.model.row import Header, NotText, Row, letters
+from batchconnect.sheet.block import Block, rows_of, together
 from batchconnect.sheet.header import (
     LOOK_AT,
     NOTHING_RENAMED,
@@ -23,7 +24,6 @@ from batchconnect.sheet.header import (
     no_header,
     read,
 )
-from batchconnect.sheet.interface import Take, Taken
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.form import EVERY_TAB
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
@@ -45,6 +45,8 @@ _LAST_ROW, _MOST_COLUMNS = 1 << 20, 1 << 14
 _ONLY_TEXT = frozenset({str})
 _Told = str | tuple[str, str]
 """A cell: its text, or kind and text where it is not text."""
+_BLOCK = 512
+"""Rows that are handed on together."""
 _SHOWN = 5
 """Cells that a warning names."""
 
@@ -113,20 +115,19 @@ class WorkbookSheet:
         Raises:
             SheetError: The reader's answer makes no sense.
         """
-        return self.others(lambda _number, _cells, _offset: False)
+        return rows_of(self.blocks())
 
-    def others(self, takes: Take[Taken]) -> Iterator[Row | Taken]:
+    def blocks(self) -> Iterator[Block | Row]:
         """
-        Every row that is not blank, or what somebody makes of its bare cells.
+        Every row, in blocks; by itself where a cell of it holds no text.
 
-        Args:
-            takes: Is given each row whose cells all hold texts; where it takes it, no `Row` is made.
         Raises:
             SheetError: As of `rows`.
         """
         self.blank_rows = self.template_rows = 0
         before, header_row = 0, self._layout.header.row_number
         is_typed = not self._layout.is_quoted
+        gathered: list[tuple[int, int, list[str]]] = []
         for offset, line in enumerate(self._lines):
             number, told = _parse(line, self.name, after=before)
             blank, before = number - max(before, header_row) - 1, number
@@ -135,19 +136,21 @@ class WorkbookSheet:
             self.blank_rows += blank
             cells = self._cells(number, told)
             is_left_out = number in self._left_out
-            if cells is told and is_typed and not is_left_out:  # the very list: all are texts
-                taken = takes(number, cells, offset)
-                if taken is True:
-                    continue
-                if taken is not False:
-                    yield taken
-                    continue
-            row = self._layout.row(number, cells, offset)
-            if row is None:
-                self.blank_rows += 1
-                self.template_rows += not is_blank(cells)
-            elif not is_left_out:
+            is_whole = (
+                cells is told and len(cells) == self._layout.named
+            )  # the very list: all are texts
+            if is_whole and is_typed and not is_left_out:
+                gathered.append((number, offset, cells))
+                if len(gathered) == _BLOCK:
+                    yield from together(gathered, self._made)
+                    gathered = []
+                continue
+            row = self._made(number, cells, offset)
+            if row is not None and not is_left_out:
+                yield from together(gathered, self._made)
+                gathered = []
                 yield row
+        yield from together(gathered, self._made)
 
     def at(self, offset: int) -> Row:
         """
@@ -172,6 +175,13 @@ class WorkbookSheet:
         """Let go of the file and of every cell."""
         self._lines = []
         self._source.close()
+
+    def _made(self, number: int, cells: Sequence[Any], offset: int) -> Row | None:
+        row = self._layout.row(number, cells, offset)
+        if row is None:
+            self.blank_rows += 1
+            self.template_rows += not is_blank(cells)
+        return row
 
     def _hidden(self, told: frozenset[int]) -> list[int]:
         """Numbers of the rows below the header that hold a row of ours and that nobody sees."""
