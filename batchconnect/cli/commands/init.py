@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchconnect.cli.commands.asking import Asker, Terminal
-from batchconnect.cli.commands.console import Console, counted
+from batchconnect.cli.commands.console import Console, counted, wrapped
 from batchconnect.cli.commands.new_orgs import Wish, wished
 from batchconnect.cli.commands.orgs import org_document, org_lines
 from batchconnect.cli.commands.signals import ending_at_once
@@ -78,7 +78,11 @@ def run(
     places = [check for check in look_at_places(options) if check.verdict is Verdict.FAILED]
     console.result(
         _document(path, new, found, places, trouble),
-        [escape_control(line) for line in _lines(path, new, found, places, trouble)],
+        [
+            part
+            for line in _lines(path, new, found, places, trouble)
+            for part in _whole(escape_control(line), console.width)
+        ],
     )
     if trouble is not None:
         return ExitCode.USAGE
@@ -208,6 +212,11 @@ def _document(
         "error": trouble.message if trouble else None,
         "hint": trouble.hint if trouble else None,
     }
+
+
+def _whole(line: str, width: int) -> list[str]:
+    """A line without a word cut in two; the next command stays in one."""
+    return [line] if line.startswith("next:") else wrapped(line, width)
 
 
 def _lines(

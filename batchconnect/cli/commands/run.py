@@ -317,6 +317,7 @@ class RunObserver:
             ResultError: It could not be written.
         """
         width = self._console.width
+        summary = replace(summary, place=self._place)
         problems = [*before]
         errors = [*problems, *incident_lines(summary, width=width)]
         if self.problems is not None:
