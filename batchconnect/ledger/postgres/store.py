@@ -13,11 +13,11 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from batchconnect.ledger.codec import UnknownKindError, decode
+from batchconnect.ledger.codec import UnknownKindError, decode, outcome_told
 from batchconnect.ledger.conditions import (
     ENDS_AS_IT_SAYS,
     INTENTS,
@@ -95,10 +95,8 @@ class PostgresLedger:
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
         self._holder = _process_name()
-        # Whoever renews a lease waits for no row's commit, and not for a server that is away: it asks again.
-        self.leases = PostgresLeases(
-            Connections(address, patience_s=0), name=self._holder, on_taken=self._hold
-        )
+        # Whoever renews a lease waits for no row's commit.
+        self.leases = PostgresLeases(Connections(address), name=self._holder, on_taken=self._hold)
         belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
         self._about: dict[str, str] = {}
         if host is not None:
@@ -252,6 +250,16 @@ class PostgresLedger:
             for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
                 yield from self._lines("run = %s AND row = ANY (%s) ORDER BY row, seq", run, part)
             return
+        yield from map(self._line, self._of_rows(run))
+
+    def ends(self, run: int) -> Iterator[str | list[Line]]:
+        """As of `LedgerReader.ends`."""
+        for _row, told in groupby(self._of_rows(run), itemgetter(2)):
+            lines = list(told)
+            name = outcome_told([columns[4] for columns in lines], lines[-1][6])
+            yield name or [self._line(columns) for columns in lines]
+
+    def _of_rows(self, run: int) -> Iterator[tuple[Any, ...]]:
         row, seq = -(1 << 31), 0
         while True:
             page = self._ask(
@@ -261,7 +269,7 @@ class PostgresLedger:
                 row,
                 seq,
             )
-            yield from map(self._line, page)
+            yield from page
             if len(page) < _PAGE:
                 return
             seq, _, row, *_ = page[-1]
