@@ -17,6 +17,7 @@ from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class th
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from tests.command_line import CommandLine
     from tests.postgres_cluster import Cluster
 
 # How long an example takes says something of the machine, which is shared, and nothing of the code.
@@ -57,6 +58,16 @@ def postgres() -> Iterator["Cluster"]:
 
     with cluster() as made:
         yield made
+
+
+@pytest.fixture(params=["a file", "a team's ledger"])
+def each_ledger(request: pytest.FixtureRequest, batchconnect: "CommandLine") -> str:
+    """What the command writes to, one after the other. Leases outlast whatever a busy machine does."""
+    if request.param == "a team's ledger":
+        address = request.getfixturevalue("postgres").ledger()
+        batchconnect.setenv(BATCHCONNECT_LEDGER=address.url.reveal(), BATCHCONNECT_LEASE="600")
+    kind: str = request.param
+    return kind
 
 
 @pytest.fixture

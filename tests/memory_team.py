@@ -5,8 +5,11 @@ What PostgreSQL makes sure of is shown on a real server (`tests/ledger/postgres/
 process does with it, and may have any one question fail.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.interface import LaneKey
@@ -73,9 +76,8 @@ class MemoryLeases:
         row = self._lanes.row(holding)
         seen = {(one.lane, one.sighting) for one in over}
         for one in self._lanes.rows.values():
-            is_right = one.holding == holding or _org_of(one) == _org_of(row) is not None
-            is_anothers = one.holder not in {"", self.name}
-            if is_right and is_anothers and (one.lane, one.sighting) not in seen:
+            is_anothers = one.holder not in {"", self.name} and (one.lane, one.sighting) not in seen
+            if is_anothers and holding.is_one_right_with(one.holding):
                 return None
         if row.waits_s:
             return None
@@ -116,9 +118,21 @@ class MemoryLeases:
         return None
 
 
-def _org_of(row: LaneRow) -> tuple[str, str] | None:
-    key = row.holding.key
-    return None if key is None else (key.host, key.org_id)
+_QUESTIONS: Final = frozenset(
+    {
+        *(
+            "append",
+            "last_lines",
+            "lines",
+            "lines_of_row",
+            "open_markers",
+            "row_lines",
+            "run_lines",
+        ),
+        *("runs", "states_of", "steps", "deleted_markers", "tested_markers", "has_markers"),
+    }
+)
+"""Of `Ledger`; each is a round trip at the least."""
 
 
 class MemoryTeamLedger(MortalLedger):
@@ -129,6 +143,29 @@ class MemoryTeamLedger(MortalLedger):
         self.leases = MemoryLeases(lanes or Lanes(), name)
         self.on_steps: Callable[[], None] = lambda: None
         """Told before the steps of a run are read; what it raises, the ledger answers."""
+        self.loop: int | None = None
+        """The thread of the loop, while that is watched."""
+        self.asked_in_loop: list[str] = []
+        """What was asked in that thread: a server's answer may take longer than a lease runs."""
+
+    def __getattribute__(self, name: str) -> Any:
+        """Questions are watched: each call, and each step of an answer that comes bit by bit."""
+        found = super().__getattribute__(name)
+        return partial(self._ask, name, found) if name in _QUESTIONS else found
+
+    def _ask(self, name: str, question: Callable[..., Any], *words: Any, **named: Any) -> Any:
+        self._watch(name)
+        answer = question(*words, **named)
+        return self._told(name, answer) if isinstance(answer, Iterator) else answer
+
+    def _told(self, name: str, answer: Iterator[Any]) -> Iterator[Any]:
+        for part in answer:
+            self._watch(name)
+            yield part
+
+    def _watch(self, name: str) -> None:
+        if threading.get_ident() == self.loop:
+            self.asked_in_loop.append(name)
 
     @property
     def is_remote(self) -> bool:

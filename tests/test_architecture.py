@@ -8,6 +8,7 @@ the same. `docs/architecture.md` tells the same story in words.
 import ast
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ import pytest
 import batchconnect
 
 HOUSE: Final = "batchconnect"
+ROOT: Final = Path(batchconnect.__file__).parent
 
 FLOORS: Final = (
     ("the doors: `python -m`, and the public face", "__main__ __init__ events"),
@@ -70,10 +72,10 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
 """For each foreign library: the modules through which it comes in."""
 
 
-def _read() -> dict[str, set[str]]:
+@cache
+def imports() -> dict[str, set[str]]:
     """Every module with all it imports: ours without the house's name, others by their own."""
-    house = Path(batchconnect.__file__).parent
-    paths = {_name(path.relative_to(house)): path for path in sorted(house.rglob("*.py"))}
+    paths = {_name(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
     return {
         name: {
             imported
@@ -112,20 +114,16 @@ def _without_house(module: str) -> str:
     return "__init__" if module == HOUSE else module.removeprefix(f"{HOUSE}.")
 
 
-IMPORTS: Final = _read()
-OURS: Final = {
-    name: {imported for imported in imports if imported in IMPORTS}
-    for name, imports in IMPORTS.items()
-}
+@cache
+def ours() -> dict[str, set[str]]:
+    """Every module with what it imports of ours."""
+    read = imports()
+    return {name: imported & read.keys() for name, imported in read.items()}
 
 
 STORES: Final = ("ledger.sqlite", "ledger.postgres")
 FOLDERS: Final = sorted(
-    {
-        ".".join(parts[:depth])
-        for parts in (name.split(".") for name in IMPORTS)
-        for depth in range(1, len(parts))
-    }
+    _name(path.parent.relative_to(ROOT)) for path in ROOT.glob("*/**/__init__.py")
 )
 """Every folder of the house, those inside others too."""
 
@@ -161,18 +159,18 @@ def _listing(folder: str, imports: Mapping[str, set[str]]) -> dict[str, set[str]
 
 def test_the_reader_sees_the_house() -> None:
     """A test of imports that reads none would always pass."""
-    assert "ledger.entry" in OURS["ledger.codec"]
-    assert "transport.interface" in OURS["transport.wire"]
-    assert "aiohttp" in {_room(name) for name in IMPORTS["transport.wire"]}
+    assert "ledger.entry" in ours()["ledger.codec"]
+    assert "transport.interface" in ours()["transport.wire"]
+    assert "aiohttp" in {_room(name) for name in imports()["transport.wire"]}
 
 
 def test_a_relative_import_is_seen_for_what_it_is() -> None:
     """`from .a import x`, `from . import a` and `from .. import a`, in a module and in a folder."""
-    ours = dict.fromkeys(["reports", "reports.csv", "row", "__init__"], Path())
+    paths = dict.fromkeys(["reports", "reports.csv", "row", "__init__"], Path())
 
     def seen(text: str, importer: str, *, is_folder: bool = False) -> list[str]:
         (node,) = ast.parse(text).body
-        return list(_imported(node, importer, is_folder=is_folder, ours=ours))
+        return list(_imported(node, importer, is_folder=is_folder, ours=paths))
 
     assert seen("from .csv import render", "reports.json") == ["reports.csv"]
     assert seen("from . import csv", "reports.json") == ["reports.csv"]
@@ -186,7 +184,7 @@ def test_a_relative_import_is_seen_for_what_it_is() -> None:
 def test_there_is_no_circle() -> None:
     """Each module can be read after those that it imports."""
     try:
-        TopologicalSorter(OURS).prepare()
+        TopologicalSorter(ours()).prepare()
     except CycleError as error:
         pytest.fail(f"a circle of imports: {' > '.join(reversed(error.args[1]))}")
 
@@ -195,7 +193,7 @@ def test_there_is_no_circle() -> None:
 def test_no_listing_holds_a_circle(folder: str) -> None:
     """At every level the entries of a folder, files and folders, can be read one after the other."""
     try:
-        TopologicalSorter(_listing(folder, OURS)).prepare()
+        TopologicalSorter(_listing(folder, ours())).prepare()
     except CycleError as error:
         pytest.fail(f"a circle in {folder or HOUSE}: {' > '.join(reversed(error.args[1]))}")
 
@@ -212,7 +210,7 @@ def test_a_circle_of_folders_would_be_seen() -> None:
 
 def test_every_module_stands_on_one_floor() -> None:
     """A new folder says where it belongs."""
-    homeless = sorted(module for module in IMPORTS if len(_floors(module)) != 1)
+    homeless = sorted(module for module in imports() if len(_floors(module)) != 1)
 
     assert not homeless, (
         f"not on one floor: {', '.join(homeless)}. Say in FLOORS where they belong."
@@ -223,22 +221,22 @@ def test_the_floors_name_no_room_that_is_gone() -> None:
     """The list is the house, not a memory of it."""
     named = {room for _, rooms in FLOORS for room in rooms.split()}
 
-    assert named == {_room(module) for module in IMPORTS}
+    assert named == {_room(module) for module in imports()}
 
 
-@pytest.mark.parametrize("module", sorted(IMPORTS))
-def test_imports_go_down(module: str) -> None:
+def test_imports_go_down() -> None:
     """To the own folder or to a lower floor; the two doors may know each other."""
-    height = max(_floors(module), default=len(FLOORS))
+    height = {module: max(_floors(module), default=len(FLOORS)) for module in imports()}
     astray = sorted(
-        name
-        for name in OURS[module]
+        f"{module} > {name}"
+        for module, imported in ours().items()
+        for name in imported
         if _room(name) != _room(module)
-        and max(_floors(name), default=0) >= height
+        and height[name] >= height[module]
         and _room(module) not in {"__main__", "__init__"}
     )
 
-    assert not astray, f"{module} imports from its own floor or one above: {', '.join(astray)}"
+    assert not astray, f"from the own floor or one above: {', '.join(astray)}"
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
@@ -246,8 +244,8 @@ def test_a_foreign_library_has_a_door(library: str) -> None:
     """So that changing one touches one place."""
     users = {
         module
-        for module, imports in IMPORTS.items()
-        if any(_room(imported) == library for imported in imports)
+        for module, imported in imports().items()
+        if any(_room(name) == library for name in imported)
     }
     elsewhere = sorted(
         module for module in users if not any(fnmatch(module, door) for door in DOORS[library])
@@ -260,7 +258,7 @@ def test_a_foreign_library_has_a_door(library: str) -> None:
 def test_siblings_do_not_import_their_folder(folder: str) -> None:
     """They import `.interface` and each other; the folder's `__init__` imports them."""
     astray = sorted(
-        module for module in OURS if module.startswith(f"{folder}.") and folder in OURS[module]
+        module for module in ours() if module.startswith(f"{folder}.") and folder in ours()[module]
     )
 
     assert not astray, f"imports its own folder: {', '.join(astray)}"
@@ -270,9 +268,9 @@ def test_the_simulator_imports_nothing_of_ours() -> None:
     """So that it cannot share our mistakes."""
     foreign = {
         f"{module} > {name}"
-        for module in OURS
+        for module in ours()
         if _room(module) == "simulator"
-        for name in OURS[module]
+        for name in ours()[module]
         if _room(name) != "simulator"
     }
 
@@ -282,7 +280,7 @@ def test_the_simulator_imports_nothing_of_ours() -> None:
 @pytest.mark.parametrize("module", ["lane.pool", "run.stop"])
 def test_what_could_move_to_another_project_imports_nothing_of_ours(module: str) -> None:
     """No rows, no lanes."""
-    assert OURS[module] == set()
+    assert ours()[module] == set()
 
 
 def test_the_rings_know_messages_and_values_only() -> None:
@@ -291,9 +289,9 @@ def test_the_rings_know_messages_and_values_only() -> None:
     values = {f"model.{name}" for name in values}
     others = {
         f"{module} > {name}"
-        for module in OURS
+        for module in ours()
         if _room(module) == "transport"
-        for name in OURS[module] - values
+        for name in ours()[module] - values
         if _room(name) != "transport"
     }
 
@@ -304,7 +302,7 @@ def test_one_room_knows_what_the_ledger_is_kept_in() -> None:
     """All else names the protocols, so that a second store is one folder and one branch."""
     knowing = {
         module
-        for module, imported in OURS.items()
+        for module, imported in ours().items()
         if any(name.startswith(STORES) for name in imported) and not module.startswith(STORES)
     }
 
@@ -315,7 +313,7 @@ def test_only_the_front_of_the_house_knows_the_settings() -> None:
     """All else is handed what it needs."""
     knowing = {
         _room(module)
-        for module, imported in OURS.items()
+        for module, imported in ours().items()
         if any(_room(name) == "settings" for name in imported) and _room(module) != "settings"
     }
 

@@ -122,7 +122,8 @@ async def rerun(
     if not chosen.has_work:
         return await anyio.to_thread.run_sync(partial(_as_it_is, call, chosen))
     alike = named(options=merge(options or RunOptions(), chosen.as_before))
-    return await over_sheet(source, alike, partial(onboarding, parent=chosen.opened.run_id))
+    task_of = partial(onboarding, parent=chosen.opened.run_id, was_tested=chosen.was_tested)
+    return await over_sheet(source, alike, task_of)
 
 
 @with_one_error

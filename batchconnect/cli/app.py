@@ -7,7 +7,7 @@ when it is given.
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -36,12 +36,20 @@ app = typer.Typer(
     name="batchconnect",
     help="Batch onboarding of Azure Data Explorer base connections into Adobe Experience Platform: "
     "no row twice, no row lost, no secret out.",
-    epilog="Try it: batchconnect run inputs/tenants.csv --simulate",
+    epilog="Begin: batchconnect init, then batchconnect template clients.xlsx. --simulate needs no account.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+_BEGIN: Final = "Begin"
+_SHEETS: Final = "A sheet, from its first look to its end"
+_LOOK: Final = "Look at runs"
+_LATER: Final = "What stands there"
+_TEAM: Final = "A team on one ledger"
+_PRACTICE: Final = "Practice"
 
 
 @cache
@@ -53,7 +61,7 @@ def command() -> Any:
 SheetsArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="SHEET...",
+        metavar="SHEET",
         help="CSV, XLSX, XLS, XLSB or ODS; several make one run; - reads CSV from stdin.",
     ),
 ]
@@ -87,55 +95,7 @@ def main_options(
     """Options of batchconnect itself."""
 
 
-@app.command(epilog="Example: batchconnect template clients.xlsx")
-@takes()
-def template(
-    output: OutputOptions,
-    path: Annotated[
-        Path | None,
-        typer.Argument(metavar="PATH", help="A new .xlsx or .csv; without it: CSV on stdout."),
-    ] = None,
-    settings: Annotated[
-        Path | None,
-        typer.Option("--settings", metavar="FILE", help="Offers its orgs and sandboxes (.xlsx)."),
-    ] = None,
-) -> int:
-    """Write an empty sheet with headers, notes and an example row."""
-    from batchconnect.cli.commands import template as command
-
-    return command.run(output, path=path, settings=settings)
-
-
-@app.command(epilog="Example: batchconnect validate clients.xlsx")
-@takes(PLACES, SHEET)
-def validate(
-    output: OutputOptions,
-    given: Given,
-    sheets: SheetsArgument,
-    annotate: Annotated[
-        Path | None,
-        typer.Option(
-            "--annotate",
-            metavar="OUT.xlsx",
-            help="Write the sheet with its problems coloured and commented, without keys.",
-        ),
-    ] = None,
-    keep_keys: Annotated[
-        bool,
-        typer.Option(
-            "--keep-keys",
-            metavar="",
-            help="In that copy, which then stands beside the sheet, mode 0600.",
-        ),
-    ] = False,
-) -> int:
-    """Find every problem of a sheet, offline; nothing is sent."""
-    from batchconnect.cli.commands import validate as command
-
-    return command.run(output, given, sheets=sheets, annotate=annotate, keep_keys=keep_keys)
-
-
-@app.command(epilog="Example: batchconnect init")
+@app.command(epilog="Example: batchconnect init", rich_help_panel=_BEGIN)
 @takes(NETWORK)
 def init(
     output: OutputOptions,
@@ -186,7 +146,26 @@ def init(
     return command.run(output, given, path=path, wish=wish)
 
 
-@app.command(epilog="Example: batchconnect orgs --sandbox dev")
+@app.command(epilog="Example: batchconnect template clients.xlsx", rich_help_panel=_BEGIN)
+@takes()
+def template(
+    output: OutputOptions,
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="PATH", help="A new .xlsx or .csv; without it: CSV on stdout."),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option("--settings", metavar="FILE", help="Offers its orgs and sandboxes (.xlsx)."),
+    ] = None,
+) -> int:
+    """Write an empty sheet with headers, notes and an example row."""
+    from batchconnect.cli.commands import template as command
+
+    return command.run(output, path=path, settings=settings)
+
+
+@app.command(epilog="Example: batchconnect orgs --sandbox dev", rich_help_panel=_BEGIN)
 @takes(PLACES, PART, SERVICE)
 def orgs(output: OutputOptions, given: Given) -> int:
     """Sign in to each org of the settings; say what is refused, and why."""
@@ -195,7 +174,7 @@ def orgs(output: OutputOptions, given: Given) -> int:
     return command.run(output, given)
 
 
-@app.command(epilog="Example: batchconnect doctor --json > doctor.json")
+@app.command(epilog="Example: batchconnect doctor --json > doctor.json", rich_help_panel=_BEGIN)
 @takes(PLACES, PART, SERVICE)
 def doctor(output: OutputOptions, given: Given) -> int:
     """Look at what a first contact meets; each thing is in order, or has its remedy."""
@@ -204,7 +183,38 @@ def doctor(output: OutputOptions, given: Given) -> int:
     return command.run(output, given)
 
 
-@app.command(epilog="Example: batchconnect plan clients.csv --only org=acme")
+@app.command(epilog="Example: batchconnect validate clients.xlsx", rich_help_panel=_SHEETS)
+@takes(PLACES, SHEET)
+def validate(
+    output: OutputOptions,
+    given: Given,
+    sheets: SheetsArgument,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="OUT.xlsx",
+            help="Write the sheet with its problems coloured and commented, without keys.",
+        ),
+    ] = None,
+    keep_keys: Annotated[
+        bool,
+        typer.Option(
+            "--keep-keys",
+            metavar="",
+            help="In that copy, which then stands beside the sheet, mode 0600.",
+        ),
+    ] = False,
+) -> int:
+    """Find every problem of a sheet, offline; nothing is sent."""
+    from batchconnect.cli.commands import validate as command
+
+    return command.run(output, given, sheets=sheets, annotate=annotate, keep_keys=keep_keys)
+
+
+@app.command(
+    epilog="Example: batchconnect plan clients.csv --only org=acme", rich_help_panel=_SHEETS
+)
 @takes(PLACES, SHEET, SERVICE, RUN, CI)
 def plan(
     output: OutputOptions,
@@ -223,7 +233,10 @@ def plan(
     return command.run(output, given, sheets=sheets, out=out)
 
 
-@app.command(epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234")
+@app.command(
+    epilog="Example: batchconnect run clients.csv --max-rows 5 --note CHG-1234",
+    rich_help_panel=_SHEETS,
+)
 @takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def run(
     output: OutputOptions,
@@ -231,7 +244,7 @@ def run(
     sheets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SHEET...",
+            metavar="SHEET",
             show_default=False,
             help="CSVs, workbooks; - reads stdin.",
         ),
@@ -249,7 +262,9 @@ def run(
     return command.run(output, given, sheets=sheets or (), plan=plan)
 
 
-@app.command(epilog="Example: batchconnect rerun --sheet clients-fixed.csv")
+@app.command(
+    epilog="Example: batchconnect rerun --sheet clients-fixed.csv", rich_help_panel=_SHEETS
+)
 @takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rerun(
     output: OutputOptions,
@@ -270,52 +285,20 @@ def rerun(
     return command.run(output, given, run_id=run_id, sheets=sheets or ())
 
 
-@app.command(epilog="Example: batchconnect work --only org=acme")
-@takes(PLACES, SERVICE, WORK)
-def work(
+@app.command(epilog="Example: batchconnect reconcile", rich_help_panel=_SHEETS)
+@takes(PLACES, PART, SERVICE)
+def reconcile(
     output: OutputOptions,
     given: Given,
     run_id: RunArgument = None,
-    sheets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--sheet",
-            metavar="SHEET",
-            help="This machine's copy of the run's sheet; may be given again.",
-        ),
-    ] = None,
 ) -> int:
-    """Join a run on a team ledger: take lanes, and hand them back at the end."""
-    from batchconnect.cli.commands import work as command
+    """Settle what is in doubt; creates nothing."""
+    from batchconnect.cli.commands import reconcile as command
 
-    return command.run(output, given, run_id=run_id, sheets=sheets or ())
-
-
-@app.command(epilog="Example: batchconnect lanes release 7 --yes")
-@takes(PLACES)
-def lanes(
-    output: OutputOptions,
-    given: Given,
-    action: Annotated[
-        Literal["release"] | None,
-        typer.Argument(metavar="release", help="Take a lane from its holder."),
-    ] = None,
-    lane: Annotated[
-        int | None,
-        typer.Argument(metavar="LANE", help="Its number, as the list shows it."),
-    ] = None,
-    yes: Annotated[
-        bool,
-        typer.Option("--yes", metavar="", help="Do it: its holder is surely dead."),
-    ] = False,
-) -> int:
-    """Show who holds which lane of a team ledger, since when, and what waits."""
-    from batchconnect.cli.commands import lanes as command
-
-    return command.run(output, given, releases=action is not None, lane=lane, yes=yes)
+    return command.run(output, given, run_id=run_id)
 
 
-@app.command(epilog="Example: batchconnect verify clients.csv")
+@app.command(epilog="Example: batchconnect verify clients.csv", rich_help_panel=_SHEETS)
 @takes(PLACES, SHEET, SERVICE, TOLD, CI, OPERATIONS)
 def verify(
     output: OutputOptions,
@@ -323,7 +306,7 @@ def verify(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUN | SHEET...",
+            metavar="RUN | SHEET",
             show_default=False,
             help="A run's connections, or those of a sheet's rows; default: the last run.",
         ),
@@ -335,7 +318,70 @@ def verify(
     return command.run(output, given, what=what or ())
 
 
-@app.command(epilog="Example: batchconnect rotate clients.csv --failing")
+@app.command(epilog="Example: batchconnect runs --limit 5", rich_help_panel=_LOOK)
+@takes(PLACES)
+def runs(
+    output: OutputOptions,
+    given: Given,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
+    ] = 20,
+    prune: Annotated[
+        int | None,
+        typer.Option(
+            "--prune",
+            metavar="DAYS",
+            min=0,
+            show_default=False,
+            help="Remove the report folders of runs that ended longer ago; the ledger keeps every line.",
+        ),
+    ] = None,
+) -> int:
+    """Show past runs, newest first."""
+    from batchconnect.cli.commands import runs as command
+
+    return command.run(output, given, limit=limit, prune=prune)
+
+
+@app.command(epilog="Example: batchconnect status", rich_help_panel=_LOOK)
+@takes(PLACES)
+def status(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", metavar="", help="Show it again and again, until it has ended."),
+    ] = False,
+) -> int:
+    """Show one run, also while it is running."""
+    from batchconnect.cli.commands import status as command
+
+    return command.run(output, given, run_id=run_id, watches=watch)
+
+
+@app.command(epilog="Example: batchconnect report 20261123-16", rich_help_panel=_LOOK)
+@takes(PLACES)
+def report(
+    output: OutputOptions,
+    given: Given,
+    run_id: RunArgument = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="COLUMN",
+            help="One folder per org, or per value of any column, as well: to hand each theirs.",
+        ),
+    ] = None,
+) -> int:
+    """Write a run's report again from the ledger."""
+    from batchconnect.cli.commands import report as command
+
+    return command.run(output, given, run_id=run_id, by=by)
+
+
+@app.command(epilog="Example: batchconnect rotate clients.csv --failing", rich_help_panel=_LATER)
 @takes(PLACES, SHEET, SERVICE, RUN, CI, OPERATIONS)
 def rotate(
     output: OutputOptions,
@@ -372,20 +418,7 @@ def rotate(
     )
 
 
-@app.command(epilog="Example: batchconnect reconcile")
-@takes(PLACES, PART, SERVICE)
-def reconcile(
-    output: OutputOptions,
-    given: Given,
-    run_id: RunArgument = None,
-) -> int:
-    """Settle what is in doubt; creates nothing."""
-    from batchconnect.cli.commands import reconcile as command
-
-    return command.run(output, given, run_id=run_id)
-
-
-@app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94")
+@app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94", rich_help_panel=_LATER)
 @takes(PLACES, SERVICE, UNDO)
 def undo(
     output: OutputOptions,
@@ -415,7 +448,9 @@ def undo(
     return command.run(output, given, run_id=run_id, yes=yes)
 
 
-@app.command(epilog="Example: batchconnect export dev.xlsx --org acme --sandbox dev")
+@app.command(
+    epilog="Example: batchconnect export dev.xlsx --org acme --sandbox dev", rich_help_panel=_LATER
+)
 @takes(PLACES, AGAINST, SERVICE)
 def export(
     output: OutputOptions,
@@ -476,7 +511,9 @@ def export(
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
 
 
-@app.command(epilog="Example: batchconnect expiring clients.csv --within 30d")
+@app.command(
+    epilog="Example: batchconnect expiring clients.csv --within 30d", rich_help_panel=_LATER
+)
 @takes(PLACES, SHEET, SERVICE)
 def expiring(
     output: OutputOptions,
@@ -499,7 +536,7 @@ def expiring(
     return command.run(output, given, what=what, within=within)
 
 
-@app.command(epilog="Example: batchconnect explore --columns")
+@app.command(epilog="Example: batchconnect explore --columns", rich_help_panel=_LATER)
 @takes(PLACES, PART, SERVICE)
 def explore(
     output: OutputOptions,
@@ -516,70 +553,55 @@ def explore(
     return command.run(output, given, run_id=run_id, columns=columns)
 
 
-@app.command(epilog="Example: batchconnect runs --limit 5")
-@takes(PLACES)
-def runs(
-    output: OutputOptions,
-    given: Given,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, help="At most so many.")
-    ] = 20,
-    prune: Annotated[
-        int | None,
-        typer.Option(
-            "--prune",
-            metavar="DAYS",
-            min=0,
-            show_default=False,
-            help="Remove the report folders of runs that ended longer ago; the ledger keeps every line.",
-        ),
-    ] = None,
-) -> int:
-    """Show past runs, newest first."""
-    from batchconnect.cli.commands import runs as command
-
-    return command.run(output, given, limit=limit, prune=prune)
-
-
-@app.command(epilog="Example: batchconnect status")
-@takes(PLACES)
-def status(
+@app.command(epilog="Example: batchconnect work --only org=acme", rich_help_panel=_TEAM)
+@takes(PLACES, SERVICE, WORK)
+def work(
     output: OutputOptions,
     given: Given,
     run_id: RunArgument = None,
-    watch: Annotated[
+    sheets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sheet",
+            metavar="SHEET",
+            help="This machine's copy of the run's sheet; may be given again.",
+        ),
+    ] = None,
+) -> int:
+    """Join a run on a team ledger: take lanes, and hand them back at the end."""
+    from batchconnect.cli.commands import work as command
+
+    return command.run(output, given, run_id=run_id, sheets=sheets or ())
+
+
+@app.command(epilog="Example: batchconnect lanes release 7 --yes", rich_help_panel=_TEAM)
+@takes(PLACES)
+def lanes(
+    output: OutputOptions,
+    given: Given,
+    action: Annotated[
+        Literal["release"] | None,
+        typer.Argument(metavar="release", help="Take a lane from its holder."),
+    ] = None,
+    lane: Annotated[
+        int | None,
+        typer.Argument(metavar="LANE", help="Its number, as the list shows it."),
+    ] = None,
+    yes: Annotated[
         bool,
-        typer.Option("--watch", metavar="", help="Show it again and again, until it has ended."),
+        typer.Option("--yes", metavar="", help="Do it: its holder is surely dead."),
     ] = False,
 ) -> int:
-    """Show one run, also while it is running."""
-    from batchconnect.cli.commands import status as command
+    """Show who holds which lane of a team ledger, since when, and what waits."""
+    from batchconnect.cli.commands import lanes as command
 
-    return command.run(output, given, run_id=run_id, watches=watch)
-
-
-@app.command(epilog="Example: batchconnect report 20261123-16")
-@takes(PLACES)
-def report(
-    output: OutputOptions,
-    given: Given,
-    run_id: RunArgument = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            "--by",
-            metavar="COLUMN",
-            help="One folder per org, or per value of any column, as well: to hand each theirs.",
-        ),
-    ] = None,
-) -> int:
-    """Write a run's report again from the ledger."""
-    from batchconnect.cli.commands import report as command
-
-    return command.run(output, given, run_id=run_id, by=by)
+    return command.run(output, given, releases=action is not None, lane=lane, yes=yes)
 
 
-@app.command(epilog="Example: batchconnect ledger check --ledger postgresql://host/batchconnect")
+@app.command(
+    epilog="Example: batchconnect ledger check --ledger postgresql://host/batchconnect",
+    rich_help_panel=_TEAM,
+)
 @takes(PLACES)
 def ledger(
     output: OutputOptions,
@@ -617,7 +639,9 @@ def ledger(
     return command.run(output, given, action=action, file=file, granted=granted)
 
 
-@app.command(epilog="Example: batchconnect simulate --port 8080 --fault flaky")
+@app.command(
+    epilog="Example: batchconnect simulate --port 8080 --fault flaky", rich_help_panel=_PRACTICE
+)
 @takes()
 def simulate(
     output: OutputOptions,

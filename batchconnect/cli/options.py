@@ -109,7 +109,7 @@ class Given:
         typer.Option(
             "--notify",
             metavar="NAME",
-            help="Tell [notify.NAME] of the settings how it ended; may be given again.",
+            help=r"Tell \[notify.NAME] of the settings how it ended; may be given again.",
             rich_help_panel=OUTPUT,
         ),
     ] = None

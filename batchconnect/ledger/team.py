@@ -24,6 +24,16 @@ class Holding:
     run_id: str = ""
     """Of a run as a whole; `OPENING` is the right to open one."""
 
+    def is_one_right_with(self, other: "Holding") -> bool:
+        """
+        Whether only one process at a time may have both.
+
+        Lanes of two clients of one org are: their rows have the same markers.
+        """
+        if self.key is None or other.key is None:
+            return self == other
+        return (self.key.host, self.key.org_id) == (other.key.host, other.key.org_id)
+
 
 OPENING = Holding(run_id="opening")
 """Whoever looks for an open run, and begins a new one where there is none, holds it meanwhile."""

@@ -172,6 +172,18 @@ class RunAwaited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneAwaited:
+    """On a team ledger: what a command over a past run needs is not free yet."""
+
+    org: str
+    """Settings key of the lane's org; "": it is the run as a whole."""
+    holder: str
+    """Who has the lane, or another one of its org; "": nobody, it failed and is left alone for a while."""
+    at_most_s: float
+    """Seconds after which it is known whether the holder is alive, or after which the lane may be taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LanesHeld:
     """On a team ledger: who works the run's lanes now."""
 
@@ -340,6 +352,7 @@ Event = (
     | RowTested
     | Settling
     | RunAwaited
+    | LaneAwaited
     | LanesHeld
     | LanePaused
     | NotReached

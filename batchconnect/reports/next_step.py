@@ -19,6 +19,7 @@ _SAME: Final = {
     ExitCode.AS_ASKED: "The same command takes the next rows.",
 }
 _SHEET: Final = "correct the sheet"
+_CONFLICTS: Final = "settle the conflicts"
 _CORRECT_KEYS: Final = "correct the keys"
 _RECONCILE: Final = "Look for the rows in doubt again; nothing is sent by that:"
 _RERUN: Final = "When the causes below are removed, send only what is unfinished:"
@@ -76,9 +77,7 @@ def _after_run(summary: Summary) -> NextStep:
     if summary.counts[Status.IN_DOUBT] or not is_swept:
         return NextStep(why=_RECONCILE, command=("batchconnect", "reconcile", run))
     if not _is_done(summary):
-        return NextStep(
-            why=_RERUN, command=("batchconnect", "rerun", run), first=_rejected(summary)
-        )
+        return NextStep(why=_RERUN, command=("batchconnect", "rerun", run), first=_to_mend(summary))
     if _fails(summary):
         return _mend_keys(("batchconnect", "rerun", run))
     if summary.works.get(Works.NOT_TESTED):
@@ -89,7 +88,7 @@ def _after_run(summary: Summary) -> NextStep:
 def _after_rotate(summary: Summary) -> NextStep:
     opened = summary.opened
     if not _is_done(summary):
-        return NextStep(why=_AGAIN, first=_rejected(summary))
+        return NextStep(why=_AGAIN, first=_to_mend(summary))
     if _fails(summary):
         return _mend_keys(sheet_command(opened, ROTATE, "--failing"))
     return NextStep(why=_ASK_AGAIN, command=sheet_command(opened, VERIFY))
@@ -116,8 +115,11 @@ def _mend_keys(command: tuple[str, ...]) -> NextStep:
     return NextStep(why=_KEYS, command=command, first=_CORRECT_KEYS)
 
 
-def _rejected(summary: Summary) -> str:
-    return _SHEET if summary.counts[Status.REJECTED] else ""
+def _to_mend(summary: Summary) -> str:
+    """What the same command would only meet again."""
+    if summary.counts[Status.REJECTED]:
+        return _SHEET
+    return _CONFLICTS if summary.counts[Status.CONFLICT] else ""
 
 
 def _is_done(summary: Summary) -> bool:

@@ -125,7 +125,7 @@ class Batch:
             tell=self._tell,
             lane_of=job.lane_of,
         )
-        lanes.share_out(found.offsets, gone)
+        await lanes.share_out(found.offsets, gone)
         self._tell(
             Planned(
                 to_create=found.to_do,

@@ -16,6 +16,7 @@ import anyio
 from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState, fold_run
@@ -217,6 +218,8 @@ async def settle(
     async with at_work(settings, options, listener, command="reconcile") as desk:
         run = run_in_doubt(desk.ledger, run_id)
         await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
+        # Whoever was at work on it may have ended it before it let go.
+        run = await _state_of(desk.ledger, run)
         with listener.stop.cutting_off() as scope:
             state = await settle_run(
                 run,
@@ -230,8 +233,13 @@ async def settle(
             )
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
-            state = fold_run(desk.ledger.run_lines(run.number))
+            state = await _state_of(desk.ledger, run)
+        await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
+
+
+async def _state_of(ledger: Ledger, run: RunState) -> RunState:
+    return await aside(ledger, lambda: fold_run(ledger.run_lines(run.number)))
 
 
 async def verify(
@@ -271,7 +279,8 @@ async def verify(
         with listener.stop.cutting_off() as scope:
             state = await verification.run()
         if scope.cancelled_caught:
-            state = verification.abandon()
+            state = await verification.abandon()
+        await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
@@ -303,7 +312,14 @@ async def at_work(
                 team, arm = as_team(ledger), listener.together.arm
                 async with (
                     GroupCommit(ledger) as group,
-                    held_lanes(team, service, lease_s=options.lease, arm=arm) as held,
+                    held_lanes(
+                        team,
+                        service,
+                        lease_s=options.lease,
+                        arm=arm,
+                        stop=listener.stop,
+                        on_event=listener.on_event,
+                    ) as held,
                 ):
                     yield Desk(
                         service=service,
@@ -380,7 +396,7 @@ async def _job(
     )
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
-    check_selection(options, service.orgs, sheet)
+    await anyio.to_thread.run_sync(check_selection, options, service.orgs, sheet)
     job = Job(
         sheet=sheet,
         parse=judge,

@@ -12,13 +12,16 @@ from typing import Final
 import anyio
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.lease import Lease, Terms
+from batchconnect.ledger.lease import Lease, Sighting, Terms
 from batchconnect.ledger.lease_keeper import Arm, LeaseKeeper
 from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.ledger.team import Holding, LaneRow, TeamLedger
 from batchconnect.model.errors import LedgerError, LedgerInUseError
+from batchconnect.model.event import Event, LaneAwaited
 from batchconnect.run.boot_clock import boot_s
 from batchconnect.run.service import ConnectedService
+from batchconnect.run.stop import Stop
+from batchconnect.run.team import interrupted_early
 from batchconnect.transport.interface import LEASE_OVER
 
 _POLL_S: Final = 0.5
@@ -34,12 +37,27 @@ class HeldLanes:
         keeper: Renews; None: the ledger is a file.
         service: Whose lanes they are; what they send is asked for the lease.
         name: What this process is called in the ledger.
+        stop: Ends the waiting.
+        on_event: Told for whom is waited.
+        poll_s: Seconds between two looks at what is not free.
     """
 
-    def __init__(self, keeper: LeaseKeeper | None, service: ConnectedService, name: str) -> None:
+    def __init__(
+        self,
+        keeper: LeaseKeeper | None,
+        service: ConnectedService,
+        name: str,
+        *,
+        stop: Stop,
+        on_event: Callable[[Event], None],
+        poll_s: float = _POLL_S,
+    ) -> None:
         self._keeper = keeper
         self._service = service
         self._name = name
+        self._stop = stop
+        self._on_event = on_event
+        self._poll_s = poll_s
         self._leases: list[Lease] = []
 
     async def hold(self, run_id: str | None, orgs: Iterable[str] = ()) -> None:
@@ -51,54 +69,82 @@ class HeldLanes:
             orgs: Settings keys; those that the settings do not know are left out.
 
         Raises:
-            LedgerInUseError: A living process holds one of them.
+            LedgerInUseError: A living process holds one of them, or another lane of such an org.
+            InterruptedEarlyError: The stop was asked for meanwhile.
         """
         if self._keeper is None:
             return
         if run_id is not None:
-            await self._take(Holding(run_id=run_id), run_id, lambda: None)
+            await self._take(Holding(run_id=run_id), run_id)
         for org in dict.fromkeys(orgs):
             if self._service.orgs.find(org) is None:
                 continue
             lane = self._service.lane_of(org)
             halt = partial(lane.halt, LEASE_OVER)
-            lease = await self._take(Holding(key=lane.key), run_id or "", halt)
+            lease = await self._take(Holding(key=lane.key), run_id or "", org=org, on_lost=halt)
             if lease is not None:
                 self._service.permits[org] = partial(self._keeper.may_send, lease)
 
     async def _take(
-        self, holding: Holding, run_id: str, on_lost: Callable[[], None]
+        self,
+        holding: Holding,
+        run_id: str,
+        *,
+        org: str = "",
+        on_lost: Callable[[], None] = lambda: None,
     ) -> Lease | None:
         """Take one thing; None: this process holds it already."""
         keeper = self._keeper
         assert keeper is not None
-        first: LaneRow | None = None
+        mine = {lease.lane for lease in self._leases}
+        seen: dict[int, Sighting] = {}
+        told: LaneAwaited | None = None
         while True:
             rows = await keeper.look(run_id)
-            row = next((row for row in rows if row.holding == holding), None)
-            if row is not None and row.holder == self._name:
+            if any(row.holding == holding and row.lane in mine for row in rows):
                 return None
             lease = await keeper.take(holding, rows, run=None, on_lost=on_lost)
             if lease is not None:
                 self._leases.append(lease)
                 return lease
-            first = first or row
-            # Dead or not is known when its lease is over; one that is renewed meanwhile is alive.
-            if row is not None and first is not None and row.sighting != first.sighting:
-                raise _in_use(row)
-            await anyio.sleep(_POLL_S)
+            for row in rows:
+                if not holding.is_one_right_with(row.holding):
+                    continue
+                awaited = self._awaited(row, holding, org)
+                # Dead or not is known when its lease is over; one that is renewed meanwhile is alive.
+                if (
+                    awaited
+                    and awaited.holder
+                    and seen.setdefault(row.lane, row.sighting) != row.sighting
+                ):
+                    raise _in_use(row, org)
+                if awaited and told is None:
+                    told = awaited
+                    self._on_event(told)
+            if self._stop.reason:
+                raise interrupted_early()
+            await anyio.sleep(self._poll_s)
+
+    def _awaited(self, row: LaneRow, holding: Holding, org: str) -> LaneAwaited | None:
+        """Why what this row says stands in the way; None: it does not."""
+        if row.holder not in {"", self._name}:
+            return LaneAwaited(org=org, holder=row.holder, at_most_s=row.terms.take_after_s)
+        if row.waits_s and row.holding == holding:
+            return LaneAwaited(org=org, holder="", at_most_s=row.waits_s)
+        return None
 
     async def hand_back(self) -> None:
-        """Let go of all of it."""
+        """Let go of all of it: nothing more is sent, and no lease ends while a long report is made."""
         if self._keeper is None:
             return
+        leases, self._leases = self._leases, []
         with anyio.move_on_after(_HAND_BACK_S, shield=True):
-            for lease in self._leases:
+            for lease in leases:
                 await self._keeper.hand_back(lease)
 
 
-def _in_use(row: LaneRow) -> LedgerError:
-    what = f"run {row.holding.run_id}" if row.holding.run_id else "a lane of it"
+def _in_use(row: LaneRow, org: str) -> LedgerError:
+    what = f"run {row.holding.run_id}" if row.holding.run_id else f"a lane of org {org}"
     return LedgerInUseError(
         f"{what} is held by {row.holder}, which is at work",
         hint="Wait until that has ended; `batchconnect lanes` shows who holds what.",
@@ -113,7 +159,13 @@ def orgs_of(ledger: LedgerReader, run: RunState) -> list[str]:
 
 @asynccontextmanager
 async def held_lanes(
-    ledger: TeamLedger | None, service: ConnectedService, *, lease_s: float, arm: Arm
+    ledger: TeamLedger | None,
+    service: ConnectedService,
+    *,
+    lease_s: float,
+    arm: Arm,
+    stop: Stop,
+    on_event: Callable[[Event], None],
 ) -> AsyncIterator[HeldLanes]:
     """
     What may be held for as long as the block goes on.
@@ -123,13 +175,15 @@ async def held_lanes(
         service: Whose lanes they are.
         lease_s: Of each lease, in seconds.
         arm: The kernel's timer.
+        stop: Ends the waiting for them.
+        on_event: Told for whom is waited.
     """
     if ledger is None:
-        yield HeldLanes(None, service, "")
+        yield HeldLanes(None, service, "", stop=stop, on_event=on_event)
         return
     terms = Terms(ttl_s=lease_s)
     async with LeaseKeeper(ledger.leases, terms=terms, boot_s=boot_s, arm=arm) as keeper:
-        held = HeldLanes(keeper, service, ledger.leases.name)
+        held = HeldLanes(keeper, service, ledger.leases.name, stop=stop, on_event=on_event)
         try:
             yield held
         finally:

@@ -47,6 +47,8 @@ class Tests(Enum):
     NONE = auto()
     CHANGED = auto()
     """Those whose key this run sent."""
+    MADE = auto()
+    """These, and those of the rows that this run itself settled: a rerun leaves the others as they were."""
     ALL = auto()
 
 

@@ -118,6 +118,18 @@ class SheetPlan:
         )
 
     @property
+    def has_work(self) -> bool:
+        """Whether a run would do anything but account for its rows."""
+        return bool(self.rejected) or any(
+            one.refusal is not None
+            or one.create
+            or one.send_key
+            or one.settle_first
+            or one.in_the_way
+            for one in self.sandboxes
+        )
+
+    @property
     def is_refused(self) -> bool:
         """Whether no sandbox could be read."""
         return bool(self.sandboxes) and all(
@@ -223,7 +235,7 @@ async def plan_run(
                     most_kept=most_kept,
                 )
                 tasks.start_soon(look.at, one, of_sandbox)
-    found.sandboxes.sort(key=lambda one: (one.org, one.sandbox))
+    found.sandboxes.sort(key=lambda one: (one.org.casefold(), one.org, one.sandbox))
     return found
 
 

@@ -10,6 +10,7 @@ from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import FaultFound, RunEnded, Settled, Updating
 from batchconnect.ledger.row_state import RowState, fold_rows
@@ -62,7 +63,11 @@ async def settle_run(
         SettingsError: An org of the run is no longer in the settings.
         LedgerError: A verdict cannot be written.
     """
-    rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
+    before = run
+    rows = await aside(
+        ledger,
+        lambda: [row for row in before.rows(ledger.row_lines(run.number)) if row.is_open],
+    )
     is_swept = run.swept is None or run.swept.complete
     if not rows and run.ended is not None and is_swept:
         return run  # it ended as it ended: nothing was learned
@@ -79,9 +84,10 @@ async def settle_run(
         on_broken=broken.append,
     )
     chosen = _chosen(rows, run.opened.places, service=service, options=options)
-    deleted = deletions_in(ledger).ids
+    deleted = (await aside(ledger, lambda: deletions_in(ledger))).ids
     # What is in doubt is told by all runs together: another one may have sent or settled it since.
-    states = ledger.states_of(row.marker for _, row in chosen if row.marker is not None)
+    markers = [row.marker for _, row in chosen if row.marker is not None]
+    states = await aside(ledger, lambda: ledger.states_of(markers))
     for org, row in chosen:
         whole = states.get(row.marker or "", row)
         if isinstance(row.change, Updating):
@@ -114,12 +120,15 @@ async def settle_run(
     if not stop.reason:
         # Only where something was settled; all of it, where the last sweep could not look everywhere.
         # What an undo deleted since is not missed.
-        kept = (
-            row for row in fold_rows(ledger.row_lines(run.number)) if not row.is_one_of(deleted)
+        all_expected = await aside(
+            ledger,
+            lambda: expected(
+                row for row in fold_rows(ledger.row_lines(run.number)) if not row.is_one_of(deleted)
+            ),
         )
         wanted = {
             (org, sandbox): want
-            for (org, sandbox), want in expected(kept).items()
+            for (org, sandbox), want in all_expected.items()
             if (org in lanes or not is_swept) and service.orgs.find(org) is not None
         }
         reads = {org: service.lane_of(org) for org, _sandbox in wanted}
@@ -129,7 +138,7 @@ async def settle_run(
         )
         if findings:
             await write_findings(findings, wanted, writer, on_event=record.tell)
-            run = fold_run(ledger.run_lines(run.number))
+            run = await _now(ledger, run)
     state = await _end_anew(run, ledger=ledger, writer=writer)
     record.check()
     return state
@@ -204,12 +213,17 @@ async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts | LaneKeys]) -> None:
 
 
 async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunState:
+    counts = await aside(ledger, lambda: count_statuses(run.rows(ledger.row_lines(run.number))))
     code = exit_code(
-        count_statuses(run.rows(ledger.row_lines(run.number))),
+        counts,
         reason="",
         every_lane_refused=False,
         swept=run.swept,
     )
     reason = run.ended.reason if run.ended is not None else ""
     await writer.write([writer.line(RunEnded(exit_code=code, closed=run.is_closed, reason=reason))])
-    return fold_run(ledger.run_lines(run.number))
+    return await _now(ledger, run)
+
+
+async def _now(ledger: Ledger, run: RunState) -> RunState:
+    return await aside(ledger, lambda: fold_run(ledger.run_lines(run.number)))

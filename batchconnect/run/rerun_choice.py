@@ -42,6 +42,11 @@ class RerunChoice:
         return bool(self.unfinished) or not self.is_closed
 
     @property
+    def was_tested(self) -> bool:
+        """Whether connections of the run were tested: a rerun tests what it makes, then."""
+        return any(self.summary.works.values())
+
+    @property
     def as_before(self) -> RunOptions:
         """What the run was told about its sheet: it holds for the rerun, unless it is said anew."""
         opened = self.opened
@@ -86,7 +91,15 @@ class RerunChoice:
                     f"the sheet of run {opened.run_id} is not there any more: {path}",
                     hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
                 )
-        return paths
+        return tuple(map(_as_named, paths))
+
+
+def _as_named(path: str) -> str:
+    """A path as a person in this folder would type it: it stands in every message."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return path
 
 
 def choose_rerun(ledger: LedgerReader, run_id: str | None) -> RerunChoice:

@@ -13,8 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from batchconnect.model.column import SHOWN_COLUMNS
 from batchconnect.model.errors import UsageError
 from batchconnect.model.outcome import Rejected
@@ -242,10 +240,24 @@ def _canonical(value: object) -> bytes:
     return _bytes(json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n")
 
 
+def _parsed(said: bytes) -> Any:
+    """
+    What a file says.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    # The standard library's: `orjson` refuses the escape of a lone surrogate, see `_bytes`.
+    try:
+        return json.loads(said)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def is_plan(path: Path) -> bool:
     """Whether a file is a plan of any version, edited or not."""
     try:
-        return _is_ours(orjson.loads(path.read_bytes()))
+        return _is_ours(_parsed(path.read_bytes()))
     except (OSError, ValueError):
         return False
 
@@ -263,7 +275,7 @@ def read_plan(path: Path) -> SavedPlan:
         UsageError: It cannot be read, is no plan, was edited, or another version made it.
     """
     try:
-        document = orjson.loads(path.read_bytes())
+        document = _parsed(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"the plan {path} cannot be read: {error.strerror or error}",

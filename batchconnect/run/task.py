@@ -38,9 +38,18 @@ class Task:
         return self.command == ONBOARD
 
 
-def onboarding(options: MergedOptions, *, parent: str | None = None) -> Task:
-    """`run`; with a parent `rerun`, which also sends keys to connections that do not work, and tests those."""
-    of_rerun = Tests.NONE if parent is None else Tests.CHANGED
+def onboarding(
+    options: MergedOptions, *, parent: str | None = None, was_tested: bool = False
+) -> Task:
+    """
+    `run`; with a parent `rerun`, which also sends keys to connections that do not work, and tests those.
+
+    Args:
+        options: Whether all are tested.
+        parent: The run that a rerun takes up.
+        was_tested: That one's connections were tested: so are those that the rerun makes.
+    """
+    of_rerun = Tests.NONE if parent is None else Tests.MADE if was_tested else Tests.CHANGED
     return Task(parent=parent, tests=Tests.ALL if options.verify else of_rerun)
 
 

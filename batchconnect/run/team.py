@@ -10,8 +10,16 @@ from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.team import Holding, LaneRow, TeamLedger
+from batchconnect.model.errors import InterruptedEarlyError
 from batchconnect.run.stop import Stop
 from batchconnect.transport.interface import Permit
+
+
+def interrupted_early() -> InterruptedEarlyError:
+    """What ends a command that was asked to end before it held what it needs."""
+    return InterruptedEarlyError(
+        "asked to end while it waited for its turn on the ledger; nothing was begun"
+    )
 
 
 def every_org(_org: str) -> bool:

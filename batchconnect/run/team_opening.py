@@ -114,11 +114,9 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
         if lease is None:
             return None
         number = await _append(team, job, 0, opened)
-        return OpenedRun(
-            job=job, number=number, lease=lease, lanes=fold_lanes(team.ledger.steps(number))
-        )
+        return OpenedRun(job=job, number=number, lease=lease, lanes=await _lanes(team, number))
     run = job.resumed
-    lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, run.number))
+    lanes = await _lanes(team, run.number)
     if lanes.lanes is not None and await _is_worked(team, run):
         if lanes.is_alone or job.opened.alone:
             raise _alone(run.opened.run_id, its_own=lanes.is_alone)
@@ -138,9 +136,8 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
         alone=job.opened.alone,
     )
     await _append(team, job, run.number, resumed)
-    return OpenedRun(
-        job=job, number=run.number, lease=lease, lanes=fold_lanes(team.ledger.steps(run.number))
-    )
+    lanes = await _lanes(team, run.number)
+    return OpenedRun(job=job, number=run.number, lease=lease, lanes=lanes)
 
 
 async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
@@ -152,7 +149,7 @@ async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
             "sandboxes by these settings",
             hint="Work it with a copy of the run's sheet and the same settings; nothing was sent.",
         )
-    lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, run.number))
+    lanes = await _lanes(team, run.number)
     if lanes.lanes is None:
         raise LedgerError(
             f"run {joins} has not read its sheet to the end, and nobody does",
@@ -161,6 +158,11 @@ async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
     if lanes.is_alone:
         raise _alone(joins, its_own=True)
     return OpenedRun(job=job, number=run.number, lease=None, lanes=lanes)
+
+
+async def _lanes(team: Team, number: int) -> RunLanes:
+    """The run's lanes as they are now."""
+    return fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, number))
 
 
 async def _append(team: Team, job: Job, number: int, entry: RunOpened | RunResumed) -> int:

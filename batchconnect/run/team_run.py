@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 
 from batchconnect.lane.lane import SOMEBODY_ELSE
 from batchconnect.lane.orphan import MissingRow
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import (
     FaultFound,
     LanesOpened,
@@ -410,7 +411,7 @@ class TeamRun:
                 await anyio.to_thread.run_sync(self._team.ledger.steps, self._number)
             )
             if lanes.is_closed:
-                return self._ended()
+                return await self._ended()
             rows = await self._team.keeper.look(self._run_id)
             lease = await self._team.keeper.take(
                 Holding(run_id=self._run_id), rows, run=self._number
@@ -439,15 +440,19 @@ class TeamRun:
         steps = await anyio.to_thread.run_sync(team.ledger.steps, self._number)
         lanes = fold_lanes(steps)
         if lanes.is_closed:
-            return self._ended()
+            return await self._ended()
         if self._lease is None or (reason and await self._is_worked_elsewhere()):
-            return self._left(reason)
+            return await self._left(reason)
         if not reason and self._budget.is_over:
             reason = MAX_ROWS
         writer = job.writer(self._number)
-        state = fold_run(await anyio.to_thread.run_sync(job.ledger.run_lines, self._number))
+        state = await self._state()
+        # The lease of the run is renewed meanwhile: of a million rows this takes longer than it runs.
+        counts = await aside(
+            job.ledger, lambda: count_statuses(state.rows(job.ledger.row_lines(self._number)))
+        )
         code = exit_code(
-            count_statuses(state.rows(job.ledger.row_lines(self._number))),
+            counts,
             reason=reason,
             every_lane_refused=lanes.every_lane_refused,
             somebody_else=any(stop.code == SOMEBODY_ELSE for stop in state.stops),
@@ -458,7 +463,7 @@ class TeamRun:
         faults = [writer.line(FaultFound(event=fault)) for fault in self._faults]
         ended = RunEnded(exit_code=code, closed=not is_cut_off, reason=reason)
         await writer.write([*faults, writer.line(ended)])
-        return self._ended()
+        return await self._ended()
 
     async def _is_worked_elsewhere(self) -> bool:
         workers = await anyio.to_thread.run_sync(self._team.ledger.leases.workers)
@@ -467,18 +472,22 @@ class TeamRun:
             for one in workers
         )
 
-    def _left(self, reason: str) -> RunState:
+    async def _left(self, reason: str) -> RunState:
         """How the run stands when this process leaves it to others."""
         code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
-        state = fold_run(self._job.ledger.run_lines(self._number))
+        state = await self._state()
         ended = RunEnded(exit_code=code, closed=False, reason=reason)
         self._finish(code, state)
         return replace(state, ended=ended)
 
-    def _ended(self) -> RunState:
-        state = fold_run(self._job.ledger.run_lines(self._number))
+    async def _ended(self) -> RunState:
+        state = await self._state()
         self._finish(ExitCode(state.ended.exit_code if state.ended else 0), state)
         return state
+
+    async def _state(self) -> RunState:
+        ledger = self._job.ledger
+        return await aside(ledger, lambda: fold_run(ledger.run_lines(self._number)))
 
     def _finish(self, code: ExitCode, state: RunState) -> None:
         duration_s = max(0, state.last_at_ms - state.opened_at_ms) / 1000
@@ -515,9 +524,9 @@ class TeamRun:
         else:
             self._faults.append(event)
 
-    def abandoned(self) -> RunState:
+    async def abandoned(self) -> RunState:
         """How the run stands that this process was cut off from; what it held is handed back."""
-        return self._left(self._job.stop.reason or INTERRUPTED)
+        return await self._left(self._job.stop.reason or INTERRUPTED)
 
     def record(self, error: Exception) -> None:
         """Tell what ended this process's part unforeseen."""

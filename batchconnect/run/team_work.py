@@ -12,7 +12,7 @@ from batchconnect.ledger.lease import Terms
 from batchconnect.ledger.lease_keeper import Arm, LeaseKeeper
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import TeamLedger
-from batchconnect.model.errors import InterruptedEarlyError, UsageError
+from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event, RunAwaited
 from batchconnect.model.exception_group import first_of_ours
 from batchconnect.options import DEFAULTS, MergedOptions
@@ -21,7 +21,7 @@ from batchconnect.run.job import Job
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
-from batchconnect.run.team import Team
+from batchconnect.run.team import Team, interrupted_early
 from batchconnect.run.team_opening import opened_run
 from batchconnect.run.team_run import TeamRun
 
@@ -128,7 +128,7 @@ async def work_together(
                 on_wait=lambda run_id: on_event(RunAwaited(run_id=run_id)),
             )
             if opened is None:
-                raise _interrupted()
+                raise interrupted_early()
             if opened.lease is None and options.only:
                 # All rows of the run are its own; what is chosen are the lanes that this process takes.
                 job = replace(opened.job, is_selected=lambda _row: True)
@@ -142,14 +142,8 @@ async def work_together(
                     work.record(error)
                 raise
         if work is None:
-            raise _interrupted()
-        return work.abandoned()
-
-
-def _interrupted() -> InterruptedEarlyError:
-    return InterruptedEarlyError(
-        "asked to end while it waited for its turn on the ledger; nothing was begun"
-    )
+            raise interrupted_early()
+        return await work.abandoned()
 
 
 def _pins(options: MergedOptions, service: ConnectedService) -> Callable[[str], bool]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from batchconnect.lane.reconciler import MOST_SENDS
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import UNDO
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import UsageError
@@ -87,7 +88,7 @@ async def undo(
         ledger, service = desk.ledger, desk.service
         run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
         await desk.held.hold(None, orgs_of(ledger, run))
-        plan = plan_undo(ledger, run, service.orgs)
+        plan = await aside(ledger, lambda: plan_undo(ledger, run, service.orgs))
         if plan.begun is not None:
             await desk.held.hold(plan.begun.opened.run_id)
         if plan.agreed is None:
@@ -96,6 +97,7 @@ async def undo(
             return plan
         check_agreed(plan, agreed)
         state = await _carry_out(plan, desk, options=options, listener=listener)
+        await desk.held.hand_back()
         return reported(summary_of(ledger, state), report, listener)
 
 
@@ -120,13 +122,16 @@ async def _carry_out(
     plan: UndoPlan, desk: Desk, *, options: MergedOptions, listener: Listener
 ) -> RunState:
     parent, clock = plan.run.opened, desk.clock
+    opened = header_of_run(parent, command=UNDO, clock=clock, note=options.note)
+    if plan.begun is None:
+        await desk.held.hold(opened.run_id)
     undoing = UndoRun(
         UndoJob(
             plan=plan,
             ledger=desk.ledger,
             writer=desk.writer,
             clock=clock,
-            opened=header_of_run(parent, command=UNDO, clock=clock, note=options.note),
+            opened=opened,
             lane_of=desk.service.lane_of,
             settle_s=desk.service.settle_s,
             most_sends=1 if options.on_doubt is OnDoubt.HOLD else MOST_SENDS,
@@ -136,7 +141,7 @@ async def _carry_out(
     )
     with listener.stop.cutting_off() as scope:
         state = await _run(undoing)
-    return undoing.abandon() if scope.cancelled_caught else state
+    return await undoing.abandon() if scope.cancelled_caught else state
 
 
 async def _run(undoing: UndoRun) -> RunState:
@@ -144,5 +149,5 @@ async def _run(undoing: UndoRun) -> RunState:
         return await undoing.run()
     except Exception as error:
         if first_of_ours(error) is None:
-            undoing.record(error)
+            await undoing.record(error)
         raise

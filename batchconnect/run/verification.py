@@ -12,6 +12,7 @@ import anyio
 from batchconnect.lane.lane import Lane, is_refusal
 from batchconnect.lane.verification import LaneTests, ToTest
 from batchconnect.ledger import LedgerReader
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
@@ -41,7 +42,7 @@ def to_test(rows: Iterable[RowState], tests: Tests) -> list[RowState]:
 def _is_wanted(row: RowState, tests: Tests) -> bool:
     if row.is_open or row.planned is None or row.made is None:
         return False
-    if tests is Tests.CHANGED:
+    if tests is Tests.CHANGED or (tests is Tests.MADE and row.inherited):
         return isinstance(row.change_outcome, Updated)
     outcome = row.change_outcome or row.outcome
     return outcome is not None and has_connection(outcome)
@@ -99,7 +100,7 @@ class Verification:
         Raises:
             LedgerError: A result cannot be written.
         """
-        by_org = _by_org(rows, ledger)
+        by_org = await aside(ledger, lambda: _by_org(rows, ledger))
         self._on_event(Verifying(connections=sum(map(len, by_org.values()))))
         lanes = self._lanes = {org: self._lane_of(org) for org in by_org}
         async with anyio.create_task_group() as beside:

@@ -10,7 +10,7 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import RunOptions, options_from
 from batchconnect.run.header import sheet_file
-from batchconnect.run.history import find_run, run_states
+from batchconnect.run.history import find_run, run_states, summary_of
 from batchconnect.run.team_work import CHOICES
 
 
@@ -20,6 +20,8 @@ class WorkChoice:
 
     opened: RunOpened
     is_closed: bool
+    was_tested: bool = False
+    """Of a rerun: whether connections of its parent were tested, as whoever opened it saw."""
 
     @property
     def parent(self) -> str | None:
@@ -95,7 +97,11 @@ def choose_work(ledger: LedgerReader, run_id: str | None) -> WorkChoice | None:
             f"{found.opened.run_id} is of `{found.opened.command}`, and work joins runs that create",
             hint=f"Its own command, given once more, joins it: batchconnect {found.opened.command}",
         )
-    return WorkChoice(opened=found.opened, is_closed=found.is_closed)
+    parent = found.opened.parent_run_id
+    works = summary_of(ledger, find_run(ledger, parent)).works if parent is not None else {}
+    return WorkChoice(
+        opened=found.opened, is_closed=found.is_closed, was_tested=any(works.values())
+    )
 
 
 def _is_open(run: RunState) -> bool:

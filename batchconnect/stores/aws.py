@@ -27,6 +27,7 @@ from batchconnect.stores.interface import (
     Trouble,
     TroubleKind,
     gone_by,
+    not_understood,
 )
 from batchconnect.stores.quiet import hush
 from batchconnect.transport.loopback import is_loopback
@@ -160,10 +161,10 @@ class SecretsManager:
             return _told(error.response)
         except NoCredentialsError:
             return _NOT_SIGNED_IN
-        except BotoCoreError as error:
+        except (BotoCoreError, OSError, ValueError) as error:
             kind = type(error).__name__
-        except (OSError, ValueError) as error:
-            kind = type(error).__name__
+        except Exception as error:  # noqa: BLE001 - foreign errors end here: a few are no `BotoCoreError`
+            return not_understood(error)
         is_sign_in = "Credential" in kind or "Token" in kind or "SSO" in kind or "Profile" in kind
         if is_sign_in:
             return _NOT_SIGNED_IN

@@ -5,7 +5,8 @@ Azure Key Vault, by Microsoft's own client and one way to sign in.
 in by whatever it finds. A vault says which resource a token is for; only Key Vault's own is ever asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, final
 from urllib.parse import urlsplit
@@ -40,6 +41,7 @@ from batchconnect.stores.interface import (
     Trouble,
     TroubleKind,
     gone_by,
+    not_understood,
 )
 from batchconnect.transport.loopback import is_loopback
 
@@ -73,9 +75,8 @@ class KeyVault:
         domain = host.partition(".")[2]
         self._scope = f"https://{domain if domain in _CLOUDS else _NO_PLACE}/.default"
         options = _transport_options(network, host)
-        self._credential = _Credential(
-            _credential(profile, domain, _transport_options(network, "")), self._scope
-        )
+        sign_in = _transport_options(network, "")
+        self._credential = _Credential(lambda: _credential(profile, domain, sign_in), self._scope)
         self._client = SecretClient(
             vault_url=profile.url,
             credential=self._credential,
@@ -130,23 +131,34 @@ class KeyVault:
 
 @final
 class _Credential:
-    """Signs in for Key Vault alone, whatever the server asks a token for."""
+    """
+    Signs in for Key Vault alone, whatever the server asks a token for.
 
-    def __init__(self, inner: Any, scope: str) -> None:
-        self._inner = inner
+    Args:
+        made: Makes the library's own, which looks at the machine at once: off the cluster there is no workload.
+        scope: Of Key Vault.
+    """
+
+    def __init__(self, made: Callable[[], Any], scope: str) -> None:
+        self._inner: Any = None
+        with suppress(Exception):  # what it says may hold what it found
+            self._inner = made()
         self._scope = scope
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """A token for Key Vault."""
         if scopes != (self._scope,):
             raise ClientAuthenticationError("a token for something else than Key Vault")
+        if self._inner is None:
+            raise CredentialUnavailableError("nothing to sign in with")
         options.pop("enable_cae", None)
         found: AccessToken = await self._inner.get_token(*scopes, **options)
         return found
 
     async def close(self) -> None:
         """Let go of its sockets."""
-        await self._inner.close()
+        if self._inner is not None:
+            await self._inner.close()
 
     async def __aenter__(self) -> "_Credential":
         return self
@@ -224,8 +236,7 @@ def _told(error: Exception) -> Refusal | Trouble:
             return _UNREACHABLE
         case _:
             # NOTE: an answer of another form ends in an error of Python's own, deep in the client.
-            detail = f"Its answer could not be understood ({type(error).__name__})."
-            return Trouble(kind=TroubleKind.DOWN, detail=detail)
+            return not_understood(error)
 
 
 def _is_unreachable(error: BaseException | None) -> bool:

@@ -10,14 +10,24 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from batchconnect.stores.interface import Trouble, TroubleKind
+
+_NO_THREAD: Final = Trouble(
+    kind=TroubleKind.DOWN,
+    detail="It was not asked: this machine has no thread left for it.",
+    remedy="Raise the limit on its processes and threads (`ulimit -u`, or the container's `pids`).",
+)
 _T = TypeVar("_T")
 
 
-async def in_daemon(work: Callable[[], _T]) -> _T:
+async def in_daemon(work: Callable[[], _T]) -> _T | Trouble:
     """
     What a blocking call returns; nobody waits for it who was cancelled.
+
+    Returns:
+        A trouble where no thread can be started for it just now.
 
     Raises:
         Exception: What the call raised.
@@ -44,5 +54,9 @@ async def in_daemon(work: Callable[[], _T]) -> _T:
             loop.call_soon_threadsafe(tell, found, error)
 
     context = copy_context()
-    threading.Thread(target=context.run, args=(call,), name="ask a store", daemon=True).start()
+    thread = threading.Thread(target=context.run, args=(call,), name="ask a store", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return _NO_THREAD
     return await answer

@@ -109,3 +109,9 @@ def gone_by(status: int, retry_after: str | None) -> Trouble | None:
             remedy="Name the server itself in `uri`.",
         )
     return None
+
+
+def not_understood(error: Exception) -> Trouble:
+    """What an error deep in a store's client says, which answers of another form end in: its class, no word of it."""
+    detail = f"Its answer could not be understood ({type(error).__name__})."
+    return Trouble(kind=TroubleKind.DOWN, detail=detail)

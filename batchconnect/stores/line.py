@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchconnect.model.event import Event, StorePaused, StoreStopped
+from batchconnect.model.fault import fault_of
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import AT_ONCE, StoreProfile
 from batchconnect.stores.interface import Answer, Refusal, Store, Trouble, TroubleKind
@@ -102,6 +103,8 @@ class StoreLine:
         kept = self._fresh(place)
         if kept is not None:
             return kept
+        if self._stopped is not None:
+            return self._stopped
         flight = self._flights.get(place)
         if flight is None:
             flight = self._flights[place] = _Flight(place)
@@ -114,9 +117,15 @@ class StoreLine:
         return flight.answer
 
     async def check(self) -> Trouble | None:
-        """Sign in, and ask for nothing."""
-        with unheard():
-            return await self._store.check()
+        """Sign in, and ask for nothing; a fault of its client's is a trouble too, so that others are still told of."""
+        try:
+            with unheard():
+                return await self._store.check()
+        except Exception as error:  # noqa: BLE001 - one store's fault hides what others and the orgs say
+            return Trouble(
+                kind=TroubleKind.UNUSABLE,
+                detail=f"It was not asked, by a fault of batchconnect ({fault_of(error).label}).",
+            )
 
     def _fresh(self, place: Place) -> StoredSecret | None:
         kept = self._kept.get(place)
@@ -138,10 +147,8 @@ class StoreLine:
                 await anyio.sleep_until(self._until_s)
                 await self._limiter.wait()
                 flights = self._taken()
-                if flights and self._stopped is None:
+                if flights:
                     await self._ask(flights)
-                elif self._stopped is not None:
-                    self._answer_all(flights, self._stopped)
         finally:
             self._at_work -= 1
         self._pump()
@@ -158,19 +165,27 @@ class StoreLine:
             for flight in flights:
                 flight.error = error
                 self._land(flight)
+            # It is no trouble of the store's: whoever was put aside would wait for an end that nobody tells.
+            self._recover()
             return
         if isinstance(found, Trouble):
+            if self._stopped is not None:  # meanwhile
+                self._answer_all(flights, self._stopped)
+                return
             self._waiting.extendleft(reversed(flights))
             self._meet(found)
             return
         self._has_answered = True
-        self._troubled_since, self._pauses = None, 0
-        self._over.set()
+        self._recover()
         for flight in flights:
             # What a client leaves out it does not know.
             answer = flight.answer = found.get(flight.place, Refusal.NOT_FOUND)
             self._keep(flight.place, answer)
             self._land(flight)
+
+    def _recover(self) -> None:
+        self._troubled_since, self._pauses = None, 0
+        self._over.set()
 
     def _keep(self, place: Place, answer: Answer) -> None:
         if isinstance(answer, StoredSecret):

@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.event import Event
+from batchconnect.model.fault import fault_of
 from batchconnect.model.reference import Place
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreKind, StoreProfile
@@ -118,14 +119,8 @@ class _Client:
             if self._store is None:
                 try:
                     self._store = await anyio.to_thread.run_sync(self._made)
-                except ModuleNotFoundError as error:
-                    return self._missing(error)
-                except SettingsError as error:
-                    return Trouble(
-                        kind=TroubleKind.UNUSABLE,
-                        detail=f"{error.message}.",
-                        remedy=error.hint or "",
-                    )
+                except Exception as error:  # noqa: BLE001 - foreign errors end here, whatever a library makes of a machine
+                    return self._unusable(error)
             return self._store
 
     def _made(self) -> Store:
@@ -134,12 +129,20 @@ class _Client:
         hush()  # its library has loggers only now, and the first request is at hand
         return store
 
-    def _missing(self, error: ModuleNotFoundError) -> Trouble:
-        return Trouble(
-            kind=TroubleKind.UNUSABLE,
-            detail=f"It needs a library that is not installed ({error.name}).",
-            remedy=f"pip install 'batchconnect[{self._module}]'",
-        )
+    def _unusable(self, error: Exception) -> Trouble:
+        install = f"pip install 'batchconnect[{self._module}]'"
+        match error:
+            case SettingsError(message=message, hint=hint):
+                detail, remedy = f"{message}.", hint or ""
+            case ModuleNotFoundError(name=name):
+                detail, remedy = f"It needs a library that is not installed ({name}).", install
+            case ImportError() | SyntaxError():
+                detail = f"A library that it needs cannot be loaded ({type(error).__name__})."
+                remedy = f"Install it anew: {install} --force-reinstall"
+            case _:
+                # Its words may hold what the settings say.
+                detail, remedy = f"Its client cannot be made ({fault_of(error).label}).", ""
+        return Trouble(kind=TroubleKind.UNUSABLE, detail=detail, remedy=remedy)
 
 
 def _holding(profile: StoreProfile, hold: Callable[[Secret], None]) -> StoreProfile:

@@ -2,7 +2,8 @@
 HashiCorp Vault and OpenBao: the key-value engine of version 2, with a token, AppRole or Kubernetes.
 
 The client is asked for bare responses: its exceptions hold what the server sent, and do not tell a token that
-ran out from a policy that forbids one path, which a look at the token itself does.
+ran out from a policy that forbids one path, which a look at the token itself does. A token without the `default`
+policy may not look at itself: whether it is good is told by what it may know of the mount.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from batchconnect.stores.interface import (
     Trouble,
     TroubleKind,
     gone_by,
+    not_understood,
 )
 from batchconnect.transport.loopback import is_loopback
 
@@ -38,7 +40,7 @@ _NO_JSON: Final = Trouble(
 )
 _RAN_OUT: Final = Trouble(
     kind=TroubleKind.SIGNED_OUT,
-    detail="Its token is not valid, or has run out.",
+    detail="Its token is not valid, has run out, or has no right there.",
     remedy="Renew the token: it is read anew at the next try.",
 )
 _FORBIDDEN: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED})
@@ -123,13 +125,26 @@ class Vault:
 
     def _check(self) -> Trouble | None:
         before = self._client.adapter.token
-        return (None if before else self._sign_in(before)) or self._check_token()
+        trouble = (None if before else self._sign_in(before)) or self._check_token()
+        is_signed_in = not before and self._profile.auth != "token"
+        if trouble is _RAN_OUT and is_signed_in:
+            return Trouble(
+                kind=TroubleKind.UNUSABLE,
+                detail=f"It signs us in, and lets us read nothing at `{self._profile.path}`.",
+                remedy="Give the identity a policy with `read` below its `data/`, or correct the mount in `uri`.",
+            )
+        return trouble
 
     def _check_token(self) -> Trouble | None:
+        """Whether the token is good, whatever single paths are forbidden to it."""
         answer = self._ask(self._client.auth.token.lookup_self)
+        if _is_forbidden(answer):
+            # As `vault kv` asks before each of its calls: it is told to whoever may do anything there.
+            mount = f"/v1/sys/internal/ui/mounts/{self._profile.path}"
+            answer = self._ask(lambda: self._client.adapter.get(mount))
         if isinstance(answer, Trouble):
             return answer
-        return _RAN_OUT if _is_forbidden(answer) else _gone(answer)
+        return None if answer.status_code == HTTPStatus.OK else _gone(answer) or _RAN_OUT
 
     def _sign_in(self, before: str) -> Trouble | None:
         """Get a token in place of *before*; where another thread was quicker, that one's will do."""
@@ -193,6 +208,8 @@ class Vault:
         except (requests.RequestException, OSError, ValueError, hvac.exceptions.VaultError):
             # What it says may hold the request, our token with it.
             return _UNREACHABLE
+        except Exception as error:  # noqa: BLE001 - foreign errors end here, those of Python's own too
+            return not_understood(error)
         return answer if isinstance(answer, requests.Response) else _NO_JSON
 
 

@@ -12,6 +12,7 @@ from math import ceil, inf
 from random import Random
 
 from batchconnect.model.event import Event, LanePaused, PaceChanged
+from batchconnect.transport.crowd import Crowd
 from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
 from batchconnect.transport.load import Signal
@@ -98,6 +99,7 @@ class RateLimiter:
         self._growth = Growth()
         self._faults = Faults()
         self._refusals = Refusals()
+        self._crowd = Crowd()
         self._throughput = ThroughputEstimate()
         self._limit = START_IN_FLIGHT if rate is None else inf
         self._in_flight = 0
@@ -122,7 +124,7 @@ class RateLimiter:
     @property
     def max_in_flight(self) -> float:
         """How many requests may be out; infinite where only the rate limits."""
-        return 1 if self.probing else self._limit
+        return 1 if self.probing else min(self._limit, self._crowd.most)
 
     @property
     def in_flight(self) -> int:
@@ -142,7 +144,7 @@ class RateLimiter:
             0 if it may be taken now, else the seconds until it is worth asking again; infinite where
             a request that is out has to end first.
         """
-        if self._in_flight >= self.max_in_flight:
+        if self._in_flight >= min(self.max_in_flight, self._crowd.bound(now)):
             self._was_full = not self.probing
             return inf
         wait = self._due() - now
@@ -166,7 +168,13 @@ class RateLimiter:
         self._in_flight -= 1
 
     def answered(
-        self, now: float, sent_at: float, signal: Signal, retry_after_s: float | None = None
+        self,
+        now: float,
+        sent_at: float,
+        signal: Signal,
+        retry_after_s: float | None = None,
+        *,
+        out: int = 1,
     ) -> None:
         """
         Hear of an answer.
@@ -176,11 +184,14 @@ class RateLimiter:
             sent_at: The moment when its request took its grant.
             signal: What it says about the load.
             retry_after_s: Seconds that it asks to stay away, None if it names none.
+            out: How many requests were out as its own left, itself included.
         """
         if sent_at >= self._unsent_at:
             self._unsent_in_a_row = 0
         if signal is Signal.OK:
             self._refused_in_a_row = 0
+            if sent_at >= self._cut_at:
+                self._crowd.passed(now, out)
             self._clean(now, sent_at)
             return
         if retry_after_s is not None:
@@ -190,7 +201,11 @@ class RateLimiter:
         throttled = signal is Signal.THROTTLED
         self.counted.throttled += throttled
         is_unnamed = throttled and retry_after_s is None
-        if is_unnamed and sent_at >= self._cut_at and self._is_usual(now):
+        if (
+            throttled
+            and sent_at >= self._cut_at
+            and self._is_no_congestion(now, out, is_unnamed=is_unnamed)
+        ):
             return
         self._refused_in_a_row = self._refused_in_a_row + 1 if is_unnamed else 0
         if self._refused_in_a_row >= ALL_REFUSED and not self.probing:
@@ -295,6 +310,25 @@ class RateLimiter:
         self._is_cut_unconfirmed = not is_known
         return True
 
+    def _is_no_congestion(self, now: float, out: int, *, is_unnamed: bool) -> bool:
+        """Judge a refusal: whether the rate is not to blame."""
+        if self._is_crowded(now, out):
+            if is_unnamed:
+                self._back_off(now, 1, LONGEST_PAUSE_S, "throttled")
+            return True
+        return is_unnamed and self._is_usual(now)
+
+    def _is_crowded(self, now: float, out: int) -> bool:
+        """Judge a refusal: whether its request was one too many at once, and the rate is not to blame."""
+        bound = self._crowd.bound(now)
+        if not self._crowd.refused(now, out):
+            self._limit = min(self._limit, bound) if self._limit != inf else inf
+            return False
+        self._cut_at = now
+        if self._limit != inf:
+            self._limit = min(CEILING_IN_FLIGHT, max(self._limit, self._crowd.most))
+        return True
+
     def _congested(self, now: float, *, throttled: bool, named: bool) -> None:
         self._cut_at = now
         self._is_cut_unconfirmed = self._is_cut_unconfirmed and not throttled
@@ -328,6 +362,8 @@ class RateLimiter:
         factor, more_in_flight = self._growth.taken(now, self._rate)
         if self._refusals.is_trying:
             return
+        if more_in_flight > 1 and self._crowd.most < inf:
+            factor = 1.0  # It was the bound that held the lane: nothing is known of a higher rate.
         self._rate = min(self._ceiling, self._rate * factor)
         if self._limit != inf:
             self._limit = min(CEILING_IN_FLIGHT, ceil(self._limit * more_in_flight))

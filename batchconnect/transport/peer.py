@@ -37,6 +37,8 @@ class Vouching:
 
     by: str = ""
     """`system`, `bundle`, `bundle without form` (see `Trust`); "" where nobody does."""
+    is_seen: bool = True
+    """Whether there was a certificate to look at; without it nothing else here is known."""
     why_not: str = ""
     """OpenSSL's words for why the system's authorities do not."""
     is_form_alone: bool = False
@@ -74,6 +76,13 @@ class Way:
     proxy: Secret | None = None
     timeout_s: float = 10.0
 
+    @property
+    def is_tunnel_in_tls(self) -> bool:
+        """Whether the proxy is itself spoken to by TLS: such a tunnel is not looked into."""
+        if self.proxy is None or is_loopback(self.host):
+            return False
+        return urlsplit(self.proxy.reveal()).scheme != "http"
+
     def open(self) -> socket.socket:
         """
         A socket that leads there, through the proxy's tunnel where there is one.
@@ -84,7 +93,7 @@ class Way:
         if self.proxy is None or is_loopback(self.host):
             return socket.create_connection((self.host, self.port), self.timeout_s)
         parts = urlsplit(self.proxy.reveal())
-        if parts.scheme != "http":
+        if self.is_tunnel_in_tls:
             raise OSError("a tunnel within TLS is not looked into")
         opened = socket.create_connection((parts.hostname or "", parts.port or 80), self.timeout_s)
         try:
@@ -133,10 +142,12 @@ def _vouching(way: Way, trust: Trust) -> Vouching:
     why_not = _refused_by(usual, way)
     if why_not is None:
         return Vouching(by="system")
+    if not isinstance(why_not, ssl.SSLCertVerificationError):
+        return Vouching(is_seen=False)  # no way there, or somebody who breaks off
     lax = ssl.create_default_context()
     lax.verify_flags &= ~ssl.VERIFY_X509_STRICT
     told = Vouching(
-        why_not=getattr(why_not, "verify_message", "") or "the handshake fails",
+        why_not=why_not.verify_message,
         is_form_alone=lax.verify_flags != usual.verify_flags and _refused_by(lax, way) is None,
     )
     with_bundle = trust.of(way.host)

@@ -56,6 +56,7 @@ class RateLimited:
         """
         slot = object()
         sent_at = await self._admit(request.purpose, slot)
+        out = self._limiter.in_flight
         request.departure.may_have_left = True
         try:
             response = await self._inner.send(request)
@@ -68,6 +69,7 @@ class RateLimited:
                 sent_at,
                 self._judge(response),
                 retry_after_s(response.headers),
+                out=out,
             )
             return response
         finally:

@@ -6,8 +6,10 @@ Such a box is trusted through the bundle or not at all: where the strict handsha
 alone, a second one trusts nothing but the bundle, and asks for everything but the form.
 """
 
+import re
 import ssl
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, final
 
@@ -16,6 +18,13 @@ from batchconnect.model.errors import SettingsError
 _RULES_OF_FORM: Final = frozenset({78, *range(80, 95)})
 """Codes of OpenSSL's errors that are looked for only under `X509_V_FLAG_X509_STRICT`, from a signature
 algorithm that is named in two ways (78) to the parameters of a curve (94): `x509_vfy.h`."""
+
+
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.\d+")
+_CERTIFICATE: Final = re.compile(
+    rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----.+?-----END (?:X509 |TRUSTED )?CERTIFICATE-----",
+    re.DOTALL,
+)
 
 
 @final
@@ -36,15 +45,10 @@ class Trust:
         self._lax_hosts: set[str] = set()
         if ca_bundle is None:
             return
-        try:
+        with _reading(ca_bundle):
             self._usual = ssl.create_default_context()
             self._usual.load_verify_locations(cafile=ca_bundle)
             self._bundle_only = ssl.create_default_context(cafile=ca_bundle)
-        except (OSError, ValueError) as error:
-            raise SettingsError(
-                f"--ca-bundle {ca_bundle}: {getattr(error, 'strerror', None) or 'not a PEM file'}",
-                hint="Name a readable file of PEM certificates.",
-            ) from None
         self._bundle_only.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
     def of(self, host: str) -> ssl.SSLContext | bool:
@@ -80,25 +84,57 @@ def authorities_file(ca_bundle: Path | None, folder: Path) -> Path | None:
         folder: Where the file is made, if one has to be.
 
     Returns:
-        The file; None: the system has none, and the library's own is to count.
+        The file; None: the system has none of its own, and each library's is to count.
 
     Raises:
         SettingsError: *ca_bundle* cannot be used.
     """
-    usual: str | None = ssl.get_default_verify_paths().cafile
-    if ca_bundle is None:
-        return Path(usual) if usual is not None else None
+    paths = ssl.get_default_verify_paths()
+    own = b""
+    if ca_bundle is not None:
+        with _reading(ca_bundle):
+            ssl.create_default_context(cafile=ca_bundle)
+            own = ca_bundle.read_bytes()
+    if ca_bundle is None and paths.cafile and not _in_folder(paths.capath):
+        return Path(paths.cafile)
+    system = _system(paths)
+    if ca_bundle is None and not system:
+        return None
+    found = folder / "authorities.pem"
+    found.write_bytes(system + b"\n" + own)
+    return found
+
+
+@contextmanager
+def _reading(ca_bundle: Path) -> Iterator[None]:
     try:
-        ssl.create_default_context(cafile=ca_bundle)
-        own = ca_bundle.read_bytes()
+        yield
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"--ca-bundle {ca_bundle}: {getattr(error, 'strerror', None) or 'not a PEM file'}",
             hint="Name a readable file of PEM certificates.",
         ) from None
-    found = folder / "authorities.pem"
-    system = b""
+
+
+def _system(paths: ssl.DefaultVerifyPaths) -> bytes:
+    """All whom the system trusts, as PEM: by its file, by its folder, as Debian's, or by its store, as Windows'."""
+    files = [Path(paths.cafile)] if paths.cafile else []
+    found: dict[bytes, None] = {}
+    for one in (*files, *_in_folder(paths.capath)):
+        with suppress(OSError):
+            # A folder mostly has what the file has, once more.
+            found |= dict.fromkeys(_CERTIFICATE.findall(one.read_bytes().replace(b"\r", b"")))
+    if not found:
+        # What lies in a folder is loaded only when it is looked for, so this tells of stores alone.
+        certificates = ssl.create_default_context().get_ca_certs(binary_form=True)
+        found = {ssl.DER_cert_to_PEM_cert(one).encode(): None for one in certificates}
+    return b"\n".join(found)
+
+
+def _in_folder(folder: str | None) -> list[Path]:
+    """The files of a folder that OpenSSL looks at: each is named by the hash of its subject."""
+    if folder is None:
+        return []
     with suppress(OSError):
-        system = Path(usual).read_bytes() if usual is not None else b""
-    found.write_bytes(system + b"\n" + own)
-    return found
+        return sorted(one for one in Path(folder).iterdir() if _HASHED.fullmatch(one.name))
+    return []

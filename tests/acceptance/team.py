@@ -20,6 +20,7 @@ from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.outcome import Created, Existing
 from batchconnect.simulator.decision import Closed, Decision, Reset
 from batchconnect.simulator.exchange import Request
 from tests.acceptance.place import Place, Running, cells
@@ -136,12 +137,12 @@ class Team:
         states = self.states()
         if len(states) != self.rows:
             broken.append(f"{len(states)} rows in the report, {self.rows} in the sheet")
-        shown = Counter(type(state.shown).__name__ for state in states)
-        if set(shown) - {"Created", "Existing"}:
-            broken.append(f"rows: {dict(shown)}")
         made = {one.id.lower(): one.name for one in self.practice.connections()}
         for state in states:
-            connection_id = getattr(state.shown, "connection_id", "").lower()
+            if not isinstance(state.shown, Created | Existing):
+                broken.append(f"row {state.number}: {state.shown}, {state.steps}")
+                continue
+            connection_id = state.shown.connection_id.lower()
             if state.planned is not None and made.get(connection_id) != state.planned.name:
                 broken.append(f"row {state.number}: {connection_id} is not its connection")
         with self.ledger() as ledger:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.benchmarks import lanes, ledgers, limits, reading, speed, stores, team
+from tests.benchmarks import lanes, ledgers, limits, reading, speed, stores, team, workers
 from tests.benchmarks.table import Measure, markdown, write
 
 Benchmark = Callable[[Path, bool, bool], Iterator[Measure]]
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "existing": lambda folder, quick, full: ledgers.existing(folder, quick=quick, full=full),
     "keys": lambda _folder, quick, _full: stores.keys(quick=quick),
     "team": lambda folder, quick, full: team.team_ledger(folder, quick=quick, full=full),
+    "workers": lambda folder, quick, _full: workers.workers(folder, quick=quick),
     "doubts": lambda folder, quick, _full: ledgers.doubts(folder, quick=quick),
 }
 

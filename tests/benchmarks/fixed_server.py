@@ -4,7 +4,8 @@ The answers without nginx, each with ids of its own: one asyncio protocol, no fr
 Ids of an object and etags are GUIDs, as Adobe's are. With `requests`, each answer to a POST has an id of the request
 as well, of 32 letters and digits.
 
-`GET /span` tells how many POSTs came since it was last asked, and the seconds from the first to the last.
+`GET /span` tells how many POSTs came since it was last asked, and the seconds from the first to the last;
+`GET /times` when each of them came.
 """
 
 import asyncio
@@ -59,6 +60,9 @@ class Fixed(asyncio.Protocol):
         elif b"/span" in line:
             seconds = self.posts[-1] - self.posts[0] if self.posts else 0.0
             self.answer(200, json.dumps({"posts": len(self.posts), "seconds": seconds}).encode())
+            self.posts.clear()
+        elif b"/times" in line:
+            self.answer(200, json.dumps(self.posts).encode())
             self.posts.clear()
         elif line.startswith(b"GET"):
             none = b'{"count":0}' if b"count=true" in line else b'{"items":[],"_links":{}}'

@@ -29,6 +29,7 @@ _TARGETS = {
     "8/s burst 8, Retry-After": (0.95, 0.02),
     "8/s burst 8, no header": (0.95, 0.02),
     "8/s burst 8, as 500": (0.95, 0.02),
+    "4 in flight": (0.93, 0.02),
     "60/min, Retry-After": (0.75, 0.15),
     "60/min, no header": (0.75, 0.15),
     "8/s, no burst, no header": (0.80, 1.0),

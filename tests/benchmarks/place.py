@@ -49,7 +49,7 @@ def measured(
         process = subprocess.Popen(
             _measuring(words),
             cwd=folder,
-            env={**_clean(), **(environ or {})},
+            env={**user_environ(), **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=to_out,
             stderr=to_err,
@@ -96,8 +96,9 @@ def _measuring(words: Sequence[str]) -> list[str]:
     return [sys.executable, "-S", "-c", program, *words]
 
 
-def _clean() -> dict[str, str]:
-    # A user's command finds its bytecode: without it, every start compiles the house anew.
+def user_environ() -> dict[str, str]:
+    """What a user's command finds: none of our variables."""
+    # Their bytecode, too: without it, every start compiles the house anew.
     left_out = "BATCHCONNECT", "PYTHONDONTWRITEBYTECODE"
     environ = {
         name: value

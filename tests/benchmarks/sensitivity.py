@@ -1,7 +1,7 @@
 """
 What each constant of the pace does: `python -m tests.benchmarks.sensitivity [--seeds N] [NAME ...]`.
 
-Each is made a half larger and a third smaller, one at a time, and five hidden limits are met again in virtual
+Each is made a half larger and a third smaller, one at a time, and six hidden limits are met again in virtual
 time. A row of the table says what it cost or brought at the worst: in points of the limit's use, in points
 of requests refused. Where nothing moves, the constant guards something that these servers do not do.
 """
@@ -11,15 +11,24 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Final
 
-from batchconnect.transport import faults, growth, pace, refusals, retry_after, throughput
+from batchconnect.transport import crowd, faults, growth, pace, refusals, retry_after, throughput
 from tests.benchmarks.hidden import CASES, MORE_CASES
 from tests.benchmarks.virtual import OURS, Met, middle
 
-MODULES: Final[tuple[ModuleType, ...]] = (pace, growth, throughput, faults, refusals, retry_after)
+MODULES: Final[tuple[ModuleType, ...]] = (
+    pace,
+    growth,
+    throughput,
+    faults,
+    refusals,
+    crowd,
+    retry_after,
+)
 FACTORS: Final = (2 / 3, 3 / 2)
 TELLING: Final = (
     "8/s burst 8, no header",
     "8/s burst 8, as 500",
+    "4 in flight",
     "60/min, no header",
     "no limit, 14 % of 500",
     "8/s burst 8, as 500, 14 % of 500",

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from batchconnect.cli.app import command
 from tests.command_line import FAST, CommandLine, many
 
 ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\nclient_secret = "env:NOT_SET"\n'
 
 COMMANDS = (
-    "template", "validate", "init", "orgs", "doctor", "plan", "run", "rerun",
-    "work", "lanes",
-    "verify", "rotate", "reconcile", "undo",
-    "export", "expiring", "explore",
-    "runs", "status", "report", "ledger", "simulate",
+    "init", "template", "orgs", "doctor",
+    "validate", "plan", "run", "rerun", "reconcile", "verify",
+    "runs", "status", "report",
+    "rotate", "undo", "export", "expiring", "explore",
+    "work", "lanes", "ledger", "simulate",
 )  # fmt: skip
 TALKING = ("orgs", "doctor", "plan", "run", "rerun", "verify", "rotate", "reconcile")
 """The commands that talk to the service, whose options docs/commands.md shares. An undo is of a run as it was,
@@ -68,6 +69,21 @@ def test_every_command_has_help_with_an_example(batchconnect: CommandLine, comma
     assert batchconnect(command, "-h").out == done.out
 
 
+def test_no_word_of_a_help_is_taken_for_markup(batchconnect: CommandLine) -> None:
+    """A name in brackets, as of a table of the settings, is read as it was written."""
+    lines = batchconnect("run", "--help-all").out.splitlines()
+    told = " ".join(" ".join(line.strip("│ ") for line in lines).split())
+
+    assert "Tell [notify.NAME] of the settings how it" in told
+    written = [
+        getattr(one, "help", None) or ""
+        for each in command().commands.values()
+        for one in each.params
+    ]
+    assert len(written) > 100
+    assert [text for text in written if re.search(r"(?<!\\)\[[a-z]", text)] == []
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_speaks_json_and_can_be_quiet(
     batchconnect: CommandLine, command: str
@@ -107,12 +123,12 @@ def test_only_rerun_takes_another_copy_of_its_sheet(batchconnect: CommandLine) -
 
 
 def test_the_commands_are_listed_and_no_other(batchconnect: CommandLine) -> None:
-    """With the one that needs nothing."""
+    """In the order in which a person comes to need them, with where to begin."""
     done = batchconnect("--help")
     listed = re.findall(r"^│ ([a-z]+)  ", done.out, flags=re.MULTILINE)
 
     assert list(COMMANDS) == listed
-    assert "Try it: batchconnect run inputs/tenants.csv --simulate" in done.out
+    assert "Begin: batchconnect init" in done.out
 
 
 def test_without_a_command_there_is_the_help(batchconnect: CommandLine) -> None:

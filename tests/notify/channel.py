@@ -22,6 +22,7 @@ class Webhook:
     url: str = ""
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Path and document of each."""
+    authorizations: list[str] = field(default_factory=list)
     status: int = 200
 
 
@@ -34,6 +35,7 @@ def webhook() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.posts.append((self.path, json.loads(body)))
+            hook.authorizations += self.headers.get_all("Authorization", [])
             self.send_response(hook.status)
             self.end_headers()
 

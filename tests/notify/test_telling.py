@@ -113,6 +113,8 @@ def _answer_without_apprise() -> str:
         "mailto:ops@example.com",
         "https://",
         "https://[",
+        "https://h.example:99999/x",
+        "mailto://a@smtp.example.com@127.0.0.1",
         "ops@example.com",
         "",
     ],
@@ -134,5 +136,69 @@ def test_mail_goes_by_tls_but_to_this_machine() -> None:
     assert spellings(Secret("mailto://127.0.0.1:25")) == ("mailto://127.0.0.1:25",)
     assert spellings(Secret("https://h.example/x")) == (
         "https://h.example/x",
-        "jsons://h.example/x",
+        {"schema": "jsons", "host": "h.example", "fullpath": "/x"},
     )
+
+
+OWN = "token=a%2Fb+c&verify=no&method=GET&+X=1&-y=2&:z=3&a=1&a=2&redirect=no&bare"
+"""Each of these is a word of Apprise's, or written as one, or such that a reading of it would change it."""
+
+
+def test_what_a_webhook_s_address_holds_is_its_own() -> None:
+    """Its query and path arrive byte for byte, by POST, with the sign-in that is written in it."""
+    with webhook() as hook:
+        address = hook.url.replace("https://", "HTTPS://u:p%40ss@") + f"//x%2Fy?{OWN}"
+        check_address(Secret(address), name="ops")
+        why = told(address, ca_bundle=PEM)
+
+        assert why is None
+        ((path, document),) = hook.posts
+        assert path == f"/hooks/FAKE-token//x%2Fy?{OWN}"
+        assert document["title"] == NOTICE.title
+        assert hook.authorizations == ["Basic dTpwQHNz"]
+
+
+@pytest.mark.parametrize("query", ["verify=no", "x=1&VERIFY=false", "x;verify=0", "%76erify=no"])
+def test_nothing_in_a_webhook_s_address_switches_the_look_at_its_certificate_off(
+    query: str,
+) -> None:
+    """Of a service that Apprise knows neither."""
+    with webhook() as hook:
+        assert told(f"{hook.url}?{query}") == "it could not be reached, or did not take it"
+        assert hook.posts == []
+
+    known, _other = spellings(Secret(f"https://discord.com/api/webhooks/1/FAKE?{query}&y=2"))
+    assert isinstance(known, str)
+    assert "erify" not in known.lower()
+    assert known.endswith("y=2")
+
+
+@pytest.mark.parametrize("query", ["verify=no", "to=a@b.example&Mode=Insecure", "mode=insecure"])
+def test_an_address_of_mail_that_switches_tls_off_is_refused(query: str) -> None:
+    """What is told leaves the machine by TLS; on this machine there is none to switch off."""
+    with pytest.raises(SettingsError, match="how far TLS is to be trusted"):
+        check_address(Secret(f"mailto://smtp.example.com?{query}"), name="ops")
+    with pytest.raises(SettingsError, match="how far TLS is to be trusted"):
+        check_address(Secret(f"mailto://127.0.0.1?smtp=h.example&{query}"), name="ops")
+
+    check_address(Secret(f"mailto://127.0.0.1:25?{query}"), name="ops")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_by_tls"),
+    [
+        ("MAILTO://smtp.example.com?to=a@b.example", True),
+        (" mailto://smtp.example.com\n", True),
+        ("mailto://127.0.0.1?smtp=smtp.example.com", True),
+        ("mailto://127.0.0.1#?smtp=smtp.example.com", False),
+        ("Mailto://localhost:25", False),
+    ],
+)
+def test_mail_is_spelled_for_where_it_goes(address: str, is_by_tls: bool) -> None:
+    """As Apprise reads the address, in whatever case it is written."""
+    check_address(Secret(address), name="ops")
+    (spelled,) = spellings(Secret(address))
+
+    assert isinstance(spelled, str)
+    assert spelled.startswith("mailtos://" if is_by_tls else "mailto://")
+    assert "#" not in spelled

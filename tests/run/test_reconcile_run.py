@@ -10,15 +10,20 @@ from typing import Any
 import pytest
 
 from batchconnect.ledger.entry import Line, Sending, Settled
+from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.row_state import fold_rows
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.secret import Secret
 from batchconnect.simulator import Simulator
 from batchconnect.simulator.decision import Decision, Reset
 from batchconnect.simulator.exchange import Request
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
 from tests.command_line import FAST, CommandLine, many, signalled
+
+pytestmark = pytest.mark.usefixtures("each_ledger")
 
 NEVER = Decision(apply_after_s=None, reply=Reset())
 LATER = Decision(reply=Reset(), lag_s=1.0)
@@ -77,11 +82,17 @@ def test_an_intent_without_an_answer_is_a_doubt_too(
 ) -> None:
     """As a process leaves it that was killed between the two."""
     batchconnect("run", batchconnect.sheet(many(1)), *FAST)
-    path = Path("reports/ledger.sqlite3").absolute()
-    with SqliteLedger(path, host="127.0.0.1") as ledger:
-        (state,) = fold_rows(ledger.row_lines(1))
+    url = os.environ.get("BATCHCONNECT_LEDGER")
+    kept: SqliteLedger | PostgresLedger = (
+        PostgresLedger(LedgerAddress(Secret(url)), host="127.0.0.1")
+        if url
+        else SqliteLedger(Path("reports/ledger.sqlite3").absolute(), host="127.0.0.1")
+    )
+    with kept as ledger:
+        ((run, _, _),) = ledger.runs()
+        (state,) = fold_rows(ledger.row_lines(run))
         intent = Sending(number=2)
-        ledger.append([Line(entry=intent, run=1, row=state.number, marker=state.marker, at_ms=1)])
+        ledger.append([Line(entry=intent, run=run, row=state.number, marker=state.marker, at_ms=1)])
 
     done = batchconnect("reconcile", "--settle", "30")
 
@@ -274,7 +285,7 @@ def test_what_another_run_found_out_of_a_key_is_taken_over(
 ) -> None:
     """The same rotation, given again, has sent the key meanwhile: nothing is asked."""
     run_id, _ = keys_in_doubt(batchconnect, practice, NEVER)
-    assert batchconnect("rotate", "new.csv", *FAST, "--no-verify").code == 0
+    assert batchconnect("rotate", "new.csv", *FAST, "--settle", "0.3", "--no-verify").code == 0
     before = practice.mark()
 
     done = batchconnect("reconcile", run_id, "--settle", "600")

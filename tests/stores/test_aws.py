@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.stores.aws import SecretsManager, _told
 from batchconnect.stores.interface import Answer, Network, Refusal, Trouble, TroubleKind
 from batchconnect.stores.quiet import unheard
+from tests.stores.one_answer import answering
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -209,3 +211,23 @@ async def test_no_logger_tells_a_secret(
     assert CANARY not in ours
     assert "FAKE~secret-access-key" not in ours
     assert CANARY in caplog.text
+
+
+async def test_a_page_in_place_of_the_sign_in_is_down(
+    address: str, aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A proxy's, where STS answers with XML: the library's error for it is of no class that it documents."""
+    token = tmp_path / "token"
+    token.write_text("FAKE~web-identity-token")
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/bc")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    with answering(200, f"<html><p>{CANARY}</html>") as page:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", page)
+        async with opened(address, auth="workload") as store:
+            found, checked = await fetched(store, "bc/one"), await store.check()
+
+    for one in (found, checked):
+        assert isinstance(one, Trouble)
+        assert one.kind is TroubleKind.DOWN
+        assert "ResponseParserError" in one.detail
+        assert CANARY not in repr(one)

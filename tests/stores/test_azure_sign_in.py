@@ -54,6 +54,23 @@ async def test_workload_hands_the_token_of_its_pod_to_entra(
     assert "canary" not in repr(found)
 
 
+@pytest.mark.parametrize("auth", ["workload", "env"])
+async def test_a_machine_without_what_the_way_needs_is_signed_out(
+    vault: FakeKeyVault, monkeypatch: pytest.MonkeyPatch, auth: str
+) -> None:
+    """Off the cluster the library's credential cannot even be made."""
+    monkeypatch.delenv("AZURE_FEDERATED_TOKEN_FILE", raising=False)
+    words = {"authority": f"https://{vault.address}"}
+
+    async with opened(vault, auth=auth, words=words) as store:
+        found, checked = await fetched(store, "bc-acme"), await store.check()
+
+    for one in (found, checked):
+        assert isinstance(one, Trouble)
+        assert one.kind is TroubleKind.SIGNED_OUT
+        assert "no credential" in one.detail
+
+
 @pytest.mark.parametrize("client_id", [None, CLIENT_ID])
 @pytest.mark.parametrize("hosting", ["app service", "virtual machine"])
 async def test_managed_asks_the_machine_s_own_endpoint_for_key_vault_s_token(

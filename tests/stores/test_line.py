@@ -4,6 +4,7 @@ import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
 from random import Random
 from typing import Any
 
@@ -183,6 +184,22 @@ async def test_a_store_that_stays_down_is_given_up_after_the_patience() -> None:
     assert [type(event) for event in events].count(StoreStopped) == 1
 
 
+async def test_a_store_that_is_given_up_answers_at_no_pace() -> None:
+    """Ten thousand rows more are told so at once, and a request that was on its way pauses nothing any more."""
+    trouble, events = Trouble(kind=TroubleKind.UNUSABLE, detail="No."), list[Event]()
+    troubles = chain([trouble], repeat(DOWN))
+    store = FakeStore(lambda now: next(troubles), answers_s=1)
+    async with line(store, events=events) as one:
+        assert await look_up(one, *(f"n{number}" for number in range(20))) == [trouble] * 20
+        gave_up_at = anyio.current_time()
+        more = await look_up(one, *(f"m{number}" for number in range(10_000)))
+        assert anyio.current_time() == gave_up_at
+
+    assert more == [trouble] * 10_000
+    assert [type(event) for event in events] == [StoreStopped]
+    assert len(store.at) < 20
+
+
 @pytest.mark.parametrize("kind", [TroubleKind.SIGNED_OUT, TroubleKind.UNUSABLE])
 async def test_what_no_later_try_could_help_is_given_up_at_once(kind: TroubleKind) -> None:
     """A sign-in that was never taken is wrong."""
@@ -232,3 +249,37 @@ async def test_a_fault_of_ours_costs_those_who_wait_for_it_alone() -> None:
         (found,) = await look_up(one, "good")
 
     assert isinstance(found, StoredSecret)
+
+
+async def test_a_fault_of_ours_while_it_is_in_trouble_ends_the_trouble() -> None:
+    """Whoever waits for its end comes back: nobody asks in the name of rows that were put aside."""
+    answers: list[Trouble | Exception] = [DOWN, KeyError("canary~secret")]
+
+    class Broken(FakeStore):
+        async def fetch(self, places: Sequence[Place]) -> Any:
+            if answers:
+                answer = answers.pop(0)
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
+            return await super().fetch(places)
+
+    async with line(Broken()) as one:
+        over: anyio.Event | None = None
+
+        async def put_aside() -> None:
+            nonlocal over
+            await anyio.sleep(0.1)
+            over = one.trouble
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(put_aside)
+            with pytest.raises(KeyError):
+                await one.look_up(Place("bad"))
+        assert over is not None
+        with anyio.fail_after(60):
+            await over.wait()
+        (found,) = await look_up(one, "parked")
+
+        assert one.trouble is None
+        assert isinstance(found, StoredSecret)

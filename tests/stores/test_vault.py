@@ -1,10 +1,8 @@
 """Vault and OpenBao, asked by the real client at a real server: what each of their answers becomes."""
 
 import logging
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.stores.interface import Answer, Network, Refusal, Trouble, TroubleKind
 from batchconnect.stores.vault import Vault
 from tests.stores.bao import Bao
+from tests.stores.one_answer import answering
 from tests.stores.token_review import served_cluster
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
@@ -45,35 +44,20 @@ async def opened(one: StoreProfile) -> AsyncIterator[Vault]:
         await store.close()
 
 
-@contextmanager
-def answering(status: int, body: str) -> Iterator[str]:
-    """A server that says one thing, whatever it is asked."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 async def fetched(store: Vault, *place: Any) -> Answer | Trouble:
     asked = Place(*place)
     found = await store.fetch([asked])
     return found if isinstance(found, Trouble) else found[asked]
+
+
+def app_role(bao: Bao, name: str, role: Mapping[str, Any]) -> dict[str, Callable[[], Secret]]:
+    """What signs in as a new role."""
+    if "approle/" not in bao("GET", "sys/auth")["data"]:
+        bao("POST", "sys/auth/approle", {"type": "approle"})
+    bao("POST", f"auth/approle/role/{name}", role)
+    role_id = bao("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"]
+    secret_id = bao("POST", f"auth/approle/role/{name}/secret-id")["data"]["secret_id"]
+    return {"role_id": lambda: Secret(role_id), "secret_id": lambda: Secret(secret_id)}
 
 
 async def test_a_field_comes_with_its_version(bao: Bao) -> None:
@@ -159,16 +143,59 @@ async def test_a_token_that_stays_dead_is_signed_out(bao: Bao) -> None:
     assert checked.kind is TroubleKind.SIGNED_OUT
 
 
+@pytest.mark.parametrize("first", ["bare/one", "closed/one"])
+async def test_a_token_that_may_not_look_at_itself_forbids_a_path_as_any_other(
+    bao: Bao, first: str
+) -> None:
+    """Without the `default` policy: the row is refused, whether it comes first or later, and others go on."""
+    bao.put("bare/one", key=CANARY)
+    bao.put("closed/one", key=CANARY)
+    bao.policy("bare", 'path "secret/data/bare/*" { capabilities = ["read"] }')
+    body = {"policies": ["bare"], "no_default_policy": True, "no_parent": True}
+    token = bao("POST", "auth/token/create", body)["auth"]["client_token"]
+
+    async with opened(profile(bao, token=token)) as store:
+        assert await store.check() is None
+    async with opened(profile(bao, token=token)) as store:
+        await fetched(store, first)
+        assert await fetched(store, "closed/one") is Refusal.FORBIDDEN
+        assert isinstance(await fetched(store, "bare/one"), StoredSecret)
+
+        bao("POST", "auth/token/revoke", {"token": token})
+        gone = await fetched(store, "bare/one")
+
+    assert isinstance(gone, Trouble)
+    assert gone.kind is TroubleKind.SIGNED_OUT
+
+
+async def test_an_app_role_that_may_not_look_at_its_token_is_signed_in(bao: Bao) -> None:
+    """What its policy forbids is its rows' matter; where it forbids all, a check says so."""
+    bao.put("closed/one", key=CANARY)
+    bao.policy("bare-role", 'path "secret/data/bare/*" { capabilities = ["read"] }')
+    bao.policy("elsewhere", 'path "elsewhere/*" { capabilities = ["read"] }')
+    bare, elsewhere = (
+        app_role(bao, name, {"token_policies": name, "token_no_default_policy": True})
+        for name in ("bare-role", "elsewhere")
+    )
+
+    async with opened(profile(bao, auth="approle", secrets=bare)) as store:
+        assert await store.check() is None
+        assert await fetched(store, "closed/one") is Refusal.FORBIDDEN
+    async with opened(profile(bao, auth="approle", secrets=elsewhere)) as store:
+        checked = await store.check()
+        found = await fetched(store, "closed/one")
+
+    assert checked is not None
+    assert checked.kind is TroubleKind.UNUSABLE
+    assert "signs us in" in checked.detail
+    assert found is Refusal.FORBIDDEN
+
+
 async def test_an_app_role_signs_in(bao: Bao) -> None:
     """With role id and secret id, and again when its token has been revoked."""
     bao.put("role/one", key=CANARY)
     bao.policy("role", 'path "secret/data/role/*" { capabilities = ["read"] }')
-    if "approle/" not in bao("GET", "sys/auth")["data"]:
-        bao("POST", "sys/auth/approle", {"type": "approle"})
-    bao("POST", "auth/approle/role/bc", {"token_policies": "role"})
-    role_id = bao("GET", "auth/approle/role/bc/role-id")["data"]["role_id"]
-    secret_id = bao("POST", "auth/approle/role/bc/secret-id")["data"]["secret_id"]
-    credentials = {"role_id": lambda: Secret(role_id), "secret_id": lambda: Secret(secret_id)}
+    credentials = app_role(bao, "bc", {"token_policies": "role"})
 
     async with opened(profile(bao, auth="approle", secrets=credentials)) as store:
         assert isinstance(await fetched(store, "role/one"), StoredSecret)

@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from batchconnect.model.errors import SettingsError
 from batchconnect.transport.interface import TransportError
+from batchconnect.transport.trust import authorities_file
 from tests.transport.test_wire_sockets import PEM, Peer, fault, post, server, tls, whole, wire
 
 pytestmark = pytest.mark.asyncio
@@ -152,3 +155,101 @@ async def test_a_server_that_demands_a_client_certificate_is_named(
 
     assert (caught.value.code, caught.value.permanent) == (code, permanent)
     assert words in caught.value.detail
+
+
+# For libraries that take a file ---------------------------------------------------------------------
+
+
+PEM_HASH, BOX_CA_HASH = "f9d7d258", "66b4e7e2"
+"""Of their subjects, as `openssl x509 -hash` says."""
+NO_PLACES = ssl.DefaultVerifyPaths(*(cast("Any", None),) * 2, "", "", "", "")
+
+
+def trusts(authorities: Path | None, context: ssl.SSLContext) -> bool:
+    """Whether a client that is given this file alone takes the server's certificate."""
+    client = ssl.create_default_context(cafile=authorities)
+    client.check_hostname = False
+    client.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the box breaks a rule of form
+    here, there = socket.socketpair()
+    served = threading.Thread(target=_serve, args=(context, there))
+    served.start()
+    try:
+        with here, client.wrap_socket(here):
+            return True
+    except ssl.SSLCertVerificationError:
+        return False
+    finally:
+        served.join()
+
+
+def _serve(context: ssl.SSLContext, opened: socket.socket) -> None:
+    with opened, suppress(OSError), context.wrap_socket(opened, server_side=True) as inner:
+        inner.recv(1)
+
+
+def by_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system as Debian: no file, and a folder whose files are found by the hash of their subject."""
+    folder.mkdir()
+    (folder / f"{PEM_HASH}.0").symlink_to(PEM)
+    (folder / f"{PEM_HASH}.1").write_bytes(PEM.read_bytes())
+    (folder / "README").write_bytes(BOX_CA.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+
+
+def by_store(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system as Windows: neither, and a context that has its store's."""
+    usual = ssl.create_default_context
+
+    def create(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, **rest: str) -> ssl.SSLContext:
+        context = usual(purpose, **rest)
+        if not rest:
+            context.load_verify_locations(PEM)
+        return context
+
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: NO_PLACES)
+    monkeypatch.setattr(ssl, "create_default_context", create)
+
+
+def by_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system as Red Hat: one file."""
+    folder.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+
+
+@pytest.mark.parametrize("as_on", [by_folder, by_store, by_file])
+async def test_a_library_trusts_whom_the_system_trusts_wherever_that_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_on: Callable[..., None]
+) -> None:
+    """Beside the bundle, and without one; and nobody else."""
+    as_on(tmp_path / "system", monkeypatch)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "none").mkdir()
+
+    with_bundle = authorities_file(BOX_CA, tmp_path / "own")
+    without = authorities_file(None, tmp_path / "none")
+
+    assert [trusts(with_bundle, tls()), trusts(with_bundle, box())] == [True, True]
+    assert [trusts(without, tls()), trusts(without, box())] == [True, False]
+
+
+async def test_a_system_without_authorities_leaves_a_library_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: NO_PLACES)
+    monkeypatch.setattr(
+        ssl, "create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
+
+    assert authorities_file(None, tmp_path) is None
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+async def test_a_bundle_that_cannot_be_used_is_told(tmp_path: Path, text: str | None) -> None:
+    bundle = tmp_path / "box.pem"
+    if text is not None:
+        bundle.write_text(text)
+
+    with pytest.raises(SettingsError, match=r"--ca-bundle .*box\.pem: "):
+        authorities_file(bundle, tmp_path)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from batchconnect.cli.commands.console import terminal_width, wrapped
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.escape import escape_control
 
@@ -50,8 +51,10 @@ class Terminal:
             raise _ended() from None
 
     def say(self, text: str) -> None:
-        """A line on stderr."""
-        sys.stderr.write(f"{escape_control(text)}\n")
+        """Lines on stderr."""
+        for line in text.splitlines():
+            for part in wrapped(escape_control(line), terminal_width(sys.stderr)):
+                sys.stderr.write(f"{part}\n")
 
 
 def _ended() -> UsageError:

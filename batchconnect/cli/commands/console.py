@@ -8,8 +8,10 @@ result that could not be written whole (a full device) is said on stderr, and no
 import errno
 import json
 import os
+import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TextIO
@@ -28,6 +30,9 @@ _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRES
 _NARROWEST: Final = 40
 UNWRAPPED: Final = 1_000_000
 """The width of what is no terminal: a program, or `grep`, wants each line whole."""
+_COMMAND_AT_END: Final = re.compile(r"(?<=: )(?P<command>batchconnect [^`]+)$")
+_LABEL: Final = re.compile(r"(?:error|hint|saved): +| *-> |! ")
+_PROSE: Final = re.compile(r"(?:error|warning|note|hint|saved|key refused): | *-> |! ")
 
 
 class ResultError(BatchConnectError):
@@ -62,14 +67,14 @@ class Console:
     @property
     def width(self) -> int:
         """Columns of the terminal that the result goes to."""
-        if not is_terminal(sys.stdout):
-            return UNWRAPPED
-        return max(_NARROWEST, shutil.get_terminal_size().columns)
+        return terminal_width(sys.stdout)
 
     def say(self, text: str) -> None:
-        """A message for a person."""
+        """A message for a person; on a terminal no word of it is cut in two."""
         if not self.quiet:
-            _write(sys.stderr, f"{_painted_for(sys.stderr, text)}\n")
+            width = terminal_width(sys.stderr)
+            lines = [part for line in text.split("\n") for part in wrapped(line, width)]
+            _write(sys.stderr, f"{_painted_for(sys.stderr, chr(10).join(lines))}\n")
 
     def warn(self, texts: Iterable[str]) -> None:
         """What a person should know."""
@@ -89,7 +94,8 @@ class Console:
         Args:
             document: For programs.
             lines: For a person.
-            errors: All that is told with `--quiet`; None: who gives such a command wants its result.
+            errors: All that is told with `--quiet`; None: the result is the answer to a question (`runs`,
+                `status`, `template`), and who asks it wants it.
 
         Raises:
             ResultError: It could not be written whole. A reader who has gone away is no such case.
@@ -98,15 +104,58 @@ class Console:
             text = _json(document, sys.stdout.encoding or "utf-8")
         else:
             told = lines if errors is None or not self.quiet else errors
-            text = _painted_for(sys.stdout, "".join(f"{line}\n" for line in told))
+            whole = (part for line in told for part in _prose_wrapped(line, self.width))
+            text = _painted_for(sys.stdout, "".join(f"{line}\n" for line in whole))
         why = _write(sys.stdout, text)
         if why is not None:
             raise ResultError(why)
 
 
+def wrapped(line: str, width: int) -> list[str]:
+    """
+    A message in lines of a terminal's width.
+
+    Args:
+        line: Without a line break.
+        width: Columns.
+
+    Returns:
+        Its lines, those below the first one under its text. A command at its end is a line of its own, however
+        long that is: it is there to be copied.
+    """
+    if len(line) <= width:
+        return [line]
+    text, command = line, ""
+    found = _COMMAND_AT_END.search(line)
+    if found:
+        text, command = line[: found.start()].rstrip(), found["command"]
+    indent = " " * len(_LABEL.match(text)[0]) if _LABEL.match(text) else "    "  # type: ignore[index]
+    lines = textwrap.wrap(
+        text,
+        width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    return [*lines, *([f"{indent}{command}"] if command else [])]
+
+
 def counted(count: int, word: str) -> str:
     """So many of something, as a person says it: `1 row`, `2 rows`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def terminal_width(stream: TextIO) -> int:
+    """Columns of a stream; `UNWRAPPED` where it is no terminal."""
+    if not is_terminal(stream):
+        return UNWRAPPED
+    return max(_NARROWEST, shutil.get_terminal_size().columns)
+
+
+def _prose_wrapped(line: str, width: int) -> list[str]:
+    """A line of a result: a table's line and a command are left as they are."""
+    return wrapped(line, width) if _PROSE.match(line) else [line]
 
 
 def _painted_for(stream: TextIO, text: str) -> str:

@@ -82,7 +82,10 @@ def run(
     if out is not None and is_written:
         write_export(out, found, usage=wish.usage, keep_target=keep_target)
     document = _document(found, out if is_written else None, odd)
-    console.result(document, map(escape_control, _lines(found, out if is_written else None, given)))
+    width = console.width
+    lines = _lines(found, out if is_written else None, given, width=width)
+    errors = map(escape_control, _errors(found, width=width))
+    console.result(document, map(escape_control, lines), errors=errors)
     if found.is_refused:
         return ExitCode.STOPPED
     return ExitCode.UNFINISHED if odd or found.drift or not found.is_whole else ExitCode.OK
@@ -207,17 +210,24 @@ def _missing(row: MadeRow) -> Mapping[str, object]:
     }
 
 
-def _lines(found: Export, out: Path | None, given: Given) -> Iterator[str]:
+def _errors(found: Export, *, width: int) -> Iterator[str]:
+    """The sandboxes that could not be read, and what to do."""
     for one in found.sandboxes:
-        name = f"{one.org} {one.sandbox}"
         if one.refusal is not None:
-            yield f"{name}: could not be read: {one.refusal}"
+            yield f"{one.org} {one.sandbox}: could not be read: {one.refusal}"
+    yield from refusal_lines((one.refusal_code for one in found.sandboxes), width=width)
+
+
+def _lines(found: Export, out: Path | None, given: Given, *, width: int) -> Iterator[str]:
+    for one in found.sandboxes:
+        if one.refusal is not None:
             continue
+        name = f"{one.org} {one.sandbox}"
         ours = sum(row.standing.marker is not None for row in one.rows)
         states = Counter(row.standing.state for row in one.rows if not row.standing.is_usable)
         told = "".join(f", {count} {state}" for state, count in sorted(states.items(), key=str))
         yield f"{name}: {counted(len(one.rows), 'connection')}, {ours} with our marker{told}"
-    yield from refusal_lines(one.refusal_code for one in found.sandboxes)
+    yield from _errors(found, width=width)
     if found.drift is not None:
         yield from _drift_lines(found, found.drift)
         if out is not None:
@@ -227,7 +237,7 @@ def _lines(found: Export, out: Path | None, given: Given) -> Iterator[str]:
         yield f"{out}: {counted(count, 'row')}, keys blank"
         where = ["--org", "ORG", "--sandbox", "SANDBOX"]
         again = ["batchconnect", "plan", str(out), *place_flags(given), *where]
-        yield f"next:   fill in the keys, then {shlex.join(again)}"
+        yield f"next:   fill in the keys, then: {shlex.join(again)}"
     else:
         yield "nothing could be read, so nothing was written"
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchconnect.cli.commands.asking import Asker, Terminal
-from batchconnect.cli.commands.console import Console, counted
+from batchconnect.cli.commands.console import Console, counted, wrapped
 from batchconnect.cli.commands.new_orgs import Wish, wished
 from batchconnect.cli.commands.orgs import org_document, org_lines
 from batchconnect.cli.commands.signals import ending_at_once
@@ -73,13 +73,16 @@ def run(
         for secret in stored:
             secret.unlink(missing_ok=True)
         raise
-    console.say(f"{path}: written, readable by you alone")
     trouble, found = _signed_in(path, new, given) if not wish.offline else (None, [])
     options = with_defaults(settings.options)
     places = [check for check in look_at_places(options) if check.verdict is Verdict.FAILED]
     console.result(
         _document(path, new, found, places, trouble),
-        [escape_control(line) for line in _lines(path, new, found, places, trouble)],
+        [
+            part
+            for line in _lines(path, new, found, places, trouble)
+            for part in _whole(escape_control(line), console.width)
+        ],
     )
     if trouble is not None:
         return ExitCode.USAGE
@@ -211,6 +214,11 @@ def _document(
     }
 
 
+def _whole(line: str, width: int) -> list[str]:
+    """A line without a word cut in two; the next command stays in one."""
+    return [line] if line.startswith("next:") else wrapped(line, width)
+
+
 def _lines(
     path: Path,
     new: Sequence[NewOrg],
@@ -218,7 +226,8 @@ def _lines(
     places: Sequence[Check],
     trouble: BatchConnectError | None,
 ) -> Iterator[str]:
-    yield f"{path}: {counted(len(new), 'org')} written: {', '.join(org.key for org in new)}"
+    names = ", ".join(org.key for org in new)
+    yield f"{path}: {counted(len(new), 'org')} written, readable by you alone: {names}"
     for one in found:
         yield from org_lines(one)
     yield from refusal_lines((check.code for check in found), what="org", whats="orgs")

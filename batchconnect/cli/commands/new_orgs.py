@@ -1,5 +1,6 @@
 """The orgs that `init` writes: as flags gave them, or as a person answers."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ from typing import Final
 
 from batchconnect.cli.commands.asking import Asker, asked
 from batchconnect.model.errors import UsageError
+from batchconnect.model.reference import ENV, FILE
 from batchconnect.reports.new_file import write_new
 from batchconnect.reports.write import make_folder
 from batchconnect.settings.org_profile import check_client_id, check_org_id
@@ -21,6 +23,9 @@ from batchconnect.settings.written import (
     check_reference,
 )
 
+_INTRODUCTION: Final = """\
+Each org takes what the Adobe Developer Console shows of a project with an OAuth
+server-to-server credential: organization id, client id, client secret."""
 SECRETS_FOLDER: Final = "secrets"
 """Beside the settings file: where a secret goes that was typed."""
 
@@ -62,11 +67,13 @@ def wished(path: Path, wish: Wish, asker: Asker | None, stored: list[Path]) -> I
         SettingsError: What was given cannot be meant.
         UsageError: The answers ended, or a typed secret could not be stored.
     """
+    if asker is not None and wish.missing:
+        asker.say(_INTRODUCTION)
     while True:
         org = _asked(path, wish, asker, stored) if asker is not None else _given(wish)
         check_org(org)
         yield org
-        if asker is None or not wish.missing or not _is_yes(asker.ask("Another org? [y/N]")):
+        if asker is None or not wish.missing or not _wants_another(asker):
             return
         wish = Wish(offline=wish.offline)
 
@@ -91,15 +98,15 @@ def _asked(path: Path, wish: Wish, asker: Asker, stored: list[Path]) -> NewOrg:
     key = wish.key or asked(asker, "Name of the org, as your sheets will call it (acme)", check_key)
     org_id = wish.org_id or asked(
         asker,
-        "Organization id (…@AdobeOrg, from the Adobe Developer Console)",
+        "Organization id (ends in @AdobeOrg)",
         partial(check_org_id, called="the org id"),
     )
     client_id = wish.client_id or asked(
         asker,
-        "Client id of its OAuth server-to-server credential",
+        "Client id",
         partial(check_client_id, called="the client id"),
     )
-    secret = wish.client_secret or _asked_secret(path, key, asker, stored)
+    secret = wish.client_secret or _asked_secret(path, key, asker, stored, is_offline=wish.offline)
     sandbox = wish.sandbox
     if sandbox is None:
         question = "Its usual sandbox (dev; nothing: name one in each row)"
@@ -109,10 +116,15 @@ def _asked(path: Path, wish: Wish, asker: Asker, stored: list[Path]) -> NewOrg:
     )
 
 
-def _asked_secret(path: Path, key: str, asker: Asker, stored: list[Path]) -> str:
+def _asked_secret(
+    path: Path, key: str, asker: Asker, stored: list[Path], *, is_offline: bool
+) -> str:
     """A reference; what is typed in its place goes into a file of its own, and is never shown."""
-    question = "Where its client secret is: env:NAME or file:PATH (nothing: type it)"
+    question = "Client secret: env:NAME or file:PATH (nothing: type it)"
     reference = asked(asker, question, check_reference, default="")
+    why = None if is_offline else _leads_nowhere(reference, path.parent)
+    if why is not None:
+        asker.say(f"  note: {why} Until then nobody can sign in.")
     if reference:
         return reference
     typed = ""
@@ -137,5 +149,22 @@ def _asked_secret(path: Path, key: str, asker: Asker, stored: list[Path]) -> str
     return f"file:{SECRETS_FOLDER}/{place.name}"
 
 
-def _is_yes(answer: str) -> bool:
-    return answer.lower() in {"y", "yes"}
+def _leads_nowhere(reference: str, folder: Path) -> str | None:
+    """Why there is no secret behind a reference yet, where that can be told at once; it is not repeated."""
+    kind, _, name = reference.partition(":")
+    if kind == ENV and name not in os.environ:
+        return "that variable is not set."
+    if kind == FILE and not (folder / name).exists():
+        return "there is no such file."
+    return None
+
+
+def _wants_another(asker: Asker) -> bool:
+    """What is neither yes nor no was meant for another question: it is asked again."""
+    while True:
+        answer = asker.ask("Another org? [y/N]").lower()
+        if answer in {"", "n", "no"}:
+            return False
+        if answer in {"y", "yes"}:
+            return True
+        asker.say("  y or n, please; nothing else is taken here.")

@@ -41,6 +41,12 @@ def run(output: OutputOptions, given: Given) -> int:
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
+    causes = [
+        *refusal_lines(
+            (check.code for check in found), what="org", whats="orgs", width=console.width
+        )
+    ]
+    refused = [check for check in found if check.refusal is not None]
     console.result(
         {
             "orgs": [org_document(check) for check in found],
@@ -52,9 +58,14 @@ def run(output: OutputOptions, given: Given) -> int:
         [
             *(line for check in found for line in org_lines(check)),
             *(line for store in stores for line in _store_lines(store)),
-            *refusal_lines((check.code for check in found), what="org", whats="orgs"),
+            *causes,
         ]
         or [_none(options)],
+        errors=[
+            *(line for check in refused for line in org_lines(check)),
+            *(line for one in stores if one.refusal is not None for line in _store_lines(one)),
+            *causes,
+        ],
     )
     is_odd = bool(settings.warnings) or any(check.is_odd for check in found)
     is_shut = any(store.refusal is not None for store in stores)

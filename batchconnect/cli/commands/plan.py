@@ -14,7 +14,7 @@ from batchconnect.cli.commands.ci_files import CiFiles
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.plan_files import cases, markdown_lines
-from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_lines
+from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_errors, plan_lines
 from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.commands.start import (
     options_of,
@@ -88,6 +88,7 @@ def run(
             creates=task.creates,
             most_rows=options.max_rows,
             shows_all=console.verbose > 0,
+            width=console.width,
         )
     ]
     following = _next(found, options, settings, sheets, given, command=task.command)
@@ -112,7 +113,10 @@ def run(
         console,
         name=f"batchconnect plan of {task.command}",
     )
-    console.result(document, [*lines, f"next:   {escape_control(following)}"])
+    errors = plan_errors(found, width=console.width)
+    if following is not None:
+        lines.append(f"next:   {escape_control(following)}")
+    console.result(document, lines, errors=errors)
     return found.exit_code(skip_invalid=options.skip_invalid)
 
 
@@ -259,8 +263,8 @@ def _next(
     given: Given,
     *,
     command: str,
-) -> str:
-    """The run that was planned; where the sheet has to be corrected first, what tells how."""
+) -> str | None:
+    """The run that was planned; where the sheet has to be corrected first, what tells how. None: nothing is to do."""
     again = [*place_flags(given), *sheet_flags(given)]
     if found.rejected and not options.skip_invalid:
         return shlex.join(["batchconnect", "validate", *sheets, *again])
@@ -268,6 +272,8 @@ def _next(
         is_unreached = any(is_of_contact(one.refusal_code) for one in found.sandboxes)
         command = "doctor" if is_unreached else "orgs"
         return shlex.join(["batchconnect", command, *place_flags(given)])
+    if found.rows and not found.has_work:
+        return None
     words = [word for word in sys.argv[1:] if word != "--plan"]
     if "plan" in words:
         words[words.index("plan")] = command

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from batchconnect.cli.commands.console import counted
+from batchconnect.cli.commands.console import UNWRAPPED, counted
+from batchconnect.cli.commands.finding_lines import finding_lines
 from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.row_place import Places
-from batchconnect.run.findings import placed, with_column
+from batchconnect.run.findings import FindingKinds
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.row_plan import SIGNS, Action, RowPlan
 
@@ -47,7 +48,12 @@ _SUMS: Final = {
 
 
 def plan_lines(
-    found: SheetPlan, *, creates: bool, most_rows: int | None, shows_all: bool
+    found: SheetPlan,
+    *,
+    creates: bool,
+    most_rows: int | None,
+    shows_all: bool,
+    width: int = UNWRAPPED,
 ) -> Iterator[str]:
     """
     The plan, line by line, each harmless for a terminal.
@@ -57,14 +63,47 @@ def plan_lines(
         creates: Whether the command that is planned creates connections; else it sends keys.
         most_rows: What `--max-rows` says.
         shows_all: Whether no list is folded.
+        width: Columns of the terminal.
     """
-    yield from map(escape_control, _lines(found, creates=creates, shows_all=shows_all))
+    lines = _lines(found, creates=creates, shows_all=shows_all, width=width)
+    yield from map(escape_control, lines)
     yield sum_line(found, creates=creates, most_rows=most_rows)
     if not found.rows:
         yield "no rows yet: there is nothing to do below the header"
 
 
-def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]:
+def plan_errors(found: SheetPlan, *, width: int) -> list[str]:
+    """Of the plan what stands in the way: sandboxes that cannot be read, rows that are rejected or in conflict."""
+    shut = [one for one in found.sandboxes if one.refusal is not None]
+    lines = [
+        *(f"error: {one.org} {one.sandbox} could not be read: {one.refusal}" for one in shut),
+        *(
+            f"error: {found.places.told(row.row)}: {row.name}: {row.told_why}"
+            for one in found.sandboxes
+            for row in one.in_the_way
+        ),
+        *_in_the_way(found, width=width),
+        *finding_lines(_rejections(found), width=width),
+    ]
+    return [escape_control(line) for line in lines]
+
+
+def _in_the_way(found: SheetPlan, *, width: int) -> Iterator[str]:
+    """What to do about sandboxes that could not be read, and about rows that would stay without a connection."""
+    yield from refusal_lines((one.refusal_code for one in found.sandboxes), width=width)
+    codes = (row.code for one in found.sandboxes for row in one.in_the_way)
+    yield from refusal_lines(codes, what="row", whats="rows", width=width)
+
+
+def _rejections(found: SheetPlan) -> FindingKinds:
+    kinds = FindingKinds()
+    for row, problems in sorted(found.rejected.items()):
+        for problem in problems:
+            kinds.add(row, problem)
+    return kinds
+
+
+def _lines(found: SheetPlan, *, creates: bool, shows_all: bool, width: int) -> Iterator[str]:
     columns = _OF_RUN if creates else _OF_ROTATE
     # A settings key may be an org id of 33 characters: the columns are as wide as they must be.
     orgs = max([len("org"), *(len(escape_control(one.org)) for one in found.sandboxes)])
@@ -76,16 +115,14 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool) -> Iterator[str]
     for one in found.sandboxes:
         name = f"{escape_control(one.org):<{orgs}} {escape_control(one.sandbox):<{sandboxes}}"
         yield from _sandbox(one, name, columns, places=found.places, shows_all=shows_all)
-    yield from refusal_lines(one.refusal_code for one in found.sandboxes)
+    yield from _in_the_way(found, width=width)
     yield from _keys(found)
-    for row, problems in sorted(found.rejected.items()):
-        for problem in problems:
-            place = problem.cell or found.places.told(row)
-            yield f"rejected: {placed(place, with_column(problem))}"
+    yield from finding_lines(_rejections(found), width=width)
+    odd = FindingKinds()
     for problem in found.about_rows:
-        yield f"warning: {problem.cell}: {with_column(problem)}. {problem.remedy}"
-    for kind in found.warnings.sorted():
-        yield f"warning: {kind.told}"
+        odd.add(0, problem)
+    yield from finding_lines(odd, width=width)
+    yield from finding_lines(found.warnings, width=width)
     if found.not_selected:
         yield f"{counted(found.not_selected, 'row')} left out by --only"
     signs = {action.sign for one in found.sandboxes for action in one.counts}

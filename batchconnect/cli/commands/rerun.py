@@ -65,5 +65,5 @@ def _rerun(
     rows = f"{chosen.unfinished} of {chosen.summary.total} rows"
     console.say(f"rerun of {chosen.opened.run_id}: {rows} unfinished")
     alike = replace(given, options=merge(given.options, chosen.as_before))
-    task_of = partial(onboarding, parent=chosen.opened.run_id)
+    task_of = partial(onboarding, parent=chosen.opened.run_id, was_tested=chosen.was_tested)
     return run_told(output, alike, console, ending, sheets=paths, task_of=task_of)

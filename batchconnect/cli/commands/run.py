@@ -15,7 +15,7 @@ import anyio
 
 from batchconnect.cli.commands import deadline_timer
 from batchconnect.cli.commands.ci_files import CiFiles
-from batchconnect.cli.commands.console import Console, ResultError, counted
+from batchconnect.cli.commands.console import Console, ResultError, counted, wrapped
 from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
 from batchconnect.cli.commands.signals import watch_signals
@@ -140,7 +140,10 @@ def run_told(
         except PlanChangedError as error:
             files.write_changes(error, console)
             ending.code = error.exit_code
-            return _told_changes(error, console)
+            flags = [*place_flags(given), *sheet_flags(given)]
+            anew = shlex.join(["batchconnect", "plan", *sheets, "--out", str(plan), *flags])
+            hint = f"Plan again, and have that approved: {anew}"
+            return _told_changes(error, console, hint=observer.redactor.text(hint))
     ending.summary = summary
     again = next_command(
         summary,
@@ -165,19 +168,20 @@ def run_told(
     return code
 
 
-def _told_changes(error: PlanChangedError, console: Console) -> int:
+def _told_changes(error: PlanChangedError, console: Console, *, hint: str) -> int:
     """What is not as planned; of very much, the first of it, for --json has all."""
     document = {
         "error": error.message,
-        "hint": error.hint,
+        "hint": hint,
         "exit_code": int(error.exit_code),
         "changes": error.changes,
     }
     lines = list(error.changes[:_MOST_PROBLEMS])
     if len(error.changes) > len(lines):
         lines.append(f"and {len(error.changes) - len(lines)} more: --json shows all of them")
-    console.result(document, map(escape_control, lines))
-    console.say(f"error: {error.message}\nhint:  {error.hint}")
+    told = [part for line in lines for part in wrapped(escape_control(line), console.width)]
+    console.result(document, told)
+    console.say(f"error: {error.message}\nhint:  {escape_control(hint)}")
     return int(error.exit_code)
 
 
@@ -310,6 +314,7 @@ class RunObserver:
             ResultError: It could not be written.
         """
         width = self._console.width
+        summary = replace(summary, place=self._place)
         problems = [*before]
         errors = [*problems, *incident_lines(summary, width=width)]
         if self.problems is not None:

@@ -1,13 +1,15 @@
 """Past runs, newest first."""
 
 import os
+import textwrap
 import time
+from collections import Counter
 from typing import Final
 
 from batchconnect.cli.commands.console import Console, counted
 from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, RunOpened
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.options import MergedOptions
@@ -27,6 +29,8 @@ from batchconnect.run.prune import DAY_MS, Pruned, prune_reports
 
 _MOST_LEFT: Final = 3
 """Files of somebody else's that a line names."""
+_BEHIND_ID: Final = 25
+"""Where a line goes on whose run does not fit."""
 _CHANGED: Final = {ROTATE: Status.UPDATED, UNDO: Status.DELETED}
 """What these commands do to a row; what they leave as it is counts for nothing."""
 
@@ -52,7 +56,8 @@ def run(output: OutputOptions, given: Given, *, limit: int, prune: int | None) -
             summaries.append(summary_of(ledger, state, live=live))
     console.result(
         {"runs": [_document(summary) for summary in summaries]},
-        [_line(summary) for summary in summaries] or ["no run yet"],
+        [part for summary in summaries for part in _parts(_line(summary), console.width)]
+        or ["no run yet"],
     )
     return 0
 
@@ -119,10 +124,27 @@ def _line(summary: Summary) -> str:
     of = "rerun of" if opened.command == ONBOARD else "of"
     parent = f"  {of} {opened.parent_run_id}" if opened.parent_run_id else ""
     note = f"  {opened.note}" if opened.note else ""
-    sheet = ", ".join(opened.sheets)
     return escape_control(
         f"{opened.run_id}  {opened.command:<6}  {how:<8} {_done(summary)}{works}"
-        f"  {sheet}{note}{parent}"
+        f"  {_sheets(opened)}{note}{parent}"
+    )
+
+
+def _sheets(opened: RunOpened) -> str:
+    """The files, and of each how many tabs where that is more than one."""
+    tabs = Counter(sheet for sheet, _tab in opened.places.named)
+    told = [name if count == 1 else f"{name} ({count} tabs)" for name, count in tabs.items()]
+    return ", ".join(told)
+
+
+def _parts(line: str, width: int) -> list[str]:
+    """A run on as many lines as the terminal needs, below its command."""
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * _BEHIND_ID,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -39,7 +39,8 @@ def run(output: OutputOptions, *, path: Path | None, settings: Path | None = Non
     write_new(path, [content])
     following = shlex.join(["batchconnect", "validate", str(path)])
     console.result(
-        {"path": str(path.absolute())}, [f"{path} is ready to fill in", f"next:   {following}"]
+        {"path": str(path.absolute())},
+        [f"{path} is ready to fill in", f"next:   fill it in, then: {following}"],
     )
     return 0
 

@@ -42,7 +42,7 @@ def run(
         output,
         replace(given, options=chosen.options(given.options)),
         sheets=chosen.sheets(sheets),
-        task_of=partial(onboarding, parent=chosen.parent),
+        task_of=partial(onboarding, parent=chosen.parent, was_tested=chosen.was_tested),
         joins=chosen.opened.run_id,
         command="work",
     )

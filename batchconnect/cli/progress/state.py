@@ -17,6 +17,7 @@ from batchconnect.model.event import (
     Draining,
     Event,
     FaultMet,
+    LaneAwaited,
     LaneCounted,
     LanePaused,
     LanesHeld,
@@ -148,6 +149,7 @@ class ProgressState:
                 PaceChanged()
                 | NotReached()
                 | LaneCounted()
+                | LaneAwaited()
                 | LanesHeld()
                 | RunAwaited()
                 | RunStarted()

@@ -11,6 +11,7 @@ from batchconnect.model.event import (
     Draining,
     Event,
     FaultMet,
+    LaneAwaited,
     LaneCounted,
     LanePaused,
     LanesHeld,
@@ -139,7 +140,8 @@ class Messages:
                     self._places = event.places
                 return _of_run(event, self._places)
             case (
-                LanesHeld()
+                LaneAwaited()
+                | LanesHeld()
                 | RunAwaited()
                 | Settling()
                 | LaneCounted()
@@ -147,7 +149,11 @@ class Messages:
                 | PageRead()
                 | Looked()
             ):
-                return _of_team(event) if isinstance(event, LanesHeld | RunAwaited) else None
+                return (
+                    _of_team(event)
+                    if isinstance(event, LaneAwaited | LanesHeld | RunAwaited)
+                    else None
+                )
             case _:
                 assert_never(event)
 
@@ -280,7 +286,7 @@ def _of_run(
     match event:
         case Verifying(connections=connections):
             are = "connection is" if connections == 1 else "connections are"
-            return Message(f"verify: {connections} {are} tested, each by its source")
+            return Message(f"verify: {connections} {are} tested by the source")
         case RunStarted(left_open=left):
             return _left_open(left) if left else None
         case Planned():
@@ -295,8 +301,16 @@ def _of_run(
             assert_never(event)
 
 
-def _of_team(event: LanesHeld | RunAwaited) -> Message:
+def _of_team(event: LaneAwaited | LanesHeld | RunAwaited) -> Message:
     match event:
+        case LaneAwaited(org=org, holder=holder, at_most_s=at_most_s):
+            what = f"the lane of {org}" if org else "the run"
+            if holder:
+                return Message(
+                    f"waits for {what}: {holder} holds it, and shows within {at_most_s:.0f} s "
+                    "whether it is at work"
+                )
+            return Message(f"waits for {what}: it failed, and may be taken in {at_most_s:.0f} s")
         case RunAwaited(run_id=run_id):
             return Message(f"waits for run {run_id}, whose sheet is being read: it may be this one")
         case LanesHeld():

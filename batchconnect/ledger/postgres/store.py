@@ -94,8 +94,6 @@ class PostgresLedger:
         self._mutex = threading.RLock()
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
-        self._opened_here: set[str] = set()
-        """Ids of the runs that this process began."""
         self._holder = _process_name()
         # Whoever renews a lease waits for no row's commit, and not for a server that is away: it asks again.
         self.leases = PostgresLeases(
@@ -139,12 +137,9 @@ class PostgresLedger:
 
     def _own_writer(self, lines: Sequence[Line]) -> LaneWriter:
         first = lines[0]
-        opened = first.entry if isinstance(first.entry, RunOpened) else None
-        run_id = opened.run_id if opened else self._run_id(first.run)
-        if opened:
-            # Nobody else knows of it yet, so nobody else holds it.
-            self._opened_here.add(run_id)
-        return self._writer("", "", "", run_id)
+        if isinstance(first.entry, RunOpened):
+            return self._writer("", "", "", first.entry.run_id)
+        return self._writer("", "", "", self._run_id(first.run))
 
     def of_lane(self, lane: LaneKey) -> LedgerWriter:
         """Where a lane's lines go; it is taken when the first is written."""
@@ -164,7 +159,7 @@ class PostgresLedger:
         self._writer(*(holding.key or ("", "", "")), holding.run_id).hold(held)
 
     def _take(self, key: tuple[str, str, str, str]) -> HeldLane:
-        if self._leased and key[-1] not in self._opened_here:
+        if self._leased:
             raise LaneLostError(
                 f"the ledger {self.name}: this process does not hold the lane that it would write to",
                 hint="`batchconnect lanes` shows who does.",

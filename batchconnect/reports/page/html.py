@@ -17,6 +17,7 @@ from batchconnect.ledger.entry import LaneTold
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import LaneStopped
 from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.reports.advice import with_place
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.page import words
@@ -112,6 +113,7 @@ class _Seen:
             started_at_ms=summary.started_at_ms,
             place=summary.place_flags,
             are_several=summary.opened.places.are_several,
+            is_live=summary.live,
         )
         self.sandboxes: set[str] = set()
         self.codes = {
@@ -166,7 +168,7 @@ def _environment() -> "Environment":
         "rate": words.rate,
         "stamp": words.stamp,
         "iso": words.iso,
-        "with_place": words.with_place,
+        "with_place": with_place,
     }
     return page
 

@@ -107,7 +107,7 @@ def _offer(book: Any, offers: Sequence[tuple[Column, Sequence[str]]]) -> None:
                 "validate": "list",
                 "source": f"={_LISTS}!${letter}$1:${letter}${len(names)}",
                 "error_type": "warning",
-                "error_title": f"Not a {column} of the settings",
+                "error_title": f"Not in the settings: {column}",
                 "error_message": "Another name may be right too. `batchconnect validate` tells.",
             },
         )

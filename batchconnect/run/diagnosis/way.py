@@ -109,9 +109,8 @@ async def look_at_host(host: Host, network: Network) -> list[Check]:
         return [await _unreached(host, error, way, network)]
     checks = list(_proxied(host, network))
     if is_tls:
-        checks.append(
-            _vouched(host, await vouching_for(way, network.ca_bundle), await peer_of(way))
-        )
+        vouching, peer = await vouching_for(way, network.ca_bundle), await peer_of(way)
+        checks.append(_vouched(host, vouching, peer, way))
     checks.append(_answered(host, answer))
     checks.extend(_clock(host, http_date(answer.headers.get("date", "")), network.now()))
     return checks
@@ -121,6 +120,8 @@ async def _unreached(host: Host, error: TransportError, way: Way, network: Netwo
     match error.code:
         case "tls":
             vouching = await vouching_for(way, network.ca_bundle)
+            if not vouching.is_seen:
+                return _unseen(host, error, way)
             return _untrusted(host, vouching, await peer_of(way), network)
         case "clock":
             return _out_of_time(host, error, await peer_of(way), network.now())
@@ -161,10 +162,13 @@ def _proxied(host: Host, network: Network) -> Iterator[Check]:
 # The certificate --------------------------------------------------------------------------------------
 
 
-def _vouched(host: Host, vouching: Vouching, peer: Peer) -> Check:
+def _vouched(host: Host, vouching: Vouching, peer: Peer, way: Way) -> Check:
     by = f"made by {peer.issuer}, " if peer.issuer else ""
     until = f"valid until {peer.ends:%Y-%m-%d}" if peer.ends else "valid now"
-    if vouching.by in {"system", ""}:
+    if not vouching.by:  # the wire has had an answer, so somebody does
+        what = f"its certificate is trusted, but who vouches for it could not be looked at{_looked(way)}"
+        return Check(topic="tls", subject=host.name, verdict=Verdict.NOTE, what=what)
+    if vouching.by == "system":
         what = f"its certificate is trusted by the system ({by}{until})"
         return Check(topic="tls", subject=host.name, what=what)
     form = ", although it breaks a rule of form" if vouching.by == "bundle without form" else ""
@@ -175,6 +179,18 @@ def _vouched(host: Host, vouching: Vouching, peer: Peer) -> Check:
         what=f"its certificate is trusted by --ca-bundle alone{form} ({by}{until}): an inspection box is in between,"
         " which reads what is sent, keys too",
     )
+
+
+def _looked(way: Way) -> str:
+    return " through a proxy that is itself spoken to by TLS" if way.is_tunnel_in_tls else ""
+
+
+def _unseen(host: Host, error: TransportError, way: Way) -> Check:
+    why = error.detail.removeprefix(f"{host.name}: ")
+    what = (
+        f"{title_for('tls')}: {why}. Who made its certificate could not be looked at{_looked(way)}."
+    )
+    return _failed(host, "tls", what, doctor_hint_for("tls"))
 
 
 def _untrusted(host: Host, vouching: Vouching, peer: Peer, network: Network) -> Check:

@@ -1,6 +1,8 @@
 """A plan that is saved and approved: `run --plan` does what it says and nothing else, or names what has changed."""
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ def refused(done: Done, *said: str) -> None:
     assert "nothing was sent" in done.err
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_plan_is_carried_out_as_it_was_approved(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -60,6 +63,7 @@ def test_a_plan_holds_no_key_and_is_its_owners_alone(
     assert [row["action"] for row in json.loads(text)["rows"]] == [*["create"] * 3, "rejected"]
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_sorted_sheet_a_new_key_and_a_column_of_notes_are_as_planned(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -93,6 +97,7 @@ def test_a_sorted_sheet_a_new_key_and_a_column_of_notes_are_as_planned(
     ],
     ids=["cell", "description", "name", "new row", "row gone"],
 )
+@pytest.mark.usefixtures("each_ledger")
 def test_rows_that_changed_are_named_and_nothing_is_sent(
     batchconnect: CommandLine,
     practice: Practice,
@@ -155,6 +160,7 @@ def test_a_connection_that_is_gone_is_a_change(
     assert "now `+ create`" in done.out
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_what_changes_after_the_last_look_is_not_created_either(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -209,6 +215,7 @@ def test_settings_that_changed_are_named(
     assert practice.creates() == []
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_plan_that_was_cut_short_goes_on(batchconnect: CommandLine, practice: Practice) -> None:
     """What was done of it already, by this ledger, is as planned: created, or in doubt."""
     saved(batchconnect, many(4))
@@ -306,6 +313,35 @@ def test_where_a_plan_may_be_saved(batchconnect: CommandLine, practice: Practice
     assert "is no plan, so it is not replaced" in foreign.err
     assert Path("notes.json").read_text(encoding="utf-8") == "{}"
     assert (first.code, second.code) == (0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are texts")
+def test_texts_that_are_no_utf_8_come_back_byte_for_byte(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """The sheet's name, and a note: such a plan is read, replaced, and carried out as any other."""
+    sheet = Path(os.fsdecode(b"cl\xfcents.csv"))
+    batchconnect.sheet(many(2)).rename(sheet)
+    note = os.fsdecode(b"ticket \xff")
+
+    first = batchconnect("plan", sheet, "--note", note, "--out", PLAN)
+    second = batchconnect("plan", sheet, "--note", note, "--out", PLAN)
+    done = batchconnect("run", "--plan", PLAN, *QUICK)
+
+    assert (first.code, second.code, done.code) == (0, 0, 0), done
+    assert json.loads(PLAN.read_bytes())["sheets"] == [str(sheet)]
+    assert len(practice.creates()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[1", "\udcff"])
+def test_a_file_that_is_no_json_is_no_plan(batchconnect: CommandLine, text: str) -> None:
+    """Whatever is in it, one sentence says so."""
+    PLAN.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+    done = batchconnect("run", "--plan", PLAN, "--simulate")
+
+    assert done.code == 2
+    assert "plan.json is no plan of batchconnect" in done.err
 
 
 def test_what_is_not_whole_is_not_saved(batchconnect: CommandLine, practice: Practice) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.console import UNWRAPPED, Console, wrapped
 from batchconnect.cli.options import OutputOptions
 
 
@@ -36,6 +36,26 @@ def test_a_warning_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str])
     console().warn(["a \x1b[2J b"])
 
     assert capsys.readouterr().err == "warning: a \\x1b[2J b\n"
+
+
+def test_no_word_is_cut_in_two_and_no_command_is_parted() -> None:
+    """On a terminal what is said goes on below its beginning; a command is there to be copied, however long."""
+    told = "hint:  Plan again, and have that approved: batchconnect plan clients.xlsx --all-worksheets --out p.json"
+
+    assert wrapped("hint:  short", 80) == ["hint:  short"]
+    assert wrapped(told, 80) == [
+        "hint:  Plan again, and have that approved:",
+        "       batchconnect plan clients.xlsx --all-worksheets --out p.json",
+    ]
+    assert wrapped(told, UNWRAPPED) == [told]
+    for width in range(40, 120):
+        lines = wrapped(
+            f"error: {'word ' * 40}/a/path/that/is/much/longer/than/a/terminal/is", width
+        )
+        assert " ".join(" ".join(lines).split()) == " ".join(
+            f"error: {'word ' * 40}/a/path/that/is/much/longer/than/a/terminal/is".split()
+        )
+        assert all(len(line) <= width for line in lines if "/" not in line)
 
 
 def test_a_document_may_hold_a_name_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:

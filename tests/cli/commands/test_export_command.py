@@ -104,7 +104,7 @@ def test_what_stands_there_becomes_a_sheet(batchconnect: CommandLine, practice: 
     assert {(row["from_org"], row["from_sandbox"]) for row in rows} == {(ACME, "dev")}
     assert len({row["connection_id"] for row in rows}) == 3
     assert f"{ACME} dev: 3 connections, 1 with our marker, 1 draft" in done.out
-    assert "fill in the keys, then batchconnect plan out.csv" in done.out
+    assert "fill in the keys, then: batchconnect plan out.csv" in done.out
 
 
 def test_what_the_service_hides_stays_blank(batchconnect: CommandLine, practice: Practice) -> None:

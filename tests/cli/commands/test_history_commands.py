@@ -55,6 +55,18 @@ def test_past_runs_are_shown_newest_first(batchconnect: CommandLine) -> None:
     assert older.split()[1:] == ["run", "exit", "8", "1/2", "connected", "clients.csv", "CHG-1"]
 
 
+def test_of_a_workbook_the_tabs_are_counted_and_not_listed(batchconnect: CommandLine) -> None:
+    """A run is told in a line, whatever it is over."""
+    sheets = ("a.csv", "b.xlsx#EMEA", "b.xlsx#APAC")
+    opened = RunOpened(run_id="r1", sheets=sheets, sheet_sha256="", tabs=("", "EMEA", "APAC"))
+    with SqliteLedger("ledger.sqlite3") as ledger:
+        ledger.append([Line(entry=opened)])
+
+    done = batchconnect("runs", "--ledger", "ledger.sqlite3")
+
+    assert "a.csv, b.xlsx (2 tabs)" in done.out
+
+
 def test_every_run_says_what_it_did_and_what_works(batchconnect: CommandLine) -> None:
     """In `runs` and in `status`, for people and for programs; written here, whatever command writes such lines."""
     two_runs(batchconnect)

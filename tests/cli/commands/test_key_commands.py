@@ -62,6 +62,7 @@ def test_a_sheet_that_is_not_there(batchconnect: CommandLine, practice: Practice
         refused(batchconnect(word, "nope.csv"), 3, "nope.csv", "no such file", "clients.csv")
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_rows_that_have_no_connection(batchconnect: CommandLine, practice: Practice) -> None:
     """They are left, with the command that creates them; the others get their key."""
     made(batchconnect, many(2))
@@ -99,6 +100,7 @@ def test_blank_keys(batchconnect: CommandLine, practice: Practice) -> None:
     assert changes(practice, before) == []
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_rerun_of_what_creates_nothing(batchconnect: CommandLine, practice: Practice) -> None:
     """A rotation and an undo have their own ways to go on, and are told."""
     run_id = made(batchconnect, many(2))
@@ -137,6 +139,7 @@ def test_a_ledger_that_another_process_holds(batchconnect: CommandLine, practice
     assert practice.journal(ACME, since=before) == []
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_plan_of_a_rotation_sends_nothing(batchconnect: CommandLine, practice: Practice) -> None:
     made(batchconnect, many(2))
     runs = batchconnect("runs", "--json").json["runs"]
@@ -154,6 +157,7 @@ def test_a_plan_of_a_rotation_sends_nothing(batchconnect: CommandLine, practice:
     assert batchconnect("runs", "--json").json["runs"] == runs, "and opens no run"
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_with_json_each_gives_one_document_and_nothing_else(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -171,6 +175,7 @@ def test_with_json_each_gives_one_document_and_nothing_else(
         assert document["exit_code"] == 0
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_exit_codes_of_keys_that_are_wrong(batchconnect: CommandLine, practice: Practice) -> None:
     """`run --verify`, `verify` and `rotate` are 4 where a connection does not work, and 0 where all do."""
     rows = [cells(1), cells(2, servicePrincipalKey="canary~wrong-at-test.Xy_4Q")]

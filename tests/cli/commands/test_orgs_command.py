@@ -162,9 +162,12 @@ def test_options_of_a_run_are_taken_and_said_to_be_idle(batchconnect: CommandLin
     assert batchconnect("orgs", "--simulate").err == ""
 
 
-def test_quiet_leaves_the_result(batchconnect: CommandLine) -> None:
-    """And nothing on stderr."""
-    done = batchconnect("orgs", "--simulate", "--quiet", "--note", "CHG-1")
+def test_quiet_leaves_what_is_refused(batchconnect: CommandLine, practice: Practice) -> None:
+    """Of an org that is fine nothing is said, on neither stream."""
+    fine = batchconnect("orgs", "--simulate", "--quiet", "--note", "CHG-1")
+    practice.ask(lambda simulator: simulator.deny(ACME, "invalid_client"))
+    refused = batchconnect("orgs", "--quiet")
 
-    assert done.err == ""
-    assert done.out
+    assert (fine.code, fine.out, fine.err) == (0, "", "")
+    assert (refused.code, refused.err) == (7, "")
+    assert "! The client id or client secret is refused (invalid_client): 1 org" in refused.out

@@ -1,5 +1,6 @@
 """`plan`: what a run with the same options would do; it reads, and changes nothing."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_rejected_rows_lead_to_validate(batchconnect: CommandLine) -> None:
     done = batchconnect("plan", INPUTS / "with-problems.csv", *SIMULATED)
 
     assert done.code == 3
-    assert "rejected: C3: endpoint: the endpoint is not an `https` address" in done.out
+    assert "error: C3: endpoint: the endpoint is not an `https` address" in done.out
     assert f"next:   batchconnect validate {INPUTS / 'with-problems.csv'} --simulate" in done.out
 
 
@@ -161,13 +162,20 @@ def test_without_a_typed_command_the_next_one_is_put_together(
     from batchconnect.cli.commands.start import options_of, settings_of
     from batchconnect.cli.options import Given
     from batchconnect.model.row_place import NOWHERE
-    from batchconnect.run.plan_run import SheetPlan
+    from batchconnect.run.plan_run import SandboxPlan, SheetPlan
+    from batchconnect.run.row_plan import Action
 
     monkeypatch.setattr("sys.argv", ["program"])
     given = Given(options=RunOptions(simulate=True, reports=Path("r")))
     settings = settings_of(given, {}, offline=True)
     found = _next(
-        SheetPlan(places=NOWHERE, rows=1),
+        SheetPlan(
+            places=NOWHERE,
+            rows=1,
+            sandboxes=[
+                SandboxPlan(org="acme", sandbox="dev", rows=1, counts=Counter({Action.CREATE: 1}))
+            ],
+        ),
         options_of(settings, given),
         settings,
         ["a b.csv"],

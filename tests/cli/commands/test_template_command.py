@@ -29,7 +29,7 @@ def test_the_written_template_names_the_next_command(batchconnect: CommandLine) 
 
     assert done.out.splitlines() == [
         "clients.csv is ready to fill in",
-        "next:   batchconnect validate clients.csv",
+        "next:   fill it in, then: batchconnect validate clients.csv",
     ]
     assert again.code in {0, 3}
     assert Path("clients.csv").stat().st_mode & 0o777 == 0o600

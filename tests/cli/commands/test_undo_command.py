@@ -11,6 +11,8 @@ from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.practice import Practice
 from tests.command_line import FAST, CommandLine, many
 
+pytestmark = pytest.mark.usefixtures("each_ledger")
+
 
 def made(batchconnect: CommandLine, rows: int, *more: str) -> str:
     """A run that created its rows; its id."""
@@ -21,10 +23,11 @@ def made(batchconnect: CommandLine, rows: int, *more: str) -> str:
 
 
 def use_all(practice: Practice, but: int) -> None:
-    """Dataflows use all connections but the first few."""
+    """Dataflows use all connections but those of the first few rows."""
 
     def use(simulator: Any) -> None:
-        for one in simulator.connections()[but:]:
+        # In the sheet's order: rows that are under way at once are made in any.
+        for one in sorted(simulator.connections(), key=lambda one: one.name)[but:]:
             simulator.others.use(one.id)
 
     practice.ask(use)

@@ -34,6 +34,7 @@ def ran(batchconnect: CommandLine, sheet: Rows, *more: str, code: int = 0) -> An
     return done.json
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_a_run_with_verify_tells_what_works_and_why_the_rest_does_not(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -46,6 +47,24 @@ def test_a_run_with_verify_tells_what_works_and_why_the_rest_does_not(
     assert (incident["code"], incident["rows"], incident["works"]) == ("AADSTS7000222", 1, "no")
 
 
+@pytest.mark.usefixtures("each_ledger")
+def test_a_rerun_of_a_run_that_was_tested_tests_what_it_makes(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """And no row that it leaves as it was: all of them are accounted for in the end."""
+    wrong = [*rows(2, count=3)[:2], {**rows()[2], "database": ""}]
+    ran(batchconnect, wrong, "--verify", "--skip-invalid", code=4)
+    before = len([one for one in practice.journal() if one.path.endswith("/test")])
+
+    done = batchconnect("rerun", "--sheet", batchconnect.sheet(rows(), "fixed.csv"), *FAST)
+
+    tested = [one for one in practice.journal() if one.path.endswith("/test")]
+    assert done.code == 0, done
+    assert "works: 3 yes" in done.out
+    assert len(tested) - before == 2
+
+
+@pytest.mark.usefixtures("each_ledger")
 def test_verify_takes_the_last_run_or_one_by_the_beginning_of_its_id(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -60,6 +79,7 @@ def test_verify_takes_the_last_run_or_one_by_the_beginning_of_its_id(
     assert named.json["works"]["yes"] == 3
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_verify_of_an_undo_is_refused_and_names_the_run_that_it_is_of(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -74,6 +94,7 @@ def test_verify_of_an_undo_is_refused_and_names_the_run_that_it_is_of(
     assert "rows in" not in done.out
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_verify_of_a_sheet_finds_its_connections_and_creates_none(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -90,6 +111,7 @@ def test_verify_of_a_sheet_finds_its_connections_and_creates_none(
     assert len(practice.ask(lambda simulator: simulator.connections())) == 2
 
 
+@pytest.mark.usefixtures("each_ledger")
 def test_rotate_with_failing_takes_only_what_its_last_test_said_no_of(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

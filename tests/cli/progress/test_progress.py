@@ -441,7 +441,7 @@ def test_tests_are_told_every_ten_seconds_as_rows_are(plain: Stage) -> None:
     plain.close()
 
     assert plain.lines == [
-        "verify: 200 connections are tested, each by its source",
+        "verify: 200 connections are tested by the source",
         "tests: 1 of 200, 1 no",
         "tests: 11 of 200, 3 no",
         "tests: 21 of 200, 3 no",

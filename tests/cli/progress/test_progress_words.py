@@ -8,6 +8,7 @@ from batchconnect.model.event import (
     Draining,
     Event,
     FaultMet,
+    LaneAwaited,
     LaneCounted,
     LanePaused,
     LaneStopped,
@@ -52,7 +53,7 @@ def is_error(event: Event) -> bool:
 
 
 def test_one_connection_is_said_in_the_singular() -> None:
-    assert said(Verifying(connections=1)) == ["verify: 1 connection is tested, each by its source"]
+    assert said(Verifying(connections=1)) == ["verify: 1 connection is tested by the source"]
 
 
 PROBLEM = Problem(code="x", what="The key is empty.", remedy="r")
@@ -282,3 +283,15 @@ def test_open_runs_over_the_sheet_are_named_the_newest_three() -> None:
 
     assert [line.strip() for line in text.splitlines()[1:]] == list(left[:3])
     assert said(RunStarted(run_id="r9", resumed=False)) == []
+
+
+def test_for_whom_a_command_over_a_run_waits_is_said_and_how_long() -> None:
+    """A holder is named, since a person may know whether it lives; a lane that failed has none."""
+    held = LaneAwaited(org="acme", holder="ann@db1/7-00aa", at_most_s=35)
+    run = LaneAwaited(org="", holder="ann@db1/7-00aa", at_most_s=35)
+    failed = LaneAwaited(org="acme", holder="", at_most_s=8)
+
+    alive = "ann@db1/7-00aa holds it, and shows within 35 s whether it is at work"
+    assert said(held) == [f"waits for the lane of acme: {alive}"]
+    assert said(run) == [f"waits for the run: {alive}"]
+    assert said(failed) == ["waits for the lane of acme: it failed, and may be taken in 8 s"]

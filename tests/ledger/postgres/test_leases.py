@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchconnect.ledger.entry import Line, Sending
+from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Terms
 from batchconnect.ledger.postgres.store import PostgresLedger
@@ -60,9 +60,15 @@ def test_a_lane_has_one_holder_at_a_time(one: PostgresLedger, two: PostgresLedge
 
 
 def test_what_nobody_took_is_not_written_to(one: PostgresLedger) -> None:
-    """Where leases are kept, a line takes no lane by itself."""
+    """Where leases are kept, a line takes no lane by itself; nor does the first line of a run."""
+    opened = RunOpened(run_id="20261130-1", sheets=("clients.csv",), sheet_sha256="ab")
     with pytest.raises(LaneLostError, match="does not hold"):
         one.of_lane(ACME).append([SENDING])
+    with pytest.raises(LaneLostError, match="does not hold"):
+        one.append([Line(entry=opened, at_ms=1)])
+
+    assert one.leases.take(Holding(run_id=opened.run_id), over=(), terms=TERMS, run=None)
+    assert one.append([Line(entry=opened, at_ms=1)]) == 1
 
 
 def test_a_lease_that_was_seen_to_be_over_is_taken_and_its_holder_writes_nothing_more(

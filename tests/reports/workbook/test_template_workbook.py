@@ -169,7 +169,7 @@ def test_the_files_ending_decides(nowhere: Path, capsys: pytest.CaptureFixture[s
     assert (nowhere / "t.csv").read_bytes() == render_csv()
     assert openpyxl.load_workbook(nowhere / "my t.XLSX").sheetnames == ["connections"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in nowhere.iterdir()} == {0o600}
-    assert "next:   batchconnect validate 'my t.XLSX'" in capsys.readouterr().out
+    assert "next:   fill it in, then: batchconnect validate 'my t.XLSX'" in capsys.readouterr().out
 
 
 def test_without_a_path_it_is_csv_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
