@@ -24,7 +24,6 @@ Cells = Mapping[Column, Sequence[str]]
 
 _LOWER_CASE = (Column.ENDPOINT, Column.TENANT, Column.SERVICE_PRINCIPAL_ID, Column.SANDBOX)
 """No cell that their patterns match has a capital letter."""
-_ANY_CASE = (Column.NAME, Column.DESCRIPTION, Column.DATABASE, Column.ORG)
 _FEW = (Column.ORG, Column.SANDBOX)
 _BEHIND = "\0"
 """Stands behind each cell of a column; no cell of a block holds it."""
@@ -64,7 +63,7 @@ def odd_rows(cells: Cells, *, told: str = "") -> list[int]:
     rows = range(len(keys))
     odd: set[int] = set()
     for column, texts in cells.items():
-        if column in _ANY_CASE:
+        if column not in (*_LOWER_CASE, Column.SERVICE_PRINCIPAL_KEY):
             odd.update(compress(rows, map(contains, texts, keys)))
         if column in _FEW:
             continue
