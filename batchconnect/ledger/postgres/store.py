@@ -13,11 +13,11 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from batchconnect.ledger.codec import UnknownKindError, decode
+from batchconnect.ledger.codec import UnknownKindError, decode, outcome_told
 from batchconnect.ledger.conditions import (
     ENDS_AS_IT_SAYS,
     INTENTS,
@@ -250,6 +250,16 @@ class PostgresLedger:
             for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
                 yield from self._lines("run = %s AND row = ANY (%s) ORDER BY row, seq", run, part)
             return
+        yield from map(self._line, self._of_rows(run))
+
+    def ends(self, run: int) -> Iterator[str | list[Line]]:
+        """As of `LedgerReader.ends`."""
+        for _row, told in groupby(self._of_rows(run), itemgetter(2)):
+            lines = list(told)
+            name = outcome_told([columns[4] for columns in lines], lines[-1][6])
+            yield name or [self._line(columns) for columns in lines]
+
+    def _of_rows(self, run: int) -> Iterator[tuple[Any, ...]]:
         row, seq = -(1 << 31), 0
         while True:
             page = self._ask(
@@ -259,7 +269,7 @@ class PostgresLedger:
                 row,
                 seq,
             )
-            yield from map(self._line, page)
+            yield from page
             if len(page) < _PAGE:
                 return
             seq, _, row, *_ = page[-1]
