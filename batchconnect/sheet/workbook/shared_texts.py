@@ -11,7 +11,7 @@ from itertools import chain
 from typing import IO
 from xml.parsers import expat
 
-from batchconnect.sheet.workbook import plain_rows
+from batchconnect.model import possessive
 from batchconnect.sheet.workbook.inspected import BY_NUMBER
 from batchconnect.sheet.workbook.plain_rows import ESCAPE, TEXT, TRIMMED
 
@@ -116,7 +116,7 @@ def _split(xml: IO[bytes]) -> Iterator[tuple[bytes, int]]:
     """The XML in parts, each with the number of plain texts in it; 0: not plain."""
     blocks = iter(partial(xml.read, _BLOCK), b"")
     rest = next(blocks, b"")
-    if not plain_rows.IS_SOUND or b"\0" in rest[:4]:  # UTF-16
+    if not possessive.IS_SOUND or b"\0" in rest[:4]:  # UTF-16
         yield from ((block, 0) for block in chain([rest], blocks))
         return
     for block in chain([b""], blocks):

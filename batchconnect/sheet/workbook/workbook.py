@@ -143,9 +143,8 @@ class WorkbookSheet:
             self.blank_rows += blank
             cells = self._cells(number, told)
             is_left_out = number in self._left_out
-            is_whole = (
-                cells is told and len(cells) == self._layout.named
-            )  # the very list: all are texts
+            is_text = cells is told and "\0" not in "".join(cells)  # the very list: all are texts
+            is_whole = is_text and len(cells) == self._layout.named
             if is_whole and is_typed and not is_left_out:
                 gathered.append((number, offset, cells))
                 if len(gathered) == _BLOCK:
