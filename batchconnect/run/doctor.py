@@ -13,7 +13,6 @@ import anyio
 from batchconnect.model.errors import ExitCode, SettingsError
 from batchconnect.model.event import Event
 from batchconnect.model.org import IMS_URL, PLATFORM_URL
-from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.ledger_place import look_at_places
@@ -142,7 +141,7 @@ async def _ways(patient: Patient) -> dict[Host, list[Check]]:
         *(Host(url=url, is_ims=False) for url in dict.fromkeys(platforms)),
         *(Host(url=url, is_ims=True) for url in dict.fromkeys(imses)),
     ]
-    proxy = patient.options.proxy if isinstance(patient.options.proxy, Secret) else None
+    proxy = patient.options.proxy_url
     found: dict[Host, list[Check]] = {host: [] for host in hosts}
     async with Wire(
         allowed_hosts=frozenset(host.name for host in hosts),

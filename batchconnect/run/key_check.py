@@ -20,10 +20,9 @@ from batchconnect.model.fault import INTERNAL_FAULT, fault_of
 from batchconnect.model.outcome import NotAttempted, Rejected, has_connection
 from batchconnect.model.reference import OWN_WORDS, Reference
 from batchconnect.run.job import Job
+from batchconnect.run.key_plan import KEYS_AT_ONCE
 from batchconnect.validation.connection import BaseConnection
 
-_AT_ONCE: Final = 64
-"""Keys that are looked up side by side; each store has bounds of its own."""
 _CHUNK: Final = 1000
 """Rows whose cells are held at once."""
 
@@ -62,7 +61,7 @@ async def check_keys(
         while chunk := list(islice(cells, _CHUNK)):
             await checkpoint()
             judged = (job.parse(row) for row in chunk if row.number in wanted)
-            await work_on_all(filter(_is_elsewhere, judged), look, at_once=_AT_ONCE)
+            await work_on_all(filter(_is_elsewhere, judged), look, at_once=KEYS_AT_ONCE)
         beside.cancel_scope.cancel()
 
     async with anyio.create_task_group() as beside:

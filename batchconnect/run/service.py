@@ -29,7 +29,7 @@ from batchconnect.run.places import home_of
 from batchconnect.settings import Settings
 from batchconnect.stores.line import StoreLine
 from batchconnect.stores.opened import opened_stores
-from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 from batchconnect.transport.interface import Permit, always
 from batchconnect.transport.wire import Wire
 from batchconnect.validation.local_resolver import LocalResolver
@@ -103,7 +103,7 @@ class ConnectedService:
     @property
     def secrets(self) -> Resolver:
         """Looks up what the settings refer to: only stores are left, the rest was read with them."""
-        return StoreResolver(self.stores, NOWHERE, hold=self.hold)
+        return StoreResolver(self.stores, STORES_ALONE, hold=self.hold)
 
     def _may_send(self, org: str) -> bool:
         # Late bound: a command takes its lanes when it knows which they are.
@@ -158,7 +158,7 @@ async def connected(
         stores = await stack.enter_async_context(
             opened_stores(
                 settings.stores,
-                proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+                proxy=options.proxy_url,
                 ca_bundle=options.ca_bundle,
                 patience_s=options.patience,
                 rng=rng,
@@ -193,7 +193,7 @@ async def connected(
                 read_timeout_s=options.timeout,
                 deadline_s=options.timeout + _BEYOND_READ_S,
                 sockets=_SOCKETS,
-                proxy=options.proxy.reveal() if options.proxy else None,
+                proxy=options.proxy_url.reveal() if options.proxy_url else None,
                 ca_bundle=options.ca_bundle,
             )
         )

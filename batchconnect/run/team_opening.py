@@ -13,6 +13,7 @@ import anyio
 
 from batchconnect.ledger.entry import Line, RunOpened, RunResumed
 from batchconnect.ledger.lease import Lease
+from batchconnect.ledger.lease_keeper import leaving
 from batchconnect.ledger.run_lanes import RunLanes, fold_lanes
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import OPENING, Holding
@@ -81,7 +82,7 @@ async def opened_run(
                     return opened
                 waits_for = job.opened.run_id
         finally:
-            with anyio.CancelScope(shield=True):
+            with leaving():
                 await team.keeper.hand_back(opening)
         if waits_for != told:
             on_wait(waits_for)

@@ -67,8 +67,6 @@ _MOST_FAILURES: Final = 3
 """How often one lane may fail here, one time after the other, until the process gives up."""
 _AWAY_S: Final = 60.0
 """How long the ledger may be away while nothing is under way."""
-_HAND_BACK_S: Final = 5.0
-"""How long the ledger may take to be told that this process leaves."""
 
 
 class _Nowhere:
@@ -129,8 +127,8 @@ class TeamRun:
         try:
             state = await self._run()
         finally:
-            with anyio.move_on_after(_HAND_BACK_S, shield=True):
-                await self._leave()
+            held = [lease for _part, lease in self._parts.values()]
+            await self._team.keeper.leave([*held, *([self._lease] if self._lease else [])])
         self._record.check()
         return state
 
@@ -255,17 +253,15 @@ class TeamRun:
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as tasks:
-                away_since: float | None = None
+                there_s = anyio.current_time()
                 while not self._job.stop.reason:
                     try:
                         if await self._look(tasks):
                             break
-                        away_since = None
+                        there_s = anyio.current_time()
                     except LedgerError:
                         # What is held runs on as long as its lease; a server that restarts is back in seconds.
-                        now_s = anyio.current_time()
-                        away_since = now_s if away_since is None else away_since
-                        if not self._parts and now_s - away_since > _AWAY_S:
+                        if not self._parts and anyio.current_time() - there_s > _AWAY_S:
                             raise
                     await self._wait()
             beside.cancel_scope.cancel()
@@ -389,17 +385,6 @@ class TeamRun:
         team = self._team
         say = partial(team.ledger.leases.here, self._number, wants=wants, terms=team.keeper.terms)
         await anyio.to_thread.run_sync(say)
-
-    async def _leave(self) -> None:
-        """Hand back whatever is held still, and say that this process works no more."""
-        held = [lease for _part, lease in self._parts.values()]
-        held += [self._lease] if self._lease is not None else []
-        try:
-            for lease in held:
-                await self._team.keeper.hand_back(lease)
-            await anyio.to_thread.run_sync(self._team.ledger.leases.gone)
-        except LedgerError:
-            return  # the leases end by themselves
 
     # Closing --------------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ def _redactor(settings: Settings, options: MergedOptions) -> Redactor:
     for name, value in os.environ.items():
         if name.lower().endswith(("_proxy", "_secret", "_token", "_password", "_key")) and value:
             redactor.hold(Secret(_password_of(value) or value))
-    if isinstance(options.proxy, Secret) and (password := _password_of(options.proxy.reveal())):
+    if options.proxy_url is not None and (password := _password_of(options.proxy_url.reveal())):
         redactor.hold(Secret(password))
     return redactor
 

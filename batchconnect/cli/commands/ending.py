@@ -26,7 +26,7 @@ from batchconnect.reports.notice import notice_of, notice_of_error
 from batchconnect.reports.summary import Summary
 from batchconnect.settings import Settings
 from batchconnect.stores.opened import opened_stores
-from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 
 _PATIENCE_S: Final = 20.0
 """How long a store in trouble is waited for: the run is over, and its exit code is waited for."""
@@ -168,8 +168,7 @@ class Ending:
                 return "its address could not be had from its store"
             check_address(found, name=profile.name)
             url = found
-        proxy = options.proxy if isinstance(options.proxy, Secret) else None
-        return tell(notice, url, proxy=proxy, ca_bundle=options.ca_bundle)
+        return tell(notice, url, proxy=options.proxy_url, ca_bundle=options.ca_bundle)
 
 
 def _check_metrics(path: Path) -> None:
@@ -190,12 +189,12 @@ async def _look_up(reference: Reference, settings: Settings, options: MergedOpti
     """What the store of the reference gives."""
     stores = opened_stores(
         settings.stores,
-        proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+        proxy=options.proxy_url,
         ca_bundle=options.ca_bundle,
         patience_s=_PATIENCE_S,
         rng=Random(),  # noqa: S311 - jitter
         on_event=lambda _event: None,
     )
     async with stores as lines:
-        found = await StoreResolver(lines, NOWHERE).resolve([reference])
+        found = await StoreResolver(lines, STORES_ALONE).resolve([reference])
         return found[reference]

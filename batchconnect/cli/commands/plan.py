@@ -262,6 +262,10 @@ def _next(
         return shlex.join(["batchconnect", command, *place_flags(given)])
     if found.rows and not found.has_work:
         return None
+    if found.shut_stores:
+        return shlex.join(
+            ["batchconnect", "orgs", *place_flags(given)]
+        )  # it says what each store says
     words = [word for word in sys.argv[1:] if word != "--plan"]
     if "plan" in words:
         words[words.index("plan")] = command

@@ -95,10 +95,8 @@ class PostgresLedger:
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
         self._holder = _process_name()
-        # Whoever renews a lease waits for no row's commit, and not for a server that is away: it asks again.
-        self.leases = PostgresLeases(
-            Connections(address, patience_s=0), name=self._holder, on_taken=self._hold
-        )
+        # Whoever renews a lease waits for no row's commit.
+        self.leases = PostgresLeases(Connections(address), name=self._holder, on_taken=self._hold)
         belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
         self._about: dict[str, str] = {}
         if host is not None:

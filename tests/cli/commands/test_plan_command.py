@@ -1,5 +1,7 @@
 """`plan`: what a run with the same options would do; it reads, and changes nothing."""
 
+import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -234,3 +236,37 @@ def test_a_long_list_is_folded_and_v_and_json_give_all(batchconnect: CommandLine
     assert "more rows" not in whole
     assert "41 rows: 41 to create" in short
     assert [one["row"] for one in document["planned"]] == [*range(2, 43)]
+
+
+SIGNED_OUT = 'print(\'{"secrets": [{"name": "acme", "error": "signed_out"}]}\')'
+
+
+def test_a_store_that_gives_nothing_is_told_once_and_looked_at_next(
+    batchconnect: CommandLine,
+) -> None:
+    """Its sentence with the rows that it costs, each store its own; `orgs` says what each store says."""
+    batchconnect.write(
+        "batchconnect.toml",
+        "".join(
+            f"[stores.{name}]\nuri = 'exec:'\ncommand = {json.dumps([sys.executable, '-c', SIGNED_OUT])}\nsheets = true\n"
+            for name in ("shut", "closed")
+        ),
+    )
+    keys = ("shut:acme", "shut:acme", "closed:acme", "FAKE~key-of-acme-0001")
+    rows = [cells(number, servicePrincipalKey=key) for number, key in enumerate(keys, 1)]
+
+    done = batchconnect("plan", batchconnect.sheet(rows), "--simulate")
+    quiet = batchconnect("plan", batchconnect.sheet(rows), "--simulate", "-q")
+    told = batchconnect("orgs", "--simulate", "--org", "acme")
+
+    shut = "error: The store `shut` does not take our sign-in."
+    closed = "error: The store `closed` does not take our sign-in."
+    assert done.code == 4, done
+    for store, rows_told in ((shut, "2 rows"), (closed, "1 row")):
+        (line,) = [line for line in done.out.splitlines() if store in line]
+        assert line.endswith(f" {rows_told} would not be attempted.")
+        assert line in quiet.out
+    assert "does not take" not in done.err
+    assert "4 rows: 4 to create (3 of them without a key), 0 rejected" in done.out
+    assert done.out.endswith("next:   batchconnect orgs --simulate\n")
+    assert "exec:" in told.out
