@@ -57,8 +57,12 @@ class MemoryLeases:
         self._lanes = lanes
 
     def lanes(self, run_id: str = "") -> Sequence[LaneRow]:
-        """As of `LaneReader`."""
-        return [row for row in self._lanes.rows.values() if row.holding.run_id in {"", run_id}]
+        """As of `LaneReader`. What is left alone for a while is so until it is looked at twice."""
+        seen = [row for row in self._lanes.rows.values() if row.holding.run_id in {"", run_id}]
+        for row in seen:
+            if row.waits_s:
+                self._lanes.rows[row.holding] = replace(row, waits_s=0.0)
+        return seen
 
     def workers(self) -> Sequence[WorkerRow]:
         """As of `LaneReader`."""
@@ -143,6 +147,8 @@ class MemoryTeamLedger(MortalLedger):
         self.leases = MemoryLeases(lanes or Lanes(), name)
         self.on_steps: Callable[[], None] = lambda: None
         """Told before the steps of a run are read; what it raises, the ledger answers."""
+        self.on_append: Callable[[Sequence[Line]], None] = lambda lines: None
+        """Likewise, before lines are written."""
         self.loop: int | None = None
         """The thread of the loop, while that is watched."""
         self.asked_in_loop: list[str] = []
@@ -176,6 +182,11 @@ class MemoryTeamLedger(MortalLedger):
     def held(self) -> MemoryLeases:
         """As of `TeamReader`."""
         return self.leases
+
+    def append(self, lines: Sequence[Line]) -> int:
+        """As of `LedgerWriter`."""
+        self.on_append(lines)
+        return super().append(lines)
 
     def steps(self, run: int) -> list[Line]:
         """As of `TeamReader`."""

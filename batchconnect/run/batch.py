@@ -36,7 +36,7 @@ from batchconnect.run.exit_code import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
-    count_statuses,
+    count_ends,
     exit_code,
 )
 from batchconnect.run.fault_record import FaultRecord
@@ -224,7 +224,7 @@ class Batch:
         ledger = self._job.ledger
         state = fold_run(ledger.run_lines(self._number))
         code = exit_code(
-            count_statuses(state.rows(ledger.row_lines(self._number))),
+            count_ends(state, ledger.ends(self._number)),
             reason=reason,
             every_lane_refused=self._lanes is not None and self._lanes.every_lane_refused,
             somebody_else=any(stop.code == SOMEBODY_ELSE for stop in state.stops),

@@ -17,6 +17,7 @@ from batchconnect.ledger.entry import LaneClosed, LaneTaken
 from batchconnect.ledger.lease import Lease
 from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.event import LaneStopped
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.run.accounting import Intake
 from batchconnect.run.budget import Budget
 from batchconnect.run.fault_record import FaultRecord
@@ -122,7 +123,9 @@ class LanePart:
             resumes: How often the run had been resumed.
         """
         try:
-            return await self._carry_out(lease, is_new=is_new, resumes=resumes)
+            # What several tasks do at its end breaks as a group of errors.
+            with unwrap_exception_group():
+                return await self._carry_out(lease, is_new=is_new, resumes=resumes)
         except LaneLostError:
             return PartEnd.LOST
         except LedgerError as error:

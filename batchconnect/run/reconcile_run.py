@@ -28,7 +28,7 @@ from batchconnect.model.event import (
 from batchconnect.model.org import Org
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
-from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
+from batchconnect.run.exit_code import INTERRUPTED, count_ends, exit_code
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.lost_keys import LostKeys
 from batchconnect.run.rerun import wanted_of
@@ -234,7 +234,7 @@ async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts | LaneKeys]) -> None:
 
 
 async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunState:
-    counts = await aside(ledger, lambda: count_statuses(run.rows(ledger.row_lines(run.number))))
+    counts = await aside(ledger, lambda: count_ends(run, ledger.ends(run.number)))
     code = exit_code(
         counts,
         reason="",

@@ -51,7 +51,7 @@ from batchconnect.run.exit_code import (
     MAX_ROWS,
     REJECTED_ROWS,
     TERMINATED,
-    count_statuses,
+    count_ends,
     exit_code,
 )
 from batchconnect.run.fault_record import FaultRecord
@@ -433,9 +433,7 @@ class TeamRun:
         writer = job.writer(self._number)
         state = await self._state()
         # The lease of the run is renewed meanwhile: of a million rows this takes longer than it runs.
-        counts = await aside(
-            job.ledger, lambda: count_statuses(state.rows(job.ledger.row_lines(self._number)))
-        )
+        counts = await aside(job.ledger, lambda: count_ends(state, job.ledger.ends(self._number)))
         code = exit_code(
             counts,
             reason=reason,

@@ -221,7 +221,7 @@ def test_the_command_looks_for_cycles_seldom(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SystemExit):
         main()
 
-    assert told == [50_000]
+    assert told == [500_000]
 
 
 def test_a_process_without_streams_gets_some(

@@ -204,6 +204,15 @@ def _error(path: str, code: str, detail: str) -> SheetError:
                 "In Excel: File > Info > Protect Workbook > Encrypt with Password, delete it; "
                 "then save it again."
             )
+        case "MixedFormsError":
+            what = (
+                "this is an Excel 5/95 workbook whose cells refer to shared texts, which only "
+                "Excel 97 has; no program shows them"
+            )
+            remedy = (
+                "The program that wrote it mixes two forms, as SheetJS does for `biff5` with `bookSST`: "
+                "let it write XLSX, or `CSV UTF-8`."
+            )
         case "NotAWorkbookError":
             what, remedy = f"this is {detail}", _AS_CSV
         case "MemoryError":

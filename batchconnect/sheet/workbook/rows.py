@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchconnect.sheet.header import LOOK_AT, read
 from batchconnect.sheet.not_text import kind_and_text
-from batchconnect.sheet.workbook.inspected import MISREAD, UNCLEAR, InspectedTab
+from batchconnect.sheet.workbook.inspected import BY_NUMBER, MISREAD, UNCLEAR, InspectedTab
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -102,7 +102,7 @@ def _cell(value: object, odd: str | None, *, is_filled: bool) -> _Cell:
         odd = None if not is_blank else odd
     elif odd is None and is_filled is is_blank:
         odd = UNCLEAR
-    if odd in ("date", MISREAD):  # a header is told by such a text, too
+    if odd in ("date", MISREAD, BY_NUMBER):  # a header is told by such a text, too
         return [odd, str(value)]
     if odd is not None:
         return [odd, ""]

@@ -27,13 +27,20 @@ from batchconnect.sheet.header import (
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.form import EVERY_TAB
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
-from batchconnect.sheet.workbook.inspected import BROKEN, MARKED, MISREAD, TABBED, UNCLEAR
+from batchconnect.sheet.workbook.inspected import (
+    BROKEN,
+    BY_NUMBER,
+    MARKED,
+    MISREAD,
+    TABBED,
+    UNCLEAR,
+)
 from batchconnect.sheet.workbook.process import Tab, read_tabs
 
 _KINDS = frozenset(
     (
         *("number", "date", "boolean", "error", "formula", "merged"),
-        *(TABBED, BROKEN, MARKED, MISREAD, UNCLEAR),
+        *(TABBED, BROKEN, MARKED, MISREAD, BY_NUMBER, UNCLEAR),
     )
 )
 _NOTES = {
@@ -136,9 +143,8 @@ class WorkbookSheet:
             self.blank_rows += blank
             cells = self._cells(number, told)
             is_left_out = number in self._left_out
-            is_whole = (
-                cells is told and len(cells) == self._layout.named
-            )  # the very list: all are texts
+            is_text = cells is told and "\0" not in "".join(cells)  # the very list: all are texts
+            is_whole = is_text and len(cells) == self._layout.named
             if is_whole and is_typed and not is_left_out:
                 gathered.append((number, offset, cells))
                 if len(gathered) == _BLOCK:
@@ -371,11 +377,32 @@ def _no_tab(tabs: Sequence[Tab], path: str, renamed: Renamed) -> SheetError:
     best = max(tabs, key=lambda tab: known[tab.name], default=None)
     if best is not None and (known[best.name] > 1 or len(tabs) == 1):
         place = f"{path}#{best.name}"
-        return no_header(_head(best, place), place=place, line=_line(place), renamed=renamed)
+        return _unread(best, place) or no_header(
+            _head(best, place), place=place, line=_line(place), renamed=renamed
+        )
     wanted = ", ".join(f"`{column}`" for column in REQUIRED)
     return SheetError(
         f"{path}: no tab has our columns; its tabs are {_names(tabs) or 'none'}",
         hint=f"The columns needed are {wanted}; `batchconnect template` writes an empty sheet.",
+    )
+
+
+def _unread(tab: Tab, place: str) -> SheetError | None:
+    """What to say of a tab that is not empty, though none of its first cells shows a text."""
+    found: str | None = None
+    for line in tab.rows[:LOOK_AT]:
+        number, cells = _parse(line, place, after=0)
+        if any(text.strip() for text in _texts(cells)):
+            return None
+        position = next((at for at, cell in enumerate(cells) if not isinstance(cell, str)), None)
+        if position is not None and found is None:
+            found = f"{letters(position)}{number}"
+    if found is None:
+        return None
+    return SheetError(
+        f"{place}: its first rows hold cells, {found} among them, whose texts cannot be read",
+        hint="They are errors, formulas that were never calculated, or written in a form that programs read "
+        "in different ways. Open it in a spreadsheet program and save it anew as XLSX.",
     )
 
 
