@@ -81,7 +81,7 @@ def _undo(
     )
     done = attend(observer, work, drain_s=given.drain)
     if isinstance(done, UndoPlan):
-        return _show(console, done, given, settings)
+        return _show(console, done, given)
     ending.summary = done
     same = _same(observer.redactor)
     again = next_command(done, same=same, options=place_flags(given))
@@ -101,10 +101,11 @@ def _preview(
                 settings=settings,
                 options=options,
                 on_event=hear,
+                hold=console.redactor.hold,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
-    return _show(console, plan, given, settings)
+    return _show(console, plan, given)
 
 
 def _same(redactor: Redactor) -> str:
@@ -115,17 +116,15 @@ def _same(redactor: Redactor) -> str:
 # The preview ------------------------------------------------------------------------------------------
 
 
-def _show(console: Console, plan: UndoPlan, given: Given, settings: Settings) -> int:
-    following = _next(plan, given, settings)
+def _show(console: Console, plan: UndoPlan, given: Given) -> int:
+    following = _next(plan, given, console.redactor)
     console.result(_document(plan, following), _lines(plan, following))
     return plan.exit_code
 
 
-def _next(plan: UndoPlan, given: Given, settings: Settings) -> str | None:
+def _next(plan: UndoPlan, given: Given, redactor: Redactor) -> str | None:
     number = plan.to_delete if plan.agreed is None else plan.agreed
     if plan.cut_off:
-        redactor = Redactor()
-        redactor.hold(*settings.secrets)
         return _same(redactor)
     if not plan.has_work or plan.is_refused:
         return None
