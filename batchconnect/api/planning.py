@@ -136,7 +136,11 @@ async def plan(
     in_memory = not call.names_ledger
     with opened(sheet, call.options) as found:
         async with connected(
-            call.settings, call.options, on_event=call.listener.on_event, in_memory=in_memory
+            call.settings,
+            call.options,
+            on_event=call.listener.on_event,
+            hold=call.listener.redactor.hold,
+            in_memory=in_memory,
         ) as service:
             seen = await plan_run(
                 found,
@@ -153,7 +157,9 @@ async def plan(
         rows=tuple(row for one in seen.sandboxes for row in _rows(one, seen.places)),
         rejected={seen.places.at(number): why for number, why in sorted(seen.rejected.items())},
         refusals={
-            (one.org, one.sandbox): one.refusal for one in seen.sandboxes if one.refusal is not None
+            (one.org, one.sandbox): call.listener.redactor.text(one.refusal)
+            for one in seen.sandboxes
+            if one.refusal is not None
         },
         warnings=warnings,
         exit_code=int(seen.exit_code(skip_invalid=call.options.skip_invalid)),

@@ -30,7 +30,6 @@ from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
-from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.new_file import try_place, write_over
@@ -91,12 +90,12 @@ def run(
             width=console.width,
         )
     ]
-    following = _next(found, options, settings, sheets, given, command=task.command)
+    following = _next(found, options, sheets, given, command=task.command)
     if out is not None and saved is not None:
         write_over(out, render(saved))
         document["saved"] = str(out.absolute())
         lines.append(escape_control(f"saved:  {out}; {KEY_UNSEEN}"))
-        following = _run_of(out, sheets, given, settings)
+        following = _run_of(out, sheets, given)
     elif out is not None:
         document["saved"] = None
         lines.append("saved:  nothing: a plan is saved where each row has one")
@@ -147,7 +146,9 @@ class _Look:
         is_whole |= saves or self.console.json or self.console.verbose > 0
         seen = SeenRows()
         with unwrap_exception_group(), looking(self.console) as hear:
-            async with connected(self.settings, self.options, on_event=hear) as service:
+            async with connected(
+                self.settings, self.options, on_event=hear, hold=self.console.redactor.hold
+            ) as service:
                 found = await plan_run(
                     self.sheet,
                     service=service,
@@ -258,7 +259,6 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
 def _next(
     found: SheetPlan,
     options: MergedOptions,
-    settings: Settings,
     sheets: Sequence[str],
     given: Given,
     *,
@@ -283,17 +283,11 @@ def _next(
         words[words.index("plan")] = command
     elif command not in words:
         words = [command, *sheets, *again]
-    return _shown(["batchconnect", *words], settings)
+    return shlex.join(["batchconnect", *words])
 
 
-def _run_of(out: Path, sheets: Sequence[str], given: Given, settings: Settings) -> str:
+def _run_of(out: Path, sheets: Sequence[str], given: Given) -> str:
     """The run that carries a saved plan out: the plan has the rest."""
     stdin = [one for one in sheets if one == "-"]
     flags = [*place_flags(given), *service_flags(given)]
-    return _shown(["batchconnect", "run", *stdin, "--plan", str(out), *flags], settings)
-
-
-def _shown(words: Sequence[str], settings: Settings) -> str:
-    redactor = Redactor()
-    redactor.hold(*settings.secrets)
-    return redactor.text(shlex.join(words))
+    return shlex.join(["batchconnect", "run", *stdin, "--plan", str(out), *flags])

@@ -66,7 +66,7 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     )
     done = attend(observer, work, drain_s=given.drain)
     if isinstance(done, UndoPlan):
-        return _show(console, done, given, settings)
+        return _show(console, done, given)
     same = _same(observer.redactor)
     again = next_command(done, same=same, options=place_flags(given))
     observer.tell_end(done, again)
@@ -85,10 +85,11 @@ def _preview(
                 settings=settings,
                 options=options,
                 on_event=hear,
+                hold=console.redactor.hold,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
-    return _show(console, plan, given, settings)
+    return _show(console, plan, given)
 
 
 def _same(redactor: Redactor) -> str:
@@ -99,17 +100,15 @@ def _same(redactor: Redactor) -> str:
 # The preview ------------------------------------------------------------------------------------------
 
 
-def _show(console: Console, plan: UndoPlan, given: Given, settings: Settings) -> int:
-    following = _next(plan, given, settings)
+def _show(console: Console, plan: UndoPlan, given: Given) -> int:
+    following = _next(plan, given, console.redactor)
     console.result(_document(plan, following), _lines(plan, following))
     return plan.exit_code
 
 
-def _next(plan: UndoPlan, given: Given, settings: Settings) -> str | None:
+def _next(plan: UndoPlan, given: Given, redactor: Redactor) -> str | None:
     number = plan.to_delete if plan.agreed is None else plan.agreed
     if plan.cut_off:
-        redactor = Redactor()
-        redactor.hold(*settings.secrets)
         return _same(redactor)
     if not plan.has_work or plan.is_refused:
         return None
