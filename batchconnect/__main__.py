@@ -88,7 +88,7 @@ def _run(arguments: list[str]) -> int:
 
     # Typer ends the process itself for --help, usage errors (2) and `typer.Exit`.
     try:
-        command()(arguments, prog_name="batchconnect")
+        command(arguments[0] if arguments else None)(arguments, prog_name="batchconnect")
     except SystemExit as exited:
         code = exited.code if isinstance(exited.code, int) else int(exited.code is not None)
         # A command that returns 2 has told its result, and Typer ends it by an `Exit`; otherwise it did not

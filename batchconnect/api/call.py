@@ -143,6 +143,24 @@ def begin(
     )
 
 
+def path_of(name: str, given: object) -> Path:
+    """
+    A file that a call names.
+
+    Args:
+        name: Of the argument.
+        given: What it was.
+
+    Raises:
+        UsageError: It is no path.
+    """
+    if not isinstance(given, str | os.PathLike) or not os.fspath(given):
+        raise UsageError(
+            f"{name} must be a path, and is a {type(given).__name__}", hint=f'{name}="plan.json"'
+        )
+    return Path(given)
+
+
 def refuse_unheeded(options: RunOptions | None, names: Collection[str], *, by: str) -> None:
     """
     Refuse options that a call would pass over, though they may have been meant to hold it back.

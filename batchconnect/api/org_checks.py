@@ -76,6 +76,7 @@ async def orgs(
         call.options,
         sandbox=None if options is None else options.sandbox,
         on_event=call.listener.on_event,
+        hold=call.listener.redactor.hold,
         patience_s=None if options is None else options.patience,
     )
     is_odd = bool(call.settings.warnings) or any(check.is_odd for check in checks)

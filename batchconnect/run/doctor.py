@@ -13,6 +13,7 @@ import anyio
 from batchconnect.model.errors import ExitCode, SettingsError
 from batchconnect.model.event import Event
 from batchconnect.model.org import IMS_URL, PLATFORM_URL
+from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.ledger_place import look_at_places
@@ -65,6 +66,7 @@ class Patient:
         sandbox: Look at this one, in place of each org's default.
         environ: The environment.
         on_event: Told of pauses.
+        hold: As of `connected`.
         patience_s: How long each org is tried; None: briefly.
         now: This machine's clock.
     """
@@ -75,6 +77,7 @@ class Patient:
     sandbox: str | None
     environ: Mapping[str, str]
     on_event: Callable[[Event], None]
+    hold: Callable[[Secret], None]
     patience_s: float | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -98,6 +101,7 @@ async def diagnose(patient: Patient) -> Diagnosis:
             patient.options,
             sandbox=patient.sandbox,
             on_event=patient.on_event,
+            hold=patient.hold,
             unreached=unreached,
             patience_s=patient.patience_s,
         )

@@ -127,7 +127,6 @@ async def _onboard_sheet(
         hold=listener.redactor.hold,
         in_memory=in_memory,
     ) as service:
-        listener.redactor.hold(*settings.secrets)
         about = {"host": platform.node(), "sheet": sheet.name}
         with opened_ledger(options, service.host, about=about, in_memory=in_memory) as ledger:
             clock = system_clock()
@@ -305,7 +304,6 @@ async def at_work(
         async with connected(
             settings, options, on_event=listener.on_event, hold=listener.redactor.hold
         ) as service:
-            listener.redactor.hold(*settings.secrets)
             about = {"host": platform.node(), "command": command}
             with opened_ledger(options, service.host, about=about) as ledger:
                 clock = system_clock()

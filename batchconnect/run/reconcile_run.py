@@ -17,7 +17,14 @@ from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
-from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
+from batchconnect.model.event import (
+    Event,
+    FaultMet,
+    RowInDoubt,
+    RowSettled,
+    RunFinished,
+    RunStarted,
+)
 from batchconnect.model.org import Org
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
@@ -74,6 +81,12 @@ async def settle_run(
     faults: list[FaultMet] = []
     broken: list[LedgerError] = []
     record = FaultRecord(on_event, keep=faults.append, on_raised=lambda: stop.ask(INTERRUPTED))
+    opened, began_ms = run.opened, clock.now_ms()
+    record.tell(
+        RunStarted(
+            run_id=opened.run_id, resumed=True, simulated=opened.simulated, places=opened.places
+        )
+    )
     lanes: dict[str, LaneDoubts] = {}
     keys = LostKeys(
         service=service,
@@ -140,6 +153,14 @@ async def settle_run(
             await write_findings(findings, wanted, writer, on_event=record.tell)
             run = await _now(ledger, run)
     state = await _end_anew(run, ledger=ledger, writer=writer)
+    assert state.ended is not None
+    record.tell(
+        RunFinished(
+            run_id=opened.run_id,
+            exit_code=state.ended.exit_code,
+            duration_s=(clock.now_ms() - began_ms) / 1000,
+        )
+    )
     record.check()
     return state
 

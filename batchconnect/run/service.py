@@ -137,7 +137,7 @@ async def connected(
     options: MergedOptions,
     *,
     on_event: Callable[[Event], None],
-    hold: Callable[[Secret], None] = lambda secret: None,
+    hold: Callable[[Secret], None],
     in_memory: bool = False,
 ) -> AsyncIterator[ConnectedService]:
     """
@@ -147,12 +147,15 @@ async def connected(
         settings: The orgs; with `--simulate` only their names, aliases, sandboxes and rates are used.
         options: Whether to simulate, and the bounds of the lanes.
         on_event: Told of pauses, changes of pace, and stops.
-        hold: Told of each secret of the settings that a store gave, as `Redactor.hold` wants it.
+        hold: Told of each secret of the settings, and of each that a store gives for them, as `Redactor.hold`
+            wants it: what the command says shows none of them.
         in_memory: The simulator, if it is chosen, forgets everything at the end.
 
     Raises:
         UsageError: The orgs live on several hosts.
     """
+    for secret in settings.secrets:
+        hold(secret)
     async with AsyncExitStack() as stack:
         rng = Random()  # noqa: S311 - jitter, no secret; seeded by the system
         stores = await stack.enter_async_context(

@@ -286,8 +286,10 @@ class TeamRun:
         ]
         by_key = {row.holding.key: row for row in rows if row.holding.key is not None}
         mine = [lane for lane in lanes.open if team.takes(lane.org)]
-        # With others, each works its share; alone, all of it.
-        share = ceil(len(lanes.open) / (1 + len(others))) if others else len(lanes.open)
+        # Each works its share while somebody has too few; what nobody wants, whoever comes first: a worker
+        # that is pinned to lanes takes no other, and a share that is kept for it would be worked by nobody.
+        is_wanted = any(one.wants for one in others)
+        share = ceil(len(lanes.open) / (1 + len(others))) if is_wanted else len(lanes.open)
         free = [
             (lane, row)
             for lane in mine
@@ -300,8 +302,7 @@ class TeamRun:
             if len(self._parts) >= share or self._job.stop.reason:
                 break
             await self._take(lane, row, rows, tasks)
-        if any(one.wants for one in others):
-            self._give(len(self._parts) - share)
+        self._give(len(self._parts) - share)
         await self._say_here(wants=len(self._parts) < len(mine) // (1 + len(others)))
         self._tell_held(
             LanesHeld(

@@ -10,6 +10,7 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import Desk, Listener, at_work, reported
@@ -28,6 +29,7 @@ async def preview_undo(
     *,
     settings: Settings,
     options: MergedOptions,
+    hold: Callable[[Secret], None],
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> UndoPlan:
     """
@@ -37,6 +39,7 @@ async def preview_undo(
         run_id: The run.
         settings: The orgs.
         options: The bounds of the lanes.
+        hold: As of `connected`.
         on_event: Told of pauses, and of what is not reached.
 
     Raises:
@@ -45,7 +48,7 @@ async def preview_undo(
         SettingsError: An org of the run is not in the settings.
     """
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=on_event) as service:
+        async with connected(settings, options, on_event=on_event, hold=hold) as service:
             with read_ledger(options) as ledger:
                 run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
                 plan = plan_undo(ledger, run, service.orgs)

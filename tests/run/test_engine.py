@@ -264,7 +264,9 @@ async def test_the_plans_rules_are_the_options(desk: Desk) -> None:
         desk.options, settle=7.0, settle_first=True, adopt_by_name=True, recreate=True
     )
 
-    async with connected(desk.settings, options, on_event=print, in_memory=True) as service:
+    async with connected(
+        desk.settings, options, on_event=print, hold=lambda _secret: None, in_memory=True
+    ) as service:
         rules = rules_of(service, options)
 
     expected = Rules(settle_s=7.0, settle_first=True, adopt_by_name=True, recreate=True)

@@ -1,7 +1,7 @@
 """Whom a command tells how it ended, beside the person who gave it: a metrics file, a channel, a mailbox."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
@@ -163,7 +163,9 @@ class Ending:
     ) -> str | None:
         """Why nobody was told; None: somebody was."""
         if isinstance(url, Reference):
-            found = anyio.run(partial(_look_up, url, settings, options))
+            found = anyio.run(
+                partial(_look_up, url, settings, options, self._console.redactor.hold)
+            )
             if not isinstance(found, Secret):
                 return "its address could not be had from its store"
             check_address(found, name=profile.name)
@@ -185,7 +187,12 @@ def _check_metrics(path: Path) -> None:
     try_place(path)
 
 
-async def _look_up(reference: Reference, settings: Settings, options: MergedOptions) -> object:
+async def _look_up(
+    reference: Reference,
+    settings: Settings,
+    options: MergedOptions,
+    hold: Callable[[Secret], None],
+) -> object:
     """What the store of the reference gives."""
     stores = opened_stores(
         settings.stores,
@@ -194,7 +201,8 @@ async def _look_up(reference: Reference, settings: Settings, options: MergedOpti
         patience_s=_PATIENCE_S,
         rng=Random(),  # noqa: S311 - jitter
         on_event=lambda _event: None,
+        hold=hold,
     )
     async with stores as lines:
-        found = await StoreResolver(lines, STORES_ALONE).resolve([reference])
+        found = await StoreResolver(lines, STORES_ALONE, hold=hold).resolve([reference])
         return found[reference]

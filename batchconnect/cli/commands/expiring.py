@@ -92,6 +92,7 @@ async def _look(
             patience_s=options.patience,
             rng=Random(),  # noqa: S311 - jitter
             on_event=hear,
+            hold=console.redactor.hold,
         ) as stores:
             resolver = StoreResolver(stores, STORES_ALONE)
             return await look_at_ends(wanted, resolver, within_days=days, now_ms=now_ms)

@@ -4,7 +4,7 @@ import os
 import secrets
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -73,7 +73,9 @@ def run(
         for secret in stored:
             secret.unlink(missing_ok=True)
         raise
-    trouble, found = _signed_in(path, new, given) if not wish.offline else (None, [])
+    trouble, found = (
+        (None, []) if wish.offline else _signed_in(path, new, given, hold=console.redactor.hold)
+    )
     options = with_defaults(settings.options)
     places = [check for check in look_at_places(options) if check.verdict is Verdict.FAILED]
     console.result(
@@ -179,7 +181,7 @@ def _judged(aside: Path, path: Path, given: Given) -> Settings:
 
 
 def _signed_in(
-    path: Path, new: Sequence[NewOrg], given: Given
+    path: Path, new: Sequence[NewOrg], given: Given, *, hold: Callable[[Secret], None]
 ) -> tuple[BatchConnectError | None, list[OrgCheck]]:
     """What each new org answers; and why nobody could be asked."""
     try:
@@ -189,7 +191,14 @@ def _signed_in(
         options = with_defaults(mine.options)
         with ending_at_once():
             found = anyio.run(
-                partial(check_orgs, mine, options, sandbox=None, on_event=lambda _event: None),
+                partial(
+                    check_orgs,
+                    mine,
+                    options,
+                    sandbox=None,
+                    on_event=lambda _event: None,
+                    hold=hold,
+                ),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
     except (SettingsError, UsageError) as error:

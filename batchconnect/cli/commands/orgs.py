@@ -36,6 +36,7 @@ def run(output: OutputOptions, given: Given) -> int:
                 options,
                 sandbox=given.options.sandbox,
                 on_event=hear,
+                hold=console.redactor.hold,
                 on_store=stores.append,
                 patience_s=given.options.patience,
             ),

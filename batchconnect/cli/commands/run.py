@@ -37,7 +37,6 @@ from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, R
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Status
-from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document
@@ -214,7 +213,7 @@ class RunObserver:
         files: CiFiles | None = None,
     ) -> None:
         self._joins = joins
-        self.redactor = Redactor()
+        self.redactor = console.redactor
         self.stop = Stop()
         self.document: Mapping[str, object] = {}
         self.problems: FindingKinds | None = None

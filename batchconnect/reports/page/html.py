@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger.entry import LaneTold
@@ -151,8 +152,11 @@ def _environment() -> "Environment":
     # Whoever draws no page, as `status` and `plan`, does not wait 45 ms for it.
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
 
+    from batchconnect.reports.page.compiled import Compiled  # noqa: PLC0415 - as above
+
     page = Environment(
         loader=PackageLoader("batchconnect.reports", "page"),
+        bytecode_cache=Compiled(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

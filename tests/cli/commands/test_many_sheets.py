@@ -159,6 +159,27 @@ def test_a_run_that_was_cut_off_goes_on_over_the_same_sheets(
     assert len({one.name for one in practice.connections()}) == len(practice.connections()) == 6
 
 
+def test_what_is_reconciled_is_told_with_its_sheet(
+    batchconnect: CommandLine, practice: Practice, sheets: list[Where]
+) -> None:
+    """On the screen and in the log, which goes on where the run's ended."""
+    practice.by_name(Client_020=Decision(apply_after_s=None, reply=Reset()))
+    hold = (*QUICK, "--on-doubt", "hold")
+    first = batchconnect("run", *SHEETS, *hold)
+    log = Path("reports/latest/run.log.jsonl")
+    before = log.read_text(encoding="utf-8")
+    done = batchconnect("reconcile", *hold, "-v")
+
+    after = log.read_text(encoding="utf-8").removeprefix(before)
+    told = [json.loads(line) for line in after.splitlines()]
+    assert (first.code, done.code) == (6, 6)
+    assert "row 2 of b.xlsx#APAC" in done.err
+    assert ("b.xlsx", "APAC", 2) in [
+        (one.get("sheet"), one.get("worksheet"), one.get("row")) for one in told
+    ]
+    nobody_sees_a_composite(done.out, done.err)
+
+
 def test_a_mended_sheet_is_rerun_beside_the_others(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:

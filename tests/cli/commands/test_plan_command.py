@@ -179,7 +179,6 @@ def test_without_a_typed_command_the_next_one_is_put_together(
             ],
         ),
         options_of(settings, given),
-        settings,
         ["a b.csv"],
         given,
         command="run",
