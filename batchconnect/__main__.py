@@ -15,8 +15,8 @@ from batchconnect.model.errors import BatchConnectError, ExitCode
 from batchconnect.model.fault import fault_of
 
 _MISUNDERSTOOD = "the command line cannot be understood: stderr says why"
-_COLLECT_AFTER = 50_000
-"""New objects until Python looks for cycles. Rows leave next to none behind, and looking after each 700,
+_COLLECT_AFTER = 500_000
+"""New objects until Python looks for cycles: more than a start makes. Rows leave none behind, and looking after each 700,
 as Python does by itself, takes 6 % of a run that waits for nothing."""
 
 _NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
@@ -88,7 +88,7 @@ def _run(arguments: list[str]) -> int:
 
     # Typer ends the process itself for --help, usage errors (2) and `typer.Exit`.
     try:
-        command()(arguments, prog_name="batchconnect")
+        command(arguments[0] if arguments else None)(arguments, prog_name="batchconnect")
     except SystemExit as exited:
         code = exited.code if isinstance(exited.code, int) else int(exited.code is not None)
         # A command that returns 2 has told its result, and Typer ends it by an `Exit`; otherwise it did not

@@ -5,8 +5,11 @@ What PostgreSQL makes sure of is shown on a real server (`tests/ledger/postgres/
 process does with it, and may have any one question fail.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.interface import LaneKey
@@ -54,8 +57,12 @@ class MemoryLeases:
         self._lanes = lanes
 
     def lanes(self, run_id: str = "") -> Sequence[LaneRow]:
-        """As of `LaneReader`."""
-        return [row for row in self._lanes.rows.values() if row.holding.run_id in {"", run_id}]
+        """As of `LaneReader`. What is left alone for a while is so until it is looked at twice."""
+        seen = [row for row in self._lanes.rows.values() if row.holding.run_id in {"", run_id}]
+        for row in seen:
+            if row.waits_s:
+                self._lanes.rows[row.holding] = replace(row, waits_s=0.0)
+        return seen
 
     def workers(self) -> Sequence[WorkerRow]:
         """As of `LaneReader`."""
@@ -115,6 +122,23 @@ class MemoryLeases:
         return None
 
 
+_QUESTIONS: Final = frozenset(
+    {
+        *(
+            "append",
+            "last_lines",
+            "lines",
+            "lines_of_row",
+            "open_markers",
+            "row_lines",
+            "run_lines",
+        ),
+        *("runs", "states_of", "steps", "deleted_markers", "tested_markers", "has_markers"),
+    }
+)
+"""Of `Ledger`; each is a round trip at the least."""
+
+
 class MemoryTeamLedger(MortalLedger):
     """A ledger that a team shares. `TeamLedger`; lines are fenced by nothing, for one test writes them all."""
 
@@ -123,6 +147,31 @@ class MemoryTeamLedger(MortalLedger):
         self.leases = MemoryLeases(lanes or Lanes(), name)
         self.on_steps: Callable[[], None] = lambda: None
         """Told before the steps of a run are read; what it raises, the ledger answers."""
+        self.on_append: Callable[[Sequence[Line]], None] = lambda lines: None
+        """Likewise, before lines are written."""
+        self.loop: int | None = None
+        """The thread of the loop, while that is watched."""
+        self.asked_in_loop: list[str] = []
+        """What was asked in that thread: a server's answer may take longer than a lease runs."""
+
+    def __getattribute__(self, name: str) -> Any:
+        """Questions are watched: each call, and each step of an answer that comes bit by bit."""
+        found = super().__getattribute__(name)
+        return partial(self._ask, name, found) if name in _QUESTIONS else found
+
+    def _ask(self, name: str, question: Callable[..., Any], *words: Any, **named: Any) -> Any:
+        self._watch(name)
+        answer = question(*words, **named)
+        return self._told(name, answer) if isinstance(answer, Iterator) else answer
+
+    def _told(self, name: str, answer: Iterator[Any]) -> Iterator[Any]:
+        for part in answer:
+            self._watch(name)
+            yield part
+
+    def _watch(self, name: str) -> None:
+        if threading.get_ident() == self.loop:
+            self.asked_in_loop.append(name)
 
     @property
     def is_remote(self) -> bool:
@@ -133,6 +182,11 @@ class MemoryTeamLedger(MortalLedger):
     def held(self) -> MemoryLeases:
         """As of `TeamReader`."""
         return self.leases
+
+    def append(self, lines: Sequence[Line]) -> int:
+        """As of `LedgerWriter`."""
+        self.on_append(lines)
+        return super().append(lines)
 
     def steps(self, run: int) -> list[Line]:
         """As of `TeamReader`."""

@@ -30,6 +30,7 @@ WRITTEN_BY_US: Final = {"benchmarks.md", "FILE.md", "ci.md"}
 """What a program of ours writes, and nobody reads here."""
 TO_COME: Final[frozenset[str]] = frozenset()
 """Cited already, and written next; it leaves this set as soon as it is there."""
+PROMISES: Final = "docs/promises.md"
 THIS: Final = Path(__file__).relative_to(ROOT).as_posix()
 
 _SECTIONS = re.compile(
@@ -48,6 +49,7 @@ _QUOTED = re.compile(r"([\w./-]+\.md), \"([^\"]+)\"")
 _OF_SECTION = re.compile(
     r"\bcontract,? section (\d+)[,:] (?:[^.;)\"]{0,30} )?\"([^\"]+)\"", re.IGNORECASE
 )
+_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 _HEADING = re.compile(r"^#+ (?:(?P<number>\d+)\. )?(?P<title>.+)$", re.MULTILINE)
 
 
@@ -154,6 +156,21 @@ def wrong_quotes(text: Text) -> list[str]:
     ]
 
 
+def named_tests(text: str) -> list[tuple[str, str]]:
+    """File and name of each test that a page names; no name: all of its file."""
+    return _TEST.findall(text)
+
+
+def wrong_tests(text: str) -> list[str]:
+    """Tests that are not in the repository."""
+    wrong = []
+    for path, name in named_tests(text):
+        file = ROOT / path
+        if not file.is_file() or (name and f"def {name}(" not in file.read_text("utf-8")):
+            wrong.append(f"{path}::{name}")
+    return wrong
+
+
 def _without_addresses(text: Text) -> str:
     return re.sub(r"https?://\S+", "", text.flat)
 
@@ -252,3 +269,21 @@ def test_every_citation_leads_somewhere() -> None:
     }
 
     assert {path: said for path, said in wrong.items() if said} == {}
+
+
+def test_each_promise_names_a_test_that_there_is() -> None:
+    """A test that is renamed, or goes, leaves no promise behind without one."""
+    page = PAGES[PROMISES]
+    promises = [line for line in page.splitlines() if line.startswith("- ")]
+
+    assert len(promises) > 70
+    assert [line for line in promises if not named_tests(line)] == []
+    assert {path: wrong for path, text in PAGES.items() if (wrong := wrong_tests(text))} == {}
+
+
+def test_a_test_that_is_not_there_is_found() -> None:
+    """Neither its file, nor its name in a file that is there."""
+    assert wrong_tests("`tests/test_nothing.py::test_a`, `tests/test_docs.py::test_b`") == [
+        "tests/test_nothing.py::test_a",
+        "tests/test_docs.py::test_b",
+    ]

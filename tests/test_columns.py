@@ -47,6 +47,7 @@ SPELLED_OUT: Final = {
     "model/identity.py": "the key of a row, which connections bear for good",
     "validation/rules.py": "a rule for each column",
     "sheet/loose_words.py": "headers that mean a column only where no plainer word does",
+    "validation/valid_block.py": "the columns that a key with a capital letter cannot be in",
     "ledger/entry.py": "the format on disk",
     "flow_service/listing.py": "a possible match is looked for by all but the tenant",
 }

@@ -1,6 +1,6 @@
 """`export`: what stands in sandboxes, as rows of a sheet; or how far a sheet and they have drifted apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from batchconnect.api.call import (
     PathLike,
     SettingsLike,
     begin,
+    path_of,
     refuse_unheeded,
 )
 from batchconnect.api.one_error import with_one_error
@@ -187,7 +188,7 @@ async def export(
             "keep_target is about the cells of a sheet, and none is written",
             hint="Give out=FILE, and no against.",
         )
-    file = None if out is None else Path(out)
+    file = None if out is None else path_of("out", out)
     if file is not None:
         check_out(file)
     call = begin(
@@ -205,13 +206,14 @@ async def export(
             call.settings,
             call.options,
             on_event=call.listener.on_event,
+            hold=call.listener.redactor.hold,
             in_memory=not call.names_ledger,
         )
         async with service as there:
             found = await export_of(
                 wish,
                 service=there,
-                settings=call.settings,
+                redactor=call.listener.redactor,
                 options=call.options,
                 ledger=held,
                 against=sheet,
@@ -221,7 +223,7 @@ async def export(
     if file is not None:
         write = partial(write_export, file, found, usage=usage, keep_target=keep_target)
         await anyio.to_thread.run_sync(write)
-    return _told(found, usage=usage, path=file)
+    return _told(found, usage=usage, path=file, redact=call.listener.redactor.text)
 
 
 def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
@@ -232,7 +234,9 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
     return listed
 
 
-def _told(found: export_run.Export, *, usage: bool, path: Path | None) -> Export:
+def _told(
+    found: export_run.Export, *, usage: bool, path: Path | None, redact: Callable[[str], str]
+) -> Export:
     odd = () if path is None or found.drift is not None else tuple(odd_cells(found))
     if found.is_refused:
         code = ExitCode.STOPPED
@@ -240,7 +244,7 @@ def _told(found: export_run.Export, *, usage: bool, path: Path | None) -> Export
         is_whole = found.is_whole and not found.drift and not odd
         code = ExitCode.OK if is_whole else ExitCode.UNFINISHED
     refusals = {
-        (one.org, one.sandbox): why
+        (one.org, one.sandbox): redact(why)
         for one in found.sandboxes
         if (why := one.refusal or one.usage_unread) is not None
     }

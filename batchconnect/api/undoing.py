@@ -159,7 +159,9 @@ async def undo(
     await anyio.to_thread.run_sync(partial(_known, call, run))
     if yes is None:
         call.warn_of_settings()
-        plan = await preview_undo(run, settings=call.settings, options=call.options)
+        plan = await preview_undo(
+            run, settings=call.settings, options=call.options, hold=call.listener.redactor.hold
+        )
         return _shown(plan)
     call.warn()
     reporter = Reporter(call)

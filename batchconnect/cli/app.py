@@ -5,6 +5,7 @@ Nothing heavy is imported here, for `--help` and `--version` answer at once: a c
 when it is given.
 """
 
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -53,9 +54,26 @@ _PRACTICE: Final = "Practice"
 
 
 @cache
-def command() -> Any:
-    """What Typer makes of all that is declared here: put together once, whoever calls."""
-    return typer.main.get_command(app)
+def command(name: str | None = None) -> Any:
+    """
+    What Typer makes of what is declared here: put together once, whoever calls.
+
+    Args:
+        name: The one command that will be given: to put the others together, too, takes as long as a tenth
+            of a short run. None, or no command's name: all of them.
+    """
+    named = [one for one in app.registered_commands if _name_of(one) == name]
+    if not named:
+        return typer.main.get_command(app)
+    alone = copy(app)
+    alone.registered_commands = named
+    return typer.main.get_command(alone)
+
+
+def _name_of(declared: typer.models.CommandInfo) -> str | None:
+    if declared.name is not None or declared.callback is None:
+        return declared.name
+    return typer.main.get_command_name(declared.callback.__name__)
 
 
 SheetsArgument = Annotated[
@@ -286,7 +304,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect reconcile", rich_help_panel=_SHEETS)
-@takes(PLACES, PART, SERVICE)
+@takes(PLACES, PART, SERVICE, OPERATIONS)
 def reconcile(
     output: OutputOptions,
     given: Given,
@@ -419,7 +437,7 @@ def rotate(
 
 
 @app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94", rich_help_panel=_LATER)
-@takes(PLACES, SERVICE, UNDO)
+@takes(PLACES, SERVICE, UNDO, OPERATIONS)
 def undo(
     output: OutputOptions,
     given: Given,

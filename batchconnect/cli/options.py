@@ -9,7 +9,7 @@ Typer reads.
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
@@ -316,12 +316,18 @@ def _chosen(one: Option, value: Any) -> object:
 def _parameter(group: Group, name: str) -> inspect.Parameter:
     if name not in OPTIONS:
         return _own(Given, name)
+    return _of_run(name, group.helps.get(name, OPTIONS[name].help))
+
+
+@cache
+def _of_run(name: str, told: str) -> inspect.Parameter:
+    """An option of a run with its help. Twenty commands share forty of them, and all are declared at each start."""
     one = OPTIONS[name]
     is_switch = one.shape.kind is bool
     how = typer.Option(
         one.flag,
         metavar=one.metavar,
-        help=group.helps.get(name, one.help),
+        help=told,
         rich_help_panel=one.panel,
         min=one.shape.least,
         parser=None if is_switch else one.read,
@@ -336,6 +342,7 @@ def _parameter(group: Group, name: str) -> inspect.Parameter:
     )
 
 
+@cache
 def _own(declaring: type[Any], name: str) -> inspect.Parameter:
     """An option of the command line alone, as it is declared."""
     return inspect.Parameter(

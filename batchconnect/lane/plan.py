@@ -8,7 +8,6 @@ rows are still being decided.
 from collections.abc import Awaitable, Callable, Sequence, Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import anyio
@@ -87,8 +86,8 @@ class _Planned:
     """When that began, by the running loop's clock."""
     strangers: Listing
     """Of the last reading again: what stood there that this ledger never sent."""
-    looking: anyio.Lock = field(default_factory=partial(anyio.Lock, fast_acquire=True))
-    """Nearly always free: a turn of the loop for each row would be a hundredth of the run."""
+    looking: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held by whoever reads it again."""
 
 
 class LanePlan:
@@ -238,22 +237,32 @@ class LanePlan:
         """
         sandbox = connection.sandbox
         one = self._planned[sandbox]
-        async with one.looking:
-            if anyio.current_time() - one.read_at_s > self._rules.settle_s:
-                async with self._free:
-                    listing = await self._read(sandbox)
-                self._tell_listed(listing)
-                if not listing.complete:
-                    self._give_up(listing)
-                    return False
-                one.read_at_s = listing.began_s
-                one.strangers = await strangers_in(listing, self._known)
+        if self._is_old(one) and not await self._read_again(sandbox, one):
+            return False
         if connection.marker not in one.strangers.by_marker:
             return True
         came = await arrived(one.offsets, one.strangers, load=self._load, known=self._known)
         if came is not None:
             self._lane.stop(somebody_else(self._lane, came))
         return False
+
+    def _is_old(self, one: _Planned) -> bool:
+        return anyio.current_time() - one.read_at_s > self._rules.settle_s
+
+    async def _read_again(self, sandbox: str, one: _Planned) -> bool:
+        """Whether its rows may be sent still; whoever comes meanwhile waits for the one reading."""
+        async with one.looking:
+            if self._is_old(one):
+                async with self._free:
+                    listing = await self._read(sandbox)
+                self._tell_listed(listing)
+                if not listing.complete:
+                    self._give_up(listing)
+                    return False
+                one.strangers = await strangers_in(listing, self._known)
+                # Last: from now on nobody waits for what is known of them.
+                one.read_at_s = listing.began_s
+        return True
 
     async def _act_upon(
         self, listing: Listing, offsets: Sequence[int], send: Callable[[Waiting], None]

@@ -15,9 +15,8 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Protocol
-
-import anyio
 
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.completeness import UNPROVEN
@@ -25,6 +24,7 @@ from batchconnect.flow_service.listing import INITIALIZING, Found, Listing
 from batchconnect.lane.matching import Create, NotReady, match, match_made, wanted
 from batchconnect.lane.recipient import Before
 from batchconnect.ledger import LedgerReader
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import Doubted, Moment, Updating
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.defaults import SETTLE_S
@@ -151,9 +151,7 @@ def states_in(ledger: LedgerReader) -> StatesOf:
     """What this ledger knows."""
 
     async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
-        if ledger.is_remote:  # meanwhile the other lanes go on
-            return await anyio.to_thread.run_sync(ledger.states_of, markers)
-        return ledger.states_of(markers)
+        return await aside(ledger, partial(ledger.states_of, markers))
 
     return states_of
 

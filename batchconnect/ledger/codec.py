@@ -6,6 +6,7 @@ that a damaged ledger is an error message and not a wrong report.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache, lru_cache
 from typing import Any, TypedDict, get_args, get_type_hints
@@ -15,13 +16,23 @@ import orjson
 
 from batchconnect.ledger import entry as e
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD
-from batchconnect.model.outcome import NotAttempted, Rejected
+from batchconnect.model.outcome import NotAttempted, Outcome, Rejected
 
 ENDS = frozenset(BY_ENTRY[kind].word for kind in (e.Settled, e.Left))
 STANDS = frozenset(BY_ENTRY[kind].word for kind in (e.Updated, e.Deleted, e.Tested, e.KeyLooked))
 """Kinds after which nothing is left to do, whatever they say; only what has a connection is tested."""
 PROVISIONAL = tuple(orjson.dumps(kind.__name__) + b"}" for kind in (NotAttempted, Rejected))
 """How a line ends that a resume takes up, or judges, again: `is` is its last word."""
+
+USUAL = frozenset(BY_ENTRY[kind].word for kind in (e.RowPlanned, e.Sending, e.Settled))
+"""Kinds of the lines of most rows: of a row without others, its last outcome tells how it ended."""
+_PLANNED, _SETTLED = (BY_ENTRY[kind].word for kind in (e.RowPlanned, e.Settled))
+_ENOUGH: Mapping[bytes, str] = {
+    orjson.dumps(kind.__name__) + b"}": kind.__name__
+    for kind in get_args(Outcome)
+    if kind is not NotAttempted
+}
+"""Names of outcomes, as lines end with them, that say enough."""
 
 _typed_dict: Any = TypedDict
 """For dictionaries whose keys are known only when it runs, which a type checker refuses."""
@@ -84,6 +95,24 @@ def settles(word: str, body: bytes) -> bool:
     Told by the text alone: of a run with a million settled rows no more need be read.
     """
     return word in STANDS or (word in ENDS and not body.endswith(PROVISIONAL))
+
+
+def outcome_told(words: Sequence[str], body: bytes | str) -> str | None:
+    """
+    The name of a row's outcome, where its lines are the usual ones and no more than the name need be read.
+
+    Args:
+        words: The kinds of its lines, oldest first.
+        body: Of the last one.
+
+    Returns:
+        None: its lines have to be read; so of a row that waits, for its code tells why.
+    """
+    if words[0] != _PLANNED or words[-1] != _SETTLED or not USUAL.issuperset(words):
+        return None
+    raw = body.encode() if isinstance(body, str) else body
+    # `is` is the last word of the object, and no text holds a bare quote.
+    return _ENOUGH.get(raw.rpartition(b',"is":')[2])
 
 
 def _shallow(entry: Any) -> dict[str, Any]:

@@ -85,6 +85,15 @@ class LedgerReader(Protocol):
         """
         ...
 
+    def ends(self, run: int) -> Iterator[str | list[Line]]:
+        """
+        How each of a run's rows ended, in the sheet's order.
+
+        Yields:
+            The name of its outcome's class; or its lines, oldest first, where more than the last decides.
+        """
+        ...
+
     def lines_of_row(self, run: int, row: int) -> list[Line]:
         """The lines of one of a run's rows, oldest first."""
         ...

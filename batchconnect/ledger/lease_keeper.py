@@ -7,7 +7,8 @@ so the timer strikes only where the loop did not get to run at all.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,11 +19,18 @@ from batchconnect.ledger.lease import Lease, Terms, Watch
 from batchconnect.ledger.team import Holding, LaneRow, Leases
 from batchconnect.model.errors import LedgerError
 
+_HAND_BACK_S: Final = 5.0
+"""How long the ledger may take to be told that a process leaves; then its leases end by themselves."""
 _TICKS: Final = 2
 """Turns of the loop's own between two renewals."""
 
 Arm = Callable[[float | None], None]
 """Have the kernel end this process in so many seconds; None: not at all."""
+
+
+def leaving() -> anyio.CancelScope:
+    """What is handed back in here is told to the ledger whoever cancels, and for a short time only."""
+    return anyio.move_on_after(_HAND_BACK_S, shield=True)
 
 
 class LeaseKeeper:
@@ -84,7 +92,7 @@ class LeaseKeeper:
 
     async def look(self, run_id: str = "") -> list[LaneRow]:
         """Every lane as it is now, and this run; what is seen here is what a lease ends by."""
-        rows = await anyio.to_thread.run_sync(self._leases.lanes, run_id)
+        rows = await anyio.to_thread.run_sync(self._leases.lanes, run_id, abandon_on_cancel=True)
         now_s = self._boot_s()
         for row in rows:
             if row.holder in {"", self._leases.name}:
@@ -122,6 +130,10 @@ class LeaseKeeper:
         lane, epoch = taken
         lease = Lease(lane=lane, epoch=epoch, terms=self.terms, asked_s=asked_s)
         self._watch.forget(lane)
+        if not self.may_send(lease):
+            # The server was away for so long: what it gave is over, and is asked for anew.
+            await self.hand_back(lease)
+            return None
         self._held[lane] = (lease, on_lost)
         self._rearm()
         self._changed.set()
@@ -136,15 +148,33 @@ class LeaseKeeper:
 
     async def hand_back(self, lease: Lease, *, back_off_s: float | None = None) -> None:
         """Let go; where the ledger is away, the lease ends by itself."""
+        self._let_go(lease)
+        await self._tell(partial(self._leases.hand_back, lease, back_off_s=back_off_s))
+
+    async def leave(self, leases: Iterable[Lease]) -> None:
+        """
+        Let go of all of these at once, and say that this process works no more.
+
+        Whoever cancels, the ledger is told; but for a short time only, for the leases end by themselves.
+        """
+        leases = list(leases)
+        for lease in leases:
+            self._let_go(lease)
+        with leaving():
+            for lease in leases:
+                await self._tell(partial(self._leases.hand_back, lease))
+            await self._tell(self._leases.gone)
+
+    def _let_go(self, lease: Lease) -> None:
+        """Nothing leaves under it any more, and no timer runs for it."""
         lease.end()
         self._held.pop(lease.lane, None)
         self._rearm()
 
-        def ask() -> None:
-            self._leases.hand_back(lease, back_off_s=back_off_s)
-
+    async def _tell(self, tell: Callable[[], None]) -> None:
         try:
-            await anyio.to_thread.run_sync(ask)
+            # Left to its thread where the time is up.
+            await anyio.to_thread.run_sync(tell, abandon_on_cancel=True)
         except LedgerError:
             return
 

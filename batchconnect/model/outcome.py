@@ -251,6 +251,10 @@ _STATUS: dict[type[Outcome], Status] = {
 }
 
 
+STATUS_BY_NAME = {kind.__name__: status for kind, status in _STATUS.items()}
+"""By the name of an outcome's class, as the ledger has it."""
+
+
 def status_of(outcome: Outcome) -> Status:
     """The word that a report shows for an outcome."""
     return _STATUS[type(outcome)]

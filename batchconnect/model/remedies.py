@@ -49,6 +49,7 @@ _DOUBT = f"The answer was lost, so the connection may exist. {_OPEN}"
 _OVERLOAD = f"The service failed while it worked on the row, so the connection may exist. {_OPEN}"
 _PLATFORM_URL = f"Check BATCHCONNECT_PLATFORM_URL and the credential's access to the API. {_AGAIN}"
 _ONE_LEDGER = "A team ledger, --ledger postgresql://..., keeps this from happening: there both work on one run."
+_COPIES = f"Did two people run copies of one sheet? {_ONE_LEDGER}"
 _ELSE_WAIT = (
     "Where that cannot be, wait the settle window (--settle) before a run with a new ledger."
 )
@@ -285,7 +286,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "duplicated": (
         "The connection exists more than once",
-        f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes.",
+        f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes. {_COPIES}",
     ),
     "initializing": (
         "The connection is not ready yet",

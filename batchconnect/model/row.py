@@ -21,7 +21,7 @@ class NotText:
     """
     `number`, `date`, `boolean`, `error`, `formula` (one without a stored text), `merged` (what a merged
     cell covers), `text with a tab`, `text with a line break` or `text with marks` (ODS), `misread` (a
-    text of XLS or XLSB that its reader takes for another), `unclear` (two readers do not see the same), or
+    text of XLS or XLSB that its reader takes for another), `letters by number` (XLSX), `unclear` (two readers do not see the same), or
     `secret` (from Python, in a column that holds none).
     """
 

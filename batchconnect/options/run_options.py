@@ -311,6 +311,11 @@ class RunOptions(Generic[Unset, Text]):
         """*max_failures*, converted as it is."""
         return cast("FailureLimit | None", self.max_failures)
 
+    @property
+    def proxy_url(self) -> Secret | None:
+        """*proxy*, converted as it is."""
+        return cast("Secret | None", self.proxy)
+
 
 OPTIONS: Final[Mapping[str, Option]] = options_of(RunOptions)
 """The declarations, by name."""

@@ -9,11 +9,12 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.report_columns import FAILED_COLUMNS, PLACE_COLUMNS, RESULT_COLUMNS
+from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import Fact, cells_of, columns_of, sheet_cells_of, values_of
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
@@ -47,13 +48,13 @@ def render_failed(summary: Summary) -> Iterator[bytes]:
     places = PLACE_COLUMNS if summary.opened.places.are_several else ()
     carried = columns_of(summary.carried, (*Column, *FAILED_COLUMNS, *places))
     header = [column if isinstance(column, str) else carried[column] for column in columns]
-    width = len(carried)
+    width, advice = len(carried), placing(summary.place_flags)
     yield BOM + lines([[*header, *FAILED_COLUMNS, *places]])
     for batch in batches(summary.rows()):
         yield lines(
             [
                 [
-                    *_failed(result, columns, cells_of(result, width)),
+                    *_failed(result, columns, cells_of(result, width), advice),
                     *_place_of(result)[: len(places)],
                 ]
                 for result in batch
@@ -102,10 +103,16 @@ def _sheet_order(summary: Summary) -> Sequence[Column | int]:
     return [one for one in (*order, *rest) if isinstance(one, int) or not one.info.is_secret]
 
 
-def _failed(result: Result, columns: Sequence[Column | int], carried: Sequence[str]) -> list[str]:
+def _failed(
+    result: Result,
+    columns: Sequence[Column | int],
+    carried: Sequence[str],
+    advice: Callable[[str], str],
+) -> list[str]:
     known = sheet_cells_of(result)
     cells = [known[one] if isinstance(one, Column) else carried[one] for one in columns]
-    return [*cells, result.status, what_is_wrong(result), result.error_column or "", result.hint]
+    hint = advice(result.hint)
+    return [*cells, result.status, what_is_wrong(result), result.error_column or "", hint]
 
 
 def lines(records: Iterable[Sequence[Fact]]) -> bytes:

@@ -12,6 +12,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import iso
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result, what_is_wrong
@@ -54,9 +55,9 @@ class Case:
 
 def render(summary: Summary) -> Iterator[bytes]:
     """A run; each chunk holds whole lines."""
-    opened = summary.opened
+    opened, advice = summary.opened, placing(summary.place_flags)
     yield from render_cases(
-        lambda: map(_case, summary.rows()),
+        lambda: (_case(row, advice) for row in summary.rows()),
         name=f"batchconnect {opened.command} {opened.run_id}",
         at=iso(summary.started_at_ms),
         seconds=summary.duration_s,
@@ -119,7 +120,7 @@ def group_of(*parts: str) -> str:
     return ".".join(part.replace(".", "\u2024") for part in parts if part) or "batchconnect"
 
 
-def _case(row: Result) -> Case:
+def _case(row: Result, advice: Callable[[str], str]) -> Case:
     verdict = _verdict(row)
     is_key = row.status in DONE and row.works is not None
     return Case(
@@ -131,7 +132,7 @@ def _case(row: Result) -> Case:
         text="\n".join(
             part
             for part in (
-                row.hint,
+                advice(row.hint),
                 f"connection {row.connection_id}" if row.connection_id else "",
                 f"request {row.request_id}" if row.request_id else "",
             )

@@ -11,6 +11,7 @@ from typing import Final
 
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Works
+from batchconnect.reports.advice import with_place
 from batchconnect.reports.columns import iso
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
@@ -89,7 +90,7 @@ def _lines(summary: Summary) -> Iterator[str]:
         )
         yield ""
     for incident in summary.incidents[:_MOST_INCIDENTS]:
-        yield _incident(incident)
+        yield _incident(incident, summary.place_flags)
     if more := len(summary.incidents) - _MOST_INCIDENTS:
         yield f"- and {more} more kinds of trouble" if more > 0 else ""
     yield ""
@@ -103,10 +104,11 @@ def _verdict(summary: Summary) -> str:
     return f"{rows}, {end}{cut}"
 
 
-def _incident(incident: Incident) -> str:
+def _incident(incident: Incident, place: Sequence[str]) -> str:
     where = "".join(f", {code(part)}" for part in (incident.org, incident.sandbox) if part)
     rows = f"1 row, {_plain(incident.first)}" if incident.rows == 1 else f"{incident.rows} rows"
-    return f"- **{_plain(incident.title)}** ({code(incident.code)}{where}, {rows}): {_plain(incident.hint)}"
+    hint = _plain(with_place(incident.hint, place=place))
+    return f"- **{_plain(incident.title)}** ({code(incident.code)}{where}, {rows}): {hint}"
 
 
 def _plain(text: str) -> str:

@@ -16,6 +16,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.event import Swept
 from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.outcome import Status, Works
+from batchconnect.reports.advice import with_place
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.next_step import next_step
 from batchconnect.reports.summary import Summary
@@ -60,7 +61,7 @@ def closing_lines(
     if not summary.total:
         lines.append("  no rows yet: there was nothing to do below the header")
     for incident in incidents:
-        lines += ["", *_told(incident, summary.opened.command, width)]
+        lines += ["", *_told(incident, summary, width)]
     if more := len(summary.incidents) - len(incidents):
         lines += ["", f"and {more} more kinds of trouble: see the report"]
     lines += [*_sweep(summary.sweep, width), ""]
@@ -77,8 +78,7 @@ def closing_lines(
 
 def incident_lines(summary: Summary, *, width: int = 80) -> list[str]:
     """What went wrong, and nothing else."""
-    command = summary.opened.command
-    return [line for one in summary.incidents for line in _told(one, command, width)]
+    return [line for one in summary.incidents for line in _told(one, summary, width)]
 
 
 def cause_lines(summary: Summary, *, width: int = 80) -> list[str]:
@@ -165,10 +165,11 @@ def hint_lines(hint: str, *, width: int = 80) -> list[str]:
     )
 
 
-def _told(incident: Incident, command: str, width: int) -> list[str]:
+def _told(incident: Incident, summary: Summary, width: int) -> list[str]:
+    hint = with_place(incident.hint, place=summary.place_flags)
     return [
-        *_named(incident, command, width),
-        *hint_lines(incident.hint, width=width),
+        *_named(incident, summary.opened.command, width),
+        *hint_lines(hint, width=width),
         *(f"     {escape_control(line)}" for line in what_to_send(incident)),
     ]
 

@@ -66,6 +66,7 @@ class Patient:
         sandbox: Look at this one, in place of each org's default.
         environ: The environment.
         on_event: Told of pauses.
+        hold: As of `connected`.
         patience_s: How long each org is tried; None: briefly.
         now: This machine's clock.
     """
@@ -76,6 +77,7 @@ class Patient:
     sandbox: str | None
     environ: Mapping[str, str]
     on_event: Callable[[Event], None]
+    hold: Callable[[Secret], None]
     patience_s: float | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -99,6 +101,7 @@ async def diagnose(patient: Patient) -> Diagnosis:
             patient.options,
             sandbox=patient.sandbox,
             on_event=patient.on_event,
+            hold=patient.hold,
             unreached=unreached,
             patience_s=patient.patience_s,
         )
@@ -142,7 +145,7 @@ async def _ways(patient: Patient) -> dict[Host, list[Check]]:
         *(Host(url=url, is_ims=False) for url in dict.fromkeys(platforms)),
         *(Host(url=url, is_ims=True) for url in dict.fromkeys(imses)),
     ]
-    proxy = patient.options.proxy if isinstance(patient.options.proxy, Secret) else None
+    proxy = patient.options.proxy_url
     found: dict[Host, list[Check]] = {host: [] for host in hosts}
     async with Wire(
         allowed_hosts=frozenset(host.name for host in hosts),

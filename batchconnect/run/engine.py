@@ -16,9 +16,10 @@ import anyio
 from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.aside import run_state_of
 from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
@@ -126,7 +127,6 @@ async def _onboard_sheet(
         hold=listener.redactor.hold,
         in_memory=in_memory,
     ) as service:
-        listener.redactor.hold(*settings.secrets)
         about = {"host": platform.node(), "sheet": sheet.name}
         with opened_ledger(options, service.host, about=about, in_memory=in_memory) as ledger:
             clock = system_clock()
@@ -218,7 +218,7 @@ async def settle(
         run = run_in_doubt(desk.ledger, run_id)
         await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
         # Whoever was at work on it may have ended it before it let go.
-        run = fold_run(desk.ledger.run_lines(run.number))
+        run = await run_state_of(desk.ledger, run.number)
         with listener.stop.cutting_off() as scope:
             state = await settle_run(
                 run,
@@ -232,7 +232,7 @@ async def settle(
             )
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
-            state = fold_run(desk.ledger.run_lines(run.number))
+            state = await run_state_of(desk.ledger, run.number)
         await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
@@ -274,7 +274,7 @@ async def verify(
         with listener.stop.cutting_off() as scope:
             state = await verification.run()
         if scope.cancelled_caught:
-            state = verification.abandon()
+            state = await verification.abandon()
         await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
@@ -300,7 +300,6 @@ async def at_work(
         async with connected(
             settings, options, on_event=listener.on_event, hold=listener.redactor.hold
         ) as service:
-            listener.redactor.hold(*settings.secrets)
             about = {"host": platform.node(), "command": command}
             with opened_ledger(options, service.host, about=about) as ledger:
                 clock = system_clock()
@@ -391,7 +390,7 @@ async def _job(
     )
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
-    check_selection(options, service.orgs, sheet)
+    await anyio.to_thread.run_sync(check_selection, options, service.orgs, sheet)
     job = Job(
         sheet=sheet,
         parse=judge,

@@ -1,14 +1,16 @@
 """The exit code of a run: one table, pure, asked once at the end and kept in the ledger."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from batchconnect.ledger.entry import Line
 from batchconnect.ledger.row_state import RowState
+from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Swept
-from batchconnect.model.outcome import NotAttempted, Status, Works, status_of
+from batchconnect.model.outcome import STATUS_BY_NAME, NotAttempted, Status, Works, status_of
 
 INTERRUPTED: Final = "interrupted"
 TERMINATED: Final = "terminated"
@@ -64,6 +66,27 @@ def count_statuses(rows: Iterable[RowState]) -> StatusCounts:
         works=works,
         keys_missing=keys_missing,
     )
+
+
+def count_ends(state: RunState, ends: Iterable[str | Sequence[Line]]) -> StatusCounts:
+    """
+    Count the rows of a run, of most of which no more is read than what became of them.
+
+    Args:
+        state: The run.
+        ends: As `Ledger.ends` gives them.
+    """
+    plain: Counter[Status] = Counter()
+
+    def others() -> Iterator[Line]:
+        for end in ends:
+            if isinstance(end, str):
+                plain[STATUS_BY_NAME[end]] += 1
+            else:
+                yield from end
+
+    counted = count_statuses(state.rows(others()))
+    return replace(counted, counts=plain + Counter(counted.counts))
 
 
 def exit_code(

@@ -20,12 +20,10 @@ from batchconnect.model.reference import (
 from batchconnect.model.row import Row
 from batchconnect.model.row_place import NOWHERE, Places, own_number
 from batchconnect.run.intake import Parse
+from batchconnect.run.key_plan import KEYS_AT_ONCE
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import places_of
 from batchconnect.validation.connection import BaseConnection
-
-_AT_ONCE = 64
-"""Keys that are looked up side by side; each store has bounds of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,7 +162,7 @@ async def look_at_ends(
                 told = reference.text if wanted.known else None
                 found.refused.append(KeyRefusal(reference=told, problem=answer, rows=rows))
 
-    await work_on_all(list(wanted.rows), look, at_once=_AT_ONCE)
+    await work_on_all(list(wanted.rows), look, at_once=KEYS_AT_ONCE)
     found.ending.sort(key=lambda one: (one.key.expires_at_ms or 0, one.rows))
     found.refused.sort(key=lambda one: one.rows)
     return found

@@ -76,7 +76,7 @@ async def export_sandboxes(
     *,
     service: ConnectedService,
     options: MergedOptions,
-    secrets: Iterable[Secret],
+    redactor: Redactor,
     usage: bool = False,
     only: Collection[str] | None = None,
 ) -> list[SandboxExport]:
@@ -87,7 +87,7 @@ async def export_sandboxes(
         places: Which, each once.
         service: Whose lanes read them.
         options: Whether an unproven listing is accepted; how much may be in flight.
-        secrets: Credentials of ours, which nothing may repeat either.
+        redactor: Holds credentials of ours, which nothing may repeat either; those that are shown come to them.
         usage: Count who uses each connection, too: a request for each, or more.
         only: Ids, in lower case, of the connections that are wanted; None: all.
 
@@ -106,7 +106,7 @@ async def export_sandboxes(
     async with anyio.create_task_group() as tasks:
         for where in places:
             tasks.start_soon(read, where)
-    screen = _Screen(secrets)
+    screen = _Screen(redactor)
     for listing in listings.values():
         screen.learn(_standing(listing))
     exports = [_exported(where, listings[where], screen, only) for where in places]
@@ -137,9 +137,8 @@ def _exported(
 class _Screen:
     """Knows every credential that the service shows, and ours: what repeats one stays here."""
 
-    def __init__(self, secrets: Iterable[Secret]) -> None:
-        self._redactor = Redactor()
-        self._redactor.hold(*secrets)
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
         self._short: set[str] = set()
         """Keys that are too short to be looked for inside of every text."""
 

@@ -86,9 +86,9 @@ class SheetRow:
 class SheetSide:
     """A sheet, read to be compared."""
 
+    redactor: Redactor
+    """Holds its keys, and whatever else nothing may repeat."""
     rows: list[SheetRow] = field(default_factory=list)
-    redactor: Redactor = field(default_factory=Redactor)
-    """Holds its keys."""
 
     @property
     def places(self) -> list[Where]:
@@ -97,7 +97,7 @@ class SheetSide:
 
 
 def read_sheet_side(
-    sheet: Sheet, *, orgs: OrgRegistry, org: str | None, sandbox: str | None
+    sheet: Sheet, *, orgs: OrgRegistry, org: str | None, sandbox: str | None, redactor: Redactor
 ) -> SheetSide:
     """
     Read the rows of a sheet.
@@ -107,11 +107,12 @@ def read_sheet_side(
         orgs: The orgs that a row may name.
         org: Fills a blank cell.
         sandbox: Likewise.
+        redactor: Is to hold its keys, too.
 
     Raises:
         SheetError: It cannot be read to its end.
     """
-    side = SheetSide()
+    side = SheetSide(redactor=redactor)
     for row in sheet.rows():
         side.redactor.hold(Secret(key_of(row)))
         side.rows.append(_row(row, sheet, orgs=orgs, org=org, sandbox=sandbox))

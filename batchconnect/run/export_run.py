@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import UsageError
+from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
 from batchconnect.run.chosen_sandboxes import Chosen, Where, choose_sandboxes
 from batchconnect.run.export import SandboxExport, export_sandboxes
@@ -17,7 +18,6 @@ from batchconnect.run.export_drift import Drift, drift_of, read_sheet_side
 from batchconnect.run.history import find_run
 from batchconnect.run.made_rows import MadeRow, made_rows
 from batchconnect.run.service import ConnectedService
-from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import parts_of
 
@@ -67,7 +67,7 @@ async def export_of(
     wish: Wish,
     *,
     service: ConnectedService,
-    settings: Settings,
+    redactor: Redactor,
     options: MergedOptions,
     ledger: LedgerReader | None,
     against: Sheet | None,
@@ -78,7 +78,7 @@ async def export_of(
     Args:
         wish: Which sandboxes, or which run.
         service: Whose lanes read them.
-        settings: Whose credentials nothing may repeat.
+        redactor: Holds the credentials of the settings, as they came: nothing may repeat them.
         options: As of `export_sandboxes`.
         ledger: Of the run that is wished for; None: none is.
         against: The sheet that is compared; None: none is.
@@ -95,7 +95,7 @@ async def export_of(
             places,
             service=service,
             options=options,
-            secrets=settings.secrets,
+            redactor=redactor,
             usage=wish.usage,
             only=only,
         )
@@ -117,8 +117,8 @@ async def export_of(
             orgs=service.orgs,
             org=_one(wish.orgs),
             sandbox=_one(wish.sandboxes),
+            redactor=redactor,
         )
-        side.redactor.hold(*settings.secrets)
         named = _chosen(wish, service).places if wish.orgs or wish.every else ()
         sandboxes = await read(list(dict.fromkeys((*side.places, *named))))
         drift = drift_of(side, sandboxes)

@@ -1,6 +1,5 @@
 """The first line of a run: what it is over, who asked for it, where, and with which version."""
 
-import getpass
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from batchconnect.ledger.entry import ONBOARD, RunOpened
 from batchconnect.ledger.run_writer import Clock
+from batchconnect.model.who import operator
 from batchconnect.options import MergedOptions
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import parts_of, places_of
@@ -67,7 +67,7 @@ def run_header(
         org=options.org,
         sandbox=options.sandbox,
         note=options.note,
-        operator=_operator(),
+        operator=operator(),
         machine=platform.node(),
         tool_version=version("batchconnect"),
         platform_host=host,
@@ -93,7 +93,7 @@ def header_of_run(parent: RunOpened, *, command: str, clock: Clock, note: str) -
         parent_run_id=parent.run_id,
         command=command,
         note=note,
-        operator=_operator(),
+        operator=operator(),
         machine=platform.node(),
         tool_version=version("batchconnect"),
     )
@@ -128,13 +128,6 @@ def sheet_file(kept: str) -> str:
     if not kept.startswith(_URI):
         return kept
     return os.fsdecode(unquote_to_bytes(urlsplit(kept).path))
-
-
-def _operator() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in a bare container
-        return str(os.getuid()) if hasattr(os, "getuid") else ""
 
 
 def new_run_id(clock: Clock, *, simulated: bool) -> str:

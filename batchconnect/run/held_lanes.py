@@ -25,8 +25,6 @@ from batchconnect.run.team import interrupted_early
 from batchconnect.transport.interface import LEASE_OVER
 
 _POLL_S: Final = 0.5
-_HAND_BACK_S: Final = 5.0
-"""How long the ledger may take to be told."""
 
 
 class HeldLanes:
@@ -138,9 +136,8 @@ class HeldLanes:
         if self._keeper is None:
             return
         leases, self._leases = self._leases, []
-        with anyio.move_on_after(_HAND_BACK_S, shield=True):
-            for lease in leases:
-                await self._keeper.hand_back(lease)
+        if leases:
+            await self._keeper.leave(leases)
 
 
 def _in_use(row: LaneRow, org: str) -> LedgerError:

@@ -4,7 +4,7 @@ What the stores say of the keys of rows whose connections are only tested: asked
 A key that is gone from its store, or ends soon, is no trouble of the connection today, and that of the next send.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Final, TypeGuard
 
@@ -20,16 +20,20 @@ from batchconnect.model.fault import INTERNAL_FAULT, fault_of
 from batchconnect.model.outcome import NotAttempted, Rejected, has_connection
 from batchconnect.model.reference import OWN_WORDS, Reference
 from batchconnect.run.job import Job
+from batchconnect.run.key_plan import KEYS_AT_ONCE
 from batchconnect.validation.connection import BaseConnection
 
-_AT_ONCE: Final = 64
-"""Keys that are looked up side by side; each store has bounds of its own."""
 _CHUNK: Final = 1000
 """Rows whose cells are held at once."""
 
 
+def wanted_keys(rows: Iterable[RowState]) -> dict[int, str | None]:
+    """The rows that have a connection and whose store has not answered yet: their markers, by number."""
+    return {row.number: row.marker for row in rows if _is_wanted(row)}
+
+
 async def check_keys(
-    rows: Iterable[RowState], *, job: Job, writer: RunWriter, tell: Callable[[Event], None]
+    wanted: Mapping[int, str | None], *, job: Job, writer: RunWriter, tell: Callable[[Event], None]
 ) -> None:
     """
     Ask for the key of each row that has a connection, as far as a store of the settings holds it.
@@ -37,7 +41,7 @@ async def check_keys(
     Return when all were asked for, or the stop is asked for: what is left then, the same command asks for.
 
     Args:
-        rows: Of the run.
+        wanted: Of the run, as `wanted_keys` has them.
         job: The run.
         writer: Hears what each store said.
         tell: Told of errors of our own.
@@ -46,7 +50,6 @@ async def check_keys(
         LedgerError: It cannot be written.
         SheetError: The sheet cannot be read any more.
     """
-    wanted = {row.number: row.marker for row in rows if _is_wanted(row)}
 
     async def look(connection: BaseConnection) -> None:
         row = connection.row
@@ -58,7 +61,7 @@ async def check_keys(
         while chunk := list(islice(cells, _CHUNK)):
             await checkpoint()
             judged = (job.parse(row) for row in chunk if row.number in wanted)
-            await work_on_all(filter(_is_elsewhere, judged), look, at_once=_AT_ONCE)
+            await work_on_all(filter(_is_elsewhere, judged), look, at_once=KEYS_AT_ONCE)
         beside.cancel_scope.cancel()
 
     async with anyio.create_task_group() as beside:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from batchconnect.lane.pool import work_on_all
 from batchconnect.model.key_end import ending_soon
@@ -12,8 +13,8 @@ from batchconnect.reports.result import errors_of, placed
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.key import Keys
 
-_AT_ONCE = 64
-"""Rows whose keys are looked up side by side; each store has bounds of its own."""
+KEYS_AT_ONCE: Final = 64
+"""Keys that are looked up side by side, whatever for; each store has bounds of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,8 +25,8 @@ class KeyLook:
     """Row and reason of each key that cannot be had."""
     stores: dict[str, str] = field(default_factory=dict)
     """Why a store gave nothing at all, by its name."""
-    unanswered: int = 0
-    """Rows whose keys stand in such a store."""
+    unanswered: dict[int, str] = field(default_factory=dict)
+    """By row, the name of such a store, where its key stands in one."""
     origins: dict[int, KeyOrigin] = field(default_factory=dict)
     """By row, where its key stands: of those that were looked up, and could be had."""
 
@@ -34,9 +35,9 @@ class KeyLook:
         return ending_soon(self.origins.values(), now_ms=time.time_ns() // 1_000_000)
 
     @property
-    def are_missing(self) -> bool:
-        """Whether a run would leave rows without a connection for want of their keys."""
-        return bool(self.refused or self.unanswered)
+    def missing(self) -> int:
+        """How many rows a run would leave without a connection for want of their keys."""
+        return len(self.refused) + len(self.unanswered)
 
 
 async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> KeyLook:
@@ -56,12 +57,12 @@ async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> Key
                 found.refused.append((connection.row, why))
             case NotAttempted(store=store, detail=detail):
                 found.stores[store or ""] = detail
-                found.unanswered += 1
+                found.unanswered[connection.row] = store or ""
             case BaseConnection(key_origin=origin) if origin is not None:
                 found.origins[connection.row] = origin
             case _:
                 pass
 
-    await work_on_all(connections, look, at_once=_AT_ONCE)
+    await work_on_all(connections, look, at_once=KEYS_AT_ONCE)
     found.refused.sort()
     return found

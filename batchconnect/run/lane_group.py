@@ -6,14 +6,15 @@ and works. It sees lanes and rows, never a ring; the work of one lane is `lane/w
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set as AbstractSet
+from typing import TypeVar
 
 import anyio
 
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import MissingRow, Orphan, sent_elsewhere
 from batchconnect.lane.work import LaneWork
-from batchconnect.ledger.entry import Line
-from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.aside import aside
+from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import SheetError
 from batchconnect.model.event import (
@@ -30,15 +31,18 @@ from batchconnect.run.accounting import Intake
 from batchconnect.run.budget import Budget
 from batchconnect.run.exit_code import LEDGER_GONE
 from batchconnect.run.job import Job
-from batchconnect.run.key_check import check_keys
+from batchconnect.run.key_check import check_keys, wanted_keys
 from batchconnect.run.known_rows import KnownRun
 from batchconnect.run.lane_lines import LaneLines
+from batchconnect.run.offsets import chosen_offsets
 from batchconnect.run.shared_rows import shared_rows
 from batchconnect.run.sweep import expected, sweep_until
 from batchconnect.run.sweep_findings import write_findings
 from batchconnect.run.verification import Verification, again_after_s, to_test
 from batchconnect.sheet.several import parts_of, places_of
 from batchconnect.validation.connection import BaseConnection
+
+_Made = TypeVar("_Made")
 
 
 class LaneGroup:
@@ -91,13 +95,13 @@ class LaneGroup:
 
     # Working --------------------------------------------------------------------------------------
 
-    def share_out(
+    async def share_out(
         self, offsets: Mapping[tuple[str, str], Sequence[int]], gone: Sequence[MissingRow]
     ) -> None:
         """Give each lane its rows; this is the one place that does."""
         of_org: dict[str, dict[str, Sequence[int]]] = {}
         for (org, sandbox), of_sandbox in offsets.items():
-            of_org.setdefault(org, {})[sandbox] = self._without_doubles(of_sandbox)
+            of_org.setdefault(org, {})[sandbox] = await self._without_doubles(of_sandbox)
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
@@ -151,12 +155,12 @@ class LaneGroup:
         lane.deleted = self._known.deleted
         return lane
 
-    def _without_doubles(self, offsets: Sequence[int]) -> Sequence[int]:
+    async def _without_doubles(self, offsets: Sequence[int]) -> Sequence[int]:
         """Doubles are known when the sheet was read to its end, so their offsets are taken out here."""
         doubles = self._found.doubles
         if not doubles:
             return offsets
-        return [offset for offset in offsets if self._job.sheet.at(offset).number not in doubles]
+        return await chosen_offsets(self._job.sheet, offsets, lambda number: number not in doubles)
 
     def _told(self, row: Row) -> str:
         sheet = self._job.sheet
@@ -184,7 +188,10 @@ class LaneGroup:
 
         Rows of earlier runs stay in doubt: the next command that accounts for them looks.
         """
-        orphans = shared_rows(self._job.ledger, self._number, self._writer.put_in_doubt)
+        ledger = self._job.ledger
+        orphans = await aside(
+            ledger, lambda: shared_rows(ledger, self._number, self._writer.put_in_doubt)
+        )
         if self._job.stop.reason:
             return
         works = [self._lane_work(org, {}, of_org) for org, of_org in orphans.items()]
@@ -244,13 +251,12 @@ class LaneGroup:
         if not self._job.stop.reason:
             await self._test(rows)
         if self._job.looks_at_keys and not self._job.stop.reason:
-            await check_keys(
-                fold_rows(self._lines(rows)), job=self._job, writer=self._writer, tell=self._tell
-            )
+            wanted = await self._folded(rows, wanted_keys)
+            await check_keys(wanted, job=self._job, writer=self._writer, tell=self._tell)
 
     async def _sweep(self, orgs: AbstractSet[str], rows: Collection[int] | None) -> None:
         lanes = {org: self.lane_of(org) for org in sorted(orgs)}
-        wanted = expected(fold_rows(self._lines(rows)))
+        wanted = await self._folded(rows, expected)
         wanted = {where: want for where, want in wanted.items() if where[0] in lanes}
         found = await sweep_until(
             self._job.stop,
@@ -265,7 +271,7 @@ class LaneGroup:
 
     async def _test(self, rows: Collection[int] | None) -> None:
         """Ask whether the connections work, as far as it is asked for."""
-        chosen = to_test(fold_rows(self._lines(rows)), self._job.tests)
+        chosen = await self._folded(rows, lambda of: to_test(of, self._job.tests))
         if chosen:
             verification = Verification(
                 self.lane_of,
@@ -275,8 +281,12 @@ class LaneGroup:
             )
             await verification.run(chosen, ledger=self._job.ledger, stop=self._job.stop)
 
-    def _lines(self, rows: Collection[int] | None) -> Iterator[Line]:
-        return self._job.ledger.row_lines(self._number, rows)
+    async def _folded(
+        self, rows: Collection[int] | None, make: Callable[[Iterator[RowState]], _Made]
+    ) -> _Made:
+        """What is made of these rows as the ledger has them."""
+        ledger = self._job.ledger
+        return await aside(ledger, lambda: make(fold_rows(ledger.row_lines(self._number, rows))))
 
     def count(self) -> None:
         """Have the ledger hear what the lanes did, with the next lines."""

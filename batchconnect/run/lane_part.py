@@ -17,6 +17,7 @@ from batchconnect.ledger.entry import LaneClosed, LaneTaken
 from batchconnect.ledger.lease import Lease
 from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.event import LaneStopped
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.run.accounting import Intake
 from batchconnect.run.budget import Budget
 from batchconnect.run.fault_record import FaultRecord
@@ -24,6 +25,7 @@ from batchconnect.run.job import Job
 from batchconnect.run.known_rows import KnownRun, known_of
 from batchconnect.run.lane_group import LaneGroup
 from batchconnect.run.lane_lines import LaneLines
+from batchconnect.run.offsets import chosen_offsets
 from batchconnect.transport.interface import LEASE_OVER
 
 HANDED_BACK: Final = "handed_back"
@@ -121,7 +123,9 @@ class LanePart:
             resumes: How often the run had been resumed.
         """
         try:
-            return await self._carry_out(lease, is_new=is_new, resumes=resumes)
+            # What several tasks do at its end breaks as a group of errors.
+            with unwrap_exception_group():
+                return await self._carry_out(lease, is_new=is_new, resumes=resumes)
         except LaneLostError:
             return PartEnd.LOST
         except LedgerError as error:
@@ -153,12 +157,12 @@ class LanePart:
             lane_of=lambda _org: self.lane,
         )
         offsets = {
-            where: self._unsettled(of_sandbox, known.rows)
+            where: await self._unsettled(of_sandbox, known.rows)
             for where, of_sandbox in self._found.offsets.items()
             if where[0] == self.org
         }
         gone = [row for row in self._gone if not known.rows.get(row.number)]
-        group.share_out(offsets, gone)
+        await group.share_out(offsets, gone)
         had_rows = any(map(len, offsets.values())) or any(row.orphan for row in gone)
         await group.work()
         for work in group.works:
@@ -183,9 +187,8 @@ class LanePart:
         await writer.write([writer.line(closed)])
         return PartEnd.CLOSED
 
-    def _unsettled(self, offsets: Sequence[int], known: Mapping[int, bool]) -> Sequence[int]:
+    async def _unsettled(self, offsets: Sequence[int], known: Mapping[int, bool]) -> Sequence[int]:
         """Of the rows that were to be done when this process looked, those that still are."""
         if not any(known.values()):
             return offsets
-        sheet = self._job.sheet
-        return [offset for offset in offsets if not known.get(sheet.at(offset).number)]
+        return await chosen_offsets(self._job.sheet, offsets, lambda number: not known.get(number))

@@ -14,6 +14,7 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.org import Org
+from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.plan_run import told_reason
 from batchconnect.run.selection import chooser
@@ -47,6 +48,7 @@ async def check_orgs(
     *,
     sandbox: str | None,
     on_event: Callable[[Event], None],
+    hold: Callable[[Secret], None],
     on_store: Callable[[CheckedStore], None] = lambda checked: None,
     patience_s: float | None = None,
 ) -> list[OrgCheck]:
@@ -58,6 +60,7 @@ async def check_orgs(
         options: The pace, and which orgs.
         sandbox: Read this one, in place of each org's default.
         on_event: Hears for how long the service asks to be left alone.
+        hold: As of `connected`.
         on_store: Told of each store of the settings, whether it lets us in.
         patience_s: How long each is tried; None: `BRIEF_S`, for this tells how things are now.
 
@@ -74,7 +77,7 @@ async def check_orgs(
         found[lane.org.key] = await _check(lane, place)
 
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=on_event) as service:
+        async with connected(settings, options, on_event=on_event, hold=hold) as service:
             is_chosen = chooser(options, service.orgs)
             orgs = [
                 org for org in _known(service, options) if is_chosen(org, sandbox or org.sandbox)

@@ -113,7 +113,7 @@ class SheetPlan:
     def stands_in_the_way(self) -> bool:
         """Whether a run would leave rows without a connection, as far as can be seen."""
         return any(
-            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.are_missing
+            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.missing > 0
             for sandbox in self.sandboxes
         )
 
@@ -128,6 +128,15 @@ class SheetPlan:
             or one.in_the_way
             for one in self.sandboxes
         )
+
+    @property
+    def shut_stores(self) -> Mapping[str, tuple[str, int]]:
+        """By its name, why a store gave nothing at all, and how many rows have their keys in it."""
+        rows: Counter[str] = Counter()
+        for one in self.sandboxes:
+            rows.update(one.keys.unanswered.values())
+        whys = {store: why for one in self.sandboxes for store, why in one.keys.stores.items()}
+        return {store: (why, rows[store]) for store, why in whys.items()}
 
     @property
     def is_refused(self) -> bool:

@@ -57,7 +57,9 @@ async def run_as_planned(
         BatchConnectError: As of `onboard_sheet`.
     """
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=listener.on_event) as service:
+        async with connected(
+            settings, options, on_event=listener.on_event, hold=listener.redactor.hold
+        ) as service:
             check_belonging(plan, path, options=options, host=service.host, command=task.command)
             found = settings_changes(plan, service.orgs)
             found = found or await _changes(

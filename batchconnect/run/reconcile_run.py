@@ -10,17 +10,25 @@ from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import FaultFound, RunEnded, Settled, Updating
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
-from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
+from batchconnect.model.event import (
+    Event,
+    FaultMet,
+    RowInDoubt,
+    RowSettled,
+    RunFinished,
+    RunStarted,
+)
 from batchconnect.model.org import Org
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
-from batchconnect.run.exit_code import INTERRUPTED, count_statuses, exit_code
+from batchconnect.run.exit_code import INTERRUPTED, count_ends, exit_code
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.lost_keys import LostKeys
 from batchconnect.run.rerun import wanted_of
@@ -62,13 +70,23 @@ async def settle_run(
         SettingsError: An org of the run is no longer in the settings.
         LedgerError: A verdict cannot be written.
     """
-    rows = [row for row in run.rows(ledger.row_lines(run.number)) if row.is_open]
+    before = run
+    rows = await aside(
+        ledger,
+        lambda: [row for row in before.rows(ledger.row_lines(run.number)) if row.is_open],
+    )
     is_swept = run.swept is None or run.swept.complete
     if not rows and run.ended is not None and is_swept:
         return run  # it ended as it ended: nothing was learned
     faults: list[FaultMet] = []
     broken: list[LedgerError] = []
     record = FaultRecord(on_event, keep=faults.append, on_raised=lambda: stop.ask(INTERRUPTED))
+    opened, began_ms = run.opened, clock.now_ms()
+    record.tell(
+        RunStarted(
+            run_id=opened.run_id, resumed=True, simulated=opened.simulated, places=opened.places
+        )
+    )
     lanes: dict[str, LaneDoubts] = {}
     keys = LostKeys(
         service=service,
@@ -79,9 +97,10 @@ async def settle_run(
         on_broken=broken.append,
     )
     chosen = _chosen(rows, run.opened.places, service=service, options=options)
-    deleted = deletions_in(ledger).ids
+    deleted = (await aside(ledger, lambda: deletions_in(ledger))).ids
     # What is in doubt is told by all runs together: another one may have sent or settled it since.
-    states = ledger.states_of(row.marker for _, row in chosen if row.marker is not None)
+    markers = [row.marker for _, row in chosen if row.marker is not None]
+    states = await aside(ledger, lambda: ledger.states_of(markers))
     for org, row in chosen:
         whole = states.get(row.marker or "", row)
         if isinstance(row.change, Updating):
@@ -114,12 +133,15 @@ async def settle_run(
     if not stop.reason:
         # Only where something was settled; all of it, where the last sweep could not look everywhere.
         # What an undo deleted since is not missed.
-        kept = (
-            row for row in fold_rows(ledger.row_lines(run.number)) if not row.is_one_of(deleted)
+        all_expected = await aside(
+            ledger,
+            lambda: expected(
+                row for row in fold_rows(ledger.row_lines(run.number)) if not row.is_one_of(deleted)
+            ),
         )
         wanted = {
             (org, sandbox): want
-            for (org, sandbox), want in expected(kept).items()
+            for (org, sandbox), want in all_expected.items()
             if (org in lanes or not is_swept) and service.orgs.find(org) is not None
         }
         reads = {org: service.lane_of(org) for org, _sandbox in wanted}
@@ -129,8 +151,16 @@ async def settle_run(
         )
         if findings:
             await write_findings(findings, wanted, writer, on_event=record.tell)
-            run = fold_run(ledger.run_lines(run.number))
+            run = await run_state_of(ledger, run.number)
     state = await _end_anew(run, ledger=ledger, writer=writer)
+    assert state.ended is not None
+    record.tell(
+        RunFinished(
+            run_id=opened.run_id,
+            exit_code=state.ended.exit_code,
+            duration_s=(clock.now_ms() - began_ms) / 1000,
+        )
+    )
     record.check()
     return state
 
@@ -204,12 +234,13 @@ async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts | LaneKeys]) -> None:
 
 
 async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunState:
+    counts = await aside(ledger, lambda: count_ends(run, ledger.ends(run.number)))
     code = exit_code(
-        count_statuses(run.rows(ledger.row_lines(run.number))),
+        counts,
         reason="",
         every_lane_refused=False,
         swept=run.swept,
     )
     reason = run.ended.reason if run.ended is not None else ""
     await writer.write([writer.line(RunEnded(exit_code=code, closed=run.is_closed, reason=reason))])
-    return fold_run(ledger.run_lines(run.number))
+    return await run_state_of(ledger, run.number)

@@ -29,7 +29,7 @@ from batchconnect.run.places import home_of
 from batchconnect.settings import Settings
 from batchconnect.stores.line import StoreLine
 from batchconnect.stores.opened import opened_stores
-from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 from batchconnect.transport.interface import Permit, always
 from batchconnect.transport.wire import Wire
 from batchconnect.validation.local_resolver import LocalResolver
@@ -103,7 +103,7 @@ class ConnectedService:
     @property
     def secrets(self) -> Resolver:
         """Looks up what the settings refer to: only stores are left, the rest was read with them."""
-        return StoreResolver(self.stores, NOWHERE, hold=self.hold)
+        return StoreResolver(self.stores, STORES_ALONE, hold=self.hold)
 
     def _may_send(self, org: str) -> bool:
         # Late bound: a command takes its lanes when it knows which they are.
@@ -137,7 +137,7 @@ async def connected(
     options: MergedOptions,
     *,
     on_event: Callable[[Event], None],
-    hold: Callable[[Secret], None] = lambda secret: None,
+    hold: Callable[[Secret], None],
     in_memory: bool = False,
 ) -> AsyncIterator[ConnectedService]:
     """
@@ -147,18 +147,21 @@ async def connected(
         settings: The orgs; with `--simulate` only their names, aliases, sandboxes and rates are used.
         options: Whether to simulate, and the bounds of the lanes.
         on_event: Told of pauses, changes of pace, and stops.
-        hold: Told of each secret of the settings that a store gave, as `Redactor.hold` wants it.
+        hold: Told of each secret of the settings, and of each that a store gives for them, as `Redactor.hold`
+            wants it: what the command says shows none of them.
         in_memory: The simulator, if it is chosen, forgets everything at the end.
 
     Raises:
         UsageError: The orgs live on several hosts.
     """
+    for secret in settings.secrets:
+        hold(secret)
     async with AsyncExitStack() as stack:
         rng = Random()  # noqa: S311 - jitter, no secret; seeded by the system
         stores = await stack.enter_async_context(
             opened_stores(
                 settings.stores,
-                proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+                proxy=options.proxy_url,
                 ca_bundle=options.ca_bundle,
                 patience_s=options.patience,
                 rng=rng,
@@ -193,7 +196,7 @@ async def connected(
                 read_timeout_s=options.timeout,
                 deadline_s=options.timeout + _BEYOND_READ_S,
                 sockets=_SOCKETS,
-                proxy=options.proxy.reveal() if options.proxy else None,
+                proxy=options.proxy_url.reveal() if options.proxy_url else None,
                 ca_bundle=options.ca_bundle,
             )
         )

@@ -13,6 +13,7 @@ import anyio
 
 from batchconnect.ledger.entry import Line, RunOpened, RunResumed
 from batchconnect.ledger.lease import Lease
+from batchconnect.ledger.lease_keeper import leaving
 from batchconnect.ledger.run_lanes import RunLanes, fold_lanes
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import OPENING, Holding
@@ -20,6 +21,7 @@ from batchconnect.model.errors import LedgerError, LedgerInUseError
 from batchconnect.run.job import Job
 from batchconnect.run.same_run import open_reruns, open_runs
 from batchconnect.run.stop import Stop
+from batchconnect.run.survey import not_its_sheet
 from batchconnect.run.team import Team
 
 
@@ -81,7 +83,7 @@ async def opened_run(
                     return opened
                 waits_for = job.opened.run_id
         finally:
-            with anyio.CancelScope(shield=True):
+            with leaving():
                 await team.keeper.hand_back(opening)
         if waits_for != told:
             on_wait(waits_for)
@@ -114,11 +116,9 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
         if lease is None:
             return None
         number = await _append(team, job, 0, opened)
-        return OpenedRun(
-            job=job, number=number, lease=lease, lanes=fold_lanes(team.ledger.steps(number))
-        )
+        return OpenedRun(job=job, number=number, lease=lease, lanes=await _lanes(team, number))
     run = job.resumed
-    lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, run.number))
+    lanes = await _lanes(team, run.number)
     if lanes.lanes is not None and await _is_worked(team, run):
         if lanes.is_alone or job.opened.alone:
             raise _alone(run.opened.run_id, its_own=lanes.is_alone)
@@ -138,21 +138,16 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
         alone=job.opened.alone,
     )
     await _append(team, job, run.number, resumed)
-    return OpenedRun(
-        job=job, number=run.number, lease=lease, lanes=fold_lanes(team.ledger.steps(run.number))
-    )
+    lanes = await _lanes(team, run.number)
+    return OpenedRun(job=job, number=run.number, lease=lease, lanes=lanes)
 
 
 async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
     """A run that is there, as it is."""
     run = job.resumed
     if run is None or run.opened.run_id != joins:
-        raise LedgerError(
-            f"{job.sheet.name} is not the sheet of run {joins}: other rows, or other orgs and "
-            "sandboxes by these settings",
-            hint="Work it with a copy of the run's sheet and the same settings; nothing was sent.",
-        )
-    lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, run.number))
+        raise not_its_sheet(job, joins)
+    lanes = await _lanes(team, run.number)
     if lanes.lanes is None:
         raise LedgerError(
             f"run {joins} has not read its sheet to the end, and nobody does",
@@ -161,6 +156,11 @@ async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
     if lanes.is_alone:
         raise _alone(joins, its_own=True)
     return OpenedRun(job=job, number=run.number, lease=None, lanes=lanes)
+
+
+async def _lanes(team: Team, number: int) -> RunLanes:
+    """The run's lanes as they are now."""
+    return fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, number))
 
 
 async def _append(team: Team, job: Job, number: int, entry: RunOpened | RunResumed) -> int:

@@ -143,7 +143,7 @@ async def work_together(
                 raise
         if work is None:
             raise interrupted_early()
-        return work.abandoned()
+        return await work.abandoned()
 
 
 def _pins(options: MergedOptions, service: ConnectedService) -> Callable[[str], bool]:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from batchconnect.lane.reconciler import MOST_SENDS
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import UNDO
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import Desk, Listener, at_work, reported
@@ -27,6 +29,7 @@ async def preview_undo(
     *,
     settings: Settings,
     options: MergedOptions,
+    hold: Callable[[Secret], None],
     on_event: Callable[[Event], None] = lambda _event: None,
 ) -> UndoPlan:
     """
@@ -36,6 +39,7 @@ async def preview_undo(
         run_id: The run.
         settings: The orgs.
         options: The bounds of the lanes.
+        hold: As of `connected`.
         on_event: Told of pauses, and of what is not reached.
 
     Raises:
@@ -44,7 +48,7 @@ async def preview_undo(
         SettingsError: An org of the run is not in the settings.
     """
     with unwrap_exception_group():
-        async with connected(settings, options, on_event=on_event) as service:
+        async with connected(settings, options, on_event=on_event, hold=hold) as service:
             with read_ledger(options) as ledger:
                 run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
                 plan = plan_undo(ledger, run, service.orgs)
@@ -87,7 +91,7 @@ async def undo(
         ledger, service = desk.ledger, desk.service
         run = run_to_undo(ledger, run_id, host=service.host, simulated=options.simulate)
         await desk.held.hold(None, orgs_of(ledger, run))
-        plan = plan_undo(ledger, run, service.orgs)
+        plan = await aside(ledger, lambda: plan_undo(ledger, run, service.orgs))
         if plan.begun is not None:
             await desk.held.hold(plan.begun.opened.run_id)
         if plan.agreed is None:
@@ -140,7 +144,7 @@ async def _carry_out(
     )
     with listener.stop.cutting_off() as scope:
         state = await _run(undoing)
-    return undoing.abandon() if scope.cancelled_caught else state
+    return await undoing.abandon() if scope.cancelled_caught else state
 
 
 async def _run(undoing: UndoRun) -> RunState:
@@ -148,5 +152,5 @@ async def _run(undoing: UndoRun) -> RunState:
         return await undoing.run()
     except Exception as error:
         if first_of_ours(error) is None:
-            undoing.record(error)
+            await undoing.record(error)
         raise

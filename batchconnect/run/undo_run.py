@@ -19,6 +19,7 @@ from batchconnect.lane.reconciler import MOST_SENDS, take_up
 from batchconnect.lane.removal import Begun
 from batchconnect.lane.removals import Doomed, LaneRemovals
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.entry import (
     ChangeDoubted,
     Deleting,
@@ -31,7 +32,7 @@ from batchconnect.ledger.entry import (
     RunResumed,
 )
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
+from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
@@ -56,6 +57,7 @@ from batchconnect.run.exit_code import (
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.lane_lines import LaneLines
 from batchconnect.run.stop import Stop
+from batchconnect.run.team import interrupted_early
 from batchconnect.run.undo_plan import UndoPlan, UndoRow
 
 _NEW: Final = RowState(number=0, marker=None)
@@ -107,7 +109,7 @@ class UndoRun:
             LedgerError: The ledger cannot be written; what was sent stands in it as an intent.
         """
         job = self._job
-        writer = job.writer(self._open())
+        writer = job.writer(await self._open())
         to_do = await self._account(writer)
         lanes = {org: job.lane_of(org) for org in to_do}
         self._works = [
@@ -127,14 +129,21 @@ class UndoRun:
         self._record.check()
         return state
 
-    def abandon(self) -> RunState:
-        """End an undo that was cut off; what was in flight stands in the ledger as an intent."""
+    async def abandon(self) -> RunState:
+        """
+        End an undo that was cut off; what was in flight stands in the ledger as an intent.
+
+        Raises:
+            InterruptedEarlyError: It was cut off before it was opened.
+        """
+        if not self._number:
+            raise interrupted_early()
         reason = self._job.stop.reason or INTERRUPTED
         code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
-        self._append(RunEnded(exit_code=code, closed=False, reason=reason))
-        return fold_run(self._job.ledger.run_lines(self._number))
+        await self._append(RunEnded(exit_code=code, closed=False, reason=reason))
+        return await run_state_of(self._job.ledger, self._number)
 
-    def record(self, error: Exception) -> None:
+    async def record(self, error: Exception) -> None:
         """Keep what ended the undo unforeseen."""
         if error is self._record.raised:
             return  # it is the listener's
@@ -142,20 +151,21 @@ class UndoRun:
         self._tell(event)
         if self._number:
             with suppress(LedgerError):  # it may be the ledger that fails
-                self._append(FaultFound(event=event))
+                await self._append(FaultFound(event=event))
 
-    def _append(self, entry: RunOpened | RunResumed | RunEnded | FaultFound) -> int:
+    async def _append(self, entry: RunOpened | RunResumed | RunEnded | FaultFound) -> int:
+        ledger = self._job.ledger
         line = Line(entry=entry, run=self._number, at_ms=self._job.clock.now_ms())
-        return self._job.ledger.append([line])
+        return await aside(ledger, lambda: ledger.append([line]))
 
     # Opening --------------------------------------------------------------------------------------
 
-    def _open(self) -> int:
+    async def _open(self) -> int:
         opened, resumed = self._job.opened, self._resumed
         if resumed is None:
-            self._number = self._append(opened)
+            self._number = await self._append(opened)
         else:
-            self._append(
+            await self._append(
                 RunResumed(
                     operator=opened.operator,
                     machine=opened.machine,
@@ -183,7 +193,10 @@ class UndoRun:
         is_new = plan.agreed is None
         mine: dict[int, RowState] = {}
         if not is_new:
-            mine = {row.number: row for row in planned_rows(ledger.row_lines(self._number))}
+            mine = await aside(
+                ledger,
+                lambda: {row.number: row for row in planned_rows(ledger.row_lines(self._number))},
+            )
         lines: list[Line] = []
         to_do: defaultdict[str, list[Doomed]] = defaultdict(list)
         for row in plan.rows:
@@ -266,9 +279,12 @@ class UndoRun:
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         await self._lane_lines.write(writer)
         ledger = self._job.ledger
-        state = fold_run(ledger.run_lines(self._number))
+        state = await run_state_of(self._job.ledger, self._number)
+        counts = await aside(
+            ledger, lambda: count_statuses(state.rows(ledger.row_lines(self._number)))
+        )
         code = exit_code(
-            count_statuses(state.rows(ledger.row_lines(self._number))),
+            counts,
             reason=reason,
             every_lane_refused=bool(self._works) and all(one.is_refused for one in self._works),
             swept=None,
@@ -276,7 +292,7 @@ class UndoRun:
         is_cut_off = code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
         is_closed = not is_cut_off and reason != LEDGER_GONE
         await writer.write([writer.line(RunEnded(exit_code=code, closed=is_closed, reason=reason))])
-        ended = fold_run(ledger.run_lines(self._number))
+        ended = await run_state_of(self._job.ledger, self._number)
         duration_s = max(0, ended.last_at_ms - ended.opened_at_ms) / 1000
         self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended

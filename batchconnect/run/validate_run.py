@@ -22,7 +22,7 @@ from batchconnect.validation.placement import check_options
 from batchconnect.validation.reference import References
 from batchconnect.validation.series import Warned
 
-_NOWHERE: Final = "https://localhost"
+_NOT_ASKED: Final = "https://localhost"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def judging(
     orgs = (
         OrgRegistry(settings.orgs)
         if is_known
-        else SimulatedOrgRegistry(settings.orgs, url=_NOWHERE)
+        else SimulatedOrgRegistry(settings.orgs, url=_NOT_ASKED)
     )
     check_options(options.org, options.sandbox, orgs)
     return Judging(

@@ -12,6 +12,7 @@ import anyio
 from batchconnect.lane.lane import Lane, is_refusal
 from batchconnect.lane.verification import LaneTests, ToTest
 from batchconnect.ledger import LedgerReader
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
@@ -99,7 +100,7 @@ class Verification:
         Raises:
             LedgerError: A result cannot be written.
         """
-        by_org = _by_org(rows, ledger)
+        by_org = await aside(ledger, lambda: _by_org(rows, ledger))
         self._on_event(Verifying(connections=sum(map(len, by_org.values()))))
         lanes = self._lanes = {org: self._lane_of(org) for org in by_org}
         async with anyio.create_task_group() as beside:

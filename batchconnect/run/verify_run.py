@@ -1,12 +1,13 @@
 """`verify` of a run: are its connections still working? It opens a run of its own, and changes nothing."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from batchconnect.ledger import Ledger
+from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.entry import VERIFY, Line, RowPlanned, RunEnded, RunOpened, RunResumed
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, RunFinished, RunStarted
@@ -22,6 +23,7 @@ from batchconnect.run.rerun import inherited
 from batchconnect.run.selection import chooser
 from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
+from batchconnect.run.team import interrupted_early
 from batchconnect.run.verification import Verification, again_after_s, to_test
 
 
@@ -55,6 +57,8 @@ class VerifyRun:
     on_event: Callable[[Event], None]
     stop: Stop
     hold: Callable[[str], Awaitable[None]] = _nothing_to_hold
+    _opened: list[int] = field(default_factory=list, init=False)
+    """Number of the run, once it is opened."""
 
     async def run(self) -> RunState:
         """
@@ -79,9 +83,12 @@ class VerifyRun:
             )
         )
         # They are written all at once: a process that ended before left none.
-        if not is_resumed or next(iter(self.ledger.row_lines(number)), None) is None:
-            await writer.write(list(self._rows(writer)))
-        rows = to_test(fold_rows(self.ledger.row_lines(number)), Tests.ALL)
+        ledger = self.ledger
+        if not is_resumed or await aside(
+            ledger, lambda: next(iter(ledger.row_lines(number)), None) is None
+        ):
+            await writer.write(await aside(ledger, lambda: list(self._rows(writer))))
+        rows = await aside(ledger, lambda: to_test(fold_rows(ledger.row_lines(number)), Tests.ALL))
         verification = Verification(
             self.service.lane_of,
             writer=writer,
@@ -94,8 +101,9 @@ class VerifyRun:
             lane_lines.keep(lane.counted())
         await lane_lines.write(writer)
         reason = self.stop.reason
+        counts = await aside(ledger, lambda: count_statuses(fold_rows(ledger.row_lines(number))))
         code = exit_code(
-            count_statuses(fold_rows(self.ledger.row_lines(number))),
+            counts,
             reason=reason,
             every_lane_refused=verification.is_refused,
             swept=None,
@@ -106,17 +114,27 @@ class VerifyRun:
         duration_s = (self.clock.now_ms() - began_ms) / 1000
         record.tell(RunFinished(run_id=opened.run_id, exit_code=code, duration_s=duration_s))
         record.check()
-        return fold_run(self.ledger.run_lines(number))
+        return await run_state_of(self.ledger, number)
 
-    def abandon(self) -> RunState:
-        """End one that was cut off; the same command goes on with it."""
-        state = self._begun()
-        assert state is not None, "it is opened before anything is waited for"
+    async def abandon(self) -> RunState:
+        """
+        End one that was cut off; the same command goes on with it.
+
+        Raises:
+            InterruptedEarlyError: It was cut off while it waited for what it needs.
+        """
+        if not self._opened:
+            raise interrupted_early()
+        (number,) = self._opened
         reason = self.stop.reason or INTERRUPTED
         code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
         ended = RunEnded(exit_code=code, closed=False, reason=reason)
-        self.ledger.append([Line(entry=ended, run=state.number, at_ms=self.clock.now_ms())])
-        return fold_run(self.ledger.run_lines(state.number))
+        await self._append(ended, run=number)
+        return await run_state_of(self.ledger, number)
+
+    async def _append(self, entry: RunOpened | RunResumed | RunEnded, *, run: int = 0) -> int:
+        line = Line(entry=entry, run=run, at_ms=self.clock.now_ms())
+        return await aside(self.ledger, lambda: self.ledger.append([line]))
 
     def _begun(self) -> RunState | None:
         """A verification of this run that is not over."""
@@ -130,11 +148,11 @@ class VerifyRun:
 
     async def _open(self) -> tuple[int, RunOpened, bool]:
         """Go on with a verification of this run that was cut off, or begin one."""
-        state = self._begun()
+        state = await aside(self.ledger, self._begun)
         if state is not None:
             await self.hold(state.opened.run_id)
             # Whoever was at work on it may have closed it before it let go.
-            state = self._begun()
+            state = await aside(self.ledger, self._begun)
         if state is not None:
             resumed = RunResumed(
                 operator=state.opened.operator,
@@ -142,14 +160,16 @@ class VerifyRun:
                 tool_version=state.opened.tool_version,
                 crashed=state.ended is None,
             )
-            self.ledger.append([Line(entry=resumed, run=state.number, at_ms=self.clock.now_ms())])
+            await self._append(resumed, run=state.number)
+            self._opened.append(state.number)
             return state.number, state.opened, True
         opened = header_of_run(
             self.parent.opened, command=VERIFY, clock=self.clock, note=self.options.note
         )
         # Before anybody can see it: who finds it open, and held by nobody, would go on with it.
         await self.hold(opened.run_id)
-        number = self.ledger.append([Line(entry=opened, at_ms=self.clock.now_ms())])
+        number = await self._append(opened)
+        self._opened.append(number)
         return number, opened, False
 
     def _rows(self, writer: RunWriter) -> Iterator[Line]:

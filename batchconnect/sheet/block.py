@@ -15,7 +15,7 @@ Make = Callable[[int, Sequence[str], int], Row | None]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows below each other, every cell a text as it was typed; blank rows may be among them."""
+    """Rows below each other, every cell a text as it was typed, without a NUL; blank rows may be among them."""
 
     numbers: Sequence[int]
     """Of the rows, in ascending order."""

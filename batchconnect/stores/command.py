@@ -14,7 +14,6 @@ It stands in the settings alone, and no shell sees it. What it writes is never s
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from subprocess import DEVNULL, PIPE
 from typing import Any, Final, final
 
@@ -23,7 +22,7 @@ import anyio.abc
 
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import StoreProfile
-from batchconnect.stores.field import field_of, value_of
+from batchconnect.stores.field import ends_at_ms, field_of, value_of
 from batchconnect.stores.interface import (
     REQUEST_S,
     Answer,
@@ -177,13 +176,5 @@ def _judged(entry: Mapping[str, Any] | None, place: Place) -> Answer:
     return StoredSecret(
         value=found,
         version=str(version) if isinstance(version, str | int) else None,
-        expires_at_ms=_at_ms(entry.get("expires")),
+        expires_at_ms=ends_at_ms(entry.get("expires")),
     )
-
-
-def _at_ms(text: object) -> int | None:
-    try:
-        at = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return round(at.timestamp() * 1000) if at is not None and at.tzinfo is not None else None

@@ -1,7 +1,8 @@
-"""One field out of a secret that may have several: a JSON object, or a store's own fields."""
+"""What a client takes out of a store's answer: one field of a secret that may have several, and when it ends."""
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 
 from batchconnect.model.secret import Secret
 from batchconnect.stores.interface import Refusal
@@ -32,6 +33,20 @@ def field_of(fields: Mapping[str, object], field: str | None) -> Secret | Refusa
     else:
         return Refusal.NO_FIELD
     return Secret(value) if isinstance(value, str) else Refusal.NOT_TEXT
+
+
+def ends_at_ms(text: object) -> int | None:
+    """
+    The moment that a store names, in milliseconds since the epoch.
+
+    Args:
+        text: ISO 8601 with an offset. Of one without it nobody knows which moment it is, so that it is none.
+    """
+    try:
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return round(at.timestamp() * 1000) if at is not None and at.tzinfo is not None else None
 
 
 def _fields(text: str) -> Mapping[str, object] | None:

@@ -45,7 +45,7 @@ async def opened_stores(
     patience_s: float,
     rng: Random,
     on_event: Callable[[Event], None],
-    hold: Callable[[Secret], None] = lambda secret: None,
+    hold: Callable[[Secret], None],
 ) -> AsyncIterator[Mapping[str, StoreLine]]:
     """
     Open the stores of the settings; nothing is asked yet.

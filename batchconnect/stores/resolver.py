@@ -12,15 +12,15 @@ from batchconnect.stores.line import StoreLine
 from batchconnect.stores.words import not_attempted, problem_of
 
 
-class _Nowhere:
-    """Holds nothing: what is looked up names a store."""
+class _NothingElse:
+    """What is looked up names a store of the settings: no variable, and no file."""
 
     async def resolve(self, references: Collection[Reference]) -> Mapping[Reference, LookedUp]:
         """Never asked: whoever uses it refers to stores of the settings alone."""
         raise LookupError(f"{len(references)} references to no store of the settings")
 
 
-NOWHERE: Final[Resolver] = _Nowhere()
+STORES_ALONE: Final[Resolver] = _NothingElse()
 
 
 class StoreResolver:

@@ -7,7 +7,6 @@ policy may not look at itself: whether it is good is told by what it may know of
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, Final, final
@@ -21,7 +20,7 @@ from batchconnect.model.errors import SettingsError
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import StoreProfile
 from batchconnect.stores.daemon import in_daemon
-from batchconnect.stores.field import field_of
+from batchconnect.stores.field import ends_at_ms, field_of
 from batchconnect.stores.interface import (
     REQUEST_S,
     Answer,
@@ -249,7 +248,7 @@ def _secret_in(
     return StoredSecret(
         value=value,
         version=None if version is None else str(version),
-        expires_at_ms=_at_ms(metadata.get("deletion_time")),
+        expires_at_ms=ends_at_ms(metadata.get("deletion_time")),
     )
 
 
@@ -278,13 +277,3 @@ def _dict(found: object) -> Mapping[str, Any]:
 def _errors(body: Mapping[str, Any]) -> list[str]:
     found = body.get("errors")
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
-
-
-def _at_ms(text: object) -> int | None:
-    """A time that has not been reached as the server tells it: of a version that is deleted by itself."""
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1000)
-    except ValueError:
-        return None

@@ -19,8 +19,6 @@ _RIGHT: Final = {
     StoreKind.AWS: "`secretsmanager:GetSecretValue` on it, and `kms:Decrypt` on its key",
     StoreKind.EXEC: "the right to read it",
 }
-_KNOWN: Final = frozenset({Refusal.NO_FIELD, Refusal.FIELD_NEEDED, Refusal.NOT_TEXT})
-"""The store read the secret, so that its name is none itself."""
 _CODES: Final = {
     Refusal.NOT_FOUND: "secret_not_found",
     Refusal.NO_VERSION: "secret_no_version",
@@ -101,8 +99,3 @@ def told(trouble: Trouble, store: StoreProfile) -> str:
 def word_of(trouble: Trouble) -> str:
     """One word for it, for events."""
     return _STOPPED[trouble.kind][0]
-
-
-def is_known(refusal: Refusal) -> bool:
-    """Whether the store read the secret before it refused."""
-    return refusal in _KNOWN

@@ -4,6 +4,8 @@ A run as OpenTelemetry sees it, where a program or an agent has set an SDK up; e
 We speak the API alone: who exports what, and where to, is the business of whoever runs us.
 """
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,7 +23,7 @@ def heard_by_telemetry() -> Iterator[Callable[[Event], None] | None]:
     Yields:
         The listener; None: the API is not installed, or nobody has set an SDK up.
     """
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.trace") is None:
+    if not _may_be_set_up():
         yield None
         return
     from batchconnect.telemetry.spans import Telemetry, is_set_up  # noqa: PLC0415 - an extra
@@ -34,3 +36,12 @@ def heard_by_telemetry() -> Iterator[Callable[[Event], None] | None]:
         yield telemetry.hear
     finally:
         telemetry.close()
+
+
+def _may_be_set_up() -> bool:
+    """Whether it is worth the look: who sets an SDK up has imported the API, or names it in the environment."""
+    if "opentelemetry" not in sys.modules and not any(
+        name.startswith("OTEL_PYTHON_") for name in os.environ
+    ):
+        return False
+    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.trace") is not None

@@ -266,7 +266,8 @@ class Wire:
                 return await self._session.request(
                     request.method,
                     url,
-                    data=request.body,
+                    # Said to be bytes, it is not asked of each kind of body that there is.
+                    data=request.body and aiohttp.BytesPayload(request.body),
                     headers=request.headers,
                     allow_redirects=False,
                     ssl=used,

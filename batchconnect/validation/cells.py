@@ -55,6 +55,11 @@ _KINDS = {
         "which letters were meant cannot be known",
         "Type the value again, or save the sheet as XLSX or `CSV UTF-8`.",
     ),
+    "letters by number": (
+        "a text with letters that are written by their numbers (as `_x20AC_`)",
+        "programs do not show it alike",
+        "Type the value again in a spreadsheet program, or save the sheet as `CSV UTF-8`.",
+    ),
     "unclear": (
         "something that two readers of the file do not see alike",
         "what was typed cannot be known",

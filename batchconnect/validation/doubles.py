@@ -9,6 +9,8 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import add
+from struct import Struct
 from typing import NamedTuple
 
 from batchconnect.model.column import Column
@@ -109,23 +111,29 @@ class Doubles:
         """Remember one row; nothing of the connection itself is kept."""
         name = canonical_name(connection.name)
         scope = name_scope(connection.org.org_id, connection.sandbox)
-        self.add_all([connection.row], [scope + name], [connection.target.compared()])
+        self.add_all([connection.row], [scope], [name], [connection.target.compared()])
 
     def add_all(
-        self, rows: Iterable[int], names: Sequence[str], targets: Iterable[tuple[str, ...]]
+        self,
+        rows: Iterable[int],
+        scopes: Sequence[str],
+        names: Sequence[str],
+        targets: Iterable[tuple[str, ...]],
     ) -> None:
         """
         Remember what rows ask for.
 
         Args:
             rows: Their numbers.
-            names: As names are compared, each behind its `name_scope`.
+            scopes: Of each name, as `name_scope` gives it.
+            names: As names are compared.
             targets: As `Target.compared` gives them; a bare tuple of the same parts is its equal.
         """
-        self._rows.extend(rows)
-        self._names.extend(map(hash, names))
-        self._halves.extend([hash(name + "\0") for name in names])
-        self._targets.extend(map(hash, targets))
+        pack = Struct(f"{len(names)}q").pack  # an array's own way takes twice as long
+        self._rows.frombytes(pack(*rows))
+        self._names.frombytes(pack(*map(hash, map(add, scopes, names))))
+        self._halves.frombytes(pack(*map(hash, zip(names, scopes, strict=True))))
+        self._targets.frombytes(pack(*map(hash, targets)))
 
     def groups(self) -> Doubled:
         """The rows that are doubled, whatever number of rows was added."""

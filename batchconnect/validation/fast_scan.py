@@ -6,10 +6,9 @@ each would take three times as long as all the rest. A check only counts them; a
 it has to account for, and reads it again when its turn comes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
-from operator import add
 from typing import NamedTuple
 
 from batchconnect.model.column import Column
@@ -23,7 +22,7 @@ from batchconnect.validation.doubles import Doubles, name_scope
 from batchconnect.validation.org_registry import OrgRegistry
 from batchconnect.validation.placement import choose_org, choose_sandbox
 from batchconnect.validation.series import Series
-from batchconnect.validation.valid_block import Cells, odd_rows
+from batchconnect.validation.valid_block import Cells, is_plain, odd_rows
 
 _MOST_PLACES = 4096
 """OrgRegistry with a sandbox that are remembered; a sheet may name a million."""
@@ -40,7 +39,6 @@ class _Place(NamedTuple):
 
 _Where = tuple[str, str]
 """An org and a sandbox cell."""
-_Places = Mapping[_Where, _Place]
 
 
 class ValidRow(NamedTuple):
@@ -125,53 +123,60 @@ class FastScan:
             if end < rows and (row := block.row(end)) is not None:
                 yield row
 
-    def _valid(self, cells: Cells, rows: int) -> Iterator[tuple[int, int, _Places]]:
+    def _valid(self, cells: Cells, rows: int) -> Iterator[tuple[int, int, Sequence[_Place]]]:
         """
-        The valid rows, as far as they follow each other, with their places; the row behind them is to be judged.
+        The valid rows, as far as they follow each other, and their places; the row behind them is to be judged.
 
         What a cell means is asked in the order of the rows: the simulator's orgs are spelled as in their first cell.
         """
         first = 0
-        wheres = list(zip(cells[Column.ORG], cells[Column.SANDBOX], strict=True))
         for odd in (*odd_rows(cells, told=self._told), rows):
-            asked = dict.fromkeys(wheres[first:odd])
-            places = {where: its for where in asked if (its := self._place(where)) is not None}
-            if len(places) < len(asked):
-                for at in range(first, odd):
-                    if wheres[at] not in places:
-                        yield first, at, places
-                        first = at + 1
+            orgs, sandboxes = cells[Column.ORG][first:odd], cells[Column.SANDBOX][first:odd]
+            asked = {
+                where: self._place(where)
+                for where in dict.fromkeys(zip(orgs, sandboxes, strict=True))
+            }
+            known = [its for its in asked.values() if its is not None]
+            if len(asked) == len(known) == 1:  # as in most blocks
+                yield first, odd, known * (odd - first)
+                first = odd + 1
+                continue
+            places: list[_Place] = []
+            for place in map(asked.__getitem__, zip(orgs, sandboxes, strict=True)):
+                if place is not None:
+                    places.append(place)
+                    continue
+                yield first, first + len(places), places
+                first += len(places) + 1
+                places = []
             yield first, odd, places
             first = odd + 1
 
     def _taken(
-        self, block: Block, cells: Cells, rows: slice, places: _Places
+        self, block: Block, cells: Cells, rows: slice, places: Sequence[_Place]
     ) -> Iterator[ValidRow]:
         """Remember valid rows, and tell of them where somebody wants to hear it."""
-        names, texts, endpoints, databases, tenants, principals, keys, orgs, sandboxes = (
+        names, texts, endpoints, databases, tenants, principals, keys, *_ = (
             cells[column][rows] for column in Column
         )
         numbers = block.numbers[rows]
         self.rows += len(numbers)
-        wheres = list(zip(orgs, sandboxes, strict=True))
-        scopes = [places[where].scope for where in wheres]
         # The patterns let pass only what is canonical already; the rest is as in `Target.compared`.
         compared = zip(endpoints, map(str.lower, databases), tenants, principals, strict=True)
-        self.doubles.add_all(numbers, list(map(add, scopes, names)), compared)
+        self.doubles.add_all(numbers, [place.scope for place in places], names, compared)
         self.series.add_all(numbers, tenants, principals, keys)
         if not self._yields_rows:
             return
         carried = [block.columns[at][rows] for at in self._carried_at]
-        targets = map(Target, endpoints, databases, tenants, principals)
         yield from map(
             ValidRow,
             numbers,
             block.places()[rows],
-            [places[where].org for where in wheres],
-            [places[where].sandbox for where in wheres],
+            [place.org for place in places],
+            [place.sandbox for place in places],
             names,
             texts,
-            targets,
+            map(Target, endpoints, databases, tenants, principals),
             zip(*carried, strict=True) if carried else repeat(()),
         )
 
@@ -185,6 +190,8 @@ class FastScan:
         return chosen
 
     def _chosen(self, org: str, sandbox: str) -> _Place | None:
+        if not (is_plain(Column.ORG, org) and is_plain(Column.SANDBOX, sandbox)):
+            return None
         its_org, problems = choose_org(org, self._org, self._orgs)
         its_sandbox, more = choose_sandbox(sandbox, self._sandbox, its_org)
         if its_org is None or problems or more:

@@ -74,7 +74,7 @@ RULES: Mapping[Column, Rule] = {
     # No colon, so no reference; no GUID, no number rewritten by a spreadsheet, no mask, no ellipsis.
     # What begins as placeholders do is looked at besides: a pattern of so many words is slow.
     Column.SERVICE_PRINCIPAL_KEY: Rule(
-        plain=r"(?!.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:\x1f|\Z))"
+        plain=r"(?!.?[0-9A-Fa-f]{8}-|[0-9.,Ee+-]+(?:[\x1f\0]|\Z))"
         r"[A-Za-z0-9~_.-][!-)+-9;-~]{7,9999}(?<!\.\.\.)",
     ),
     Column.ORG: Rule(plain="(?:[A-Za-z0-9][A-Za-z0-9@._-]{0,254})?"),

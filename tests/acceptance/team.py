@@ -91,7 +91,8 @@ class Team:
             command,
             *sheet,
             *("--settle", f"{SETTLE_S:g}") if command == "run" else (),
-            *("--lease", f"{LEASE_S:g}", "--timeout", "3", "--patience", "60"),
+            # No fault is a silence: a busy machine's late answer is none, and uses no row up.
+            *("--lease", f"{LEASE_S:g}", "--timeout", "60", "--patience", "60"),
             *("--reports", f"reports-{self._started}"),
             *options,
             python=python,

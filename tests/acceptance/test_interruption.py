@@ -120,7 +120,7 @@ def test_reconcile_settles_what_ctrl_c_left_and_creates_nothing(
 UNHEARD = Decision(apply_after_s=None, reply=Hang(seconds=600))
 """Neither applied nor answered: whoever reads waits."""
 SOON_S = 30.0
-"""Far above what a busy machine needs for the end of a command, far below the ten minutes that it would wait."""
+"""Far above what a busy machine needs for the end of a command, far below the ten minutes that it would wait or drain."""
 PAUSED = Decision(
     apply_after_s=None,
     reply=Instead(
@@ -169,7 +169,7 @@ def test_a_command_that_reads_ends_within_seconds_whatever_it_waits_for(
         "plan": ("plan", place.sheet(many(1)), "--timeout", "600"),
         "orgs": ("orgs", "--sandbox", "prod", "--timeout", "600"),
         "reconcile": ("reconcile", "--settle", "1", "--timeout", "600"),
-        "sweep": ("run", place.sheet(many(1)), *PACE),
+        "sweep": ("run", place.sheet(many(1)), *PACE, "--drain", "600"),
     }
     running = place.start(*words[command])
     until(lambda: waits.is_set() or running.process.poll() is not None)

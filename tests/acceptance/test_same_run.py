@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.simulator.decision import Decision
+from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.place import Place, Running, many, until
 from tests.acceptance.practice import Practice, assert_exactly_once
 
@@ -72,6 +72,41 @@ def test_two_ledgers_and_one_sheet_double_nothing(place: Place, practice: Practi
     assert "creating the rows of this sheet" in second.err
     assert_exactly_once(practice, place, {row["name"] for row in many(60)})
     assert len(practice.creates()) == 60
+
+
+def test_two_who_begin_in_one_moment_on_two_ledgers_may_double_rows_and_both_say_so(
+    place: Place, practice: Practice
+) -> None:
+    """
+    Each has looked before the other one sent anything: that no lock of a file can prevent.
+
+    The first is frozen at its first create, which the service never does, until the second sends its own.
+    """
+    sheet = place.sheet(many(24))
+    pace = ("--rate", "8", "--settle", "2")
+    swallowed = Decision(apply_after_s=None, reply=Reset())
+    first = place.start("run", sheet, *pace)
+    practice.send_at_create(1, signal.SIGSTOP, first, fate=swallowed)
+    second = place.start("run", sheet, *pace, "--reports", "other")
+    practice.send_at_create(1, signal.SIGCONT, first)
+    ended = [first.done(), second.done()]
+
+    names = [one.name for one in practice.connections()]
+    twice = {name for name in names if names.count(name) > 1}
+    said = set.union(
+        *(
+            set(place.summary(reports)["sweep"]["duplicated"])
+            for reports in (place.latest, place.folder / "other" / "latest")
+        )
+    )
+    assert twice
+    assert len(said) == len(twice), "each that stands there twice is told by one of them"
+    for done in ended:
+        told = " ".join(done.out.split())
+        # Whoever looks again, as for a doubt, sees the rows of the other one come, and stops.
+        cause = {5: "(somebody_else)", 6: "(duplicated)"}[done.code]
+        assert cause in told, done
+        assert "A team ledger, --ledger postgresql://..., keeps this from happening" in told
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """
-All benchmarks by one command: `python -m tests.benchmarks [--quick | --full] [NAME ...]`.
+All benchmarks by one command: `python -m tests.benchmarks [--quick | --full] [--against PYTHON] [NAME ...]`.
 
 They run on loopback, beside what they are compared with, and write `benchmarks.md` and
 `benchmarks.json`. Never part of the tests: a busy machine makes no test fail.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.benchmarks import lanes, ledgers, limits, reading, speed, stores, team, workers
+from tests.benchmarks import lanes, ledgers, limits, pair, reading, speed, stores, team, workers
 from tests.benchmarks.table import Measure, markdown, write
 
 Benchmark = Callable[[Path, bool, bool], Iterator[Measure]]
@@ -33,6 +33,16 @@ BENCHMARKS: dict[str, Benchmark] = {
     "doubts": lambda folder, quick, _full: ledgers.doubts(folder, quick=quick),
 }
 
+PAIRS = 5
+"""Turns of each build, where another one is a pair beside this."""
+
+
+def _beside(python: str) -> Benchmark:
+    """Another build beside this one, in CPU seconds; see `pair`."""
+    return lambda _folder, quick, full: pair.measured_pairs(
+        iter(pair.PAIRS), python, pairs=PAIRS, size=pair.Size(quick=quick, full=full)
+    )
+
 
 def main() -> None:
     """Run what was asked for; what fails is said, and the others go on."""
@@ -42,17 +52,23 @@ def main() -> None:
         "--full", action="store_true", help="a million rows where there are 100,000"
     )
     parser.add_argument("--out", type=Path, default=Path("reports/benchmarks"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument(
+        "--against", metavar="PYTHON", help="of another build: adds `pair`, every line of it"
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join((*BENCHMARKS, "pair")))
     chosen = parser.parse_args()
-    unknown = set(chosen.names) - BENCHMARKS.keys()
+    benchmarks = {**BENCHMARKS}
+    if chosen.against is not None:
+        benchmarks["pair"] = _beside(chosen.against)
+    unknown = set(chosen.names) - benchmarks.keys()
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     measures: list[Measure] = []
-    for name in chosen.names or BENCHMARKS:
+    for name in chosen.names or benchmarks:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             try:
-                for measure in BENCHMARKS[name](Path(folder), chosen.quick, chosen.full):
+                for measure in benchmarks[name](Path(folder), chosen.quick, chosen.full):
                     measures.append(measure)
                     print(f"{name}: {measure.what}: {measure.got}", file=sys.stderr, flush=True)
             except Exception as error:  # noqa: BLE001 - one that fails must not cost the others

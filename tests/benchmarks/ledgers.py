@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -45,9 +45,11 @@ def existing(folder: Path, *, quick: bool, full: bool) -> Iterator[Measure]:
                 seconds.setdefault(rows, []).append(cost.wall_s)
                 peaks[rows] = max(peaks.get(rows, 0.0), cost.peak_mib)
             if rows == large:
-                again = _killed_when_listed(folder, server, sheet)
+                again = killed_when_listed(
+                    _command(sheet), folder, {**os.environ, **environ(server.url)}
+                )
                 _run(folder, server, sheet)
-                on = _stages(folder)
+                on = stages(folder)
         sheet.unlink()
     per_row = {rows: median(of_rows) / rows for rows, of_rows in seconds.items()}
     slope = per_row[large] / per_row[small]
@@ -128,11 +130,18 @@ def _run(folder: Path, server: Server, sheet: Path, *words: str) -> Cost:
     return cost
 
 
-def _killed_when_listed(folder: Path, server: Server, sheet: Path) -> dict[str, float]:
-    """A run whose process dies when its last sandbox is read, with its rows settled; its stages."""
-    process = subprocess.Popen(
-        _command(sheet), cwd=folder, env={**os.environ, **environ(server.url)}
-    )
+def killed_when_listed(
+    command: Sequence[str], folder: Path, around: Mapping[str, str]
+) -> dict[str, float]:
+    """
+    A run whose process dies when its last sandbox is read, with its rows settled; its stages.
+
+    Args:
+        command: The run, of a sheet in `SANDBOXES` sandboxes.
+        folder: Where it runs.
+        around: Its environment, whole.
+    """
+    process = subprocess.Popen(command, cwd=folder, env=around)
     try:
         listed = 0
         with _log_of(process, folder).open("rb") as log:
@@ -143,7 +152,7 @@ def _killed_when_listed(folder: Path, server: Server, sheet: Path) -> dict[str, 
         process.kill()
         process.wait()
     assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
-    return _stages(folder)
+    return stages(folder)
 
 
 def _log_of(process: "subprocess.Popen[bytes]", folder: Path) -> Path:
@@ -162,7 +171,7 @@ def _newest_log(folder: Path) -> Path:
     return max((folder / "reports").glob("2*")) / "run.log.jsonl"
 
 
-def _stages(folder: Path) -> dict[str, float]:
+def stages(folder: Path) -> dict[str, float]:
     """Seconds from the last process' start to its stages, by the run's log."""
     log = _newest_log(folder)
     names = {"planned": "planned", "sandbox_listed": "listed", "run_finished": "ended"}

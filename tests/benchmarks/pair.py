@@ -1,9 +1,10 @@
 """
-This build beside another one: `python -m tests.benchmarks.pair --against PYTHON [--pairs N] [--quick] [NAME ...]`.
+This build beside another one: `python -m tests.benchmarks.pair --against PYTHON [--pairs N] [--quick | --full] [NAME ...]`.
 
-PYTHON is the interpreter of a venv that the other build is installed in. The two take turns on the same input.
-What counts is the CPU seconds (user and system) of the whole command, its children included: others at work on
-the machine reach them less than the clock. A ratio is ours over theirs; the median of the pairs is told.
+PYTHON is the interpreter of a venv that the other build is installed in. The two take turns on the same input, and
+each makes the ledger that it is measured on. What counts is the CPU seconds (user and system) of the whole command,
+its children included: others at work on the machine reach them less than the clock. A ratio is ours over theirs; the
+median of the pairs is told.
 """
 
 import argparse
@@ -12,12 +13,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from tests.benchmarks import servers
+from tests.benchmarks.ledgers import SANDBOXES, killed_when_listed, stages
 from tests.benchmarks.place import CLIENT_CORE, ROOT, Cost, measured
 from tests.benchmarks.reading import READ, offline_settings
 from tests.benchmarks.servers import Server
@@ -26,6 +29,11 @@ from tests.benchmarks.speed import IN_FLIGHT, environ
 from tests.benchmarks.table import Measure, markdown, ratio_of, write
 
 AT_MOST: Final = 1.05
+"""What no change may cost more than."""
+_SWEEP: Final = 1 / 0.95
+"""A twentieth of the whole."""
+_FEW: Final = 40
+"""Rows of a run that is hardly more than its start."""
 
 Build = tuple[str, str]
 """An interpreter and its `PYTHONPATH`: this checkout, or nothing but what is installed."""
@@ -33,63 +41,166 @@ OURS: Final[Build] = (sys.executable, str(ROOT))
 Words = tuple[str | Path, ...]
 Once = Callable[[Build], Cost]
 """Measures one build once."""
-Line = tuple[str, bool, Once]
-"""What is measured, whether the target is for it, and how."""
 
 
-def run(folder: Path, *, quick: bool) -> Iterator[Line]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that is measured."""
+
+    what: str
+    at_most: float | None = AT_MOST
+    """The target of the ratio; None: it has none."""
+    once: Once
+    beside: Callable[[], Cost] | None = None
+    """What of our own stands in the other build's place; None: nothing does."""
+    seconds: Callable[[Cost], float] = field(default=lambda cost: cost.cpu_s)
+    unit: str = "the CPU"
+    most_mib: float | None = None
+    """The target of our memory; None: it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many rows."""
+
+    quick: bool = False
+    full: bool = False
+
+    def of(self, usual: int, *, full: int | None = None) -> int:
+        """A quarter where it has to be quick."""
+        if self.full and full is not None:
+            return full
+        return usual // 4 if self.quick else usual
+
+
+def start(folder: Path, size: Size) -> Iterator[Line]:
+    """A run that finds all it was asked for: next to nothing but its start and its end."""
+    sheet = write_csv(folder / "few.csv", _FEW)
+    with servers.with_rows(str(_FEW), "1", "0") as server:
+        once = partial(_run, folder, server, sheet, ())
+        yield Line(what=f"start: `run` of {_FEW} rows that exist", at_most=0.6, once=once)
+
+
+def run(folder: Path, size: Size) -> Iterator[Line]:
     """New rows against a server that answers each at once; the other build may know no `--no-sweep`."""
-    rows = 5_000 if quick else 20_000
+    rows = size.of(20_000)
     sheet = write_csv(folder / "run.csv", rows)
+    place = folder / "server"
+    place.mkdir()
+    with servers.fixed(place) as server:
+        once = partial(_run, folder, server, sheet, ("--no-sweep",))
+        what = f"CPU-bound: `run` of {rows:,} new rows against {server.name}, without the sweep"
+        yield Line(what=what, at_most=0.5, once=once)
     for has_ids, words in ((False, ""), (True, ", each answer with a request id")):
         with servers.delayed(0, has_request_ids=has_ids) as server:
-            what = f"`run` of {rows:,} new rows, ours without the sweep{words}"
-            yield what, True, partial(_run, folder, server, sheet, ("--no-sweep",))
+            yield Line(
+                what=f"`run` of {rows:,} new rows, ours without the sweep{words}",
+                once=partial(_run, folder, server, sheet, ("--no-sweep",)),
+            )
 
 
-def sweep(folder: Path, *, quick: bool) -> Iterator[Line]:
+def sweep(folder: Path, size: Size) -> Iterator[Line]:
     """The same with a service that remembers what was created, and ours with and without the sweep."""
-    rows = 5_000 if quick else 20_000
+    rows = size.of(20_000)
     sheet = write_csv(folder / "run.csv", rows)
-    ways: tuple[tuple[str, tuple[str, ...]], ...] = (("without", ("--no-sweep",)), ("with", ()))
-    for word, options in ways:
 
-        def once(build: Build, options: tuple[str, ...] = options) -> Cost:
-            with servers.with_rows("0", "1", "0") as server:
-                return _run(folder, server, sheet, options, build)
+    def once(build: Build, *options: str) -> Cost:
+        with servers.with_rows("0", "1", "0") as server:
+            return _run(folder, server, sheet, options, build)
 
-        yield (
-            f"`run` of {rows:,} new rows, a service that lists them, {word} the sweep",
-            False,
-            once,
-        )
-
-
-def validate(folder: Path, *, quick: bool) -> Iterator[Line]:
-    """A CSV of healthy rows, and one whose ids count up."""
-    rows = 50_000 if quick else 200_000
-    for counted, words in ((False, ""), (True, " whose ids count up")):
-        sheet = write_csv(folder / "large.csv", rows, counted=counted)
-        what = f"`validate` of a CSV of {rows:,} rows{words}"
-        yield what, True, partial(_validate, folder, sheet)
-
-
-def workbook(folder: Path, *, quick: bool) -> Iterator[Line]:
-    """A workbook, validated, and read alone."""
-    rows = 25_000 if quick else 100_000
-    book = write_workbook(folder / "large.xlsx", rows)
-    yield f"`validate` of a workbook of {rows:,} rows", True, partial(_validate, folder, book)
-    read: Words = ("-c", READ, book)
-    yield (
-        f"every row of a workbook of {rows:,} rows, read alone",
-        True,
-        partial(_cost, folder, read),
+    yield Line(
+        what=f"`run` of {rows:,} new rows, a service that lists them, ours with the sweep",
+        at_most=None,
+        once=once,
+    )
+    yield Line(
+        what=f"the sweep: ours with it / ours without, {rows:,} new rows",
+        at_most=_SWEEP,
+        once=once,
+        beside=partial(once, OURS, "--no-sweep"),
     )
 
 
-PAIRS: Final[dict[str, Callable[..., Iterator[Line]]]] = {
+def verify(folder: Path, size: Size) -> Iterator[Line]:
+    """Asking whether connections work, beside making them."""
+    rows = size.of(20_000)
+    sheet = write_csv(folder / "run.csv", rows)
+    with servers.with_rows("0", "1", "0") as server:
+        create = partial(_run, folder, server, sheet, ("--no-sweep",), OURS)
+        create()
+
+        def once(build: Build) -> Cost:
+            return _command(folder, server, ("verify",), build)
+
+        what = f"`verify` of {rows:,} rows / our `run` that creates them"
+        yield Line(what=what, at_most=0.6, once=once, beside=create)
+
+
+def existing(folder: Path, size: Size) -> Iterator[Line]:
+    """Rows that stand there already: a first run, another one over its ledger, and one that goes on after a crash."""
+    rows = size.of(100_000, full=1_000_000)
+    sheet = write_csv(folder / "existing.csv", rows, sandboxes=SANDBOXES)
+    with servers.with_rows(str(rows), str(SANDBOXES), "0") as server:
+        once = partial(_run, folder, server, sheet, ())
+        what = f"`run` of {rows:,} rows that exist"
+        yield Line(what=what, at_most=0.6, once=once, most_mib=250)
+
+        def planned(build: Build, *, crashed: bool) -> Cost:
+            """Of a run over a ledger of the build's own; its seconds are those until all is planned."""
+            once(build)
+            if crashed:
+                killed_when_listed(
+                    [*map(str, _words(build, sheet))], folder, _around(server, build)
+                )
+            cost = _command(folder, server, _run_words(sheet), build)
+            return Cost(
+                wall_s=stages(folder)["planned"],
+                cpu_s=cost.cpu_s,
+                peak_mib=cost.peak_mib,
+                code=cost.code,
+                out="",
+                err="",
+            )
+
+        for crashed, at_most, words in (
+            (False, 0.35, "a new run over"),
+            (True, 0.5, "resume after a crash at the last listing, most of"),
+        ):
+            yield Line(
+                what=f"{words} {rows:,} settled rows, until all is planned",
+                at_most=at_most,
+                once=partial(planned, crashed=crashed),
+                seconds=lambda cost: cost.wall_s,
+                unit="the time",
+            )
+
+
+def validate(folder: Path, size: Size) -> Iterator[Line]:
+    """A CSV of healthy rows, and one whose ids count up."""
+    rows = size.of(200_000)
+    for counted, words in ((False, ""), (True, " whose ids count up")):
+        sheet = write_csv(folder / "large.csv", rows, counted=counted)
+        what = f"`validate` of a CSV of {rows:,} rows{words}"
+        yield Line(what=what, once=partial(_validate, folder, sheet))
+
+
+def workbook(folder: Path, size: Size) -> Iterator[Line]:
+    """A workbook, validated, and read alone."""
+    rows = size.of(100_000)
+    book = write_workbook(folder / "large.xlsx", rows)
+    once = partial(_validate, folder, book)
+    yield Line(what=f"`validate` of a workbook of {rows:,} rows", once=once)
+    read: Words = ("-c", READ, book)
+    what = f"every row of a workbook of {rows:,} rows, read alone"
+    yield Line(what=what, once=partial(_cost, folder, read))
+
+
+PAIRS: Final[dict[str, Callable[[Path, Size], Iterator[Line]]]] = {
+    "start": start,
     "run": run,
     "sweep": sweep,
+    "verify": verify,
+    "existing": existing,
     "validate": validate,
     "workbook": workbook,
 }
@@ -97,28 +208,67 @@ PAIRS: Final[dict[str, Callable[..., Iterator[Line]]]] = {
 
 def measure(line: Line, other: Build, pairs: int) -> Measure:
     """Let the two builds take turns, after one turn each that is not counted."""
-    what, has_target, once = line
-    once(OURS), once(other)
-    costs = [(once(OURS), once(other)) for _ in range(pairs)]
-    ours, theirs = ([pair[side].cpu_s for pair in costs] for side in (0, 1))
-    ratios = sorted(one / their for one, their in zip(ours, theirs, strict=True))
-    ratio = ratio_of(ours, theirs)
+    theirs = line.beside or partial(line.once, other)
+    line.once(OURS), theirs()
+    costs = [(line.once(OURS), theirs()) for _ in range(pairs)]
+    our_s, their_s = ([line.seconds(pair[side]) for pair in costs] for side in (0, 1))
+    ratios = sorted(one / their for one, their in zip(our_s, their_s, strict=True))
+    ratio = ratio_of(our_s, their_s)
+    peaks = [max(pair[side].peak_mib for pair in costs) for side in (0, 1)]
+    whose = "the other" if line.beside is None else "beside it"
+    is_small = line.most_mib is None or peaks[0] <= line.most_mib
+    memory = "" if line.most_mib is None else f"; {line.most_mib:.0f} MiB"
     return Measure(
-        what=what,
-        target=f"at most {AT_MOST} x the CPU of the other build" if has_target else "",
+        what=line.what,
+        target="" if line.at_most is None else f"at most {line.at_most:.2f} x {line.unit}{memory}",
         got=f"{ratio:.2f} x ({ratios[0]:.2f} to {ratios[-1]:.2f}; "
-        f"{median(ours):.2f} s, the other {median(theirs):.2f} s)",
-        met=ratio <= AT_MOST if has_target else None,
-        figures={"ours_cpu_s": ours, "other_cpu_s": theirs},
+        f"{median(our_s):.2f} s, {whose} {median(their_s):.2f} s; "
+        f"{peaks[0]:.0f} MiB, {whose} {peaks[1]:.0f} MiB)",
+        met=None if line.at_most is None else ratio <= line.at_most and is_small,
+        figures={"ours_s": our_s, "other_s": their_s, "peaks_mib": peaks},
     )
+
+
+def measured_pairs(
+    names: Iterator[str], python: str, *, pairs: int, size: Size
+) -> Iterator[Measure]:
+    """
+    Every line of these names.
+
+    Args:
+        names: Of `PAIRS`.
+        python: The other build's interpreter.
+        pairs: Turns that count.
+        size: How many rows.
+    """
+    other = (os.path.abspath(python), "")  # noqa: PTH100 - a venv's python is a link that must not be followed
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="pair-") as folder:
+            for line in PAIRS[name](Path(folder), size):
+                yield measure(line, other, pairs)
 
 
 def _run(folder: Path, server: Server, sheet: Path, options: tuple[str, ...], build: Build) -> Cost:
     shutil.rmtree(folder / "reports", ignore_errors=True)
-    words: Words = ("run", sheet, "--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
     own = options if build == OURS else ()
-    command: Words = ("-m", "batchconnect", *words, *own)
+    return _command(folder, server, (*_run_words(sheet), *own), build)
+
+
+def _run_words(sheet: Path) -> Words:
+    return ("run", sheet, "--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
+
+
+def _words(build: Build, sheet: Path) -> Words:
+    return (build[0], "-m", "batchconnect", *_run_words(sheet))
+
+
+def _command(folder: Path, server: Server, words: Words, build: Build) -> Cost:
+    command: Words = ("-m", "batchconnect", *words)
     return _cost(folder, command, build, environ=environ(server.url), core=CLIENT_CORE)
+
+
+def _around(server: Server, build: Build) -> dict[str, str]:
+    return {**os.environ, **environ(server.url), "PYTHONPATH": build[1]}
 
 
 def _validate(folder: Path, sheet: Path, build: Build) -> Cost:
@@ -147,20 +297,20 @@ def main() -> None:
     parser.add_argument("--against", required=True, metavar="PYTHON", help="of the other build")
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="a quarter of the rows")
+    parser.add_argument("--full", action="store_true", help="a million rows that exist")
     parser.add_argument("--out", type=Path, default=Path("reports/pair"))
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PAIRS))
     chosen = parser.parse_args()
     unknown = set(chosen.names) - PAIRS.keys()
     if unknown:
         parser.error(f"no such pair: {', '.join(sorted(unknown))}")
-    other = (os.path.abspath(chosen.against), "")  # noqa: PTH100 - a venv's python is a link that must not be followed
+    size = Size(quick=chosen.quick, full=chosen.full)
     measures: list[Measure] = []
-    for name in chosen.names or PAIRS:
-        with tempfile.TemporaryDirectory(prefix="pair-") as folder:
-            for line in PAIRS[name](Path(folder), quick=chosen.quick):
-                measures.append(measure(line, other, chosen.pairs))
-                print(f"{measures[-1].what}: {measures[-1].got}", file=sys.stderr, flush=True)
-                write(measures, chosen.out)
+    names = iter(chosen.names or PAIRS)
+    for one in measured_pairs(names, chosen.against, pairs=chosen.pairs, size=size):
+        measures.append(one)
+        print(f"{one.what}: {one.got}", file=sys.stderr, flush=True)
+        write(measures, chosen.out)
     print(markdown(measures))
 
 

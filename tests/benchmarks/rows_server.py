@@ -129,6 +129,8 @@ class Remembering(Fixed):
                 return
             self.answer(201, answer)
             return
+        elif path.endswith("/test"):
+            answer = b'{"result":true}'
         elif "count=true" in path:
             answer = orjson.dumps({"count": self.rows.count(sandbox)})
         else:

@@ -27,8 +27,8 @@ TOKEN = json.dumps(
         "expires_in": 86399,
     }
 )
-MADE = '{"id":"ID","etag":"\\"0100\\""}'
-"""The 201, where `ID` stands for a GUID: two rows with one id would be doubts."""
+MADE = '{"id":"ID","etag":"\\"1d0087f2-0000-0200-0000-65f2c8a40000\\""}'
+"""The 201, where `ID` stands for a GUID: two rows with one id would be doubts. Its etag is formed as Adobe's are."""
 
 _NGINX = """
 daemon off; worker_processes 1; error_log {folder}/error.log crit; pid {folder}/nginx.pid;

@@ -79,9 +79,9 @@ def cpu_bound(folder: Path, *, quick: bool) -> Iterator[Measure]:
             is_ours = name.startswith("batchconnect")
             yield Measure(
                 what=f"CPU-bound against {server.name}, {IN_FLIGHT} in flight, {rows:,} rows: {name}",
-                target="at least 0.33 x the bare loop" if is_ours else "",
+                target="at least 0.40 x the bare loop" if is_ours else "",
                 got=f"{median(of_way):,.0f}/s, {ratio:.2f} x the bare loop",
-                met=ratio >= 0.33 if is_ours else None,
+                met=ratio >= 0.40 if is_ours else None,
                 figures={"per_second": of_way},
             )
     for name in ("curl", "wrk"):
@@ -100,7 +100,9 @@ def _fixed(folder: Path) -> Iterator[Server]:
 def _run(folder: Path, server: Server, sheet: Path) -> float:
     """Seconds of the whole command."""
     shutil.rmtree(folder / "reports", ignore_errors=True)
-    command = tool("run", sheet, "--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
+    # The servers of this part list nothing, so there is nothing that a sweep could find.
+    words = ("--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet", "--no-sweep")
+    command = tool("run", sheet, *words)
     cost = measured(command, folder=folder, environ=environ(server.url))
     assert cost.code == 0, cost.err + cost.out
     return cost.wall_s

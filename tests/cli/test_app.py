@@ -131,6 +131,17 @@ def test_the_commands_are_listed_and_no_other(batchconnect: CommandLine) -> None
     assert "Begin: batchconnect init" in done.out
 
 
+def test_a_command_put_together_alone_is_the_one_among_all() -> None:
+    """Only what is given is put together; what is no command's name is answered by all of them."""
+    for name, one in command().commands.items():
+        alone = command(name).commands
+
+        assert [*alone] == [name]
+        told = [[(each.name, each.opts) for each in of.params] for of in (one, alone[name])]
+        assert told[0] == told[1]
+    assert command("rnu").commands.keys() == command().commands.keys()
+
+
 def test_without_a_command_there_is_the_help(batchconnect: CommandLine) -> None:
     """As a usage error, for nothing was done."""
     done = batchconnect()

@@ -1,6 +1,7 @@
 """What a process holds is renewed as long as its loop lives, and let go in good order before it ends."""
 
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -29,6 +30,12 @@ class FakeLeases:
     still: bool = True
     renewals: int = 0
     handed_back: list[float | None] = field(default_factory=list)
+    on_take: Callable[[], None] = lambda: None
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    """While it is not set, the server says nothing to who hands back."""
+
+    def __post_init__(self) -> None:
+        self.goes_on.set()
 
     def lanes(self, run_id: str = "") -> Sequence[LaneRow]:
         return [
@@ -48,6 +55,7 @@ class FakeLeases:
         self, holding: Holding, *, over: Collection[LaneRow], terms: Terms, run: int | None
     ) -> tuple[int, int] | None:
         del holding, terms, run
+        self.on_take()
         if self.holder not in {"", self.name} and not over:
             return None
         self.holder = self.name
@@ -60,6 +68,7 @@ class FakeLeases:
         return {lease.lane for lease in leases} if self.still else set()
 
     def hand_back(self, lease: Lease, *, back_off_s: float | None = None) -> None:
+        self.goes_on.wait()
         self.handed_back.append(back_off_s)
         self.holder = ""
 
@@ -178,3 +187,33 @@ async def test_what_failed_is_handed_back_with_the_time_for_which_it_is_left_alo
 
         assert leases.handed_back == [4.0]
         assert not keeper.may_send(lease)
+
+
+async def test_a_ledger_that_says_nothing_keeps_nobody_from_leaving(clock: Clock) -> None:
+    """What was held is let go at once, and whoever leaves waits for a short time only."""
+    leases, armed = FakeLeases(), list[float | None]()
+    async with kept(leases, clock, armed) as keeper:
+        held = [await keeper.take(LANE, await keeper.look(), run=None) for _ in range(2)]
+        leases.goes_on.clear()
+        began_s = anyio.current_time()
+        await keeper.leave([lease for lease in held if lease])
+
+        assert anyio.current_time() - began_s <= 5
+        assert armed[-1] is None
+        assert not any(lease and keeper.may_send(lease) for lease in held)
+        leases.goes_on.set()
+
+
+async def test_a_lease_whose_answer_came_after_its_end_is_none(clock: Clock) -> None:
+    """The server was away for longer than it runs: the kernel would end the process at once."""
+    leases, armed = FakeLeases(), list[float | None]()
+
+    def away() -> None:
+        clock.now_s += 3600
+
+    leases.on_take = away
+    async with kept(leases, clock, armed) as keeper:
+        assert await keeper.take(LANE, await keeper.look(), run=None) is None
+
+        assert [seconds for seconds in armed if seconds is not None] == []
+        assert leases.handed_back == [None]

@@ -208,3 +208,26 @@ def test_a_ledger_without_any_identity_need_not_be_asked_for_one(ledger: Store) 
     after = ledger.has_markers()
 
     assert (before, after) == (False, True)
+
+
+def test_of_most_rows_no_more_is_read_than_what_became_of_them(ledger: Store) -> None:
+    """In the order of the sheet; the lines of every row of which the last one tells too little."""
+    planned, sending = RowPlanned(name="a"), Sending(number=1)
+    waits = Settled(outcome=o.NotAttempted(code="interrupted"))
+    stands = Settled(outcome=o.Existing(connection_id="c-2", matched_by=o.MatchedBy.MARKER))
+    told: dict[int, list[Entry]] = {
+        1: [planned, sending, CREATED],
+        2: [planned, stands],
+        3: [planned, waits, sending, CREATED],
+        4: [planned, waits],
+        5: [planned],
+        6: [planned, sending],
+        7: [planned, sending, DOUBT, CREATED],
+        8: [sending, CREATED],
+    }
+    lines = [line(entry, row=row) for row, entries in told.items() for entry in entries]
+    ledger.append([opened(), *lines])
+    ledger.append([opened()])
+    found = [end if isinstance(end, str) else [one.entry for one in end] for end in ledger.ends(1)]
+
+    assert found == ["Created", "Existing", "Created", *[told[row] for row in range(4, 9)]]

@@ -305,6 +305,8 @@ def test_options_do_not_change_and_show_no_password() -> None:
     with pytest.raises(FrozenInstanceError):
         options.strict = True  # type: ignore[misc]  # that is the test
     assert PASSWORD not in repr(options)
+    assert options.proxy_url == Secret(f"http://u:{PASSWORD}@p:1")
+    assert RunOptions().proxy_url is None
 
 
 # -- which one wins --------------------------------------------------------------------------------

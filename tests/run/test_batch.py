@@ -329,6 +329,13 @@ async def test_a_stop_ends_the_sweep() -> None:
     assert anyio.current_time() == 20
     assert state.swept is None
     assert bench.statuses(state) == [Status.CREATED] * 2
+    assert (code_of(state), state.is_closed) == (ExitCode.INTERRUPTED, False)
+
+    again = await bench.run(rows(1, 2))
+
+    assert again.swept is not None, "the run that goes on sweeps"
+    assert again.swept.expected == 2
+    assert len(bench.service.posts) == 2
 
 
 async def test_a_hard_stop_leaves_the_intent_to_the_next_command() -> None:

@@ -1,6 +1,5 @@
 """What a command sets going, whole: lock, connect, run, report, on the built-in simulator's loopback."""
 
-import getpass
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -265,7 +264,9 @@ async def test_the_plans_rules_are_the_options(desk: Desk) -> None:
         desk.options, settle=7.0, settle_first=True, adopt_by_name=True, recreate=True
     )
 
-    async with connected(desk.settings, options, on_event=print, in_memory=True) as service:
+    async with connected(
+        desk.settings, options, on_event=print, hold=lambda _secret: None, in_memory=True
+    ) as service:
         rules = rules_of(service, options)
 
     expected = Rules(settle_s=7.0, settle_first=True, adopt_by_name=True, recreate=True)
@@ -279,15 +280,6 @@ def test_a_run_id_can_be_sorted() -> None:
 
     assert re.fullmatch(r"20261123-\d{6}123-[a-z0-9]{4}", real)
     assert rehearsed.startswith("sim-20261123-")
-
-
-def test_the_operator_of_a_bare_container_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> str:
-        raise KeyError("uid not found")
-
-    monkeypatch.setattr(getpass, "getuser", nobody)
-
-    assert header._operator().isdigit()
 
 
 @pytest.mark.parametrize(

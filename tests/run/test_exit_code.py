@@ -1,9 +1,15 @@
 """One exit code for a run; where several hold, 130/143, 3, 5, 7, 6, 4, 8 in that order."""
 
 from collections.abc import Mapping
+from itertools import product
 
 import pytest
 
+from batchconnect.ledger import entry as e
+from batchconnect.ledger.entry import Line
+from batchconnect.ledger.run_state import fold_run
+from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
+from batchconnect.model import outcome as o
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Status, Works
@@ -15,6 +21,8 @@ from batchconnect.run.exit_code import (
     REJECTED_ROWS,
     TERMINATED,
     StatusCounts,
+    count_ends,
+    count_statuses,
     exit_code,
 )
 
@@ -139,3 +147,40 @@ def test_what_the_tests_of_connections_make_of_it() -> None:
     assert judge(CREATED, works={Works.YES: 1, Works.NO: 1}) == ExitCode.UNFINISHED
     assert judge(CREATED, works={Works.NO: 1, Works.NOT_TESTED: 1}) == ExitCode.IN_DOUBT
     assert judge(CREATED, works={Works.NOT_TESTED: 1}, refused=True) == ExitCode.STOPPED
+
+
+def test_rows_are_counted_alike_whether_their_lines_are_read_or_only_their_ends() -> None:
+    """Of every story of a row: any three steps one after the other, behind the line that accounts for it."""
+    made = o.Created(connection_id="c")
+    doubt = o.InDoubt(code="timeout")
+    moment = e.Moment(boot_id="b", clock_s=1.0)
+    steps: tuple[e.Entry, ...] = (
+        e.Sending(number=1),
+        e.Settled(outcome=made),
+        e.Settled(outcome=o.Failed(code="x", detail="", http_status=400)),
+        e.Settled(outcome=o.Rejected(problems=())),
+        e.Settled(outcome=o.NotAttempted(code="not_selected")),
+        e.Doubted(outcome=doubt, moment=moment),
+        e.Updating(connection_id="c", etag='"1"'),
+        e.ChangeDoubted(outcome=doubt, moment=moment),
+        e.Tested(connection_id="c", works=Works.NO, code="x"),
+        e.KeyLooked(unanswered=o.NotAttempted(code="store_down")),
+        e.RowPlanned(name="a", org="acme", sandbox="prod"),
+    )
+    with SqliteLedger(MEMORY) as ledger:
+        number = ledger.append(
+            [Line(entry=e.RunOpened(run_id="r", sheets=("s",), sheet_sha256="ab"), at_ms=1)]
+        )
+        planned = e.RowPlanned(name="a", org="acme", sandbox="prod")
+        ledger.take_over(
+            [
+                Line(entry=entry, run=number, row=row, marker=f"bc1-{row}", at_ms=2)
+                for row, story in enumerate(product(steps, repeat=3))
+                for entry in (planned, *story)
+            ]
+        )
+        state = fold_run(ledger.run_lines(number))
+
+        assert count_ends(state, ledger.ends(number)) == count_statuses(
+            state.rows(ledger.row_lines(number))
+        )

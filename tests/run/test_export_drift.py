@@ -9,6 +9,7 @@ from batchconnect.flow_service.standing import Standing, Written
 from batchconnect.model.column import Column
 from batchconnect.model.identity import marker
 from batchconnect.model.org import Org
+from batchconnect.model.redactor import Redactor
 from batchconnect.model.target import Target
 from batchconnect.run.export import Exported, SandboxExport
 from batchconnect.run.export_drift import Drift, DriftKind, drift_of, read_sheet_side
@@ -62,7 +63,9 @@ def there(number: int = 1, **changes: Any) -> Exported:
 
 def drift(rows: list[dict[str, Any]], *stands: Exported, **one: Any) -> list[Drift]:
     """What parts a sheet from one sandbox."""
-    side = read_sheet_side(MemorySheet(rows), orgs=ORGS, org=None, sandbox=None)
+    side = read_sheet_side(
+        MemorySheet(rows), orgs=ORGS, org=None, sandbox=None, redactor=Redactor()
+    )
     return drift_of(side, [SandboxExport(org="acme", sandbox="dev", rows=list(stands), **one)])
 
 

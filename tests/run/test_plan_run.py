@@ -43,7 +43,9 @@ def looked(rows: Iterable[Mapping[str, Any]], **chosen: Any) -> SheetPlan:
     settings = load_settings(path=None, environ=os.environ)
 
     async def work() -> SheetPlan:
-        async with connected(settings, options, on_event=lambda _event: None) as service:
+        async with connected(
+            settings, options, on_event=lambda _event: None, hold=lambda _secret: None
+        ) as service:
             return await plan_run(
                 MemorySheet(list(rows)),
                 service=service,

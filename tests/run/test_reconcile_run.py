@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,9 @@ from batchconnect.model.errors import LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
 from batchconnect.simulator import Simulator
-from batchconnect.simulator.decision import Decision, Reset
+from batchconnect.simulator.decision import Decision, Hang, Reset
 from batchconnect.simulator.exchange import Request
+from batchconnect.simulator.planting import Planted
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
 from tests.command_line import FAST, CommandLine, many, signalled
 
@@ -53,6 +55,14 @@ def left_in_doubt(batchconnect: CommandLine, practice: Practice, **fates: Decisi
     assert done.code == 6, done
 
 
+def twin_of_the_first(simulator: Simulator) -> None:
+    """What stands there stands there twice, as a gateway's second POST leaves it."""
+    first = simulator.connections()[0]
+    simulator.plant(
+        Planted(org_id=ACME, sandbox=first.sandbox, name=first.name, description=first.description)
+    )
+
+
 def test_all_doubts_of_a_sandbox_are_settled_together(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -75,6 +85,39 @@ def test_what_was_settled_is_swept(batchconnect: CommandLine, practice: Practice
     assert done.code == 0, done
     swept = done.json["sweep"]
     assert (swept["expected"], swept["found"], swept["duplicated"]) == (3, 3, [])
+
+
+def test_after_a_sweep_that_was_cut_off_the_run_that_goes_on_sweeps(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """One row stands there twice, and nobody has looked: no exit 0 before, of `reconcile` neither."""
+    sweeping = threading.Event()
+    created: list[str] = []
+
+    def script(request: Request) -> Decision | None:
+        if request.is_create:
+            created.append(request.path)
+        elif request.method == "GET" and len(created) == 3:
+            sweeping.set()
+            return Decision(reply=Hang(seconds=600))
+        return None
+
+    practice.script = script
+    sheet = batchconnect.sheet(many(3))
+    with signalled(signal.SIGTERM, when=sweeping.is_set):
+        cut_off = batchconnect("run", sheet, *FAST, "--json", "--timeout", "600")
+    practice.script = lambda request: None
+    practice.ask(twin_of_the_first)
+    settled = batchconnect("reconcile", "--json")
+    again = batchconnect("run", sheet, *FAST, "--json")
+
+    assert (cut_off.code, cut_off.json["sweep"]) == (143, None)
+    assert settled.code == 4, settled
+    assert again.code == 6, again
+    swept = again.json["sweep"]
+    assert (swept["expected"], len(swept["duplicated"])) == (3, 1)
+    assert again.json["run_id"] == cut_off.json["run_id"]
+    assert len(practice.creates()) == 3
 
 
 def test_an_intent_without_an_answer_is_a_doubt_too(

@@ -1,5 +1,7 @@
 """The service that one command talks to: the real one or the simulator, with a lane per org."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -9,6 +11,9 @@ from batchconnect.model.defaults import SETTLE_S
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event, LanePaused
 from batchconnect.model.org import Org
+from batchconnect.model.reference import Reference, StoredSecret
+from batchconnect.model.secret import Secret
+from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.options import MergedOptions, RunOptions, with_defaults
 from batchconnect.run.service import SIMULATED_HOST, ConnectedService, connected, host_of
 from batchconnect.settings import Settings
@@ -23,7 +28,11 @@ def looked_at(settings: Settings, options: MergedOptions) -> ConnectedService:
 
     async def work() -> ConnectedService:
         async with connected(
-            settings, options, on_event=lambda _event: None, in_memory=True
+            settings,
+            options,
+            on_event=lambda _event: None,
+            hold=lambda _secret: None,
+            in_memory=True,
         ) as service:
             return service
 
@@ -99,7 +108,9 @@ def test_the_simulator_keeps_its_state_private(tmp_path: Path) -> None:
 
     async def work() -> None:
         options = with_defaults(RunOptions(simulate=True, reports=tmp_path))
-        async with connected(Settings(), options, on_event=lambda _event: None):
+        async with connected(
+            Settings(), options, on_event=lambda _event: None, hold=lambda _secret: None
+        ):
             pass
 
     anyio.run(work)
@@ -119,10 +130,36 @@ def test_a_simulator_that_cannot_be_is_told(tmp_path: Path, spoiled: str) -> Non
         (tmp_path / "r" / "simulated" / "simulator.sqlite3").write_text("no database at all")
 
     async def work() -> None:
-        async with connected(Settings(), options, on_event=lambda _event: None):
+        async with connected(
+            Settings(), options, on_event=lambda _event: None, hold=lambda _secret: None
+        ):
             raise AssertionError("it is not to be had")
 
     with pytest.raises(UsageError) as caught:
         anyio.run(work)
 
     assert caught.value.hint
+
+
+def test_whoever_connects_is_told_of_each_secret_of_the_settings() -> None:
+    """Those that stand there at once, and one that a store holds when a lane asks for it, before anybody has it."""
+    say = 'print(\'{"secrets": [{"name": "acme", "value": "canary~of-a-store"}]}\')'
+    store = StoreProfile(name="own", kind=StoreKind.EXEC, command=(sys.executable, "-c", say))
+    plain = replace(org("beta"), client_secret=Secret("canary~of-the-settings"))
+    reference = Reference("own:acme")
+    settings = Settings(orgs=(plain,), stores=(store,))
+    held: list[Secret] = []
+
+    async def work() -> tuple[list[Secret], object]:
+        async with connected(
+            settings, with_defaults(), on_event=lambda _event: None, hold=held.append
+        ) as service:
+            at_first = [*held]
+            found = await service.secrets.resolve([reference])
+            return at_first, found[reference]
+
+    at_first, found = anyio.run(work)
+
+    assert at_first == [*settings.secrets] == [Secret("canary~of-the-settings")]
+    assert found == StoredSecret(value=Secret("canary~of-a-store"))
+    assert held[len(at_first) :] == [Secret("canary~of-a-store")]

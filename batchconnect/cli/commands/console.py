@@ -22,6 +22,7 @@ from batchconnect.cli.options import OutputOptions
 from batchconnect.cli.paint import is_terminal, painted, shows_colours
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
+from batchconnect.model.redactor import Redactor
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 """Of a pipe, a descriptor or a terminal that was closed."""
@@ -63,6 +64,8 @@ class Console:
         self.json = output.json
         self.quiet = output.quiet
         self.verbose = output.verbose
+        self.redactor = Redactor()
+        """Knows the secrets that nothing of what is said may show; the command has it hold them."""
 
     @property
     def width(self) -> int:
@@ -73,7 +76,8 @@ class Console:
         """A message for a person; on a terminal no word of it is cut in two."""
         if not self.quiet:
             width = terminal_width(sys.stderr)
-            lines = [part for line in text.split("\n") for part in wrapped(line, width)]
+            whole = self.redactor.text(text)
+            lines = [part for line in whole.split("\n") for part in wrapped(line, width)]
             _write(sys.stderr, f"{_painted_for(sys.stderr, chr(10).join(lines))}\n")
 
     def warn(self, texts: Iterable[str]) -> None:
@@ -101,10 +105,11 @@ class Console:
             ResultError: It could not be written whole. A reader who has gone away is no such case.
         """
         if self.json:
-            text = _json(document, sys.stdout.encoding or "utf-8")
+            text = self.redactor.text(_json(document, sys.stdout.encoding or "utf-8"))
         else:
             told = lines if errors is None or not self.quiet else errors
-            whole = (part for line in told for part in _prose_wrapped(line, self.width))
+            redacted = map(self.redactor.text, told)
+            whole = (part for line in redacted for part in _prose_wrapped(line, self.width))
             text = _painted_for(sys.stdout, "".join(f"{line}\n" for line in whole))
         why = _write(sys.stdout, text)
         if why is not None:

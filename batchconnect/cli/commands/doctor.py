@@ -45,6 +45,7 @@ def run(output: OutputOptions, given: Given) -> int:
     console.say(
         "looking at this machine, the ledger's place and the way to Adobe; nothing is changed"
     )
+    redactor = _redactor(settings, options)
     patient = Patient(
         settings=settings,
         trouble=trouble,
@@ -53,13 +54,14 @@ def run(output: OutputOptions, given: Given) -> int:
         patience_s=given.options.patience,
         environ=os.environ,
         on_event=lambda _event: None,
+        hold=redactor.hold,
     )
     with ending_at_once():
         found = anyio.run(
             partial(_diagnose, patient),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
-    found = _redacted(found, _redactor(settings, options))
+    found = _redacted(found, redactor)
     console.result(_document(found), [escape_control(line) for line in _lines(found)])
     return found.exit_code(strict=options.strict)
 
@@ -89,7 +91,7 @@ def _redactor(settings: Settings, options: MergedOptions) -> Redactor:
     for name, value in os.environ.items():
         if name.lower().endswith(("_proxy", "_secret", "_token", "_password", "_key")) and value:
             redactor.hold(Secret(_password_of(value) or value))
-    if isinstance(options.proxy, Secret) and (password := _password_of(options.proxy.reveal())):
+    if options.proxy_url is not None and (password := _password_of(options.proxy_url.reveal())):
         redactor.hold(Secret(password))
     return redactor
 

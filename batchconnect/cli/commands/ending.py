@@ -1,7 +1,7 @@
 """Whom a command tells how it ended, beside the person who gave it: a metrics file, a channel, a mailbox."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
@@ -26,7 +26,7 @@ from batchconnect.reports.notice import notice_of, notice_of_error
 from batchconnect.reports.summary import Summary
 from batchconnect.settings import Settings
 from batchconnect.stores.opened import opened_stores
-from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 
 _PATIENCE_S: Final = 20.0
 """How long a store in trouble is waited for: the run is over, and its exit code is waited for."""
@@ -163,13 +163,14 @@ class Ending:
     ) -> str | None:
         """Why nobody was told; None: somebody was."""
         if isinstance(url, Reference):
-            found = anyio.run(partial(_look_up, url, settings, options))
+            found = anyio.run(
+                partial(_look_up, url, settings, options, self._console.redactor.hold)
+            )
             if not isinstance(found, Secret):
                 return "its address could not be had from its store"
             check_address(found, name=profile.name)
             url = found
-        proxy = options.proxy if isinstance(options.proxy, Secret) else None
-        return tell(notice, url, proxy=proxy, ca_bundle=options.ca_bundle)
+        return tell(notice, url, proxy=options.proxy_url, ca_bundle=options.ca_bundle)
 
 
 def _check_metrics(path: Path) -> None:
@@ -186,16 +187,22 @@ def _check_metrics(path: Path) -> None:
     try_place(path)
 
 
-async def _look_up(reference: Reference, settings: Settings, options: MergedOptions) -> object:
+async def _look_up(
+    reference: Reference,
+    settings: Settings,
+    options: MergedOptions,
+    hold: Callable[[Secret], None],
+) -> object:
     """What the store of the reference gives."""
     stores = opened_stores(
         settings.stores,
-        proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+        proxy=options.proxy_url,
         ca_bundle=options.ca_bundle,
         patience_s=_PATIENCE_S,
         rng=Random(),  # noqa: S311 - jitter
         on_event=lambda _event: None,
+        hold=hold,
     )
     async with stores as lines:
-        found = await StoreResolver(lines, NOWHERE).resolve([reference])
+        found = await StoreResolver(lines, STORES_ALONE, hold=hold).resolve([reference])
         return found[reference]

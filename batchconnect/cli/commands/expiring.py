@@ -23,7 +23,6 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.key_end import DAY_MS
 from batchconnect.model.row_place import Places
-from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.expiring_run import (
     KeyEnds,
@@ -39,7 +38,7 @@ from batchconnect.run.validate_run import judging
 from batchconnect.settings import Settings
 from batchconnect.sheet.kind import is_named_like_a_sheet
 from batchconnect.stores.opened import opened_stores
-from batchconnect.stores.resolver import NOWHERE, StoreResolver
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 
 _WITHIN: Final = re.compile(r"(\d{1,5}(?:\.\d+)?)([hdw]?)")
 _DAYS: Final = {"h": 1 / 24, "d": 1.0, "w": 7.0, "": 1.0}
@@ -88,13 +87,14 @@ async def _look(
     with unwrap_exception_group(), looking(console) as hear:
         async with opened_stores(
             settings.stores,
-            proxy=options.proxy if isinstance(options.proxy, Secret) else None,
+            proxy=options.proxy_url,
             ca_bundle=options.ca_bundle,
             patience_s=options.patience,
             rng=Random(),  # noqa: S311 - jitter
             on_event=hear,
+            hold=console.redactor.hold,
         ) as stores:
-            resolver = StoreResolver(stores, NOWHERE)
+            resolver = StoreResolver(stores, STORES_ALONE)
             return await look_at_ends(wanted, resolver, within_days=days, now_ms=now_ms)
 
 

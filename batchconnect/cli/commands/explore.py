@@ -26,7 +26,6 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
-from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
@@ -68,14 +67,12 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None, columns: boo
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
-    redactor = Redactor()
-    redactor.hold(*settings.secrets)
     folder = (home_of(options) / state.opened.run_id).absolute()
-    files = _write(found, folder, redactor.text)
+    files = _write(found, folder, console.redactor.text)
     document = _document(found, state, files)
     console.result(
         document,
-        (escape_control(redactor.text(one)) for one in _lines(found, state.opened.places, files)),
+        (escape_control(one) for one in _lines(found, state.opened.places, files)),
     )
     if found.stopped:
         return ExitCode.TERMINATED if found.stopped == TERMINATED else ExitCode.INTERRUPTED
@@ -95,7 +92,9 @@ async def _explore(
 ) -> Exploration:
     stop = Stop()
     with unwrap_exception_group(), looking(console) as hear:
-        async with connected(settings, options, on_event=hear) as service:
+        async with connected(
+            settings, options, on_event=hear, hold=console.redactor.hold
+        ) as service:
             rows = list(made_rows(state, ledger=ledger, service=service, options=options))
             async with anyio.create_task_group() as beside:
                 beside.start_soon(partial(watch_signals, stop, drain_s=0))

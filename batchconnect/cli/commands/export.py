@@ -101,11 +101,13 @@ async def _read(
     console: Console,
 ) -> Export:
     with unwrap_exception_group(), looking(console) as hear:
-        async with connected(settings, options, on_event=hear) as service:
+        async with connected(
+            settings, options, on_event=hear, hold=console.redactor.hold
+        ) as service:
             return await export_of(
                 wish,
                 service=service,
-                settings=settings,
+                redactor=console.redactor,
                 options=options,
                 ledger=ledger,
                 against=sheet,

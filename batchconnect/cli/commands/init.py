@@ -4,7 +4,7 @@ import os
 import secrets
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from batchconnect.cli.commands.asking import Asker, Terminal
-from batchconnect.cli.commands.console import Console, counted
+from batchconnect.cli.commands.console import Console, counted, wrapped
 from batchconnect.cli.commands.new_orgs import Wish, wished
 from batchconnect.cli.commands.orgs import org_document, org_lines
 from batchconnect.cli.commands.signals import ending_at_once
@@ -73,12 +73,18 @@ def run(
         for secret in stored:
             secret.unlink(missing_ok=True)
         raise
-    trouble, found = _signed_in(path, new, given) if not wish.offline else (None, [])
+    trouble, found = (
+        (None, []) if wish.offline else _signed_in(path, new, given, hold=console.redactor.hold)
+    )
     options = with_defaults(settings.options)
     places = [check for check in look_at_places(options) if check.verdict is Verdict.FAILED]
     console.result(
         _document(path, new, found, places, trouble),
-        [escape_control(line) for line in _lines(path, new, found, places, trouble)],
+        [
+            part
+            for line in _lines(path, new, found, places, trouble)
+            for part in _whole(escape_control(line), console.width)
+        ],
     )
     if trouble is not None:
         return ExitCode.USAGE
@@ -175,7 +181,7 @@ def _judged(aside: Path, path: Path, given: Given) -> Settings:
 
 
 def _signed_in(
-    path: Path, new: Sequence[NewOrg], given: Given
+    path: Path, new: Sequence[NewOrg], given: Given, *, hold: Callable[[Secret], None]
 ) -> tuple[BatchConnectError | None, list[OrgCheck]]:
     """What each new org answers; and why nobody could be asked."""
     try:
@@ -185,7 +191,14 @@ def _signed_in(
         options = with_defaults(mine.options)
         with ending_at_once():
             found = anyio.run(
-                partial(check_orgs, mine, options, sandbox=None, on_event=lambda _event: None),
+                partial(
+                    check_orgs,
+                    mine,
+                    options,
+                    sandbox=None,
+                    on_event=lambda _event: None,
+                    hold=hold,
+                ),
                 backend_options={"use_uvloop": sys.platform != "win32"},
             )
     except (SettingsError, UsageError) as error:
@@ -208,6 +221,11 @@ def _document(
         "error": trouble.message if trouble else None,
         "hint": trouble.hint if trouble else None,
     }
+
+
+def _whole(line: str, width: int) -> list[str]:
+    """A line without a word cut in two; the next command stays in one."""
+    return [line] if line.startswith("next:") else wrapped(line, width)
 
 
 def _lines(

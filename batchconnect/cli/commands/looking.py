@@ -16,10 +16,9 @@ from batchconnect.model.event import (
     PageRead,
     SandboxListed,
     StorePaused,
-    StoreStopped,
 )
 
-_SHOWN = (PageRead, Looked, LanePaused, NotReached, StorePaused, StoreStopped)
+_SHOWN = (PageRead, Looked, LanePaused, NotReached, StorePaused)
 """What went wrong in the end, the command's own result tells."""
 
 

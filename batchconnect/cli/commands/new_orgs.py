@@ -120,7 +120,7 @@ def _asked_secret(
     path: Path, key: str, asker: Asker, stored: list[Path], *, is_offline: bool
 ) -> str:
     """A reference; what is typed in its place goes into a file of its own, and is never shown."""
-    question = "Where its client secret is: env:NAME or file:PATH (nothing: type it)"
+    question = "Client secret: env:NAME or file:PATH (nothing: type it)"
     reference = asked(asker, question, check_reference, default="")
     why = None if is_offline else _leads_nowhere(reference, path.parent)
     if why is not None:

@@ -36,6 +36,7 @@ def run(output: OutputOptions, given: Given) -> int:
                 options,
                 sandbox=given.options.sandbox,
                 on_event=hear,
+                hold=console.redactor.hold,
                 on_store=stores.append,
                 patience_s=given.options.patience,
             ),
@@ -106,7 +107,7 @@ def _store_lines(store: CheckedStore) -> list[str]:
     verdict = "ok" if store.refusal is None else "refused"
     opened = "open to sheets" if store.is_open else "for the settings alone"
     how = f"{store.kind}: by {store.auth}" if store.auth else f"{store.kind}:"
-    line = escape_control(f"store {store.name:<47} {how:<12}"[:66].ljust(66)) + f" {verdict}"
+    line = escape_control(f"store {store.name:<38} {how:<21} {verdict}")
     return [line, *_wrapped(store.refusal or opened)]
 
 

@@ -27,22 +27,21 @@ from batchconnect.cli.commands.start import (
 )
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.contact import is_of_contact
-from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
-from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.reports.new_file import try_place, write_over
+from batchconnect.reports.new_file import write_over
 from batchconnect.run.plan_run import SheetPlan, plan_run
 from batchconnect.run.row_plan import Action
 from batchconnect.run.saved_plan import (
     KEY_UNSEEN,
     SavedPlan,
     SeenRows,
-    is_plan,
+    is_savable,
     render,
     saved_plan,
+    try_out,
 )
 from batchconnect.run.service import connected
 from batchconnect.run.task import Task, onboarding
@@ -61,7 +60,7 @@ def run(
     """Show what a run, or another command over the sheet, would do with the same options; save it, if asked."""
     console = Console(output)
     if out is not None:
-        _try_out(out)
+        try_out(out)
     files = CiFiles.of(given)
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
@@ -91,12 +90,12 @@ def run(
             width=console.width,
         )
     ]
-    following = _next(found, options, settings, sheets, given, command=task.command)
+    following = _next(found, options, sheets, given, command=task.command)
     if out is not None and saved is not None:
         write_over(out, render(saved))
         document["saved"] = str(out.absolute())
         lines.append(escape_control(f"saved:  {out}; {KEY_UNSEEN}"))
-        following = _run_of(out, sheets, given, settings)
+        following = _run_of(out, sheets, given)
     elif out is not None:
         document["saved"] = None
         lines.append("saved:  nothing: a plan is saved where each row has one")
@@ -120,16 +119,6 @@ def run(
     return found.exit_code(skip_invalid=options.skip_invalid)
 
 
-def _try_out(path: Path) -> None:
-    """See that a plan can be saved; what a person made is not taken for an older plan."""
-    if path.exists() and not is_plan(path):
-        raise UsageError(
-            f"--out {path}: it exists, and is no plan, so it is not replaced",
-            hint="Name a new file, or move that one away.",
-        )
-    try_place(path)
-
-
 @dataclass(frozen=True, slots=True)
 class _Look:
     """One look at the service."""
@@ -147,7 +136,9 @@ class _Look:
         is_whole |= saves or self.console.json or self.console.verbose > 0
         seen = SeenRows()
         with unwrap_exception_group(), looking(self.console) as hear:
-            async with connected(self.settings, self.options, on_event=hear) as service:
+            async with connected(
+                self.settings, self.options, on_event=hear, hold=self.console.redactor.hold
+            ) as service:
                 found = await plan_run(
                     self.sheet,
                     service=service,
@@ -157,9 +148,7 @@ class _Look:
                     most_kept=None if is_whole else FOLDED_AT + 1,
                     on_row=seen.add if saves else lambda _row, _judged: None,
                 )
-                is_refused = any(one.refusal is not None for one in found.sandboxes)
-                is_rejected = bool(found.rejected) and not self.options.skip_invalid
-                if not saves or is_refused or is_rejected:
+                if not saves or not is_savable(found, self.options):
                     return found, None
                 return found, saved_plan(
                     found,
@@ -258,7 +247,6 @@ def _document(found: SheetPlan, options: MergedOptions) -> dict[str, object]:
 def _next(
     found: SheetPlan,
     options: MergedOptions,
-    settings: Settings,
     sheets: Sequence[str],
     given: Given,
     *,
@@ -274,22 +262,20 @@ def _next(
         return shlex.join(["batchconnect", command, *place_flags(given)])
     if found.rows and not found.has_work:
         return None
+    if found.shut_stores:
+        return shlex.join(
+            ["batchconnect", "orgs", *place_flags(given)]
+        )  # it says what each store says
     words = [word for word in sys.argv[1:] if word != "--plan"]
     if "plan" in words:
         words[words.index("plan")] = command
     elif command not in words:
         words = [command, *sheets, *again]
-    return _shown(["batchconnect", *words], settings)
+    return shlex.join(["batchconnect", *words])
 
 
-def _run_of(out: Path, sheets: Sequence[str], given: Given, settings: Settings) -> str:
+def _run_of(out: Path, sheets: Sequence[str], given: Given) -> str:
     """The run that carries a saved plan out: the plan has the rest."""
     stdin = [one for one in sheets if one == "-"]
     flags = [*place_flags(given), *service_flags(given)]
-    return _shown(["batchconnect", "run", *stdin, "--plan", str(out), *flags], settings)
-
-
-def _shown(words: Sequence[str], settings: Settings) -> str:
-    redactor = Redactor()
-    redactor.hold(*settings.secrets)
-    return redactor.text(shlex.join(words))
+    return shlex.join(["batchconnect", "run", *stdin, "--plan", str(out), *flags])

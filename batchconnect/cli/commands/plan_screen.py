@@ -73,7 +73,10 @@ def plan_lines(
 
 
 def plan_errors(found: SheetPlan, *, width: int) -> list[str]:
-    """Of the plan what stands in the way: sandboxes that cannot be read, rows that are rejected or in conflict."""
+    """
+    Of the plan what stands in the way: sandboxes that cannot be read, rows that are rejected or in conflict, keys
+    that are not to be had.
+    """
     shut = [one for one in found.sandboxes if one.refusal is not None]
     lines = [
         *(f"error: {one.org} {one.sandbox} could not be read: {one.refusal}" for one in shut),
@@ -83,6 +86,7 @@ def plan_errors(found: SheetPlan, *, width: int) -> list[str]:
             for row in one.in_the_way
         ),
         *_in_the_way(found, width=width),
+        *_keys(found),
         *finding_lines(_rejections(found), width=width),
     ]
     return [escape_control(line) for line in lines]
@@ -117,6 +121,8 @@ def _lines(found: SheetPlan, *, creates: bool, shows_all: bool, width: int) -> I
         yield from _sandbox(one, name, columns, places=found.places, shows_all=shows_all)
     yield from _in_the_way(found, width=width)
     yield from _keys(found)
+    if ending := sum(one.keys.ending() for one in found.sandboxes):
+        yield f"warning: {told_ending(ending)}: `batchconnect expiring SHEET` lists them"
     yield from finding_lines(_rejections(found), width=width)
     odd = FindingKinds()
     for problem in found.about_rows:
@@ -163,13 +169,8 @@ def _keys(found: SheetPlan) -> Iterator[str]:
     for one in found.sandboxes:
         for row, why in one.keys.refused:
             yield f"key refused: {found.places.told(row)}: {why}"
-    stores = {store: why for one in found.sandboxes for store, why in one.keys.stores.items()}
-    unanswered = sum(one.keys.unanswered for one in found.sandboxes)
-    ending = sum(one.keys.ending() for one in found.sandboxes)
-    if ending:
-        yield f"warning: {told_ending(ending)}: `batchconnect expiring SHEET` lists them"
-    for why in stores.values():
-        yield f"{why} {counted(unanswered, 'row')} would not be attempted."
+    for why, rows in found.shut_stores.values():
+        yield f"error: {why} {counted(rows, 'row')} would not be attempted."
 
 
 def _folded(rows: Sequence[RowPlan], *, of: int) -> Iterator[RowPlan]:
@@ -192,11 +193,13 @@ def sum_line(found: SheetPlan, *, creates: bool, most_rows: int | None) -> str:
         if most_rows is not None and most_rows < to_do
         else ""
     )
+    keyless = sum(one.keys.missing for one in found.sandboxes)
+    without = f" ({keyless} of them without a key)" if keyless else ""
     others = "".join(
         f", {counts[action]} {words}" for action, words in _SUMS.items() if counts[action]
     )
     return (
-        f"{counted(found.rows, 'row')}: {to_do} {what}{canary}{others}, "
+        f"{counted(found.rows, 'row')}: {to_do} {what}{canary}{without}{others}, "
         f"{len(found.rejected)} rejected; nothing was sent"
     )
 

@@ -37,7 +37,6 @@ from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, R
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Status
-from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions, merge
 from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document
@@ -48,8 +47,6 @@ from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
 from batchconnect.run.findings import FindingKinds
 from batchconnect.run.places import home_of, ledger_place, try_places
-from batchconnect.run.planned_run import run_as_planned
-from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
 from batchconnect.run.team_work import Together
@@ -95,11 +92,19 @@ def run_told(
     """As `run`, where somebody else tells how it ended."""
     environ = os.environ
     files = CiFiles.of(given)
-    saved = None if plan is None else read_plan(plan)
-    if plan is not None and saved is not None:
+    carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
+    about_plan = ""
+    if plan is not None:
+        # What plans are is a tenth of a short command's imports, and most runs have none.
+        from batchconnect.run.planned_run import run_as_planned  # noqa: PLC0415 - see above
+        from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan  # noqa: PLC0415
+
+        saved = read_plan(plan)
         check_mode(saved, plan, simulate=bool(given.options.simulate))
         given = replace(given, options=merge(given.options, saved.run_options()))
         sheets = sheets or saved.sheets
+        carry_out = partial(run_as_planned, plan=saved, path=plan)
+        about_plan = f"plan {plan}: {counted(len(saved.rows), 'row')}; {KEY_UNSEEN}"
     if not sheets:
         raise UsageError(
             "no sheet is named",
@@ -120,9 +125,6 @@ def run_told(
             joins=joins,
             files=files,
         )
-        carry_out: Callable[..., Awaitable[Summary]] = onboard_sheet
-        if plan is not None and saved is not None:
-            carry_out = partial(run_as_planned, plan=saved, path=plan)
         work = partial(
             carry_out,
             opened,
@@ -133,8 +135,8 @@ def run_told(
             report=observer.report,
             task=task_of(options),
         )
-        if saved is not None:
-            console.say(f"plan {plan}: {counted(len(saved.rows), 'row')}; {KEY_UNSEEN}")
+        if about_plan:
+            console.say(about_plan)
         try:
             summary = attend(observer, work, drain_s=given.drain)
         except PlanChangedError as error:
@@ -211,7 +213,7 @@ class RunObserver:
         files: CiFiles | None = None,
     ) -> None:
         self._joins = joins
-        self.redactor = Redactor()
+        self.redactor = console.redactor
         self.stop = Stop()
         self.document: Mapping[str, object] = {}
         self.problems: FindingKinds | None = None
@@ -314,6 +316,7 @@ class RunObserver:
             ResultError: It could not be written.
         """
         width = self._console.width
+        summary = replace(summary, place=self._place)
         problems = [*before]
         errors = [*problems, *incident_lines(summary, width=width)]
         if self.problems is not None:

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from batchconnect.cli.commands.console import Console, counted
@@ -97,7 +97,7 @@ def _lines(summary: Summary, options: MergedOptions, given: Given, console: Cons
     folder = home_of(options) / summary.opened.run_id
     same = "the command that began it, once more"
     return closing_lines(
-        summary,
+        replace(summary, place=tuple(place_flags(given))),
         folder=folder if folder.exists() else None,
         next_command=next_command(summary, same=same, options=place_flags(given)),
         width=console.width,

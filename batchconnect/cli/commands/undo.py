@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.commands.signals import ending_at_once
@@ -40,8 +41,22 @@ _MOST_ROWS: Final = 10
 def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) -> int:
     """Preview an undo, or carry it out."""
     console = Console(output)
+    with Ending(given, console, command="undo") as ending:
+        return _undo(output, given, console, ending, run_id=run_id, yes=yes)
+
+
+def _undo(
+    output: OutputOptions,
+    given: Given,
+    console: Console,
+    ending: Ending,
+    *,
+    run_id: str,
+    yes: int | None,
+) -> int:
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
+    ending.reach(settings, options)
     warn_of_places(options, settings, console)
     with ledger_of(options) as ledger:
         run_that_creates(ledger, run_id)  # before anybody is asked, or a ledger is made
@@ -66,7 +81,8 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     )
     done = attend(observer, work, drain_s=given.drain)
     if isinstance(done, UndoPlan):
-        return _show(console, done, given, settings)
+        return _show(console, done, given)
+    ending.summary = done
     same = _same(observer.redactor)
     again = next_command(done, same=same, options=place_flags(given))
     observer.tell_end(done, again)
@@ -85,10 +101,11 @@ def _preview(
                 settings=settings,
                 options=options,
                 on_event=hear,
+                hold=console.redactor.hold,
             ),
             backend_options={"use_uvloop": sys.platform != "win32"},
         )
-    return _show(console, plan, given, settings)
+    return _show(console, plan, given)
 
 
 def _same(redactor: Redactor) -> str:
@@ -99,17 +116,15 @@ def _same(redactor: Redactor) -> str:
 # The preview ------------------------------------------------------------------------------------------
 
 
-def _show(console: Console, plan: UndoPlan, given: Given, settings: Settings) -> int:
-    following = _next(plan, given, settings)
+def _show(console: Console, plan: UndoPlan, given: Given) -> int:
+    following = _next(plan, given, console.redactor)
     console.result(_document(plan, following), _lines(plan, following))
     return plan.exit_code
 
 
-def _next(plan: UndoPlan, given: Given, settings: Settings) -> str | None:
+def _next(plan: UndoPlan, given: Given, redactor: Redactor) -> str | None:
     number = plan.to_delete if plan.agreed is None else plan.agreed
     if plan.cut_off:
-        redactor = Redactor()
-        redactor.hold(*settings.secrets)
         return _same(redactor)
     if not plan.has_work or plan.is_refused:
         return None

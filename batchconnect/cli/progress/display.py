@@ -13,11 +13,6 @@ from threading import Event as Flag, Lock, Thread
 from types import TracebackType
 from typing import Final, Protocol, Self, TextIO, final
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.text import Text
-
-from batchconnect.cli.progress.bar import bar
 from batchconnect.cli.progress.output import Stream
 from batchconnect.cli.progress.state import ProgressState
 from batchconnect.cli.progress.view import View
@@ -62,16 +57,10 @@ def open_progress(
     is_dumb = environ.get("TERM", "").lower() in {"dumb", "unknown"}
     renderer: Renderer
     if is_terminal and not is_dumb and not quiet:
-        console = Console(
-            file=output,  # type: ignore[arg-type]  # it has what Rich asks of a file
-            force_terminal=True,
-            force_jupyter=False,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            _environ=environ,
-        )
-        renderer = LiveRenderer(console, output)
+        # In a pipe nobody waits for Rich to be imported.
+        from batchconnect.cli.progress.live import LiveRenderer  # noqa: PLC0415 - see above
+
+        renderer = LiveRenderer(output, environ)
     else:
         renderer = PlainRenderer(output, has_state=not quiet)
     return Progress(renderer, output, quiet=quiet, verbose=verbose, clock=clock)
@@ -85,51 +74,6 @@ class Renderer(Protocol):
 
     def close(self, view: View) -> None:
         """Leave the last state on the screen."""
-
-
-@final
-class LiveRenderer:
-    """A bar that is drawn anew in its place, below the messages."""
-
-    def __init__(self, console: Console, output: Stream) -> None:
-        self._console = console
-        self._output = output
-        self._live = Live(
-            console=console,
-            auto_refresh=False,
-            # What others print, --json above all, goes its own way.
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-
-    def show(self, said: Sequence[Message], view: View, now: float) -> None:  # noqa: ARG002 - the other renderer needs the time
-        """Draw; the bar begins with the first event, so that what comes before is not overdrawn."""
-        with self._console:  # one write for all of it
-            if view.has_begun:
-                self._live.start()
-            if said:
-                lines = [
-                    Text(self._output.shown(one.text), style="red" if one.is_error else "")
-                    for one in said
-                ]
-                self._console.print(Group(*lines))
-            if view.has_begun:
-                self._live.update(self._bar(view, is_last=False), refresh=True)
-
-    def close(self, view: View) -> None:
-        """Leave bar and counts, without the lanes."""
-        # A run that ended before its plan stood leaves nothing.
-        self._live.transient = not view.is_planned
-        try:
-            self._live.update(self._bar(view, is_last=True))
-        finally:
-            self._live.stop()  # the cursor comes back in any case
-
-    def _bar(self, view: View, *, is_last: bool) -> Group:
-        width, height = self._console.size
-        return bar(
-            view, width=width, height=height, shown=self._output.shown, has_lanes=not is_last
-        )
 
 
 @final

@@ -7,7 +7,7 @@ from batchconnect.ledger.health import Health, Made
 from batchconnect.ledger.postgres import schema
 from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.migrations import VERSION
-from batchconnect.ledger.postgres.store import PostgresLedger
+from batchconnect.ledger.postgres.store import PostgresLedger, check_isolation
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
 
@@ -81,12 +81,14 @@ def check(address: LedgerAddress, *, simulated: bool) -> Health:
             "SELECT pg_is_in_recovery(), (SELECT count(*) FROM batchconnect.run), "
             "pg_size_pretty(pg_total_relation_size('batchconnect.entry')), "
             "bool_and(has_function_privilege(p.oid, 'EXECUTE')), "
-            "coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) "
+            "coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false), "
+            "current_setting('transaction_isolation') "
             "FROM pg_proc AS p WHERE p.pronamespace = 'batchconnect'::regnamespace "
             "AND p.prorettype <> 'trigger'::regtype"
         ).fetchone()
         assert found is not None
-        is_replica, runs, size, may_write, is_encrypted = found
+        is_replica, runs, size, may_write, is_encrypted, isolation = found
+        check_isolation(str(address), str(isolation))
         return Health(
             name=str(address),
             version=VERSION,

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import psycopg
@@ -46,13 +47,24 @@ _ALWAYS: Final = {
 address itself says of these counts."""
 
 
+@dataclass(slots=True)
+class _Lent:
+    """A connection that one question has."""
+
+    session: Session
+    was_kept: bool
+    """It answered before, who knows when; else it was made for this question."""
+    is_broken: bool = False
+    """It broke by itself."""
+
+
 class Connections:
     """
     Opens, keeps and lends them. Safe to share between threads.
 
     Args:
         address: Where to.
-        patience_s: Seconds for which a server that was there may be away; 0: it is not waited for at all.
+        patience_s: Seconds for which a server that was there may be away.
         recovery_s: Seconds for which it may say that it takes no connections yet.
         sleep: Waits for so many seconds, in the caller's thread.
     """
@@ -75,24 +87,34 @@ class Connections:
         self._was_there = False
         self._is_closed = False
 
-    def ask(self, question: Callable[[Session], _Answer]) -> _Answer:
+    def ask(self, question: Callable[[Session], _Answer], *, waits: bool = True) -> _Answer:
         """
         Have a question answered; again, where the connection breaks on the way.
+
+        Args:
+            question: Asks it.
+            waits: Whether a server that is away is waited for; else only a kept connection that turns out to be
+                broken is replaced.
 
         Raises:
             LedgerError: The server is away, or refuses.
         """
-        if self._is_closed:
-            raise LedgerError(f"the ledger {self.address} is closed already")
         began, wait_s = time.monotonic(), _FIRST_WAIT_S
         while True:
+            if self._is_closed:
+                raise LedgerError(f"the ledger {self.address} is closed already")
             with translated(self.address):
-                connection: Session | None = None
+                lent: _Lent | None = None
                 try:
-                    with self._lent() as connection:
-                        return question(connection)
+                    with self._lent() as lent:
+                        return question(lent.session)
                 except psycopg.Error as error:
-                    if time.monotonic() - began >= self._waits_s(error, connection):
+                    if lent is not None and lent.was_kept and lent.is_broken:
+                        # A restart, or a server's limit for idle sessions, broke the others too.
+                        self._close_idle()
+                        continue
+                    session = None if lent is None else lent.session
+                    if not waits or time.monotonic() - began >= self._waits_s(error, session):
                         raise
             self._sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
@@ -110,8 +132,8 @@ class Connections:
         Raises:
             LedgerError: The server is away, or refuses; such a question is not asked again.
         """
-        with translated(self.address), self._lent() as session, session.transaction():
-            cursor = session.cursor("long_question", binary=True)
+        with translated(self.address), self._lent() as lent, lent.session.transaction():
+            cursor = lent.session.cursor("long_question", binary=True)
             cursor.itersize = page
             with cursor:
                 yield from cursor.execute(sql.encode())
@@ -119,22 +141,28 @@ class Connections:
     def close(self) -> None:
         """Close all that nobody uses; the others when they are given back."""
         self._is_closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         with self._mutex:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
 
     @contextmanager
-    def _lent(self) -> Iterator[Session]:
+    def _lent(self) -> Iterator[_Lent]:
         with self._slots:
             with self._mutex:
                 connection = self._idle.pop() if self._idle else None
+            was_kept = connection is not None
             if connection is None:
                 connection = open_session(self.address)
                 self._was_there = True
+            lent = _Lent(connection, was_kept=was_kept)
             try:
-                yield connection
+                yield lent
             except BaseException:
+                lent.is_broken = connection.closed
                 # Whatever is half done in it, or was half read, is nobody's any more.
                 connection.close()
                 raise

@@ -87,6 +87,8 @@ class PostgresLeases:
             self.name,
             [lease.lane for lease in leases],
             [lease.epoch for lease in leases],
+            # It is asked again before long, and must not be stuck in a question while the leases end.
+            waits=False,
         )
         return set(still)
 
@@ -113,12 +115,12 @@ class PostgresLeases:
         """Close the connections."""
         self._connections.close()
 
-    def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    def _ask(self, sql: str, *values: object, waits: bool = True) -> list[tuple[Any, ...]]:
         def question(session: Session) -> list[tuple[Any, ...]]:
             with session.cursor(binary=True) as cursor:
                 return cursor.execute(sql.encode(), values or None).fetchall()
 
-        return self._connections.ask(question)
+        return self._connections.ask(question, waits=waits)
 
 
 def _lane_row(columns: Sequence[Any]) -> LaneRow:

@@ -19,10 +19,9 @@ OTHER_LINES: Final = "BC003"
 ID_IS_KNOWN: Final = "BC004"
 """States of the errors that the functions below raise."""
 
-_IS_CREATED: Final = """kind = 'settled' AND right(body, 16) = ',"is":"Created"}'"""
-_ID: Final = "lower(substr(body, 30, 36))"
+IS_CREATED: Final = """kind = 'settled' AND right(body, 16) = ',"is":"Created"}'"""
+ID: Final = "lower(substr(body, 30, 36))"
 """Where the codec writes the id of what was created: behind `{"outcome":{"connection_id":"`."""
-IS_CREATED, ID = _IS_CREATED, _ID
 
 _TABLES: Final = (
     "CREATE SCHEMA batchconnect",
@@ -63,7 +62,7 @@ _TABLES: Final = (
         WHERE marker IS NOT NULL AND kind <> 'row'""",
     """CREATE INDEX entry_of_deletion ON batchconnect.entry (marker)
         WHERE marker IS NOT NULL AND kind IN ('deleting', 'deleted')""",
-    f"CREATE INDEX entry_of_connection ON batchconnect.entry ({_ID}) WHERE {_IS_CREATED}",
+    f"CREATE INDEX entry_of_connection ON batchconnect.entry ({ID}) WHERE {IS_CREATED}",
     # The number of a run is that of its first line.
     """CREATE TABLE batchconnect.run (
         number bigint PRIMARY KEY,
@@ -138,7 +137,7 @@ BEGIN
         PERFORM pg_advisory_xact_lock(hashtextextended(id, 0))
             FROM (SELECT DISTINCT id FROM unnest(p_ids) AS u(id) WHERE id IS NOT NULL ORDER BY id) AS i;
         PERFORM FROM unnest(p_ids, p_markers) AS u(id, of_marker)
-            JOIN batchconnect.entry ON {_ID} = u.id AND {_IS_CREATED}
+            JOIN batchconnect.entry ON {ID} = u.id AND {IS_CREATED}
             WHERE marker <> u.of_marker AND seq > p_judged;
         IF FOUND THEN
             RAISE EXCEPTION 'a row has such an id' USING ERRCODE = '{ID_IS_KNOWN}';

@@ -5,19 +5,15 @@ Each line goes in by one function of the schema, which looks first whether the l
 are never changed or removed, so every state, and every report, is a fold over them.
 """
 
-import getpass
-import os
-import platform
-import secrets
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from batchconnect.ledger.codec import UnknownKindError, decode
+from batchconnect.ledger.codec import UnknownKindError, decode, outcome_told
 from batchconnect.ledger.conditions import (
     ENDS_AS_IT_SAYS,
     INTENTS,
@@ -44,6 +40,7 @@ from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.who import process_name
 
 _Value = TypeVar("_Value")
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
@@ -94,11 +91,9 @@ class PostgresLedger:
         self._mutex = threading.RLock()
         self._writers: dict[tuple[str, str, str, str], LaneWriter] = {}
         self._run_ids: dict[int, str] = {}
-        self._holder = _process_name()
-        # Whoever renews a lease waits for no row's commit, and not for a server that is away: it asks again.
-        self.leases = PostgresLeases(
-            Connections(address, patience_s=0), name=self._holder, on_taken=self._hold
-        )
+        self._holder = process_name()
+        # Whoever renews a lease waits for no row's commit.
+        self.leases = PostgresLeases(Connections(address), name=self._holder, on_taken=self._hold)
         belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
         self._about: dict[str, str] = {}
         if host is not None:
@@ -252,6 +247,16 @@ class PostgresLedger:
             for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
                 yield from self._lines("run = %s AND row = ANY (%s) ORDER BY row, seq", run, part)
             return
+        yield from map(self._line, self._of_rows(run))
+
+    def ends(self, run: int) -> Iterator[str | list[Line]]:
+        """As of `LedgerReader.ends`."""
+        for _row, told in groupby(self._of_rows(run), itemgetter(2)):
+            lines = list(told)
+            name = outcome_told([columns[4] for columns in lines], lines[-1][6])
+            yield name or [self._line(columns) for columns in lines]
+
+    def _of_rows(self, run: int) -> Iterator[tuple[Any, ...]]:
         row, seq = -(1 << 31), 0
         while True:
             page = self._ask(
@@ -261,7 +266,7 @@ class PostgresLedger:
                 row,
                 seq,
             )
-            yield from map(self._line, page)
+            yield from page
             if len(page) < _PAGE:
                 return
             seq, _, row, *_ = page[-1]
@@ -372,12 +377,16 @@ class PostgresLedger:
     # Opening ------------------------------------------------------------------------------------
 
     def _check(self, belongs: Mapping[str, str], *, read_only: bool) -> None:
-        ((is_replica,),) = self._ask("SELECT pg_is_in_recovery()")
+        ((is_replica, isolation),) = self._ask(
+            "SELECT pg_is_in_recovery(), current_setting('transaction_isolation')"
+        )
         if is_replica and not read_only:
             raise LedgerError(
                 f"the ledger {self.name} is a read replica: nothing can be written to it",
                 hint="Name the primary; of several hosts target_session_attrs=read-write finds it.",
             )
+        if not read_only:
+            check_isolation(self.name, isolation)
         about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
         if "schema" not in about:
             raise LedgerError(
@@ -417,13 +426,22 @@ class PostgresLedger:
         )
 
 
-def _process_name() -> str:
-    """Of this process, its own among all, and told to people: who, where, which."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in a bare container
-        user = str(os.getuid())
-    return f"{user}@{platform.node()}/{os.getpid()}-{secrets.token_hex(2)}"
+def check_isolation(name: str, isolation: str) -> None:
+    """
+    See that a statement sees what was committed before it, as the schema's functions are made for.
+
+    Elsewhere all of a transaction sees what stood there at its beginning: who takes a lane would not see the
+    lines of whoever held it until just then. It is not set here, for a setting of a session does not hold
+    behind PgBouncer, and a transaction around each statement costs two more round trips.
+
+    Raises:
+        LedgerError: It is another one by default.
+    """
+    if isolation != "read committed":
+        raise LedgerError(
+            f"the ledger {name}: transactions are {isolation} by default there, and have to be read committed",
+            hint="ALTER ROLE ... IN DATABASE ... SET default_transaction_isolation = 'read committed'.",
+        )
 
 
 def _in_parts(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:

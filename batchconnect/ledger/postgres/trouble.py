@@ -59,7 +59,7 @@ _HINTS: Final = (
     ("No space left", f"Free space on the server. {_AGAIN}"),
     ("could not extend file", f"Free space on the server. {_AGAIN}"),
 )
-_AWAY: Final = f"See that the server runs and can be reached from here. {_AGAIN}"
+_SEE_SERVER: Final = f"See that the server runs and can be reached from here. {_AGAIN}"
 _NOT_READY: Final = (
     "The server is there and takes no connections: it starts, recovers from a crash, or ends. Its log says "
     f"how far it is. {_AGAIN}"
@@ -67,7 +67,7 @@ _NOT_READY: Final = (
 _PING_S: Final = "2"
 _LINE_START: Final = re.compile(r"\s*\n\s*(?:DETAIL|HINT|CONTEXT|LINE|QUERY)\b.*", re.DOTALL)
 
-AWAY: Final = (
+_PASSING: Final = (
     e.ConnectionException,
     e.AdminShutdown,
     e.CrashShutdown,
@@ -83,7 +83,7 @@ def is_passing(error: psycopg.Error, connection: psycopg.Connection | None) -> b
     """Whether the server was away, or is; then what was asked is asked again."""
     # Of lines that were sent twice, the second may meet the first at its end.
     is_twice = error.diag.constraint_name == "entry_pkey"
-    if isinstance(error, AWAY) or is_twice:
+    if isinstance(error, _PASSING) or is_twice:
         return True
     is_lost = connection is None or connection.closed
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and bool(is_lost)
@@ -134,7 +134,7 @@ def ledger_error(error: psycopg.Error, address: LedgerAddress) -> LedgerError:
         return LedgerError(f"{where}: the database holds no ledger yet", hint=_NEEDS_INIT)
     if isinstance(error, e.CannotConnectNow):
         return LedgerError(f"{where}: {text}", hint=_NOT_READY)
-    hint = next((hint for word, hint in _HINTS if word in text), _AWAY)
+    hint = next((hint for word, hint in _HINTS if word in text), _SEE_SERVER)
     return LedgerError(f"{where}: {text}", hint=hint)
 
 

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
-from batchconnect.ledger.codec import UnknownKindError, decode, encode, settles
+from batchconnect.ledger.codec import UnknownKindError, decode, encode, outcome_told, settles
 from batchconnect.ledger.conditions import (
     INTENTS,
     IS_CREATE,
@@ -52,6 +52,7 @@ APPLICATION_ID: Final = 0x62634C31
 MEMORY: Final = ":memory:"
 
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
+_OF_ROWS = f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row IS NOT NULL ORDER BY row, seq"
 _VALUES = "(?, ?, ?, ?, ?, ?)"
 _INSERT = f"INSERT INTO entry ({_COLUMNS.removeprefix('seq, ')}) VALUES {_VALUES}"
 _AT_ONCE = 16
@@ -213,9 +214,14 @@ class SqliteLedger:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
         if rows is not None:
             return chain.from_iterable(self.lines_of_row(run, row) for row in sorted(rows))
-        return self._read(
-            f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row IS NOT NULL ORDER BY row, seq", run
-        )
+        return self._read(_OF_ROWS, run)
+
+    def ends(self, run: int) -> Iterator[str | list[Line]]:
+        """As of `LedgerReader.ends`."""
+        for _row, told in groupby(self._select(_OF_ROWS, run), itemgetter(2)):
+            lines = list(told)
+            name = outcome_told([columns[4] for columns in lines], lines[-1][6])
+            yield name or [self._line(columns) for columns in lines]
 
     def last_lines(
         self, run: int, rows: Collection[int] | None = None

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger.entry import LaneTold
 from batchconnect.model.escape import escape_control
 from batchconnect.model.event import LaneStopped
 from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.reports.advice import with_place
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.incident import Incident, what_to_send
 from batchconnect.reports.page import words
@@ -112,6 +114,7 @@ class _Seen:
             started_at_ms=summary.started_at_ms,
             place=summary.place_flags,
             are_several=summary.opened.places.are_several,
+            is_live=summary.live,
         )
         self.sandboxes: set[str] = set()
         self.codes = {
@@ -149,8 +152,11 @@ def _environment() -> "Environment":
     # Whoever draws no page, as `status` and `plan`, does not wait 45 ms for it.
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
 
+    from batchconnect.reports.page.compiled import Compiled  # noqa: PLC0415 - as above
+
     page = Environment(
         loader=PackageLoader("batchconnect.reports", "page"),
+        bytecode_cache=Compiled(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -166,7 +172,7 @@ def _environment() -> "Environment":
         "rate": words.rate,
         "stamp": words.stamp,
         "iso": words.iso,
-        "with_place": words.with_place,
+        "with_place": with_place,
     }
     return page
 

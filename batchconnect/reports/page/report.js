@@ -34,9 +34,17 @@
     const own = NEED.indexOf(status);
     return works && works !== "yes" ? Math.min(own, NEED.indexOf(`w-${works}`)) : own;
   };
+  // Of several sheets: where a row stands is the last that it carries, its file and its tab.
+  const place = (row) => of(row, "carried").slice(-2);
+  const files = new Map();
+  if (data.several) for (const [file, tab] of data.rows.map(place)) files.set(tab, (files.get(tab) ?? new Set()).add(file));
+  const sheet = (row) => {
+    const [file, tab] = place(row);
+    return tab ? (files.get(tab).size > 1 ? `${file}#${tab}` : tab) : file;
+  };
   const isTested = data.rows.some((row) => of(row, "works"));
   const COLUMNS = [
-    { key: "row", title: "Row", value: (row) => of(row, "row") },
+    { key: "row", title: "Row", value: (row, index) => (data.several ? index : of(row, "row")) },
     { key: "status", title: "Status", value: need },
     ...(isTested ? [{ key: "works", title: "Works", value: (row) => Object.keys(WORKS).indexOf(of(row, "works")) }] : []),
     { key: "name", title: "Name", value: (row) => of(row, "name").toLowerCase() },
@@ -195,7 +203,7 @@
     const row = data.rows[index];
     const status = of(row, "status");
     const toggle = element("button", {
-      type: "button", class: "open", "aria-expanded": "false", "aria-label": `Row ${of(row, "row")}, details`,
+      type: "button", class: "open", "aria-expanded": "false", "aria-label": `Row ${of(row, "row")}${data.several ? ` of ${sheet(row)}` : ""}, details`,
       onclick: () => {
         const open = toggle.getAttribute("aria-expanded") === "true";
         toggle.setAttribute("aria-expanded", String(!open));
@@ -210,7 +218,7 @@
       row: [toggle],
       status: [element("span", { class: `status s-${status}` }, said(status))],
       works: [works ? element("span", { class: `status w-${works}` }, said(works)) : ""],
-      name: [element("bdi", {}, of(row, "name"))],
+      name: [element("bdi", {}, of(row, "name")), data.several ? element("span", { class: "where" }, sheet(row)) : ""],
       org: [element("bdi", {}, of(row, "org"))],
       sandbox: [of(row, "sandbox")],
       result: outcome(row),

@@ -7,7 +7,6 @@ number: that halves the page. Characters that steer a reader's eye or end a scri
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, partial
 from itertools import islice
 from typing import Final
 
@@ -16,8 +15,8 @@ import orjson
 from batchconnect.model.column import Column
 from batchconnect.model.escape import escape_control
 from batchconnect.model.target import TARGET_COLUMNS
+from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import cells_of
-from batchconnect.reports.page.words import with_place
 from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
 
 MOST_ROWS: Final = 50_000
@@ -97,7 +96,9 @@ class RowBlock:
         carried: Headers of the unknown columns.
         started_at_ms: The run's start, from which the rows' starts are counted.
         place: Options that stand behind each command which an advice names.
-        are_several: Whether the run has several sheets: where a row stands is told as what it carries.
+        are_several: Whether the run has several sheets: a row's number alone does not tell it then, and where it
+            stands is the last of what it carries.
+        is_live: The run is still at work: what a row would need is refused until it is through, and not said.
     """
 
     def __init__(
@@ -108,8 +109,10 @@ class RowBlock:
         started_at_ms: int,
         place: Sequence[str] = (),
         are_several: bool = False,
+        is_live: bool = False,
     ) -> None:
-        self._advice = lru_cache(maxsize=256)(partial(with_place, place=tuple(place)))
+        self._advice = placing(place)
+        self._is_live = is_live
         self._is_whole = total <= MOST_ROWS
         self._width = len(carried)
         self._are_several = are_several
@@ -131,6 +134,7 @@ class RowBlock:
             "texted": sorted(TEXTS),
             "carried": self._carried,
             "started": self._started_at_ms,
+            "several": self._are_several,
         }
         yield _inert_json([orjson.dumps(head)[:-1] + b',\n"rows":[\n'])
         yield from _listed(iter(self._rows))
@@ -154,7 +158,7 @@ class RowBlock:
             texts[result.description],
             texts[" ".join(codes)],
             texts[self._advice(what_is_wrong(result))],
-            texts[self._advice(result.hint)],
+            texts["" if self._is_live else self._advice(result.hint)],
             texts[result.error_column or ""],
             result.http_status,
             escape_control(result.request_id or ""),

@@ -1,8 +1,7 @@
 """Numbers and findings of a run in the page's words: what a person reads first."""
 
-import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -84,7 +83,6 @@ _EXITS = {
     ExitCode.TERMINATED: "ended from outside",
 }
 
-_COMMAND: Final = re.compile(r"`(batchconnect (?!template|simulate)[a-z][^`]*)`")
 
 _SECOND_MS = 1000
 _MINUTE_MS = 60 * _SECOND_MS
@@ -194,14 +192,6 @@ def ending(summary: Summary) -> str:
     code = summary.exit_code
     words = _how(summary, ExitCode(code)) if code in set(ExitCode) else ""
     return f"{words} (exit code {int(code)})" if words else f"exit code {int(code)}"
-
-
-def with_place(text: str, *, place: Sequence[str]) -> str:
-    """An advice whose commands, between backticks, find the run where it lies."""
-    flags = shlex.join(place)
-    if not flags or "`" in flags:
-        return text
-    return _COMMAND.sub(lambda found: f"`{found[1]} {flags}`", text)
 
 
 def keys_ending(summary: Summary) -> str:

@@ -5,7 +5,8 @@ The wrong cells are coloured and say why; the keys are blank, for no report hold
 again it is a sheet: `rerun --sheet results.xlsx` takes it back.
 """
 
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -16,6 +17,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Status, Works
 from batchconnect.model.report_columns import PLACE_COLUMNS
 from batchconnect.model.source_remedies import is_of_key
+from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import cells_of, iso, sheet_cells_of
 from batchconnect.reports.result import Result, is_unfinished, reason_of, what_is_wrong
 from batchconnect.reports.summary import Summary
@@ -56,7 +58,12 @@ def render(summary: Summary) -> Iterator[bytes]:
         # Rows from a program count from 1, and the header needs a line of its own.
         header_row=0 if first is not None and first.row < 2 else 1,  # noqa: PLR2004 - header's row
     )
-    shown = _several(rows, len(summary.carried)) if are_several else map(_shown, rows)
+    advice = placing(summary.place_flags)
+    shown = (
+        _several(rows, len(summary.carried), advice)
+        if are_several
+        else (_shown(result, advice) for result in rows)
+    )
     yield from draw(
         [RowsTab(layout=layout, rows=shown)],
         about=lambda beyond: _facts(summary, beyond),
@@ -64,15 +71,17 @@ def render(summary: Summary) -> Iterator[bytes]:
     )
 
 
-def _several(rows: Iterable[Result], width: int) -> Iterator[ShownRow]:
+def _several(
+    rows: Iterable[Result], width: int, advice: Callable[[str], str]
+) -> Iterator[ShownRow]:
     """The rows of several sheets below each other, each with where it stands."""
     for number, result in enumerate(rows, 2):
-        shown = _shown(result)
+        shown = _shown(result, advice)
         place = (result.sheet, result.worksheet, str(result.row))
         yield replace(shown, number=number, carried=(*cells_of(result, width), *place))
 
 
-def _shown(result: Result) -> ShownRow:
+def _shown(result: Result, advice: Callable[[str], str]) -> ShownRow:
     return ShownRow(
         number=result.row,
         cells=sheet_cells_of(result),
@@ -83,13 +92,13 @@ def _shown(result: Result) -> ShownRow:
         works_tone=None if result.works is None else _WORKS_TONES[result.works],
         connection_id=result.connection_id or "",
         error=what_is_wrong(result),
-        hint=result.hint,
-        problems=(*result.problems, *_at_key(result)),
+        hint=advice(result.hint),
+        problems=(*result.problems, *_at_key(result, advice)),
         wants_key=is_unfinished(result) and result.status is not Status.KEPT,
     )
 
 
-def _at_key(result: Result) -> Iterator[Problem]:
+def _at_key(result: Result, advice: Callable[[str], str]) -> Iterator[Problem]:
     """A connection that exists has all that the sheet says but the key: that is the cell to correct, if any."""
     if result.works is Works.NO and is_of_key(result.works_error or ""):
         yield Problem(
@@ -97,13 +106,12 @@ def _at_key(result: Result) -> Iterator[Problem]:
             column=Column.SERVICE_PRINCIPAL_KEY.value,
             cell=None,
             what=f"The connection does not work: {reason_of(result)}.",
-            remedy=result.hint,
+            remedy=advice(result.hint),
         )
 
 
-def _again(opened: RunOpened) -> str:
+def _again(opened: RunOpened, place: Sequence[str]) -> str:
     """The command that takes the workbook back; "" where none does."""
-    mode = " --simulate" if opened.simulated else ""
     match opened.command, opened.parent_run_id:
         case ("undo", _):
             return ""
@@ -113,7 +121,7 @@ def _again(opened: RunOpened) -> str:
             words = f"rerun {parent} --sheet results.xlsx"
         case _:
             words = "rotate results.xlsx --failing"
-    return f"batchconnect {words}{mode}"
+    return shlex.join(["batchconnect", *words.split(), *place])
 
 
 def _facts(summary: Summary, beyond: int) -> Facts:
@@ -125,8 +133,8 @@ def _facts(summary: Summary, beyond: int) -> Facts:
         if (count := summary.works.get(word))
     )
     mode = " (simulated)" if opened.simulated else ""
-    again = _again(opened)
-    todo = f"Correct the red cells, fill in the keys, save, and run: {again}"
+    again = _again(opened, summary.place_flags)
+    todo = f"Correct the red cells, fill in the keys, save, and run, with this file's path: {again}"
     facts = [
         (
             opened.command.capitalize(),

@@ -7,6 +7,7 @@ from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.event import Event
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import doctor_hint_for
+from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.org_check import OrgCheck, check_orgs
@@ -22,6 +23,7 @@ async def look_at_orgs(
     *,
     sandbox: str | None,
     on_event: Callable[[Event], None],
+    hold: Callable[[Secret], None],
     unreached: Collection[str],
     patience_s: float | None,
 ) -> list[Check]:
@@ -33,6 +35,7 @@ async def look_at_orgs(
         options: As of `check_orgs`.
         sandbox: As of `check_orgs`.
         on_event: As of `check_orgs`.
+        hold: As of `check_orgs`.
         unreached: URLs of hosts that are not reached: what is behind them is told once, with them.
         patience_s: As of `check_orgs`.
     """
@@ -47,6 +50,7 @@ async def look_at_orgs(
                 options,
                 sandbox=sandbox,
                 on_event=on_event,
+                hold=hold,
                 on_store=stores.append,
                 patience_s=patience_s,
             )

@@ -12,6 +12,10 @@ class NotAWorkbookError(Exception):
     """A container of something else; the text says of what, for a person."""
 
 
+class MixedFormsError(Exception):
+    """A workbook of Excel 95 whose cells have shared texts, as only those of Excel 97 have: nobody shows them."""
+
+
 class ProtectedError(Exception):
     """The workbook is encrypted; the text is `password` or `rights`."""
 

@@ -9,7 +9,12 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from batchconnect.sheet.workbook.form import PASSWORD, NotAWorkbookError, ProtectedError
+from batchconnect.sheet.workbook.form import (
+    PASSWORD,
+    MixedFormsError,
+    NotAWorkbookError,
+    ProtectedError,
+)
 from batchconnect.sheet.workbook.inspected import MISREAD, InspectedTab, is_misread
 from batchconnect.sheet.workbook.ole import LARGEST_STREAM, container_of, root_streams
 
@@ -60,6 +65,7 @@ class XlsWorkbook:
         Look at every tab, in order; charts and macros are tabs too.
 
         Raises:
+            MixedFormsError: Its cells refer to texts in a way that it has not.
             ValueError, struct.error: A record is cut.
         """
         odd = dict(_odd_texts(self._globals)) if self._is_biff8 else {}
@@ -104,6 +110,8 @@ class _Inspection:
 
     def _note(self, kind: int, data: bytes) -> None:
         if kind == _SHARED_LABEL:
+            if not self._is_biff8:
+                raise MixedFormsError
             row, column, _, index = struct.unpack_from("<3HI", data)
             odd = self._odd.get(index)
             if odd != _BLANK:

@@ -15,9 +15,9 @@ from xml.parsers import expat
 
 from defusedxml.ElementTree import fromstring
 
-from batchconnect.sheet.workbook.inspected import ForbiddenXmlError, InspectedTab
+from batchconnect.sheet.workbook.inspected import BY_NUMBER, ForbiddenXmlError, InspectedTab
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
-from batchconnect.sheet.workbook.shared_texts import BLANK, odd_texts, oddity
+from batchconnect.sheet.workbook.shared_texts import BLANK, gravest, odd_texts, oddity
 
 _ADDRESS = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _LARGEST_INDEX_PART = 16 << 20
@@ -217,7 +217,7 @@ class _Inspection:
             case "t" if self._place == "t":
                 self._place = None
                 self._text += self._run
-                self._oddity = oddity(self._run, is_kept=self._is_kept) or self._oddity
+                self._oddity = gravest(self._oddity, oddity(self._run, is_kept=self._is_kept))
             case "rPh":
                 self._place = None
             case "c":
@@ -242,6 +242,8 @@ class _Inspection:
             self._tab.saw(self._row, self._column, "error")
         elif self._has_formula and not (text or (self._kind == "str" and self._has_result)):
             self._tab.saw(self._row, self._column, "formula")
+        elif text.strip() and odd == BY_NUMBER:
+            self._tab.saw(self._row, self._column, odd)
         elif text.strip() and odd != BLANK:
             self._tab.saw(self._row, self._column, "date" if self._kind == "d" else None)
             if odd is not None:

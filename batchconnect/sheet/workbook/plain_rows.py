@@ -7,21 +7,15 @@ calls us for each cell takes nine times as long for them: 45 us for nine cells i
 """
 
 import re
-import sys
 from collections.abc import Container, Iterator
 from functools import partial
 from itertools import chain
 from typing import IO, NamedTuple
 
+from batchconnect.model import possessive
+
 _BLOCK = 1 << 20
 """Bytes that are looked at together."""
-IS_SOUND = sys.version_info >= (3, 11, 5)
-"""
-Whether a possessive repetition of a group may be believed.
-
-Before, Python's `re` goes on from the wrong place where one fails (python/cpython issue 106052), as in the
-Python of Debian 12: there nothing is told to be plain, and the parser looks at each cell.
-"""
 _START, _END = b"<row ", b"</row>"
 
 # XML has no control characters, and neither U+FFFE (EF BF BE) nor U+FFFF.
@@ -121,7 +115,7 @@ def split(xml: IO[bytes]) -> Iterator[PlainRows | bytes]:
     """
     blocks = iter(partial(xml.read, _BLOCK), b"")
     rest = next(blocks, b"")
-    if not IS_SOUND or b"\0" in rest[:4]:  # UTF-16, where bytes that look like a row need be none
+    if not possessive.IS_SOUND or b"\0" in rest[:4]:  # UTF-16: what looks like a row need be none
         yield from chain([rest], blocks)
         return
     for block in chain([b""], blocks):

@@ -11,13 +11,16 @@ from itertools import chain
 from typing import IO
 from xml.parsers import expat
 
-from batchconnect.sheet.workbook import plain_rows
+from batchconnect.model import possessive
+from batchconnect.sheet.workbook.inspected import BY_NUMBER
 from batchconnect.sheet.workbook.plain_rows import ESCAPE, TEXT, TRIMMED
 
 BLANK = "blank"
 """Of a shared text: it is white space or nothing."""
 ESCAPED, CUT = "escaped", "cut"
 """Of a text: `_x0041_` stands in it for a letter; blanks at an end are not kept."""
+_LAST_SHOWN = 0xFF
+"""The last letter by number that calamine shows as Excel does; what is beyond it leaves as it is written."""
 
 _BLOCK = 1 << 20
 _END = b"</si>"
@@ -28,20 +31,29 @@ _START = b"<si>"
 
 
 def odd_texts(xml: IO[bytes]) -> dict[int, str]:
-    """Of each shared text that is blank, escaped or cut, its number and which."""
+    """Of each shared text that is blank, escaped, cut or has letters by number, its number and which."""
     return _Texts().of(xml)
 
 
 def oddity(text: str, *, is_kept: bool) -> str | None:
     """What a cell does not show of a text; *is_kept*: `xml:space` keeps the blanks at its ends."""
-    if any(_stands_for_a_letter(found[1]) for found in ESCAPE.finditer(text.encode())):
+    numbers = (
+        [int(found[1], 16) for found in ESCAPE.finditer(text.encode())] if "_x" in text else ()
+    )
+    if any(number > _LAST_SHOWN for number in numbers):
+        return BY_NUMBER
+    if any(map(_is_letter, numbers)):
         return ESCAPED
     return CUT if not is_kept and text != text.strip(" \t\r\n") else None
 
 
-def _stands_for_a_letter(code: bytes) -> bool:
+def gravest(first: str | None, second: str | None) -> str | None:
+    """Of what two parts of a text are, what counts for the whole."""
+    return BY_NUMBER if BY_NUMBER in (first, second) else second or first
+
+
+def _is_letter(number: int) -> bool:
     # `_x000D_` and its like, and `_x005F_` for `_` itself, are how Excel writes them.
-    number = int(code, 16)
     return number >= ord(" ") and number != ord("_")
 
 
@@ -91,7 +103,7 @@ class _Texts:
                 self._holds = self._holds or bool(self._text.strip())
                 odd = oddity(self._text, is_kept=self._is_kept)
                 if odd is not None:
-                    self._odd[self._number] = odd
+                    self._odd[self._number] = gravest(self._odd.get(self._number), odd) or odd
             case "rPh":
                 self._in_reading = False
             case "si" if not self._holds:
@@ -104,7 +116,7 @@ def _split(xml: IO[bytes]) -> Iterator[tuple[bytes, int]]:
     """The XML in parts, each with the number of plain texts in it; 0: not plain."""
     blocks = iter(partial(xml.read, _BLOCK), b"")
     rest = next(blocks, b"")
-    if not plain_rows.IS_SOUND or b"\0" in rest[:4]:  # UTF-16
+    if not possessive.IS_SOUND or b"\0" in rest[:4]:  # UTF-16
         yield from ((block, 0) for block in chain([rest], blocks))
         return
     for block in chain([b""], blocks):

@@ -1,6 +1,7 @@
 """What a command says, and where; a reader that goes away ends no command."""
 
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from batchconnect.cli.commands.console import UNWRAPPED, Console, wrapped
 from batchconnect.cli.options import OutputOptions
+from batchconnect.model.secret import Secret
 
 
 def console(**output: bool) -> Console:
@@ -36,6 +38,26 @@ def test_a_warning_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str])
     console().warn(["a \x1b[2J b"])
 
     assert capsys.readouterr().err == "warning: a \\x1b[2J b\n"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nothing_that_is_said_shows_a_secret_that_is_held(
+    capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    """In a message, in a result for a person, and in one for programs, however it is escaped there."""
+    secret = 'canary~S3cret."value"\\42'
+    one = console(json=as_json)
+    one.redactor.hold(Secret(secret))
+
+    one.say(f"before {secret}\nafter")
+    one.warn([secret])
+    one.result({"cells": [f"x{secret}x"], secret: 1}, [f"error: {secret} behind"])
+
+    told = capsys.readouterr()
+    assert told.err == "before ***\nafter\nwarning: ***\n"
+    assert "canary" not in told.out
+    assert "***" in told.out
+    assert not as_json or json.loads(told.out) == {"cells": ["x***x"], "***": 1}
 
 
 def test_no_word_is_cut_in_two_and_no_command_is_parted() -> None:

@@ -78,6 +78,44 @@ def test_a_row_that_is_none_is_named_once(batchconnect: CommandLine, command: st
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("key", "code", "said"),
+    [
+        ("<sensitive>", 3, "the secret is"),
+        ("System.Security.SecureString", 3, "the secret is"),
+        ("***", 3, "the secret is a mask"),
+        ("{SERVICE_PRINCIPAL_KEY}", 3, "the secret is a variable"),
+        (
+            "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/s)",
+            3,
+            "the secret is a variable",
+        ),
+        ("x", 3, "the secret is a single character"),
+        ('{"clientSecret": "a"}', 3, "the secret is"),
+        ("FAKE~key\ufffd.abcdefgh", 3, "the secret"),
+        ("abc", 0, "the secret has 3 characters"),
+        ("FAKE~key_x0041_.abcdefgh", 0, "the secret holds `_x`"),
+        ("'FAKE~key.abcdefgh", 0, "the secret begins with an apostrophe"),
+        (" FAKE~key.abcdefgh", 0, "the secret begins or ends with white space"),
+        ("0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11", 0, "the secret has the shape of a GUID"),
+    ],
+)
+def test_an_odd_key_is_told_by_every_command(
+    batchconnect: CommandLine, command: str, key: str, code: int, said: str
+) -> None:
+    """An error where it surely is none, else a warning; with its cell, and before anything is sent."""
+    flags = FAST if command != "validate" else ()
+
+    done = batchconnect(
+        command, batchconnect.sheet([cells(1, servicePrincipalKey=key)]), *HERE, *flags
+    )
+
+    assert done.code == code, done
+    told = " ".join(f"{done.out} {done.err}".split())
+    assert f"G2: servicePrincipalKey: {said}" in told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_refused_cell_is_told_with_its_column(batchconnect: CommandLine, command: str) -> None:
     """A cell's letter says little where the header is far away."""
     done = batchconnect(command, batchconnect.sheet([cells(1, tenant="common")]), *HERE)

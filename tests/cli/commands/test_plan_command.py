@@ -1,5 +1,7 @@
 """`plan`: what a run with the same options would do; it reads, and changes nothing."""
 
+import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -177,7 +179,6 @@ def test_without_a_typed_command_the_next_one_is_put_together(
             ],
         ),
         options_of(settings, given),
-        settings,
         ["a b.csv"],
         given,
         command="run",
@@ -234,3 +235,49 @@ def test_a_long_list_is_folded_and_v_and_json_give_all(batchconnect: CommandLine
     assert "more rows" not in whole
     assert "41 rows: 41 to create" in short
     assert [one["row"] for one in document["planned"]] == [*range(2, 43)]
+
+
+ANSWERS = 'print(\'{"secrets": [{"name": "acme", "error": "%s"}]}\')'
+
+
+def test_a_store_that_gives_nothing_is_told_once_and_looked_at_next(
+    batchconnect: CommandLine,
+) -> None:
+    """Its sentence with the rows that it costs, each store its own; `orgs` says what each store says."""
+    batchconnect.write(
+        "batchconnect.toml",
+        "".join(
+            f"[stores.{name}]\nuri = 'exec:'\ncommand = {json.dumps([sys.executable, '-c', ANSWERS % answer])}\nsheets = true\n"
+            for name, answer in (
+                ("shut", "signed_out"),
+                ("closed", "signed_out"),
+                ("kv", "forbidden"),
+            )
+        ),
+    )
+    keys = ("shut:acme", "shut:acme", "closed:acme", "FAKE~key-of-acme-0001", "kv:acme")
+    rows = [cells(number, servicePrincipalKey=key) for number, key in enumerate(keys, 1)]
+
+    files = ("--summary", "ci.md", "--junit", "ci.xml")
+
+    done = batchconnect("plan", batchconnect.sheet(rows), "--simulate", *files)
+    quiet = batchconnect("plan", batchconnect.sheet(rows), "--simulate", "-q")
+    told = batchconnect("orgs", "--simulate", "--org", "acme")
+
+    shut = "error: The store `shut` does not take our sign-in."
+    closed = "error: The store `closed` does not take our sign-in."
+    assert done.code == 4, done
+    for store, rows_told in ((shut, "2 rows"), (closed, "1 row")):
+        (line,) = [line for line in done.out.splitlines() if store in line]
+        assert line.endswith(f" {rows_told} would not be attempted.")
+        assert line in quiet.out
+    assert "does not take" not in done.err
+    assert "key refused: row 6: " in done.out
+    assert "key refused: row 6: " in quiet.out
+    assert "5 rows: 5 to create (4 of them without a key), 0 rejected" in done.out
+    assert done.out.endswith("next:   batchconnect orgs --simulate\n")
+    assert "exec:" in told.out
+    markdown, junit = Path("ci.md").read_text("utf-8"), Path("ci.xml").read_text("utf-8")
+    assert markdown.count("2 rows would not be attempted.") == 1
+    assert "1 key refused" in markdown
+    assert [junit.count(f'type="{kind}"') for kind in ("no_key", "key_refused")] == [3, 1]

@@ -1,7 +1,10 @@
 """`run`, `rerun`, `reconcile`: the whole job as a person gives it; what the screen says, and the exit code."""
 
+import html
+import re
 from pathlib import Path
 
+import openpyxl
 import orjson
 import pytest
 
@@ -373,3 +376,34 @@ def test_a_practice_that_met_no_trouble_says_why(batchconnect: CommandLine) -> N
     assert "no trouble to see; another --reports begins anew" in again.err
     assert all("no trouble to see" not in done.err for done in (first, anew))
     assert "2 created" in anew.out
+
+
+def test_every_command_that_a_report_names_finds_the_run_where_it_lies(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """On the screen, in the workbook, in failed.csv, for CI: each has the places that the run was given."""
+    practice.by_name(Client_001=REFUSED)
+    places = ("--reports", "else where", "--ledger", "l.sqlite3")
+    flags = "--reports 'else where' --ledger l.sqlite3"
+
+    done = batchconnect(
+        "run", batchconnect.sheet(many(2)), *FAST, *places, "--summary", "ci.md", "--junit", "s.xml"
+    )
+    status = batchconnect("status", *places)
+
+    (folder,) = (batchconnect.folder / "else where").glob("2*")
+    book = openpyxl.load_workbook(folder / "results.xlsx")
+    cells = [str(cell.value) for tab in book for row in tab for cell in row]
+    texts = {
+        "screen": " ".join(done.out.split()),
+        "status": " ".join(status.out.split()),
+        "failed.csv": (folder / "failed.csv").read_text(encoding="utf-8-sig"),
+        "results.xlsx": "\n".join(cells),
+        "report.html": html.unescape((folder / "report.html").read_text(encoding="utf-8")),
+        "ci.md": Path("ci.md").read_text(encoding="utf-8"),
+        "s.xml": html.unescape(Path("s.xml").read_text(encoding="utf-8")),
+    }
+    for name, text in texts.items():
+        told = re.findall(r"batchconnect (?:rerun|verify|status|rotate|reconcile)\b[^`\n<]*", text)
+        assert told, name
+        assert [one for one in told if flags not in one] == [], name

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from batchconnect.model.errors import ExitCode
-from tests.acceptance.practice import Practice
+from batchconnect.simulator.planting import Planted
+from tests.acceptance.practice import ACME, Practice
 from tests.command_line import CLIENT_SECRET, FAST, CommandLine, Done, cells, many
 from tests.stores.fake_key_vault import CLIENT_ID, TENANT, served_key_vault
 
@@ -157,7 +158,7 @@ async def main(url):
         for name, (kind, path, auth) in kinds.items()
     ]
     async with opened_stores(stores, proxy=None, ca_bundle=None, patience_s=1, rng=Random(0),
-                             on_event=lambda event: None) as lines:
+                             on_event=lambda event: None, hold=lambda secret: None) as lines:
         for name in kinds:
             print(name, await lines[name].look_up(Place("s-403")))
 
@@ -182,12 +183,12 @@ def test_a_program_that_logs_all_hears_nothing_of_the_very_first_request_either(
     assert "a line of the program's own" in done.stderr
 
 
-def run_with(batchconnect: CommandLine, practice: Practice, *secrets: str) -> tuple[Done, int]:
+def store_with(batchconnect: CommandLine, practice: Practice, *secrets: str) -> Path:
     """
-    `run`, whose client secret is in a store that gives one after the other, the last again and again.
+    Put the client secret into a store that gives one after the other, the last again and again.
 
     Returns:
-        What was said, and how often the store was asked.
+        A file of as many bytes as it was asked.
     """
     asked = batchconnect.folder / "asked"
     body = f"""
@@ -211,9 +212,50 @@ json.dump({{"secrets": [{{"name": name, "value": value}} for name in names]}}, s
         '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "client-acme"\n'
         'client_secret = "kv:adobe"\nsandbox = "dev"\n',
     )
-    sheet = batchconnect.sheet(many(1))
-    done = batchconnect("run", sheet, *FAST)
+    return asked
+
+
+def run_with(batchconnect: CommandLine, practice: Practice, *secrets: str) -> tuple[Done, int]:
+    """What `run` says with such a store, and how often the store was asked."""
+    asked = store_with(batchconnect, practice, *secrets)
+    done = batchconnect("run", batchconnect.sheet(many(1)), *FAST)
     return done, len(asked.read_text())
+
+
+def test_no_command_shows_what_a_store_gave_for_the_settings(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Nor repeats it where somebody has put it into a file's name, or into what stands in a sandbox."""
+    store_with(batchconnect, practice, CLIENT_SECRET)
+    place = batchconnect.folder / f"{CLIENT_SECRET}.csv"
+    batchconnect.sheet(many(1)).rename(place)
+    practice.ask(
+        lambda simulator: simulator.plant(
+            Planted(org_id=ACME, sandbox="dev", name=f"Of {CLIENT_SECRET}")
+        )
+    )
+    plan = f"{batchconnect.folder}/plan.json"
+
+    told = [
+        batchconnect(*command)
+        for command in (
+            ("plan", place.name),
+            ("plan", place.name, "--json"),
+            ("plan", place.name, "--out", plan),
+            ("run", place.name, *FAST),
+            ("export", "out.csv", "--org", "acme"),
+            ("export", "--against", place.name, "--org", "acme"),
+            ("explore",),
+            ("orgs", "--json"),
+        )
+    ]
+
+    assert {done.code for done in told} <= {0, 4}, told
+    assert "next:   batchconnect run '***.csv'" in told[0].out
+    assert "name: it repeats a credential" in told[4].err
+    for done in told:
+        assert CLIENT_SECRET not in done.out + done.err
+    assert CLIENT_SECRET not in (batchconnect.folder / "out.csv").read_text()
 
 
 def test_a_client_secret_that_was_renewed_meanwhile_is_read_again_by_the_same_command(

@@ -1,17 +1,18 @@
 """A lane has one writer: who lost it writes nothing, and what was sent twice is written once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
 from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.interface import LaneKey
-from batchconnect.ledger.postgres import migrations, schema, store
+from batchconnect.ledger.postgres import care, migrations, schema, store
 from batchconnect.ledger.postgres.store import PostgresLedger
-from batchconnect.model.errors import LaneLostError, LedgerGoneError
+from batchconnect.model.errors import LaneLostError, LedgerError, LedgerGoneError
 from batchconnect.model.ledger_address import LedgerAddress
-from tests.postgres_cluster import Cluster
+from tests.postgres_cluster import LIMIT_S, Cluster, until
 
 LANE = LaneKey("platform.adobe.io", "5C1328435BF324E90A49402A@AdobeOrg", "client")
 OPENED = Line(
@@ -23,6 +24,10 @@ SENDING = Line(entry=Sending(number=1), run=1, row=2, marker="bc1-a", at_ms=2)
 @pytest.fixture
 def address(postgres: Cluster) -> LedgerAddress:
     return postgres.ledger()
+
+
+def name_of(address: LedgerAddress) -> str:
+    return address.url.reveal().split("?")[0].rpartition("/")[2]
 
 
 @pytest.fixture
@@ -161,3 +166,51 @@ def test_an_upgrade_keeps_who_was_let_in(
 
     assert (before, again) == (version, version + 1)
     assert found == {"writer": (True, False, True, True), "reader": (True, False, False, False)}
+
+
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+def test_who_takes_a_lane_sees_the_lines_that_were_on_their_way(
+    postgres: Cluster, address: LedgerAddress, isolation: str
+) -> None:
+    """In a transaction that is not read committed it would number its own lines as those: so none is taken."""
+    append = (
+        "SELECT batchconnect.append(%s, %s, 1, '{1}'::bigint[], '{2}'::integer[], '{a}'::text[], "
+        "'{sending}'::text[], '{1}'::bigint[], '{body}'::text[], NULL::text[], 0)"
+    )
+    take = "SELECT id, epoch, n FROM batchconnect.take('h', 'o', 'c', '', 'taker')"
+    with postgres.session(name_of(address)) as holder, postgres.session(name_of(address)) as taker:
+        held = holder.execute(take.replace("taker", "holder").encode()).fetchone()
+        assert held is not None
+        taker.execute(f"SET default_transaction_isolation = '{isolation}'".encode())
+        pid = taker.info.backend_pid
+        with ThreadPoolExecutor(1) as threads, holder.transaction():
+            holder.execute(append.encode(), held[:2])
+            taking = threads.submit(lambda: taker.execute(take.encode()).fetchone())
+            with postgres.session() as looker:
+                waits = f"SELECT 1 FROM pg_locks WHERE pid = {pid} AND NOT granted"
+                until(lambda: looker.execute(waits.encode()).fetchone(), why="it does not wait")
+        taken = taking.result(LIMIT_S)
+    assert taken is not None
+
+    sees_all = taken[2] == 2
+    assert sees_all is (isolation == "read committed")
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_a_database_where_transactions_are_not_read_committed_is_refused(
+    postgres: Cluster, address: LedgerAddress, isolation: str
+) -> None:
+    """By `ledger check` as by a run; who only looks may."""
+    with postgres.session() as session:
+        session.execute(
+            f"ALTER DATABASE {name_of(address)} SET default_transaction_isolation = '{isolation}'".encode()
+        )
+    with pytest.raises(LedgerError, match=f"transactions are {isolation} by default") as by_run:
+        PostgresLedger(address)
+    with pytest.raises(LedgerError, match="have to be read committed") as by_check:
+        care.check(address, simulated=False)
+    with PostgresLedger(address, read_only=True) as ledger:
+        assert list(ledger.runs()) == []
+
+    assert by_run.value.hint == by_check.value.hint
+    assert "ALTER ROLE" in str(by_run.value.hint)

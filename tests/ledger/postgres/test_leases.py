@@ -1,17 +1,21 @@
 """Leases on a real server: one holder at a time, and whoever lost a lane can write nothing to it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
 from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Terms
+from batchconnect.ledger.postgres import connections
+from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.team import OPENING, Holding, LaneRow
-from batchconnect.model.errors import LaneLostError
+from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
-from tests.postgres_cluster import Cluster
+from tests.postgres_cluster import LIMIT_S, Cluster
 
 ACME = LaneKey("platform.adobe.io", "ACME@AdobeOrg", "client")
 OTHER_CLIENT = ACME._replace(client_id="another")
@@ -35,6 +39,10 @@ def one(address: LedgerAddress) -> Iterator[PostgresLedger]:
 def two(address: LedgerAddress) -> Iterator[PostgresLedger]:
     with PostgresLedger(address, leased=True) as ledger:
         yield ledger
+
+
+def no_sleep(_seconds: float) -> None:
+    raise AssertionError("it was waited for")
 
 
 def take(
@@ -183,3 +191,54 @@ def test_a_terms_length_is_its_holders(one: PostgresLedger, two: PostgresLedger)
 
     assert row_of(two).terms.ttl_s == 90
     assert row_of(two).run == 3
+
+
+def end_sessions(postgres: Cluster) -> None:
+    """As a restart does, or a server's limit for sessions that are idle."""
+    with postgres.session() as session:
+        session.execute(
+            b"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+            b"WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+
+
+def test_connections_that_broke_while_nobody_used_them_cost_no_question_its_answer(
+    postgres: Cluster, address: LedgerAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of them are kept, and where nothing is waited for, too: a renewal comes at the first try."""
+    opened: list[Session] = []
+
+    def open_session(address: LedgerAddress) -> Session:
+        opened.append(open_one(address))
+        return opened[-1]
+
+    open_one = connections.open_session
+
+    several = Barrier(3)
+    kept = Connections(address, sleep=no_sleep)
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda _: kept.ask(lambda _session: several.wait(60)), range(3)))
+    end_sessions(postgres)
+    monkeypatch.setattr(connections, "open_session", open_session)
+    (answer,) = kept.ask(lambda session: session.execute(b"SELECT 7").fetchall(), waits=False)
+    kept.close()
+
+    assert answer == (7,)
+    assert len(opened) == 1, "and the others were not tried one by one"
+
+
+@pytest.mark.slow
+def test_who_takes_a_lane_waits_for_a_server_that_is_away_and_who_renews_does_not(
+    postgres: Cluster, address: LedgerAddress
+) -> None:
+    with PostgresLedger(address, leased=True) as one:
+        held = take(one)
+        assert held is not None
+        postgres.stop()
+        with pytest.raises(LedgerError):
+            one.leases.renew([held])
+        with ThreadPoolExecutor(1) as threads:
+            taking = threads.submit(take, one, BETA)
+            postgres.start()
+            assert taking.result(LIMIT_S) is not None
+        assert one.leases.renew([held]) == {held.lane}

@@ -11,12 +11,14 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from batchconnect.ledger.entry import RunEnded, Settled
 from batchconnect.model.outcome import Created, Failed, Rejected, Severity
+from batchconnect.model.row_place import numbered
 from batchconnect.reports.page.html import render
 from batchconnect.reports.summary import Summary
 from tests.reports.page_run import (
     EXPIRED,
     OPENED,
     PROBLEM,
+    Told,
     bad_day,
     changed_day,
     planned,
@@ -511,3 +513,36 @@ def test_without_scripts_the_page_still_tells_the_run(page_of: Opened, run: Summ
     expect(page.get_by_role("img", name="Lane org-00")).to_be_visible()
     expect(page.locator("#theme")).to_be_hidden()
     expect(page.locator("#table")).to_be_hidden()
+
+
+def test_of_several_sheets_each_row_says_where_it_stands(page_of: Opened) -> None:
+    """Below its name, for the number alone does not tell it; `Row` sorts as the sheets were given."""
+    sheets = ("a.csv", "b.xlsx#EMEA", "b.xlsx#APAC")
+    opened = replace(OPENED, sheets=sheets, tabs=("", "EMEA", "APAC"))
+    rows = [(numbered(place, 2), f"Client {place}") for place in (0, 1, 2)]
+    told: list[Told] = [(1, row, planned(name)) for row, name in rows]
+    made: list[Told] = [
+        (2, row, Settled(outcome=Created(connection_id=f"c{row}"))) for row, _ in rows
+    ]
+    page = page_of(summed_up(*told, *made, (3, RunEnded(exit_code=0)), opened=opened))
+
+    page.get_by_role("button", name="Row", exact=True).click()
+
+    assert names(page) == ["Client 0\na.csv", "Client 1\nEMEA", "Client 2\nAPAC"]
+    expect(page.get_by_role("button", name="Row 2 of EMEA, details")).to_be_visible()
+    page.get_by_role("searchbox", name="Search").fill("apac")
+    expect(page.get_by_role("status")).to_have_text("1 of 3 rows")
+
+
+def test_a_run_at_work_gives_no_advice_that_would_be_refused(page_of: Opened) -> None:
+    """Neither a cause nor a row says what to do, before the run is through."""
+    failed = Settled(outcome=Failed(code="FLOW-1400-500", detail="no"))
+    told: list[Told] = [(1, 2, planned()), (2, 2, failed)]
+    over = page_of(summed_up(*told, (3, RunEnded(exit_code=4))))
+    assert over.locator(".hint").count() == 1
+    live = page_of(summed_up(*told, live=True))
+
+    expect(live.locator(".incident")).to_have_count(1)
+    assert live.locator(".hint").count() == 0
+    live.get_by_role("button", name="Row 2, details").click()
+    assert "what to do" not in live.locator(".facts").last.inner_text()

@@ -156,6 +156,26 @@ def test_a_shared_text_that_is_empty_is_a_blank_cell(write: Write) -> None:
     assert found.cells[Column.SANDBOX] == "abc"
 
 
+def test_excel_95_with_the_cells_of_excel_97_is_named(write: Write) -> None:
+    """SheetJS writes so, and not the texts themselves; the sheet is not empty, and saving it anew helps nobody."""
+    label = lambda at: biff(0xFD, at + b"\0\0\0\0")  # noqa: E731 - a cell of the table below
+    stream = xls_stream([[label] * len(NAMES)] * 2, is_biff8=False, code_page=1252)
+
+    with pytest.raises(SheetError, match="cells refer to shared texts") as caught:
+        read(write(container(stream, "Book"), "clients.xls"))
+
+    assert "let it write XLSX" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("cell", [ERROR, FORMULA_ERROR])
+def test_a_sheet_of_cells_without_a_text_is_not_called_empty(write: Write, cell: bytes) -> None:
+    """A cell is named, with what may be the matter."""
+    path = write(xls([[""] * 3, ["", *[cell] * len(NAMES)]]), "clients.xls")
+
+    with pytest.raises(SheetError, match="its first rows hold cells, B2 among them"):
+        read(path)
+
+
 def test_short_records_of_an_xlsb_are_read(write: Write) -> None:
     """SheetJS leaves the column out of a cell that follows its neighbour."""
 

@@ -382,6 +382,28 @@ def test_a_text_that_is_read_as_excel_shows_it_is_told_with_its_cell(
         assert [one for one in sheet.warnings if f"{letters(column)}2 {said}" in one]
 
 
+BY_NUMBER = NotText("letters by number")
+
+
+@pytest.mark.parametrize(
+    "text", ["a_x20AC_", "_xD83D__xDE00_", "a_xfeff_b", "_x0100_", "_x0041__x4E2D_", "_xFFFF_"]
+)
+def test_a_letter_by_number_that_is_not_read_as_excel_shows_it_is_refused(
+    write: Write, text: str
+) -> None:
+    """Excel shows the letter, calamine the number; a part of a text counts for the whole."""
+    rich = f"{INLINE}<is><r><t>{text}</t></r><r><t> b </t></r></is></c>"
+    for value in (text, Raw(f'<c r="@" t="str"><v>{text}</v></c>'), Raw(rich)):
+        for column in range(len(NAMES)):
+            assert read(write, "xlsx", column, value) == BY_NUMBER
+
+
+@pytest.mark.parametrize("text", ["a_x005F_x20AC_", "_x20AC", "_x20A_", "_X20AC_"])
+def test_what_is_no_letter_by_number_is_a_text(write: Write, text: str) -> None:
+    """Of the number itself Excel writes the first sign by its own."""
+    assert read(write, "xlsx", 0, text) == text.replace("_x005F_", "_")
+
+
 @pytest.mark.parametrize(("form", "value"), BLANK)
 def test_a_cell_without_a_text_is_blank(write: Write, form: str, value: object) -> None:
     """However a program writes nothing."""

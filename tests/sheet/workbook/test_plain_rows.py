@@ -6,6 +6,7 @@ from xml.parsers.expat import ExpatError
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from batchconnect.model import possessive
 from batchconnect.sheet.workbook import inspect_xlsx, plain_rows
 from batchconnect.sheet.workbook.inspect_xlsx import _Inspection
 from batchconnect.sheet.workbook.inspected import FarCellError, InspectedTab, check
@@ -181,7 +182,7 @@ def test_where_the_patterns_cannot_be_believed_the_parser_sees_everything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on Python 3.11.2: not one row is told to be plain, and not one byte is lost."""
-    monkeypatch.setattr(plain_rows, "IS_SOUND", False)
+    monkeypatch.setattr(possessive, "IS_SOUND", False)
     xml = b"<sheetData>" + 3 * b'<row r="7"><c r="A7"><v>1</v></c></row>' + b"</sheetData>"
 
     assert b"".join(bytes(one) for one in split(io.BytesIO(xml)) if isinstance(one, bytes)) == xml

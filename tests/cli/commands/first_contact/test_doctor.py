@@ -362,6 +362,7 @@ def diagnosed(
         sandbox=None,
         environ=environ,
         on_event=lambda _event: None,
+        hold=lambda _secret: None,
         now=lambda: now,
     )
     return [*anyio.run(diagnose, patient).checks]
