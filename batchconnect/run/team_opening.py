@@ -178,11 +178,11 @@ async def _is_worked(team: Team, run: RunState) -> bool:
 def _alone(run_id: str, *, its_own: bool) -> LedgerError:
     if its_own:
         return LedgerInUseError(
-            f"run {run_id} is at work elsewhere, alone: it has --max-rows or --max-failures",
+            f"run {run_id} is at work elsewhere, alone: it has --plan, --max-rows or --max-failures",
             hint="Wait until it has ended, then give the same command again. `batchconnect lanes` shows where.",
         )
     return LedgerInUseError(
-        f"--max-rows and --max-failures are counted by one process, and others work on run {run_id}",
+        f"--plan, --max-rows and --max-failures are kept to by one process, and others work on run {run_id}",
         hint="Leave them out to join, or wait until that run has ended.",
     )
 
