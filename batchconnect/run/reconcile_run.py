@@ -10,11 +10,11 @@ from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.aside import aside
+from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import FaultFound, RunEnded, Settled, Updating
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.event import (
@@ -151,7 +151,7 @@ async def settle_run(
         )
         if findings:
             await write_findings(findings, wanted, writer, on_event=record.tell)
-            run = await _now(ledger, run)
+            run = await run_state_of(ledger, run.number)
     state = await _end_anew(run, ledger=ledger, writer=writer)
     assert state.ended is not None
     record.tell(
@@ -243,8 +243,4 @@ async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunS
     )
     reason = run.ended.reason if run.ended is not None else ""
     await writer.write([writer.line(RunEnded(exit_code=code, closed=run.is_closed, reason=reason))])
-    return await _now(ledger, run)
-
-
-async def _now(ledger: Ledger, run: RunState) -> RunState:
-    return await aside(ledger, lambda: fold_run(ledger.run_lines(run.number)))
+    return await run_state_of(ledger, run.number)

@@ -1,7 +1,7 @@
 """`work`, `lanes` and `status` on a team's ledger: who joins what, who holds what, and what a person may take away."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +9,12 @@ import pytest
 from batchconnect.ledger.entry import Line, Sending
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Terms
+from batchconnect.ledger.postgres.migrations import VERSION
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import LaneLostError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.secret import Secret
 from tests.acceptance.practice import ACME, Practice
 from tests.command_line import FAST, CommandLine, cells, many, signalled
 from tests.postgres_cluster import Cluster
@@ -60,6 +62,74 @@ def cut_short(batchconnect: CommandLine, practice: Practice, *command: object) -
 
 def told(text: str) -> str:
     return " ".join(text.split())
+
+
+# What bad input gets ----------------------------------------------------------------------------
+
+
+def about(cluster: Cluster, sql: str) -> LedgerAddress:
+    """A ledger in which something was changed."""
+    address = cluster.ledger()
+    with cluster.session(address.url.reveal().split("?")[0].rpartition("/")[2]) as session:
+        session.execute(sql.encode())
+    return address
+
+
+WRONG = "UPDATE batchconnect.about SET value = '{}' WHERE word = 'schema'"
+BELONGS = "INSERT INTO batchconnect.about VALUES ('{}', '{}')"
+AWAY = LedgerAddress(Secret("postgresql://owner@127.0.0.1:1/ledger"))
+UNUSABLE: dict[str, tuple[Callable[[Cluster], LedgerAddress], str]] = {
+    "server away": (lambda _cluster: AWAY, "See that the server runs"),
+    "wrong password": (
+        lambda cluster: cluster.address("postgres", over_tcp=True, password="c4n4ry-wr0ng"),
+        "~/.pgpass",
+    ),
+    "no such database": (lambda cluster: cluster.address("nothing"), "Correct the address"),
+    "no ledger": (lambda cluster: cluster.address(cluster.database()), "batchconnect ledger init"),
+    "something else's": (
+        lambda cluster: about(cluster, "DELETE FROM batchconnect.about"),
+        "Name another database",
+    ),
+    "schema older": (
+        lambda cluster: about(cluster, WRONG.format(VERSION - 1)),
+        "batchconnect ledger upgrade",
+    ),
+    "schema newer": (
+        lambda cluster: about(cluster, WRONG.format(VERSION + 1)),
+        "Update batchconnect",
+    ),
+    "another host": (
+        lambda cluster: about(cluster, BELONGS.format("host", "platform.adobe.io")),
+        "one ledger accounts for one service",
+    ),
+    "another mode": (
+        lambda cluster: about(cluster, BELONGS.format("mode", "simulated")),
+        "one ledger accounts for one service",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_ledger_that_cannot_be_used_is_told_with_its_remedy_and_nothing_is_sent(
+    batchconnect: CommandLine, practice: Practice, postgres: Cluster, what: str
+) -> None:
+    """Exit 5, whichever command; no file is made in its place, and no password is shown."""
+    make, remedy = UNUSABLE[what]
+    sheet = batchconnect.sheet(many(2))
+    batchconnect.setenv(BATCHCONNECT_LEDGER=make(postgres).url.reveal())
+
+    commands: list[tuple[object, ...]] = [("run", sheet), ("rotate", sheet)]
+    if (
+        what != "another host"
+    ):  # who looks first takes a ledger of whichever host, and there is no run in it
+        commands += [("reconcile",), ("work",), ("rerun",)]
+    for command in commands:
+        done = batchconnect(*command)
+        assert done.code == 5, (command, done)
+        assert remedy in told(done.err), command
+        assert "c4n4ry" not in done.err
+    assert practice.journal() == []
+    assert list(Path().rglob("*.sqlite3")) == []
 
 
 # work -----------------------------------------------------------------------------------------------
