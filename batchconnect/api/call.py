@@ -121,7 +121,7 @@ def begin(
         UsageError: One of these is not what it has to be, or options contradict each other.
         SettingsError: As of `load_settings`.
     """
-    given = _with_places(_checked(options), ledger, reports)
+    given = _with_places(checked(options), ledger, reports)
     _check(on_event, stop)
     known = _settings(settings, given, is_offline=is_offline or bool(given.simulate))
     named = known.options
@@ -141,6 +141,27 @@ def begin(
         names_reports=named.reports is not None,
         place=_place(settings, given),
     )
+
+
+def checked(options: RunOptions | None) -> RunOptions:
+    """
+    The options of a call; none are those that choose nothing.
+
+    Raises:
+        UsageError: They are no options, or contradict each other.
+    """
+    if options is None:
+        return RunOptions()
+    if not isinstance(options, RunOptions):
+        raise UsageError(
+            f"options must be a RunOptions, and is a {type(options).__name__}",
+            hint="options=batchconnect.RunOptions(simulate=True, rate=5)",
+        )
+    if options.fault is not None and not options.simulate:
+        raise UsageError(
+            "fault without simulate", hint="Trouble is practised against the simulator only."
+        )
+    return options
 
 
 def path_of(name: str, given: object) -> Path:
@@ -173,27 +194,12 @@ def refuse_unheeded(options: RunOptions | None, names: Collection[str], *, by: s
     Raises:
         UsageError: One of them was given.
     """
-    for name in (options or RunOptions()).given():
+    for name in checked(options).given():
         if name in names:
             raise UsageError(
                 f"{name} is no option of {by}, which would pass it over",
                 hint="Leave it out of the RunOptions of this call.",
             )
-
-
-def _checked(options: RunOptions | None) -> RunOptions:
-    if options is None:
-        return RunOptions()
-    if not isinstance(options, RunOptions):
-        raise UsageError(
-            f"options must be a RunOptions, and is a {type(options).__name__}",
-            hint="options=batchconnect.RunOptions(simulate=True, rate=5)",
-        )
-    if options.fault is not None and not options.simulate:
-        raise UsageError(
-            "fault without simulate", hint="Trouble is practised against the simulator only."
-        )
-    return options
 
 
 def _check(on_event: object, stop: object) -> None:

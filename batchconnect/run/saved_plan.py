@@ -309,8 +309,10 @@ def read_plan(path: Path) -> SavedPlan:
         raise _no_plan(path)
     ours = version("batchconnect")
     if document["schema"] != SCHEMA or document.get("tool_version") != ours:
+        made_by, form = document.get("tool_version"), document["schema"].rpartition(":")[2]
+        of_form = "" if document["schema"] == SCHEMA else f" in form {form}"
         raise UsageError(
-            f"the plan {path} was made by batchconnect {document.get('tool_version')}, and this is {ours}",
+            f"the plan {path} was made by batchconnect {made_by}{of_form}, and this is {ours}",
             hint=_AGAIN,
         )
     plan = _plan_of(document)
