@@ -55,13 +55,16 @@ class MemoryLeases:
     def __init__(self, lanes: Lanes, name: str) -> None:
         self.name = name
         self._lanes = lanes
+        self._waited: set[Sighting] = set()
+        """Of lanes that were left alone when they were looked at last."""
 
     def lanes(self, run_id: str = "") -> Sequence[LaneRow]:
         """As of `LaneReader`. What is left alone for a while is so until it is looked at twice."""
-        seen = [row for row in self._lanes.rows.values() if row.holding.run_id in {"", run_id}]
-        for row in seen:
-            if row.waits_s:
+        for row in list(self._lanes.rows.values()):
+            if row.waits_s and row.sighting in self._waited:
                 self._lanes.rows[row.holding] = replace(row, waits_s=0.0)
+        seen = [row for row in self._lanes.rows.values() if row.holding.run_id in {"", run_id}]
+        self._waited = {row.sighting for row in seen if row.waits_s}
         return seen
 
     def workers(self) -> Sequence[WorkerRow]:
