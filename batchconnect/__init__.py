@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ExitCode,
         LedgerError,
         ListenerError,
+        PlanChangedError,
         SettingsError,
         SheetError,
         UnfinishedError,
@@ -67,7 +68,10 @@ _API = (
     "plan_sync reconcile reconcile_sync rerun rerun_sync rotate rotate_sync undo undo_sync validate "
     "validate_sync verify verify_sync"
 )
-_ERRORS = "BatchConnectError ExitCode LedgerError ListenerError SettingsError SheetError UnfinishedError UsageError"
+_ERRORS = (
+    "BatchConnectError ExitCode LedgerError ListenerError PlanChangedError SettingsError SheetError "
+    "UnfinishedError UsageError"
+)
 _HOMES = {
     **dict.fromkeys(_API.split(), "api"),
     **dict.fromkeys(_ERRORS.split(), "model.errors"),
@@ -99,6 +103,7 @@ __all__ = [
     "Org",
     "OrgChecks",
     "Plan",
+    "PlanChangedError",
     "Problem",
     "Report",
     "Result",

@@ -26,6 +26,59 @@ def _in_base58(key: str) -> str:
     return found
 
 
+def _in_base36(key: str) -> str:
+    number, found = int.from_bytes(key.encode()), ""
+    while number:
+        number, rest = divmod(number, 36)
+        found = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + found
+    return found
+
+
+_ALOUD = dict(
+    zip(
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        [
+            "alfa",
+            "bravo",
+            "charlie",
+            "delta",
+            "echo",
+            "foxtrot",
+            "golf",
+            "hotel",
+            "india",
+            "juliett",
+            "kilo",
+            "lima",
+            "mike",
+            "november",
+            "oscar",
+            "papa",
+            "quebec",
+            "romeo",
+            "sierra",
+            "tango",
+            "uniform",
+            "victor",
+            "whiskey",
+            "xray",
+            "yankee",
+            "zulu",
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+        ],
+        strict=True,
+    )
+)
+
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "java_url": lambda key: quote(key, safe="*-._").replace("%20", "+"),
     "html": html.escape,
@@ -85,6 +138,18 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
         re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", part)
         for part in re.findall(".{32}", key.encode().hex() * 3)
     ),
+    # And eleven more.
+    "hex dump": lambda key: " ".join(f"{byte:02x}" for byte in key.encode()),
+    "nibbles": lambda key: " ".join(f"{byte >> 4:04b} {byte & 15:04b}" for byte in key.encode()),
+    "read aloud": lambda key: " ".join(_ALOUD.get(char.lower(), char) for char in key),
+    "code points by name": lambda key: " ".join(f"U+{ord(char):04X}" for char in key),
+    "escape of JavaScript": lambda key: "".join(f"%u{ord(char):04X}" for char in key),
+    "case swapped": str.swapcase,
+    "base36": _in_base36,
+    "ascii85": lambda key: base64.a85encode(key.encode(), adobe=True).decode(),
+    "base64 of URLs": lambda key: base64.urlsafe_b64encode(key.encode()).decode().rstrip("="),
+    "doubled": lambda key: "".join(2 * char for char in key),
+    "GUIDs of the reverse": lambda key: SPELLINGS["GUIDs of hex"](key[::-1]),
     "words the other way round": lambda key: " ".join(reversed(re.split(r"[ ~.-]", key))),
 }
 

@@ -56,7 +56,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "typer": ("cli.app", "cli.options", "cli.completion"),
     "click": ("cli.app", "cli.options"),
     "rich": ("cli.*",),
-    "msgspec": ("ledger.codec",),
+    "msgspec": ("ledger.codec", "sheet.workbook.*"),
     "pydantic": ("settings.*",),
     "azure": ("stores.azure",),
     "boto3": ("stores.aws",),

@@ -121,7 +121,7 @@ def begin(
         UsageError: One of these is not what it has to be, or options contradict each other.
         SettingsError: As of `load_settings`.
     """
-    given = _with_places(_checked(options), ledger, reports)
+    given = _with_places(checked(options), ledger, reports)
     _check(on_event, stop)
     known = _settings(settings, given, is_offline=is_offline or bool(given.simulate))
     named = known.options
@@ -143,27 +143,13 @@ def begin(
     )
 
 
-def refuse_unheeded(options: RunOptions | None, names: Collection[str], *, by: str) -> None:
+def checked(options: RunOptions | None) -> RunOptions:
     """
-    Refuse options that a call would pass over, though they may have been meant to hold it back.
-
-    Args:
-        options: As they were given.
-        names: Those that it passes over.
-        by: The function.
+    The options of a call; none are those that choose nothing.
 
     Raises:
-        UsageError: One of them was given.
+        UsageError: They are no options, or contradict each other.
     """
-    for name in (options or RunOptions()).given():
-        if name in names:
-            raise UsageError(
-                f"{name} is no option of {by}, which would pass it over",
-                hint="Leave it out of the RunOptions of this call.",
-            )
-
-
-def _checked(options: RunOptions | None) -> RunOptions:
     if options is None:
         return RunOptions()
     if not isinstance(options, RunOptions):
@@ -176,6 +162,44 @@ def _checked(options: RunOptions | None) -> RunOptions:
             "fault without simulate", hint="Trouble is practised against the simulator only."
         )
     return options
+
+
+def path_of(name: str, given: object) -> Path:
+    """
+    A file that a call names.
+
+    Args:
+        name: Of the argument.
+        given: What it was.
+
+    Raises:
+        UsageError: It is no path.
+    """
+    if not isinstance(given, str | os.PathLike) or not os.fspath(given):
+        raise UsageError(
+            f"{name} must be a path, and is a {type(given).__name__}", hint=f'{name}="plan.json"'
+        )
+    return Path(given)
+
+
+def refuse_unheeded(options: RunOptions | None, names: Collection[str], *, by: str) -> None:
+    """
+    Refuse options that a call would pass over, though they may have been meant to hold it back.
+
+    Args:
+        options: As they were given.
+        names: Those that it passes over.
+        by: The function.
+
+    Raises:
+        UsageError: One of them was given.
+    """
+    for name in checked(options).given():
+        if name in names:
+            raise UsageError(
+                f"{name} is no option of {by}, which would pass it over",
+                hint="Leave it out of the RunOptions of this call.",
+            )
 
 
 def _check(on_event: object, stop: object) -> None:

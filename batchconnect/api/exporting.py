@@ -15,6 +15,7 @@ from batchconnect.api.call import (
     PathLike,
     SettingsLike,
     begin,
+    path_of,
     refuse_unheeded,
 )
 from batchconnect.api.one_error import with_one_error
@@ -187,7 +188,7 @@ async def export(
             "keep_target is about the cells of a sheet, and none is written",
             hint="Give out=FILE, and no against.",
         )
-    file = None if out is None else Path(out)
+    file = None if out is None else path_of("out", out)
     if file is not None:
         check_out(file)
     call = begin(

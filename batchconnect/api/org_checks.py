@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchconnect.api.call import OnEvent, SettingsLike, begin
+from batchconnect.api.call import OnEvent, SettingsLike, begin, checked
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.options import RunOptions
@@ -68,7 +68,7 @@ async def orgs(
     Raises:
         BatchConnectError: The settings are wrong; what an org refuses is in the result.
     """
-    given = options if options is None else as_part(options)
+    given = as_part(checked(options))
     call = begin(settings=settings, options=given, on_event=on_event)
     call.warn_of_settings()
     checks = await check_orgs(

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from batchconnect.api.call import Call, LedgerLike, OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.call import Call, LedgerLike, OnEvent, PathLike, SettingsLike, begin, checked
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.over_sheets import over_sheet
 from batchconnect.api.report import Report, Reporter
@@ -46,7 +46,7 @@ async def reconcile(
         UsageError: There is no such run.
         BatchConnectError: As of `onboard`.
     """
-    given = options if options is None else _part(options)
+    given = _part(options)
     call = begin(
         settings=settings,
         ledger=ledger,
@@ -101,7 +101,7 @@ async def verify(
     )
     if what is not None and not (isinstance(what, str) and _is_run(what)):
         return await over_sheet(what, named(options=options), lambda _options: verification())
-    call = named(options=options if options is None else _part(options))
+    call = named(options=_part(options))
     call.need_ledger("verify")
     call.warn()
     return await _over_run(call, partial(engine.verify, what))
@@ -116,8 +116,9 @@ async def _over_run(call: Call, carry_out: Callable[..., Awaitable[object]]) -> 
     return reporter.report
 
 
-def _part(options: RunOptions) -> RunOptions:
-    return as_part(options, sandbox=options.sandbox)
+def _part(options: RunOptions | None) -> RunOptions:
+    given = checked(options)
+    return as_part(given, sandbox=given.sandbox)
 
 
 def _is_run(what: str) -> bool:

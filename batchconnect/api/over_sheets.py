@@ -1,31 +1,44 @@
 """The commands over a sheet that change something: `onboard`, `rerun`, `rotate`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 
-from batchconnect.api.call import Call, LedgerLike, OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.call import (
+    Call,
+    LedgerLike,
+    OnEvent,
+    PathLike,
+    SettingsLike,
+    begin,
+    path_of,
+)
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.report import Report, Reporter, report_of
 from batchconnect.api.sheets import SheetLike, opened
+from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions, RunOptions, merge
+from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import onboard_sheet
 from batchconnect.run.history import find_run, summary_of
 from batchconnect.run.opened_ledger import ledger_of
 from batchconnect.run.places import home_of
+from batchconnect.run.planned_run import run_as_planned
 from batchconnect.run.rerun_choice import RerunChoice, choose_rerun
+from batchconnect.run.saved_plan import check_mode, read_plan
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding, rotation
 
 
 @with_one_error
 async def onboard(
-    sheet: SheetLike,
+    sheet: SheetLike | None = None,
     *,
+    plan: PathLike | None = None,
     settings: SettingsLike = None,
     ledger: LedgerLike | None = None,
     reports: PathLike | None = None,
@@ -38,7 +51,9 @@ async def onboard(
 
     Args:
         sheet: A path, rows as mappings (keys are matched as headers are), or a DataFrame of texts, whose named
-            index levels are columns too.
+            index levels are columns too. None: what *plan* was made of.
+        plan: A plan that `plan(out=...)` or `batchconnect plan --out` saved, and somebody approved: what it says is
+            done, and nothing else. The sheet may have been sorted since; a key is not seen.
         settings: The orgs: as a value, or the path of a settings file. None: the environment and
             `batchconnect.toml`, as for the command line.
         ledger: The ledger's path, or a team's `postgresql://…` (a `Secret` where it bears a password). None: what options, environment or settings file name, else
@@ -56,6 +71,8 @@ async def onboard(
         The report; rows that fail are in it, they raise nothing.
 
     Raises:
+        PlanChangedError: A row, a setting or what stands there is not as planned; `changes` names each, and
+            nothing was sent.
         BatchConnectError: The run as a whole cannot be carried out (settings, sheet, ledger), or no report
             could be written: that is tried before anything is sent.
 
@@ -63,15 +80,32 @@ async def onboard(
         UserWarning: The folder of the reports, or of the ledger, does not keep the modes of its files; or a
             setting is odd.
     """
-    call = begin(
+    named = partial(
+        begin,
         settings=settings,
         ledger=ledger,
         reports=reports,
         on_event=on_event,
-        options=options,
         stop=stop,
     )
-    return await over_sheet(sheet, call, onboarding)
+    if plan is None:
+        if sheet is None:
+            raise UsageError(
+                "no sheet is named", hint='onboard("clients.xlsx"), or plan="plan.json"'
+            )
+        return await over_sheet(sheet, named(options=options), onboarding)
+    path = path_of("plan", plan)
+    saved = read_plan(path)
+    named(options=options)  # refuses what the options cannot be, before they are put together
+    call = named(options=merge(options or RunOptions(), saved.run_options()))
+    check_mode(saved, path, simulate=call.options.simulate)
+    call.need_ledger("a saved plan")
+    return await over_sheet(
+        saved.sheets if sheet is None else sheet,
+        call,
+        onboarding,
+        carry_out=partial(run_as_planned, plan=saved, path=path),
+    )
 
 
 @with_one_error
@@ -174,7 +208,11 @@ async def rotate(
 
 
 async def over_sheet(
-    sheet: SheetLike, call: Call, task_of: Callable[[MergedOptions], Task]
+    sheet: SheetLike,
+    call: Call,
+    task_of: Callable[[MergedOptions], Task],
+    *,
+    carry_out: Callable[..., Awaitable[Summary]] | None = None,
 ) -> Report:
     """
     Carry out what a command over a sheet does to its rows.
@@ -183,11 +221,13 @@ async def over_sheet(
         sheet: As it was handed over.
         call: What it works with.
         task_of: What is done, by the options.
+        carry_out: What does it; None: a run that nobody planned.
     """
     call.warn()
+    work = carry_out or partial(onboard_sheet, in_memory=not call.names_ledger)
     reporter = Reporter(call)
     with call.heard() as listener, opened(sheet, call.options) as found:
-        await onboard_sheet(
+        await work(
             found,
             settings=call.settings,
             options=call.options,
@@ -195,7 +235,6 @@ async def over_sheet(
             listener=listener,
             report=reporter,
             task=task_of(call.options),
-            in_memory=not call.names_ledger,
         )
         return replace(reporter.report, warnings=tuple(found.warnings))
 

@@ -5,18 +5,31 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batchconnect.api.call import LedgerLike, OnEvent, PathLike, SettingsLike, begin
+from batchconnect.api.call import (
+    Call,
+    LedgerLike,
+    OnEvent,
+    PathLike,
+    SettingsLike,
+    begin,
+    path_of,
+)
 from batchconnect.api.one_error import with_one_error
-from batchconnect.api.sheets import SheetLike, opened
+from batchconnect.api.sheets import SheetLike, opened, paths_of
 from batchconnect.api.shown import Shown, counted, frame
+from batchconnect.ledger.entry import ONBOARD
+from batchconnect.model.errors import UsageError
 from batchconnect.model.outcome import Problem
 from batchconnect.model.row_place import Places, RowPlace
 from batchconnect.options import RunOptions
+from batchconnect.reports.new_file import write_over
 from batchconnect.run.findings import with_column
 from batchconnect.run.plan_run import SandboxPlan, SheetPlan, plan_run
 from batchconnect.run.row_plan import IN_THE_WAY, Action, RowPlan
+from batchconnect.run.saved_plan import SeenRows, is_savable, render, saved_plan, try_out
 from batchconnect.run.service import connected
 from batchconnect.run.task import onboarding, rotation
 
@@ -56,6 +69,8 @@ class Plan(Shown):
     """By org and sandbox: why it could not be read."""
     warnings: tuple[str, ...]
     """What is odd about the sheet; one sentence each."""
+    saved: Path | None
+    """Where it was saved, to be approved; None: that was not asked for, or not each row has a fate to approve."""
     exit_code: int
     """As of the command line: 0, 3 rows are rejected, 4 something stands in the way, 7 nothing could be read."""
 
@@ -101,6 +116,7 @@ class Plan(Shown):
 async def plan(
     sheet: SheetLike,
     *,
+    out: PathLike | None = None,
     rotates: bool = False,
     failing: bool = False,
     changed: bool = False,
@@ -115,6 +131,8 @@ async def plan(
 
     Args:
         sheet: As of `onboard`.
+        out: Save it in this file, without keys, to be approved and carried out by `onboard(plan=...)`. A row
+            that is rejected, or a sandbox that cannot be read, leaves nothing to approve: `saved` is None then.
         rotates: What `rotate` would do, in place of `onboard`.
         failing: As of `rotate`.
         changed: As of `rotate`.
@@ -125,12 +143,18 @@ async def plan(
         options: As of `onboard`.
 
     Raises:
+        UsageError: *out* cannot be written, or is no plan; or it is not of a run that creates.
         BatchConnectError: The settings, the sheet or the ledger cannot be used.
     """
     call = begin(
         settings=settings, ledger=ledger, reports=reports, on_event=on_event, options=options
     )
+    path = None if out is None else path_of("out", out)
+    if path is not None:
+        _check_out(call, path, rotates=rotates)
     call.warn_of_settings()
+    seen_rows = SeenRows()
+    saved = None
     rotating = partial(rotation, only_failing=failing, only_changed=changed, is_tested=True)
     task_of = rotating if rotates else onboarding
     in_memory = not call.names_ledger
@@ -149,7 +173,19 @@ async def plan(
                 environ=os.environ,
                 task=task_of(call.options),
                 in_memory=in_memory,
+                on_row=seen_rows.add if path is not None else lambda _row, _judged: None,
             )
+            if path is not None and is_savable(seen, call.options):
+                approved = saved_plan(
+                    seen,
+                    seen_rows,
+                    sheets=paths_of(sheet),
+                    service=service,
+                    options=call.options,
+                    command=ONBOARD,
+                )
+                write_over(path, render(approved))
+                saved = path.absolute()
         warnings = (*found.warnings, *_odd(seen))
     return Plan(
         total=seen.rows,
@@ -162,8 +198,19 @@ async def plan(
             if one.refusal is not None
         },
         warnings=warnings,
+        saved=saved,
         exit_code=int(seen.exit_code(skip_invalid=call.options.skip_invalid)),
     )
+
+
+def _check_out(call: Call, path: Path, *, rotates: bool) -> None:
+    if rotates:
+        raise UsageError(
+            "out with rotates: what is saved to be approved is a run that creates",
+            hint="Leave one of them out.",
+        )
+    call.need_ledger("a saved plan")
+    try_out(path)
 
 
 def _rows(one: SandboxPlan, places: Places) -> Iterator[PlannedRow]:

@@ -25,6 +25,15 @@ Of a frame, named levels of its index are columns as well.
 """
 
 
+def paths_of(sheet: SheetLike) -> tuple[str, ...]:
+    """The files that a sheet names; none where it is rows."""
+    if isinstance(sheet, str | os.PathLike):
+        return (os.fspath(sheet),)
+    if not isinstance(sheet, list | tuple):
+        return ()
+    return tuple(os.fspath(one) for one in sheet if isinstance(one, str | os.PathLike))
+
+
 @contextmanager
 def opened(sheet: SheetLike, options: MergedOptions) -> Iterator[Sheet]:
     """

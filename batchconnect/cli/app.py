@@ -304,7 +304,7 @@ def rerun(
 
 
 @app.command(epilog="Example: batchconnect reconcile", rich_help_panel=_SHEETS)
-@takes(PLACES, PART, SERVICE)
+@takes(PLACES, PART, SERVICE, OPERATIONS)
 def reconcile(
     output: OutputOptions,
     given: Given,
@@ -437,7 +437,7 @@ def rotate(
 
 
 @app.command(epilog="Example: batchconnect undo 20261123-16 --yes 94", rich_help_panel=_LATER)
-@takes(PLACES, SERVICE, UNDO)
+@takes(PLACES, SERVICE, UNDO, OPERATIONS)
 def undo(
     output: OutputOptions,
     given: Given,

@@ -11,6 +11,7 @@ from typing import TypeVar
 import anyio
 
 from batchconnect.ledger.interface import LedgerReader
+from batchconnect.ledger.run_state import RunState, fold_run
 
 _Told = TypeVar("_Told")
 
@@ -26,3 +27,8 @@ async def aside(ledger: LedgerReader, ask: Callable[[], _Told]) -> _Told:
     if ledger.is_remote:
         return await anyio.to_thread.run_sync(ask)
     return ask()
+
+
+async def run_state_of(ledger: LedgerReader, number: int) -> RunState:
+    """How a run stands now."""
+    return await aside(ledger, lambda: fold_run(ledger.run_lines(number)))

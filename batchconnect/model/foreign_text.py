@@ -34,6 +34,24 @@ _MOST_NUMBERS: Final = 3
 _MOST_NUMBERS_IN_ALL: Final = 6
 _MOST_DIGITS: Final = 12
 """Of all numbers of a text, whatever stands between them: line and column need no more, and a key does."""
+_NUMBERS_IN_WORDS: Final = frozenset(
+    [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    ]
+)
+"""They count as numbers, with a digit for each letter: a key of digits may be read aloud."""
 _MOST_CODES: Final = 3
 _SHORT_WORD: Final = 3
 """Letters; such a word does not end a row of numbers."""
@@ -98,6 +116,10 @@ class _Kind(Enum):
     """A code, a GUID, a value of the row."""
     PUNCTUATION = auto()
     HIDDEN = auto()
+
+
+_SAYS: Final = frozenset({_Kind.WORD, _Kind.NUMBER, _Kind.WHOLE})
+"""What means something by itself."""
 
 
 @dataclass(slots=True)
@@ -338,7 +360,9 @@ class ForeignText:
                 known.holds_digits(text) for known in self._known
             )
             return _Part(_Kind.NUMBER if is_shown else _Kind.HIDDEN, text)
-        return _Part(_Kind.WORD if self._is_word(text) else _Kind.HIDDEN, text)
+        if not self._is_word(text):
+            return _Part(_Kind.HIDDEN, text)
+        return _Part(_Kind.NUMBER if text.lower() in _NUMBERS_IN_WORDS else _Kind.WORD, text)
 
     def _is_word(self, text: str) -> bool:
         word = text.lower()
@@ -391,7 +415,12 @@ def _has_hidden_number(token: _Token) -> bool:
 
 
 def _joined(tokens: list[_Token]) -> str:
-    """One line; runs of what is hidden collapse, and a single letter is shown beside a word only."""
+    """
+    One line; runs of what is hidden collapse.
+
+    A single letter is shown beside a word only, and punctuation by itself between two things that are shown: a
+    key may be spelled in dots and dashes.
+    """
     is_anchor = [
         any(
             part.kind is _Kind.WHOLE or (part.kind is _Kind.WORD and len(part.text) > 1)
@@ -399,11 +428,15 @@ def _joined(tokens: list[_Token]) -> str:
         )
         for token in tokens
     ]
+    says = [any(part.kind in _SAYS for part in token) for token in tokens]
     texts: list[str] = []
     for at, token in enumerate(tokens):
+        is_between = all(says[max(at - 1, 0) : at]) and all(says[at + 1 : at + 2])
+        is_bare = all(part.kind is _Kind.PUNCTUATION for part in token)
         is_near = any(is_anchor[max(at - 1, 0) : at + 2])
         is_letter = any(part.kind is _Kind.WORD and len(part.text) == 1 for part in token)
-        text = HIDDEN if is_letter and not is_near else "".join(part.text for part in token)
+        is_lone = (is_letter and not is_near) or (is_bare and not is_between)
+        text = HIDDEN if is_lone else "".join(part.text for part in token)
         is_run = text == HIDDEN and texts and texts[-1] == HIDDEN
         if not is_run:
             texts.append(text)

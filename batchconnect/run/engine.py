@@ -16,10 +16,10 @@ import anyio
 from batchconnect.lane.planner import KeyChoice, Rules
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.aside import aside
+from batchconnect.ledger.aside import run_state_of
 from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
@@ -218,7 +218,7 @@ async def settle(
         run = run_in_doubt(desk.ledger, run_id)
         await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
         # Whoever was at work on it may have ended it before it let go.
-        run = await _state_of(desk.ledger, run)
+        run = await run_state_of(desk.ledger, run.number)
         with listener.stop.cutting_off() as scope:
             state = await settle_run(
                 run,
@@ -232,13 +232,9 @@ async def settle(
             )
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
-            state = await _state_of(desk.ledger, run)
+            state = await run_state_of(desk.ledger, run.number)
         await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
-
-
-async def _state_of(ledger: Ledger, run: RunState) -> RunState:
-    return await aside(ledger, lambda: fold_run(ledger.run_lines(run.number)))
 
 
 async def verify(

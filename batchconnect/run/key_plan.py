@@ -1,7 +1,6 @@
 """What the stores say of the keys that a run would send: looked up as the run would, and dropped at once."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,8 +25,8 @@ class KeyLook:
     """Row and reason of each key that cannot be had."""
     stores: dict[str, str] = field(default_factory=dict)
     """Why a store gave nothing at all, by its name."""
-    unanswered: Counter[str] = field(default_factory=Counter)
-    """By its name, how many rows have their keys in such a store."""
+    unanswered: dict[int, str] = field(default_factory=dict)
+    """By row, the name of such a store, where its key stands in one."""
     origins: dict[int, KeyOrigin] = field(default_factory=dict)
     """By row, where its key stands: of those that were looked up, and could be had."""
 
@@ -38,7 +37,7 @@ class KeyLook:
     @property
     def missing(self) -> int:
         """How many rows a run would leave without a connection for want of their keys."""
-        return len(self.refused) + self.unanswered.total()
+        return len(self.refused) + len(self.unanswered)
 
 
 async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> KeyLook:
@@ -58,7 +57,7 @@ async def look_at_keys(connections: Sequence[BaseConnection], keys: Keys) -> Key
                 found.refused.append((connection.row, why))
             case NotAttempted(store=store, detail=detail):
                 found.stores[store or ""] = detail
-                found.unanswered[store or ""] += 1
+                found.unanswered[connection.row] = store or ""
             case BaseConnection(key_origin=origin) if origin is not None:
                 found.origins[connection.row] = origin
             case _:

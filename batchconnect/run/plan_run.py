@@ -134,7 +134,7 @@ class SheetPlan:
         """By its name, why a store gave nothing at all, and how many rows have their keys in it."""
         rows: Counter[str] = Counter()
         for one in self.sandboxes:
-            rows += one.keys.unanswered
+            rows.update(one.keys.unanswered.values())
         whys = {store: why for one in self.sandboxes for store, why in one.keys.stores.items()}
         return {store: (why, rows[store]) for store, why in whys.items()}
 

@@ -10,14 +10,21 @@ from batchconnect.lane.keys import LaneKeys
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.aside import aside
+from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import FaultFound, RunEnded, Settled, Updating
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SettingsError
-from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
+from batchconnect.model.event import (
+    Event,
+    FaultMet,
+    RowInDoubt,
+    RowSettled,
+    RunFinished,
+    RunStarted,
+)
 from batchconnect.model.org import Org
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
@@ -74,6 +81,12 @@ async def settle_run(
     faults: list[FaultMet] = []
     broken: list[LedgerError] = []
     record = FaultRecord(on_event, keep=faults.append, on_raised=lambda: stop.ask(INTERRUPTED))
+    opened, began_ms = run.opened, clock.now_ms()
+    record.tell(
+        RunStarted(
+            run_id=opened.run_id, resumed=True, simulated=opened.simulated, places=opened.places
+        )
+    )
     lanes: dict[str, LaneDoubts] = {}
     keys = LostKeys(
         service=service,
@@ -138,8 +151,16 @@ async def settle_run(
         )
         if findings:
             await write_findings(findings, wanted, writer, on_event=record.tell)
-            run = await _now(ledger, run)
+            run = await run_state_of(ledger, run.number)
     state = await _end_anew(run, ledger=ledger, writer=writer)
+    assert state.ended is not None
+    record.tell(
+        RunFinished(
+            run_id=opened.run_id,
+            exit_code=state.ended.exit_code,
+            duration_s=(clock.now_ms() - began_ms) / 1000,
+        )
+    )
     record.check()
     return state
 
@@ -222,8 +243,4 @@ async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunS
     )
     reason = run.ended.reason if run.ended is not None else ""
     await writer.write([writer.line(RunEnded(exit_code=code, closed=run.is_closed, reason=reason))])
-    return await _now(ledger, run)
-
-
-async def _now(ledger: Ledger, run: RunState) -> RunState:
-    return await aside(ledger, lambda: fold_run(ledger.run_lines(run.number)))
+    return await run_state_of(ledger, run.number)

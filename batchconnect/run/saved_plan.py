@@ -19,6 +19,7 @@ from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.model.row_place import own_number, place_of
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, options_from
+from batchconnect.reports.new_file import try_place
 from batchconnect.run.accounting import as_typed
 from batchconnect.run.places import ledger_place
 from batchconnect.run.plan_run import SheetPlan
@@ -156,6 +157,12 @@ class SeenRows:
             )
 
 
+def is_savable(found: SheetPlan, options: MergedOptions) -> bool:
+    """Whether each row has a fate that can be approved: all could be read, and none is rejected."""
+    is_refused = any(one.refusal is not None for one in found.sandboxes)
+    return not is_refused and (options.skip_invalid or not found.rejected)
+
+
 def saved_plan(
     found: SheetPlan,
     seen: SeenRows,
@@ -254,6 +261,21 @@ def _parsed(said: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+def try_out(path: Path) -> None:
+    """
+    See that a plan can be saved; what a person made is not taken for an older plan.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if path.exists() and not is_plan(path):
+        raise UsageError(
+            f"{path} exists, and is no plan, so it is not replaced",
+            hint="Name a new file, or move that one away.",
+        )
+    try_place(path)
+
+
 def is_plan(path: Path) -> bool:
     """Whether a file is a plan of any version, edited or not."""
     try:
@@ -287,8 +309,10 @@ def read_plan(path: Path) -> SavedPlan:
         raise _no_plan(path)
     ours = version("batchconnect")
     if document["schema"] != SCHEMA or document.get("tool_version") != ours:
+        made_by, form = document.get("tool_version"), document["schema"].rpartition(":")[2]
+        of_form = "" if document["schema"] == SCHEMA else f" in form {form}"
         raise UsageError(
-            f"the plan {path} was made by batchconnect {document.get('tool_version')}, and this is {ours}",
+            f"the plan {path} was made by batchconnect {made_by}{of_form}, and this is {ours}",
             hint=_AGAIN,
         )
     plan = _plan_of(document)

@@ -26,7 +26,7 @@ class NameHoldsKeyError(SheetError):
     """The name of the sheet's file, or of a folder above it, cannot be told; it is not told here either."""
 
     def __init__(self) -> None:
-        super().__init__("the name of the sheet's file holds a key", hint=_RENAME)
+        super().__init__("the name of the sheet's file, folder or tab holds a key", hint=_RENAME)
 
 
 def check_name(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 
@@ -50,6 +51,11 @@ class Team:
     def is_held(self, row: LaneRow) -> bool:
         """Whether somebody else holds it, as far as this process has seen."""
         return row.holder not in {"", self.name} and not self.keeper.is_over(row)
+
+    async def say_here(self, run: int, *, wants: bool) -> None:
+        """Have the ledger know that this process is at work on a run, and whether it has too few lanes."""
+        say = partial(self.ledger.leases.here, run, wants=wants, terms=self.keeper.terms)
+        await anyio.to_thread.run_sync(say)
 
     async def hold(self, holding: Holding, stop: Stop, *, run: int | None = None) -> Lease | None:
         """Wait until it is free, and take it; None: the stop was asked for meanwhile."""

@@ -21,6 +21,7 @@ from batchconnect.model.errors import LedgerError, LedgerInUseError
 from batchconnect.run.job import Job
 from batchconnect.run.same_run import open_reruns, open_runs
 from batchconnect.run.stop import Stop
+from batchconnect.run.survey import not_its_sheet
 from batchconnect.run.team import Team
 
 
@@ -145,11 +146,7 @@ async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
     """A run that is there, as it is."""
     run = job.resumed
     if run is None or run.opened.run_id != joins:
-        raise LedgerError(
-            f"{job.sheet.name} is not the sheet of run {joins}: other rows, or other orgs and "
-            "sandboxes by these settings",
-            hint="Work it with a copy of the run's sheet and the same settings; nothing was sent.",
-        )
+        raise not_its_sheet(job, joins)
     lanes = await _lanes(team, run.number)
     if lanes.lanes is None:
         raise LedgerError(

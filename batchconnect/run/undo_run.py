@@ -19,7 +19,7 @@ from batchconnect.lane.reconciler import MOST_SENDS, take_up
 from batchconnect.lane.removal import Begun
 from batchconnect.lane.removals import Doomed, LaneRemovals
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.aside import aside
+from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.entry import (
     ChangeDoubted,
     Deleting,
@@ -32,7 +32,7 @@ from batchconnect.ledger.entry import (
     RunResumed,
 )
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
+from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
@@ -141,7 +141,7 @@ class UndoRun:
         reason = self._job.stop.reason or INTERRUPTED
         code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
         await self._append(RunEnded(exit_code=code, closed=False, reason=reason))
-        return await self._state()
+        return await run_state_of(self._job.ledger, self._number)
 
     async def record(self, error: Exception) -> None:
         """Keep what ended the undo unforeseen."""
@@ -157,10 +157,6 @@ class UndoRun:
         ledger = self._job.ledger
         line = Line(entry=entry, run=self._number, at_ms=self._job.clock.now_ms())
         return await aside(ledger, lambda: ledger.append([line]))
-
-    async def _state(self) -> RunState:
-        ledger = self._job.ledger
-        return await aside(ledger, lambda: fold_run(ledger.run_lines(self._number)))
 
     # Opening --------------------------------------------------------------------------------------
 
@@ -283,7 +279,7 @@ class UndoRun:
     async def _close(self, writer: RunWriter, reason: str) -> RunState:
         await self._lane_lines.write(writer)
         ledger = self._job.ledger
-        state = await self._state()
+        state = await run_state_of(self._job.ledger, self._number)
         counts = await aside(
             ledger, lambda: count_statuses(state.rows(ledger.row_lines(self._number)))
         )
@@ -296,7 +292,7 @@ class UndoRun:
         is_cut_off = code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
         is_closed = not is_cut_off and reason != LEDGER_GONE
         await writer.write([writer.line(RunEnded(exit_code=code, closed=is_closed, reason=reason))])
-        ended = await self._state()
+        ended = await run_state_of(self._job.ledger, self._number)
         duration_s = max(0, ended.last_at_ms - ended.opened_at_ms) / 1000
         self._tell(RunFinished(run_id=state.opened.run_id, exit_code=code, duration_s=duration_s))
         return ended

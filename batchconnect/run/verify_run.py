@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.aside import aside
+from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.entry import VERIFY, Line, RowPlanned, RunEnded, RunOpened, RunResumed
 from batchconnect.ledger.row_state import RowState, fold_rows
-from batchconnect.ledger.run_state import RunState, fold_run
+from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, RunFinished, RunStarted
@@ -114,7 +114,7 @@ class VerifyRun:
         duration_s = (self.clock.now_ms() - began_ms) / 1000
         record.tell(RunFinished(run_id=opened.run_id, exit_code=code, duration_s=duration_s))
         record.check()
-        return await self._state(number)
+        return await run_state_of(self.ledger, number)
 
     async def abandon(self) -> RunState:
         """
@@ -130,14 +130,11 @@ class VerifyRun:
         code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
         ended = RunEnded(exit_code=code, closed=False, reason=reason)
         await self._append(ended, run=number)
-        return await self._state(number)
+        return await run_state_of(self.ledger, number)
 
     async def _append(self, entry: RunOpened | RunResumed | RunEnded, *, run: int = 0) -> int:
         line = Line(entry=entry, run=run, at_ms=self.clock.now_ms())
         return await aside(self.ledger, lambda: self.ledger.append([line]))
-
-    async def _state(self, number: int) -> RunState:
-        return await aside(self.ledger, lambda: fold_run(self.ledger.run_lines(number)))
 
     def _begun(self) -> RunState | None:
         """A verification of this run that is not over."""

@@ -89,6 +89,8 @@ class KeyVault:
     async def fetch(self, places: Sequence[Place]) -> Mapping[Place, Answer] | Trouble:
         """As of `Store`."""
         (place,) = places
+        if self._credential.is_missing:
+            return _NO_CREDENTIAL  # whether the vault answers or not
         name = place.name
         if not name.replace("-", "").isalnum() or len(name) > _LONGEST_NAME:
             return {place: Refusal.INVALID}  # its names have letters, digits and hyphens
@@ -145,11 +147,16 @@ class _Credential:
             self._inner = made()
         self._scope = scope
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether this machine has nothing to sign in with."""
+        return self._inner is None
+
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """A token for Key Vault."""
         if scopes != (self._scope,):
             raise ClientAuthenticationError("a token for something else than Key Vault")
-        if self._inner is None:
+        if self.is_missing:
             raise CredentialUnavailableError("nothing to sign in with")
         options.pop("enable_cae", None)
         found: AccessToken = await self._inner.get_token(*scopes, **options)

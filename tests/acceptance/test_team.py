@@ -110,6 +110,28 @@ def test_a_worker_that_is_asked_to_end_hands_its_lanes_back(team_of: MakeTeam) -
     assert [one.number for one in team.states() if one.doubts] == []
 
 
+def test_a_worker_that_is_pinned_takes_its_lanes_alone(team_of: MakeTeam) -> None:
+    """`work --only org=`, each from a machine of its own, once whoever opened the run has left."""
+    team = team_of(rows=40, lanes=3, rate=2)
+    first = team.start("--lease", "600")
+    until(team.practice.creates, why=first.told)
+    first.send(signal.SIGTERM)
+    assert first.done().code == 143
+
+    pinned = {
+        org: team.start("--lease", "600", "--only", f"org={org}", command="work")
+        for org in ("org0", "org1", "org2")
+    }
+
+    assert [one.done().code for one in pinned.values()] == [0, 0, 0]
+    assert team.broken_promises() == []
+    with team.ledger() as ledger:
+        lines = [line.entry for line in ledger.run_lines(team.runs()[0].number)]
+    taken = [one for one in lines if isinstance(one, LaneTaken)]
+    for org, worker in pinned.items():
+        assert {one.org for one in taken if f"/{worker.pid}-" in one.worker} == {org}
+
+
 def test_a_run_with_a_bound_is_worked_alone(team_of: MakeTeam) -> None:
     """One process counts; a second one is told so, and sends nothing."""
     team = team_of(rows=60, lanes=2, rate=1)

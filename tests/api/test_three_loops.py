@@ -20,7 +20,7 @@ import anyio
 import pytest
 
 import batchconnect
-from batchconnect import RunOptions, Status, Works
+from batchconnect import PlanChangedError, RunOptions, Status, Works
 from batchconnect.events import RunStarted
 from tests.acceptance.practice import Practice
 from tests.command_line import CommandLine, many
@@ -114,6 +114,19 @@ def test_plan(call: Call, run_id: str, practice: Practice) -> None:
     found = call("plan", many(3), **REPORTS)
 
     assert found.counts == {"existing": 2, "create": 1}
+    assert len(practice.creates()) == 2
+
+
+def test_a_plan_is_saved_and_followed(call: Call, practice: Practice) -> None:
+    """From Python alone: the plan's file is what one program hands another."""
+    planned = call("plan", ROWS, out="plan.json", **REPORTS)
+    report = call("onboard", ROWS, plan="plan.json", **REPORTS)
+
+    assert planned.saved == Path("plan.json").absolute()
+    assert report.counts[Status.CREATED] == 2
+    with pytest.raises(PlanChangedError) as caught:
+        call("onboard", many(3), plan="plan.json", **REPORTS)
+    assert [one for one in caught.value.changes if "Client 003" in one]
     assert len(practice.creates()) == 2
 
 

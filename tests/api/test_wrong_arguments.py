@@ -1,6 +1,7 @@
 """What bad input gets from Python: one `UsageError`, before anything is sent, or our own error in any case."""
 
 import asyncio
+import inspect
 import os
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,41 @@ def test_each_argument_refuses_what_it_cannot_be(argument: str, wrong: Any, says
     assert list(Path().iterdir()) == []
 
 
+WRONG: dict[str, tuple[Any, str]] = {
+    "options": ({"simulate": True}, "options must be a RunOptions"),
+    "settings": (7, "settings must be a path or a Settings"),
+    "ledger": (7, "ledger must be a path"),
+    "reports": (b"r", "reports must be a path"),
+    "on_event": ("print", "on_event must be a plain function"),
+    "stop": (asyncio.Event, "stop must be a batchconnect.Stop"),
+    "out": (7, "out"),
+    "plan": (7, "plan must be a path"),
+}
+"""What no function takes, by the argument's name."""
+FIRST: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(("onboard", "plan", "rotate", "validate"), (ROWS,)),
+    "undo": ("2026",),
+}
+FUNCTIONS = sorted(
+    name.removesuffix("_sync") for name in batchconnect.__all__ if name.endswith("_sync")
+)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_function_refuses_each_wrong_argument_by_one_error(name: str) -> None:
+    """Whatever it is for, and before anything is sent or written."""
+    function = getattr(batchconnect, f"{name}_sync")
+    taken = [one for one in inspect.signature(function).parameters if one in WRONG]
+    assert {"options", "settings"} <= {*taken}
+    for argument in taken:
+        wrong, says = WRONG[argument]
+        given: dict[str, Any] = {"options": SIMULATED, argument: wrong}
+        with pytest.raises(UsageError, match=f"^{says}"):
+            function(*FIRST.get(name, ()), **given)
+
+    assert list(Path().iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [7, None, b"clients.csv", {"name": "Acme"}, cells],
@@ -101,7 +137,9 @@ def test_each_argument_refuses_what_it_cannot_be(argument: str, wrong: Any, says
 )
 def test_what_is_no_sheet_is_called_so(wrong: Any) -> None:
     for name in ("onboard", "plan", "rotate", "validate"):
-        with pytest.raises(UsageError, match="a sheet cannot be"):
+        # A run may do without: what a saved plan was made of is its sheet.
+        is_left_out = name == "onboard" and wrong is None
+        with pytest.raises(UsageError, match="no sheet" if is_left_out else "a sheet cannot be"):
             getattr(batchconnect, f"{name}_sync")(wrong, options=SIMULATED)
 
 

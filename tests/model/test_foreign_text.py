@@ -47,8 +47,34 @@ def test_a_key_is_shown_in_no_spelling(key: str, spell: Callable[[str], str]) ->
             "and",
             "line",
             "request",
+            # As a digit is shown that stands by itself.
+            "one",
+            "two",
+            "three",
         }, left
         assert not any(len(word) > 2 and word.lower() in key.lower() for word in left)
+
+
+def test_a_key_in_dots_and_dashes_is_not_shown() -> None:
+    """Punctuation by itself says something only between two things that do."""
+    foreign = ForeignText([Secret(KEYS["Entra"])], VALUES)
+    spelled = (
+        "--.. -..- ....- ---.. --.- ...- .-. ----. -- -.- ..--- .--. .-.. .-- --... - -. -.-- -.-."
+    )
+
+    assert foreign.shown(f"Tenant {spelled} not found") == "Tenant … not found"
+    assert foreign.shown("Request failed - sandbox = prod not found .") == (
+        "Request failed - sandbox = prod not found ."
+    )
+
+
+def test_numbers_in_words_are_numbers() -> None:
+    """A few of them may be meant; a key of digits that is read aloud is not shown."""
+    foreign = ForeignText([Secret(KEYS["digits"])], VALUES)
+
+    assert foreign.shown("at least one of two is required") == "at least one of two is required"
+    for text in ("one two three one two", "one is two is three is one is two"):
+        assert not {"one", "two", "three"} & set(foreign.shown(f"not found {text}").split())
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)

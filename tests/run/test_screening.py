@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from batchconnect.model.errors import SheetError, UsageError
@@ -74,8 +75,24 @@ def test_a_note_that_holds_a_key_stops_the_run(tmp_path: Path, note: str) -> Non
 @pytest.mark.parametrize("name", [f"{KEY}.csv", f"{ENTRA}csv"])
 def test_a_file_whose_name_holds_a_key_is_refused(tmp_path: Path, name: str) -> None:
     """The ledger keeps its path, and cannot keep this one."""
-    with pytest.raises(SheetError, match="the name of the sheet's file holds a key") as caught:
+    with pytest.raises(SheetError, match="file, folder or tab holds a key") as caught:
         screen(sheet_of(tmp_path, name=name))
+
+    assert KEY not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("title", [KEY, f"keys of {KEY}"])
+def test_a_tab_whose_name_holds_a_key_is_refused(tmp_path: Path, title: str) -> None:
+    """Ledger, log and reports tell a sheet with its tab."""
+    book = openpyxl.Workbook()
+    tab = book.worksheets[0]
+    tab.title = title
+    tab.append(COLUMNS.split(","))
+    tab.append(ROW.split(","))
+    book.save(tmp_path / "clients.xlsx")
+
+    with pytest.raises(SheetError, match="file, folder or tab holds a key") as caught:
+        screen(open_sheet(tmp_path / "clients.xlsx"))
 
     assert KEY not in f"{caught.value} {caught.value.hint}"
 

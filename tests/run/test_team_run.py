@@ -11,7 +11,9 @@ import pytest
 from batchconnect.ledger.entry import Entry, KeyLooked, Line, Sending, Tested
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.team import WorkerRow
 from batchconnect.model.errors import LaneLostError, LedgerError
+from batchconnect.model.event import LanesHeld
 from batchconnect.model.outcome import Rejected, Status
 from batchconnect.model.reference import KeyOrigin, Reference
 from batchconnect.model.row import Row
@@ -24,7 +26,7 @@ from batchconnect.run.team_run import TeamRun
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.validation.connection import BaseConnection
 from tests.fake_service import CANARY, Bench, cells
-from tests.memory_team import TERMS, MemoryTeamLedger, team_of
+from tests.memory_team import TERMS, Lanes, MemoryTeamLedger, team_of
 
 pytestmark = pytest.mark.asyncio
 """Virtual time outruns the threads in which a server is asked."""
@@ -91,6 +93,23 @@ async def test_whoever_is_alone_works_every_lane_and_closes_the_run() -> None:
     assert state.is_closed
     assert {row.holder for row in ledger.leases.lanes()} == {""}
     assert ledger.leases.workers() == []
+
+
+@pytest.mark.parametrize(("wants", "most"), [(True, 1), (False, 2)])
+async def test_more_than_its_share_is_taken_only_where_nobody_wants_it(
+    wants: bool, most: int
+) -> None:
+    """Beside a worker that is pinned to lanes and has them, no lane waits for it in vain."""
+    lanes = Lanes()
+    bench, ledger = Bench(), MemoryTeamLedger(lanes=lanes)
+    lanes.workers["other"] = WorkerRow(name="other", run=1, wants=wants, silent_s=0, terms=TERMS)
+
+    state = await run(bench, ledger)
+
+    held = bench.heard(LanesHeld)
+    assert {event.workers for event in held} == {2}
+    assert max(event.mine for event in held) == most
+    assert bench.statuses(state) == [Status.CREATED] * 3
 
 
 @pytest.mark.parametrize("question", [1, 2, 3])

@@ -8,12 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import openpyxl
-import orjson
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
 from batchconnect.sheet.workbook import process
-from batchconnect.sheet.workbook.child import answers
+from batchconnect.sheet.workbook.child import answers, encoded
 
 Write = Callable[..., Path]
 
@@ -81,7 +80,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def started(command: list[str], stdin: int) -> Iterator[SimpleNamespace]:
         with open(stdin, "rb", closefd=False) as file:
-            told = b"".join(orjson.dumps(a) + b"\n" for a in answers(file, *command[6:]))
+            told = b"".join(map(encoded, answers(file, *command[6:])))
         yield SimpleNamespace(stdout=io.BytesIO(told), kill=lambda: None)
 
     monkeypatch.setattr(process, "_started", started)

@@ -27,21 +27,21 @@ from batchconnect.cli.commands.start import (
 )
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.contact import is_of_contact
-from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.reports.new_file import try_place, write_over
+from batchconnect.reports.new_file import write_over
 from batchconnect.run.plan_run import SheetPlan, plan_run
 from batchconnect.run.row_plan import Action
 from batchconnect.run.saved_plan import (
     KEY_UNSEEN,
     SavedPlan,
     SeenRows,
-    is_plan,
+    is_savable,
     render,
     saved_plan,
+    try_out,
 )
 from batchconnect.run.service import connected
 from batchconnect.run.task import Task, onboarding
@@ -60,7 +60,7 @@ def run(
     """Show what a run, or another command over the sheet, would do with the same options; save it, if asked."""
     console = Console(output)
     if out is not None:
-        _try_out(out)
+        try_out(out)
     files = CiFiles.of(given)
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
@@ -119,16 +119,6 @@ def run(
     return found.exit_code(skip_invalid=options.skip_invalid)
 
 
-def _try_out(path: Path) -> None:
-    """See that a plan can be saved; what a person made is not taken for an older plan."""
-    if path.exists() and not is_plan(path):
-        raise UsageError(
-            f"--out {path}: it exists, and is no plan, so it is not replaced",
-            hint="Name a new file, or move that one away.",
-        )
-    try_place(path)
-
-
 @dataclass(frozen=True, slots=True)
 class _Look:
     """One look at the service."""
@@ -158,9 +148,7 @@ class _Look:
                     most_kept=None if is_whole else FOLDED_AT + 1,
                     on_row=seen.add if saves else lambda _row, _judged: None,
                 )
-                is_refused = any(one.refusal is not None for one in found.sandboxes)
-                is_rejected = bool(found.rejected) and not self.options.skip_invalid
-                if not saves or is_refused or is_rejected:
+                if not saves or not is_savable(found, self.options):
                     return found, None
                 return found, saved_plan(
                     found,

@@ -1,8 +1,10 @@
 """A plan for a pull request, in Markdown, and as test cases, one per row."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
+from batchconnect.cli.commands.console import counted
 from batchconnect.cli.commands.plan_screen import sum_line
 from batchconnect.reports.junit import Case, Verdict, group_of
 from batchconnect.reports.markdown import MOST_ROWS, code, folded, table
@@ -51,6 +53,9 @@ def markdown_lines(
     for one in found.sandboxes:
         if one.refusal is not None:
             yield f"- {code(one.org)}, {code(one.sandbox)} could not be read: {code(one.refusal)}"
+    for why, rows in found.shut_stores.values():
+        yield f"- {code(why)} {counted(rows, 'row')} would not be attempted."
+    yield from _refused(found)
     yield from _rejected(found)
     for action in SIGNS:
         yield from _of_action(found, action)
@@ -67,6 +72,19 @@ def _rejected(found: SheetPlan) -> Iterator[str]:
         if more := len(problems) - MOST_ROWS:
             lines.append(f"and {more} more" if more > 0 else "")
         yield from folded(f"{len(found.rejected)} rejected", lines)
+
+
+def _refused(found: SheetPlan) -> Iterator[str]:
+    refused = [
+        (found.places.told(row).removeprefix("row "), code(why))
+        for one in found.sandboxes
+        for row, why in one.keys.refused
+    ]
+    if refused:
+        lines = [*table(("row", "why its key is not to be had"), refused[:MOST_ROWS])]
+        if (more := len(refused) - MOST_ROWS) > 0:
+            lines.append(f"and {more} more")
+        yield from folded(f"{counted(len(refused), 'key')} refused", lines)
 
 
 def _of_action(found: SheetPlan, action: Action) -> Iterator[str]:
@@ -114,12 +132,17 @@ def cases(found: SheetPlan) -> Iterator[Case]:
                 kind="not_read",
                 message=one.refusal,
             )
+        refused = dict(one.keys.refused)
         for planned in one.planned:
-            is_bad = planned.action in IN_THE_WAY
-            yield Case(
-                group=group,
-                name=f"{found.places.told(planned.row)}: {planned.name}",
-                verdict=Verdict.FAILURE if is_bad else Verdict.PASSED,
-                kind=planned.code if is_bad else "",
-                message=planned.told_why if is_bad else "",
-            )
+            case = Case(group=group, name=f"{found.places.told(planned.row)}: {planned.name}")
+            if planned.action in IN_THE_WAY:
+                why, kind = planned.told_why, planned.code
+                yield replace(case, verdict=Verdict.FAILURE, kind=kind, message=why)
+            elif planned.row in refused:
+                why = refused[planned.row]
+                yield replace(case, verdict=Verdict.FAILURE, kind="key_refused", message=why)
+            elif planned.row in one.keys.unanswered:
+                why = one.keys.stores[one.keys.unanswered[planned.row]]
+                yield replace(case, verdict=Verdict.ERROR, kind="no_key", message=why)
+            else:
+                yield case

@@ -1,9 +1,11 @@
 """Settle what is in doubt; creates nothing."""
 
 import os
+from dataclasses import replace
 from functools import partial
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.commands.start import (
     as_part,
@@ -30,8 +32,21 @@ def run(
 ) -> int:
     """Settle the doubts of a run; by default of the newest that has any."""
     console = Console(output)
+    with Ending(given, console, command="reconcile") as ending:
+        return _reconcile(output, given, console, ending, run_id=run_id)
+
+
+def _reconcile(
+    output: OutputOptions,
+    given: Given,
+    console: Console,
+    ending: Ending,
+    *,
+    run_id: str | None,
+) -> int:
     settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
     options = options_of(settings, given)
+    ending.reach(settings, options)
     warn_ignored_flags(given, console)
     warn_of_places(options, settings, console)
     console.warn(try_places(options))
@@ -61,4 +76,6 @@ def run(
         console.say(f"nothing is in doubt in run {summary.opened.run_id}")
     code = summary.exit_code
     # How a run was stopped is no matter of its doubts.
-    return code if code in {ExitCode.OK, ExitCode.IN_DOUBT} else ExitCode.UNFINISHED
+    code = code if code in {ExitCode.OK, ExitCode.IN_DOUBT} else ExitCode.UNFINISHED
+    ending.summary = replace(summary, exit_code=code)
+    return code

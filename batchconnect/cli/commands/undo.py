@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 
 from batchconnect.cli.commands.console import Console
+from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.commands.signals import ending_at_once
@@ -40,8 +41,22 @@ _MOST_ROWS: Final = 10
 def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) -> int:
     """Preview an undo, or carry it out."""
     console = Console(output)
+    with Ending(given, console, command="undo") as ending:
+        return _undo(output, given, console, ending, run_id=run_id, yes=yes)
+
+
+def _undo(
+    output: OutputOptions,
+    given: Given,
+    console: Console,
+    ending: Ending,
+    *,
+    run_id: str,
+    yes: int | None,
+) -> int:
     settings = settings_of(given, os.environ)
     options = options_of(settings, given)
+    ending.reach(settings, options)
     warn_of_places(options, settings, console)
     with ledger_of(options) as ledger:
         run_that_creates(ledger, run_id)  # before anybody is asked, or a ledger is made
@@ -67,6 +82,7 @@ def run(output: OutputOptions, given: Given, *, run_id: str, yes: int | None) ->
     done = attend(observer, work, drain_s=given.drain)
     if isinstance(done, UndoPlan):
         return _show(console, done, given)
+    ending.summary = done
     same = _same(observer.redactor)
     again = next_command(done, same=same, options=place_flags(given))
     observer.tell_end(done, again)

@@ -8,6 +8,8 @@ The file is standard input, the answer goes to standard output, one JSON value p
 
     ["tab", name, is_visible]            each tab, in order, followed by its rows
     ["row", number, cells]               a cell is its text, or [kind, text] where it is not text
+    ["rows", how many, bytes]            a block of rows, all cells of which are texts; so many bytes follow the line,
+                                         number of the first and columns in MessagePack
     ["hidden", numbers]                  the rows above that nobody sees
     ["note", what, places]               row number and position of cells that are not as they were written
     ["end"]                              all is said
@@ -45,7 +47,7 @@ from batchconnect.sheet.workbook.inspected import (
     check,
 )
 from batchconnect.sheet.workbook.ods import read_ods
-from batchconnect.sheet.workbook.rows import ChildLine, cells_of, own_cells, rows
+from batchconnect.sheet.workbook.rows import ChildAnswer, cells_of, own_cells, rows
 from batchconnect.sheet.workbook.zip_limits import UnsafeZipError, check_zip
 
 MOST_MEMORY = 2 << 30
@@ -62,8 +64,20 @@ def main() -> None:
     out = sys.stdout.buffer
     with open(0, "rb", closefd=False) as file:
         for answer in answers(file, *sys.argv[1:]):
-            out.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
+            out.write(encoded(answer))
     out.flush()
+
+
+def encoded(answer: ChildAnswer) -> bytes:
+    """An answer as it is written."""
+    packed = b""
+    if answer[0] == "rows":
+        import msgspec  # noqa: PLC0415 - a small workbook has no block
+
+        _, number, columns = answer
+        packed = msgspec.msgpack.encode((number, columns))
+        answer = ["rows", len(columns[0]), len(packed)]
+    return orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE) + packed
 
 
 def limit_resources() -> None:
@@ -81,7 +95,7 @@ def limit_resources() -> None:
                 resource.setrlimit(kind, (limit, limit))
 
 
-def answers(file: IO[bytes], *worksheets: str) -> Iterator[ChildLine]:
+def answers(file: IO[bytes], *worksheets: str) -> Iterator[ChildAnswer]:
     """
     Everything that there is to say about a workbook.
 
@@ -105,7 +119,7 @@ def answers(file: IO[bytes], *worksheets: str) -> Iterator[ChildLine]:
         yield ["end"]
 
 
-def _tabs(data: bytes, worksheets: Sequence[str]) -> Iterator[ChildLine]:
+def _tabs(data: bytes, worksheets: Sequence[str]) -> Iterator[ChildAnswer]:
     match _form(data):
         case "ods":
             for tab in read_ods(io.BytesIO(data)):
@@ -152,7 +166,7 @@ def _load(data: bytes) -> Any:
     return calamine.load_workbook(io.BytesIO(data))
 
 
-def _told(book: Any, find: _Find, worksheets: Sequence[str]) -> Iterator[ChildLine]:
+def _told(book: Any, find: _Find, worksheets: Sequence[str]) -> Iterator[ChildAnswer]:
     """Each tab, and the rows of those that are wanted."""
     import python_calamine as calamine  # noqa: PLC0415 - as above
 

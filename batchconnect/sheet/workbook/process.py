@@ -20,6 +20,7 @@ import orjson
 from batchconnect.model.errors import SheetError
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.form import RIGHTS
+from batchconnect.sheet.workbook.told_rows import ToldRows
 
 LONGEST_WAIT_S = 180.0
 MOST_ANSWER = 160 << 20
@@ -45,8 +46,8 @@ class Tab:
 
     name: str
     is_visible: bool
-    rows: list[bytes] = field(default_factory=list)
-    """One JSON array for each row that is not blank: `["row", number, cells]`."""
+    rows: ToldRows = field(default_factory=ToldRows)
+    """Those that are not blank; blank ones may stand among them."""
     hidden: frozenset[int] = frozenset()
     """Numbers of those rows that nobody sees."""
     notes: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -83,7 +84,7 @@ def read_tabs(source: FileSource, *, path: str, worksheets: Sequence[str] = ()) 
         timer.daemon = True
         timer.start()
         try:
-            tabs = _tabs(_lines(process.stdout), path)
+            tabs = _tabs(_Answer(process.stdout), path)
         except _TooMuchError:
             raise _too_large(path) from None
         finally:
@@ -117,25 +118,44 @@ def _started(command: list[str], stdin: int) -> Iterator[subprocess.Popen[bytes]
             process.kill()
 
 
-def _lines(stdout: IO[bytes]) -> Iterator[bytes]:
-    total = 0
-    while line := stdout.readline(MOST_ANSWER):
-        total += len(line)
-        if total > MOST_ANSWER:
+class _Answer:
+    """What the child writes, as far as it may: lines, and bytes that follow them."""
+
+    def __init__(self, stdout: IO[bytes]) -> None:
+        self._stdout = stdout
+        self._left = MOST_ANSWER
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self._stdout.readline(MOST_ANSWER):
+            self._take(len(line))
+            yield line
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; fewer where the answer breaks off."""
+        self._take(size)
+        return self._stdout.read(size)
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
             raise _TooMuchError
-        yield line
 
 
-def _tabs(lines: Iterator[bytes], path: str) -> list[Tab] | None:
+def _tabs(answer: _Answer, path: str) -> list[Tab] | None:
     """The tabs; None where the answer broke off, for the child was ended by a limit."""
     tabs: list[Tab] = []
-    for line in lines:
+    for line in answer:
         if line.startswith(b'["row",') and tabs:
-            tabs[-1].rows.append(line)
+            tabs[-1].rows.add(line)
             continue
         match _json(line):
             case ["tab", str(name), bool(is_visible)] if len(tabs) < MOST_TABS:
                 tabs.append(Tab(name=name, is_visible=is_visible))
+            case ["rows", int(rows), int(size)] if tabs and rows > 0 and size > 0:
+                packed = answer.read(size)
+                if len(packed) < size:
+                    return None
+                tabs[-1].rows.add_block(rows, packed)
             case ["hidden", list(numbers)] if tabs:
                 tabs[-1].hidden = frozenset(n for n in numbers if type(n) is int)
             case ["note", str(what), list(places)] if tabs:

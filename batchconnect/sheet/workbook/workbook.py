@@ -1,14 +1,13 @@
 """
 Reads XLSX, XLSM, XLS, XLSB and ODS without opening them: a child process does, in tight limits.
 
-What comes back is kept as bytes, a line for each row, and becomes a `Row` only when it is asked for.
+What comes back is kept as bytes, and becomes a `Row` only when it is asked for.
 """
 
 import difflib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
-
-import orjson
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import ABOUT_TAB
@@ -27,33 +26,23 @@ from batchconnect.sheet.header import (
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.form import EVERY_TAB
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
-from batchconnect.sheet.workbook.inspected import (
-    BROKEN,
-    BY_NUMBER,
-    MARKED,
-    MISREAD,
-    TABBED,
-    UNCLEAR,
-)
 from batchconnect.sheet.workbook.process import Tab, read_tabs
-
-_KINDS = frozenset(
-    (
-        *("number", "date", "boolean", "error", "formula", "merged"),
-        *(TABBED, BROKEN, MARKED, MISREAD, BY_NUMBER, UNCLEAR),
-    )
+from batchconnect.sheet.workbook.told_rows import (
+    ToldBlock,
+    ToldCell,
+    ToldRow,
+    ToldRows,
+    texts_of,
 )
+
 _NOTES = {
     "escaped": "holds `_x` and a number, which a workbook takes for a letter; it is read as Excel shows it",
     "cut": "has blanks at an end that the file does not say to keep; it is read without, as in Excel",
 }
 """What a cell is like that is not read as it was written."""
-_LAST_ROW, _MOST_COLUMNS = 1 << 20, 1 << 14
 _ONLY_TEXT = frozenset({str})
-_Told = str | tuple[str, str]
-"""A cell: its text, or kind and text where it is not text."""
-_BLOCK = 512
-"""Rows that are handed on together."""
+_TOGETHER = 512
+"""Rows that were told by themselves and are handed on together."""
 _SHOWN = 5
 """Cells that a warning names."""
 
@@ -88,7 +77,7 @@ class WorkbookSheet:
         self._source = source
         self.worksheet = tab.name
         self.name = f"{path}#{tab.name}"
-        self._lines = tab.rows
+        self._told = tab.rows
         self._layout = find(
             _head(tab, self.name), place=self.name, line=_line(self.name), renamed=renamed
         )
@@ -132,24 +121,58 @@ class WorkbookSheet:
             SheetError: As of `rows`.
         """
         self.blank_rows = self.template_rows = 0
-        before, header_row = 0, self._layout.header.row_number
-        is_typed = not self._layout.is_quoted
-        gathered: list[tuple[int, int, list[str]]] = []
-        for offset, line in enumerate(self._lines):
-            number, told = _parse(line, self.name, after=before)
-            blank, before = number - max(before, header_row) - 1, number
-            if number <= header_row:
+        last, header_row = 0, self._layout.header.row_number
+        alone: list[ToldRow] = []
+        for told in self._told.pieces(self.name):
+            if told.last > header_row:
+                self.blank_rows += max(0, told.number - max(last, header_row) - 1)
+            last = told.last
+            if isinstance(told, ToldRow):
+                alone.append(told)
+                if len(alone) < _TOGETHER:
+                    continue
+            yield from self._by_themselves(alone)
+            alone = []
+            if isinstance(told, ToldRow):
                 continue
-            self.blank_rows += blank
+            if self._is_plain(told):
+                yield self._block_of(told)
+            else:
+                yield from self._by_themselves(told.rows())
+        yield from self._by_themselves(alone)
+
+    def _is_plain(self, told: ToldBlock) -> bool:
+        """Whether no row of a block is to be looked at by itself."""
+        header = self._layout.header
+        return (
+            told.number > header.row_number
+            and not self._layout.is_quoted
+            and self._left_out.isdisjoint(range(told.number, told.last + 1))
+            and not any("\0" in "".join(column) for column in told.columns)
+        )
+
+    def _block_of(self, told: ToldBlock) -> Block:
+        numbers = range(told.number, told.last + 1)
+        columns, missing = list(told.columns), self._layout.named - len(told.columns)
+        columns += [[""] * len(numbers)] * missing
+        if len(columns) > self._all_named:
+            for number, cells in zip(numbers, zip(*columns, strict=True), strict=True):
+                self._tell_nameless(number, cells)
+        places = range(told.offset, told.offset + len(numbers))
+        return Block(numbers, columns, lambda: places, self._made)
+
+    def _by_themselves(self, rows: Iterable[ToldRow]) -> Iterator[Block | Row]:
+        """Rows that were told one by one: together again, as far as all of their cells are texts."""
+        gathered: list[tuple[int, int, list[str]]] = []
+        for offset, number, told in rows:
+            if number <= self._layout.header.row_number:
+                continue
             cells = self._cells(number, told)
             is_left_out = number in self._left_out
             is_text = cells is told and "\0" not in "".join(cells)  # the very list: all are texts
             is_whole = is_text and len(cells) == self._layout.named
-            if is_whole and is_typed and not is_left_out:
+            if is_whole and not self._layout.is_quoted and not is_left_out:
                 gathered.append((number, offset, cells))
-                if len(gathered) == _BLOCK:
-                    yield from together(gathered, self._made)
-                    gathered = []
                 continue
             row = self._made(number, cells, offset)
             if row is not None and not is_left_out:
@@ -166,7 +189,7 @@ class WorkbookSheet:
             SheetError: The file has changed since it was opened.
         """
         self._source.check()
-        number, cells = _parse(self._lines[offset], self.name, after=0)
+        _, number, cells = self._told.at(offset, self.name)
         row = self._layout.row(number, self._cells(number, cells), offset)
         if row is None:
             raise SheetError(f"{self.name}: row {number} is blank")
@@ -179,7 +202,7 @@ class WorkbookSheet:
 
     def close(self) -> None:
         """Let go of the file and of every cell."""
-        self._lines = []
+        self._told = ToldRows()
         self._source.close()
 
     def _made(self, number: int, cells: Sequence[Any], offset: int) -> Row | None:
@@ -194,12 +217,9 @@ class WorkbookSheet:
         if not told:
             return []
         header_row = self._layout.header.row_number
-        found = (
-            (*_parse(line, self.name, after=0), offset) for offset, line in enumerate(self._lines)
-        )
         return [
             number
-            for number, cells, offset in found
+            for offset, number, cells in self._told.rows(self.name)
             if number in told
             and number > header_row
             and self._layout.row(number, self._cells(number, cells), offset)
@@ -243,7 +263,7 @@ class WorkbookSheet:
                 more = f" and {len(cells) - _SHOWN} more" if len(cells) > _SHOWN else ""
                 yield f"{self.name}: {', '.join(cells[:_SHOWN])}{more} {meaning}"
 
-    def _cells(self, number: int, cells: list[_Told]) -> list[Any]:
+    def _cells(self, number: int, cells: list[ToldCell]) -> list[Any]:
         """The cells of a row, one for each column at least."""
         if len(cells) > self._all_named:
             self._tell_nameless(number, cells)
@@ -259,8 +279,8 @@ class WorkbookSheet:
             row += [""] * (self._layout.named - len(row))
         return row
 
-    def _tell_nameless(self, number: int, cells: Sequence[_Told]) -> None:
-        for position, text in enumerate(_texts(cells)):
+    def _tell_nameless(self, number: int, cells: Sequence[ToldCell]) -> None:
+        for position, text in enumerate(texts_of(cells)):
             if position not in self._named_or_told and text.strip():
                 self._named_or_told.add(position)
                 self._warnings.append(
@@ -390,9 +410,8 @@ def _no_tab(tabs: Sequence[Tab], path: str, renamed: Renamed) -> SheetError:
 def _unread(tab: Tab, place: str) -> SheetError | None:
     """What to say of a tab that is not empty, though none of its first cells shows a text."""
     found: str | None = None
-    for line in tab.rows[:LOOK_AT]:
-        number, cells = _parse(line, place, after=0)
-        if any(text.strip() for text in _texts(cells)):
+    for _, number, cells in islice(tab.rows.rows(place), LOOK_AT):
+        if any(text.strip() for text in texts_of(cells)):
             return None
         position = next((at for at, cell in enumerate(cells) if not isinstance(cell, str)), None)
         if position is not None and found is None:
@@ -409,48 +428,11 @@ def _unread(tab: Tab, place: str) -> SheetError | None:
 def _head(tab: Tab, place: str) -> list[tuple[int, list[str]]]:
     """The first rows of a tab, as texts."""
     head: list[tuple[int, list[str]]] = []
-    for line in tab.rows[:LOOK_AT]:
-        number, cells = _parse(line, place, after=head[-1][0] if head else 0)
+    for _, number, cells in islice(tab.rows.rows(place), LOOK_AT):
         if number <= LOOK_AT:
-            head.append((number, _texts(cells)))
+            head.append((number, texts_of(cells)))
     return head
 
 
 def _line(place: str) -> Callable[[int], str]:
     return lambda number: f"{place}, row {number}"
-
-
-def _parse(line: bytes, place: str, *, after: int) -> tuple[int, list[_Told]]:
-    """Number and cells of a row that the child told; nothing in it is taken on trust."""
-    try:
-        _, number, cells = orjson.loads(line)
-        # NOTE: `match` would say the same, and take 1 us more for each row.
-        if (
-            type(number) is int
-            and after < number <= _LAST_ROW
-            and type(cells) is list
-            and len(cells) <= _MOST_COLUMNS
-        ):
-            if _ONLY_TEXT.issuperset(map(type, cells)):
-                return number, cells
-            return number, [_cell(cell) for cell in cells]
-    except ValueError:
-        pass
-    raise SheetError(
-        f"{place}: the workbook was read, but what was read makes no sense behind row {after}",
-        hint="Save the sheet as `CSV UTF-8` and use that file.",
-    )
-
-
-def _cell(cell: object) -> _Told:
-    match cell:
-        case str():
-            return cell
-        case [str(kind), str(text)]:
-            return (kind if kind in _KINDS else "error"), text
-        case _:
-            raise ValueError
-
-
-def _texts(cells: Sequence[_Told]) -> list[str]:
-    return [cell if isinstance(cell, str) else cell[1] for cell in cells]

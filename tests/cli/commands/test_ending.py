@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.practice import Practice
 from tests.command_line import CLIENT_SECRET, FAST, CommandLine, Done, cells, many
 from tests.notify.channel import PEM, webhook
@@ -63,6 +64,25 @@ def test_each_command_that_opens_a_run_writes_them(
     done = batchconnect(command, *what, *FAST, "--metrics", "m.prom")
 
     assert (done.code, exit_code("m.prom")) == (0, 0)
+
+
+def test_what_settles_or_undoes_a_run_tells_its_own_end(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """`reconcile` by its own exit code; of `undo` what is carried out, for a preview ends nothing."""
+    practice.by_name(Client_001=Decision(apply_after_s=None, reply=Reset()))
+    settings = (*FAST, "--settle", "0.3", "--on-doubt", "hold")
+    first = batchconnect("run", batchconnect.sheet(many(2)), *settings)
+    settled = batchconnect("reconcile", *settings, "--metrics", "r.prom")
+    run_id = batchconnect("runs", "--json").json["runs"][0]["run_id"]
+    shown = batchconnect("undo", run_id, *FAST, "--metrics", "u.prom")
+    assert not Path("u.prom").exists()
+    undone = batchconnect("undo", run_id, "--yes", "1", *FAST, "--metrics", "u.prom")
+
+    assert (first.code, shown.code) == (6, 4), (first, shown)
+    assert exit_code("r.prom") == settled.code
+    assert exit_code("u.prom") == undone.code
+    assert 'status="deleted"} 1.0' in Path("u.prom").read_text("utf-8")
 
 
 def test_a_command_that_comes_to_no_run_says_so_in_them(

@@ -159,6 +159,51 @@ def test_a_run_that_was_cut_off_goes_on_over_the_same_sheets(
     assert len({one.name for one in practice.connections()}) == len(practice.connections()) == 6
 
 
+def test_what_is_reconciled_is_told_with_its_sheet(
+    batchconnect: CommandLine, practice: Practice, sheets: list[Where]
+) -> None:
+    """On the screen and in the log, which goes on where the run's ended."""
+    practice.by_name(Client_020=Decision(apply_after_s=None, reply=Reset()))
+    hold = (*QUICK, "--on-doubt", "hold")
+    first = batchconnect("run", *SHEETS, *hold)
+    log = Path("reports/latest/run.log.jsonl")
+    before = log.read_text(encoding="utf-8")
+    done = batchconnect("reconcile", *hold, "-v")
+
+    after = log.read_text(encoding="utf-8").removeprefix(before)
+    told = [json.loads(line) for line in after.splitlines()]
+    assert (first.code, done.code) == (6, 6)
+    assert "row 2 of b.xlsx#APAC" in done.err
+    assert ("b.xlsx", "APAC", 2) in [
+        (one.get("sheet"), one.get("worksheet"), one.get("row")) for one in told
+    ]
+    nobody_sees_a_composite(done.out, done.err)
+
+
+def test_what_follows_a_run_tells_each_row_with_its_sheet(
+    batchconnect: CommandLine, practice: Practice, sheets: list[Where]
+) -> None:
+    """The tables that its connections see, and those that are gone; an undo, whose rows are the run's."""
+    ran = batchconnect("run", *SHEETS, *QUICK, "--json").json
+    explored = batchconnect("explore", *FAST)
+    text = Path("reports", ran["run_id"], "tables.csv").read_text(encoding="utf-8-sig")
+    tables = list(csv.DictReader(text.splitlines()))
+    gone = next(one.id for one in practice.connections() if one.name == "Client 011")
+    practice.ask(lambda simulator: simulator.others.delete(gone))
+    lacking = batchconnect("export", "made.csv", "--run", ran["run_id"], "--json", *FAST)
+    shown = batchconnect("undo", ran["run_id"], "--json", *FAST)
+
+    assert (explored.code, lacking.code) == (0, 4), (explored, lacking)
+    told = [(int(row["row"]), row["sheet"], row["worksheet"] or None) for row in tables]
+    assert list(dict.fromkeys(told)) == sheets
+    assert list(tables[0])[-2:] == ["sheet", "worksheet"]
+    assert "row 3 of b.xlsx#EMEA Client 011" in explored.out
+    assert where(lacking.json["missing"]) == [(3, "b.xlsx", "EMEA")]
+    assert f"row 3 of b.xlsx#EMEA: its connection {gone} stands no more" in lacking.err
+    assert where(shown.json["rows"]) == sheets
+    nobody_sees_a_composite(explored.out, lacking.err)
+
+
 def test_a_mended_sheet_is_rerun_beside_the_others(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:
@@ -245,8 +290,11 @@ def test_what_takes_one_sheet_says_so(batchconnect: CommandLine, sheets: list[Wh
     """Exit 2, with what to do."""
     annotated = batchconnect("validate", *SHEETS, "--annotate", "out.xlsx")
     twice = batchconnect("validate", "a.csv", "./a.csv")
+    tabs = ("--worksheet", "EMEA", "--worksheet", "APAC")
+    compared = batchconnect("export", "--against", "b.xlsx", *tabs, "--simulate")
 
-    assert (annotated.code, twice.code) == (2, 2)
+    assert (annotated.code, twice.code, compared.code) == (2, 2, 2)
+    assert "one tab is compared at a time" in compared.err
     assert "one sheet is annotated at a time" in annotated.err
     assert "named twice" in twice.err
 

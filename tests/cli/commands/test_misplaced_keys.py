@@ -148,7 +148,7 @@ def test_a_key_in_the_name_of_the_sheet(batchconnect: CommandLine, name: str, mo
 
     assert {one for one in leaks if f"in a name: {name.partition('/')[0]}" not in one} == set()
     assert {done.code for done in said[:6]} == {3}
-    assert "the name of the sheet's file holds a key" in said[0].err
+    assert "the name of the sheet's file, folder or tab holds a key" in said[0].err
 
 
 @pytest.mark.parametrize("name", ["clients of summer", "summerrain-2026", "2026-11 Acme, Süd"])

@@ -237,7 +237,7 @@ def test_a_long_list_is_folded_and_v_and_json_give_all(batchconnect: CommandLine
     assert [one["row"] for one in document["planned"]] == [*range(2, 43)]
 
 
-SIGNED_OUT = 'print(\'{"secrets": [{"name": "acme", "error": "signed_out"}]}\')'
+ANSWERS = 'print(\'{"secrets": [{"name": "acme", "error": "%s"}]}\')'
 
 
 def test_a_store_that_gives_nothing_is_told_once_and_looked_at_next(
@@ -247,14 +247,20 @@ def test_a_store_that_gives_nothing_is_told_once_and_looked_at_next(
     batchconnect.write(
         "batchconnect.toml",
         "".join(
-            f"[stores.{name}]\nuri = 'exec:'\ncommand = {json.dumps([sys.executable, '-c', SIGNED_OUT])}\nsheets = true\n"
-            for name in ("shut", "closed")
+            f"[stores.{name}]\nuri = 'exec:'\ncommand = {json.dumps([sys.executable, '-c', ANSWERS % answer])}\nsheets = true\n"
+            for name, answer in (
+                ("shut", "signed_out"),
+                ("closed", "signed_out"),
+                ("kv", "forbidden"),
+            )
         ),
     )
-    keys = ("shut:acme", "shut:acme", "closed:acme", "FAKE~key-of-acme-0001")
+    keys = ("shut:acme", "shut:acme", "closed:acme", "FAKE~key-of-acme-0001", "kv:acme")
     rows = [cells(number, servicePrincipalKey=key) for number, key in enumerate(keys, 1)]
 
-    done = batchconnect("plan", batchconnect.sheet(rows), "--simulate")
+    files = ("--summary", "ci.md", "--junit", "ci.xml")
+
+    done = batchconnect("plan", batchconnect.sheet(rows), "--simulate", *files)
     quiet = batchconnect("plan", batchconnect.sheet(rows), "--simulate", "-q")
     told = batchconnect("orgs", "--simulate", "--org", "acme")
 
@@ -266,6 +272,12 @@ def test_a_store_that_gives_nothing_is_told_once_and_looked_at_next(
         assert line.endswith(f" {rows_told} would not be attempted.")
         assert line in quiet.out
     assert "does not take" not in done.err
-    assert "4 rows: 4 to create (3 of them without a key), 0 rejected" in done.out
+    assert "key refused: row 6: " in done.out
+    assert "key refused: row 6: " in quiet.out
+    assert "5 rows: 5 to create (4 of them without a key), 0 rejected" in done.out
     assert done.out.endswith("next:   batchconnect orgs --simulate\n")
     assert "exec:" in told.out
+    markdown, junit = Path("ci.md").read_text("utf-8"), Path("ci.xml").read_text("utf-8")
+    assert markdown.count("2 rows would not be attempted.") == 1
+    assert "1 key refused" in markdown
+    assert [junit.count(f'type="{kind}"') for kind in ("no_key", "key_refused")] == [3, 1]

@@ -237,6 +237,7 @@ def test_a_command_about_an_earlier_run_tells_the_cause(
             ("export", "out.csv", "--run", doubtful),
             ("export", "again.csv"),
             ("explore", whole),
+            ("rerun", doubtful),
         ):
             told[" ".join(words)] = batchconnect(*words, "--patience", "0", *options)
 
