@@ -7,13 +7,14 @@ PostgreSQL, the tests that need one say so and are skipped.
 
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -33,6 +34,8 @@ OWNER = "owner"
 PASSWORD = "c4n4ry-of-the-cluster-0WNER"
 LIMIT_S = 300
 """Whatever takes longer hangs: a busy disk may make a minute of what takes a second elsewhere."""
+_FIRST_PORT, _PORTS = 20_000, 12_000
+"""Below those that systems give to outgoing connections."""
 _USERS = ("postgres", "nobody")
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -54,11 +57,17 @@ def bindir() -> Path | None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """
+    A port of loopback that nobody listens on now, and that no outgoing connection is given.
+
+    Between this and the server's start seconds may pass; and a client that knocks at a closed port of the other
+    range may be given just that one, and then talks to itself.
+    """
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def until(what: Callable[[], object], *, why: str) -> None:

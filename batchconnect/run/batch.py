@@ -18,7 +18,6 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError
 from batchconnect.model.event import (
     FaultMet,
-    RunStarted,
 )
 from batchconnect.model.fault import fault_of
 from batchconnect.run.budget import Budget
@@ -33,7 +32,6 @@ from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.job import Job
 from batchconnect.run.lane_group import LaneGroup
 from batchconnect.run.lane_lines import LaneLines
-from batchconnect.run.same_run import command_of
 from batchconnect.run.survey import survey
 
 
@@ -131,17 +129,7 @@ class Batch:
             )
             line = Line(entry=entry, run=self._number, at_ms=job.clock.now_ms())
             job.ledger.append([line])
-        self._tell(
-            RunStarted(
-                run_id=(resumed.opened if resumed else job.opened).run_id,
-                resumed=resumed is not None,
-                simulated=job.opened.simulated,
-                places=(resumed.opened if resumed else job.opened).places,
-                left_open=tuple(
-                    f"{left.opened.run_id}: {command_of(left.opened)}" for left in job.left_open
-                ),
-            )
-        )
+        self._tell(job.started)
         return self._number
 
     # Closing --------------------------------------------------------------------------------------

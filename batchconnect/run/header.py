@@ -136,3 +136,11 @@ def new_run_id(clock: Clock, *, simulated: bool) -> str:
     stamp = now.strftime("%Y%m%d-%H%M%S") + f"{now.microsecond // 1000:03d}"
     tail = "".join(SystemRandom().choices(_ALPHABET, k=4))
     return f"{SIMULATED if simulated else ''}{stamp}-{tail}"
+
+
+def as_named(path: str) -> str:
+    """A path as a person in this folder would type it: it stands in every message."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return path

@@ -16,13 +16,12 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
-from batchconnect.model.event import (
-    Event,
-)
+from batchconnect.model.event import Event, RunStarted
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
 from batchconnect.run.accounting import CarryOver
 from batchconnect.run.intake import Parse
+from batchconnect.run.same_run import command_of
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import Scan
@@ -95,3 +94,17 @@ class Job:
     stop: Stop
     holding: Holding
     """Keeps a row's secret out of every text while it is in flight."""
+
+    @property
+    def started(self) -> RunStarted:
+        """What is told when it is opened, or goes on."""
+        opened = (self.resumed or self).opened
+        return RunStarted(
+            run_id=opened.run_id,
+            resumed=self.resumed is not None,
+            simulated=self.opened.simulated,
+            places=opened.places,
+            left_open=tuple(
+                f"{left.opened.run_id}: {command_of(left.opened)}" for left in self.left_open
+            ),
+        )

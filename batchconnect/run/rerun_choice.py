@@ -9,7 +9,7 @@ from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY, RunOpened
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import RunOptions
 from batchconnect.reports.summary import Summary
-from batchconnect.run.header import sheet_file
+from batchconnect.run.header import as_named, sheet_file
 from batchconnect.run.history import find_run, summary_of
 from batchconnect.run.past import parent_run
 
@@ -91,15 +91,7 @@ class RerunChoice:
                     f"the sheet of run {opened.run_id} is not there any more: {path}",
                     hint=f"Name it: batchconnect rerun {opened.run_id} --sheet FILE",
                 )
-        return tuple(map(_as_named, paths))
-
-
-def _as_named(path: str) -> str:
-    """A path as a person in this folder would type it: it stands in every message."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return path
+        return tuple(map(as_named, paths))
 
 
 def choose_rerun(ledger: LedgerReader, run_id: str | None) -> RerunChoice:

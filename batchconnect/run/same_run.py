@@ -93,9 +93,8 @@ class Identity:
         )
 
     def _hash(self) -> None:
-        for part in self._parts:
-            text = part.encode(errors="surrogatepass")
-            self._digest.update(len(text).to_bytes(4, "big") + text)
+        texts = [part.encode(errors="surrogatepass") for part in self._parts]
+        self._digest.update(b"".join([len(text).to_bytes(4, "big") + text for text in texts]))
         self._parts.clear()
 
 

@@ -33,7 +33,6 @@ class OpenedRun:
     number: int
     lease: Lease | None
     """Of the run as a whole, where this process accounts for its rows; None: another one has."""
-    lanes: RunLanes
 
     @property
     def run_id(self) -> str:
@@ -116,14 +115,14 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
         if lease is None:
             return None
         number = await _append(team, job, 0, opened)
-        return OpenedRun(job=job, number=number, lease=lease, lanes=await _lanes(team, number))
+        return OpenedRun(job=job, number=number, lease=lease)
     run = job.resumed
     lanes = await _lanes(team, run.number)
     if lanes.lanes is not None and await _is_worked(team, run):
         if lanes.is_alone or job.opened.alone:
             raise _alone(run.opened.run_id, its_own=lanes.is_alone)
         _check_choices(run.opened, job.opened)
-        return OpenedRun(job=job, number=run.number, lease=None, lanes=lanes)
+        return OpenedRun(job=job, number=run.number, lease=None)
     holding = Holding(run_id=run.opened.run_id)
     lease = await team.keeper.take(
         holding, await team.keeper.look(run.opened.run_id), run=run.number
@@ -138,8 +137,7 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
         alone=job.opened.alone,
     )
     await _append(team, job, run.number, resumed)
-    lanes = await _lanes(team, run.number)
-    return OpenedRun(job=job, number=run.number, lease=lease, lanes=lanes)
+    return OpenedRun(job=job, number=run.number, lease=lease)
 
 
 async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
@@ -155,7 +153,7 @@ async def _joined(team: Team, job: Job, joins: str) -> OpenedRun:
         )
     if lanes.is_alone:
         raise _alone(joins, its_own=True)
-    return OpenedRun(job=job, number=run.number, lease=None, lanes=lanes)
+    return OpenedRun(job=job, number=run.number, lease=None)
 
 
 async def _lanes(team: Team, number: int) -> RunLanes:
@@ -180,11 +178,11 @@ async def _is_worked(team: Team, run: RunState) -> bool:
 def _alone(run_id: str, *, its_own: bool) -> LedgerError:
     if its_own:
         return LedgerInUseError(
-            f"run {run_id} is at work elsewhere, alone: it has --max-rows or --max-failures",
+            f"run {run_id} is at work elsewhere, alone: it has --plan, --max-rows or --max-failures",
             hint="Wait until it has ended, then give the same command again. `batchconnect lanes` shows where.",
         )
     return LedgerInUseError(
-        f"--max-rows and --max-failures are counted by one process, and others work on run {run_id}",
+        f"--plan, --max-rows and --max-failures are kept to by one process, and others work on run {run_id}",
         hint="Leave them out to join, or wait until that run has ended.",
     )
 

@@ -17,13 +17,12 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import ExitCode
-from batchconnect.model.event import Event, FaultMet, RunStarted
+from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.fault import fault_of
 from batchconnect.run.budget import Budget
 from batchconnect.run.closing import close, tell_end
 from batchconnect.run.exit_code import INTERRUPTED, MAX_FAILURES, MAX_ROWS, TERMINATED
 from batchconnect.run.fault_record import FaultRecord
-from batchconnect.run.same_run import command_of
 from batchconnect.run.survey import Survey, survey
 from batchconnect.run.team import Team
 from batchconnect.run.team_lanes import TeamLanes
@@ -81,7 +80,7 @@ class TeamRun:
     async def _run(self) -> RunState:
         job, is_driver = self._job, self._lease is not None
         await self._team.say_here(self._number, wants=True)
-        self._tell_started()
+        self._record.tell(job.started)
         writer = job.writer(self._number)
         found = await survey(
             job, number=self._number, writer=writer, budget=self._budget, joins=not is_driver
@@ -192,20 +191,6 @@ class TeamRun:
         return state
 
     # What is told ---------------------------------------------------------------------------------
-
-    def _tell_started(self) -> None:
-        job = self._job
-        self._record.tell(
-            RunStarted(
-                run_id=self._run_id,
-                resumed=job.resumed is not None,
-                simulated=job.opened.simulated,
-                places=job.opened.places,
-                left_open=tuple(
-                    f"{left.opened.run_id}: {command_of(left.opened)}" for left in job.left_open
-                ),
-            )
-        )
 
     def _keep(self, event: Event) -> None:
         """Have the ledger hear of a fault: with the lines of its lane, or those of the run."""

@@ -9,7 +9,7 @@ from batchconnect.ledger.entry import ONBOARD, RunOpened
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import RunOptions, options_from
-from batchconnect.run.header import sheet_file
+from batchconnect.run.header import as_named, sheet_file
 from batchconnect.run.history import find_run, run_states, summary_of
 from batchconnect.run.team_work import CHOICES
 
@@ -48,7 +48,7 @@ class WorkChoice:
                 f"{', '.join(paths or opened.sheets)}",
                 hint=f"Name a copy: batchconnect work {opened.run_id} --sheet FILE",
             )
-        return paths
+        return tuple(map(as_named, paths))
 
     def options(self, given: RunOptions) -> RunOptions:
         """What was given, with the run's own where all who work it must have the same."""

@@ -39,7 +39,7 @@ class Growth:
         """What was served up to the last cut, if that is known."""
         self._proof_risen_s = _RISEN_S
         self._ceiling: float | None = None
-        self._ceiling_at = self._held_from = self._near_from = 0.0
+        self._ceiling_at = self._held_from = self._near_from = self._hold_until = 0.0
         self._above_since: float | None = None
         self._window_at: float | None = None
         self._taken = 0
@@ -120,6 +120,10 @@ class Growth:
             return rate
         return max(rate, min(self._sustained, rate * _SLOW_START))
 
+    def hold(self, until: float) -> None:
+        """Do not grow until this moment: what is served is known."""
+        self._hold_until = until
+
     def undo_last_cut(self) -> None:
         """The last cut was a mistake: what failed fails at any rate."""
         # No ceiling is known any more, so the way up is the quick one: all that was lost was time.
@@ -176,6 +180,8 @@ class Growth:
                 self._above_since = now
             elif now - self._above_since >= self._proof_risen_s:
                 self._ceiling, self.in_slow_start = None, True
+        if now < self._hold_until:
+            return 1.0
         if self._ceiling is None:
             return _SLOW_START if self.in_slow_start else _AVOIDANCE
         return _NEAR_CEILING if rate >= self._near_from else _AVOIDANCE

@@ -16,6 +16,7 @@ from batchconnect.transport.crowd import Crowd
 from batchconnect.transport.faults import Fault, Faults
 from batchconnect.transport.growth import CUT, Growth
 from batchconnect.transport.load import Signal
+from batchconnect.transport.quota import Quota
 from batchconnect.transport.refusals import TRIED, Refusal, Refusals
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S
 from batchconnect.transport.throughput import PROVEN, ThroughputEstimate
@@ -100,6 +101,7 @@ class RateLimiter:
         self._faults = Faults()
         self._refusals = Refusals()
         self._crowd = Crowd()
+        self._quota = Quota()
         self._throughput = ThroughputEstimate()
         self._limit = START_IN_FLIGHT if rate is None else inf
         self._in_flight = 0
@@ -265,6 +267,7 @@ class RateLimiter:
 
     def _clean(self, now: float, sent_at: float) -> None:
         self._throughput.answered(sent_at)
+        self._quota.passed(sent_at)
         self._growth.answered(sent_at)
         if sent_at >= self._cut_at and self._refusals.passed():
             self._growth.undo_last_cut()
@@ -272,6 +275,10 @@ class RateLimiter:
             self._faults.answered(proven=self._is_proven(now))
             if self._congested_in_a_row:
                 self._rate = self._growth.recovered(sent_at, self._rate)
+                window = self._quota.opened(sent_at)
+                if window is not None:
+                    self._rate = max(self._floor, min(self._ceiling, window.rate))
+                    self._growth.hold(sent_at + window.seconds)
             self._congested_in_a_row = 0
         if self._probing_since is not None and (
             self._is_probe_unconfirmed or sent_at >= self._probing_since
@@ -340,6 +347,8 @@ class RateLimiter:
         if throttled:
             self._refusals.cut(self._rate)
         if self._congested_in_a_row == 0:
+            if throttled and not named:
+                self._quota.spent(now, self._rate)
             cheap = named and self._in_flight < START_IN_FLIGHT
             rate = self._growth.cut(now, self._rate, served, cheap=cheap)
         else:

@@ -132,18 +132,13 @@ class FastScan:
         first = 0
         for odd in (*odd_rows(cells, told=self._told), rows):
             orgs, sandboxes = cells[Column.ORG][first:odd], cells[Column.SANDBOX][first:odd]
-            asked = {
-                where: self._place(where)
-                for where in dict.fromkeys(zip(orgs, sandboxes, strict=True))
-            }
-            known = [its for its in asked.values() if its is not None]
-            if len(asked) == len(known) == 1:  # as in most blocks
-                yield first, odd, known * (odd - first)
-                first = odd + 1
-                continue
+            wheres = list(zip(orgs, sandboxes, strict=True))
             places: list[_Place] = []
-            for place in map(asked.__getitem__, zip(orgs, sandboxes, strict=True)):
-                if place is not None:
+            if wheres and wheres.count(wheres[0]) == len(wheres):  # as in most blocks
+                place = self._place(wheres[0])
+                places = [] if place is None else [place] * len(wheres)
+            for where in wheres[len(places) :]:
+                if (place := self._place(where)) is not None:
                     places.append(place)
                     continue
                 yield first, first + len(places), places

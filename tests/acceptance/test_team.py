@@ -221,7 +221,7 @@ def test_whatever_happens_to_workers_and_database_each_row_is_made_once(
         team = team_of(rows=ROWS, lanes=LANES, of=mine)
         faults = team.practice.script = Faults(seed)
 
-        happened = kill_loop(team, faults, seed=seed, acts=ACTS, longest_s=900)
+        happened = kill_loop(team, faults, seed=seed, acts=ACTS, longest_s=3600 if IS_DEEP else 900)
 
         assert team.broken_promises() == [], happened
         assert len(team.runs()) == 1

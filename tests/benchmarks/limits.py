@@ -23,7 +23,17 @@ from tests.benchmarks.place import found, measured, tool
 from tests.benchmarks.sheets import write_csv
 from tests.benchmarks.speed import environ
 from tests.benchmarks.table import Measure
-from tests.benchmarks.virtual import OURS, PATIENT, WAYS, Met, changed, found_again, met, middle
+from tests.benchmarks.virtual import (
+    OURS,
+    PATIENT,
+    WAYS,
+    Met,
+    changed,
+    first_minutes,
+    found_again,
+    met,
+    middle,
+)
 
 _TARGETS = {
     "8/s burst 8, Retry-After": (0.95, 0.02),
@@ -50,6 +60,7 @@ _REAL = {
 }
 """Cases that are met in real time as well, and by how many rows at most."""
 PER_SECOND = 8
+_FIRST_USED, _FIRST_REFUSED = 0.85, 0.10
 _SLOWER, _MORE_POSTS = 1.3, 1.05
 
 
@@ -60,6 +71,7 @@ def hidden_limits(*, quick: bool) -> Iterator[Measure]:
     for case in CASES + MORE_CASES + UNNAMED_CASES:
         found[case.name] = {OURS: middle(case, OURS, seeds)}
         yield _measure(case, found[case.name][OURS], f"hidden limit, virtual time: {case.name}")
+    yield _first_minutes(case_of("60/min, no header"), seeds)
     yield from map(_chance, CHANCES)
     for case in CASES:
         found[case.name] |= {
@@ -100,6 +112,17 @@ def _measure(case: Case, ours: Met, what: str) -> Measure:
         got=f"{ours.used:.1%} used, {ours.refused:.1%} refused, {ours.seconds:.0f} s",
         met=None if least is None or most is None else ours.used >= least and ours.refused <= most,
         figures=asdict(ours),
+    )
+
+
+def _first_minutes(case: Case, seeds: int) -> Measure:
+    used, refused = zip(*(first_minutes(case, seed) for seed in range(seeds)), strict=True)
+    return Measure(
+        what=f"hidden limit, virtual time: {case.name}: the first five minutes, from the first request",
+        target=f"{_FIRST_USED:.0%} used, at most {_FIRST_REFUSED:.0%} refused",
+        got=f"{median(used):.1%} used, {median(refused):.1%} refused",
+        met=median(used) >= _FIRST_USED and median(refused) <= _FIRST_REFUSED,
+        figures={"used": used, "refused": refused},
     )
 
 

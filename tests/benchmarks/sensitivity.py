@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Final
 
-from batchconnect.transport import crowd, faults, growth, pace, refusals, retry_after, throughput
+from batchconnect.transport import (
+    crowd,
+    faults,
+    growth,
+    pace,
+    quota,
+    refusals,
+    retry_after,
+    throughput,
+)
 from tests.benchmarks.hidden import CASES, MORE_CASES
 from tests.benchmarks.virtual import OURS, Met, middle
 
@@ -22,6 +31,7 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     faults,
     refusals,
     crowd,
+    quota,
     retry_after,
 )
 FACTORS: Final = (2 / 3, 3 / 2)
@@ -34,11 +44,16 @@ TELLING: Final = (
     "8/s burst 8, as 500, 14 % of 500",
 )
 """The limits that are met unless others are named: between them they ask for every rule."""
-_SHARES: Final = frozenset(
-    {"_USED", "_EXCESS", "_HALF", "_OUTAGE", "_LOWER", "_RARE", "_NO_SHARE", "_IDLE"}
-) | {"CUT", "PROVEN", "_TO_TEST", "_NEAR", "_CHANCE", "_LIMITER", "_WORSE", "_MOST"}
+_SHARES: Final = (
+    frozenset({"_USED", "_EXCESS", "_HALF", "_OUTAGE", "_LOWER", "_RARE", "_NO_SHARE", "_IDLE"})
+    | {"CUT", "PROVEN", "_TO_TEST", "_NEAR", "_CHANCE", "_LIMITER", "_WORSE", "_MOST"}
+    | {
+        "_SAME",
+        "_STILL",
+    }
+)
 """What lies between 0 and 1, and stays there."""
-_GROWTH: Final = frozenset({"_SLOW_START", "_AVOIDANCE", "_NEAR_CEILING", "TOLD_GROWTH"})
+_GROWTH: Final = frozenset({"_SLOW_START", "_AVOIDANCE", "_NEAR_CEILING", "TOLD_GROWTH", "_MORE"})
 """Factors above 1: what is above 1 is changed."""
 
 

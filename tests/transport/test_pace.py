@@ -1,6 +1,8 @@
 """The pace of a lane, step by step, under a clock that the test holds."""
 
 import itertools
+from collections import Counter
+from collections.abc import Callable
 from math import inf
 from random import Random
 
@@ -443,46 +445,69 @@ def test_the_bound_in_flight_is_cut_with_the_pace() -> None:
     assert (first, pace.max_in_flight) == (2, 1)
 
 
-def crowded(rate: float | None = None) -> tuple[RateLimiter, float]:
-    """A lane whose service serves four at once, each in half a second; ten minutes of it, and the share it used."""
-    pace = limiter(rate)
-    now, served = 0.0, 0
+def met(
+    pace: RateLimiter,
+    serves: Callable[[float, int], bool],
+    *,
+    latency_s: float,
+    asked_s: float | None = None,
+) -> list[tuple[float, bool]]:
+    """Ten minutes of a service that takes so long to serve, and is quick to refuse: when each left, and what became of it."""
+    now, all_of_it = 0.0, []
     out: list[tuple[float, float, int, bool]] = []
     while now < 600:
         wait_s = pace.wait_s(now)
         if wait_s == 0.0:
             pace.take(now)
-            is_served = pace.in_flight <= 4
-            out.append((now + (0.5 if is_served else 0.1), now, pace.in_flight, is_served))
+            is_served = serves(now, pace.in_flight)
+            all_of_it.append((now, is_served))
+            out.append((now + (latency_s if is_served else 0.1), now, pace.in_flight, is_served))
             out.sort()
         elif out and out[0][0] <= now + wait_s:
             now, sent_at, number, is_served = out.pop(0)
-            served += is_served
             signal = Signal.OK if is_served else Signal.THROTTLED
-            pace.answered(now, sent_at, signal, None if is_served else 1.0, out=number)
+            pace.answered(now, sent_at, signal, None if is_served else asked_s, out=number)
             pace.done()
         else:
             now += wait_s
-    return pace, served / (8 * 600)
+    return all_of_it
 
 
 @pytest.mark.parametrize("rate", [None, 15.0])
 def test_a_limit_on_requests_in_flight_is_kept_to_and_costs_no_rate(rate: float | None) -> None:
     """One refusal finds out, a second one is sure of it; then one more is tried after a minute, two, four."""
-    pace, used = crowded(rate)
+    pace = limiter(rate)
+    served = met(pace, lambda _now, out: out <= 4, latency_s=0.5, asked_s=1.0)
 
-    assert used > 0.97
+    assert sum(is_served for _, is_served in served) > 0.97 * 8 * 600
     assert pace.counted.throttled <= 8
     assert pace.rate >= 8
 
 
 def test_a_bound_that_is_refuted_leaves_as_few_in_flight() -> None:
     """What is refused with four out is cut from four, not from the twenty that the rate alone would let go."""
-    pace, _ = crowded()
+    pace = limiter()
+    met(pace, lambda _now, out: out <= 4, latency_s=0.5, asked_s=1.0)
     now = 1000.0
     pace.answered(now, now, Signal.THROTTLED, 1.0, out=4)
 
     assert pace.max_in_flight <= 3
+
+
+def test_sixty_in_a_minute_are_found_in_two_and_spread_from_then_on() -> None:
+    """The first minutes spend their sixty at once; those that follow have something left for half of their time."""
+    minutes: Counter[int] = Counter()
+
+    def serves(now: float, _out: int) -> bool:
+        minutes[int(now // 60)] += 1
+        return minutes[int(now // 60)] <= 60
+
+    later = [
+        (at, is_served) for at, is_served in met(limiter(), serves, latency_s=0.5) if at >= 180
+    ]
+
+    assert sum(is_served for _, is_served in later) > 0.85 * 420
+    assert sum(not is_served for _, is_served in later) < 0.08 * len(later)
 
 
 def test_near_the_last_ceiling_the_pace_feels_its_way_and_forgets_it_in_time() -> None:

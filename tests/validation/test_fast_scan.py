@@ -24,8 +24,8 @@ from batchconnect.run.same_run import Identity
 from batchconnect.sheet import HiddenRows, MemorySheet, Sheet, open_sheet
 from batchconnect.sheet.template import is_template_row, render_csv
 from batchconnect.validation.connection import BaseConnection, parse
-from batchconnect.validation.fast_scan import FastScan
-from batchconnect.validation.org_registry import OrgRegistry
+from batchconnect.validation.fast_scan import FastScan, ValidRow
+from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
 from batchconnect.validation.reference import References
 from batchconnect.validation.series import Warned
 
@@ -239,6 +239,26 @@ def test_a_sheet_of_another_kind_gives_all_its_rows() -> None:
     fast_scan = glance_at(sheet)
 
     assert [row.number for row in fast_scan.of(sheet)] == [1]
+
+
+def test_an_org_is_spelled_as_in_its_first_cell(tmp_path: Path) -> None:
+    """Though that cell has to be judged, and the next one, in the same block, has not."""
+    rows = [{**HEALTHY, Column.ORG: org} for org in (" NEWCO", "newco", "other", " Other")]
+    sheet = written(tmp_path / "clients.csv", list(Column), rows)
+    orgs = SimulatedOrgRegistry(url="https://localhost")
+    references = References(allow=False, refs_dir=None, environ={})
+    judge = partial(
+        parse, header=sheet.header, orgs=orgs, org=None, sandbox=None, references=references
+    )
+    keys = []
+    for row in FastScan(sheet.header, orgs=orgs, org=None, sandbox=None, yields_rows=True).of(
+        sheet
+    ):
+        judged = row if isinstance(row, ValidRow) else judge(row)
+        assert isinstance(judged, ValidRow | BaseConnection)
+        keys.append(judged.org.key)
+
+    assert keys == ["NEWCO", "NEWCO", "other", "other"]
 
 
 def test_few_of_many_sandboxes_are_remembered(

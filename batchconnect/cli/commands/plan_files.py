@@ -50,11 +50,9 @@ def markdown_lines(
     )
     if found.sandboxes:
         yield from table(heads, counts)
-    for one in found.sandboxes:
-        if one.refusal is not None:
-            yield f"- {code(one.org)}, {code(one.sandbox)} could not be read: {code(one.refusal)}"
-    for why, rows in found.shut_stores.values():
-        yield f"- {code(why)} {counted(rows, 'row')} would not be attempted."
+    shut = [*_shut(found)]
+    if shut:
+        yield from (*shut, "")
     yield from _refused(found)
     yield from _rejected(found)
     for action in SIGNS:
@@ -72,6 +70,15 @@ def _rejected(found: SheetPlan) -> Iterator[str]:
         if more := len(problems) - MOST_ROWS:
             lines.append(f"and {more} more" if more > 0 else "")
         yield from folded(f"{len(found.rejected)} rejected", lines)
+
+
+def _shut(found: SheetPlan) -> Iterator[str]:
+    """Sandboxes that could not be read, and stores that give nothing."""
+    for one in found.sandboxes:
+        if one.refusal is not None:
+            yield f"- {code(one.org)}, {code(one.sandbox)} could not be read: {code(one.refusal)}"
+    for why, rows in found.shut_stores.values():
+        yield f"- {code(why)} {counted(rows, 'row')} would not be attempted."
 
 
 def _refused(found: SheetPlan) -> Iterator[str]:

@@ -143,7 +143,8 @@ def _parts(block: bytes) -> Iterator[PlainRows | bytes]:
 def _is_readable(text: bytes) -> bool:
     """Whether it is UTF-8 without a character that is written by its number."""
     try:
-        text.decode()
+        if not text.isascii():
+            text.decode()
     except UnicodeDecodeError:
         return False
     return b"_x" not in text or not ESCAPE.search(text)

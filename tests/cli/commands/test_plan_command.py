@@ -279,5 +279,6 @@ def test_a_store_that_gives_nothing_is_told_once_and_looked_at_next(
     assert "exec:" in told.out
     markdown, junit = Path("ci.md").read_text("utf-8"), Path("ci.xml").read_text("utf-8")
     assert markdown.count("2 rows would not be attempted.") == 1
+    assert " would not be attempted.\n\n<details>" in markdown
     assert "1 key refused" in markdown
     assert [junit.count(f'type="{kind}"') for kind in ("no_key", "key_refused")] == [3, 1]

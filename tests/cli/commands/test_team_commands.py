@@ -1,5 +1,6 @@
 """`work`, `lanes` and `status` on a team's ledger: who joins what, who holds what, and what a person may take away."""
 
+import csv
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,6 +151,53 @@ def test_a_worker_joins_the_open_run_and_closes_it(
     assert done.json["counts"]["created"] == 12
     assert 0 < before < 12
     assert len(practice.creates()) == len(practice.connections()) == 12
+
+
+def test_a_worker_joins_a_run_over_several_sheets(
+    batchconnect: CommandLine, practice: Practice, team: LedgerAddress
+) -> None:
+    """It reads all of them again, and each row is told by its own number and sheet, whoever works it."""
+    sheets = {"a.csv": many(3), "b.csv": [cells(number) for number in range(11, 15)]}
+    for name, rows in sheets.items():
+        batchconnect.sheet(rows, name)
+    run_id = cut_short(batchconnect, practice, "run", *sheets)
+
+    done = batchconnect("work", *FAST, "-v")
+
+    told = batchconnect("report", run_id, "--json").json
+    text = Path(told["files"]["results.csv"]).read_text(encoding="utf-8-sig")
+    shown = [(row["sheet"], row["row"], row["name"]) for row in csv.DictReader(text.splitlines())]
+    assert done.code == 0, done
+    assert shown == [
+        (name, str(number), row["name"])
+        for name, rows in sheets.items()
+        for number, row in enumerate(rows, 2)
+    ]
+    assert "of b.csv" in done.err
+    assert len(practice.creates()) == len({one.name for one in practice.connections()}) == 7
+
+
+def test_an_approved_plan_is_followed_by_one_process(
+    batchconnect: CommandLine, practice: Practice, team: LedgerAddress
+) -> None:
+    """On a team's ledger as on a file; nobody joins, for who joins does not know which rows were approved."""
+    sheet = batchconnect.sheet(many(6))
+    planned = batchconnect("plan", sheet, "--out", "plan.json")
+    run_id = cut_short(batchconnect, practice, "run", "--plan", "plan.json")
+    other = batchconnect("run", sheet, *FAST)
+    created = len(practice.creates())
+    batchconnect.sheet([*many(5), cells(6, database="other")])
+    refused = batchconnect("run", "--plan", "plan.json", *FAST)
+    batchconnect.sheet(many(6))
+
+    done = batchconnect("run", "--plan", "plan.json", *FAST)
+
+    assert (planned.code, refused.code, done.code) == (0, 3, 0), (refused, done)
+    assert "`database` is `other`" in refused.out
+    assert other.code in {0, 5}
+    assert created <= 6
+    assert len(practice.creates()) == len({one.name for one in practice.connections()}) == 6
+    assert run_id
 
 
 def test_a_worker_ends_at_once_where_nothing_is_open(
