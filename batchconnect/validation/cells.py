@@ -17,7 +17,7 @@ from batchconnect.validation.damage import (
     is_spreadsheet_error,
 )
 from batchconnect.validation.entra import judge_key
-from batchconnect.validation.finding import AS_TYPED, NOTHING, Problems, error, warning
+from batchconnect.validation.finding import AS_TYPED, NOTHING, Problems, error, has_error, warning
 from batchconnect.validation.misplaced_key import is_misplaced, key_of, misplaced
 from batchconnect.validation.reference import References
 from batchconnect.validation.rules import RULES
@@ -152,7 +152,11 @@ class Cells:
         if isinstance(key, Problem):
             self._found.append(key)
             return _NO_SECRET
-        self._found += judge_key(key)
+        judged = judge_key(key)
+        if has_error(judged):
+            # What its mark is, as `="…"`, is the error then, in better words.
+            self._found[:] = [one for one in self._found if one.column != column]
+        self._found += judged
         return key
 
 

@@ -71,7 +71,8 @@ def run(
         document["annotated"] = str(annotate.absolute())
         tabs = ["--all-worksheets"] if places_of(opened).are_several else []
         flags = [*tabs, *place_flags(given), *judging_flags(given)]
-        lines += _next_steps(annotate, flags, has_keys=keep_keys)
+        has_file = sheets[0] != STDIN
+        lines += _next_steps(annotate, flags, has_keys=keep_keys, has_file=has_file)
     errors = error_lines(found.kinds, width=console.width)
     console.result(document, lines, errors=errors)
     if not how.checks_orgs:
@@ -120,10 +121,11 @@ def _folder_of_keys(sheet: str, out: Path | None) -> Path:
     return folder
 
 
-def _next_steps(path: Path, flags: Sequence[str], *, has_keys: bool) -> list[str]:
+def _next_steps(path: Path, flags: Sequence[str], *, has_keys: bool, has_file: bool) -> list[str]:
     again = shlex.join(["batchconnect", "validate", str(path), *flags])
     keys = "WITH YOUR KEYS, for your eyes only (0600)" if has_keys else "without keys"
-    fill_in = "" if has_keys else "fill in the keys again, "
+    kept = " (--keep-keys keeps them)" if has_file else ""
+    fill_in = "" if has_keys else f"fill in the keys again{kept}, "
     return [
         escape_control(f"{path}: the sheet with its problems in colour, {keys}"),
         escape_control(f"        correct it, {fill_in}then: {again}"),

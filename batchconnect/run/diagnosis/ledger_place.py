@@ -44,7 +44,7 @@ def look_at_places(options: MergedOptions) -> Iterator[Check]:
 
 def _look_at_folder(folder: Path) -> Iterator[Check]:
     nearest = next(one for one in (folder, *folder.parents) if one.exists())
-    made = "" if nearest == folder else f", which a run makes in {nearest}"
+    made = "" if nearest == folder else f" (a run makes it in {nearest})"
     try:
         problems = list(_try(nearest))
         free = shutil.disk_usage(nearest).free

@@ -313,6 +313,8 @@ def test_the_tabs_of_a_workbook_are_annotated_each_on_its_own(
     )
     again = batchconnect("validate", "copy.xlsx", "--all-worksheets", "--json")
 
+    bare = batchconnect("validate", "b.xlsx", "--all-worksheets", "--annotate", "bare.xlsx")
+    assert "fill in the keys again (--keep-keys keeps them), then: batchconnect" in bare.out
     copy = openpyxl.load_workbook("copy.xlsx")
     names = {tab.title: [cell.value for cell in tab["A"]] for tab in copy}
     assert (done.code, again.code) == (3, 3)
