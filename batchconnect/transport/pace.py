@@ -49,6 +49,9 @@ little too much has normal answers between them, a minute that is used up has no
 quicker than an answer, so the next normal answer ends the suspicion, whenever its request left."""
 _TO_TEST = 0.85
 """Share of what was served at which faults are waited for, until it is known whether any go on there."""
+_BY_ITS_WORD = 0.5
+"""Requests per second, times the longest wait that the service asked for in seconds, that no refusal which names
+a wait cuts below. Who says "in a second" serves one in about a second: half of it leaves room for a limit of 0.7/s."""
 TOLD_GROWTH = 1.25
 """Growth that is worth an event."""
 
@@ -116,6 +119,8 @@ class RateLimiter:
         self._unsent_in_a_row = 0
         self._refused_in_a_row = 0
         self._is_probe_unconfirmed = False
+        self._longest_asked_s = 1.0
+        """Seconds that the service asked to stay away, the most of all answers, and no less than this."""
         self.counted = Counted(rate_max=self._rate)
 
     @property
@@ -197,6 +202,7 @@ class RateLimiter:
             self._clean(now, sent_at)
             return
         if retry_after_s is not None:
+            self._longest_asked_s = max(self._longest_asked_s, retry_after_s)
             self.pause(
                 now, retry_after_s + RETRY_AFTER_JITTER_S * self._rng.random(), "retry_after"
             )
@@ -217,7 +223,8 @@ class RateLimiter:
         if sent_at < self._cut_at:
             self._growth.disturbed()
         elif throttled or self._is_overload(now):
-            self._congested(now, throttled=throttled, named=retry_after_s is not None)
+            named = retry_after_s is not None
+            self._congested(now, throttled=throttled, named=named, alone=out == 1)
             if throttled and retry_after_s is None:
                 self._back_off(now, self._congested_in_a_row, LONGEST_PAUSE_S, "throttled")
 
@@ -336,7 +343,7 @@ class RateLimiter:
             self._limit = min(CEILING_IN_FLIGHT, max(self._limit, self._crowd.most))
         return True
 
-    def _congested(self, now: float, *, throttled: bool, named: bool) -> None:
+    def _congested(self, now: float, *, throttled: bool, named: bool, alone: bool) -> None:
         self._cut_at = now
         self._is_cut_unconfirmed = self._is_cut_unconfirmed and not throttled
         served = self._throughput.congested(now)
@@ -353,13 +360,18 @@ class RateLimiter:
             rate = self._growth.cut(now, self._rate, served, cheap=cheap)
         else:
             rate = self._growth.cut_again(now, self._rate, throttled=throttled)
-        self._rate = max(self._floor, rate)
+        # With nothing else out a named wait is the service's word for requests that come one by one.
+        is_its_word = throttled and named and alone
+        self._rate = max(self._by_its_word() if is_its_word else self._floor, rate)
         self._congested_in_a_row += 1
         if self._limit != inf:
             self._limit = max(1, int(self._limit * CUT))
         self._tell("congestion")
         if self._congested_in_a_row >= PROBE_AFTER:
             self.probe(now)
+
+    def _by_its_word(self) -> float:
+        return max(self._floor, min(self._ceiling, _BY_ITS_WORD / self._longest_asked_s))
 
     def _back_off(self, now: float, times: int, longest_s: float, reason: str) -> None:
         """Pause for 1, 2, 4, ... seconds, with jitter as long as what exceeds the first second."""

@@ -291,6 +291,15 @@ CHANCES = tuple(
     for share in (0.1, 0.3)
 )
 """Refusals that no pace can help, held against ten lines of script."""
+NAMED_CHANCES = tuple(
+    replace(
+        case,
+        name=f"{case.name}, Retry-After: 1",
+        manner=replace(case.manner, header=True),
+    )
+    for case in CHANCES
+)
+"""The same where each refusal asks for a second."""
 
 
 def case_of(name: str) -> Case:

@@ -15,6 +15,7 @@ from tests.benchmarks.hidden import (
     CHANCES,
     CHANGING,
     MORE_CASES,
+    NAMED_CHANCES,
     UNNAMED_CASES,
     Case,
     case_of,
@@ -72,7 +73,7 @@ def hidden_limits(*, quick: bool) -> Iterator[Measure]:
         found[case.name] = {OURS: middle(case, OURS, seeds)}
         yield _measure(case, found[case.name][OURS], f"hidden limit, virtual time: {case.name}")
     yield _first_minutes(case_of("60/min, no header"), seeds)
-    yield from map(_chance, CHANCES)
+    yield from map(_chance, CHANCES + NAMED_CHANCES)
     for case in CASES:
         found[case.name] |= {
             way: middle(case, way, seeds) for way in WAYS if way not in {OURS, PATIENT}

@@ -47,10 +47,7 @@ TELLING: Final = (
 _SHARES: Final = (
     frozenset({"_USED", "_EXCESS", "_HALF", "_OUTAGE", "_LOWER", "_RARE", "_NO_SHARE", "_IDLE"})
     | {"CUT", "PROVEN", "_TO_TEST", "_NEAR", "_CHANCE", "_LIMITER", "_WORSE", "_MOST"}
-    | {
-        "_SAME",
-        "_STILL",
-    }
+    | {"_SAME", "_STILL", "_BY_ITS_WORD"}
 )
 """What lies between 0 and 1, and stays there."""
 _GROWTH: Final = frozenset({"_SLOW_START", "_AVOIDANCE", "_NEAR_CEILING", "TOLD_GROWTH", "_MORE"})

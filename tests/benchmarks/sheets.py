@@ -20,6 +20,8 @@ COLUMNS = (
     "org",
     "sandbox",
 )
+_KEYS_FROM = 1_000_000_000
+"""No row has such a number, so no key is made of a row's own id."""
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 
@@ -40,7 +42,7 @@ def rows(
             f"db{number}",
             TENANT,
             f"0d1ff3c1-7c0a-4b0e-9d7e-{number:012x}" if counted else scattered(number),
-            f"kEy8Q~{number:010d}.Xy_4QabcdefGHIJ",
+            key(number),
             orgs[number % len(orgs)],
             sandbox(number, sandboxes),
         ]
@@ -49,6 +51,11 @@ def rows(
 def scattered(number: int) -> str:
     """A GUID that tells nothing of the one before: the number times the golden ratio, to 128 bits."""
     return str(UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128), version=4))
+
+
+def key(number: int) -> str:
+    """As Entra's are: forty characters without an order, and so with no run of zeros, which every etag has."""
+    return f"k8Q~{scattered(number + _KEYS_FROM).replace('-', '')}.Xy_"
 
 
 def sandbox(number: int, sandboxes: int) -> str:

@@ -249,8 +249,8 @@ def test_the_rate_never_falls_below_the_floor() -> None:
     """One request in five seconds is the least; a lower `--rate` is its own floor."""
     pace, slow = limiter(), limiter(rate=0.1)
     for moment in range(50):
-        pace.answered(moment, moment, Signal.THROTTLED, 1.0)
-        slow.answered(moment, moment, Signal.THROTTLED, 1.0)
+        pace.answered(moment, moment, Signal.THROTTLED, 5.0)
+        slow.answered(moment, moment, Signal.THROTTLED, 5.0)
 
     assert (pace.rate, slow.rate) == (0.2, 0.1)
 
@@ -508,6 +508,20 @@ def test_sixty_in_a_minute_are_found_in_two_and_spread_from_then_on() -> None:
 
     assert sum(is_served for _, is_served in later) > 0.85 * 420
     assert sum(not is_served for _, is_served in later) < 0.08 * len(later)
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "out", "least"), [(1.0, 1, 0.5), (2.0, 1, 0.25), (1.0, 2, 0.2)]
+)
+def test_refusals_that_name_a_wait_cut_to_half_of_its_word_at_the_least(
+    asked_s: float, out: int, least: float
+) -> None:
+    """Who asks for a second serves about one in a second; where others were out, it may have meant them."""
+    pace = limiter()
+    for now in range(0, 100, 5):
+        pace.answered(now, now, Signal.THROTTLED, asked_s, out=out)
+
+    assert pytest.approx(least) == pace.rate
 
 
 def test_near_the_last_ceiling_the_pace_feels_its_way_and_forgets_it_in_time() -> None:
