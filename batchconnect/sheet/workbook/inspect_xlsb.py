@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO
 
 from batchconnect.sheet.workbook.inspect_xlsx import relations
-from batchconnect.sheet.workbook.inspected import MISREAD, InspectedTab, is_misread
+from batchconnect.sheet.workbook.inspected import MISREAD, WHITE, InspectedTab, is_misread
 
 _WORKBOOK = "xl/workbook.bin"
 _ROW, _BLANK, _ERROR, _TEXT, _SHARED = 0, 1, 3, 6, 7
@@ -123,7 +123,7 @@ def _what(kind: int, value: bytes, odd: Mapping[int, str]) -> str | None:
 
 
 def _oddity(text: bytes) -> str | None:
-    if not _text(text)[0].strip():
+    if not _text(text)[0].strip(WHITE):
         return _NOTHING
     (length,) = struct.unpack_from("<I", text)
     return MISREAD if is_misread(text[4 : 4 + 2 * length], width=2) else None

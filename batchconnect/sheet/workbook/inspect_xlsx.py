@@ -15,7 +15,7 @@ from xml.parsers import expat
 
 from defusedxml.ElementTree import fromstring
 
-from batchconnect.sheet.workbook.inspected import BY_NUMBER, ForbiddenXmlError, InspectedTab
+from batchconnect.sheet.workbook.inspected import BY_NUMBER, WHITE, ForbiddenXmlError, InspectedTab
 from batchconnect.sheet.workbook.plain_rows import PlainRows, split
 from batchconnect.sheet.workbook.shared_texts import BLANK, gravest, odd_texts, oddity
 
@@ -242,9 +242,9 @@ class _Inspection:
             self._tab.saw(self._row, self._column, "error")
         elif self._has_formula and not (text or (self._kind == "str" and self._has_result)):
             self._tab.saw(self._row, self._column, "formula")
-        elif text.strip() and odd == BY_NUMBER:
+        elif text.strip(WHITE) and odd == BY_NUMBER:
             self._tab.saw(self._row, self._column, odd)
-        elif text.strip() and odd != BLANK:
+        elif text.strip(WHITE) and odd != BLANK:
             self._tab.saw(self._row, self._column, "date" if self._kind == "d" else None)
             if odd is not None:
                 self._tab.note(self._row, self._column, odd)

@@ -27,6 +27,8 @@ UNCLEAR = "unclear"
 """A kind: two looks at the cell do not see the same."""
 MISREAD = "misread"
 """A kind: a text that calamine does not show as it stands there; XLS and XLSB only."""
+WHITE = " \t\r\n\0"
+"""What makes a cell blank to each look if nothing else stands in it; a space that does not break is a letter."""
 BY_NUMBER = "letters by number"
 """A kind: `_x20AC_` stands in a text of XLSX for a letter that Excel shows and calamine does not."""
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchconnect.sheet.header import LOOK_AT, read
 from batchconnect.sheet.not_text import kind_and_text
-from batchconnect.sheet.workbook.inspected import BY_NUMBER, MISREAD, UNCLEAR, InspectedTab
+from batchconnect.sheet.workbook.inspected import BY_NUMBER, MISREAD, UNCLEAR, WHITE, InspectedTab
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -158,7 +158,7 @@ def _checked(values: Sequence[object], odd: Mapping[int, str], filled: int) -> l
 
 
 def _cell(value: object, odd: str | None, *, is_filled: bool) -> _Cell:
-    is_blank = isinstance(value, str) and not value.strip()
+    is_blank = isinstance(value, str) and not value.strip(WHITE)
     if odd == "merged":
         odd = None if not is_blank else odd
     elif odd is None and is_filled is is_blank:

@@ -12,7 +12,7 @@ from typing import IO
 from xml.parsers import expat
 
 from batchconnect.model import possessive
-from batchconnect.sheet.workbook.inspected import BY_NUMBER
+from batchconnect.sheet.workbook.inspected import BY_NUMBER, WHITE
 from batchconnect.sheet.workbook.plain_rows import ESCAPE, TEXT, TRIMMED
 
 BLANK = "blank"
@@ -100,7 +100,7 @@ class _Texts:
         match tag.rpartition(":")[2]:
             case "t" if self._in_text:
                 self._in_text = False
-                self._holds = self._holds or bool(self._text.strip())
+                self._holds = self._holds or bool(self._text.strip(WHITE))
                 odd = oddity(self._text, is_kept=self._is_kept)
                 if odd is not None:
                     self._odd[self._number] = gravest(self._odd.get(self._number), odd) or odd

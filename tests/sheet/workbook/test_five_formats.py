@@ -382,6 +382,19 @@ def test_a_text_that_is_read_as_excel_shows_it_is_told_with_its_cell(
         assert [one for one in sheet.warnings if f"{letters(column)}2 {said}" in one]
 
 
+@pytest.mark.parametrize("form", MAKERS)
+@pytest.mark.parametrize("text", ["\u00a0", "\u2003", "\u3000"])
+def test_a_text_of_odd_white_space_is_the_same_in_each_row(
+    write: Write, form: str, text: str
+) -> None:
+    """Rows are looked at by themselves or in blocks, whichever is quicker; neither is another text for it."""
+    rows = [[f"Acme {n}", text, *ROW[2:]] for n in range(60)]
+
+    found = open_sheet(write(MAKERS[form]([NAMES, *rows]), f"clients.{form}")).rows()
+
+    assert {row.cells[Column.DESCRIPTION] for row in found} == {text}
+
+
 BY_NUMBER = NotText("letters by number")
 
 
