@@ -8,6 +8,12 @@ from jinja2 import DictLoader, Environment
 from batchconnect.reports.page.compiled import Compiled
 
 
+@pytest.fixture(autouse=True)
+def bytecode_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment of these tests says."""
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+
+
 def shown(folder: Path, text: str = "Hello {{ name }}") -> str:
     """What a process of its own shows: its environment knows of nothing but what is kept."""
     page = Environment(
