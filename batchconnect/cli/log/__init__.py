@@ -1,4 +1,4 @@
-"""The log of a run, opened once by the command line; this is the door to it."""
+"""Event to structlog, set up once by the command line; this is the door to it."""
 
 from batchconnect.cli.log.log import Log, open_log
 
