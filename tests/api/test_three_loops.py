@@ -10,7 +10,7 @@ import inspect
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -238,6 +238,15 @@ def test_another_thread_may_ask_a_run_to_stop(practice: Practice) -> None:
     assert report.counts[Status.NOT_ATTEMPTED] >= 38
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """SIGINT is an error here, as in a kernel, also where whoever started the tests has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupted_cell_has_ended_its_run(practice: Practice) -> None:
     """The kernel's interrupt is raised where the cell waits; no thread goes on behind its back."""
     begun = threading.Event()
