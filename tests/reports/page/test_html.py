@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -219,6 +220,22 @@ def test_of_too_many_unfinished_rows_the_first_are_shown(monkeypatch: pytest.Mon
 
     assert len(data_of(page)["rows"]) == 20
     assert "the first 20 of 75 unfinished rows" in " ".join(page.split())
+
+
+def test_a_row_takes_about_the_room_that_it_takes_on_the_page() -> None:
+    """Fifty thousand of them are kept at once."""
+    results = list(bad_day(300).rows())
+    block = rows.RowBlock(total=len(results), carried=(), started_at_ms=0)
+    tracemalloc.start()
+    try:
+        for result in results:
+            block.add(result, rows.codes_of(result))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    written = sum(map(len, block.lines()))
+    assert kept < 4 * written
 
 
 def test_many_orgs_and_lanes_are_counted_out() -> None:
