@@ -39,13 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     Whatever needs a process of its own for each step, or a browser, is not in the fast lane.
 
-    Nor is it traced for the coverage, and no other slow test is: what a line does is shown where it stands,
-    and tracing would double what these cost. The whole files are, for some lines are reached there alone.
+    Nor is it traced for the coverage: what is done in another process is not seen anyway. Other slow tests
+    are, for what speaks to a server (a store, a team's ledger) is reached there alone.
     """
     for item in items:
         if any(item.iter_markers("acceptance")) or any(item.iter_markers("browser")):
             item.add_marker(pytest.mark.slow)
-        if any(item.iter_markers("slow")):
             item.add_marker(pytest.mark.no_cover)
         elif item.path.name in _MANY_RUNS:
             item.add_marker(pytest.mark.slow)
