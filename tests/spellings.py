@@ -168,7 +168,10 @@ def pieces(key: str) -> set[str]:
     """What tells that a key was repeated: parts of it, to and fro, and of each of its spellings."""
     found = set(_windows(key, _PIECE_OF_KEY)) | set(_windows(key[::-1], _PIECE_OF_KEY))
     for spell in SPELLINGS.values():
-        found.update(_windows(spell(key), _PIECE_OF_SPELLING))
+        spelled = spell(key)
+        # Ten bits are in any ledger by chance.
+        are_bits = {*squeezed(spelled)} <= {"0", "1"}
+        found.update(_windows(spelled, _PIECE_OF_SPELLING * (4 if are_bits else 1)))
     return found
 
 
