@@ -19,11 +19,10 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[1]
 NOT_RUN: Final = (
-    "RUN /opt/batchconnect/bin/pip install --no-cache-dir --require-hashes"
-    " --requirement /tmp/wheel/image.txt"
+    "RUN /app/bin/pip install --no-cache-dir --require-hashes --requirement /wheel/image.txt"
 )
 """It asks a registry; the packages of this environment stand in for what it installs."""
-PATHS: Final = ("/opt/batchconnect", "/tmp/wheel", "/data")
+PATHS: Final = ("/app", "/wheel", "/data")
 USER: Final = 10001
 
 
@@ -67,7 +66,7 @@ def image() -> Iterator[Path]:
 
 
 def _make(image: Path) -> None:
-    wheel = image / "tmp/wheel"
+    wheel = image / "wheel"
     wheel.mkdir(parents=True)
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", wheel],
@@ -104,7 +103,7 @@ def _inside(text: str, image: Path) -> str:
 
 
 def _lend_packages(image: Path) -> None:
-    (site,) = (image / "opt/batchconnect/lib").glob("python*/site-packages")
+    (site,) = (image / "app/lib").glob("python*/site-packages")
     ours = next(path for path in sys.path if path.endswith("site-packages"))
     (site / "lent.pth").write_text(f"{ours}\n")
 
@@ -130,7 +129,7 @@ def batchconnect(image: Path, *arguments: str) -> subprocess.CompletedProcess[st
     if os.geteuid() == 0:
         user = {"user": USER, "group": 0, "extra_groups": [], "umask": 0o077}
     done: subprocess.CompletedProcess[str] = subprocess.run(
-        [f"{image}/opt/batchconnect/bin/{entry}", *arguments],
+        [f"{image}/app/bin/{entry}", *arguments],
         cwd=f"{image}{folder}",
         env={name: _inside(value, image) for name, value in variables.items()},
         capture_output=True,
