@@ -134,7 +134,8 @@ def wrapped(line: str, width: int) -> list[str]:
     found = _COMMAND_AT_END.search(line)
     if found:
         text, command = line[: found.start()].rstrip(), found["command"]
-    indent = " " * len(_LABEL.match(text)[0]) if _LABEL.match(text) else "    "  # type: ignore[index]
+    label = _LABEL.match(text)
+    indent = " " * len(label[0]) if label else "    "
     lines = textwrap.wrap(
         text,
         width,

@@ -97,7 +97,11 @@ def run_told(
     if plan is not None:
         # What plans are is a tenth of a short command's imports, and most runs have none.
         from batchconnect.run.planned_run import run_as_planned  # noqa: PLC0415 - see above
-        from batchconnect.run.saved_plan import KEY_UNSEEN, check_mode, read_plan  # noqa: PLC0415
+        from batchconnect.run.saved_plan import (  # noqa: PLC0415 - likewise
+            KEY_UNSEEN,
+            check_mode,
+            read_plan,
+        )
 
         saved = read_plan(plan)
         check_mode(saved, plan, simulate=bool(given.options.simulate))
