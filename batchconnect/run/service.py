@@ -4,6 +4,7 @@ The service that one command talks to: the real one or the simulator, with a lan
 A lane is made when it is first asked for.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -63,6 +64,8 @@ class ConnectedService:
     on_event: Callable[[Event], None]
     permits: dict[str, Permit] = field(default_factory=dict)
     """By org: whether its lane may send, where a lease says so."""
+    time_s: Callable[[], float] = anyio.current_time
+    """The running loop's clock."""
     _lanes: dict[str, Lane] = field(default_factory=dict)
 
     def lane_of(self, org: str) -> Lane:
@@ -90,6 +93,7 @@ class ConnectedService:
             on_event=self._tell,
             secrets=self.secrets,
             permit=permit,
+            time_s=self.time_s,
         )
 
     def key_of(self, org: str) -> LaneKey:
@@ -211,6 +215,8 @@ async def connected(
             stores=stores,
             hold=hold,
             on_event=on_event,
+            # The wire is asyncio's, so its loop need not be looked for at each look at the clock.
+            time_s=asyncio.get_running_loop().time,
         )
 
 
