@@ -20,7 +20,7 @@ from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, RowsTab, render
-from batchconnect.run.intake import Parse
+from batchconnect.run.intake.intake import Parse
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import SeveralSheets, parts_of, worksheet_of
 from batchconnect.validation.connection import BaseConnection

@@ -4,17 +4,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import Given
 from batchconnect.model.errors import PlanChangedError, UsageError
 from batchconnect.reports import markdown
-from batchconnect.reports.junit import Case, Verdict, render as render_junit, render_cases
 from batchconnect.reports.new_file import append_to, try_place, write_over
 from batchconnect.reports.redaction import cleaned
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.write import redacted
+
+# What writes XML brings Python's HTTP along, and few runs ask for test cases: whoever writes them imports it.
+if TYPE_CHECKING:
+    from batchconnect.reports.junit import Case
 
 _STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """Variable of GitHub Actions: the file to which each step adds what the job's page shows."""
@@ -56,27 +59,30 @@ class CiFiles:
     def write(self, summary: Summary, console: Console, redact: Redact = str) -> None:
         """Of a run. It is told by its exit code and its reports: what cannot be written here is a warning."""
         clean = cleaned(summary, redact)
-        self._write(
-            lambda: markdown.render(clean),
-            lambda: render_junit(clean),
-            console=console,
-            redact=redact,
-        )
+
+        def cases() -> Iterator[bytes]:
+            from batchconnect.reports import junit  # noqa: PLC0415 - see above
+
+            return junit.render(clean)
+
+        self._write(lambda: markdown.render(clean), cases, console=console, redact=redact)
 
     def write_plan(
         self,
         lines: Callable[[], Iterable[str]],
-        cases: Callable[[], Iterable[Case]],
+        cases: "Callable[[], Iterable[Case]]",
         console: Console,
         *,
         name: str,
     ) -> None:
         """Of a plan, from its lines in Markdown and a test case for each row."""
-        self._write(
-            lambda: map(markdown.encoded, lines()),
-            lambda: render_cases(cases, name=name),
-            console=console,
-        )
+
+        def as_junit() -> Iterator[bytes]:
+            from batchconnect.reports import junit  # noqa: PLC0415 - see above
+
+            return junit.render_cases(cases, name=name)
+
+        self._write(lambda: map(markdown.encoded, lines()), as_junit, console=console)
 
     def write_changes(self, error: PlanChangedError, console: Console) -> None:
         """Of a run that was refused, since it would not do what its plan says."""
@@ -89,7 +95,9 @@ class CiFiles:
             if more := len(error.changes) - markdown.MOST_ROWS:
                 yield f"- and {more} more" if more > 0 else ""
 
-        def cases() -> Iterator[Case]:
+        def cases() -> "Iterator[Case]":
+            from batchconnect.reports.junit import Case, Verdict  # noqa: PLC0415 - see above
+
             for change in error.changes:
                 yield Case(
                     group="batchconnect.plan",

@@ -23,7 +23,7 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
-from batchconnect.run.doctor import Diagnosis, Patient, diagnose
+from batchconnect.run.diagnosis.doctor import Diagnosis, Patient, diagnose
 from batchconnect.settings import Settings
 
 _WIDTH: Final = 80

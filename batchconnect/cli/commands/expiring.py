@@ -24,7 +24,8 @@ from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.key_end import DAY_MS
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
-from batchconnect.run.expiring_run import (
+from batchconnect.run.history.history import find_run
+from batchconnect.run.keys.expiring_run import (
     KeyEnds,
     Wanted,
     document_of,
@@ -32,8 +33,7 @@ from batchconnect.run.expiring_run import (
     keys_of_sheet,
     look_at_ends,
 )
-from batchconnect.run.history import find_run
-from batchconnect.run.opened_ledger import ledger_of
+from batchconnect.run.opening.opened_ledger import ledger_of
 from batchconnect.run.validate_run import judging
 from batchconnect.settings import Settings
 from batchconnect.sheet.kind import is_named_like_a_sheet

@@ -33,11 +33,11 @@ from batchconnect.reports.tables import FORMATS
 from batchconnect.reports.write import ReportError, make_folder, redacted, write_file
 from batchconnect.run.exit_code import TERMINATED
 from batchconnect.run.explore_run import Exploration, explore_rows
-from batchconnect.run.history import find_run
-from batchconnect.run.made_rows import made_rows
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.places import home_of, try_places
-from batchconnect.run.service import connected
+from batchconnect.run.history.history import find_run
+from batchconnect.run.history.made_rows import made_rows
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.places import home_of, try_places
+from batchconnect.run.opening.service import connected
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
 

@@ -30,12 +30,12 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.run.export_drift import Drift, DriftKind
-from batchconnect.run.export_file import check_out, odd_cells, write_export
-from batchconnect.run.export_run import Export, Wish, export_of
-from batchconnect.run.made_rows import MadeRow
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.service import connected
+from batchconnect.run.export.drift import Drift, DriftKind
+from batchconnect.run.export.export_run import Export, Wish, export_of
+from batchconnect.run.export.file import check_out, odd_cells, write_export
+from batchconnect.run.history.made_rows import MadeRow
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
 

@@ -7,7 +7,7 @@ from typing import Final
 from batchconnect.cli.commands.console import UNWRAPPED
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Severity
-from batchconnect.run.findings import FindingKind, FindingKinds
+from batchconnect.run.intake.findings import FindingKind, FindingKinds
 
 _MOST_KINDS: Final = 200
 

@@ -27,7 +27,7 @@ from batchconnect.options import with_defaults
 from batchconnect.reports.new_file import write_new, write_over
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.ledger_place import look_at_places
-from batchconnect.run.org_check import OrgCheck, check_orgs
+from batchconnect.run.diagnosis.org_check import OrgCheck, check_orgs
 from batchconnect.settings import Settings, load_settings
 from batchconnect.settings.written import (
     NewOrg,

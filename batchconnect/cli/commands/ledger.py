@@ -12,7 +12,7 @@ from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger.health import Health, Made
 from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions
-from batchconnect.run.team_ledger import (
+from batchconnect.run.team.ledger import (
     Copied,
     Granted,
     check,

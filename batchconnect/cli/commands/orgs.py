@@ -16,8 +16,8 @@ from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
-from batchconnect.run.store_check import CheckedStore
+from batchconnect.run.diagnosis.org_check import OrgCheck, check_orgs, exit_code_of
+from batchconnect.run.diagnosis.store_check import CheckedStore
 
 
 def run(output: OutputOptions, given: Given) -> int:

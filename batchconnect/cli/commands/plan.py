@@ -32,9 +32,10 @@ from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.new_file import write_over
-from batchconnect.run.plan_run import SheetPlan, plan_run
-from batchconnect.run.row_plan import Action
-from batchconnect.run.saved_plan import (
+from batchconnect.run.opening.service import connected
+from batchconnect.run.plan.plan_run import SheetPlan, plan_run
+from batchconnect.run.plan.row_plan import Action
+from batchconnect.run.plan.saved_plan import (
     KEY_UNSEEN,
     SavedPlan,
     SeenRows,
@@ -43,7 +44,6 @@ from batchconnect.run.saved_plan import (
     saved_plan,
     try_out,
 )
-from batchconnect.run.service import connected
 from batchconnect.run.task import Task, onboarding
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet

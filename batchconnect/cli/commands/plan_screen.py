@@ -10,9 +10,9 @@ from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.row_place import Places
-from batchconnect.run.findings import FindingKinds
-from batchconnect.run.plan_run import SandboxPlan, SheetPlan
-from batchconnect.run.row_plan import SIGNS, Action, RowPlan
+from batchconnect.run.intake.findings import FindingKinds
+from batchconnect.run.plan.plan_run import SandboxPlan, SheetPlan
+from batchconnect.run.plan.row_plan import SIGNS, Action, RowPlan
 
 FOLDED_AT: Final = 10
 """Rows of one sandbox and one sign that are listed, unless all are asked for."""

@@ -21,7 +21,7 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
 from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import settle
-from batchconnect.run.places import try_places
+from batchconnect.run.opening.places import try_places
 
 
 def run(

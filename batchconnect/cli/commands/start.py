@@ -13,9 +13,9 @@ from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run import selection
-from batchconnect.run.open_by_options import open_by
-from batchconnect.run.opened_ledger import warning_of_place
-from batchconnect.run.sheet_name import check_rows
+from batchconnect.run.opening.open_by_options import open_by
+from batchconnect.run.opening.opened_ledger import warning_of_place
+from batchconnect.run.opening.sheet_name import check_rows
 from batchconnect.settings import Settings, load_settings
 from batchconnect.sheet import Sheet
 from batchconnect.sheet.several import parts_of

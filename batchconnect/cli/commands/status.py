@@ -17,10 +17,10 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
-from batchconnect.run.history import find_run, summary_of
-from batchconnect.run.lane_view import views_of_run, workers_of
-from batchconnect.run.opened_ledger import is_in_use, ledger_of, team_reader
-from batchconnect.run.places import home_of
+from batchconnect.run.history.history import find_run, summary_of
+from batchconnect.run.opening.opened_ledger import is_in_use, ledger_of, team_reader
+from batchconnect.run.opening.places import home_of
+from batchconnect.run.team.lane_view import views_of_run, workers_of
 
 _EVERY_S: Final = 2.0
 """Seconds between two looks; a look that takes long is made less often."""

@@ -28,10 +28,10 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.terminal_summary import hint_lines, next_command
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.places import try_places
-from batchconnect.run.undo import preview_undo, undo
-from batchconnect.run.undo_plan import UndoPlan, UndoRow, run_that_creates
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.places import try_places
+from batchconnect.run.undo.undo import preview_undo, undo
+from batchconnect.run.undo.undo_plan import UndoPlan, UndoRow, run_that_creates
 from batchconnect.settings import Settings
 
 _MOST_ROWS: Final = 10

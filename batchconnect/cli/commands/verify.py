@@ -18,7 +18,7 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import verify
-from batchconnect.run.places import try_places
+from batchconnect.run.opening.places import try_places
 from batchconnect.run.task import verification
 from batchconnect.sheet.kind import is_named_like_a_sheet
 

@@ -18,7 +18,7 @@ from batchconnect.cli.commands.start import (
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions, RunOptions, with_defaults
-from batchconnect.run.places import ledger_place
+from batchconnect.run.opening.places import ledger_place
 from batchconnect.settings import Settings
 from tests.command_line import CommandLine, many
 
