@@ -151,7 +151,7 @@ def init(
 ) -> int:
     """Write the settings, asking for what is not given, and sign in to each org."""
     from batchconnect.cli.commands import init as command
-    from batchconnect.cli.commands.new_orgs import Wish
+    from batchconnect.cli.screen.new_orgs import Wish
 
     wish = Wish(
         key=org,

@@ -10,16 +10,16 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.signals import watch_signals
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.signals import watch_signals
+from batchconnect.cli.start import (
     as_part,
     options_of,
     settings_of,
     warn_ignored_flags,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import ONBOARD
 from batchconnect.ledger.run_state import RunState

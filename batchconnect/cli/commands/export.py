@@ -13,17 +13,17 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.screen.refusals import refusal_lines
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import (
     options_of,
     place_flags,
     settings_of,
     sheet_of,
 )
-from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.refusals import refusal_lines
 from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control

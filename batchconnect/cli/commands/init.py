@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from batchconnect.cli.commands.asking import Asker, Terminal
-from batchconnect.cli.commands.console import Console, counted, wrapped
-from batchconnect.cli.commands.new_orgs import Wish, wished
 from batchconnect.cli.commands.orgs import org_document, org_lines
-from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.refusals import refusal_lines
+from batchconnect.cli.screen.asking import Asker, Terminal
+from batchconnect.cli.screen.console import Console, counted, wrapped
+from batchconnect.cli.screen.new_orgs import Wish, wished
+from batchconnect.cli.screen.refusals import refusal_lines
+from batchconnect.cli.signals import ending_at_once
 from batchconnect.model.errors import BatchConnectError, ExitCode, SettingsError, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.secret import Secret

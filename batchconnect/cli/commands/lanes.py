@@ -2,9 +2,9 @@
 
 import os
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.start import options_of, settings_of
 from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.options import MergedOptions

@@ -13,13 +13,16 @@ from typing import Final, TypeVar
 
 import anyio
 
-from batchconnect.cli.commands import deadline_timer
-from batchconnect.cli.commands.ci_files import CiFiles
-from batchconnect.cli.commands.console import Console, ResultError, counted, wrapped
-from batchconnect.cli.commands.ending import Ending
-from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
-from batchconnect.cli.commands.signals import watch_signals
-from batchconnect.cli.commands.start import (
+from batchconnect.cli import deadline_timer
+from batchconnect.cli.ending import Ending
+from batchconnect.cli.files.ci_files import CiFiles
+from batchconnect.cli.log import Log, open_log
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.progress import Progress, open_progress
+from batchconnect.cli.screen.console import Console, ResultError, counted, wrapped
+from batchconnect.cli.screen.finding_lines import error_lines, finding_lines
+from batchconnect.cli.signals import watch_signals
+from batchconnect.cli.start import (
     options_of,
     place_flags,
     settings_of,
@@ -27,9 +30,6 @@ from batchconnect.cli.commands.start import (
     sheet_of,
     warn_of_places,
 )
-from batchconnect.cli.log import Log, open_log
-from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.progress import Progress, open_progress
 from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control

@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from typing import Final
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.start import options_of, settings_of
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, RunOpened
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import DONE, Status, Works

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.start import options_of, place_flags, settings_of
-from batchconnect.cli.commands.status_screen import live_lines
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.paint import is_terminal
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.paint import is_terminal
+from batchconnect.cli.screen.status_screen import live_lines
+from batchconnect.cli.start import options_of, place_flags, settings_of
 from batchconnect.model.escape import escape_control
 from batchconnect.options import MergedOptions
 from batchconnect.reports.json import summary_document

@@ -10,18 +10,18 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.ending import Ending
-from batchconnect.cli.commands.looking import looking
 from batchconnect.cli.commands.run import RunObserver, attend
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.ending import Ending
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import (
     options_of,
     place_flags,
     settings_of,
     warn_of_places,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from batchconnect.cli.commands.asking import Asker, asked
+from batchconnect.cli.screen.asking import Asker, asked
 from batchconnect.model.errors import UsageError
 from batchconnect.model.reference import ENV, FILE
 from batchconnect.reports.new_file import write_new

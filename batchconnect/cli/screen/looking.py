@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from batchconnect.cli.commands.console import Console
 from batchconnect.cli.progress import open_progress
+from batchconnect.cli.screen.console import Console
 from batchconnect.model.event import (
     Event,
     LanePaused,

@@ -19,7 +19,7 @@ from typing import Any, Final, TextIO
 import orjson
 
 from batchconnect.cli.options import OutputOptions
-from batchconnect.cli.paint import is_terminal, painted, shows_colours
+from batchconnect.cli.screen.paint import is_terminal, painted, shows_colours
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.redactor import Redactor

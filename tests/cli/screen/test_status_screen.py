@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from batchconnect.cli.commands import status
-from batchconnect.cli.commands.status_screen import live_lines
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.status_screen import live_lines
 from batchconnect.ledger.entry import LaneTold, Sending, Settled
 from batchconnect.model.event import LanePaused
 from batchconnect.model.outcome import Created

@@ -5,7 +5,7 @@ import signal
 
 import anyio
 
-from batchconnect.cli.commands.signals import watch_signals
+from batchconnect.cli.signals import watch_signals
 from batchconnect.run.stop import Stop
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from batchconnect.cli.paint import painted, shows_colours
+from batchconnect.cli.screen.paint import painted, shows_colours
 
 
 class Terminal(io.StringIO):

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from batchconnect.cli.commands.console import UNWRAPPED
+from batchconnect.cli.screen.console import UNWRAPPED
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Severity
 from batchconnect.run.intake.findings import FindingKind, FindingKinds

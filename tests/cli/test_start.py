@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.start import (
     as_part,
     options_of,
     place_flags,
@@ -15,7 +16,6 @@ from batchconnect.cli.commands.start import (
     sheet_of,
     warn_of_places,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions, RunOptions, with_defaults
 from batchconnect.run.opening.places import ledger_place

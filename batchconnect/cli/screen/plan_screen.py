@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from batchconnect.cli.commands.console import UNWRAPPED, counted
-from batchconnect.cli.commands.finding_lines import finding_lines
-from batchconnect.cli.refusals import refusal_lines
+from batchconnect.cli.screen.console import UNWRAPPED, counted
+from batchconnect.cli.screen.finding_lines import finding_lines
+from batchconnect.cli.screen.refusals import refusal_lines
 from batchconnect.model.escape import escape_control
 from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.row_place import Places

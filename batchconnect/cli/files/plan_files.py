@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from batchconnect.cli.commands.console import counted
-from batchconnect.cli.commands.plan_screen import sum_line
+from batchconnect.cli.screen.console import counted
+from batchconnect.cli.screen.plan_screen import sum_line
 from batchconnect.reports.junit import Case, Verdict, group_of
 from batchconnect.reports.markdown import MOST_ROWS, code, folded, table
 from batchconnect.run.plan.plan_run import SheetPlan

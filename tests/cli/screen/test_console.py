@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.cli.commands.console import UNWRAPPED, Console, wrapped
 from batchconnect.cli.options import OutputOptions
+from batchconnect.cli.screen.console import UNWRAPPED, Console, wrapped
 from batchconnect.model.secret import Secret
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-from batchconnect.cli.commands.console import terminal_width, wrapped
+from batchconnect.cli.screen.console import terminal_width, wrapped
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.escape import escape_control
 

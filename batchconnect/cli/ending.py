@@ -12,8 +12,8 @@ from typing import Any, Final, Self
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import Given
+from batchconnect.cli.screen.console import Console
 from batchconnect.model.errors import BatchConnectError, ExitCode, UsageError
 from batchconnect.model.notice import Notice, NoticeProfile
 from batchconnect.model.reference import Reference

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import Given
+from batchconnect.cli.screen.console import Console
 from batchconnect.model.errors import PlanChangedError, UsageError
 from batchconnect.reports import markdown
 from batchconnect.reports.new_file import append_to, try_place, write_over

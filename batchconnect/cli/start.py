@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
-from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import SERVICE, SHEET, Given
+from batchconnect.cli.screen.console import Console
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.secret import Secret
