@@ -56,6 +56,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "typer": ("cli.app", "cli.options", "cli.completion"),
     "click": ("cli.app", "cli.options"),
     "rich": ("cli.*",),
+    "structlog": ("cli.log.*",),
     "msgspec": ("ledger.codec", "sheet.workbook.*"),
     "pydantic": ("settings.*",),
     "azure": ("stores.azure",),
