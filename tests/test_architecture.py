@@ -56,6 +56,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "typer": ("cli.app", "cli.declared.*", "cli.options", "cli.completion"),
     "click": ("cli.options",),
     "rich": ("cli.*",),
+    "structlog": ("cli.log.*",),
     "msgspec": ("ledger.codec", "sheet.workbook.*"),
     "pydantic": ("settings.*",),
     "azure": ("stores.azure",),
