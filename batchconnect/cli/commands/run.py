@@ -44,7 +44,8 @@ from batchconnect.reports.new_file import new_beside
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, incident_lines, next_command
 from batchconnect.reports.write import make_folder
-from batchconnect.run.engine import Listener, onboard_sheet
+from batchconnect.run.desk import Listener
+from batchconnect.run.engine import onboard_sheet
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.run.opening.places import home_of, ledger_place, try_places
 from batchconnect.run.stop import Stop
@@ -96,12 +97,12 @@ def run_told(
     about_plan = ""
     if plan is not None:
         # What plans are is a tenth of a short command's imports, and most runs have none.
-        from batchconnect.run.plan.planned_run import run_as_planned  # noqa: PLC0415 - see above
-        from batchconnect.run.plan.saved_plan import (  # noqa: PLC0415 - likewise
-            KEY_UNSEEN,
+        from batchconnect.run.plan.plan_file import (  # noqa: PLC0415 - see above
             check_mode,
             read_plan,
         )
+        from batchconnect.run.plan.planned_run import run_as_planned  # noqa: PLC0415 - see above
+        from batchconnect.run.plan.saved_plan import KEY_UNSEEN  # noqa: PLC0415 - see above
 
         saved = read_plan(plan)
         check_mode(saved, plan, simulate=bool(given.options.simulate))
