@@ -10,8 +10,8 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.ending import Ending
+from batchconnect.cli.observer import RunObserver, attend
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.looking import looking
