@@ -57,7 +57,7 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
     "click": ("cli.app", "cli.options"),
     "rich": ("cli.*",),
     "msgspec": ("ledger.codec", "sheet.workbook.*"),
-    "pydantic": ("settings.*",),
+    "pydantic": (),
     "azure": ("stores.azure",),
     "boto3": ("stores.aws",),
     "botocore": ("stores.aws",),

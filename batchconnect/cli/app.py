@@ -30,6 +30,7 @@ from batchconnect.cli.options import (
     OutputOptions,
     takes,
 )
+from batchconnect.cli.typed import read_by_ourselves
 from batchconnect.options import OPTIONS
 from batchconnect.simulator.profiles import PROFILES
 
@@ -63,11 +64,11 @@ def command(name: str | None = None) -> Any:
             of a short run. None, or no command's name: all of them.
     """
     named = [one for one in app.registered_commands if _name_of(one) == name]
-    if not named:
-        return typer.main.get_command(app)
-    alone = copy(app)
-    alone.registered_commands = named
-    return typer.main.get_command(alone)
+    declared = copy(app)
+    declared.registered_commands = named or app.registered_commands
+    found = typer.main.get_command(declared)
+    read_by_ourselves(found)
+    return found
 
 
 def _name_of(declared: typer.models.CommandInfo) -> str | None:

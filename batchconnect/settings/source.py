@@ -1,8 +1,7 @@
 """
 Reads what was set, and remembers where: in the file, by which variable, by which flag.
 
-Nothing is judged here but the file's own safety. Every credential becomes a `Secret` on the way, so
-that pydantic, which keeps its input, never holds a readable one. The environment is handed in.
+Nothing is judged here but the file's own safety. Every credential becomes a `Secret` on the way. The environment is handed in.
 """
 
 import json
@@ -69,7 +68,7 @@ class FromFile:
 
     @property
     def orgs(self) -> Mapping[str, Any]:
-        """The sections `[orgs.*]`; empty where something else stands there, which pydantic tells."""
+        """The sections `[orgs.*]`; empty where something else stands there, which is told later."""
         orgs = self.values.get("orgs")
         return orgs if isinstance(orgs, dict) else {}
 
