@@ -152,7 +152,7 @@ def init(
 ) -> int:
     """Write the settings, asking for what is not given, and sign in to each org."""
     from batchconnect.cli.commands import init as command
-    from batchconnect.cli.commands.new_orgs import Wish
+    from batchconnect.cli.screen.new_orgs import Wish
 
     wish = Wish(
         key=org,
@@ -524,7 +524,7 @@ def export(
 ) -> int:
     """Write what stands in sandboxes as a sheet, keys blank; reads only."""
     from batchconnect.cli.commands import export as command
-    from batchconnect.run.export_run import Wish
+    from batchconnect.run.export.export_run import Wish
 
     wish = Wish(orgs=orgs or (), sandboxes=sandboxes or (), every=every, run_id=run_id, usage=usage)
     return command.run(output, given, out=out, wish=wish, against=against, keep_target=keep_target)
@@ -652,7 +652,7 @@ def ledger(
 ) -> int:
     """Make, check, upgrade or copy a team's ledger on PostgreSQL."""
     from batchconnect.cli.commands import ledger as command
-    from batchconnect.run.team_ledger import Granted
+    from batchconnect.run.team.ledger import Granted
 
     granted = Granted(writers=grant or (), readers=grant_read or ())
     return command.run(output, given, action=action, file=file, granted=granted)

@@ -247,7 +247,7 @@ class LanePlan:
         return False
 
     def _is_old(self, one: _Planned) -> bool:
-        return anyio.current_time() - one.read_at_s > self._rules.settle_s
+        return self._lane.time_s() - one.read_at_s > self._rules.settle_s
 
     async def _read_again(self, sandbox: str, one: _Planned) -> bool:
         """Whether its rows may be sent still; whoever comes meanwhile waits for the one reading."""

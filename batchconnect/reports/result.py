@@ -6,7 +6,6 @@ what stopped its lane, since a row that was never sent is explained by another r
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
@@ -36,6 +35,7 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.remedies import title_for
 from batchconnect.model.row_place import NOWHERE, Places, own_number
+from batchconnect.model.row_value import row_value
 from batchconnect.model.target import Target
 
 Advice = Callable[[str, Status], str]
@@ -68,7 +68,7 @@ class Change(StrEnum):
     """It failed, and is done now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """Why a row has no connection."""
 
@@ -81,7 +81,7 @@ class Trouble:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Result:
     """One row of the report, exact: nothing is quoted, cut or made inert here."""
 

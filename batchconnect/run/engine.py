@@ -28,20 +28,20 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
-from batchconnect.run.header import run_header
-from batchconnect.run.held_lanes import HeldLanes, held_lanes, orgs_of
-from batchconnect.run.history import run_in_doubt, run_to_verify, summary_of
-from batchconnect.run.intake import Parse
+from batchconnect.run.history.history import run_in_doubt, run_to_verify, summary_of
+from batchconnect.run.intake.intake import Parse
 from batchconnect.run.job import Bounds, Job
-from batchconnect.run.opened_ledger import as_team, opened_ledger
-from batchconnect.run.past import look_back
+from batchconnect.run.keys.screening import screen
+from batchconnect.run.opening.header import run_header
+from batchconnect.run.opening.opened_ledger import as_team, opened_ledger
+from batchconnect.run.opening.service import ConnectedService, connected
 from batchconnect.run.reconcile_run import settle_run
-from batchconnect.run.screening import screen
+from batchconnect.run.rerun.past import look_back
 from batchconnect.run.selection import check_selection, selector
-from batchconnect.run.service import ConnectedService, connected
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
-from batchconnect.run.team_work import Together, work_together
+from batchconnect.run.team.held_lanes import HeldLanes, held_lanes, orgs_of
+from batchconnect.run.team.work import Together, work_together
 from batchconnect.run.verify_run import VerifyRun
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet

@@ -13,13 +13,16 @@ from typing import Final, TypeVar
 
 import anyio
 
-from batchconnect.cli.commands import deadline_timer
-from batchconnect.cli.commands.ci_files import CiFiles
-from batchconnect.cli.commands.console import Console, ResultError, counted, wrapped
-from batchconnect.cli.commands.ending import Ending
-from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
-from batchconnect.cli.commands.signals import watch_signals
-from batchconnect.cli.commands.start import (
+from batchconnect.cli import deadline_timer
+from batchconnect.cli.ending import Ending
+from batchconnect.cli.files.ci_files import CiFiles
+from batchconnect.cli.log import Log, open_log
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.progress import Progress, open_progress
+from batchconnect.cli.screen.console import Console, ResultError, counted, wrapped
+from batchconnect.cli.screen.finding_lines import error_lines, finding_lines
+from batchconnect.cli.signals import watch_signals
+from batchconnect.cli.start import (
     options_of,
     place_flags,
     settings_of,
@@ -27,9 +30,6 @@ from batchconnect.cli.commands.start import (
     sheet_of,
     warn_of_places,
 )
-from batchconnect.cli.log import Log, open_log
-from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.progress import Progress, open_progress
 from batchconnect.model.contact import is_of_contact
 from batchconnect.model.errors import ExitCode, PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
@@ -45,11 +45,11 @@ from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, incident_lines, next_command
 from batchconnect.reports.write import make_folder
 from batchconnect.run.engine import Listener, onboard_sheet
-from batchconnect.run.findings import FindingKinds
-from batchconnect.run.places import home_of, ledger_place, try_places
+from batchconnect.run.intake.findings import FindingKinds
+from batchconnect.run.opening.places import home_of, ledger_place, try_places
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
-from batchconnect.run.team_work import Together
+from batchconnect.run.team.work import Together
 from batchconnect.sheet import STDIN
 from batchconnect.telemetry import heard_by_telemetry
 
@@ -96,8 +96,8 @@ def run_told(
     about_plan = ""
     if plan is not None:
         # What plans are is a tenth of a short command's imports, and most runs have none.
-        from batchconnect.run.planned_run import run_as_planned  # noqa: PLC0415 - see above
-        from batchconnect.run.saved_plan import (  # noqa: PLC0415 - likewise
+        from batchconnect.run.plan.planned_run import run_as_planned  # noqa: PLC0415 - see above
+        from batchconnect.run.plan.saved_plan import (  # noqa: PLC0415 - likewise
             KEY_UNSEEN,
             check_mode,
             read_plan,

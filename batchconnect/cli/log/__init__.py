@@ -1,4 +1,4 @@
-"""Event to a line of the log, opened by the command line; this is the door to it."""
+"""Event to structlog, set up once by the command line; this is the door to it."""
 
 from batchconnect.cli.log.log import Log, open_log
 

@@ -1,19 +1,23 @@
 """
 Events and errors of a run as JSON lines: in `run.log.jsonl`, and on stderr with `--log-json`.
 
-Only the command line opens a log, and no other logger of the process hears of it, so a program that calls
-us keeps its own. Redaction is the last step, over the final text. A log that cannot be written
+Only the command line opens a log; nothing of structlog is configured globally, so a program that
+calls us keeps its own. Redaction is the last step, over the final text. A log that cannot be written
 is said once and then given up: it never stops a run, since the ledger, not the log, is the truth.
 """
 
 import re
 import sys
 from datetime import UTC, datetime
+from logging import DEBUG, INFO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, Self, final
+from typing import Any, BinaryIO, Self, final
 
 import orjson
+import structlog
+from structlog import make_filtering_bound_logger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from batchconnect.cli.log.output import LogFile, LogFiles, OnTrouble, open_file
 from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
@@ -37,9 +41,7 @@ from batchconnect.model.event import (
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.row_place import NOWHERE, own_number
 
-_Level = Literal["debug", "info", "warning", "error"]
-
-_NOT_INERT: Final = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_NOT_INERT = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """What a terminal may act upon, beyond what JSON escapes anyway: C1 controls, text direction."""
 
 
@@ -68,7 +70,9 @@ class Log:
         self._redactor = redactor
         self._places = NOWHERE
         self._outputs = LogFiles(file, stderr, on_trouble)
-        self._has_details = verbose > 0
+        # What nobody asked for is not even made.
+        level = DEBUG if verbose > 0 else INFO
+        self._events = _logger(self._outputs, level, _begin, self._render)
 
     def __enter__(self) -> Self:
         return self
@@ -90,18 +94,9 @@ class Log:
         """Write an event as one line: its name in snake case, then its fields."""
         if isinstance(event, RunStarted):
             self._places = event.places
-        level = _level(event)
-        # What nobody asked for is not even made.
-        if not self.is_written or (level == "debug" and not self._has_details):
-            return
-        # Time, level and name come first, so that a person finds the beginning.
-        now = datetime.now(UTC).isoformat(timespec="microseconds")
-        begin = {
-            "timestamp": f"{now[:-6]}Z",
-            "level": level,
-            "event": snake_case(type(event).__name__),
-        }
-        self._outputs.write(self._rendered(begin | self._placed(fields_of(event))))
+        if self.is_written:
+            log = getattr(self._events, _level(event))
+            log(snake_case(type(event).__name__), fields=self._placed(fields_of(event)))
 
     def _placed(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Rows of several sheets are told by their own numbers and their sheets."""
@@ -119,14 +114,14 @@ class Log:
                 fields[name] = [self._places.keys(row) for row in rows]
         return fields
 
-    def _rendered(self, values: dict[str, Any]) -> str:
+    def _render(self, _logger: object, _method: str, event_dict: EventDict) -> str:
         """The last step: one line of JSON without a secret."""
-        line = _inert(json_line(values))
+        line = _inert(json_line(event_dict))
         redacted = self._redactor.text(line)
         # A secret of digits alone, or with a quote at its end, may take a piece of the JSON with it:
         # then each value is redacted by itself, and a line that still breaks is dropped.
         if redacted is not line and not _is_json(redacted):
-            line = _inert(json_line(self._redacted(json_value(values))))
+            line = _inert(json_line(self._redacted(json_value(event_dict))))
             redacted = self._redactor.text(line)
             if not _is_json(redacted):
                 return '{"event":"line_withheld"}'
@@ -180,7 +175,17 @@ def open_log(
     return Log(file=file, stderr=stderr, redactor=redactor, verbose=verbose, on_trouble=on_trouble)
 
 
-def _level(event: Event) -> _Level:
+def _logger(outputs: LogFiles, level: int, *steps: Processor) -> FilteringBoundLogger:
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        outputs,
+        processors=steps,
+        wrapper_class=make_filtering_bound_logger(level),
+        context_class=dict,
+    ).bind()
+    return logger
+
+
+def _level(event: Event) -> str:
     match event:
         case RowStarted() | PageRead() | Looked():
             # Most of all lines, and the ledger has the rows: its intent is what `status` reads.
@@ -195,6 +200,13 @@ def _level(event: Event) -> _Level:
             return "error"
         case _:
             return "info"
+
+
+def _begin(_logger: object, method: str, event_dict: EventDict) -> EventDict:
+    """Time, level and name come first, so that a person finds the beginning."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    name, fields = event_dict.pop("event"), event_dict.pop("fields")
+    return {"timestamp": f"{now[:-6]}Z", "level": method, "event": name, **fields, **event_dict}
 
 
 def _inert(line: str) -> str:

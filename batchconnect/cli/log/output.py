@@ -82,7 +82,7 @@ class LogFile:
 
 @final
 class LogFiles:
-    """All places of one log, as long as any of them works."""
+    """What structlog takes for a logger: gets the finished line, with the level as the method."""
 
     def __init__(self, file: LogFile | None, stderr: LogFile | None, on_trouble: OnTrouble) -> None:
         self._file = file
@@ -93,13 +93,15 @@ class LogFiles:
         """Whether any output still works."""
         return self._file is not None or self._stderr is not None
 
-    def write(self, line: str) -> None:
+    def info(self, line: str) -> None:
         """A line for every output."""
         raw = line.encode() + b"\n"
         if self._file is not None and not self._reached(self._file, raw):
             self._file = None
         if self._stderr is not None and not self._reached(self._stderr, raw):
             self._stderr = None
+
+    debug = warning = error = info
 
     def close(self) -> None:
         """Write nothing more."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import pytest
+import structlog
 from typing_extensions import override
 
 from batchconnect.cli.log import open_log
@@ -404,3 +405,17 @@ def test_a_log_may_have_no_file_and_a_process_no_stderr(
         journal.event(STARTED)
 
         assert not journal.is_written
+
+
+def test_the_structlog_of_the_calling_program_is_left_alone(path: Path, redactor: Redactor) -> None:
+    """Neither do we configure it, nor does its configuration reach our lines."""
+    structlog.reset_defaults()
+    try:
+        with open_log(path, redactor=redactor) as journal:
+            assert not structlog.is_configured()
+            structlog.configure(processors=[lambda *_: "theirs"])
+            journal.event(STARTED)
+    finally:
+        structlog.reset_defaults()
+
+    assert written(path)[0]["event"] == "run_started"
