@@ -19,6 +19,9 @@ _COLLECT_AFTER = 500_000
 """New objects until Python looks for cycles: more than a start makes. Rows leave none behind, and looking after each 700,
 as Python does by itself, takes 6 % of a run that waits for nothing."""
 
+_NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+"""Pydantic looks through all that is installed for plugins, which then see the settings: we have none, and want none."""
+
 
 def script() -> None:
     """The console script, and `python -m batchconnect`: as `main`, in a process of its own that ends with it."""
@@ -51,6 +54,7 @@ def _leave(code: object) -> None:
 def main() -> None:
     """Run the command line; never ends in a traceback."""
     gc.set_threshold(_COLLECT_AFTER)
+    os.environ.setdefault(_NO_PLUGINS, "1")
     _open_missing_streams()
     sys.exit(_main(sys.argv[1:]))
 

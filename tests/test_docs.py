@@ -40,7 +40,6 @@ from batchconnect.options import DEFAULTS
 from batchconnect.reports import FORMATS, LOG, metrics
 from batchconnect.reports.json import schema
 from batchconnect.settings.source import FILE_VARIABLE, ONE_ORG_VARIABLES, PLAIN_VARIABLES, SECRETS
-from batchconnect.settings.table_form import settings_of
 from batchconnect.settings.tables import KEYS, NotifyTable, OrgTable, StoreTable, Tables
 from batchconnect.simulator import PROFILES, Simulator
 from tests.benchmarks.__main__ import BENCHMARKS
@@ -382,17 +381,17 @@ def test_the_index_names_every_page() -> None:
 def test_every_key_of_the_settings_is_documented(
     heading: str, model: type[Tables] | type[OrgTable] | type[StoreTable] | type[NotifyTable]
 ) -> None:
-    """The second column is what a wrong value is told: the setting's own words."""
+    """The second column is what a wrong value is told: the field's own description."""
     documented = {row[0].strip("`"): row[1] for row in table("settings.md", heading)}
     options = {name: one.shape.must_be for name, one in KEYS.items()} if model is Tables else {}
 
-    told = {name: one.shape.must_be for name, one in settings_of(model).items()}
+    told = {name: field.description for name, field in model.model_fields.items()}
     assert documented == {**told, **options}
 
 
 def test_needed_keys_of_an_org_are_marked() -> None:
     needed = [row[0].strip("`") for row in table("settings.md", "Keys of one org") if row[2]]
-    required = [name for name, one in settings_of(OrgTable).items() if one.is_needed]
+    required = [name for name, field in OrgTable.model_fields.items() if field.is_required()]
 
     assert [*required, "client_secret"] == needed
 
@@ -452,7 +451,7 @@ def test_no_page_names_a_variable_that_is_not_there() -> None:
     for page in PAGES:
         for name in re.findall(r"\bBATCHCONNECT_[A-Z_]+[A-Z]\b", page.read_text("utf-8")):
             field = re.fullmatch(r"BATCHCONNECT_ORGS__[A-Z]+__([A-Z_]+)", name)
-            assert name in known or (field and field[1].lower() in settings_of(OrgTable)), name
+            assert name in known or (field and field[1].lower() in OrgTable.model_fields), name
 
 
 # Commands -------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """
 File, environment and options become one frozen `Settings`; nothing below the command line knows them.
 
-Options win over the environment, which wins over the file. A credential is a `Secret` from where it is
-read, and is resolved last; a message names the setting and its place, never its value.
+Options win over the environment, which wins over the file. A credential is a `Secret` before pydantic
+sees it and is resolved last; a message names the setting and its place, never its value.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from pydantic import ValidationError
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SettingsError, UsageError
@@ -32,7 +34,6 @@ from batchconnect.settings.source import (
     read_file,
 )
 from batchconnect.settings.stores import store_profiles
-from batchconnect.settings.table_form import Finding, filled
 from batchconnect.settings.tables import KEYS, Tables
 from batchconnect.sheet.header_words import MEANINGS, letters_of
 from batchconnect.validation.reference import is_reference
@@ -245,12 +246,16 @@ def _refuse_both_ways(environment: FromEnvironment, file: FromFile) -> None:
 
 def _merged(origin: Origin, problems: list[str]) -> Tables:
     """The tables of orgs and hosts; what is wrong, there and in *problems*, is told at once."""
-    found: list[Finding] = []
-    tables = filled(
-        Tables, _over(_tables(origin.environment.values), _tables(origin.file.values)), found
-    )
-    problems += [origin.wrong(one) for one in found]
-    if problems:
+    tables: Tables | None = None
+    try:
+        tables = Tables.model_validate(
+            _over(_tables(origin.environment.values), _tables(origin.file.values))
+        )
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+        problems += [origin.wrong(problem["type"], problem["loc"]) for problem in found]
+    if problems or tables is None:
+        # Raised out here, so that it drags no pydantic error along, which holds all of the input.
         raise SettingsError("\n".join(dict.fromkeys(problems)))
     return tables
 

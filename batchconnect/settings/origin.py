@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from batchconnect.settings.source import (
     FILE_VARIABLE,
     ONE_ORG,
@@ -21,13 +23,12 @@ from batchconnect.settings.source import (
     FromFile,
     KeyPath,
 )
-from batchconnect.settings.table_form import Finding, Wrong, settings_of
 from batchconnect.settings.tables import KEYS, NotifyTable, OrgTable, StoreTable, Tables
 
 DEFAULT_FILE = Path("batchconnect.toml")
 FIELD_DEPTH = 3
 """Parts of the place of a section's field: `orgs` or `stores`, its key, the field."""
-_SECTIONS: Mapping[str, tuple[type[Any], str]] = {
+_SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
     "orgs": (OrgTable, "[orgs.acme]"),
     "stores": (StoreTable, "[stores.clients]"),
     "notify": (NotifyTable, "[notify.ops]"),
@@ -77,26 +78,31 @@ class Origin:
             f"or set {variable}{also}{stray}"
         )
 
-    def wrong(self, finding: Finding) -> str:
-        """What is wrong in a table, in a person's words."""
-        place = finding.place
-        form, example = _SECTIONS.get(place[0], (Tables, ""))
-        if len(place) < FIELD_DEPTH:
-            form = Tables
-        at = place[: 1 if form is Tables else FIELD_DEPTH]
-        word = at[-1]
-        if finding.what is Wrong.MISSING:
+    def wrong(self, kind: str, place: tuple[int | str, ...]) -> str:
+        """
+        One finding of pydantic's, in our words.
+
+        Args:
+            kind: The finding's `type`.
+            place: The finding's `loc`.
+        """
+        texts = tuple(str(part) for part in place)
+        form, example = _SECTIONS.get(texts[0], (Tables, ""))
+        model = form if len(texts) >= FIELD_DEPTH else Tables
+        at = texts[: 1 if model is Tables else FIELD_DEPTH]
+        setting = at[-1]
+        if kind == "missing":
             return self.missing(at)
-        if finding.what is Wrong.UNKNOWN:
-            known = [*settings_of(form), *(KEYS if form is Tables else ())]
-            near = get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+        if kind == "extra_forbidden":
+            known = [*model.model_fields, *(KEYS if model is Tables else ())]
+            near = get_close_matches(setting.lower(), known, n=1, cutoff=0.5)
             meant = f"; {near[0]} is one" if near else ""
             return f"{self.name(at)} is not a setting{meant}"
-        if example and form is Tables:
-            what = ".".join(place[:2])
+        if example and model is Tables:
+            what = ".".join(texts[:2])
             return f"{what} in {self._file()} must be a section, as {example}"
-        unquoted = ", without quotes" if finding.is_quoted and self.is_from_file(at) else ""
-        return f"{self.name(at)} must be {settings_of(form)[word].shape.must_be}{unquoted}"
+        unquoted = ", without quotes" if kind == "float_type" and self.is_from_file(at) else ""
+        return f"{self.name(at)} must be {model.model_fields[setting].description}{unquoted}"
 
     def _name_in_file(self, place: KeyPath) -> str:
         section = f"[{place[0]}.{place[1]}] of " if len(place) == FIELD_DEPTH else ""

@@ -1,7 +1,8 @@
 """
 Reads what was set, and remembers where: in the file, by which variable, by which flag.
 
-Nothing is judged here but the file's own safety. Every credential becomes a `Secret` on the way. The environment is handed in.
+Nothing is judged here but the file's own safety. Every credential becomes a `Secret` on the way, so
+that pydantic, which keeps its input, never holds a readable one. The environment is handed in.
 """
 
 import json
@@ -68,7 +69,7 @@ class FromFile:
 
     @property
     def orgs(self) -> Mapping[str, Any]:
-        """The sections `[orgs.*]`; empty where something else stands there, which is told later."""
+        """The sections `[orgs.*]`; empty where something else stands there, which pydantic tells."""
         orgs = self.values.get("orgs")
         return orgs if isinstance(orgs, dict) else {}
 

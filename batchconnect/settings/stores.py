@@ -18,7 +18,6 @@ from batchconnect.model.store import RATE, StoreKind, StoreProfile
 from batchconnect.settings.origin import Origin
 from batchconnect.settings.service_url import split_host
 from batchconnect.settings.source import STORE_SECRETS, KeyPath
-from batchconnect.settings.table_form import settings_of
 from batchconnect.settings.tables import StoreTable
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.validation.reference import resolve_setting
@@ -195,8 +194,7 @@ class _Profile:
         allowed = {*_COMMON, *known.takes, *how.needs, *how.takes} - (
             set() if known.auths else {"auth"}
         )
-        given = (one for one in settings_of(StoreTable) if getattr(self.table, one) is not None)
-        for name in (one for one in given if one not in allowed):
+        for name in self.table.model_fields_set - allowed:
             beside = f' with auth = "{auth}"' if auth and known.auths else ""
             raise SettingsError(
                 f"{self._name(name)} is no setting of {kind}:{beside}", hint="Take it out."

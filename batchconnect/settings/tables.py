@@ -1,18 +1,25 @@
 """
 The tables of the settings file that tell of orgs, stores, notices and hosts; its options are those of `RunOptions`.
 
-The tables only say which words exist and which shape their values have.
+The models only say which words exist and which shape their values have. Each description is the
+second half of a sentence, "rate must be …", so that a wrong value is told without being repeated.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from batchconnect.model.org import ORG_ID_SUFFIX
 from batchconnect.model.secret import Secret
-from batchconnect.options import OPTIONS, Option, shape
-from batchconnect.options.shape import Shape
-from batchconnect.settings.table_form import sections, setting, texts_by_name
+from batchconnect.options import OPTIONS, Option
+
+Text = Annotated[str, Field(min_length=1)]
+
+A_TEXT = "a text in double quotes, not empty"
+A_CREDENTIAL = "a text in double quotes: env:NAME, file:PATH, or the value itself"
+A_SWITCH = "true or false, without quotes"
+A_LIST = 'a list of texts, as ["one", "two"]'
 
 KEYS: Final[Mapping[str, Option]] = {name: one for name, one in OPTIONS.items() if one.in_file}
 """The options that may stand in the file."""
@@ -20,94 +27,77 @@ RATE: Final = OPTIONS["rate"].shape
 """An org's rate has the shape of everybody's."""
 
 
-def _texts(value: object) -> tuple[str, ...] | None:
-    """In a list alone: a file has brackets for it."""
-    is_list = isinstance(value, list) and all(isinstance(one, str) and one for one in value)
-    return tuple(value) if is_list else None  # type: ignore[arg-type]  # it is a list
-
-
-def _credential(value: object) -> Secret | None:
-    # It became one where it was read; what did not is no text.
-    return value if isinstance(value, Secret) else None
-
-
-def _text(must_be: str) -> Shape:
-    return replace(shape.TEXT, must_be=must_be)
-
-
-A_TEXT: Final = _text("a text in double quotes, not empty")
-A_CREDENTIAL: Final = Shape(
-    must_be="a text in double quotes: env:NAME, file:PATH, or the value itself",
-    convert=_credential,
-    kind=str,
-)
-A_SWITCH: Final = replace(shape.SWITCH, must_be="true or false, without quotes")
-A_LIST: Final = Shape(
-    must_be='a list of texts, as ["one", "two"]', convert=_texts, kind=list[str], is_list=True
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrgTable:
+class OrgTable(BaseModel):
     """The section `[orgs.NAME]`, or the one-org variables."""
 
-    org_id: str = setting(_text(f"a text that ends in {ORG_ID_SUFFIX}"))
-    client_id: str = setting(A_TEXT)
-    client_secret: Secret | None = setting(A_CREDENTIAL, default=None)
-    access_token: Secret | None = setting(A_CREDENTIAL, default=None)
-    sandbox: str | None = setting(A_TEXT, default=None)
-    aliases: tuple[str, ...] = setting(A_LIST, default=())
-    scopes: str | None = setting(_text("a text of scopes with commas between"), default=None)
-    platform_url: str | None = setting(A_TEXT, default=None)
-    ims_url: str | None = setting(A_TEXT, default=None)
-    rate: float | None = setting(RATE, default=None)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    org_id: Text = Field(description=f"a text that ends in {ORG_ID_SUFFIX}")
+    client_id: Text = Field(description=A_TEXT)
+    client_secret: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    access_token: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    sandbox: Text | None = Field(default=None, description=A_TEXT)
+    aliases: list[Text] = Field(default=[], description=A_LIST)
+    scopes: Text | None = Field(default=None, description="a text of scopes with commas between")
+    platform_url: Text | None = Field(default=None, description=A_TEXT)
+    ims_url: Text | None = Field(default=None, description=A_TEXT)
+    rate: Annotated[float, Field(strict=True, ge=RATE.least, allow_inf_nan=False)] | None = Field(
+        default=None, description=RATE.must_be
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreTable:
+class StoreTable(BaseModel):
     """The section `[stores.NAME]`."""
 
-    uri: str = setting(_text("an address, as akv://VAULT, vault://HOST/MOUNT or aws-sm://REGION"))
-    auth: str | None = setting(A_TEXT, default=None)
-    sheets: bool = setting(A_SWITCH, default=False)
-    prefix: str = setting(replace(shape.NOTE, must_be="a text in double quotes"), default="")
-    rate: float | None = setting(RATE, default=None)
-    token: Secret | None = setting(A_CREDENTIAL, default=None)
-    role_id: Secret | None = setting(A_CREDENTIAL, default=None)
-    secret_id: Secret | None = setting(A_CREDENTIAL, default=None)
-    jwt: Secret | None = setting(A_CREDENTIAL, default=None)
-    role: str | None = setting(A_TEXT, default=None)
-    auth_mount: str | None = setting(A_TEXT, default=None)
-    namespace: str | None = setting(A_TEXT, default=None)
-    tls: bool | None = setting(A_SWITCH, default=None)
-    client_id: str | None = setting(A_TEXT, default=None)
-    tenant_id: str | None = setting(A_TEXT, default=None)
-    authority: str | None = setting(A_TEXT, default=None)
-    profile: str | None = setting(A_TEXT, default=None)
-    endpoint: str | None = setting(A_TEXT, default=None)
-    command: tuple[str, ...] | None = setting(A_LIST, default=None)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    uri: Text = Field(
+        description="an address, as akv://VAULT, vault://HOST/MOUNT or aws-sm://REGION"
+    )
+    auth: Text | None = Field(default=None, description=A_TEXT)
+    sheets: Annotated[bool, Field(strict=True)] = Field(default=False, description=A_SWITCH)
+    prefix: str = Field(default="", description="a text in double quotes")
+    rate: Annotated[float, Field(strict=True, ge=RATE.least, allow_inf_nan=False)] | None = Field(
+        default=None, description=RATE.must_be
+    )
+    token: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    role_id: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    secret_id: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    jwt: Secret | None = Field(default=None, description=A_CREDENTIAL)
+    role: Text | None = Field(default=None, description=A_TEXT)
+    auth_mount: Text | None = Field(default=None, description=A_TEXT)
+    namespace: Text | None = Field(default=None, description=A_TEXT)
+    tls: Annotated[bool, Field(strict=True)] | None = Field(default=None, description=A_SWITCH)
+    client_id: Text | None = Field(default=None, description=A_TEXT)
+    tenant_id: Text | None = Field(default=None, description=A_TEXT)
+    authority: Text | None = Field(default=None, description=A_TEXT)
+    profile: Text | None = Field(default=None, description=A_TEXT)
+    endpoint: Text | None = Field(default=None, description=A_TEXT)
+    command: list[Text] | None = Field(default=None, description=A_LIST)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifyTable:
+class NotifyTable(BaseModel):
     """The section `[notify.NAME]`."""
 
-    url: Secret = setting(A_CREDENTIAL)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    url: Secret = Field(description=A_CREDENTIAL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class Tables(BaseModel):
     """All of the settings but the options: the file with everything that wins over it."""
 
-    orgs: Mapping[str, OrgTable] = sections(OrgTable, must_be="sections, one [orgs.NAME] per org")
-    columns: Mapping[str, str] = texts_by_name(
-        must_be='a section [columns] of headers, as "Kunde" = "name"'
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    orgs: dict[str, OrgTable] = Field(default={}, description="sections, one [orgs.NAME] per org")
+    columns: dict[str, Text] = Field(
+        default={}, description='a section [columns] of headers, as "Kunde" = "name"'
     )
-    stores: Mapping[str, StoreTable] = sections(
-        StoreTable, must_be="sections, one [stores.NAME] per store"
+    stores: dict[str, StoreTable] = Field(
+        default={}, description="sections, one [stores.NAME] per store"
     )
-    notify: Mapping[str, NotifyTable] = sections(
-        NotifyTable, must_be="sections, one [notify.NAME] per address"
+    notify: dict[str, NotifyTable] = Field(
+        default={}, description="sections, one [notify.NAME] per address"
     )
-    platform_url: str | None = setting(A_TEXT, default=None)
-    ims_url: str | None = setting(A_TEXT, default=None)
+    platform_url: Text | None = Field(default=None, description=A_TEXT)
+    ims_url: Text | None = Field(default=None, description=A_TEXT)

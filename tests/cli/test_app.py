@@ -250,13 +250,8 @@ UNUSED = frozenset(
         "pandas",
         "prometheus_client",
         "psycopg",
-        "pydantic",
-        "pydantic_core",
-        "pygments",
         "python_calamine",
         "requests",
-        "rich",
-        "structlog",
     ]
 )
 """What a run of a CSV has no use for: no team, no store, no workbook, no terminal."""

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings as hypothesis_settings, stra
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.settings import load_settings
 from batchconnect.settings.source import ONE_ORG_VARIABLES, PLAIN_VARIABLES, SECRETS
-from batchconnect.settings.table_form import settings_of
 from batchconnect.settings.tables import KEYS, OrgTable, Tables
 
 CANARIES = (
@@ -45,8 +44,8 @@ ORG = {
     "client_id": "c1",
     "client_secret": "s3cret-of-c1",
 }
-ORG_SETTINGS = tuple(settings_of(OrgTable))
-COMMON_SETTINGS = tuple(name for name in (*KEYS, *settings_of(Tables)) if name != "orgs")
+ORG_SETTINGS = tuple(OrgTable.model_fields)
+COMMON_SETTINGS = tuple(name for name in (*KEYS, *Tables.model_fields) if name != "orgs")
 VARIABLES = (
     *ONE_ORG_VARIABLES,
     *PLAIN_VARIABLES,
