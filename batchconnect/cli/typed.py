@@ -1,9 +1,9 @@
 """
 Reads what was typed for a command, where that takes no library.
 
-Typer has pydantic read each parameter, those too that nobody gave: to import it, and to have it make forty
-readers, is a seventh of a short run. But a text is a text, a path a path, and a run's options read themselves, so
-that a few numbers and words are left for Typer.
+Typer has pydantic read each parameter, those too that nobody gave, and to have it make forty readers takes a
+twentieth of a short run. But a text is a text, a path a path, and a run's options read themselves, so that a
+few numbers and words are left for Typer.
 """
 
 from collections.abc import Callable
