@@ -12,8 +12,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from batchconnect.cli.typed import read_by_ourselves
-
 
 class Panel(StrEnum):
     """A heading of the help, over the commands of one module."""
@@ -63,9 +61,7 @@ def command(name: str | None = None) -> Any:
             if one.callback is not None and one.callback.__name__ in panel_of:
                 one.rich_help_panel = panel
                 app.registered_commands.append(one)
-    found = typer.main.get_command(app)
-    read_by_ourselves(found)
-    return found
+    return typer.main.get_command(app)
 
 
 def _declared(panel: Panel) -> typer.Typer:
