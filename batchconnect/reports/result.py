@@ -44,6 +44,7 @@ Advice = Callable[[str, Status], str]
 KEY_UNSEEN = "The key was not compared, not sent."
 """The service never shows a key, so an existing connection may hold an older one."""
 
+_UNSEEN = (KEY_UNSEEN,)
 _OF_CONNECTION = (Created, Existing, Updated, Unchanged, Deleted, Kept)
 """Outcomes that name a connection of the row's."""
 _ANSWERED = (Created, Updated, Deleted)
@@ -329,8 +330,9 @@ def _duration_ms(state: RowState) -> int | None:
 
 
 def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[str, ...]:
-    if not (planned.findings or state.warnings or isinstance(outcome, (Rejected, Existing))):
-        return ()  # as most rows: it is not worth four collections
+    if not (planned.findings or state.warnings or isinstance(outcome, Rejected)):
+        # As most rows: it is not worth four collections.
+        return _UNSEEN if isinstance(outcome, Existing) else ()
     problems = outcome.problems if isinstance(outcome, Rejected) else ()
     findings = [
         placed(finding)

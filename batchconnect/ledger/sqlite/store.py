@@ -33,7 +33,7 @@ from batchconnect.ledger.conditions import (
     TESTED,
 )
 from batchconnect.ledger.entry import Line, RunOpened
-from batchconnect.ledger.interface import LaneKey, LedgerWriter
+from batchconnect.ledger.interface import BEFORE_ALL, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD, word_of
 from batchconnect.ledger.row_state import RowState, fold
 from batchconnect.ledger.shared_id import Answered, answered, by_id, check_bearers
@@ -52,7 +52,7 @@ APPLICATION_ID: Final = 0x62634C31
 MEMORY: Final = ":memory:"
 
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
-_OF_ROWS = f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row IS NOT NULL ORDER BY row, seq"
+_OF_ROWS = f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row > ? ORDER BY row, seq"
 _VALUES = "(?, ?, ?, ?, ?, ?)"
 _INSERT = f"INSERT INTO entry ({_COLUMNS.removeprefix('seq, ')}) VALUES {_VALUES}"
 _AT_ONCE = 16
@@ -210,15 +210,17 @@ class SqliteLedger:
             )
         )
 
-    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
+    def row_lines(
+        self, run: int, rows: Collection[int] | None = None, *, behind: int = BEFORE_ALL
+    ) -> Iterator[Line]:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
         if rows is not None:
             return chain.from_iterable(self.lines_of_row(run, row) for row in sorted(rows))
-        return self._read(_OF_ROWS, run)
+        return self._read(_OF_ROWS, run, behind)
 
     def ends(self, run: int) -> Iterator[str | list[Line]]:
         """As of `LedgerReader.ends`."""
-        for _row, told in groupby(self._select(_OF_ROWS, run), itemgetter(2)):
+        for _row, told in groupby(self._select(_OF_ROWS, run, BEFORE_ALL), itemgetter(2)):
             lines = list(told)
             name = outcome_told([columns[4] for columns in lines], lines[-1][6])
             yield name or [self._line(columns) for columns in lines]

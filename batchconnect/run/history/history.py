@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, Line, RunOpened
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, RunOpened
+from batchconnect.ledger.interface import BEFORE_ALL
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
@@ -126,13 +127,15 @@ def summary_of(
     # Late: whoever only reads a sheet asks this room for past runs, and needs none of the reports' modules.
     from batchconnect.reports.summary import summarize  # noqa: PLC0415 - see above
 
-    def lines() -> Iterator[Line]:
-        return ledger.row_lines(state.number)
+    def rows(behind: int = BEFORE_ALL) -> Iterator[RowState]:
+        lines = ledger.row_lines(state.number, behind=behind)
+        # Of a live run, a row that waits has no reason yet why it had no turn.
+        return planned_rows(lines) if live else state.rows(lines)
 
     return summarize(
         ledger.run_lines(state.number),
-        # Of a live run, a row that waits has no reason yet why it had no turn.
-        lambda: planned_rows(lines()) if live else state.rows(lines()),
+        rows,
+        rows_behind=rows,
         ledger=ledger.name,
         live=live,
         before=run_before(ledger, state) if compares and not live else None,
