@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from batchconnect.options import RunOptions
     from batchconnect.reports.incident import Incident
     from batchconnect.reports.result import Result
-    from batchconnect.run.row_plan import Action
+    from batchconnect.run.plan.row_plan import Action
     from batchconnect.run.stop import Stop
     from batchconnect.settings import Settings, load_settings
 
@@ -78,7 +78,7 @@ _HOMES = {
     **dict.fromkeys(("Problem", "Severity", "Status", "Works"), "model.outcome"),
     **dict.fromkeys(("FailureLimit", "OnDoubt"), "model.precaution"),
     **dict.fromkeys(("Settings", "load_settings"), "settings"),
-    "Action": "run.row_plan",
+    "Action": "run.plan.row_plan",
     "Event": "model.event",
     "Incident": "reports.incident",
     "Org": "model.org",

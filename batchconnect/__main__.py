@@ -101,8 +101,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) -> int:
-    from batchconnect.cli.commands.console import Console  # noqa: PLC0415 - only errors pay for it
     from batchconnect.cli.options import OutputOptions  # noqa: PLC0415 - likewise
+    from batchconnect.cli.screen.console import Console  # noqa: PLC0415 - only errors pay for it
     from batchconnect.model.escape import escape_control  # noqa: PLC0415 - likewise
 
     lines = [escape_control(line) for line in message.splitlines()]
@@ -114,8 +114,8 @@ def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) 
 
 
 def _print_error(message: str, hint: str | None, code: ExitCode) -> None:
-    from batchconnect.cli.commands.console import Console  # noqa: PLC0415 - only errors pay for it
     from batchconnect.cli.options import OutputOptions  # noqa: PLC0415 - likewise
+    from batchconnect.cli.screen.console import Console  # noqa: PLC0415 - only errors pay for it
 
     document = {"error": message, "hint": hint, "exit_code": int(code)}
     # A device that takes no result takes no error either: stderr has said it.

@@ -40,12 +40,13 @@ from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.run.batch import Batch
 from batchconnect.run.job import Bounds, Job, Tests
-from batchconnect.run.past import look_back
+from batchconnect.run.rerun.past import look_back
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task
-from batchconnect.run.undo import check_agreed
-from batchconnect.run.undo_plan import UndoPlan, look, plan_undo, run_to_undo
-from batchconnect.run.undo_run import UndoJob, UndoRun
+from batchconnect.run.undo.choice import run_to_undo
+from batchconnect.run.undo.undo import check_agreed
+from batchconnect.run.undo.undo_plan import UndoPlan, look, plan_undo
+from batchconnect.run.undo.undo_run import UndoJob, UndoRun
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import (
     LEASE_OVER,

@@ -18,7 +18,7 @@ from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.run_lanes import STEPS
 from batchconnect.ledger.team import Holding, LaneRow, WorkerRow
 from batchconnect.model.org import Org
-from batchconnect.run.team import Team
+from batchconnect.run.team.team import Team
 from tests.fake_service import Bench, MortalLedger
 
 TERMS = Terms(ttl_s=3600)

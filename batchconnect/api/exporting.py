@@ -26,14 +26,14 @@ from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.report_columns import EXPORT_COLUMNS, USED_BY
 from batchconnect.options import RunOptions
 from batchconnect.reports.columns import iso
-from batchconnect.run import export_run
-from batchconnect.run.export import Exported
-from batchconnect.run.export_drift import Drift, DriftKind
-from batchconnect.run.export_file import check_out, odd_cells, write_export
-from batchconnect.run.export_run import Wish, export_of
-from batchconnect.run.made_rows import MadeRow
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.service import connected
+from batchconnect.run.export import export_run
+from batchconnect.run.export.drift import Drift, DriftKind
+from batchconnect.run.export.export import Exported
+from batchconnect.run.export.export_run import Wish, export_of
+from batchconnect.run.export.file import check_out, odd_cells, write_export
+from batchconnect.run.history.made_rows import MadeRow
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.service import connected
 
 if TYPE_CHECKING:
     import pandas as pd

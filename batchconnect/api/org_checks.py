@@ -8,7 +8,7 @@ from batchconnect.api.call import OnEvent, SettingsLike, begin, checked
 from batchconnect.api.one_error import with_one_error
 from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.options import RunOptions
-from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
+from batchconnect.run.diagnosis.org_check import OrgCheck, check_orgs, exit_code_of
 from batchconnect.run.selection import as_part
 
 if TYPE_CHECKING:

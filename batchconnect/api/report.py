@@ -15,7 +15,7 @@ from batchconnect.reports.columns import cells_of, columns_of, values_of
 from batchconnect.reports.incident import Incident
 from batchconnect.reports.result import Result, is_unfinished, what_is_wrong
 from batchconnect.reports.summary import Summary
-from batchconnect.run.places import home_of
+from batchconnect.run.opening.places import home_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Union
 
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.options import MergedOptions
-from batchconnect.run.open_by_options import open_by
-from batchconnect.run.sheet_name import check_rows
+from batchconnect.run.opening.open_by_options import open_by
+from batchconnect.run.opening.sheet_name import check_rows
 from batchconnect.sheet import MemorySheet, Sheet, renamed_by
 
 if TYPE_CHECKING:

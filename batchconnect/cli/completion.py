@@ -46,8 +46,8 @@ def runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Ids of the ledger's runs, each with its command and sheet."""
     # Late: only who presses TAB at a run's place waits for it.
     from batchconnect.options import with_defaults  # noqa: PLC0415 - see above
-    from batchconnect.run.history import run_states  # noqa: PLC0415 - see above
-    from batchconnect.run.opened_ledger import ledger_of  # noqa: PLC0415 - see above
+    from batchconnect.run.history.history import run_states  # noqa: PLC0415 - see above
+    from batchconnect.run.opening.opened_ledger import ledger_of  # noqa: PLC0415 - see above
 
     settings = _settings(context)
     if settings is None:

@@ -118,8 +118,8 @@ def json_object(response: Response) -> Mapping[str, Any]:
 
 def request_id(response: Response, foreign: ForeignText, body: Mapping[str, Any]) -> str | None:
     """The id under which Adobe finds the request: `report.request-id`, else `X-Request-Id`."""
-    named = _text(_report(body), "request-id") or response.headers.get("x-request-id", "")
-    return foreign.opaque(named.strip()) or None
+    named = _text(_report(body), "request-id") or response.headers.get("x-request-id", "").strip()
+    return (foreign.opaque(named) or None) if named else None
 
 
 def _code(body: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from batchconnect.model.event import (
 from batchconnect.model.outcome import InDoubt, NotAttempted, Outcome, Problem, Rejected, Works
 from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.row_place import Places
+from batchconnect.model.row_value import row_value
 from batchconnect.model.target import Target
 
 
@@ -141,7 +142,7 @@ class RunIdentified:
 _target_of = attrgetter(*Target._fields)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class RowPlanned:
     """
     A row of the sheet as the reports show it; no secret is in it.
@@ -169,7 +170,7 @@ class RowPlanned:
         return Target(*_target_of(self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Sending:
     """The intent: from now on the row may have been applied."""
 
@@ -194,7 +195,7 @@ class ProvenAbsent:
     """Two complete listings after the settle window show no such marker: free to send again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Settled:
     """The row has an outcome. `NotAttempted` is provisional: a resume takes the row up again."""
 

@@ -173,8 +173,9 @@ class _Groups:
         group = self._group
         place = len(group.parts)
         group.parts.append(lines)
-        self._wake.set()
-        if len(group.parts) >= self._usual:
+        if place == 0:
+            self._wake.set()
+        if place + 1 == self._usual:
             self._enough.set()
         await group.done.wait()
         if (error := group.errors.get(place)) is not None:

@@ -6,10 +6,13 @@ Who only looks back (`runs`, `status`, `report`, `plan`) is handed a `LedgerRead
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.row_state import RowState
+
+BEFORE_ALL: Final = -1
+"""Less than the number of any row."""
 
 
 class SharedIdError(Exception):
@@ -59,13 +62,16 @@ class LedgerReader(Protocol):
         """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
         ...
 
-    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
+    def row_lines(
+        self, run: int, rows: Collection[int] | None = None, *, behind: int = BEFORE_ALL
+    ) -> Iterator[Line]:
         """
         The lines of a run's rows, row by row in the sheet's order, each row's oldest first.
 
         Args:
             run: Its number.
             rows: Of these alone; None: of all.
+            behind: Of all, those with a higher number.
         """
         ...
 

@@ -1,8 +1,10 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
-from collections.abc import Iterable, Iterator, Set as AbstractSet
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
+from dataclasses import fields
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from batchconnect.ledger.entry import (
     ChangeDoubted,
@@ -31,10 +33,14 @@ from batchconnect.model.outcome import (
     Rejected,
 )
 from batchconnect.model.reference import KeyOrigin
+from batchconnect.model.row_value import row_value
 
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
 )
+
+
+_ROW: Final = attrgetter("row")
 
 
 class Step(NamedTuple):
@@ -47,7 +53,7 @@ class Step(NamedTuple):
     """Why, where that has a code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class RowState:
     """One row of one run, as far as the ledger knows it."""
 
@@ -380,15 +386,56 @@ def fold_rows(lines: Iterable[Line]) -> Iterator[RowState]:
     Args:
         lines: Lines of rows, those of one row together and oldest first, as `Ledger.row_lines` gives them.
     """
-    story: _Story | None = None
+    for row, told in groupby(lines, _ROW):
+        number, of_row = row or 0, list(told)
+        yield _usual(number, of_row) or _told(number, of_row)
+
+
+def _told(number: int, lines: Sequence[Line]) -> RowState:
+    story = _Story(number, _first_marker(lines))
     for line in lines:
-        number = line.row or 0
-        if story is None or story.number != number:
-            if story is not None:
-                yield story.state()
-            story = _Story(number, line.marker)
-        elif story.marker is None:
-            story.marker = line.marker
         story.tell(line)
-    if story is not None:
-        yield story.state()
+    return story.state()
+
+
+def _usual(number: int, lines: Sequence[Line]) -> RowState | None:
+    """
+    A row that was planned, sent at most once, and has its connection: most are, and are told in one go.
+
+    Returns:
+        What the story of these lines would be; None: it has to be told.
+    """
+    # By the types themselves: that the lines are of no other of a dozen kinds is what makes a story dear.
+    planned, settled = lines[0].entry, lines[-1].entry
+    if type(planned) is not RowPlanned or type(settled) is not Settled:
+        return None
+    outcome, sends, key, sent_at_ms = settled.outcome, len(lines) - 2, None, None
+    if sends:
+        intent = lines[1].entry
+        if sends > 1 or type(intent) is not Sending:
+            return None
+        key, sent_at_ms = intent.key, lines[1].at_ms
+    if settled.inherited or settled.tested or not isinstance(outcome, (Created, Existing)):
+        return None
+    is_made = isinstance(outcome, Created)
+    marker = lines[0].marker
+    return RowState(
+        number=number,
+        marker=marker if marker is not None else _first_marker(lines),
+        planned=planned,
+        sends=sends,
+        outcome=outcome,
+        made=outcome.connection_id,
+        etag=outcome.etag if is_made else None,
+        key=key if is_made else None,
+        key_sent=key,
+        warnings=settled.warnings,
+        attempts=settled.attempts,
+        throttled=settled.throttled,
+        started_at_ms=sent_at_ms or settled.started_at_ms,
+        finished_at_ms=settled.finished_at_ms or lines[-1].at_ms,
+    )
+
+
+def _first_marker(lines: Iterable[Line]) -> str | None:
+    return next((line.marker for line in lines if line.marker is not None), None)

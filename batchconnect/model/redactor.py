@@ -6,8 +6,9 @@ themselves, in whatever spelling an echo may bring them back: as typed, JSON-esc
 times, URL-encoded, HTML-escaped, as Python shows it, and base64 at any place of a longer base64 text.
 
 Most text holds no secret, so a secret is first looked for by its *anchors*: a run of letters and digits
-out of each spelling, which all encodings leave alone. With many secrets live, one look at the text tells
-that it holds none of all their anchors. Patterns are made only where an anchor occurs.
+out of each spelling, which all encodings leave alone. Of a few secrets the longest runs are looked for: a
+search leaps as far as what it looks for is long. With many secrets live, one look at the text tells that
+it holds none of all their anchors. Patterns are made only where an anchor occurs.
 """
 
 import json
@@ -44,18 +45,21 @@ class _Held:
     made at once, which takes 5 us.
     """
 
-    __slots__ = ("anchors", "blocks", "count", "value")
+    __slots__ = ("_longest", "blocks", "count", "spellings", "value")
 
     def __init__(self, value: str) -> None:
         self.count = 0
         self.value = value
-        self.anchors = [_anchor(spelling) for spelling in (value, *_base64_cores(value))]
-        self.blocks = _blocks_of_anchors(self.anchors)
+        self.spellings = (value, *_base64_cores(value))
+        self.blocks = _blocks_of_anchors([_anchor(spelling) for spelling in self.spellings])
         """One of them is a block of any text that contains an anchor; none: an anchor is too short."""
+        self._longest: list[str] | None = None
 
     def may_be_in(self, text: str) -> bool:
         """Whether there is anything to be cut from a text."""
-        for anchor in self.anchors:  # noqa: SIM110 - every text passes here, and `any` takes 0.5 us
+        if self._longest is None:
+            self._longest = [_longest_run(spelling) for spelling in self.spellings]
+        for anchor in self._longest:  # noqa: SIM110 - every text passes here, and `any` takes 0.5 us
             if anchor in text:
                 return True
         return False
@@ -161,7 +165,12 @@ def _anchor(text: str) -> str:
     if head.isalnum() and head.isascii():
         return head
     found = _ANCHOR.search(text)
-    return found[0] if found else max(_RUNS.findall(text), key=len, default="")
+    return found[0] if found else _longest_run(text)
+
+
+def _longest_run(text: str) -> str:
+    """The longest run of letters and digits in a text; "" where it has none."""
+    return max(_RUNS.findall(text), key=len, default="")
 
 
 def _blocks_of_anchors(anchors: Iterable[str]) -> list[int]:

@@ -6,7 +6,6 @@ what stopped its lane, since a row that was never sent is explained by another r
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
@@ -36,6 +35,7 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.remedies import title_for
 from batchconnect.model.row_place import NOWHERE, Places, own_number
+from batchconnect.model.row_value import row_value
 from batchconnect.model.target import Target
 
 Advice = Callable[[str, Status], str]
@@ -44,6 +44,7 @@ Advice = Callable[[str, Status], str]
 KEY_UNSEEN = "The key was not compared, not sent."
 """The service never shows a key, so an existing connection may hold an older one."""
 
+_UNSEEN = (KEY_UNSEEN,)
 _OF_CONNECTION = (Created, Existing, Updated, Unchanged, Deleted, Kept)
 """Outcomes that name a connection of the row's."""
 _ANSWERED = (Created, Updated, Deleted)
@@ -68,7 +69,7 @@ class Change(StrEnum):
     """It failed, and is done now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """Why a row has no connection."""
 
@@ -81,7 +82,7 @@ class Trouble:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Result:
     """One row of the report, exact: nothing is quoted, cut or made inert here."""
 
@@ -329,8 +330,9 @@ def _duration_ms(state: RowState) -> int | None:
 
 
 def _warnings(state: RowState, planned: RowPlanned, outcome: Outcome) -> tuple[str, ...]:
-    if not (planned.findings or state.warnings or isinstance(outcome, (Rejected, Existing))):
-        return ()  # as most rows: it is not worth four collections
+    if not (planned.findings or state.warnings or isinstance(outcome, Rejected)):
+        # As most rows: it is not worth four collections.
+        return _UNSEEN if isinstance(outcome, Existing) else ()
     problems = outcome.problems if isinstance(outcome, Rejected) else ()
     findings = [
         placed(finding)

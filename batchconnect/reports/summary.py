@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from batchconnect.ledger.entry import UNDO, FaultFound, Line, RunEnded, RunOpened, RunResumed
+from batchconnect.ledger.interface import BEFORE_ALL
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
@@ -29,8 +30,11 @@ from batchconnect.reports.stop import Stops
 Rows = Callable[[], Iterator[RowState]]
 """One pass over a run's rows in the sheet's order; may be asked for several times."""
 
-_KEPT = 20_000
-"""Rows, about 40 MB. A run that has no more is read from the ledger once; a larger one again for its files."""
+RowsBehind = Callable[[int], Iterator[RowState]]
+"""Of those, the ones behind a row's number."""
+
+_KEPT = 16_000
+"""Rows, about 20 MB. What a run has beyond them is read from the ledger once more for its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ def summarize(
     run_lines: Sequence[Line],
     rows: Rows,
     *,
+    rows_behind: RowsBehind | None = None,
     ledger: str = "",
     live: bool = False,
     hint: Advice | None = None,
@@ -127,6 +132,7 @@ def summarize(
     Args:
         run_lines: Its own lines, oldest first, as `Ledger.run_lines` gives them.
         rows: Its rows, as `fold_rows(Ledger.row_lines(run))` gives them; filter them for a part.
+        rows_behind: The same from a row on, where they need not be read from the first one.
         ledger: The ledger's absolute path.
         live: Whether a process holds the ledger's lock for this run. Rows under way are then not
             called interrupted, and there is no exit code yet.
@@ -151,7 +157,14 @@ def summarize(
         places=opened.places,
     )
     counting = _Counting(incidents, live=live)
-    results = _Results(rows, stops=stops, live=live, hint=hint, before=before, places=opened.places)
+    results = _Results(
+        rows_behind or partial(_read_on, rows),
+        stops=stops,
+        live=live,
+        hint=hint,
+        before=before,
+        places=opened.places,
+    )
     for state in rows():
         counting.add(state, *results.add(state))
     last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
@@ -188,12 +201,16 @@ def summarize(
     )
 
 
+def _read_on(rows: Rows, number: int) -> Iterator[RowState]:
+    return (state for state in rows() if state.number > number)
+
+
 class _Results:
-    """The rows as every format shows them: few are kept, many are made again from the ledger."""
+    """The rows as every format shows them: the first are kept, the others made again from the ledger."""
 
     def __init__(
         self,
-        rows: Rows,
+        rows_behind: RowsBehind,
         *,
         stops: Stops,
         live: bool,
@@ -203,26 +220,29 @@ class _Results:
     ) -> None:
         self._before = before
         self._changes: Counter[Change] = Counter()
-        self._rows = rows
+        self._rows_behind = rows_behind
         self._stops = stops
         self._live = live
         self._hint = hint
         self._places = places
-        self._kept: list[Result] | None = []
+        self._kept: list[Result] = []
+        self._last_kept = BEFORE_ALL
+        """Its number."""
+        self._is_whole = True
+        """Whether all rows are kept."""
 
     def add(self, state: RowState) -> tuple[Outcome, LaneStopped | None]:
         """Take the next row of the first pass; returns the outcome that is shown of it, and what stopped it."""
         outcome, stop = self._shown(state)
-        if self._kept is None and self._before is None:
+        is_kept = self._is_whole = len(self._kept) < _KEPT
+        if not is_kept and self._before is None:
             return outcome, stop
         result = self._result(state, outcome, stop)
         if result.since is not None:
             self._changes[result.since] += 1
-        if self._kept is not None:
-            if len(self._kept) < _KEPT:
-                self._kept.append(result)
-            else:
-                self._kept = None
+        if is_kept:
+            self._kept.append(result)
+            self._last_kept = state.number
         return outcome, stop
 
     def since(self) -> Since | None:
@@ -239,10 +259,17 @@ class _Results:
 
     def all(self) -> Iterator[Result]:
         """One pass over the rows."""
-        if self._kept is not None:
+        if self._is_whole:
             yield from self._kept
             return
-        for state in self._rows():
+        # Those that are kept go as they are taken, so that they are not there beside what the files keep;
+        # who asks once more has all of them read again.
+        kept, last_kept = self._kept, self._last_kept
+        self._kept, self._last_kept = [], BEFORE_ALL
+        kept.reverse()
+        while kept:
+            yield kept.pop()
+        for state in self._rows_behind(last_kept):
             yield self._result(state, *self._shown(state))
 
     def _result(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> Result:

@@ -30,8 +30,8 @@ from batchconnect.run.exit_code import (
 )
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.job import Job
-from batchconnect.run.lane_group import LaneGroup
-from batchconnect.run.lane_lines import LaneLines
+from batchconnect.run.lanes.lane_group import LaneGroup
+from batchconnect.run.lanes.lane_lines import LaneLines
 from batchconnect.run.survey import survey
 
 

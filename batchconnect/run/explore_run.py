@@ -20,9 +20,9 @@ from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, look_hint_for
 from batchconnect.model.secret import is_entra_secret
 from batchconnect.reports.tables import SeenColumn, SeenTable
-from batchconnect.run.made_rows import MadeRow
+from batchconnect.run.history.made_rows import MadeRow
+from batchconnect.run.opening.service import ConnectedService
 from batchconnect.run.reading_each import read_each
-from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
 
 Tables = tuple[Table, ...] | Refusal | NotFound | Unreadable

@@ -19,9 +19,9 @@ from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.event import Event, RunStarted
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
-from batchconnect.run.accounting import CarryOver
-from batchconnect.run.intake import Parse
-from batchconnect.run.same_run import command_of
+from batchconnect.run.intake.accounting import CarryOver
+from batchconnect.run.intake.intake import Parse
+from batchconnect.run.intake.same_run import command_of
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import Scan

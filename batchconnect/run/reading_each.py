@@ -16,7 +16,7 @@ from batchconnect.flow_service.answer import StopScope
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.pool import work_on_all
 from batchconnect.model.event import Looked
-from batchconnect.run.service import ConnectedService
+from batchconnect.run.opening.service import ConnectedService
 
 
 class Placed(Protocol):

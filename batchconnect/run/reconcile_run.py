@@ -30,13 +30,13 @@ from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import INTERRUPTED, count_ends, exit_code
 from batchconnect.run.fault_record import FaultRecord
-from batchconnect.run.lost_keys import LostKeys
-from batchconnect.run.rerun import wanted_of
+from batchconnect.run.keys.lost_keys import LostKeys
+from batchconnect.run.lanes.sweep import expected, sweep_until
+from batchconnect.run.lanes.sweep_findings import write_findings
+from batchconnect.run.opening.service import ConnectedService
+from batchconnect.run.rerun.rerun import wanted_of
 from batchconnect.run.selection import chooser
-from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
-from batchconnect.run.sweep import expected, sweep_until
-from batchconnect.run.sweep_findings import write_findings
 
 
 async def settle_run(

@@ -16,14 +16,14 @@ from batchconnect.ledger.entry import Line, RunIdentified
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
 from batchconnect.model.event import CellsWarned, Planned
-from batchconnect.run.accounting import Intake
 from batchconnect.run.budget import Budget
 from batchconnect.run.exit_code import MAX_ROWS, REJECTED_ROWS
-from batchconnect.run.findings import sheet_warned
-from batchconnect.run.intake import take_in
+from batchconnect.run.intake.accounting import Intake
+from batchconnect.run.intake.findings import sheet_warned
+from batchconnect.run.intake.intake import take_in
+from batchconnect.run.intake.known_rows import KnownRun, known_of
+from batchconnect.run.intake.same_run import Identity
 from batchconnect.run.job import Job
-from batchconnect.run.known_rows import KnownRun, known_of
-from batchconnect.run.same_run import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

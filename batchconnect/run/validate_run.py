@@ -8,11 +8,11 @@ from typing import Final
 from batchconnect.model.outcome import Problem, Rejected
 from batchconnect.model.row import Row
 from batchconnect.options import MergedOptions
-from batchconnect.run.findings import FindingKinds
-from batchconnect.run.intake import Parse, examine
-from batchconnect.run.screening import screen_carried
+from batchconnect.run.intake.findings import FindingKinds
+from batchconnect.run.intake.intake import Parse, examine
+from batchconnect.run.keys.screening import screen_carried
+from batchconnect.run.opening.sheet_name import check_row
 from batchconnect.run.selection import check_selection, selector
-from batchconnect.run.sheet_name import check_row
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection, parse

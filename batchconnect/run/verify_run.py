@@ -15,16 +15,16 @@ from batchconnect.model.outcome import Existing, MatchedBy, has_connection
 from batchconnect.options import MergedOptions
 from batchconnect.run.exit_code import INTERRUPTED, TERMINATED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
-from batchconnect.run.header import header_of_run
-from batchconnect.run.history import run_states
+from batchconnect.run.history.history import run_states
 from batchconnect.run.job import Tests
-from batchconnect.run.lane_lines import LaneLines
-from batchconnect.run.rerun import inherited
+from batchconnect.run.lanes.lane_lines import LaneLines
+from batchconnect.run.lanes.verification import Verification, again_after_s, to_test
+from batchconnect.run.opening.header import header_of_run
+from batchconnect.run.opening.service import ConnectedService
+from batchconnect.run.rerun.rerun import inherited
 from batchconnect.run.selection import chooser
-from batchconnect.run.service import ConnectedService
 from batchconnect.run.stop import Stop
-from batchconnect.run.team import interrupted_early
-from batchconnect.run.verification import Verification, again_after_s, to_test
+from batchconnect.run.team.team import interrupted_early
 
 
 async def _nothing_to_hold(_run_id: str) -> None:

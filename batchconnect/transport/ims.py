@@ -72,6 +72,7 @@ class Token:
         org: Whose credential; with a ready access token nothing is ever fetched.
         transport: A plain `Retrying(wire)`. Nothing of the lane's pace is paid by token requests.
         look_up: Looks up the client secret, where it does not stand in the settings; raises `SignInError`.
+        time_s: The running loop's clock.
     """
 
     def __init__(
@@ -80,8 +81,10 @@ class Token:
         transport: Transport,
         *,
         look_up: Callable[[], Awaitable[Secret]] | None = None,
+        time_s: Callable[[], float] = anyio.current_time,
     ) -> None:
         self._org = org
+        self._time_s = time_s
         self._look_up = look_up
         self._secret = org.client_secret
         self._transport = transport
@@ -125,7 +128,7 @@ class Token:
 
     def alive(self) -> Secret | None:
         """The token, if its life is not over, though it may be time to renew it; nobody is asked."""
-        if self._org.access_token is None and anyio.current_time() >= self._dead_at:
+        if self._org.access_token is None and self._time_s() >= self._dead_at:
             return None
         return self._org.access_token or self._token
 
@@ -133,7 +136,7 @@ class Token:
         """The token, if there is one that is valid for a while yet; nobody is asked."""
         if self._org.access_token is not None:
             return self._org.access_token
-        if self._token is not None and anyio.current_time() < self._renew_at:
+        if self._token is not None and self._time_s() < self._renew_at:
             return self._token
         return None
 
@@ -156,7 +159,7 @@ class Token:
     async def _fetch(self) -> None:
         if self._refused is not None:
             raise SignInError(self._refused.code, self._refused.detail)
-        if anyio.current_time() < self._held_until:
+        if self._time_s() < self._held_until:
             code, detail = self._failure
             raise TransportError(code, sent=False, detail=detail, attempts=0)
         if self._secret is None:
@@ -194,7 +197,7 @@ class Token:
             lost = error.sent or error.fault is not None
             code, detail = (NO_TOKEN, str(error)) if lost else (error.code, error.detail)
             raise self._failed(code, detail, _HOLD_S) from None
-        asked_at = anyio.current_time()
+        asked_at = self._time_s()
         answer = _json(response)
         if response.status == HTTPStatus.OK and response.body_fault is None:
             token = answer.get("access_token")
@@ -227,7 +230,7 @@ class Token:
 
     def _failed(self, code: str, detail: str, hold_s: float) -> TransportError:
         self._failure = (code, detail)
-        self._held_until = anyio.current_time() + hold_s
+        self._held_until = self._time_s() + hold_s
         return TransportError(code, sent=False, detail=detail)
 
     def _foreign(self, status: int) -> TransportError:
@@ -352,11 +355,10 @@ class Signed:
                 token = await self._token.current()
         number = self._token.number
         response = await self._inner.send(self._stamped(request, token))
-        return replace(response, token_number=number)
+        return response.signed(number)
 
     def _stamped(self, request: Request, token: Secret) -> Request:
         org = self._token.org
-        # Not by `replace`, which asks for each field's name and default: it took longer than the rest.
         return Request(
             purpose=request.purpose,
             method=request.method,

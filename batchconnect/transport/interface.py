@@ -72,7 +72,7 @@ class Response:
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Names in lower case; of a repeated header, the first value."""
+    """Asked for in lower case; of a repeated header, the first value."""
     body: bytes = field(default=b"", repr=False)
     """What could be read, after decompression. Bodies of listings are secret."""
     body_fault: str | None = None
@@ -87,6 +87,21 @@ class Response:
     """Whether one of the tries was answered by a refusal of its token, this one included."""
     lost: bool = False
     """Whether one of the tries of an update may have been applied: it left, and its answer was lost, or a 5xx."""
+
+    def signed(self, token_number: int) -> "Response":
+        """The same, to a request that bore this token."""
+        # Not by `replace`, which asks for each field's name and default: each row's answer comes by here.
+        return Response(
+            status=self.status,
+            headers=self.headers,
+            body=self.body,
+            body_fault=self.body_fault,
+            attempts=self.attempts,
+            throttled=self.throttled,
+            token_number=token_number,
+            token_refused=self.token_refused,
+            lost=self.lost,
+        )
 
 
 FOREIGN_ANSWER: Final = "foreign_answer"

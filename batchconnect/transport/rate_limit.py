@@ -26,6 +26,7 @@ class RateLimited:
         judge: What an answer says about the load.
         stop: Ends the waiting of requests that have not left.
         admitted: Told of each grant, as the request leaves.
+        time_s: The running loop's clock.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class RateLimited:
         judge: Judge,
         stop: StopSignal,
         admitted: Callable[[], None] = lambda: None,
+        time_s: Callable[[], float] = anyio.current_time,
     ) -> None:
         self._inner = inner
         self._limiter = limiter
@@ -44,6 +46,7 @@ class RateLimited:
         self._judge = judge
         self._stop = stop
         self._admitted = admitted
+        self._time_s = time_s
         self._gate = anyio.Lock(fast_acquire=True)
         self._ended: anyio.Event | None = None
 
@@ -61,11 +64,11 @@ class RateLimited:
         try:
             response = await self._inner.send(request)
         except TransportError as error:
-            self._limiter.lost(anyio.current_time(), sent_at, sent=error.sent)
+            self._limiter.lost(self._time_s(), sent_at, sent=error.sent)
             raise
         else:
             self._limiter.answered(
-                anyio.current_time(),
+                self._time_s(),
                 sent_at,
                 self._judge(response),
                 retry_after_s(response.headers),
@@ -88,7 +91,7 @@ class RateLimited:
         # Most often nobody waits, and nothing has to be waited for: then a lock and a cancel scope
         # would be a tenth of what the whole request costs us.
         if not self._gate.locked():
-            now = anyio.current_time()
+            now = self._time_s()
             if self._limiter.wait_s(now) == 0 and self._takes_slot(slot):
                 return self._leave(now)
         with self._stop.guard(purpose):
@@ -99,7 +102,7 @@ class RateLimited:
                         await self._slots.acquire_on_behalf_of(slot)
                     # Waiting for the slot took time, and a pause may have come up meanwhile: a slot is
                     # never held for a pace that would not let the request go now.
-                    now = anyio.current_time()
+                    now = self._time_s()
                     if self._stop.code(purpose) is None and self._limiter.wait_s(now) == 0:
                         return self._leave(now)
                     self._slots.release_on_behalf_of(slot)
@@ -119,7 +122,7 @@ class RateLimited:
         return now
 
     async def _wait_for_pace(self) -> None:
-        while wait_s := self._limiter.wait_s(anyio.current_time()):
+        while wait_s := self._limiter.wait_s(self._time_s()):
             self._ended = anyio.Event()
             with anyio.move_on_after(max(wait_s, TICK_S)):  # a shorter timer would spin
                 await self._ended.wait()

@@ -302,10 +302,10 @@ async def _read(answer: aiohttp.ClientResponse) -> Response:
             answer.release()
         else:
             answer.close()
-    headers: dict[str, str] = {}
-    for name, value in answer.headers.items():
-        headers.setdefault(name.lower(), value)
-    return Response(status=answer.status, headers=headers, body=bytes(body.text), body_fault=fault)
+    # As they came: a few of some twenty are ever asked for, and these know no case.
+    return Response(
+        status=answer.status, headers=answer.headers, body=bytes(body.text), body_fault=fault
+    )
 
 
 @lru_cache(maxsize=64)

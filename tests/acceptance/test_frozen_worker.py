@@ -19,9 +19,7 @@ pytestmark = pytest.mark.acceptance
 
 ROWS = 5
 MAIN = "from batchconnect.__main__ import main; main()"
-NO_TIMER = (
-    "from batchconnect.cli.commands import deadline_timer; deadline_timer.arm = lambda s: None; "
-)
+NO_TIMER = "from batchconnect.cli import deadline_timer; deadline_timer.arm = lambda s: None; "
 NO_QUESTION = (
     "from batchconnect.ledger.lease import Lease; Lease.may_send = lambda self, now_s: True; "
 )

@@ -14,7 +14,7 @@ from batchconnect.events import Event, RowSettled
 from batchconnect.model.column import Column
 from batchconnect.model.row import Header, SeveralHeaders
 from batchconnect.model.row_place import BITS, Places, numbered
-from batchconnect.run.findings import FindingKinds
+from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.validation.finding import error, located
 from tests.acceptance.practice import Practice
 from tests.command_line import CommandLine, cells, many

@@ -20,7 +20,7 @@ from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.outcome import Created
 from batchconnect.model.secret import Secret
-from batchconnect.run.known_rows import known_of
+from batchconnect.run.intake.known_rows import known_of
 from tests.benchmarks import servers
 from tests.benchmarks.place import Cost, measured, tool
 from tests.benchmarks.sheets import write_csv

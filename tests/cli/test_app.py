@@ -4,12 +4,15 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
-from batchconnect.cli.app import command
+from batchconnect.cli import declared
+from batchconnect.cli.app import PANEL_OF, command
 from tests.command_line import FAST, CommandLine, many
 
 ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\nclient_secret = "env:NOT_SET"\n'
@@ -142,6 +145,18 @@ def test_a_command_put_together_alone_is_the_one_among_all() -> None:
     assert command("rnu").commands.keys() == command().commands.keys()
 
 
+def test_the_list_of_commands_names_each_that_is_declared() -> None:
+    """One that is declared, and not listed, nobody would reach."""
+    names = {
+        one.callback.__name__
+        for module in iter_modules(declared.__path__)
+        if hasattr(of := import_module(f"batchconnect.cli.declared.{module.name}"), "commands")
+        for one in of.commands.registered_commands
+    }
+
+    assert names == set(PANEL_OF)
+
+
 def test_without_a_command_there_is_the_help(batchconnect: CommandLine) -> None:
     """As a usage error, for nothing was done."""
     done = batchconnect()
@@ -221,6 +236,24 @@ def test_help_is_short_and_help_all_is_whole(batchconnect: CommandLine) -> None:
     assert "--adopt-by-name" in whole
     assert options(batchconnect, "run") > {"--sandbox", "--drain", "--ledger", "--proxy"}
     assert short == batchconnect("run", "--help").out
+
+
+@pytest.mark.slow
+def test_who_gives_a_command_imports_the_declarations_of_its_panel_alone() -> None:
+    """Nobody waits for what nobody asked for."""
+    code = (
+        "import sys\n"
+        "from batchconnect.cli.app import command\n"
+        "command('runs')\n"
+        "print(*(name for name in sys.modules if name.startswith('batchconnect.cli.declared.')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    panels = {
+        f"batchconnect.cli.declared.{name}"
+        for name in ("begin", "sheets", "look", "later", "team", "practice")
+    }
+    assert panels & set(done.stdout.split()) == {"batchconnect.cli.declared.look"}
 
 
 @pytest.mark.slow

@@ -45,6 +45,7 @@ from batchconnect.model.outcome import (
     Unchanged,
     Works,
 )
+from batchconnect.model.reference import KeyOrigin
 
 MARKER = "bc1-" + "a" * 26
 PLANNED = RowPlanned(name="Acme")
@@ -344,6 +345,39 @@ def test_many_rows_are_folded_one_after_the_other() -> None:
         (2, MARKER, 1),
         (5, None, 0),
     ]
+
+
+KEY = KeyOrigin(reference="vault:acme", version="3")
+SHORT_STORIES = st.lists(
+    st.sampled_from(
+        [
+            PLANNED,
+            SENDING,
+            Sending(number=1, key=KEY),
+            DOUBTED,
+            MADE,
+            Settled(outcome=CREATED, attempts=2, throttled=1, warnings=("odd",)),
+            Settled(outcome=CREATED, started_at_ms=500, finished_at_ms=900, inherited=True),
+            Settled(outcome=Existing(connection_id="c-1", matched_by=MatchedBy.NAME, etag='"7"')),
+            Settled(outcome=CREATED, tested=WORKS, started_at_ms=500),
+            Settled(outcome=STOPPED, started_at_ms=500),
+        ]
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(SHORT_STORIES, st.sampled_from([0, 1]))
+def test_a_row_is_folded_alike_in_one_go_and_line_by_line(story: list[Entry], marked: int) -> None:
+    """Most rows are read at a glance; what is known of them is what their story tells."""
+    lines = [
+        Line(entry=entry, row=2, marker=MARKER if place >= marked else None, at_ms=1000 * place)
+        for place, entry in enumerate(story)
+    ]
+    marker = MARKER if len(story) > marked else None
+
+    assert list(fold_rows(lines)) == [fold(lines, RowState(number=2, marker=marker))]
 
 
 # The connection's life after the create ------------------------------------------------------------

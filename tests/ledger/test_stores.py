@@ -89,6 +89,7 @@ def test_the_lines_of_rows_come_row_by_row_in_the_order_of_the_sheet(ledger: Sto
 
     assert read[:4] == [(2, RowPlanned), (2, Sending), (3, RowPlanned), (3, Sending)]
     assert len(read) == 2 * len(rows)
+    assert list(ledger.row_lines(1, behind=1197)) == list(ledger.row_lines(1, [1199, 1198]))
 
 
 def test_reading_does_not_hinder_writing(ledger: Store) -> None:

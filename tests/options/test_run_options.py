@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import GROUPS, Given
+from batchconnect.cli.start import options_of, settings_of
 from batchconnect.model.defaults import CONCURRENCY, LEASE_S, PATIENCE_S, TIMEOUT_S
 from batchconnect.model.errors import ExitCode, SettingsError, UsageError
 from batchconnect.model.precaution import FailureLimit, OnDoubt

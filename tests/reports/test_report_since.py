@@ -10,7 +10,7 @@ from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.outcome import Created, NotAttempted, Rejected
 from batchconnect.reports.summary import Summary
-from batchconnect.run.history import run_before, summary_of
+from batchconnect.run.history.history import run_before, summary_of
 from tests.reports.page_run import OPENED, PROBLEM, REFUSED, planned
 
 CREATED = Created(connection_id="c-1")

@@ -1,5 +1,6 @@
 """The report is a function of the ledger: the same lines, the same numbers, crash or no crash."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,11 +24,12 @@ from batchconnect.ledger.entry import (
     Updated,
     Updating,
 )
-from batchconnect.ledger.row_state import fold_rows
+from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model import outcome as o
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged, Swept
 from batchconnect.model.outcome import Created, InDoubt, Status, Works
+from batchconnect.reports import summary
 from batchconnect.reports.summary import Requests, Summary, summarize
 
 START_MS = 1_764_000_000_000
@@ -284,3 +286,30 @@ def test_lines_of_no_run_are_no_run() -> None:
     """A run begins with its opening."""
     with pytest.raises(ValueError, match="RunOpened"):
         summarize([Line(entry=RunEnded(exit_code=0))], lambda: iter([]))
+
+
+@pytest.mark.parametrize("kept", [0, 3, 6, 7])
+def test_what_a_run_has_beyond_the_rows_that_are_kept_is_read_once_more(
+    monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    """From where the others end, which are let go as they are taken: a million rows stand in no memory."""
+    monkeypatch.setattr(summary, "_KEPT", kept)
+    read: list[int] = []
+
+    def rows(behind: int = -1) -> Iterator[RowState]:
+        for number in range(1, 7):
+            if number > behind:
+                read.append(number)
+                (state,) = fold_rows([Line(entry=ACME, run=1, row=number)])
+                yield state
+
+    found = summarize([Line(entry=OPENED)], rows, rows_behind=rows)
+    read_first = [*read]
+    shown = [[result.row for result in found.rows()] for _ in range(2)]
+    from_all = summarize([Line(entry=OPENED)], rows)
+
+    assert shown == [[1, 2, 3, 4, 5, 6]] * 2
+    assert read[: len(read_first)] == [1, 2, 3, 4, 5, 6]
+    again = [] if kept >= 6 else [*range(kept + 1, 7), *range(1, 7)]
+    assert read[len(read_first) :][: len(again)] == again
+    assert [result.row for result in from_all.rows()] == [1, 2, 3, 4, 5, 6]

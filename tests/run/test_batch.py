@@ -37,7 +37,7 @@ from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.row import Row
 from batchconnect.run.batch import Batch
 from batchconnect.run.exit_code import INTERRUPTED, TERMINATED
-from batchconnect.run.rerun import ParentRun
+from batchconnect.run.rerun.rerun import ParentRun
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Response

@@ -24,7 +24,7 @@ from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Created, InDoubt, Status, status_of
 from batchconnect.reports.incident import Incident
 from batchconnect.run.batch import Batch
-from batchconnect.run.history import summary_of
+from batchconnect.run.history.history import summary_of
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response
 from batchconnect.transport.pace import RateLimiter
@@ -254,7 +254,7 @@ async def test_a_fault_in_the_sweep_changes_nothing_of_what_is_done(
 ) -> None:
     """What was not looked at is not called missing; an incident without a row tells of it."""
     bench = Bench(service=FakeService(lambda seen: lost() if seen.marker else None))
-    monkeypatch.setattr("batchconnect.run.sweep._Sweep._judge", breaking)
+    monkeypatch.setattr("batchconnect.run.lanes.sweep._Sweep._judge", breaking)
 
     state = await bench.run(rows(1))
 
@@ -295,7 +295,7 @@ async def test_what_ends_a_run_unforeseen_is_kept_and_the_run_goes_on(
     bench = Bench()
     batch = Batch(bench.job(MemorySheet(rows(1, 2))))
     with monkeypatch.context() as patch:
-        patch.setattr("batchconnect.run.lane_group.LaneGroup.share_out", breaking)
+        patch.setattr("batchconnect.run.lanes.lane_group.LaneGroup.share_out", breaking)
         with pytest.raises(KeyError) as caught:
             await batch.run()
         batch.record(caught.value)

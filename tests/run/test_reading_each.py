@@ -9,8 +9,8 @@ from batchconnect.flow_service import Unreadable
 from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.model.event import Event, Looked
+from batchconnect.run.opening.service import ConnectedService
 from batchconnect.run.reading_each import read_each
-from batchconnect.run.service import ConnectedService
 
 pytestmark = pytest.mark.anyio
 

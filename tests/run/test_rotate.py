@@ -20,7 +20,7 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Conflict, Status, Updated as Told, Works, status_of
 from batchconnect.model.precaution import OnDoubt
 from batchconnect.run.exit_code import INTERRUPTED
-from batchconnect.run.history import run_states
+from batchconnect.run.history.history import run_states
 from batchconnect.run.job import Tests
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, verification

@@ -17,9 +17,9 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status, Works
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.run.exit_code import INTERRUPTED
-from batchconnect.run.history import find_run, run_states, summary_of
+from batchconnect.run.history.history import find_run, run_states, summary_of
 from batchconnect.run.job import Tests
-from batchconnect.run.service import ConnectedService
+from batchconnect.run.opening.service import ConnectedService
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task
 from batchconnect.run.verify_run import VerifyRun

@@ -12,7 +12,7 @@ import pytest
 from batchconnect.model.reference import Place
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreKind, StoreProfile
-from batchconnect.run.store_check import check_stores
+from batchconnect.run.diagnosis.store_check import check_stores
 from batchconnect.stores.interface import Trouble, TroubleKind
 from batchconnect.stores.line import StoreLine
 from batchconnect.stores.opened import opened_stores

@@ -18,9 +18,9 @@ from batchconnect.model.column import Column
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
 from batchconnect.model.row import Row
-from batchconnect.run.accounting import Intake
-from batchconnect.run.intake import Parse, examine, take_in
-from batchconnect.run.same_run import Identity
+from batchconnect.run.intake.accounting import Intake
+from batchconnect.run.intake.intake import Parse, examine, take_in
+from batchconnect.run.intake.same_run import Identity
 from batchconnect.sheet import HiddenRows, MemorySheet, Sheet, open_sheet
 from batchconnect.sheet.template import is_template_row, render_csv
 from batchconnect.validation.connection import BaseConnection, parse

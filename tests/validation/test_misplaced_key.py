@@ -10,7 +10,7 @@ import pytest
 from batchconnect.model.column import Column
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Rejected
-from batchconnect.run.intake import examine
+from batchconnect.run.intake.intake import examine
 from batchconnect.sheet import open_sheet
 from batchconnect.validation.connection import parse
 from batchconnect.validation.fast_scan import FastScan

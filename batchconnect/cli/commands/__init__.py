@@ -1,6 +1,5 @@
 """
 One module per command, each `run(options…) -> exit code`: read arguments, call once, render.
 
-`cli` declares the commands and imports a module here only when its command is given, so that `--help`
-answers at once.
+`declared` imports a module here only when its command is given, so that `--help` answers at once.
 """

@@ -12,10 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
@@ -23,7 +23,7 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
-from batchconnect.run.doctor import Diagnosis, Patient, diagnose
+from batchconnect.run.diagnosis.doctor import Diagnosis, Patient, diagnose
 from batchconnect.settings import Settings
 
 _WIDTH: Final = 80

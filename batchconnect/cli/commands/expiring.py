@@ -13,18 +13,19 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import options_of, settings_of, sheet_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import options_of, settings_of, sheet_of
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.key_end import DAY_MS
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
-from batchconnect.run.expiring_run import (
+from batchconnect.run.history.history import find_run
+from batchconnect.run.keys.expiring_run import (
     KeyEnds,
     Wanted,
     document_of,
@@ -32,8 +33,7 @@ from batchconnect.run.expiring_run import (
     keys_of_sheet,
     look_at_ends,
 )
-from batchconnect.run.history import find_run
-from batchconnect.run.opened_ledger import ledger_of
+from batchconnect.run.opening.opened_ledger import ledger_of
 from batchconnect.run.validate_run import judging
 from batchconnect.settings import Settings
 from batchconnect.sheet.kind import is_named_like_a_sheet

@@ -10,16 +10,16 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.signals import watch_signals
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.signals import watch_signals
+from batchconnect.cli.start import (
     as_part,
     options_of,
     settings_of,
     warn_ignored_flags,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import ONBOARD
 from batchconnect.ledger.run_state import RunState
@@ -33,11 +33,11 @@ from batchconnect.reports.tables import FORMATS
 from batchconnect.reports.write import ReportError, make_folder, redacted, write_file
 from batchconnect.run.exit_code import TERMINATED
 from batchconnect.run.explore_run import Exploration, explore_rows
-from batchconnect.run.history import find_run
-from batchconnect.run.made_rows import made_rows
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.places import home_of, try_places
-from batchconnect.run.service import connected
+from batchconnect.run.history.history import find_run
+from batchconnect.run.history.made_rows import made_rows
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.places import home_of, try_places
+from batchconnect.run.opening.service import connected
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings
 

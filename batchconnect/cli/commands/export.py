@@ -13,29 +13,29 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.screen.refusals import refusal_lines
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import (
     options_of,
     place_flags,
     settings_of,
     sheet_of,
 )
-from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.refusals import refusal_lines
 from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.run.export_drift import Drift, DriftKind
-from batchconnect.run.export_file import check_out, odd_cells, write_export
-from batchconnect.run.export_run import Export, Wish, export_of
-from batchconnect.run.made_rows import MadeRow
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.service import connected
+from batchconnect.run.export.drift import Drift, DriftKind
+from batchconnect.run.export.export_run import Export, Wish, export_of
+from batchconnect.run.export.file import check_out, odd_cells, write_export
+from batchconnect.run.history.made_rows import MadeRow
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.service import connected
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet
 

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from batchconnect.cli.commands.asking import Asker, Terminal
-from batchconnect.cli.commands.console import Console, counted, wrapped
-from batchconnect.cli.commands.new_orgs import Wish, wished
 from batchconnect.cli.commands.orgs import org_document, org_lines
-from batchconnect.cli.commands.signals import ending_at_once
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.refusals import refusal_lines
+from batchconnect.cli.screen.asking import Asker, Terminal
+from batchconnect.cli.screen.console import Console, counted, wrapped
+from batchconnect.cli.screen.new_orgs import Wish, wished
+from batchconnect.cli.screen.refusals import refusal_lines
+from batchconnect.cli.signals import ending_at_once
 from batchconnect.model.errors import BatchConnectError, ExitCode, SettingsError, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.secret import Secret
@@ -27,7 +27,7 @@ from batchconnect.options import with_defaults
 from batchconnect.reports.new_file import write_new, write_over
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.ledger_place import look_at_places
-from batchconnect.run.org_check import OrgCheck, check_orgs
+from batchconnect.run.diagnosis.org_check import OrgCheck, check_orgs
 from batchconnect.settings import Settings, load_settings
 from batchconnect.settings.written import (
     NewOrg,

@@ -2,15 +2,15 @@
 
 import os
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.start import options_of, settings_of
 from batchconnect.model.errors import UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.options import MergedOptions
-from batchconnect.run.history import run_states
-from batchconnect.run.lane_view import LaneView, views
-from batchconnect.run.opened_ledger import is_shared, read_team, release_lane
+from batchconnect.run.history.history import run_states
+from batchconnect.run.opening.opened_ledger import is_shared, read_team, release_lane
+from batchconnect.run.team.lane_view import LaneView, views
 
 
 def run(output: OutputOptions, given: Given, *, releases: bool, lane: int | None, yes: bool) -> int:

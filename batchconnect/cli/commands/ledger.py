@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.start import options_of, settings_of
 from batchconnect.ledger.health import Health, Made
 from batchconnect.model.errors import UsageError
 from batchconnect.options import MergedOptions
-from batchconnect.run.team_ledger import (
+from batchconnect.run.team.ledger import (
     Copied,
     Granted,
     check,

@@ -7,17 +7,17 @@ from functools import partial
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.refusals import refusal_lines
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.screen.refusals import refusal_lines
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import as_part, options_of, settings_of, warn_ignored_flags
 from batchconnect.model.escape import escape_control
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
-from batchconnect.run.org_check import OrgCheck, check_orgs, exit_code_of
-from batchconnect.run.store_check import CheckedStore
+from batchconnect.run.diagnosis.org_check import OrgCheck, check_orgs, exit_code_of
+from batchconnect.run.diagnosis.store_check import CheckedStore
 
 
 def run(output: OutputOptions, given: Given) -> int:

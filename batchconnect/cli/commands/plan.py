@@ -10,13 +10,14 @@ from pathlib import Path
 
 import anyio
 
-from batchconnect.cli.commands.ci_files import CiFiles
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.plan_files import cases, markdown_lines
-from batchconnect.cli.commands.plan_screen import FOLDED_AT, plan_errors, plan_lines
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.files.ci_files import CiFiles
+from batchconnect.cli.files.plan_files import cases, markdown_lines
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.screen.plan_screen import FOLDED_AT, plan_errors, plan_lines
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import (
     options_of,
     place_flags,
     service_flags,
@@ -25,25 +26,17 @@ from batchconnect.cli.commands.start import (
     sheet_of,
     warn_of_places,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.contact import is_of_contact
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.new_file import write_over
-from batchconnect.run.plan_run import SheetPlan, plan_run
-from batchconnect.run.row_plan import Action
-from batchconnect.run.saved_plan import (
-    KEY_UNSEEN,
-    SavedPlan,
-    SeenRows,
-    is_savable,
-    render,
-    saved_plan,
-    try_out,
-)
-from batchconnect.run.service import connected
+from batchconnect.run.opening.service import connected
+from batchconnect.run.plan.plan_file import render, try_out
+from batchconnect.run.plan.plan_run import SheetPlan, plan_run
+from batchconnect.run.plan.row_plan import Action
+from batchconnect.run.plan.saved_plan import KEY_UNSEEN, SavedPlan, SeenRows, is_savable, saved_plan
 from batchconnect.run.task import Task, onboarding
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet

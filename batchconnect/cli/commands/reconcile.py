@@ -4,10 +4,12 @@ import os
 from dataclasses import replace
 from functools import partial
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.ending import Ending
-from batchconnect.cli.commands.run import RunObserver, attend
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.ending import Ending
+from batchconnect.cli.observer import RunObserver, attend
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.screen.refusals import refusal_lines
+from batchconnect.cli.start import (
     as_part,
     options_of,
     place_flags,
@@ -15,13 +17,11 @@ from batchconnect.cli.commands.start import (
     warn_ignored_flags,
     warn_of_places,
 )
-from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.refusals import refusal_lines
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
 from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import settle
-from batchconnect.run.places import try_places
+from batchconnect.run.opening.places import try_places
 
 
 def run(

@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.start import options_of, place_flags, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.start import options_of, place_flags, settings_of
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.escape import escape_control
 from batchconnect.reports import ReportError, write_reports
 from batchconnect.reports.json import summary_document
-from batchconnect.run.history import find_run, summary_of
-from batchconnect.run.opened_ledger import is_in_use, ledger_of
-from batchconnect.run.part_report import By, folders_of, part_by, summary_of_part
-from batchconnect.run.places import home_of
+from batchconnect.run.history.history import find_run, summary_of
+from batchconnect.run.history.part_report import By, folders_of, part_by, summary_of_part
+from batchconnect.run.opening.opened_ledger import is_in_use, ledger_of
+from batchconnect.run.opening.places import home_of
 
 
 def run(output: OutputOptions, given: Given, *, run_id: str | None, by: str | None = None) -> int:

@@ -6,17 +6,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from batchconnect.cli.commands.ci_files import CiFiles
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.ending import Ending
 from batchconnect.cli.commands.run import run_told
-from batchconnect.cli.commands.start import options_of, settings_of
+from batchconnect.cli.ending import Ending
+from batchconnect.cli.files.ci_files import CiFiles
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.start import options_of, settings_of
 from batchconnect.options import merge
 from batchconnect.reports.json import summary_document
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.rerun_choice import choose_rerun
-from batchconnect.run.sheet_name import check_name
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.sheet_name import check_name
+from batchconnect.run.rerun.choice import choose_rerun
 from batchconnect.run.task import onboarding
 from batchconnect.sheet import STDIN
 from batchconnect.sheet.source import open_source

@@ -6,26 +6,26 @@ import time
 from collections import Counter
 from typing import Final
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.start import options_of, settings_of
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.start import options_of, settings_of
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, RunOpened
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.options import MergedOptions
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
-from batchconnect.run.history import run_states, summary_of
-from batchconnect.run.lane_view import is_worked
-from batchconnect.run.opened_ledger import (
+from batchconnect.run.history.history import run_states, summary_of
+from batchconnect.run.history.prune import DAY_MS, Pruned, prune_reports
+from batchconnect.run.opening.opened_ledger import (
     is_in_use,
     is_there,
     ledger_of,
     read_ledger,
     team_reader,
 )
-from batchconnect.run.places import home_of, ledger_place
-from batchconnect.run.prune import DAY_MS, Pruned, prune_reports
+from batchconnect.run.opening.places import home_of, ledger_place
+from batchconnect.run.team.lane_view import is_worked
 
 _MOST_LEFT: Final = 3
 """Files of somebody else's that a line names."""

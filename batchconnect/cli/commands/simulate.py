@@ -6,8 +6,8 @@ from pathlib import Path
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import OutputOptions
+from batchconnect.cli.screen.console import Console
 from batchconnect.model.errors import UsageError
 from batchconnect.simulator import Simulator
 

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.start import options_of, place_flags, settings_of
-from batchconnect.cli.commands.status_screen import live_lines
 from batchconnect.cli.options import Given, OutputOptions
-from batchconnect.cli.paint import is_terminal
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.paint import is_terminal
+from batchconnect.cli.screen.status_screen import live_lines
+from batchconnect.cli.start import options_of, place_flags, settings_of
 from batchconnect.model.escape import escape_control
 from batchconnect.options import MergedOptions
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
-from batchconnect.run.history import find_run, summary_of
-from batchconnect.run.lane_view import views_of_run, workers_of
-from batchconnect.run.opened_ledger import is_in_use, ledger_of, team_reader
-from batchconnect.run.places import home_of
+from batchconnect.run.history.history import find_run, summary_of
+from batchconnect.run.opening.opened_ledger import is_in_use, ledger_of, team_reader
+from batchconnect.run.opening.places import home_of
+from batchconnect.run.team.lane_view import views_of_run, workers_of
 
 _EVERY_S: Final = 2.0
 """Seconds between two looks; a look that takes long is made less often."""

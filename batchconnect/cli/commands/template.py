@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from batchconnect.cli.commands.console import Console
 from batchconnect.cli.options import OutputOptions
+from batchconnect.cli.screen.console import Console
 from batchconnect.model.errors import SettingsError, UsageError
 from batchconnect.model.org import Org
 from batchconnect.reports.new_file import write_new

@@ -10,28 +10,29 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.ending import Ending
-from batchconnect.cli.commands.looking import looking
-from batchconnect.cli.commands.run import RunObserver, attend
-from batchconnect.cli.commands.signals import ending_at_once
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.ending import Ending
+from batchconnect.cli.observer import RunObserver, attend
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.screen.looking import looking
+from batchconnect.cli.signals import ending_at_once
+from batchconnect.cli.start import (
     options_of,
     place_flags,
     settings_of,
     warn_of_places,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.remedies import title_for, undo_hint_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.terminal_summary import hint_lines, next_command
-from batchconnect.run.opened_ledger import ledger_of
-from batchconnect.run.places import try_places
-from batchconnect.run.undo import preview_undo, undo
-from batchconnect.run.undo_plan import UndoPlan, UndoRow, run_that_creates
+from batchconnect.run.opening.opened_ledger import ledger_of
+from batchconnect.run.opening.places import try_places
+from batchconnect.run.undo.choice import run_that_creates
+from batchconnect.run.undo.undo import preview_undo, undo
+from batchconnect.run.undo.undo_plan import UndoPlan, UndoRow
 from batchconnect.settings import Settings
 
 _MOST_ROWS: Final = 10

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from batchconnect.cli.commands.console import Console, counted
-from batchconnect.cli.commands.finding_lines import error_lines, finding_lines
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console, counted
+from batchconnect.cli.screen.finding_lines import error_lines, finding_lines
+from batchconnect.cli.start import (
     judging_flags,
     options_of,
     place_flags,
@@ -16,7 +17,6 @@ from batchconnect.cli.commands.start import (
     sheet_flags,
     sheet_of,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.reports.new_file import new_beside, refuse_existing, write_new
@@ -46,7 +46,7 @@ def run(
         found = validate_sheet(opened, how, options, keeps_each=console.json)
         if annotate is not None:
             # Whoever wants no workbook does not wait a fifth of a second for what writes one.
-            from batchconnect.cli.annotate import annotated, beyond_words  # noqa: PLC0415 - loads slowly
+            from batchconnect.cli.files.annotate import annotated, beyond_words  # noqa: PLC0415 - loads slowly
 
             chunks = annotated(
                 opened,

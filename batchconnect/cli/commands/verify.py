@@ -4,21 +4,22 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-from batchconnect.cli.commands.ci_files import CiFiles
-from batchconnect.cli.commands.console import Console
-from batchconnect.cli.commands.ending import Ending
-from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
-from batchconnect.cli.commands.start import (
+from batchconnect.cli.commands.run import run as run_sheet
+from batchconnect.cli.ending import Ending
+from batchconnect.cli.files.ci_files import CiFiles
+from batchconnect.cli.observer import RunObserver, attend
+from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.console import Console
+from batchconnect.cli.start import (
     as_part,
     options_of,
     place_flags,
     settings_of,
     warn_of_places,
 )
-from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.engine import verify
-from batchconnect.run.places import try_places
+from batchconnect.run.opening.places import try_places
 from batchconnect.run.task import verification
 from batchconnect.sheet.kind import is_named_like_a_sheet
 

@@ -113,17 +113,18 @@ class Connections:
                         # A restart, or a server's limit for idle sessions, broke the others too.
                         self._close_idle()
                         continue
-                    session = None if lent is None else lent.session
-                    if not waits or time.monotonic() - began >= self._waits_s(error, session):
+                    is_lost = lent is None or lent.is_broken
+                    waits_s = self._waits_s(error, is_lost=is_lost) if waits else 0.0
+                    if time.monotonic() - began >= waits_s:
                         raise
             self._sleep(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
-    def _waits_s(self, error: psycopg.Error, connection: Session | None) -> float:
+    def _waits_s(self, error: psycopg.Error, *, is_lost: bool) -> float:
         """For how long what failed so is asked again."""
         if isinstance(error, e.CannotConnectNow):
             return self._recovery_s if self._was_there else self._patience_s
-        return self._patience_s if self._was_there and is_passing(error, connection) else 0.0
+        return self._patience_s if self._was_there and is_passing(error, is_lost=is_lost) else 0.0
 
     def stream(self, sql: str, *, page: int) -> Iterator[tuple[object, ...]]:
         """

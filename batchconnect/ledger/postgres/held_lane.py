@@ -130,7 +130,7 @@ class LaneWriter:
             if error.sqlstate == ID_IS_KNOWN:
                 return None
             # What the server refused is not written; of what it did not answer nobody knows.
-            self._unanswered = packed if is_passing(error, session) else None
+            self._unanswered = packed if is_passing(error, is_lost=session.closed) else None
             raise
         assert found is not None
         (last,) = found

@@ -97,7 +97,10 @@ BEGIN
     SELECT coalesce(max(e.n), 0) + 1 INTO n FROM batchconnect.entry AS e WHERE e.lane = take.id;
 END $$"""
 
-_APPEND: Final = f"""CREATE FUNCTION batchconnect.append(
+
+def _append(create: str, *, known: str, among: str = "") -> str:
+    """The function that lines go in by, with its two looks at what stands there already."""
+    return f"""{create} FUNCTION batchconnect.append(
     p_lane bigint, p_epoch bigint, p_n bigint, p_runs bigint[], p_rows integer[], p_markers text[],
     p_kinds text[], p_times bigint[], p_bodies text[], p_ids text[], p_judged bigint
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -125,7 +128,7 @@ BEGIN
         SELECT count(*), max(e.seq) INTO v_done, v_last
             FROM unnest(p_rows, p_markers, p_kinds, p_times, p_bodies)
                 WITH ORDINALITY AS w(row, marker, kind, at_ms, body, place)
-            JOIN batchconnect.entry AS e ON e.lane = p_lane AND e.n = p_n + w.place - 1
+            JOIN batchconnect.entry AS e ON e.lane = p_lane AND e.n = p_n + w.place - 1{among}
             WHERE e.epoch = p_epoch AND e.kind = w.kind AND e.body = w.body AND e.at_ms = w.at_ms
                 AND e.row IS NOT DISTINCT FROM w.row AND e.marker IS NOT DISTINCT FROM w.marker;
         IF v_done <> cardinality(p_kinds) THEN
@@ -136,9 +139,7 @@ BEGIN
     IF p_ids IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(hashtextextended(id, 0))
             FROM (SELECT DISTINCT id FROM unnest(p_ids) AS u(id) WHERE id IS NOT NULL ORDER BY id) AS i;
-        PERFORM FROM unnest(p_ids, p_markers) AS u(id, of_marker)
-            JOIN batchconnect.entry ON {ID} = u.id AND {IS_CREATED}
-            WHERE marker <> u.of_marker AND seq > p_judged;
+        {known}
         IF FOUND THEN
             RAISE EXCEPTION 'a row has such an id' USING ERRCODE = '{ID_IS_KNOWN}';
         END IF;
@@ -163,6 +164,22 @@ BEGIN
     RETURN currval('batchconnect.entry_seq');
 END $$"""
 
+
+_JOINED: Final = f"""PERFORM FROM unnest(p_ids, p_markers) AS u(id, of_marker)
+            JOIN batchconnect.entry ON {ID} = u.id AND {IS_CREATED}
+            WHERE marker <> u.of_marker AND seq > p_judged;"""
+
+# A join is the planner's to choose, and of a table that it has no statistics of it takes all that was ever created
+# for less than a look at each id. A subquery with a limit is asked once for each.
+_LOOKED_UP: Final = f"""PERFORM FROM unnest(p_ids, p_markers) AS u(id, of_marker)
+            WHERE id IS NOT NULL AND (
+                SELECT true FROM batchconnect.entry
+                WHERE {ID} = u.id AND {IS_CREATED} AND marker <> u.of_marker AND seq > p_judged
+                LIMIT 1
+            );"""
+_THESE_NUMBERS: Final = """
+                AND e.n BETWEEN p_n AND p_n + cardinality(p_kinds) - 1"""
+
 # The first use says for which platform host and mode the ledger is; later ones are told what it is for.
 _BELONG: Final = """CREATE FUNCTION batchconnect.belong(p_words text[], p_values text[])
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -175,11 +192,12 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = {
     1: (
         *_TABLES,
         _TAKE,
-        _APPEND,
+        _append("CREATE", known=_JOINED),
         _BELONG,
         "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA batchconnect FROM PUBLIC",
     ),
     2: LEASES,
+    3: (_append("CREATE OR REPLACE", known=_LOOKED_UP, among=_THESE_NUMBERS),),
 }
 """For each version of the schema, the statements that lead to it from the one before."""
 

@@ -29,7 +29,7 @@ from batchconnect.ledger.conditions import (
     STANDS_ALWAYS,
 )
 from batchconnect.ledger.entry import Line, RunOpened
-from batchconnect.ledger.interface import LaneKey, LedgerWriter
+from batchconnect.ledger.interface import BEFORE_ALL, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD
 from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
@@ -48,6 +48,8 @@ _ASKED_AT_ONCE = 2_000
 """Identities in one question."""
 _PAGE = 5_000
 """Lines in one answer."""
+_ANY_SEQ = (1 << 63) - 1
+"""Higher than any line's number."""
 _RUNS_AT_ONCE = 50
 _ENDS_SO = " OR ".join(f"right(body, {len(end)}) = '{end}'" for end in PROVISIONAL_ENDINGS)
 _SETTLES = f"{STANDS_ALWAYS} OR ({ENDS_AS_IT_SAYS} AND NOT ({_ENDS_SO}))"
@@ -241,13 +243,15 @@ class PostgresLedger:
         """The lines of a run that say which of its lanes are through, and whether it has ended; oldest first."""
         return self._lines(f"run = %s AND row IS NULL AND {IS_STEP} ORDER BY seq", run)
 
-    def row_lines(self, run: int, rows: Collection[int] | None = None) -> Iterator[Line]:
+    def row_lines(
+        self, run: int, rows: Collection[int] | None = None, *, behind: int = BEFORE_ALL
+    ) -> Iterator[Line]:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
         if rows is not None:
             for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
                 yield from self._lines("run = %s AND row = ANY (%s) ORDER BY row, seq", run, part)
             return
-        yield from map(self._line, self._of_rows(run))
+        yield from map(self._line, self._of_rows(run, behind))
 
     def ends(self, run: int) -> Iterator[str | list[Line]]:
         """As of `LedgerReader.ends`."""
@@ -256,8 +260,8 @@ class PostgresLedger:
             name = outcome_told([columns[4] for columns in lines], lines[-1][6])
             yield name or [self._line(columns) for columns in lines]
 
-    def _of_rows(self, run: int) -> Iterator[tuple[Any, ...]]:
-        row, seq = -(1 << 31), 0
+    def _of_rows(self, run: int, behind: int = BEFORE_ALL) -> Iterator[tuple[Any, ...]]:
+        row, seq = behind, _ANY_SEQ
         while True:
             page = self._ask(
                 f"SELECT {_COLUMNS} FROM batchconnect.entry "

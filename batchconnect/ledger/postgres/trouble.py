@@ -79,14 +79,20 @@ _PASSING: Final = (
 """What another try may mend, besides a connection that broke."""
 
 
-def is_passing(error: psycopg.Error, connection: psycopg.Connection | None) -> bool:
-    """Whether the server was away, or is; then what was asked is asked again."""
+def is_passing(error: psycopg.Error, *, is_lost: bool) -> bool:
+    """
+    Whether the server was away, or is; then what was asked is asked again.
+
+    Args:
+        error: What was raised.
+        is_lost: Whether the connection broke with it, or never came about. On one that stands the server has
+            answered: that its disk is full, say, and asking again would only keep a person waiting.
+    """
     # Of lines that were sent twice, the second may meet the first at its end.
     is_twice = error.diag.constraint_name == "entry_pkey"
     if isinstance(error, _PASSING) or is_twice:
         return True
-    is_lost = connection is None or connection.closed
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and bool(is_lost)
+    return is_lost and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def is_not_ready(error: psycopg.OperationalError, conninfo: str) -> bool:

@@ -12,6 +12,7 @@ from enum import Enum, auto
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
 from batchconnect.model.report_columns import REPORT_COLUMNS, WORKBOOK_COLUMNS
+from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.reports.columns import columns_of
 
@@ -45,7 +46,7 @@ class WorkbookLayout:
     """Headers of the carried columns, none of which a reader would take for one of ours."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class ShownRow:
     """One row of the workbook, without any secret but a key that its owner wants to see in it."""
 

@@ -13,14 +13,14 @@ from batchconnect.model.file_mode import set_mode
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
-from batchconnect.run.opened_ledger import (
+from batchconnect.run.opening.opened_ledger import (
     is_in_use,
     is_there,
     read_ledger,
     try_lock,
     warning_of_place,
 )
-from batchconnect.run.places import home_of, ledger_place
+from batchconnect.run.opening.places import home_of, ledger_place
 
 _FULL: Final = 20_000_000
 """Bytes that are left: a run of a few thousand rows would not end well."""

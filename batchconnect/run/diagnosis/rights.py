@@ -10,8 +10,8 @@ from batchconnect.model.remedies import doctor_hint_for
 from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
-from batchconnect.run.org_check import OrgCheck, check_orgs
-from batchconnect.run.store_check import CheckedStore
+from batchconnect.run.diagnosis.org_check import OrgCheck, check_orgs
+from batchconnect.run.diagnosis.store_check import CheckedStore
 from batchconnect.settings import Settings
 
 TOPIC = "sign-in"

@@ -135,7 +135,7 @@ def test_a_missing_extra_names_the_line_of_pip(
     """Before the first create, too."""
     option, module, extra = missing
     real = importlib.util.find_spec
-    for place in ("batchconnect.cli.commands.ending", "batchconnect.notify.telling"):
+    for place in ("batchconnect.cli.ending", "batchconnect.notify.telling"):
         monkeypatch.setattr(
             f"{place}.find_spec", lambda name: None if name == module else real(name)
         )

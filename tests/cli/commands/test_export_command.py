@@ -13,7 +13,7 @@ from batchconnect.cli.commands import export
 from batchconnect.model.errors import UsageError
 from batchconnect.model.identity import CONNECTION_SPEC_ID
 from batchconnect.reports.new_file import refuse_existing
-from batchconnect.run import filled_template
+from batchconnect.run.export import filled_template
 from batchconnect.simulator.decision import Decision, Instead
 from batchconnect.simulator.exchange import Answer, Request
 from batchconnect.simulator.planting import Planted

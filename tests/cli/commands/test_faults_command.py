@@ -126,7 +126,7 @@ def test_a_fault_of_the_whole_command_is_one_sentence_and_a_trace_in_the_log(
     """Exit 1; the same command goes on under the same run id."""
     sheet = batchconnect.sheet(many(1))
     with monkeypatch.context() as patch:
-        patch.setattr("batchconnect.run.lane_group.LaneGroup.share_out", breaking)
+        patch.setattr("batchconnect.run.lanes.lane_group.LaneGroup.share_out", breaking)
         done = batchconnect("run", sheet, "-q", *FAST)
 
     assert done.code == 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from batchconnect.cli.commands import init
-from batchconnect.cli.commands.asking import Terminal
-from batchconnect.cli.commands.new_orgs import Wish
 from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.screen.asking import Terminal
+from batchconnect.cli.screen.new_orgs import Wish
 from batchconnect.model.errors import UsageError
 from batchconnect.settings import load_settings
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice

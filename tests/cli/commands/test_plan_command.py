@@ -161,11 +161,11 @@ def test_without_a_typed_command_the_next_one_is_put_together(
 ) -> None:
     """As where a program calls the command by itself."""
     from batchconnect.cli.commands.plan import _next
-    from batchconnect.cli.commands.start import options_of, settings_of
     from batchconnect.cli.options import Given
+    from batchconnect.cli.start import options_of, settings_of
     from batchconnect.model.row_place import NOWHERE
-    from batchconnect.run.plan_run import SandboxPlan, SheetPlan
-    from batchconnect.run.row_plan import Action
+    from batchconnect.run.plan.plan_run import SandboxPlan, SheetPlan
+    from batchconnect.run.plan.row_plan import Action
 
     monkeypatch.setattr("sys.argv", ["program"])
     given = Given(options=RunOptions(simulate=True, reports=Path("r")))

@@ -42,7 +42,7 @@ def test_a_terminal_gets_lines_of_its_own_width(
     batchconnect: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each remedy below its problem; words are not cut."""
-    monkeypatch.setattr("batchconnect.cli.commands.console.is_terminal", lambda stream: True)
+    monkeypatch.setattr("batchconnect.cli.screen.console.is_terminal", lambda stream: True)
     monkeypatch.setenv("COLUMNS", "80")
 
     done = batchconnect("validate", INPUTS / "with-problems.csv")

@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from batchconnect.ledger.entry import Line, RunOpened, Sending
-from batchconnect.ledger.interface import LaneKey
-from batchconnect.ledger.postgres import care, migrations, schema, store
+from batchconnect.ledger.entry import Line, RunOpened, Sending, Settled
+from batchconnect.ledger.interface import LaneKey, SharedIdError
+from batchconnect.ledger.postgres import care, held_lane, migrations, schema, store
+from batchconnect.ledger.postgres.arrays import teach
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.errors import LaneLostError, LedgerError, LedgerGoneError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.outcome import Created
 from tests.postgres_cluster import LIMIT_S, Cluster, until
 
 LANE = LaneKey("platform.adobe.io", "5C1328435BF324E90A49402A@AdobeOrg", "client")
@@ -129,6 +131,75 @@ def test_what_is_more_than_a_page_is_read_page_by_page(
     ]
     assert len(list(ledger.lines())) == 1 + 2 * len(rows) + 5
     assert len(list(ledger.runs())) == 6
+
+
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_a_group_of_lines_costs_the_server_the_same_however_many_were_written_before(
+    ledger: PostgresLedger, address: LedgerAddress, is_repeated: bool
+) -> None:
+    """Of a ledger that grew within the hour, of which the planner knows nothing yet, no index is read as a whole."""
+    before, group = 1_000, 20
+    writer = ledger.of_lane(LANE)
+    writer.append([created(number) for number in range(before)])
+    packed = held_lane._packed(
+        [created(before + number) for number in range(group)], checks_ids=True
+    )
+    with psycopg.connect(address.url.reveal()) as session:
+        teach(session)
+        found = session.execute(
+            "SELECT id, epoch FROM batchconnect.lane WHERE org_id <> ''"
+        ).fetchone()
+        assert found is not None
+        values = (*found, before + 1, *packed.columns, packed.ids, 0)
+        if is_repeated:
+            session.execute(held_lane._APPEND, values, binary=True)
+            session.commit()
+        session.execute(held_lane._APPEND, values, binary=True)
+        read = session.execute(
+            "SELECT indexrelid::regclass::text, pg_stat_get_xact_tuples_returned(indexrelid) "
+            "FROM pg_index WHERE indrelid = 'batchconnect.entry'::regclass"
+        ).fetchall()
+
+    assert {str(name).rpartition(".")[2] for name, _ in read} >= {
+        "entry_pkey",
+        "entry_of_connection",
+    }
+    assert sum(int(str(many)) for _, many in read) <= 2 * group
+
+
+@pytest.mark.parametrize("version", sorted(migrations.MIGRATIONS)[:-1])
+def test_a_ledger_of_each_earlier_schema_is_brought_to_that_of_today(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """What stood in it is told as before, and the same lane goes on."""
+    address = postgres.address(postgres.database())
+    with monkeypatch.context() as then:
+        for room in (schema, store, care):
+            then.setattr(room, "VERSION", version)
+        care.init(address, writers=(), readers=())
+        with PostgresLedger(address) as ledger:
+            ledger.append([OPENED])
+            ledger.of_lane(LANE).append([SENDING, created(1)])
+            before = list(ledger.lines())
+
+    made = care.upgrade(address)
+
+    assert (made.before, made.version) == (version, migrations.VERSION)
+    with PostgresLedger(address) as ledger:
+        assert list(ledger.lines()) == before
+        ledger.of_lane(LANE).append([created(2)])
+        with pytest.raises(SharedIdError):
+            ledger.of_lane(LANE).append([created(1)._replace(marker="bc1-another")])
+    assert lines(address, "n, epoch") == [(1, 1), (2, 1), (3, 2)]
+
+
+def created(number: int) -> Line:
+    outcome = Created(
+        connection_id=f"{number:08x}-6d0a-4a52-8f6e-{number:012x}", etag=None, http_status=201
+    )
+    return Line(
+        entry=Settled(outcome=outcome), run=1, row=number + 2, marker=f"bc1-{number:026}", at_ms=3
+    )
 
 
 def test_an_upgrade_keeps_who_was_let_in(

@@ -16,7 +16,7 @@ import pytest
 
 from batchconnect.ledger.entry import Line, RunOpened, Sending
 from batchconnect.ledger.interface import LaneKey
-from batchconnect.ledger.postgres.connections import Connections
+from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.migrations import VERSION
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.errors import ExitCode, LedgerError
@@ -400,6 +400,24 @@ def test_a_server_that_starts_up_is_known_in_every_language() -> None:
     assert "das Datenbanksystem startet" in error.message
     assert "takes no connections" in str(error.hint)
     assert waits
+
+
+def test_what_a_server_that_is_there_refuses_is_told_at_once(postgres: Cluster) -> None:
+    """As a full disk: asking again for the time of a restart would only keep whoever waits."""
+    asked = 0
+    waits: list[float] = []
+    connections = Connections(postgres.ledger(), patience_s=LIMIT_S, sleep=waits.append)
+
+    def too_slow(session: Session) -> None:
+        nonlocal asked
+        asked += 1
+        session.execute("SET statement_timeout = 1")
+        session.execute("SELECT pg_sleep(60)")
+
+    with closing(connections), pytest.raises(LedgerError, match="statement timeout"):
+        connections.ask(too_slow)
+    assert asked == 1
+    assert not waits
 
 
 def test_an_operator_who_ends_all_sessions_is_not_noticed(postgres: Cluster) -> None:

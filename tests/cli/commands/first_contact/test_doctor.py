@@ -14,7 +14,7 @@ import pytest
 
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.run.diagnosis.check import Check, Verdict
-from batchconnect.run.doctor import Patient, diagnose
+from batchconnect.run.diagnosis.doctor import Patient, diagnose
 from batchconnect.settings import load_settings
 from batchconnect.transport.peer import Way, peer_of
 from tests.acceptance.place import CLIENT_SECRET

@@ -1,0 +1,1 @@
+"""What a command writes for others, beside the report of a run."""

@@ -1,0 +1,1 @@
+"""What a run does in its lanes: rows in turn, then the sweep, then the asking whether all works."""

@@ -1,0 +1,321 @@
+"""What a run would do, per org and sandbox; it reads the service and changes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from batchconnect.flow_service.answer import OrgLevel
+from batchconnect.flow_service.listing import ListingFault
+from batchconnect.lane.decision import Decided, SendKey, Settle
+from batchconnect.lane.planner import Known, Rules, decide, states_in
+from batchconnect.lane.whole_listing import read_sandbox
+from batchconnect.ledger.deletions import deletions_in
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.outcome import Problem, Rejected, Severity
+from batchconnect.model.reference import Reference
+from batchconnect.model.row import Row
+from batchconnect.model.row_place import Places
+from batchconnect.options import MergedOptions
+from batchconnect.run.intake.findings import FindingKinds
+from batchconnect.run.intake.intake import examine
+from batchconnect.run.judging import parser, references_of, rules_of
+from batchconnect.run.keys.key_plan import KeyLook, look_at_keys
+from batchconnect.run.keys.screening import screen
+from batchconnect.run.opening.opened_ledger import is_there, read_ledger
+from batchconnect.run.opening.service import ConnectedService
+from batchconnect.run.plan.row_plan import IN_THE_WAY, Action, RowPlan, row_plan
+from batchconnect.run.selection import check_selection, selector
+from batchconnect.run.task import Task
+from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import places_of
+from batchconnect.transport.pace import START_RATE
+from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.key import Keys
+from batchconnect.validation.series import Warned
+
+
+@dataclass(slots=True, kw_only=True)
+class SandboxPlan:
+    """What a run would do in one sandbox."""
+
+    org: str
+    sandbox: str
+    rows: int
+    counts: Counter[Action] = field(default_factory=Counter)
+    """Of all its rows, what is done to each."""
+    planned: list[RowPlan] = field(default_factory=list)
+    """Its rows, in the sheet's order, as far as they were asked for; with all that a person has to look at."""
+    refusal: str | None = None
+    """Why the sandbox could not be read."""
+    refusal_code: str = ""
+    """Its code, by which the remedy is found."""
+    rate: float = START_RATE
+    keys: KeyLook = field(default_factory=KeyLook)
+    """What the stores say of the keys that would be sent."""
+
+    @property
+    def create(self) -> int:
+        """Rows of which nothing stands there."""
+        return self.counts[Action.CREATE]
+
+    @property
+    def send_key(self) -> int:
+        """Rows whose connection exists, and gets their key."""
+        return self.counts[Action.SEND_KEY]
+
+    @property
+    def settle_first(self) -> int:
+        """Rows in doubt from an earlier run."""
+        return self.counts[Action.SETTLE_FIRST]
+
+    @property
+    def in_the_way(self) -> list[RowPlan]:
+        """Rows that a run would leave without a connection."""
+        return [row for row in self.planned if row.action in IN_THE_WAY]
+
+    @property
+    def warned(self) -> list[RowPlan]:
+        """Rows of which something is odd, for all that is done to them."""
+        return [row for row in self.planned if row.warnings]
+
+    @property
+    def at_most_s(self) -> float:
+        """Seconds that the creates, or the keys, take at the rate that is set, or at a lane's first one: it grows."""
+        return (self.create + self.send_key) / self.rate
+
+
+@dataclass(slots=True, kw_only=True)
+class SheetPlan:
+    """What a run would do."""
+
+    places: Places
+    """The sheets, by which rows are told."""
+    rows: int = 0
+    not_selected: int = 0
+    rejected: dict[int, Sequence[Problem]] = field(default_factory=dict)
+    about_rows: list[Problem] = field(default_factory=list)
+    """What is odd about rows taken together; a run sends them all the same."""
+    sandboxes: list[SandboxPlan] = field(default_factory=list)
+    warnings: FindingKinds = field(default_factory=FindingKinds)
+    """About cells; those about what stands in a sandbox are told with it."""
+
+    @property
+    def stands_in_the_way(self) -> bool:
+        """Whether a run would leave rows without a connection, as far as can be seen."""
+        return any(
+            sandbox.refusal is not None or sandbox.in_the_way or sandbox.keys.missing > 0
+            for sandbox in self.sandboxes
+        )
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a run would do anything but account for its rows."""
+        return bool(self.rejected) or any(
+            one.refusal is not None
+            or one.create
+            or one.send_key
+            or one.settle_first
+            or one.in_the_way
+            for one in self.sandboxes
+        )
+
+    @property
+    def shut_stores(self) -> Mapping[str, tuple[str, int]]:
+        """By its name, why a store gave nothing at all, and how many rows have their keys in it."""
+        rows: Counter[str] = Counter()
+        for one in self.sandboxes:
+            rows.update(one.keys.unanswered.values())
+        whys = {store: why for one in self.sandboxes for store, why in one.keys.stores.items()}
+        return {store: (why, rows[store]) for store, why in whys.items()}
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether no sandbox could be read."""
+        return bool(self.sandboxes) and all(
+            sandbox.refusal is not None for sandbox in self.sandboxes
+        )
+
+    def exit_code(self, *, skip_invalid: bool) -> ExitCode:
+        """
+        What the plan amounts to.
+
+        Args:
+            skip_invalid: Whether the run would start although rows are rejected.
+
+        Source:
+            docs/commands.md, "batchconnect plan".
+        """
+        if self.rejected and not skip_invalid:
+            return ExitCode.SHEET
+        if self.is_refused:
+            return ExitCode.STOPPED
+        in_the_way = bool(self.rejected) or self.stands_in_the_way
+        return ExitCode.UNFINISHED if in_the_way else ExitCode.OK
+
+
+async def plan_run(
+    sheet: Sheet,
+    *,
+    service: ConnectedService,
+    options: MergedOptions,
+    environ: Mapping[str, str],
+    task: Task | None = None,
+    looks_up_keys: bool = True,
+    most_kept: int | None = None,
+    in_memory: bool = False,
+    on_row: Callable[[Row, BaseConnection | Rejected], None] = lambda _row, _judged: None,
+) -> SheetPlan:
+    """
+    Look ahead.
+
+    Args:
+        sheet: An open sheet.
+        service: Whose sandboxes are read, each once.
+        options: As of the run that is previewed.
+        environ: The variables that references in the sheet may name.
+        task: What is looked ahead at; None: what `run` does.
+        looks_up_keys: Whether the stores are asked for the keys that would be sent.
+        most_kept: Rows that are kept of each sandbox and action, for who lists no more of them; None: all. Those
+            that a person has to look at are kept in any case.
+        in_memory: The run that is previewed would keep no ledger: none is read.
+        on_row: Told of each row that is selected, as it is judged by itself.
+
+    Raises:
+        SheetError: The sheet cannot be read to its end.
+        LedgerError: There is a ledger, and it cannot be read.
+    """
+    screen(sheet, note=options.note)
+    references = references_of(service, options, environ)
+    parse = parser(sheet, service=service, options=options, references=references)
+    keys = Keys(service.resolver(references), header=sheet.header, strict=options.strict)
+    found = SheetPlan(places=places_of(sheet))
+    offsets: dict[tuple[str, str], MutableSequence[int]] = {}
+    check_selection(options, service.orgs, sheet)
+    selected = selector(options, service.orgs, sheet.header)
+    for row, judged in examine(sheet, parse, is_selected=selected, strict=options.strict):
+        found.rows += bool(row.cells)
+        if row.cells and isinstance(judged, BaseConnection | Rejected):
+            on_row(row, judged)
+        match judged:
+            case None:
+                found.not_selected += 1
+            case Warned(problem=problem):
+                found.about_rows.append(problem)
+            case Rejected(problems=problems):
+                found.rejected[row.number] = [
+                    problem for problem in problems if problem.severity is Severity.ERROR
+                ]
+                found.warnings.add_warnings(row.number, problems)
+            case BaseConnection():
+                found.warnings.add_warnings(row.number, judged.findings)
+                offsets.setdefault((judged.org.key, judged.sandbox), []).append(row.offset)
+
+    def load(offset: int) -> BaseConnection | None:
+        row = sheet.at(offset)
+        judged = parse(row)
+        if row.number in found.rejected or not isinstance(judged, BaseConnection):
+            return None
+        return judged
+
+    with ExitStack() as stack:
+        known, deleted = (Known(), frozenset[str]()) if in_memory else _known(options, stack)
+        async with anyio.create_task_group() as tasks:
+            for (org, sandbox), of_sandbox in offsets.items():
+                one = SandboxPlan(org=org, sandbox=sandbox, rows=len(of_sandbox))
+                found.sandboxes.append(one)
+                service.lane_of(org).deleted = deleted
+                rules = rules_of(service, options, task)
+                look = _Look(
+                    load=load,
+                    service=service,
+                    rules=rules,
+                    known=known,
+                    keys=keys if looks_up_keys else None,
+                    most_kept=most_kept,
+                )
+                tasks.start_soon(look.at, one, of_sandbox)
+    found.sandboxes.sort(key=lambda one: (one.org.casefold(), one.org, one.sandbox))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One look at one sandbox."""
+
+    load: Callable[[int], BaseConnection | None]
+    service: ConnectedService
+    rules: Rules
+    known: Known
+    keys: Keys | None
+    most_kept: int | None
+
+    async def at(self, one: SandboxPlan, offsets: Sequence[int]) -> None:
+        """Count what a run would do for the rows at these offsets."""
+        lane = self.service.lane_of(one.org)
+        one.rate = lane.org.rate or START_RATE
+        rules = self.rules
+        # A plan sends nothing, so it need not wait a settle window before it looks.
+        listing = await read_sandbox(lane, one.sandbox, accept_unproven=rules.accept_unproven)
+        why = listing.refusal or listing.fault
+        if why is not None:
+            one.refusal, one.refusal_code = told_reason(why), why.code
+            return
+        decisions = decide(
+            offsets, listing, load=self.load, reads=lane, known=self.known, rules=rules
+        )
+        elsewhere: dict[int, Decided] = {}
+        async for decided in decisions:
+            planned = row_plan(decided)
+            one.counts[planned.action] += 1
+            if (
+                self.most_kept is None
+                or one.counts[planned.action] <= self.most_kept
+                or planned.action in IN_THE_WAY
+                or planned.warnings
+            ):
+                one.planned.append(planned)
+            is_sent = planned.action in {Action.CREATE, Action.SEND_KEY}
+            connection = decided.connection
+            if is_sent and isinstance(connection.service_principal_key, Reference):
+                elsewhere[connection.row] = decided
+        # Those that seem to be deleted were asked about last.
+        one.planned.sort(key=lambda planned: planned.row)
+        if self.keys is not None:
+            connections = [decided.connection for decided in elsewhere.values()]
+            one.keys = await look_at_keys(connections, self.keys)
+            _take_out_unchanged(one, elsewhere)
+
+
+def _take_out_unchanged(one: SandboxPlan, decided: Mapping[int, Decided]) -> None:
+    """Where only changed keys are sent, that is known when they were looked up."""
+    for row, origin in one.keys.origins.items():
+        decision = decided[row].decision
+        unchanged = decision.unless_changed(origin) if isinstance(decision, SendKey) else None
+        if unchanged is not None:
+            now = row_plan(replace(decided[row], decision=Settle(outcome=unchanged)))
+            one.counts[Action.SEND_KEY] -= 1
+            one.counts[Action.UNCHANGED] += 1
+            one.planned = [now if planned.row == row else planned for planned in one.planned]
+
+
+def told_reason(why: OrgLevel | ListingFault) -> str:
+    """A code with what the service said about it, if it said anything."""
+    return ": ".join(part for part in (why.code, why.detail) if part)
+
+
+def _known(options: MergedOptions, stack: ExitStack) -> tuple[Known, AbstractSet[str]]:
+    """What the ledger knows, and the ids of what was deleted by our hand."""
+    if not is_there(options):
+        return Known(), frozenset()
+    ledger = stack.enter_context(read_ledger(options))
+    states = ledger.states_of(ledger.open_markers())
+    deletions = deletions_in(ledger)
+    known = Known(
+        open={marker: state for marker, state in states.items() if state.is_open},
+        states_of=states_in(ledger),
+        undoing=deletions.open,
+    )
+    return known, deletions.ids

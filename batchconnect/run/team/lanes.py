@@ -1,0 +1,223 @@
+"""
+The lanes that one process works of a run on a team ledger: it takes them, works them, and hands them back.
+
+Which are through is told by the ledger alone; how many are this process's, by how many work on the run.
+"""
+
+from functools import partial
+from math import ceil
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from batchconnect.lane.orphan import MissingRow
+from batchconnect.ledger.entry import RunLane
+from batchconnect.ledger.lease import Lease, back_off_s
+from batchconnect.ledger.run_lanes import fold_lanes
+from batchconnect.ledger.team import Holding, LaneRow
+from batchconnect.model.errors import LedgerError
+from batchconnect.model.event import Draining, LanesHeld
+from batchconnect.run.budget import Budget
+from batchconnect.run.fault_record import FaultRecord
+from batchconnect.run.intake.accounting import Intake
+from batchconnect.run.job import Job
+from batchconnect.run.survey import Survey
+from batchconnect.run.team.lane_part import LanePart, PartEnd
+from batchconnect.run.team.team import Team
+
+_MOST_FAILURES: Final = 3
+"""How often one lane may fail here, one time after the other, until the process gives up."""
+_AWAY_S: Final = 60.0
+"""How long the ledger may be away while nothing is under way."""
+
+
+class TeamLanes:
+    """
+    Works lanes of one run.
+
+    Args:
+        team: The ledger, and who we are.
+        job: The run.
+        number: Of the run, in the ledger.
+        run_id: Its id.
+        budget: What may be begun, over all lanes of the process.
+        record: Told of everything.
+    """
+
+    def __init__(
+        self,
+        team: Team,
+        job: Job,
+        *,
+        number: int,
+        run_id: str,
+        budget: Budget,
+        record: FaultRecord,
+    ) -> None:
+        self.parts: dict[str, tuple[LanePart, Lease]] = {}
+        """Those that are worked here, by org."""
+        self._team = team
+        self._job = job
+        self._number = number
+        self._run_id = run_id
+        self._budget = budget
+        self._record = record
+        self._found = Intake()
+        self._gone: dict[str, list[MissingRow]] = {}
+        self._resumes = 0
+        self._failures: dict[str, int] = {}
+        self._changed = anyio.Event()
+        self._held: LanesHeld | None = None
+
+    async def work(self, survey: Survey) -> None:
+        """
+        Take lanes and work them until all of the run's are through, or the stop is asked for.
+
+        Args:
+            survey: What there is to do.
+
+        Raises:
+            LedgerError: It is away for too long, or does not take what a lane writes.
+        """
+        for row in survey.gone:
+            self._gone.setdefault(row.org, []).append(row)
+        self._found = survey.intake
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._end_when_asked)
+            async with anyio.create_task_group() as tasks:
+                there_s = anyio.current_time()
+                while not self._job.stop.reason:
+                    try:
+                        if await self._look(tasks):
+                            break
+                        there_s = anyio.current_time()
+                    except LedgerError:
+                        # What is held runs on as long as its lease; a server that restarts is back in seconds.
+                        if not self.parts and anyio.current_time() - there_s > _AWAY_S:
+                            raise
+                    await self._wait()
+            beside.cancel_scope.cancel()
+
+    async def _wait(self) -> None:
+        self._changed = anyio.Event()
+        with anyio.move_on_after(self._team.poll_s):
+            await self._changed.wait()
+
+    async def _look(self, tasks: TaskGroup) -> bool:
+        """Take what is to be taken, give what others should have; whether nothing is left to do."""
+        team = self._team
+        rows = await team.keeper.look(self._run_id)
+        steps = await anyio.to_thread.run_sync(team.ledger.steps, self._number)
+        lanes = fold_lanes(steps)
+        self._resumes = lanes.resumes
+        if not self.parts and (lanes.is_closed or lanes.are_through):
+            return True
+        others = [
+            one
+            for one in await anyio.to_thread.run_sync(team.ledger.leases.workers)
+            if one.run == self._number and one.is_alive and one.name != team.name
+        ]
+        by_key = {row.holding.key: row for row in rows if row.holding.key is not None}
+        mine = [lane for lane in lanes.open if team.takes(lane.org)]
+        # Each works its share while somebody has too few; what nobody wants, whoever comes first: a worker
+        # that is pinned to lanes takes no other, and a share that is kept for it would be worked by nobody.
+        is_wanted = any(one.wants for one in others)
+        share = ceil(len(lanes.open) / (1 + len(others))) if is_wanted else len(lanes.open)
+        free = [
+            (lane, row)
+            for lane in mine
+            if (row := by_key.get(team.key_of(lane.org))) is not None
+            and lane.org not in self.parts
+            and not row.waits_s
+            and not team.is_held(row)
+        ]
+        for lane, row in free:
+            if len(self.parts) >= share or self._job.stop.reason:
+                break
+            await self._take(lane, row, rows, tasks)
+        self._give(len(self.parts) - share)
+        await team.say_here(self._number, wants=len(self.parts) < len(mine) // (1 + len(others)))
+        self._tell_held(
+            LanesHeld(
+                mine=len(self.parts),
+                open=len(lanes.open),
+                total=len(lanes.lanes or ()),
+                workers=1 + len(others),
+            )
+        )
+        return False
+
+    async def _take(
+        self, lane: RunLane, row: LaneRow, rows: list[LaneRow], tasks: TaskGroup
+    ) -> None:
+        team, org = self._team, lane.org
+        held: list[Lease] = []
+        part = LanePart(
+            org,
+            team.new_lane(org, lambda: bool(held) and team.keeper.may_send(held[0])),
+            job=self._job,
+            number=self._number,
+            found=self._found,
+            gone=self._gone.get(org, ()),
+            budget=self._budget,
+            record=self._record,
+            worker=team.name,
+        )
+        lease = await team.keeper.take(
+            Holding(key=part.lane.key), rows, run=self._number, on_lost=part.lost
+        )
+        if lease is None:
+            return
+        held.append(lease)
+        self.parts[org] = (part, lease)
+        try:
+            # Who took it before, and whether it was through by then, is told by the ledger as it is now.
+            lanes = fold_lanes(await anyio.to_thread.run_sync(team.ledger.steps, self._number))
+        except Exception:
+            # Held and not worked, it would be renewed for ever, and nobody else could take it.
+            await self._give_back(org)
+            raise
+        if org in lanes.closed:
+            await self._give_back(org)
+            return
+        is_new = org not in lanes.taken and self._job.resumed is None
+        tasks.start_soon(partial(self._carry_out, part, lease, row, is_new=is_new))
+
+    async def _give_back(self, org: str, *, back_off_s: float | None = None) -> None:
+        """Let go of a lane that is not worked here, or no more; it may be taken again."""
+        _part, lease = self.parts[org]
+        try:
+            await self._team.keeper.hand_back(lease, back_off_s=back_off_s)
+        finally:
+            del self.parts[org]
+
+    async def _carry_out(self, part: LanePart, lease: Lease, row: LaneRow, *, is_new: bool) -> None:
+        end = await part.carry_out(lease, is_new=is_new, resumes=self._resumes)
+        pause_s = None
+        if end is PartEnd.FAILED:
+            failures = self._failures[part.org] = self._failures.get(part.org, 0) + 1
+            pause_s = back_off_s(row.failures + failures)
+        else:
+            self._failures.pop(part.org, None)
+        await self._give_back(part.org, back_off_s=pause_s)
+        self._changed.set()
+        if part.error is not None and self._failures.get(part.org, 0) >= _MOST_FAILURES:
+            raise part.error
+
+    def _give(self, count: int) -> None:
+        """Have so many lanes handed back that were begun last, for others who have too few."""
+        for part, _lease in [*self.parts.values()][-count:] if count > 0 else ():
+            part.leave()
+
+    async def _end_when_asked(self) -> None:
+        reason = await self._job.stop.wait()
+        in_flight = sum(part.in_flight for part, _lease in self.parts.values())
+        self._record.tell(Draining(reason=reason, in_flight=in_flight))
+        self._changed.set()
+
+    def _tell_held(self, now: LanesHeld) -> None:
+        has_company = now.workers > 1 or (self._held is not None and self._held.workers > 1)
+        if now != self._held and (has_company or now.mine < now.open):
+            self._record.tell(now)
+        self._held = now

@@ -1,0 +1,1 @@
+"""What one run created and nobody uses, deleted."""

@@ -1,0 +1,163 @@
+"""One process's part of a run on a team ledger: what it takes it works or hands back, whatever happens."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import anyio
+import pytest
+
+from batchconnect.ledger.entry import Entry, KeyLooked, Line, Sending, Tested
+from batchconnect.ledger.lease_keeper import LeaseKeeper
+from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.team import WorkerRow
+from batchconnect.model.errors import LaneLostError, LedgerError
+from batchconnect.model.event import LanesHeld
+from batchconnect.model.outcome import Rejected, Status
+from batchconnect.model.reference import KeyOrigin, Reference
+from batchconnect.model.row import Row
+from batchconnect.model.secret import Secret
+from batchconnect.run.intake.intake import Parse
+from batchconnect.run.job import Job, Tests
+from batchconnect.run.stop import Stop
+from batchconnect.run.team.opening import opened_run
+from batchconnect.run.team.team_run import TeamRun
+from batchconnect.sheet.memory import MemorySheet
+from batchconnect.validation.connection import BaseConnection
+from tests.fake_service import CANARY, Bench, cells
+from tests.memory_team import TERMS, Lanes, MemoryTeamLedger, team_of
+
+pytestmark = pytest.mark.asyncio
+"""Virtual time outruns the threads in which a server is asked."""
+
+LIMIT_S = 60
+"""Whatever takes longer hangs."""
+KEY = Reference("kv:key")
+ROWS = [cells(1), cells(2), cells(3, "beta")]
+
+
+def in_store(parse: Parse, row: Row) -> BaseConnection | Rejected:
+    """A row whose key is kept elsewhere."""
+    judged = parse(row)
+    assert isinstance(judged, BaseConnection)
+    return replace(judged, service_principal_key=KEY)
+
+
+async def with_key(connection: BaseConnection) -> BaseConnection:
+    """The store says it."""
+    return replace(
+        connection, service_principal_key=Secret(CANARY), key_origin=KeyOrigin(reference=KEY.text)
+    )
+
+
+async def run(
+    bench: Bench,
+    ledger: MemoryTeamLedger,
+    rows: Sequence[dict[str, str]] = ROWS,
+    **changes: Any,
+) -> RunState:
+    """As `run SHEET` does it, between the sheet and the report."""
+    bench.ledger = bench.service.ledger = ledger
+    stop = Stop()
+
+    async def look_back() -> Job:
+        job = bench.job(MemorySheet(rows))
+        # Every key is in a store, which has it.
+        return replace(
+            job, parse=partial(in_store, job.parse), ready=with_key, stop=stop, **changes
+        )
+
+    with anyio.fail_after(LIMIT_S):
+        async with LeaseKeeper(ledger.leases, terms=TERMS, boot_s=lambda: 0.0) as keeper:
+            team = team_of(bench, ledger, keeper)
+            opened = await opened_run(
+                team,
+                look_back,
+                command="run",
+                parent=None,
+                joins=None,
+                stop=stop,
+                on_wait=lambda run_id: None,
+            )
+            assert opened is not None
+            return await TeamRun(team, opened).run()
+
+
+async def test_whoever_is_alone_works_every_lane_and_closes_the_run() -> None:
+    bench, ledger = Bench(), MemoryTeamLedger()
+
+    state = await run(bench, ledger)
+
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert state.is_closed
+    assert {row.holder for row in ledger.leases.lanes()} == {""}
+    assert ledger.leases.workers() == []
+
+
+@pytest.mark.parametrize(("wants", "most"), [(True, 1), (False, 2)])
+async def test_more_than_its_share_is_taken_only_where_nobody_wants_it(
+    wants: bool, most: int
+) -> None:
+    """Beside a worker that is pinned to lanes and has them, no lane waits for it in vain."""
+    lanes = Lanes()
+    bench, ledger = Bench(), MemoryTeamLedger(lanes=lanes)
+    lanes.workers["other"] = WorkerRow(name="other", run=1, wants=wants, silent_s=0, terms=TERMS)
+
+    state = await run(bench, ledger)
+
+    held = bench.heard(LanesHeld)
+    assert {event.workers for event in held} == {2}
+    assert max(event.mine for event in held) == most
+    assert bench.statuses(state) == [Status.CREATED] * 3
+
+
+@pytest.mark.parametrize("question", [1, 2, 3])
+async def test_a_question_that_is_not_answered_costs_no_lane_its_turn(question: int) -> None:
+    """
+    Whichever of the questions about the run's steps it is: the one between taking a lane and working it, too.
+
+    A lane that was taken, and is not worked, would be renewed for ever and worked by nobody.
+    """
+    bench, ledger = Bench(), MemoryTeamLedger()
+    asked = 0
+
+    def away() -> None:
+        nonlocal asked
+        asked += any(row.holder and row.holding.key for row in ledger.leases.lanes())
+        if asked == question:
+            asked += 1
+            raise LedgerError("away")
+
+    ledger.on_steps = away
+
+    state = await run(bench, ledger)
+
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert bench.broken_promises(state, 3) == []
+    assert {row.holder for row in ledger.leases.lanes()} == {""}
+
+
+@pytest.mark.parametrize("error", [LaneLostError, LedgerError])
+@pytest.mark.parametrize("kind", [Sending, Tested, KeyLooked])
+async def test_a_lane_that_breaks_costs_no_other_lane_anything(
+    kind: type[Entry], error: type[LedgerError]
+) -> None:
+    """Wherever that is: what is done by several tasks breaks as a group of errors. It is taken once more."""
+    bench, ledger = Bench(), MemoryTeamLedger()
+    refused: list[Line] = []
+
+    def refuse(lines: Sequence[Line]) -> None:
+        of_kind = [line for line in lines if isinstance(line.entry, kind)]
+        if of_kind and not refused:
+            refused.extend(of_kind)
+            raise error("not any more")
+
+    ledger.on_append = refuse
+
+    state = await run(bench, ledger, tests=Tests.ALL, looks_at_keys=True)
+
+    assert refused
+    assert state.is_closed
+    assert bench.statuses(state) == [Status.CREATED] * 3
+    assert all(row.tested and row.key_looked for row in bench.rows(state)), "all of it was done"
