@@ -4,8 +4,8 @@ import os
 from dataclasses import replace
 from functools import partial
 
-from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.ending import Ending
+from batchconnect.cli.observer import RunObserver, attend
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.refusals import refusal_lines

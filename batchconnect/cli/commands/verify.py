@@ -4,9 +4,10 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
+from batchconnect.cli.commands.run import run as run_sheet
 from batchconnect.cli.ending import Ending
 from batchconnect.cli.files.ci_files import CiFiles
+from batchconnect.cli.observer import RunObserver, attend
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.start import (

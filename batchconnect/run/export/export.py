@@ -14,7 +14,7 @@ from batchconnect.flow_service import Unreadable
 from batchconnect.flow_service.listing import Listing
 from batchconnect.flow_service.standing import Standing, read_standing
 from batchconnect.lane.lane import Lane
-from batchconnect.lane.planner import is_proven, read_sandbox
+from batchconnect.lane.whole_listing import is_proven, read_sandbox
 from batchconnect.model.column import Column
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret

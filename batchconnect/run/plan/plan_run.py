@@ -9,16 +9,9 @@ import anyio
 
 from batchconnect.flow_service.answer import OrgLevel
 from batchconnect.flow_service.listing import ListingFault
-from batchconnect.lane.planner import (
-    Decided,
-    Known,
-    Rules,
-    SendKey,
-    Settle,
-    decide,
-    read_sandbox,
-    states_in,
-)
+from batchconnect.lane.decision import Decided, SendKey, Settle
+from batchconnect.lane.planner import Known, Rules, decide, states_in
+from batchconnect.lane.whole_listing import read_sandbox
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem, Rejected, Severity
@@ -26,9 +19,9 @@ from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
-from batchconnect.run.engine import parser, references_of, rules_of
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.run.intake.intake import examine
+from batchconnect.run.judging import parser, references_of, rules_of
 from batchconnect.run.keys.key_plan import KeyLook, look_at_keys
 from batchconnect.run.keys.screening import screen
 from batchconnect.run.opening.opened_ledger import is_there, read_ledger

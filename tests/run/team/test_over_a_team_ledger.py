@@ -13,7 +13,8 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.reports.summary import Summary
-from batchconnect.run.engine import Listener, onboard_sheet, settle, verify
+from batchconnect.run.desk import Listener
+from batchconnect.run.engine import onboard_sheet, settle, verify
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task
 from batchconnect.run.team.work import Together
