@@ -315,3 +315,9 @@ def test_an_export_is_told_by_its_column_of_quotes() -> None:
 
     assert (quoted.is_quoted, plain.is_quoted) == (True, False)
     assert quoted.header.carried == plain.header.carried == own
+
+
+@pytest.mark.parametrize("text", ["", "Client-ID (\t2)", "".join(map(chr, range(128)))])
+def test_plain_letters_are_compared_as_all_others_are(text: str) -> None:
+    """What is quicker for ASCII is no other rule: a letter that is none changes nothing."""
+    assert letters_of(text) == letters_of(f"{text}\u200b")
