@@ -15,6 +15,7 @@ import pytest
 
 from batchconnect.__main__ import _main
 from tests.acceptance.place import CLIENT_SECRET, COLUMNS, Done, cells, many, until
+from tests.jumping_time import BESIDE
 
 __all__ = ["CLIENT_SECRET", "CommandLine", "Done", "cells", "many"]
 
@@ -41,7 +42,7 @@ def signalled(
         until(when)
         os.kill(os.getpid(), signum)
 
-    thread = threading.Thread(target=send)
+    thread = threading.Thread(target=send, name=BESIDE)
     thread.start()
     yield
     thread.join()

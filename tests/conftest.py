@@ -5,7 +5,11 @@ Tests marked `anyio` run on trio with a clock that jumps to the next deadline as
 can happen: hours of waiting take no time, and gaps are exact.
 """
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -18,7 +22,12 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.command_line import CommandLine
+    from tests.jumping_time import JumpingTime
     from tests.postgres_cluster import Cluster
+
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30
+"""Bytes; a container often has 64 MB there."""
 
 # How long an example takes says something of the machine, which is shared, and nothing of the code.
 settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,8 +35,12 @@ settings.register_profile("fast lane", settings.get_profile("whole"), max_exampl
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The fast lane tries a quarter of the examples; the whole suite all."""
-    settings.load_profile("fast lane" if config.option.markexpr == "not slow" else "whole")
+    """The fast lane tries a quarter of the examples, and keeps its files in memory; the whole suite all, on disk."""
+    is_fast = config.option.markexpr == "not slow"
+    settings.load_profile("fast lane" if is_fast else "whole")
+    if is_fast and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        # A ledger and a report wait for the disk at each of their commits. That they do is tested where it stands.
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
 _MANY_RUNS = {"test_annotate.py", "test_readme.py", "test_report_write.py"}
@@ -59,14 +72,30 @@ def postgres() -> Iterator["Cluster"]:
         yield made
 
 
-@pytest.fixture(params=["a file", "a team's ledger"])
-def each_ledger(request: pytest.FixtureRequest, batchconnect: "CommandLine") -> str:
-    """What the command writes to, one after the other. Leases outlast whatever a busy machine does."""
+@pytest.fixture(params=["a file", pytest.param("a team's ledger", marks=pytest.mark.slow)])
+def each_ledger(
+    request: pytest.FixtureRequest, batchconnect: "CommandLine", jumping_time: "JumpingTime"
+) -> str:
+    """
+    What the command writes to, one after the other. Leases outlast whatever a busy machine does.
+
+    They run out by the server's clock, which nobody here can set. In the fast lane a team's ledger is the matter
+    of `tests/ledger`, `test_team_run.py` and `test_team_commands.py`.
+    """
     if request.param == "a team's ledger":
+        jumping_time.stand()
         address = request.getfixturevalue("postgres").ledger()
         batchconnect.setenv(BATCHCONNECT_LEDGER=address.url.reveal(), BATCHCONNECT_LEASE="600")
     kind: str = request.param
     return kind
+
+
+@pytest.fixture
+def jumping_time(monkeypatch: pytest.MonkeyPatch) -> "JumpingTime":
+    """A command in this process waits for what is under way alone: windows, paces and pauses take no time."""
+    from tests.jumping_time import JumpingTime
+
+    return JumpingTime(monkeypatch)
 
 
 @pytest.fixture

@@ -43,8 +43,9 @@ from batchconnect.run.job import Bounds, Job, Tests
 from batchconnect.run.rerun.past import look_back
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task
+from batchconnect.run.undo.choice import run_to_undo
 from batchconnect.run.undo.undo import check_agreed
-from batchconnect.run.undo.undo_plan import UndoPlan, look, plan_undo, run_to_undo
+from batchconnect.run.undo.undo_plan import UndoPlan, look, plan_undo
 from batchconnect.run.undo.undo_run import UndoJob, UndoRun
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import (

@@ -20,7 +20,7 @@ from batchconnect.model.event import Event
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, with_defaults
-from batchconnect.run.engine import Listener
+from batchconnect.run.desk import Listener
 from batchconnect.run.opening.places import try_places
 from batchconnect.run.stop import Stop
 from batchconnect.settings import Settings, load_settings, settings_under

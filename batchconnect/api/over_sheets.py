@@ -27,8 +27,8 @@ from batchconnect.run.engine import onboard_sheet
 from batchconnect.run.history.history import find_run, summary_of
 from batchconnect.run.opening.opened_ledger import ledger_of
 from batchconnect.run.opening.places import home_of
+from batchconnect.run.plan.plan_file import check_mode, read_plan
 from batchconnect.run.plan.planned_run import run_as_planned
-from batchconnect.run.plan.saved_plan import check_mode, read_plan
 from batchconnect.run.rerun.choice import RerunChoice, choose_rerun
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding, rotation

@@ -25,8 +25,9 @@ from batchconnect.model.remedies import undo_hint_for
 from batchconnect.options import OPTIONS, RunOptions
 from batchconnect.run.opening.opened_ledger import ledger_of
 from batchconnect.run.stop import Stop
+from batchconnect.run.undo.choice import run_that_creates
 from batchconnect.run.undo.undo import preview_undo, undo as carry_out
-from batchconnect.run.undo.undo_plan import UndoPlan, run_that_creates
+from batchconnect.run.undo.undo_plan import UndoPlan
 
 if TYPE_CHECKING:
     import pandas as pd

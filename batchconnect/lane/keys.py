@@ -13,10 +13,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchconnect.flow_service.listing import Found
+from batchconnect.lane.decision import SendKey
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
 from batchconnect.lane.plan import Waiting
-from batchconnect.lane.planner import SendKey
 from batchconnect.lane.recipient import Address, KeyDoubt, Recipient
 from batchconnect.lane.reconciler import Policy, take_up
 from batchconnect.lane.rotation import KeyTurn, Rotation

@@ -15,26 +15,11 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
-from batchconnect.lane.lane import (
-    LEASE_LOST,
-    LEDGER_FAILED,
-    LEDGER_GONE,
-    SOMEBODY_ELSE,
-    Lane,
-)
-from batchconnect.lane.planner import (
-    Decided,
-    Known,
-    Rules,
-    Send,
-    SendKey,
-    Settle,
-    SettleFirst,
-    decide,
-    read_sandbox,
-    unproven_warning,
-)
+from batchconnect.lane.decision import Decided, Send, SendKey, Settle, SettleFirst
+from batchconnect.lane.lane import LEASE_LOST, LEDGER_FAILED, LEDGER_GONE, SOMEBODY_ELSE, Lane
+from batchconnect.lane.planner import Known, Rules, decide
 from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_in
+from batchconnect.lane.whole_listing import read_sandbox, unproven_warning
 from batchconnect.ledger.entry import LEFT, Left, Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter

@@ -19,10 +19,10 @@ from functools import partial
 from typing import Final, Protocol
 
 from batchconnect.flow_service import NotFound, Unreadable
-from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import INITIALIZING, Found, Listing
+from batchconnect.lane.decision import Decided, Decision, Send, SendKey, Settle, SettleFirst
 from batchconnect.lane.matching import Create, NotReady, match, match_made, wanted
-from batchconnect.lane.recipient import Before
+from batchconnect.lane.whole_listing import Lists, read_sandbox, unproven_warning
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import Doubted, Moment, Updating
@@ -36,30 +36,15 @@ from batchconnect.model.outcome import (
     Outcome,
     Unchanged,
 )
-from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.secret import Secret
 from batchconnect.validation.connection import BaseConnection
 
-_UNPROVEN_ACCEPTED: Final = (
-    "created although nothing proved that the listing of its sandbox is whole"
-    " (--accept-unproven-listing): it may stand there twice"
-)
 _NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)
 """Of a doubt that begins when it is taken up."""
-_READINGS: Final = 3
-"""Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
 NOT_PLANNED: Final = "not_planned"
 """Code of a row that would be created, and is not approved."""
 _ASKED_AT_ONCE: Final = 500
 """Rows held in memory, keys included, so that the ledger is asked once for all of them."""
-
-
-class Lists(Protocol):
-    """What reads a sandbox; a lane does."""
-
-    async def list(self, sandbox: str) -> Listing:
-        """One reading of a sandbox."""
-        ...
 
 
 class Reads(Lists, Protocol):
@@ -68,74 +53,6 @@ class Reads(Lists, Protocol):
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         """One connection."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """Nothing of it stands there: it is to be created."""
-
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """It has an outcome without a request."""
-
-    outcome: Outcome
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleFirst:
-    """It was sent by an earlier process, which never learned the answer."""
-
-    state: RowState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendKey:
-    """Its connection exists: its key is to be sent there."""
-
-    connection_id: str
-    is_adopted: bool
-    """It has not the row's marker."""
-    begun: Before | None = None
-    """The connection as it stood when the key was sent before, and the answer was lost."""
-    first: RowState | None = None
-    """Another run sent a key there, which may be another one and may still arrive: that is settled first."""
-    only_changed: bool = False
-    """It is sent only if it is another one than *key_before*, which is known when it was looked up."""
-    key_before: KeyOrigin | None = None
-    """Where the key was looked up that the connection has; None: that is not known."""
-
-    def unless_changed(self, key: KeyOrigin | None) -> Unchanged | None:
-        """
-        Why there is no need to send a key that was looked up; None: it is sent.
-
-        Args:
-            key: Where it stands; None: in the sheet.
-        """
-        if not self.only_changed:
-            return None
-        if key is None or key.version is None:
-            detail = "No version tells whether its key has changed; without --changed it is sent."
-            return Unchanged(code="no_version", detail=detail, connection_id=self.connection_id)
-        if self.key_before is not None and key.is_same(self.key_before):
-            detail = "Its connection has this version of its key."
-            return Unchanged(code="same_version", detail=detail, connection_id=self.connection_id)
-        return None
-
-
-Decision = Send | Settle | SettleFirst | SendKey
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """One row with what a run would do for it."""
-
-    offset: int
-    connection: BaseConnection
-    decision: Decision
 
 
 StatesOf = Callable[[Sequence[str]], Awaitable[Mapping[str, RowState]]]
@@ -218,40 +135,6 @@ class Rules:
     def creates_all(self) -> bool:
         """Whether every row is created of which nothing stands there."""
         return self.creates and self.approved is None
-
-
-async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = False) -> Listing:
-    """
-    Read all that stands in a sandbox; a reading that fails is repeated.
-
-    Args:
-        reads: The lane.
-        sandbox: Which.
-        accept_unproven: Whether a person said that a listing which nothing proves is to be believed.
-
-    Returns:
-        A complete listing, or the last one that failed.
-    """
-    listing = await reads.list(sandbox)
-    for _ in range(_READINGS - 1):
-        if listing.complete or listing.refusal is not None:
-            break
-        if listing.fault is not None and listing.fault.code == UNPROVEN:
-            break  # it was tried three times already, in two orders
-        listing = await reads.list(sandbox)
-    if accept_unproven and listing.fault is not None and listing.fault.code == UNPROVEN:
-        return replace(listing, fault=None, warnings=(*listing.warnings, _UNPROVEN_ACCEPTED))
-    return listing
-
-
-def is_proven(listing: Listing) -> bool:
-    """Whether the service, and not a person, says that a complete listing is whole."""
-    return _UNPROVEN_ACCEPTED not in listing.warnings
-
-
-def unproven_warning(listing: Listing) -> tuple[str, ...]:
-    """What every row has to say that is created by a listing which nothing proved."""
-    return () if is_proven(listing) else (_UNPROVEN_ACCEPTED,)
 
 
 async def decide(

@@ -17,17 +17,14 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.answer import NotSent, OrgLevel, Refused, Throttled, Unknown
 from batchconnect.flow_service.change import DeleteAnswer, Gone, InUse, SentChange, Taken
 from batchconnect.flow_service.listing import Found
-from batchconnect.lane.matching import Wanted, differences
 from batchconnect.lane.onboarding import outcome_of, persistently
 from batchconnect.lane.reconciler import MOST_SENDS
+from batchconnect.lane.why_kept import Looks, Made, is_going, is_unseen, kept_as, reason_to_keep
 from batchconnect.ledger import entry as e
 from batchconnect.ledger.run_writer import RunWriter
-from batchconnect.model.contact import is_of_the_way
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.outcome import Deleted, Failed, InDoubt, Kept, NotAttempted, Outcome
 
-NOT_ANSWERED: Final = "not_answered"
-"""Code of what is kept because nobody said whether it may go."""
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 15.0
 """Between two looks at one connection that is going, or may be; a lane has hundreds of them at once."""
@@ -35,22 +32,9 @@ _AGAIN_SHARE: Final = 1 / 12
 """Of the settle window: how long a delete whose answer was lost is waited for before it is sent again."""
 _MOST_UNSENT: Final = 20
 """Deletes of one connection that were surely not applied, before it is left to the next command."""
-_GOING: Final = "delete-finalizing"
 _UNFINISHED: Final = InDoubt(
     code="delete_unfinished", detail="The delete was taken on, and the connection is not gone yet."
 )
-
-
-class Looks(Protocol):
-    """What is asked before a delete; a lane offers it."""
-
-    async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
-        """One connection."""
-        ...
-
-    async def usage(self, sandbox: str, connection_id: str) -> int | Unreadable:
-        """How many source connections use it."""
-        ...
 
 
 class Service(Looks, Protocol):
@@ -59,99 +43,6 @@ class Service(Looks, Protocol):
     async def delete(self, sandbox: str, connection_id: str) -> SentChange[DeleteAnswer]:
         """Delete a connection: one request, whose answer is judged."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A connection that a run created, as we left it."""
-
-    row: int
-    sandbox: str
-    wanted: Wanted
-    connection_id: str
-    etag: str | None
-    """As the last answer to a create or change of ours named it; None: it named none."""
-    client_id: str
-    """Ours: whoever changed it by another one was not us."""
-    is_etag_seen: bool = False
-    """Its etag was read after a lost answer: somebody may have changed it in between."""
-
-
-def is_unseen(code: str) -> bool:
-    """Whether a connection is kept since nobody could look at it."""
-    return code == NOT_ANSWERED or is_of_the_way(code)
-
-
-async def why_kept(made: Made, looks: Looks, *, is_begun: bool = False) -> Kept | None:
-    """
-    Look at a connection, and say why it has to stay.
-
-    Args:
-        made: The connection.
-        looks: The lane.
-        is_begun: Whether a delete of ours may have been applied: then what is gone, or going, is so by us.
-
-    Returns:
-        None: it may be deleted, if that follows at once, or it is gone by our hand.
-    """
-    found = await looks.get(made.sandbox, made.connection_id)
-    if is_begun and (isinstance(found, NotFound) or _is_going(found)):
-        return None
-    return _by_look(made, found) or await _by_usage(made, looks)
-
-
-def _by_look(made: Made, found: Found | NotFound | Unreadable) -> Kept | None:
-    match found:
-        case NotFound():
-            detail = "It is gone already, or may not be seen any more; it was not deleted by this command."
-            return _kept(made, "already_gone", detail)
-        case Unreadable(fault=fault):
-            if is_of_the_way(fault.code):
-                return _kept(made, fault.code, _unseen(fault.detail))
-            return _kept(made, NOT_ANSWERED, f"It could not be looked at: {fault.code}.")
-        case Found():
-            return _by_its_own(made, found)
-        case _:
-            assert_never(found)
-
-
-def _unseen(why: str) -> str:
-    return f"It could not be looked at: {why}." if why else "It could not be looked at."
-
-
-def _by_its_own(made: Made, found: Found) -> Kept | None:
-    """
-    Hold a connection against how we left it.
-
-    Cases, in order:
-        1. What it shows is not what was sent.
-        2. It is in a state in which it may not be deleted, or which a person gave it.
-        3. Its etag is not the one that we left.
-        4. Ours is not known, or is not from an answer: then the last who changed it was us.
-    """
-    other = differences(made.wanted, found)
-    if other:
-        return _kept(made, "changed_by_others", f"Changed since: its {', '.join(other)}.")
-    if not found.is_usable:
-        return _kept(made, "not_enabled", f"Its state is {found.state}.")
-    if made.etag is not None and made.etag != found.etag:
-        detail = "Changed since: its etag is not the one that we left."
-        return _kept(made, "changed_by_others", detail)
-    if (made.etag is None or made.is_etag_seen) and found.updated_by != made.client_id:
-        detail = "Whether it was changed since is not known: nothing shows that we changed it last."
-        return _kept(made, "changed_by_others", detail)
-    return None
-
-
-async def _by_usage(made: Made, looks: Looks) -> Kept | None:
-    used = await looks.usage(made.sandbox, made.connection_id)
-    if isinstance(used, Unreadable):
-        detail = f"Whether a dataflow uses it could not be found out: {used.fault.code}."
-        return _kept(made, NOT_ANSWERED, detail)
-    if not used:
-        return None
-    by = "1 source connection" if used == 1 else f"{used} source connections"
-    return _kept(made, "in_use", f"Used by {by}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +155,7 @@ class Removal:
 
     async def _judge(self, found: Found | NotFound | Unreadable) -> Ended | _Step:
         """Nothing of ours may have been applied: it goes, or it is kept for what is seen now."""
-        kept = _by_look(self._made, found) or await _by_usage(self._made, self._service)
+        kept = await reason_to_keep(self._made, found, self._service)
         if self._is_stopped() and (kept is None or is_unseen(kept.code)):
             return self._refused  # it was the stop that left it unanswered
         return _Step.SEND if kept is None else await self._end(kept)
@@ -289,9 +180,9 @@ class Removal:
         is_over = passed_s >= self._settle_s
         if not is_over and (self._taken is not None or passed_s < self._settle_s * _AGAIN_SHARE):
             return _Step.WAIT
-        if isinstance(found, Unreadable) or _is_going(found):
+        if isinstance(found, Unreadable) or is_going(found):
             return await self._stay_in_doubt() if is_over else _Step.WAIT
-        kept = _by_look(self._made, found) or await _by_usage(self._made, self._service)
+        kept = await reason_to_keep(self._made, found, self._service)
         if kept is None and not self._is_spent():
             return _Step.SEND
         return (
@@ -344,7 +235,7 @@ class Removal:
                 self._on_doubt(outcome)
                 return _Step.WAIT
             case InUse():
-                return await self._end(_kept(self._made, "in_use", "Used by a dataflow."))
+                return await self._end(kept_as(self._made, "in_use", "Used by a dataflow."))
             case NotSent() | Throttled() | Refused() | OrgLevel():
                 return await self._not_applied(outcome_of(answer))
             case _:
@@ -416,18 +307,10 @@ class Removal:
     def _not_deleted(self) -> Kept:
         times = "once" if self._sends == 1 else f"{self._sends} times"
         detail = f"The delete was sent {times}, and the connection stands there still."
-        return _kept(self._made, "not_deleted", detail)
-
-
-def _is_going(found: Found | NotFound | Unreadable) -> bool:
-    return isinstance(found, Found) and found.state == _GOING
+        return kept_as(self._made, "not_deleted", detail)
 
 
 def _unfinished(taken: Taken | None) -> InDoubt:
     if taken is None:
         return _UNFINISHED
     return replace(_UNFINISHED, http_status=taken.http_status, request_id=taken.request_id)
-
-
-def _kept(made: Made, code: str, detail: str) -> Kept:
-    return Kept(code=code, detail=detail, connection_id=made.connection_id)

@@ -18,7 +18,8 @@ from batchconnect.flow_service.listing import Found
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.plan import stopped_by, unwritable
 from batchconnect.lane.pool import Pool
-from batchconnect.lane.removal import Begun, Ended, Made, Removal
+from batchconnect.lane.removal import Begun, Ended, Removal
+from batchconnect.lane.why_kept import Made
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled, RowStarted

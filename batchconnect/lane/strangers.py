@@ -12,7 +12,8 @@ from typing import Final
 from anyio.lowlevel import checkpoint
 
 from batchconnect.flow_service.listing import Listing
-from batchconnect.lane.planner import Known, Rules, Send, first_look
+from batchconnect.lane.decision import Send
+from batchconnect.lane.planner import Known, Rules, first_look
 from batchconnect.validation.connection import BaseConnection
 
 _ASKED_AT_ONCE: Final = 500

@@ -13,6 +13,7 @@ from itertools import chain
 import anyio
 from anyio.lowlevel import checkpoint
 
+from batchconnect.lane.decision import Decided, SendKey
 from batchconnect.lane.doubts import LaneDoubts
 from batchconnect.lane.key_ahead import Holding, InTrouble, KeysAhead, Ready
 from batchconnect.lane.keys import LaneKeys
@@ -22,7 +23,7 @@ from batchconnect.lane.onboarding import Turn, onboard
 from batchconnect.lane.orphan import Orphan
 from batchconnect.lane.parking import Parking
 from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by, unwritable
-from batchconnect.lane.planner import Decided, Known, Rules, SendKey
+from batchconnect.lane.planner import Known, Rules
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.reconciler import Doubt, Policy
 from batchconnect.ledger.entry import Left, Settled

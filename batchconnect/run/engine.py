@@ -1,66 +1,42 @@
 """
-What a command, or a call from Python, sets going: open, lock, connect, run, report.
+What a command over a sheet, or a call from Python, sets going: open, lock, connect, run, report.
 
-Each function here takes an open sheet and frozen options and puts the rooms together; what happens to
-rows is told elsewhere (`batch`, `lane_work`, `onboarding`).
+It takes an open sheet and frozen options and puts the rooms together; what happens to rows is told
+elsewhere (`batch`, `lane/work`, `onboarding`).
 """
 
 import platform
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import anyio
 
-from batchconnect.lane.planner import KeyChoice, Rules
+from batchconnect.lane.planner import KeyChoice
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.aside import run_state_of
-from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
-from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
-from batchconnect.model.fault import fault_of
-from batchconnect.model.redactor import Redactor
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
-from batchconnect.run.history.history import run_in_doubt, run_to_verify, summary_of
-from batchconnect.run.intake.intake import Parse
+from batchconnect.run.desk import Listener, reported
+from batchconnect.run.history.history import summary_of
 from batchconnect.run.job import Bounds, Job
+from batchconnect.run.judging import parser, references_of, rules_of, scan_of
 from batchconnect.run.keys.screening import screen
 from batchconnect.run.opening.header import run_header
 from batchconnect.run.opening.opened_ledger import as_team, opened_ledger
 from batchconnect.run.opening.service import ConnectedService, connected
-from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun.past import look_back
 from batchconnect.run.selection import check_selection, selector
-from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, onboarding
-from batchconnect.run.team.held_lanes import HeldLanes, held_lanes, orgs_of
-from batchconnect.run.team.work import Together, work_together
-from batchconnect.run.verify_run import VerifyRun
+from batchconnect.run.team.work import work_together
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
-from batchconnect.validation.connection import parse
-from batchconnect.validation.fast_scan import Scan, fast_scan
 from batchconnect.validation.key import Keys
-from batchconnect.validation.placement import check_options
-from batchconnect.validation.reference import References
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
-    """Who hears of a run, and who may stop it."""
-
-    on_event: Callable[[Event], None] = lambda event: None
-    stop: Stop
-    redactor: Redactor
-    together: Together = field(default_factory=Together)
-    """On a team ledger: how it works with others."""
 
 
 async def onboard_sheet(
@@ -180,183 +156,6 @@ async def _run(batch: Batch) -> RunState:
         raise
 
 
-def reported(summary: Summary, report: Callable[[Summary], None], listener: Listener) -> Summary:
-    """The summary, once its report is made; a fault of ours in that is told."""
-    try:
-        report(summary)
-    except Exception as error:
-        if first_of_ours(error) is None:
-            listener.on_event(FaultMet(fault=fault_of(error), where="report"))
-        raise
-    return summary
-
-
-async def settle(
-    run_id: str | None,
-    *,
-    settings: Settings,
-    options: MergedOptions,
-    listener: Listener,
-    report: Callable[[Summary], None],
-) -> Summary:
-    """
-    Settle what a run left in doubt, and write its report again; nothing is created.
-
-    Args:
-        run_id: The run; None: the newest that has rows in doubt.
-        settings: The orgs.
-        options: The settle window's policy.
-        listener: Who hears of it.
-        report: Called with the run's summary while its rows can still be read.
-
-    Raises:
-        SettingsError: An org of the run is no longer in the settings.
-        LedgerError: The ledger is in use, unusable, or cannot be written.
-        UsageError: There is no such run.
-    """
-    async with at_work(settings, options, listener, command="reconcile") as desk:
-        run = run_in_doubt(desk.ledger, run_id)
-        await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
-        # Whoever was at work on it may have ended it before it let go.
-        run = await run_state_of(desk.ledger, run.number)
-        with listener.stop.cutting_off() as scope:
-            state = await settle_run(
-                run,
-                ledger=desk.ledger,
-                writer=desk.writer(run.number),
-                service=desk.service,
-                options=options,
-                clock=desk.clock,
-                on_event=listener.on_event,
-                stop=listener.stop,
-            )
-        if scope.cancelled_caught:
-            # What is in doubt stays so, and the run ended as it had.
-            state = await run_state_of(desk.ledger, run.number)
-        await desk.held.hand_back()
-        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
-
-
-async def verify(
-    run_id: str | None,
-    *,
-    settings: Settings,
-    options: MergedOptions,
-    listener: Listener,
-    report: Callable[[Summary], None],
-) -> Summary:
-    """
-    Test the connections of a run, in a run of its own; nothing is changed.
-
-    Args:
-        run_id: The run; None: the newest that creates.
-        settings: The orgs.
-        options: Which rows, and the pace.
-        listener: Who hears of it.
-        report: Called with the summary while its rows can still be read.
-
-    Raises:
-        LedgerError: The ledger is in use, unusable, or cannot be written.
-        UsageError: There is no such run, or it is an undo.
-    """
-    async with at_work(settings, options, listener, command=VERIFY) as desk:
-        verification = VerifyRun(
-            parent=run_to_verify(desk.ledger, run_id),
-            ledger=desk.ledger,
-            hold=desk.held.hold,
-            writer=desk.writer,
-            service=desk.service,
-            options=options,
-            clock=desk.clock,
-            on_event=listener.on_event,
-            stop=listener.stop,
-        )
-        with listener.stop.cutting_off() as scope:
-            state = await verification.run()
-        if scope.cancelled_caught:
-            state = await verification.abandon()
-        await desk.held.hand_back()
-        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What a command over a run of the ledger works with."""
-
-    service: ConnectedService
-    ledger: Ledger
-    clock: Clock
-    writer: Callable[[int], RunWriter]
-    held: HeldLanes
-    """On a team ledger: what this process may write to."""
-
-
-@asynccontextmanager
-async def at_work(
-    settings: Settings, options: MergedOptions, listener: Listener, *, command: str
-) -> AsyncIterator[Desk]:
-    """Connect, take the ledger, and have it written to: what every command over a run begins with."""
-    with unwrap_exception_group():
-        async with connected(
-            settings, options, on_event=listener.on_event, hold=listener.redactor.hold
-        ) as service:
-            about = {"host": platform.node(), "command": command}
-            with opened_ledger(options, service.host, about=about) as ledger:
-                clock = system_clock()
-                team, arm = as_team(ledger), listener.together.arm
-                async with (
-                    GroupCommit(ledger) as group,
-                    held_lanes(
-                        team,
-                        service,
-                        lease_s=options.lease,
-                        arm=arm,
-                        stop=listener.stop,
-                        on_event=listener.on_event,
-                    ) as held,
-                ):
-                    yield Desk(
-                        service=service,
-                        ledger=ledger,
-                        clock=clock,
-                        writer=lambda run: RunWriter(group, run=run, clock=clock),
-                        held=held,
-                    )
-
-
-def parser(
-    sheet: Sheet, *, service: ConnectedService, options: MergedOptions, references: References
-) -> Parse:
-    """
-    What judges a row of this sheet.
-
-    Raises:
-        UsageError: `--org` or `--sandbox` can be meant by no row.
-    """
-    check_options(options.org, options.sandbox, service.orgs)
-    return partial(
-        parse,
-        header=sheet.header,
-        orgs=service.orgs,
-        org=options.org,
-        sandbox=options.sandbox,
-        references=references,
-        strict=options.strict,
-    )
-
-
-def references_of(
-    service: ConnectedService, options: MergedOptions, environ: Mapping[str, str]
-) -> References:
-    """What the cells of this command's sheet may refer to."""
-    return References(
-        allow=options.allow_refs,
-        refs_dir=options.refs_dir,
-        environ=environ,
-        stores=[line.profile for line in service.stores.values()],
-    )
-
-
 async def _job(
     sheet: Sheet,
     *,
@@ -384,7 +183,7 @@ async def _job(
         settle_s=service.settle_s,
         command=task.command,
     )
-    scanner = None if options.only else partial(_fast_scan, sheet, service, options)
+    scanner = None if options.only else partial(scan_of, sheet, service, options)
     looking = partial(
         look_back, ledger, sheet, judge, opened=opened, parent=task.parent, scanner=scanner
     )
@@ -432,29 +231,3 @@ async def _job(
             rules=replace(job.rules, keys=KeyChoice(markers=past.chain.failing)),
         )
     return job if scanner is None else replace(job, fast_scan=scanner())
-
-
-def _fast_scan(sheet: Sheet, service: ConnectedService, options: MergedOptions) -> Scan:
-    return fast_scan(
-        sheet,
-        orgs=service.orgs,
-        org=options.org,
-        sandbox=options.sandbox,
-        yields_rows=True,
-        strict=options.strict,
-    )
-
-
-def rules_of(service: ConnectedService, options: MergedOptions, task: Task | None = None) -> Rules:
-    """How the plan of this command judges what stands in a sandbox; without a task, as that of `run`."""
-    task = task or Task()
-    return Rules(
-        creates=task.creates,
-        keys=task.keys,
-        approved=task.approved,
-        settle_s=service.settle_s,
-        settle_first=options.settle_first,
-        adopt_by_name=options.adopt_by_name,
-        recreate=options.recreate,
-        accept_unproven=options.accept_unproven_listing,
-    )

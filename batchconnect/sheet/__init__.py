@@ -17,7 +17,7 @@ from batchconnect.sheet.memory import MemorySheet
 from batchconnect.sheet.several import SeveralSheets, labels_of
 from batchconnect.sheet.source import FileSource, Source, open_source
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows
-from batchconnect.sheet.workbook.workbook import open_tabs
+from batchconnect.sheet.workbook.tabs import open_tabs
 
 __all__ = ["HiddenRows", "MemorySheet", "Sheet", "open_sheet", "open_sheets", "renamed_by"]
 

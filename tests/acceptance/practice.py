@@ -8,6 +8,7 @@ of the command is held to the description of the service.
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -38,7 +39,7 @@ class Practice:
     """
 
     def __init__(self, **choices: Any) -> None:
-        self.simulator = Simulator(**{"orgs": ORGS, **choices})
+        self.simulator = Simulator(**{"orgs": ORGS, "clock": _now, **choices})
         self.simulator.script(self._decide)
         self.script: Script = lambda request: None
         """A test's choice for each request; it runs in the simulator's thread."""
@@ -209,6 +210,11 @@ class Practice:
         if bearer:
             self.tokens.add(bearer)
         return self.script(request)
+
+
+def _now() -> float:
+    """The clock of this process, which a test may have set since."""
+    return time.time()
 
 
 SECRETS_OF_TWO = {"ACME_SECRET": CLIENT_SECRET, "BETA_SECRET": f"{CLIENT_SECRET}-beta"}

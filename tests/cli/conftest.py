@@ -8,13 +8,17 @@ import pytest
 
 from tests.acceptance.practice import Practice
 from tests.command_line import CommandLine
+from tests.jumping_time import JumpingTime
 
 
 @pytest.fixture
 def batchconnect(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    jumping_time: JumpingTime,
 ) -> CommandLine:
-    """The command, in an empty folder."""
+    """The command, in an empty folder; it does not wait for what only time brings."""
     return CommandLine(tmp_path, capsys, monkeypatch, dict(os.environ))
 
 

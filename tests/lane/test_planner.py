@@ -9,19 +9,10 @@ import pytest
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
+from batchconnect.lane.decision import Decided, Decision, Send, Settle, SettleFirst
 from batchconnect.lane.matching import wanted
-from batchconnect.lane.planner import (
-    Decided,
-    Decision,
-    Known,
-    Rules,
-    Send,
-    Settle,
-    SettleFirst,
-    StatesOf,
-    decide,
-    read_sandbox,
-)
+from batchconnect.lane.planner import Known, Rules, StatesOf, decide
+from batchconnect.lane.whole_listing import read_sandbox
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, MatchedBy, NotAttempted

@@ -10,7 +10,8 @@ import pytest
 from batchconnect.flow_service.change import DeleteAnswer, SentChange
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.matching import wanted
-from batchconnect.lane.removal import Begun, Ended, Made, Removal, why_kept
+from batchconnect.lane.removal import Begun, Ended, Removal
+from batchconnect.lane.why_kept import Made, why_kept
 from batchconnect.ledger.entry import Deleted as DeletedLine
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError

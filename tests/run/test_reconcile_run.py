@@ -25,6 +25,7 @@ from batchconnect.simulator.exchange import Request
 from batchconnect.simulator.planting import Planted
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
 from tests.command_line import FAST, CommandLine, many, signalled
+from tests.jumping_time import JumpingTime
 
 pytestmark = pytest.mark.usefixtures("each_ledger")
 
@@ -35,9 +36,12 @@ LATER = Decision(reply=Reset(), lag_s=5.0)
 
 @pytest.fixture
 def batchconnect(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    jumping_time: JumpingTime,
 ) -> CommandLine:
-    """The command, in an empty folder."""
+    """The command, in an empty folder; it does not wait for what only time brings."""
     return CommandLine(tmp_path, capsys, monkeypatch, dict(os.environ))
 
 

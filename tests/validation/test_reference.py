@@ -9,12 +9,8 @@ from batchconnect.model.errors import SettingsError
 from batchconnect.model.outcome import Problem
 from batchconnect.model.reference import Reference, StoredSecret
 from batchconnect.model.secret import Secret
-from batchconnect.validation.reference import (
-    LARGEST_FILE,
-    References,
-    read_secret_file,
-    resolve_setting,
-)
+from batchconnect.validation.reference import References, resolve_setting
+from batchconnect.validation.secret_file import LARGEST_FILE, read_secret_file
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import os
 from dataclasses import replace
 from functools import partial
 
-from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.ending import Ending
+from batchconnect.cli.observer import RunObserver, attend
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.refusals import refusal_lines
@@ -20,8 +20,8 @@ from batchconnect.cli.start import (
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
 from batchconnect.reports.terminal_summary import next_command
-from batchconnect.run.engine import settle
 from batchconnect.run.opening.places import try_places
+from batchconnect.run.reconcile_run import settle
 
 
 def run(

@@ -10,8 +10,8 @@ from typing import Final
 
 import anyio
 
-from batchconnect.cli.commands.run import RunObserver, attend
 from batchconnect.cli.ending import Ending
+from batchconnect.cli.observer import RunObserver, attend
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.looking import looking
@@ -30,8 +30,9 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.terminal_summary import hint_lines, next_command
 from batchconnect.run.opening.opened_ledger import ledger_of
 from batchconnect.run.opening.places import try_places
+from batchconnect.run.undo.choice import run_that_creates
 from batchconnect.run.undo.undo import preview_undo, undo
-from batchconnect.run.undo.undo_plan import UndoPlan, UndoRow, run_that_creates
+from batchconnect.run.undo.undo_plan import UndoPlan, UndoRow
 from batchconnect.settings import Settings
 
 _MOST_ROWS: Final = 10

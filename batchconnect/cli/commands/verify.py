@@ -4,9 +4,10 @@ import os
 from collections.abc import Sequence
 from functools import partial
 
-from batchconnect.cli.commands.run import RunObserver, attend, run as run_sheet
+from batchconnect.cli.commands.run import run as run_sheet
 from batchconnect.cli.ending import Ending
 from batchconnect.cli.files.ci_files import CiFiles
+from batchconnect.cli.observer import RunObserver, attend
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.start import (
@@ -17,9 +18,9 @@ from batchconnect.cli.start import (
     warn_of_places,
 )
 from batchconnect.reports.terminal_summary import next_command
-from batchconnect.run.engine import verify
 from batchconnect.run.opening.places import try_places
 from batchconnect.run.task import verification
+from batchconnect.run.verify_run import verify
 from batchconnect.sheet.kind import is_named_like_a_sheet
 
 

@@ -53,6 +53,12 @@ _ANY_SEQ = (1 << 63) - 1
 _RUNS_AT_ONCE = 50
 _ENDS_SO = " OR ".join(f"right(body, {len(end)}) = '{end}'" for end in PROVISIONAL_ENDINGS)
 _SETTLES = f"{STANDS_ALWAYS} OR ({ENDS_AS_IT_SAYS} AND NOT ({_ENDS_SO}))"
+_BY_INDEX = (
+    "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; "
+    "SET LOCAL enable_sort = off; SET LOCAL jit = off"
+)
+"""Of a ledger that grew within the hour the server has no statistics yet: it takes it for small, and would read and
+sort all of it for each page. Set for one transaction, for behind PgBouncer no session is ours."""
 _NOTED = "kind:"
 """What `about` has for each kind of line that stands in the ledger: this, and its word."""
 
@@ -178,7 +184,7 @@ class PostgresLedger:
         """See that no id is another row's; returns up to which line that was looked at."""
         of_id = by_id(created)
         ((last,),) = self._ask("SELECT coalesce(max(last_value), 0) FROM batchconnect.entry_seq")
-        found = self._ask(
+        found = self._ask_by_index(
             f"SELECT {ID}, {_COLUMNS} FROM batchconnect.entry "
             f"WHERE {IS_CREATED} AND {ID} = ANY (%s) AND seq <= %s ORDER BY seq",
             list(of_id),
@@ -249,7 +255,16 @@ class PostgresLedger:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
         if rows is not None:
             for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
-                yield from self._lines("run = %s AND row = ANY (%s) ORDER BY row, seq", run, part)
+                # A subquery with an offset is asked for each row: rows that are many, of a run that is taken for
+                # short, are looked for among all of it else.
+                found = self._ask_by_index(
+                    f"""SELECT {_COLUMNS} FROM unnest(%s::integer[]) AS wanted(number), LATERAL (
+                        SELECT * FROM batchconnect.entry WHERE run = %s AND row = wanted.number
+                        ORDER BY seq OFFSET 0
+                    ) AS of_row""",
+                    *(part, run),
+                )
+                yield from map(self._line, sorted(found, key=itemgetter(2, 0)))
             return
         yield from map(self._line, self._of_rows(run, behind))
 
@@ -263,7 +278,7 @@ class PostgresLedger:
     def _of_rows(self, run: int, behind: int = BEFORE_ALL) -> Iterator[tuple[Any, ...]]:
         row, seq = behind, _ANY_SEQ
         while True:
-            page = self._ask(
+            page = self._ask_by_index(
                 f"SELECT {_COLUMNS} FROM batchconnect.entry "
                 f"WHERE run = %s AND (row, seq) > (%s::integer, %s) ORDER BY row, seq LIMIT {_PAGE}",
                 run,
@@ -286,7 +301,7 @@ class PostgresLedger:
             return
         row = -(1 << 31)
         while True:
-            page = self._ask(
+            page = self._ask_by_index(
                 f"""SELECT intents, {_COLUMNS.replace("body", f"CASE WHEN {_SETTLES} THEN NULL ELSE body END")}
                 FROM (
                     SELECT *, count(*) FILTER (WHERE {IS_INTENT}) OVER (PARTITION BY row) AS intents,
@@ -344,7 +359,8 @@ class PostgresLedger:
 
     def has_markers(self) -> bool:
         """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
-        return bool(self._ask(f"SELECT 1 FROM batchconnect.entry WHERE {OF_MARKER} LIMIT 1"))
+        sql = f"SELECT 1 FROM batchconnect.entry WHERE {OF_MARKER} LIMIT 1"
+        return bool(self._ask_by_index(sql))
 
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
@@ -352,16 +368,23 @@ class PostgresLedger:
         return bool(found)
 
     def _lines(self, where: str, *values: object) -> list[Line]:
-        found = self._ask(f"SELECT {_COLUMNS} FROM batchconnect.entry WHERE {where}", *values)
-        return [self._line(columns) for columns in found]
+        sql = f"SELECT {_COLUMNS} FROM batchconnect.entry WHERE {where}"
+        return [self._line(columns) for columns in self._ask_by_index(sql, *values)]
 
     def _column(self, sql: str, *values: object) -> list[str]:
         return [value for (value,) in self._ask(sql, *values)]
 
     def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connections.ask(lambda session: _answer(session, sql, values))
+
+    def _ask_by_index(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """As `_ask`, where the lines that are asked for stand side by side in an index, in their order."""
+
         def question(session: Session) -> list[tuple[Any, ...]]:
-            with session.cursor(binary=True) as cursor:
-                return cursor.execute(sql.encode(), values or None).fetchall()
+            session.execute(_BY_INDEX)
+            found = _answer(session, sql, values)
+            session.execute("COMMIT")
+            return found
 
         return self._connections.ask(question)
 
@@ -446,6 +469,11 @@ def check_isolation(name: str, isolation: str) -> None:
             f"the ledger {name}: transactions are {isolation} by default there, and have to be read committed",
             hint="ALTER ROLE ... IN DATABASE ... SET default_transaction_isolation = 'read committed'.",
         )
+
+
+def _answer(session: Session, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+    with session.cursor(binary=True) as cursor:
+        return cursor.execute(sql.encode(), values or None).fetchall()
 
 
 def _in_parts(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:

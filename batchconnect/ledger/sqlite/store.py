@@ -5,8 +5,6 @@ SQLite, WAL, `synchronous=FULL`: when `append` returns, the lines survive a powe
 changed or removed (triggers see to it), so every state, and every report, is a fold over them.
 """
 
-import errno
-import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -39,12 +37,8 @@ from batchconnect.ledger.row_state import RowState, fold
 from batchconnect.ledger.shared_id import Answered, answered, by_id, check_bearers
 from batchconnect.ledger.sqlite.connection_ids import bearers
 from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
-from batchconnect.ledger.sqlite.migrations import (
-    FINDS_ANY_KIND,
-    FINDS_DELETIONS,
-    VERSION,
-    migrate,
-)
+from batchconnect.ledger.sqlite.migrations import FINDS_ANY_KIND, FINDS_DELETIONS, VERSION, migrate
+from batchconnect.ledger.sqlite.trouble import NOT_LOCAL, translated
 from batchconnect.model.errors import LedgerError
 
 APPLICATION_ID: Final = 0x62634C31
@@ -101,7 +95,7 @@ class SqliteLedger:
         belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
         if host is not None:
             belongs["host"] = host
-        with _translated(self.name):
+        with translated(self.name):
             if self.name != MEMORY:
                 make_or_check(Path(path), read_only=read_only)
             self._db = _connect(self.name, read_only=read_only)
@@ -163,7 +157,7 @@ class SqliteLedger:
 
     def take_over(self, lines: Sequence[Line]) -> int:
         """As `append`, of lines that stand in another ledger: nothing is sent by them, and ids are as they were."""
-        with self._mutex, _translated(self.name), _transaction(self._db):
+        with self._mutex, translated(self.name), _transaction(self._db):
             last = self._insert([self._values(line) for line in lines])
             new = {word_of(line.entry) for line in lines} - self._noted
             notes = [(f"{_NOTED}{word}",) for word in sorted(new)]
@@ -179,7 +173,7 @@ class SqliteLedger:
     @property
     def belongs_to(self) -> tuple[str | None, bool]:
         """Platform host, None before the first run; and whether it belongs to the simulator."""
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             about = dict(self._db.execute("SELECT word, value FROM about"))
         return about.get("host"), about.get("mode") == "simulated"
 
@@ -271,7 +265,7 @@ class SqliteLedger:
 
     def open_markers(self) -> list[str]:
         """Every identity that was sent and never answered, whichever the run."""
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             # A bare column is of the row that max() is of: the identity's last line. The index has all
             # that is asked for, so a million settled identities take half a second.
             found = self._db.execute(
@@ -284,7 +278,7 @@ class SqliteLedger:
         """Every identity whose connection was deleted by our hand, or may have been."""
         if self._version() < FINDS_DELETIONS:
             return []
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             found = self._db.execute(
                 f"SELECT DISTINCT marker FROM entry WHERE marker IS NOT NULL AND {IS_DELETION}"
             ).fetchall()
@@ -294,7 +288,7 @@ class SqliteLedger:
         """Every identity whose connection was found not to work, at whatever time."""
         if TESTED not in self._noted:
             return []  # every identity would have to be looked at
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             found = self._db.execute(
                 f"SELECT DISTINCT marker FROM entry WHERE {OF_MARKER} AND {IS_TEST}"
                 " AND instr(body, ?) > 0",
@@ -304,7 +298,7 @@ class SqliteLedger:
 
     def has_markers(self) -> bool:
         """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             found = self._db.execute(
                 f"SELECT 1 FROM entry WHERE {self._of_marker()} LIMIT 1"
             ).fetchone()
@@ -312,7 +306,7 @@ class SqliteLedger:
 
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             found = self._db.execute(f"SELECT 1 FROM entry WHERE {IS_CREATE} LIMIT 1").fetchone()
         return found is not None
 
@@ -320,7 +314,7 @@ class SqliteLedger:
         """Of the file's form now: a run may bring it to today's while it is open here to be read."""
         if not self._read_only:
             return VERSION
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
         return int(version)
 
@@ -330,7 +324,7 @@ class SqliteLedger:
 
     def _check_ids(self, created: Sequence[Answered]) -> None:
         of_id = by_id(created)
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             found = bearers(self._db, _COLUMNS, [*of_id])
         check_bearers(
             ((connection_id, self._line(columns)) for connection_id, columns in found),
@@ -369,10 +363,10 @@ class SqliteLedger:
         return map(self._line, self._select(sql, *values))
 
     def _select(self, sql: str, *values: object, page: int = 1000) -> Iterator[Sequence[Any]]:
-        with self._mutex, _translated(self.name):
+        with self._mutex, translated(self.name):
             cursor = self._db.execute(sql, values)
         while True:
-            with self._mutex, _translated(self.name):
+            with self._mutex, translated(self.name):
                 rows = cursor.fetchmany(page)
             if not rows:
                 return
@@ -446,7 +440,7 @@ class SqliteLedger:
             if journal != "wal":
                 raise LedgerError(
                     f"the ledger {self.name} cannot keep a write-ahead log where it lies",
-                    hint=f"{_NOT_LOCAL} Name a local path with --ledger.",
+                    hint=f"{NOT_LOCAL} Name a local path with --ledger.",
                 )
             self._db.execute("PRAGMA synchronous = FULL")
         with _transaction(self._db):
@@ -477,10 +471,6 @@ def _connect(path: str, *, read_only: bool) -> sqlite3.Connection:
     )
 
 
-_NOT_LOCAL = "The place has no memory that processes share, as some network shares have none."
-_FULL = frozenset({os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)})
-
-
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
@@ -492,38 +482,3 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """The door: what sqlite3 and the file system raise becomes a `LedgerError` that says what to do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        hint = _hint(str(error), getattr(error, "sqlite_errorname", ""))
-        raise LedgerError(f"the ledger {path}: {error}", hint=hint) from None
-    except OSError as error:
-        # NOTE: str(error) ends with the path, which may hold any word that `_hint` looks for.
-        text = error.strerror or type(error).__name__
-        raise LedgerError(f"the ledger {path}: {text}", hint=_hint(text)) from None
-
-
-def _hint(text: str, name: str = "") -> str:
-    """
-    What to do.
-
-    Args:
-        text: What SQLite or the system says.
-        name: SQLite's own name of the error, which says more.
-    """
-    if name.startswith("SQLITE_IOERR_SHM") or name == "SQLITE_PROTOCOL":
-        return f"{_NOT_LOCAL} Name a local path with --ledger."
-    if "is full" in text or text in _FULL:
-        return "Free disk space, then give the same command again: it goes on where it stopped."
-    if "malformed" in text or "not a database" in text:
-        return "The file is kept as it is. Restore it from a backup, or name another --ledger."
-    if any(word in text for word in ("readonly", "Permission", "permitted", "Read-only")):
-        return "Name a ledger that you may write, with --ledger."
-    if "locked" in text:
-        return "Another program has the file open: close it, then give the same command again."
-    return "The file is kept as it is. Look at the disk, then give the same command again."

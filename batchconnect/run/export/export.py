@@ -14,7 +14,7 @@ from batchconnect.flow_service import Unreadable
 from batchconnect.flow_service.listing import Listing
 from batchconnect.flow_service.standing import Standing, read_standing
 from batchconnect.lane.lane import Lane
-from batchconnect.lane.planner import is_proven, read_sandbox
+from batchconnect.lane.whole_listing import is_proven, read_sandbox
 from batchconnect.model.column import Column
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret
@@ -22,7 +22,7 @@ from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.options import MergedOptions
 from batchconnect.run.export.chosen_sandboxes import Where
 from batchconnect.run.opening.service import ConnectedService
-from batchconnect.run.plan.plan_run import told_reason
+from batchconnect.run.plan.sheet_plan import told_reason
 from batchconnect.run.reading_each import read_each
 
 

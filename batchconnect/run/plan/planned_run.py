@@ -11,12 +11,15 @@ from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for, title_for
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
-from batchconnect.run.engine import Listener, onboard_sheet
+from batchconnect.run.desk import Listener
+from batchconnect.run.engine import onboard_sheet
 from batchconnect.run.opening.opened_ledger import is_there, read_ledger
 from batchconnect.run.opening.service import ConnectedService, connected
 from batchconnect.run.plan.approval import row_changes, settings_changes
-from batchconnect.run.plan.plan_run import SandboxPlan, plan_run
-from batchconnect.run.plan.saved_plan import SavedPlan, SeenRows, check_belonging, saved_plan
+from batchconnect.run.plan.plan_file import check_belonging
+from batchconnect.run.plan.plan_run import plan_run
+from batchconnect.run.plan.saved_plan import SavedPlan, SeenRows, saved_plan
+from batchconnect.run.plan.sheet_plan import SandboxPlan
 from batchconnect.run.task import Task
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet

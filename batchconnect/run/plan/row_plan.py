@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
-from batchconnect.lane.planner import Decided, Decision, Send, SendKey, Settle, SettleFirst
+from batchconnect.lane.decision import Decided, Decision, Send, SendKey, Settle, SettleFirst
 from batchconnect.ledger.row_state import UNANSWERED
 from batchconnect.model.outcome import (
     Conflict,

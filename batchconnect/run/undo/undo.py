@@ -13,13 +13,14 @@ from batchconnect.model.precaution import OnDoubt
 from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
-from batchconnect.run.engine import Desk, Listener, at_work, reported
+from batchconnect.run.desk import Desk, Listener, at_work, reported
 from batchconnect.run.history.history import summary_of
 from batchconnect.run.opening.header import header_of_run
 from batchconnect.run.opening.opened_ledger import read_ledger
 from batchconnect.run.opening.service import connected
 from batchconnect.run.team.held_lanes import orgs_of
-from batchconnect.run.undo.undo_plan import UndoPlan, look, look_until, plan_undo, run_to_undo
+from batchconnect.run.undo.choice import run_to_undo
+from batchconnect.run.undo.undo_plan import UndoPlan, look, look_until, plan_undo
 from batchconnect.run.undo.undo_run import UndoJob, UndoRun
 from batchconnect.settings import Settings
 

@@ -15,27 +15,19 @@ import anyio
 
 from batchconnect.lane.lane import Lane
 from batchconnect.lane.pool import Pool
-from batchconnect.lane.removal import NOT_ANSWERED, Made, why_kept
 from batchconnect.lane.removals import LaneLooks
+from batchconnect.lane.why_kept import NOT_ANSWERED, Made, why_kept
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import (
-    ONBOARD,
-    UNDO,
-    ChangeDoubted,
-    Deleting,
-    RowPlanned,
-    Updating,
-)
+from batchconnect.ledger.entry import UNDO, ChangeDoubted, Deleting, RowPlanned, Updating
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.contact import is_of_contact
-from batchconnect.model.errors import ExitCode, LedgerError, SettingsError, UsageError
+from batchconnect.model.errors import ExitCode, SettingsError
 from batchconnect.model.event import Looked
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Kept
 from batchconnect.run.exit_code import TERMINATED
-from batchconnect.run.history.history import find_run, run_states
-from batchconnect.run.intake.same_run import command_of
+from batchconnect.run.history.history import run_states
 from batchconnect.run.rerun.rerun import wanted_of
 from batchconnect.run.stop import Stop
 from batchconnect.validation.org_registry import OrgRegistry
@@ -121,51 +113,6 @@ class UndoPlan:
 def agreed_in(undo: RunState | None) -> int | None:
     """How many connections a person agreed to have deleted by an undo; None: it did not come so far."""
     return undo.identified.agreed if undo is not None and undo.identified is not None else None
-
-
-def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool) -> RunState:
-    """
-    The run that is to be undone; of an undo, the run that it is of.
-
-    Raises:
-        UsageError: There is none, it is not over, or it is of a command that creates nothing.
-        LedgerError: It created its connections on another host, or in the other mode.
-    """
-    run = run_that_creates(ledger, run_id)
-    opened = run.opened
-    made_on = ("simulated" if opened.simulated else "real", opened.platform_host or host)
-    if made_on != ("simulated" if simulated else "real", host):
-        raise LedgerError(
-            f"run {opened.run_id} is a {' one on '.join(made_on)}, and this command talks to {host}",
-            hint="Undo it with the settings, and in the mode, that it was made with.",
-        )
-    if not run.is_closed:
-        parent = opened.parent_run_id
-        again = command_of(opened) if parent is None else f"batchconnect rerun {opened.run_id}"
-        raise UsageError(
-            f"run {opened.run_id} is not finished, so what it creates is not known yet",
-            hint=f"Let it come to its end first: {again}",
-        )
-    return run
-
-
-def run_that_creates(ledger: LedgerReader, run_id: str) -> RunState:
-    """
-    A run that creates; of an undo, the run that it is of.
-
-    Raises:
-        UsageError: There is none, or it is of a command that creates nothing.
-    """
-    run = find_run(ledger, run_id)
-    if run.opened.command == UNDO and run.opened.parent_run_id:
-        run = find_run(ledger, run.opened.parent_run_id)
-    opened = run.opened
-    if opened.command != ONBOARD:
-        raise UsageError(
-            f"run {opened.run_id} is of `batchconnect {opened.command}`, which creates nothing",
-            hint="`batchconnect runs` shows the runs.",
-        )
-    return run
 
 
 def undo_of(ledger: LedgerReader, run: RunState) -> RunState | None:

@@ -4,36 +4,19 @@ Reads XLSX, XLSM, XLS, XLSB and ODS without opening them: a child process does, 
 What comes back is kept as bytes, and becomes a `Row` only when it is asked for.
 """
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from batchconnect.model.errors import SheetError
-from batchconnect.model.report_columns import ABOUT_TAB
 from batchconnect.model.row import Header, NotText, Row, letters
 from batchconnect.sheet.block import Block, rows_of, together
-from batchconnect.sheet.header import (
-    LOOK_AT,
-    NOTHING_RENAMED,
-    REQUIRED,
-    Renamed,
-    find,
-    is_blank,
-    no_header,
-    read,
-)
+from batchconnect.sheet.header import LOOK_AT, NOTHING_RENAMED, Renamed, find
+from batchconnect.sheet.layout import is_blank
 from batchconnect.sheet.source import FileSource
-from batchconnect.sheet.workbook.form import EVERY_TAB
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
-from batchconnect.sheet.workbook.process import Tab, read_tabs
-from batchconnect.sheet.workbook.told_rows import (
-    ToldBlock,
-    ToldCell,
-    ToldRow,
-    ToldRows,
-    texts_of,
-)
+from batchconnect.sheet.workbook.process import Tab
+from batchconnect.sheet.workbook.told_rows import ToldBlock, ToldCell, ToldRow, ToldRows, texts_of
 
 _NOTES = {
     "escaped": "holds `_x` and a number, which a workbook takes for a letter; it is read as Excel shows it",
@@ -79,7 +62,7 @@ class WorkbookSheet:
         self.name = f"{path}#{tab.name}"
         self._told = tab.rows
         self._layout = find(
-            _head(tab, self.name), place=self.name, line=_line(self.name), renamed=renamed
+            head_of(tab, self.name), place=self.name, line=line_of(self.name), renamed=renamed
         )
         self._warnings = [*source.warnings, *warnings, *self._layout.warnings]
         self._known = frozenset(self._layout.header.columns.values())
@@ -289,125 +272,7 @@ class WorkbookSheet:
                 )
 
 
-def open_tabs(
-    source: FileSource,
-    *,
-    path: str,
-    worksheets: Sequence[str] = (),
-    every: bool = False,
-    hidden: HiddenRows = HiddenRows.READ,
-    renamed: Renamed = NOTHING_RENAMED,
-) -> list[WorkbookSheet]:
-    """
-    Read the tabs of a workbook that are meant.
-
-    Args:
-        source: The workbook's bytes.
-        path: As given, for messages.
-        worksheets: What `--worksheet` says, in the order given; none: the only tab whose headers match.
-        every: `--all-worksheets`: all visible ones whose headers match.
-        hidden: What becomes of rows that nobody sees.
-        renamed: What `--map` says.
-
-    Raises:
-        SheetError: The workbook cannot be read, a tab is not there, or no tab, or more than one, has our columns.
-    """
-    # Whether a header is ours the child cannot tell where a person says what headers mean.
-    asked = [EVERY_TAB] if renamed and not worksheets else worksheets
-    tabs = read_tabs(source, path=path, worksheets=asked)
-    source.check()
-    warnings: list[str] = []
-    if worksheets:
-        chosen = [_named(tabs, path, name) for name in dict.fromkeys(worksheets)]
-    else:
-        chosen, warnings = _matching(tabs, path, every=every, renamed=renamed)
-    return [
-        WorkbookSheet(
-            source,
-            path=path,
-            tab=tab,
-            warnings=warnings if tab is chosen[0] else (),
-            hidden=hidden,
-            renamed=renamed,
-        )
-        for tab in chosen
-    ]
-
-
-def _named(tabs: Sequence[Tab], path: str, worksheet: str) -> Tab:
-    exact = [tab for tab in tabs if tab.name == worksheet]
-    alike = exact or [tab for tab in tabs if tab.name.casefold() == worksheet.casefold()]
-    if len(alike) == 1:
-        return alike[0]
-    near = difflib.get_close_matches(worksheet, [tab.name for tab in tabs], n=1, cutoff=0.5)
-    raise SheetError(
-        f"{path}: there is no tab `{worksheet}`",
-        hint=(f"Is `{near[0]}` meant? " if near else "") + f"Its tabs are {_names(tabs)}.",
-    )
-
-
-def _names(tabs: Sequence[Tab]) -> str:
-    return ", ".join(f"`{tab.name}`" for tab in tabs)
-
-
-def _matching(
-    tabs: Sequence[Tab], path: str, *, every: bool, renamed: Renamed
-) -> tuple[list[Tab], list[str]]:
-    """The tabs whose headers match, and what to say about the others."""
-    found = [
-        tab for tab in tabs if any(not read(row, renamed).missing for _, row in _head(tab, path))
-    ]
-    visible = [tab for tab in found if tab.is_visible]
-    chosen = visible or found
-    if len(chosen) > 1 and not every:
-        both = ", ".join(f"`{tab.name}`" for tab in chosen)
-        raise SheetError(
-            f"{path}: {len(chosen)} tabs have our columns: {both}",
-            hint=f'Choose one or more: --worksheet "{chosen[0].name}"; or all: --all-worksheets.',
-        )
-    if not chosen:
-        raise _no_tab(tabs, path, renamed)
-    warnings = [
-        f"{path}: the hidden tab `{tab.name}` has our columns too; it is not read"
-        for tab in found
-        if tab not in chosen
-    ]
-    if not chosen[0].is_visible:
-        warnings.append(f"{path}: the tab `{chosen[0].name}`, which is read, is hidden")
-    # Lists to choose from are hidden, as the template's own; `about` is our workbooks' own.
-    others = [
-        f"`{tab.name}`"
-        for tab in tabs
-        if tab not in found and tab.rows and tab.is_visible and tab.name != ABOUT_TAB
-    ]
-    if every and others:
-        lack = "have" if len(others) > 1 else "has"
-        warnings.append(
-            f"{path}: {', '.join(others)} {lack} not our columns, and {'are' if len(others) > 1 else 'is'} not read"
-        )
-    return chosen, warnings
-
-
-def _no_tab(tabs: Sequence[Tab], path: str, renamed: Renamed) -> SheetError:
-    """Why no tab is ours: what the one that comes nearest lacks."""
-    known = {
-        tab.name: max((len(read(row, renamed).known) for _, row in _head(tab, path)), default=0)
-        for tab in tabs
-    }
-    best = max(tabs, key=lambda tab: known[tab.name], default=None)
-    if best is not None and (known[best.name] > 1 or len(tabs) == 1):
-        place = f"{path}#{best.name}"
-        return _unread(best, place) or no_header(
-            _head(best, place), place=place, line=_line(place), renamed=renamed
-        )
-    wanted = ", ".join(f"`{column}`" for column in REQUIRED)
-    return SheetError(
-        f"{path}: no tab has our columns; its tabs are {_names(tabs) or 'none'}",
-        hint=f"The columns needed are {wanted}; `batchconnect template` writes an empty sheet.",
-    )
-
-
-def _unread(tab: Tab, place: str) -> SheetError | None:
+def unread(tab: Tab, place: str) -> SheetError | None:
     """What to say of a tab that is not empty, though none of its first cells shows a text."""
     found: str | None = None
     for _, number, cells in islice(tab.rows.rows(place), LOOK_AT):
@@ -425,7 +290,7 @@ def _unread(tab: Tab, place: str) -> SheetError | None:
     )
 
 
-def _head(tab: Tab, place: str) -> list[tuple[int, list[str]]]:
+def head_of(tab: Tab, place: str) -> list[tuple[int, list[str]]]:
     """The first rows of a tab, as texts."""
     head: list[tuple[int, list[str]]] = []
     for _, number, cells in islice(tab.rows.rows(place), LOOK_AT):
@@ -434,5 +299,6 @@ def _head(tab: Tab, place: str) -> list[tuple[int, list[str]]]:
     return head
 
 
-def _line(place: str) -> Callable[[int], str]:
+def line_of(place: str) -> Callable[[int], str]:
+    """How a row of this tab is called, by its number."""
     return lambda number: f"{place}, row {number}"

@@ -8,8 +8,7 @@ import pytest
 
 from batchconnect.ledger.entry import Line, RunOpened, Sending, Settled
 from batchconnect.ledger.interface import LaneKey, SharedIdError
-from batchconnect.ledger.postgres import care, held_lane, migrations, schema, store
-from batchconnect.ledger.postgres.arrays import teach
+from batchconnect.ledger.postgres import care, migrations, schema, store
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.errors import LaneLostError, LedgerError, LedgerGoneError
 from batchconnect.model.ledger_address import LedgerAddress
@@ -131,40 +130,6 @@ def test_what_is_more_than_a_page_is_read_page_by_page(
     ]
     assert len(list(ledger.lines())) == 1 + 2 * len(rows) + 5
     assert len(list(ledger.runs())) == 6
-
-
-@pytest.mark.parametrize("is_repeated", [False, True])
-def test_a_group_of_lines_costs_the_server_the_same_however_many_were_written_before(
-    ledger: PostgresLedger, address: LedgerAddress, is_repeated: bool
-) -> None:
-    """Of a ledger that grew within the hour, of which the planner knows nothing yet, no index is read as a whole."""
-    before, group = 1_000, 20
-    writer = ledger.of_lane(LANE)
-    writer.append([created(number) for number in range(before)])
-    packed = held_lane._packed(
-        [created(before + number) for number in range(group)], checks_ids=True
-    )
-    with psycopg.connect(address.url.reveal()) as session:
-        teach(session)
-        found = session.execute(
-            "SELECT id, epoch FROM batchconnect.lane WHERE org_id <> ''"
-        ).fetchone()
-        assert found is not None
-        values = (*found, before + 1, *packed.columns, packed.ids, 0)
-        if is_repeated:
-            session.execute(held_lane._APPEND, values, binary=True)
-            session.commit()
-        session.execute(held_lane._APPEND, values, binary=True)
-        read = session.execute(
-            "SELECT indexrelid::regclass::text, pg_stat_get_xact_tuples_returned(indexrelid) "
-            "FROM pg_index WHERE indrelid = 'batchconnect.entry'::regclass"
-        ).fetchall()
-
-    assert {str(name).rpartition(".")[2] for name, _ in read} >= {
-        "entry_pkey",
-        "entry_of_connection",
-    }
-    assert sum(int(str(many)) for _, many in read) <= 2 * group
 
 
 @pytest.mark.parametrize("version", sorted(migrations.MIGRATIONS)[:-1])

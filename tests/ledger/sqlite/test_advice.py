@@ -6,12 +6,12 @@ import sqlite3
 
 import pytest
 
-from batchconnect.ledger.sqlite.store import _translated
+from batchconnect.ledger.sqlite.trouble import translated
 from batchconnect.model.errors import LedgerError
 
 
 def advice(error: Exception) -> str:
-    with pytest.raises(LedgerError) as caught, _translated("ledger.sqlite3"):
+    with pytest.raises(LedgerError) as caught, translated("ledger.sqlite3"):
         raise error
     return caught.value.hint or ""
 

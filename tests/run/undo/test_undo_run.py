@@ -14,7 +14,7 @@ from batchconnect.model.event import RowSettled
 from batchconnect.model.outcome import Created, Deleted, InDoubt, Kept, NotAttempted, Status
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.stop import Stop
-from batchconnect.run.undo.undo_plan import run_to_undo
+from batchconnect.run.undo.choice import run_to_undo
 from batchconnect.transport.interface import Purpose
 from tests.fake_service import (
     ACME,
