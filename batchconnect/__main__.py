@@ -22,6 +22,9 @@ as Python does by itself, takes 6 % of a run that waits for nothing."""
 _NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 """Pydantic looks through all that is installed for plugins, which then see the settings: we have none, and want none."""
 
+_LAST_WORDS_S = 0.2
+"""How long a thread has that is just ending."""
+
 
 def script() -> None:
     """The console script, and `python -m batchconnect`: as `main`, in a process of its own that ends with it."""
@@ -36,12 +39,18 @@ def _leave(code: object) -> None:
     """
     End the process at once, and not take its modules apart first: that is a third of a short command.
 
-    What was registered for the end is done. Where a thread is at work, or a stream takes nothing, this
+    What was registered for the end is done. Where a thread is still at work, or a stream takes nothing, this
     returns, and Python ends as it does by itself.
     """
-    others = (one for one in threading.enumerate() if one is not threading.main_thread())
-    if not isinstance(code, int) or not all(one.daemon for one in others):
+    if not isinstance(code, int):
         return
+    for one in threading.enumerate():
+        if one is not threading.main_thread() and not one.daemon:
+            # One that waited for work has been told that there is none, and may not have heard it yet.
+            with suppress(KeyboardInterrupt):
+                one.join(_LAST_WORDS_S)
+            if one.is_alive():
+                return
     atexit._run_exitfuncs()  # noqa: SLF001 - there is no other name for it
     try:
         sys.stdout.flush()

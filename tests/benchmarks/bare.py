@@ -1,5 +1,5 @@
 """
-What a user would write instead of the tool, and the ceiling of its library: POSTs, and nothing else.
+What a user would write instead of the tool, and the ceiling of its library: POSTs or tests, and nothing else.
 
 `python -m tests.benchmarks.bare KIND URL SHEET IN_FLIGHT` prints JSON: requests and seconds from the
 first to the last. None of these has a ledger, a limit, a retry, a report or a second look.
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,8 +49,18 @@ def bodies(sheet: Path) -> Iterator[dict[str, Any]]:
             }
 
 
-def with_aiohttp(url: str, sheet: Path, in_flight: int) -> tuple[int, float]:
-    """aiohttp, uvloop, orjson, no more sockets than workers: as fast as the library goes."""
+def with_aiohttp(
+    url: str, sheet: Path, in_flight: int, *, tests: bool = False
+) -> tuple[int, float]:
+    """
+    aiohttp, uvloop, orjson, no more sockets than workers: as fast as the library goes.
+
+    Args:
+        url: Of the server.
+        sheet: Whose rows are sent.
+        in_flight: At any time.
+        tests: Ask for the test of a connection for each row, and send no row.
+    """
     import aiohttp
     import orjson
     import uvloop
@@ -61,9 +72,13 @@ def with_aiohttp(url: str, sheet: Path, in_flight: int) -> tuple[int, float]:
         async def worker(session: aiohttp.ClientSession) -> None:
             nonlocal sent
             for body in todo:
-                async with session.post(PATH, data=orjson.dumps(body), headers=_HEADERS) as answer:
+                if tests:
+                    asked = session.get(f"{PATH}/{_SPEC['id']}/test", headers=_HEADERS)
+                else:
+                    asked = session.post(PATH, data=orjson.dumps(body), headers=_HEADERS)
+                async with asked as answer:
                     orjson.loads(await answer.read())
-                    assert answer.status == 201
+                    assert answer.status == (200 if tests else 201)
                     sent += 1
 
         connector = aiohttp.TCPConnector(limit=in_flight)
@@ -126,7 +141,11 @@ def _http_client(url: str, local: threading.local) -> Callable[[dict[str, Any]],
     return post
 
 
-KINDS = {"aiohttp": with_aiohttp, "threads": with_threads}
+KINDS: dict[str, Callable[[str, Path, int], tuple[int, float]]] = {
+    "aiohttp": with_aiohttp,
+    "tests": partial(with_aiohttp, tests=True),
+    "threads": with_threads,
+}
 
 if __name__ == "__main__":
     kind, to, path, how_many = sys.argv[1:]

@@ -4,8 +4,8 @@ The answers without nginx, each with ids of its own: one asyncio protocol, no fr
 Ids of an object and etags are GUIDs, as Adobe's are. With `requests`, each answer to a POST has an id of the request
 as well, of 32 letters and digits.
 
-`GET /span` tells how many POSTs came since it was last asked, and the seconds from the first to the last;
-`GET /times` when each of them came.
+What is waited for are POSTs and tests of a connection. `GET /span` tells how many came since it was last asked, and
+the seconds from the first to the last; `GET /times` when each of them came.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ class Fixed(asyncio.Protocol):
 
     latency_s = 0.0
     has_request_ids = False
-    posts: ClassVar[list[float]] = []
-    """When each POST came, of all sockets."""
+    came: ClassVar[list[float]] = []
+    """When each POST or test came, of all sockets."""
     numbers = count(1)
     """Of the ids that were answered."""
 
@@ -58,17 +58,20 @@ class Fixed(asyncio.Protocol):
         if b"/ims/" in line:
             self.answer(200, TOKEN.encode())
         elif b"/span" in line:
-            seconds = self.posts[-1] - self.posts[0] if self.posts else 0.0
-            self.answer(200, json.dumps({"posts": len(self.posts), "seconds": seconds}).encode())
-            self.posts.clear()
+            seconds = self.came[-1] - self.came[0] if self.came else 0.0
+            self.answer(200, json.dumps({"came": len(self.came), "seconds": seconds}).encode())
+            self.came.clear()
         elif b"/times" in line:
-            self.answer(200, json.dumps(self.posts).encode())
-            self.posts.clear()
+            self.answer(200, json.dumps(self.came).encode())
+            self.came.clear()
+        elif line.startswith(b"GET") and b"/test " in line:
+            self.came.append(self._loop.time())
+            self._loop.call_later(self.latency_s, self.answer, 200, b'{"result":true}', "")
         elif line.startswith(b"GET"):
             none = b'{"count":0}' if b"count=true" in line else b'{"items":[],"_links":{}}'
             self.answer(200, none)
         else:
-            self.posts.append(self._loop.time())
+            self.came.append(self._loop.time())
             own = scattered(next(self.numbers))
             made = f'{{"id":"{own}","etag":"\\"{own}\\""}}'.encode()
             told = f"X-Request-Id: {own[::-1].replace('-', '')}\r\n" if self.has_request_ids else ""

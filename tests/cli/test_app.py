@@ -269,3 +269,47 @@ def test_whoever_draws_no_report_loads_nothing_to_draw_with() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+UNUSED = frozenset(
+    [
+        "apprise",
+        "azure",
+        "boto3",
+        "hvac",
+        "numpy",
+        "openpyxl",
+        "opentelemetry",
+        "pandas",
+        "prometheus_client",
+        "psycopg",
+        "python_calamine",
+        "requests",
+    ]
+)
+"""What a run of a CSV has no use for: no team, no store, no workbook, no terminal."""
+
+
+@pytest.mark.slow
+def test_a_run_loads_nothing_that_it_has_no_use_for(tmp_path: Path) -> None:
+    """From its options to its reports: what it costs is what forty rows cost, and mostly imports."""
+    sheet = Path(__file__).parents[2] / "inputs" / "tenants.csv"
+    code = (
+        "import sys\n"
+        "from batchconnect.__main__ import _main\n"
+        "code = _main(sys.argv[1:])\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    words = ("run", str(sheet), "--simulate", "--quiet", "--rate", "50", "--max-rows", "5")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+
+    loaded = set(done.stderr.split())
+    assert {"aiohttp", "xlsxwriter", "jinja2"} <= loaded, done.stderr
+    assert not UNUSED & loaded

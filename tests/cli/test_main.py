@@ -261,19 +261,28 @@ def test_python_m_is_the_same_command(tmp_path: Path) -> None:
     [
         ("pass", True),
         ("threading.Thread(target=time.sleep, args=(30,), daemon=True).start()", True),
-        ("threading.Thread(target=time.sleep, args=(0.2,)).start()", False),
+        ("Hearing().start()", True),
+        ("threading.Thread(target=threading.main_thread().join).start()", False),
     ],
 )
 def test_a_process_ends_at_once_where_nothing_is_at_work(
     tmp_path: Path, beside: str, *, is_at_once: bool
 ) -> None:
-    """Its modules are not taken apart; what was registered for the end is done, and all that was said is out."""
+    """
+    Its modules are not taken apart; what was registered for the end is done, and all that was said is out.
+
+    A thread that is just told to end is given the time to hear it.
+    """
     code = (
         "import atexit, os, sys, threading, time\n"
         "import batchconnect.cli.commands.runs as runs\n"
         "class Left:\n"
         "    def __del__(self, write=os.write): write(1, b'taken apart\\n')\n"
         "left = Left()\n"
+        "heard = threading.Event()\n"
+        "class Hearing(threading.Thread):\n"
+        "    def run(self): heard.wait()\n"
+        "    def join(self, timeout=None): heard.set(); super().join(30)\n"
         "def run(*a, **k):\n"
         f"    {beside}\n"
         "    print('said')\n"

@@ -149,11 +149,8 @@ def test_a_reason_is_found_however_far_behind(text: str, before: int) -> None:
 def test_the_time_grows_with_the_text_and_no_text_makes_it_grow_faster() -> None:
     """No pattern repeats anything without a bound, or repeats what repeats."""
     patterns = [
-        one.pattern
-        for one in (
-            *source_reason._NUMBERS,
-            *(pattern for _, patterns in source_reason._PHRASES for pattern in patterns),
-        )
+        *source_reason._NUMBERS,
+        *(pattern for _, patterns in source_reason._PHRASES for pattern in patterns),
     ]
 
     for pattern in patterns:
