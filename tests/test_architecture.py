@@ -6,6 +6,7 @@ the same. `docs/architecture.md` tells the same story in words.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from functools import cache
@@ -238,6 +239,24 @@ def test_imports_go_down() -> None:
     )
 
     assert not astray, f"from the own floor or one above: {', '.join(astray)}"
+
+
+def test_the_folders_of_a_run_are_told_in_their_order() -> None:
+    """A reader meets in `docs/architecture.md` none before those that it imports, and all of them."""
+    page = (ROOT.parent / "docs" / "architecture.md").read_text("utf-8")
+    told = re.findall(r"^- `(\w+)/`", page, flags=re.MULTILINE)
+    listing = _listing("run", ours())
+
+    assert sorted(told) == sorted(
+        name.removeprefix("run.") for name in FOLDERS if name.startswith("run.")
+    )
+    astray = [
+        f"{name} > {later}"
+        for at, name in enumerate(told)
+        for later in told[at:]
+        if later in listing[name]
+    ]
+    assert not astray, f"told too early: {', '.join(astray)}"
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))

@@ -9,10 +9,11 @@ from batchconnect.api.over_sheets import over_sheet
 from batchconnect.api.report import Report, Reporter
 from batchconnect.api.sheets import SheetLike
 from batchconnect.options import RunOptions
-from batchconnect.run import engine
+from batchconnect.run.reconcile_run import settle
 from batchconnect.run.selection import as_part
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import verification
+from batchconnect.run.verify_run import verify as verify_run
 from batchconnect.sheet.kind import is_named_like_a_sheet
 
 
@@ -57,7 +58,7 @@ async def reconcile(
     )
     call.need_ledger("reconcile")
     call.warn()
-    return await _over_run(call, partial(engine.settle, run))
+    return await _over_run(call, partial(settle, run))
 
 
 @with_one_error
@@ -104,7 +105,7 @@ async def verify(
     call = named(options=_part(options))
     call.need_ledger("verify")
     call.warn()
-    return await _over_run(call, partial(engine.verify, what))
+    return await _over_run(call, partial(verify_run, what))
 
 
 async def _over_run(call: Call, carry_out: Callable[..., Awaitable[object]]) -> Report:

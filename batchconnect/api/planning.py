@@ -29,9 +29,10 @@ from batchconnect.reports.new_file import write_over
 from batchconnect.run.intake.findings import with_column
 from batchconnect.run.opening.service import connected
 from batchconnect.run.plan.plan_file import render, try_out
-from batchconnect.run.plan.plan_run import SandboxPlan, SheetPlan, plan_run
+from batchconnect.run.plan.plan_run import plan_run
 from batchconnect.run.plan.row_plan import IN_THE_WAY, Action, RowPlan
 from batchconnect.run.plan.saved_plan import SeenRows, is_savable, saved_plan
+from batchconnect.run.plan.sheet_plan import SandboxPlan, SheetPlan
 from batchconnect.run.task import onboarding, rotation
 
 if TYPE_CHECKING:

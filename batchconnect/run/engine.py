@@ -1,8 +1,8 @@
 """
-What a command, or a call from Python, sets going: open, lock, connect, run, report.
+What a command over a sheet, or a call from Python, sets going: open, lock, connect, run, report.
 
-Each function here takes an open sheet and frozen options and puts the rooms together; what happens to
-rows is told elsewhere (`batch`, `lane/work`, `onboarding`).
+It takes an open sheet and frozen options and puts the rooms together; what happens to rows is told
+elsewhere (`batch`, `lane/work`, `onboarding`).
 """
 
 import platform
@@ -15,8 +15,6 @@ import anyio
 from batchconnect.lane.planner import KeyChoice
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
-from batchconnect.ledger.aside import run_state_of
-from batchconnect.ledger.entry import VERIFY
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
@@ -24,21 +22,18 @@ from batchconnect.model.exception_group import first_of_ours, unwrap_exception_g
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
-from batchconnect.run.desk import Listener, at_work, reported
-from batchconnect.run.history.history import run_in_doubt, run_to_verify, summary_of
+from batchconnect.run.desk import Listener, reported
+from batchconnect.run.history.history import summary_of
 from batchconnect.run.job import Bounds, Job
 from batchconnect.run.judging import parser, references_of, rules_of, scan_of
 from batchconnect.run.keys.screening import screen
 from batchconnect.run.opening.header import run_header
 from batchconnect.run.opening.opened_ledger import as_team, opened_ledger
 from batchconnect.run.opening.service import ConnectedService, connected
-from batchconnect.run.reconcile_run import settle_run
 from batchconnect.run.rerun.past import look_back
 from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.task import Task, onboarding
-from batchconnect.run.team.held_lanes import orgs_of
 from batchconnect.run.team.work import work_together
-from batchconnect.run.verify_run import VerifyRun
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.key import Keys
@@ -159,94 +154,6 @@ async def _run(batch: Batch) -> RunState:
         if first_of_ours(error) is None:
             batch.record(error)
         raise
-
-
-async def settle(
-    run_id: str | None,
-    *,
-    settings: Settings,
-    options: MergedOptions,
-    listener: Listener,
-    report: Callable[[Summary], None],
-) -> Summary:
-    """
-    Settle what a run left in doubt, and write its report again; nothing is created.
-
-    Args:
-        run_id: The run; None: the newest that has rows in doubt.
-        settings: The orgs.
-        options: The settle window's policy.
-        listener: Who hears of it.
-        report: Called with the run's summary while its rows can still be read.
-
-    Raises:
-        SettingsError: An org of the run is no longer in the settings.
-        LedgerError: The ledger is in use, unusable, or cannot be written.
-        UsageError: There is no such run.
-    """
-    async with at_work(settings, options, listener, command="reconcile") as desk:
-        run = run_in_doubt(desk.ledger, run_id)
-        await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
-        # Whoever was at work on it may have ended it before it let go.
-        run = await run_state_of(desk.ledger, run.number)
-        with listener.stop.cutting_off() as scope:
-            state = await settle_run(
-                run,
-                ledger=desk.ledger,
-                writer=desk.writer(run.number),
-                service=desk.service,
-                options=options,
-                clock=desk.clock,
-                on_event=listener.on_event,
-                stop=listener.stop,
-            )
-        if scope.cancelled_caught:
-            # What is in doubt stays so, and the run ended as it had.
-            state = await run_state_of(desk.ledger, run.number)
-        await desk.held.hand_back()
-        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
-
-
-async def verify(
-    run_id: str | None,
-    *,
-    settings: Settings,
-    options: MergedOptions,
-    listener: Listener,
-    report: Callable[[Summary], None],
-) -> Summary:
-    """
-    Test the connections of a run, in a run of its own; nothing is changed.
-
-    Args:
-        run_id: The run; None: the newest that creates.
-        settings: The orgs.
-        options: Which rows, and the pace.
-        listener: Who hears of it.
-        report: Called with the summary while its rows can still be read.
-
-    Raises:
-        LedgerError: The ledger is in use, unusable, or cannot be written.
-        UsageError: There is no such run, or it is an undo.
-    """
-    async with at_work(settings, options, listener, command=VERIFY) as desk:
-        verification = VerifyRun(
-            parent=run_to_verify(desk.ledger, run_id),
-            ledger=desk.ledger,
-            hold=desk.held.hold,
-            writer=desk.writer,
-            service=desk.service,
-            options=options,
-            clock=desk.clock,
-            on_event=listener.on_event,
-            stop=listener.stop,
-        )
-        with listener.stop.cutting_off() as scope:
-            state = await verification.run()
-        if scope.cancelled_caught:
-            state = await verification.abandon()
-        await desk.held.hand_back()
-        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 async def _job(

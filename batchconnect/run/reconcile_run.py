@@ -28,8 +28,11 @@ from batchconnect.model.event import (
 from batchconnect.model.org import Org
 from batchconnect.model.row_place import Places
 from batchconnect.options import MergedOptions
+from batchconnect.reports.summary import Summary
+from batchconnect.run.desk import Listener, at_work, reported
 from batchconnect.run.exit_code import INTERRUPTED, count_ends, exit_code
 from batchconnect.run.fault_record import FaultRecord
+from batchconnect.run.history.history import run_in_doubt, summary_of
 from batchconnect.run.keys.lost_keys import LostKeys
 from batchconnect.run.lanes.sweep import expected, sweep_until
 from batchconnect.run.lanes.sweep_findings import write_findings
@@ -37,6 +40,54 @@ from batchconnect.run.opening.service import ConnectedService
 from batchconnect.run.rerun.rerun import wanted_of
 from batchconnect.run.selection import chooser
 from batchconnect.run.stop import Stop
+from batchconnect.run.team.held_lanes import orgs_of
+from batchconnect.settings import Settings
+
+
+async def settle(
+    run_id: str | None,
+    *,
+    settings: Settings,
+    options: MergedOptions,
+    listener: Listener,
+    report: Callable[[Summary], None],
+) -> Summary:
+    """
+    Settle what a run left in doubt, and write its report again; nothing is created.
+
+    Args:
+        run_id: The run; None: the newest that has rows in doubt.
+        settings: The orgs.
+        options: The settle window's policy.
+        listener: Who hears of it.
+        report: Called with the run's summary while its rows can still be read.
+
+    Raises:
+        SettingsError: An org of the run is no longer in the settings.
+        LedgerError: The ledger is in use, unusable, or cannot be written.
+        UsageError: There is no such run.
+    """
+    async with at_work(settings, options, listener, command="reconcile") as desk:
+        run = run_in_doubt(desk.ledger, run_id)
+        await desk.held.hold(run.opened.run_id, orgs_of(desk.ledger, run))
+        # Whoever was at work on it may have ended it before it let go.
+        run = await run_state_of(desk.ledger, run.number)
+        with listener.stop.cutting_off() as scope:
+            state = await settle_run(
+                run,
+                ledger=desk.ledger,
+                writer=desk.writer(run.number),
+                service=desk.service,
+                options=options,
+                clock=desk.clock,
+                on_event=listener.on_event,
+                stop=listener.stop,
+            )
+        if scope.cancelled_caught:
+            # What is in doubt stays so, and the run ended as it had.
+            state = await run_state_of(desk.ledger, run.number)
+        await desk.held.hand_back()
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 async def settle_run(

@@ -13,9 +13,11 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, RunFinished, RunStarted
 from batchconnect.model.outcome import Existing, MatchedBy, has_connection
 from batchconnect.options import MergedOptions
+from batchconnect.reports.summary import Summary
+from batchconnect.run.desk import Listener, at_work, reported
 from batchconnect.run.exit_code import INTERRUPTED, TERMINATED, count_statuses, exit_code
 from batchconnect.run.fault_record import FaultRecord
-from batchconnect.run.history.history import run_states
+from batchconnect.run.history.history import run_states, run_to_verify, summary_of
 from batchconnect.run.job import Tests
 from batchconnect.run.lanes.lane_lines import LaneLines
 from batchconnect.run.lanes.verification import Verification, again_after_s, to_test
@@ -25,6 +27,49 @@ from batchconnect.run.rerun.rerun import inherited
 from batchconnect.run.selection import chooser
 from batchconnect.run.stop import Stop
 from batchconnect.run.team.team import interrupted_early
+from batchconnect.settings import Settings
+
+
+async def verify(
+    run_id: str | None,
+    *,
+    settings: Settings,
+    options: MergedOptions,
+    listener: Listener,
+    report: Callable[[Summary], None],
+) -> Summary:
+    """
+    Test the connections of a run, in a run of its own; nothing is changed.
+
+    Args:
+        run_id: The run; None: the newest that creates.
+        settings: The orgs.
+        options: Which rows, and the pace.
+        listener: Who hears of it.
+        report: Called with the summary while its rows can still be read.
+
+    Raises:
+        LedgerError: The ledger is in use, unusable, or cannot be written.
+        UsageError: There is no such run, or it is an undo.
+    """
+    async with at_work(settings, options, listener, command=VERIFY) as desk:
+        verification = VerifyRun(
+            parent=run_to_verify(desk.ledger, run_id),
+            ledger=desk.ledger,
+            hold=desk.held.hold,
+            writer=desk.writer,
+            service=desk.service,
+            options=options,
+            clock=desk.clock,
+            on_event=listener.on_event,
+            stop=listener.stop,
+        )
+        with listener.stop.cutting_off() as scope:
+            state = await verification.run()
+        if scope.cancelled_caught:
+            state = await verification.abandon()
+        await desk.held.hand_back()
+        return reported(summary_of(desk.ledger, state, compares=True), report, listener)
 
 
 async def _nothing_to_hold(_run_id: str) -> None:

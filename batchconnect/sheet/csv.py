@@ -35,12 +35,11 @@ from batchconnect.sheet.header import (
     MOST_COLUMNS,
     NOTHING_RENAMED,
     REQUIRED,
-    Layout,
     Renamed,
     find,
-    is_blank,
     read,
 )
+from batchconnect.sheet.layout import Layout, is_blank
 from batchconnect.sheet.read_ahead import ReadAhead
 from batchconnect.sheet.source import Source
 from batchconnect.sheet.text import Lines, utf8

@@ -14,7 +14,8 @@ from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import MASK, Secret
 from batchconnect.sheet.block import Block
-from batchconnect.sheet.header import NOTHING_RENAMED, Renamed, find, is_blank
+from batchconnect.sheet.header import NOTHING_RENAMED, Renamed, find
+from batchconnect.sheet.layout import is_blank
 from batchconnect.sheet.not_text import kind_and_text
 
 _HEADER_ROW = 0

@@ -22,15 +22,17 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.reports.summary import Summary
 from batchconnect.run.desk import Listener
-from batchconnect.run.engine import onboard_sheet, settle, verify
+from batchconnect.run.engine import onboard_sheet
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.judging import rules_of
 from batchconnect.run.opening import header
 from batchconnect.run.opening.header import new_run_id
 from batchconnect.run.opening.opened_ledger import opened_ledger
 from batchconnect.run.opening.service import connected
+from batchconnect.run.reconcile_run import settle
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import onboarding
+from batchconnect.run.verify_run import verify
 from batchconnect.settings import Settings
 from batchconnect.sheet.memory import MemorySheet
 from tests.fake_service import CANARY, cells

@@ -9,8 +9,9 @@ from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import REPORT_COLUMNS
 from batchconnect.model.row import NotText
 from batchconnect.model.secret import Secret
-from batchconnect.sheet.header import LOOK_AT, MOST_COLUMNS, REQUIRED, Layout, find, read
+from batchconnect.sheet.header import LOOK_AT, MOST_COLUMNS, REQUIRED, find, read
 from batchconnect.sheet.header_words import MEANINGS, letters_of, looks_secret
+from batchconnect.sheet.layout import Layout
 
 COLUMNS = [str(column) for column in Column]
 

@@ -34,9 +34,10 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.new_file import write_over
 from batchconnect.run.opening.service import connected
 from batchconnect.run.plan.plan_file import render, try_out
-from batchconnect.run.plan.plan_run import SheetPlan, plan_run
+from batchconnect.run.plan.plan_run import plan_run
 from batchconnect.run.plan.row_plan import Action
 from batchconnect.run.plan.saved_plan import KEY_UNSEEN, SavedPlan, SeenRows, is_savable, saved_plan
+from batchconnect.run.plan.sheet_plan import SheetPlan
 from batchconnect.run.task import Task, onboarding
 from batchconnect.settings import Settings
 from batchconnect.sheet import Sheet

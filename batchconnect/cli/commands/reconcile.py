@@ -20,8 +20,8 @@ from batchconnect.cli.start import (
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
 from batchconnect.reports.terminal_summary import next_command
-from batchconnect.run.engine import settle
 from batchconnect.run.opening.places import try_places
+from batchconnect.run.reconcile_run import settle
 
 
 def run(

@@ -18,9 +18,9 @@ from batchconnect.cli.start import (
     warn_of_places,
 )
 from batchconnect.reports.terminal_summary import next_command
-from batchconnect.run.engine import verify
 from batchconnect.run.opening.places import try_places
 from batchconnect.run.task import verification
+from batchconnect.run.verify_run import verify
 from batchconnect.sheet.kind import is_named_like_a_sheet
 
 

@@ -8,8 +8,8 @@ from batchconnect.cli.screen.console import counted
 from batchconnect.cli.screen.plan_screen import sum_line
 from batchconnect.reports.junit import Case, Verdict, group_of
 from batchconnect.reports.markdown import MOST_ROWS, code, folded, table
-from batchconnect.run.plan.plan_run import SheetPlan
 from batchconnect.run.plan.row_plan import IN_THE_WAY, SIGNS, Action
+from batchconnect.run.plan.sheet_plan import SheetPlan
 
 _MOST_PER_SIGN: Final = 25
 """Rows of one sign that are listed."""

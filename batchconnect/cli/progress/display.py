@@ -13,10 +13,11 @@ from threading import Event as Flag, Lock, Thread
 from types import TracebackType
 from typing import Final, Protocol, Self, TextIO, final
 
+from batchconnect.cli.progress.messages import Message, Messages
 from batchconnect.cli.progress.output import Stream
 from batchconnect.cli.progress.state import ProgressState
 from batchconnect.cli.progress.view import View
-from batchconnect.cli.progress.words import Message, Messages, state_line
+from batchconnect.cli.progress.words import state_line
 from batchconnect.model.event import Event
 
 _DRAW_EVERY_S: Final = 0.25

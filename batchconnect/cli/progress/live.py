@@ -8,9 +8,9 @@ from rich.live import Live
 from rich.text import Text
 
 from batchconnect.cli.progress.bar import bar
+from batchconnect.cli.progress.messages import Message
 from batchconnect.cli.progress.output import Stream
 from batchconnect.cli.progress.view import View
-from batchconnect.cli.progress.words import Message
 
 
 @final

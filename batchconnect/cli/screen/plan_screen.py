@@ -11,8 +11,8 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.row_place import Places
 from batchconnect.run.intake.findings import FindingKinds
-from batchconnect.run.plan.plan_run import SandboxPlan, SheetPlan
 from batchconnect.run.plan.row_plan import SIGNS, Action, RowPlan
+from batchconnect.run.plan.sheet_plan import SandboxPlan, SheetPlan
 
 FOLDED_AT: Final = 10
 """Rows of one sandbox and one sign that are listed, unless all are asked for."""

@@ -18,7 +18,7 @@ from batchconnect.model.secret import Secret
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.store_check import CheckedStore, check_stores
 from batchconnect.run.opening.service import ConnectedService, connected
-from batchconnect.run.plan.plan_run import told_reason
+from batchconnect.run.plan.sheet_plan import told_reason
 from batchconnect.run.selection import chooser
 from batchconnect.settings import Settings
 

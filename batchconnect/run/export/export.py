@@ -22,7 +22,7 @@ from batchconnect.model.target import TARGET_COLUMNS
 from batchconnect.options import MergedOptions
 from batchconnect.run.export.chosen_sandboxes import Where
 from batchconnect.run.opening.service import ConnectedService
-from batchconnect.run.plan.plan_run import told_reason
+from batchconnect.run.plan.sheet_plan import told_reason
 from batchconnect.run.reading_each import read_each
 
 

@@ -17,8 +17,9 @@ from batchconnect.run.opening.opened_ledger import is_there, read_ledger
 from batchconnect.run.opening.service import ConnectedService, connected
 from batchconnect.run.plan.approval import row_changes, settings_changes
 from batchconnect.run.plan.plan_file import check_belonging
-from batchconnect.run.plan.plan_run import SandboxPlan, plan_run
+from batchconnect.run.plan.plan_run import plan_run
 from batchconnect.run.plan.saved_plan import SavedPlan, SeenRows, saved_plan
+from batchconnect.run.plan.sheet_plan import SandboxPlan
 from batchconnect.run.task import Task
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet

@@ -18,8 +18,8 @@ from batchconnect.options import OPTIONS, MergedOptions, RunOptions, options_fro
 from batchconnect.run.intake.accounting import as_typed
 from batchconnect.run.opening.places import ledger_place
 from batchconnect.run.opening.service import ConnectedService
-from batchconnect.run.plan.plan_run import SheetPlan
 from batchconnect.run.plan.row_plan import Action
+from batchconnect.run.plan.sheet_plan import SheetPlan
 from batchconnect.validation.connection import BaseConnection
 
 KEY_UNSEEN: Final = "a changed servicePrincipalKey is not seen: no key is in a plan"

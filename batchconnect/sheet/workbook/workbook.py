@@ -11,7 +11,8 @@ from typing import Any
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Header, NotText, Row, letters
 from batchconnect.sheet.block import Block, rows_of, together
-from batchconnect.sheet.header import LOOK_AT, NOTHING_RENAMED, Renamed, find, is_blank
+from batchconnect.sheet.header import LOOK_AT, NOTHING_RENAMED, Renamed, find
+from batchconnect.sheet.layout import is_blank
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows, listed
 from batchconnect.sheet.workbook.process import Tab

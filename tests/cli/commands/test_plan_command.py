@@ -164,8 +164,8 @@ def test_without_a_typed_command_the_next_one_is_put_together(
     from batchconnect.cli.options import Given
     from batchconnect.cli.start import options_of, settings_of
     from batchconnect.model.row_place import NOWHERE
-    from batchconnect.run.plan.plan_run import SandboxPlan, SheetPlan
     from batchconnect.run.plan.row_plan import Action
+    from batchconnect.run.plan.sheet_plan import SandboxPlan, SheetPlan
 
     monkeypatch.setattr("sys.argv", ["program"])
     given = Given(options=RunOptions(simulate=True, reports=Path("r")))

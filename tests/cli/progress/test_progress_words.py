@@ -2,8 +2,9 @@
 
 import pytest
 
+from batchconnect.cli.progress.messages import Messages
 from batchconnect.cli.progress.state import ProgressState
-from batchconnect.cli.progress.words import Messages, duration, rate_word, state_line
+from batchconnect.cli.progress.words import duration, rate_word, state_line
 from batchconnect.model.event import (
     Draining,
     Event,

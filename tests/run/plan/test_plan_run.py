@@ -12,8 +12,9 @@ import pytest
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.run.opening.service import connected
-from batchconnect.run.plan.plan_run import SandboxPlan, SheetPlan, plan_run, told_reason
+from batchconnect.run.plan.plan_run import plan_run
 from batchconnect.run.plan.row_plan import Action
+from batchconnect.run.plan.sheet_plan import SandboxPlan, SheetPlan, told_reason
 from batchconnect.settings import load_settings
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.simulator.decision import Decision, Reset

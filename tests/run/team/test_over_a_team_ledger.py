@@ -14,12 +14,14 @@ from batchconnect.model.secret import Secret
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.reports.summary import Summary
 from batchconnect.run.desk import Listener
-from batchconnect.run.engine import onboard_sheet, settle, verify
+from batchconnect.run.engine import onboard_sheet
+from batchconnect.run.reconcile_run import settle
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task
 from batchconnect.run.team.work import Together
 from batchconnect.run.undo.undo import undo
 from batchconnect.run.undo.undo_plan import UndoPlan
+from batchconnect.run.verify_run import verify
 from batchconnect.settings import Settings
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.simulator import Simulator
