@@ -5,6 +5,7 @@ Tests marked `anyio` run on trio with a clock that jumps to the next deadline as
 can happen: hours of waiting take no time, and gaps are exact.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -31,16 +32,22 @@ ROOM = 2 << 30
 
 # How long an example takes says something of the machine, which is shared, and nothing of the code.
 settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("fast lane", settings.get_profile("whole"), max_examples=25)
+settings.register_profile("fast lane", settings.get_profile("whole"), max_examples=10)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The fast lane tries a quarter of the examples, and keeps its files in memory; the whole suite all, on disk."""
+    """The fast lane tries a tenth of the examples, and keeps its files in memory; the whole suite all, on disk."""
     is_fast = config.option.markexpr == "not slow"
     settings.load_profile("fast lane" if is_fast else "whole")
     if is_fast and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
         # A ledger and a report wait for the disk at each of their commits. That they do is tested where it stands.
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: no search for garbage has to go through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 _MANY_RUNS = {"test_annotate.py", "test_readme.py", "test_report_write.py"}

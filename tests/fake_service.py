@@ -9,7 +9,7 @@ ends a process hard at any of its side effects.
 
 import weakref
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -22,6 +22,7 @@ from uuid import UUID, uuid5
 
 import anyio
 import orjson
+from hypothesis import settings
 
 from batchconnect.lane.lane import Lane, Limits
 from batchconnect.lane.planner import KeyChoice, Rules
@@ -528,6 +529,15 @@ def _seen(request: Request) -> Seen:
 
 class Crash(BaseException):
     """The process is gone: no `except Exception` sees it, and nothing may be written after it."""
+
+
+def deaths(points: Sized, *, first: int = 1, every: int = 1) -> range:
+    """
+    Numbers of the side effects at which a process ends in turn: all of them, or as many as are asked for.
+
+    The fast lane tries a tenth of them, as of the examples of every property.
+    """
+    return range(first, len(points) + 1, max(every, 100 // settings().max_examples))
 
 
 class Bomb:

@@ -56,6 +56,7 @@ from tests.fake_service import (
     MortalLedger,
     Seen,
     cells,
+    deaths,
     judged,
     lost,
     org,
@@ -162,7 +163,7 @@ async def test_a_crash_at_any_side_effect_costs_no_row_and_makes_none_twice(
     With the same sheet that is the same run; with a sorted copy it is another operator's, on one ledger.
     """
     rows = ROWS if sheet == "same" else ROWS[::-1]
-    for at in range(1 + share, len(await side_effects()) + 1, len(SHARES)):
+    for at in deaths(await side_effects(), first=1 + share, every=len(SHARES)):
         world = troubled()
 
         assert not await world.run_until_crash(ROWS, Bomb(at))
@@ -190,7 +191,7 @@ async def test_a_crash_at_any_side_effect_with_wrong_ids_shows_each_row_its_own(
     """Two rows with one id are doubts, in whichever process that is found out; none is sent twice for it."""
     bomb = Bomb()
     assert await misleading().run_until_crash(ROWS, bomb)
-    for at in range(1 + share, len(bomb.points) + 1, len(SHARES)):
+    for at in deaths(bomb.points, first=1 + share, every=len(SHARES)):
         world = misleading()
 
         await world.run_until_crash(ROWS, Bomb(at))  # orders vary: the last points may not be met
@@ -217,7 +218,7 @@ async def test_a_crash_at_any_side_effect_hides_no_double_of_a_gateway() -> None
     """Whoever made it, it is never exit 0; of no other row there are two, and none is sent again."""
     bomb = Bomb()
     assert await doubling().run_until_crash(ROWS, bomb)
-    for at in range(1, len(bomb.points) + 1, 3):
+    for at in deaths(bomb.points, every=3):
         world = doubling()
 
         await world.run_until_crash(ROWS, Bomb(at))  # orders vary: the last points may not be met

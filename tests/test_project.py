@@ -155,6 +155,7 @@ def spoil(dist: Path, end: str, text: str | None) -> None:
                 new.writestr(name, text)
 
 
+@pytest.mark.slow
 def test_what_is_built_is_fit_for_a_release(built: Path) -> None:
     """Under the tag of its version, of which the changelog tells."""
     code, said = inspect(built, f"v{PROJECT['version']}")

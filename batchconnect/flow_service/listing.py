@@ -20,6 +20,7 @@ from batchconnect.model.identity import (
     canonical_name,
     find_marker,
 )
+from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target, TargetParts
 from batchconnect.validation.rules import RULES
@@ -45,7 +46,7 @@ class Shown(TargetParts[str | None]):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Found:
     """One connection in the sandbox, without anything secret."""
 

@@ -5,7 +5,7 @@ A plan compares, so `Found` has texts as they are compared; a sheet has them as 
 an item is read but name, description, state, times and the visible target: what is hidden stays unknown.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Final
 
 from batchconnect.flow_service.listing import (
@@ -16,6 +16,7 @@ from batchconnect.flow_service.listing import (
     read_item,
 )
 from batchconnect.model.identity import split_marker
+from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, TargetParts
 from batchconnect.sheet.header_words import looks_secret
@@ -29,7 +30,7 @@ class Written(TargetParts[str | None]):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Standing(Found):
     """One connection in the sandbox with its texts as they are written there."""
 

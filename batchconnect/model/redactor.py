@@ -13,6 +13,7 @@ it holds none of all their anchors. Patterns are made only where an anchor occur
 
 import json
 import re
+import sys
 from binascii import b2a_base64
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ _RUNS = re.compile(r"[A-Za-z0-9]+")
 _BLOCK = 4
 _ANCHOR_LENGTH = 7
 """Wherever such a run begins in a text, it covers one of the text's blocks of four."""
+_MASK = (1 << 8 * _BLOCK) - 1
 _ANCHOR = re.compile(f"[A-Za-z0-9]{{{_ANCHOR_LENGTH}}}")
 _FEW = 4
 """Live secrets that are asked for one by one: 1 us each, where blocks cost 3 us for a line of the log."""
@@ -175,9 +177,14 @@ def _longest_run(text: str) -> str:
 
 def _blocks_of_anchors(anchors: Iterable[str]) -> list[int]:
     """Which of them a text may have for a block within an anchor; none where an anchor is too short."""
-    pieces = [piece for a in anchors for piece in (a[:4], a[1:5], a[2:6], a[3:7])]
-    joined = "".join(pieces)
-    return list(_blocks(joined)) if len(joined) == len(pieces) * _BLOCK else []
+    blocks: list[int] = []
+    for anchor in anchors:
+        if len(anchor) < _ANCHOR_LENGTH:
+            return []
+        # Its four bytes from each of the first four on, as `_blocks` reads them.
+        bits = int.from_bytes(anchor[:_ANCHOR_LENGTH].encode(), sys.byteorder)
+        blocks += (bits & _MASK, bits >> 8 & _MASK, bits >> 16 & _MASK, bits >> 24)
+    return blocks
 
 
 def _blocks(text: str) -> Iterable[int]:

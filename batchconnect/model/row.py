@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from batchconnect.model.column import Column
 from batchconnect.model.row_place import own_number, place_of
+from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 
 
@@ -29,7 +30,7 @@ class NotText:
 Cell = str | Secret | NotText
 
 
-@dataclass(frozen=True, slots=True)
+@row_value(frozen=True, slots=True)
 class Row:
     """One line of the sheet with its number as the user's spreadsheet shows it."""
 

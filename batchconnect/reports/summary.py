@@ -33,8 +33,8 @@ Rows = Callable[[], Iterator[RowState]]
 RowsBehind = Callable[[int], Iterator[RowState]]
 """Of those, the ones behind a row's number."""
 
-_KEPT = 16_000
-"""Rows, about 20 MB. What a run has beyond them is read from the ledger once more for its files."""
+_KEPT = 20_000
+"""Rows, about 25 MB. What a run has beyond them is read from the ledger once more for its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

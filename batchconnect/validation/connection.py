@@ -5,7 +5,7 @@ What one valid row asks for: parse, don't validate.
 says which rule judges which column; `cells` reads the row for them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from batchconnect.model.column import Column
 from batchconnect.model.identity import describe, marker
@@ -13,6 +13,7 @@ from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
 from batchconnect.model.reference import KeyOrigin, Reference
 from batchconnect.model.row import Header, Row
+from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
 from batchconnect.validation.cells import Cells
@@ -25,7 +26,7 @@ from batchconnect.validation.stray import commented_out, what_it_is
 from batchconnect.validation.valid_pattern import Texts, valid_texts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class BaseConnection:
     """A base connection to be: complete, ready to be sent."""
 

@@ -90,6 +90,7 @@ def shown(path: Path) -> list[tuple[str, ...]]:
         sheet.close()
 
 
+@pytest.mark.acceptance
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_the_round_trip(place: Place, practice: Practice, form: str) -> None:
     """Export, fill the keys in, run in another org and sandbox, export there: the same connections."""

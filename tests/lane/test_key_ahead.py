@@ -37,6 +37,7 @@ async def test_four_lanes_at_their_limit_are_as_quick_as_with_keys_in_the_cells(
     assert len(store.asked) == 800
 
 
+@pytest.mark.slow
 async def test_a_store_that_takes_a_second_holds_up_nobody_either() -> None:
     """The window ahead grows as far as keys come late."""
     plain, kept = bench(lanes=["acme"]), bench(lanes=["acme"])
@@ -79,6 +80,7 @@ async def test_a_store_s_limit_is_the_pace_of_the_creates(rate: float) -> None:
     assert 299 / makespan(one) == pytest.approx(rate, rel=0.05)
 
 
+@pytest.mark.slow
 async def test_a_store_that_is_down_for_a_while_costs_no_row() -> None:
     """Nothing is in doubt: no intent was written for a row without its key."""
     one = bench()

@@ -63,17 +63,16 @@ def spellings(value: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("value", VALUES)
-@pytest.mark.parametrize("spelling", spellings(AWKWARD))
-def test_every_spelling_is_cut_out(value: str, spelling: str) -> None:
+def test_every_spelling_is_cut_out(value: str) -> None:
     """Only what stood around it remains."""
-    text = spellings(value)[spelling]
-    left = redactor(value).text(f"before {text} after")
+    for spelling, text in spellings(value).items():
+        left = redactor(value).text(f"before {text} after")
 
-    assert left.startswith("before ")
-    assert left.endswith(" after")
-    if text:
-        assert "***" in left
-        assert not set(left) - set("before after*\"'\\")
+        assert left.startswith("before "), spelling
+        assert left.endswith(" after"), spelling
+        if text:
+            assert "***" in left, spelling
+            assert not set(left) - set("before after*\"'\\"), spelling
 
 
 @pytest.mark.parametrize("spelling", spellings(AWKWARD))

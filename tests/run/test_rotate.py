@@ -38,6 +38,7 @@ from tests.fake_service import (
     Seen,
     Stored,
     cells,
+    deaths,
     flow_error,
     judged,
     lost,
@@ -335,7 +336,7 @@ async def test_a_crash_at_any_side_effect_loses_no_key_and_no_parameter() -> Non
     bomb = Bomb()
     _, is_whole = await rotated_until(bomb)
     assert is_whole
-    for at in range(1, len(bomb.points) + 1):
+    for at in deaths(bomb.points):
         bench, is_ended = await rotated_until(Bomb(at))
         assert not is_ended
 
@@ -372,7 +373,7 @@ async def test_a_crash_never_overwrites_what_a_colleague_changed_meanwhile() -> 
     bench = meddled()
     await stands(bench)
     await bench.run_until_crash(NEW, bomb, task=ROTATION)
-    for at in range(1, len(bomb.points) + 1):
+    for at in deaths(bomb.points):
         bench = meddled()
         await stands(bench)
         await bench.run_until_crash(NEW, Bomb(at), task=ROTATION)
@@ -613,7 +614,7 @@ async def test_a_run_that_is_cut_off_among_its_tests_keeps_what_its_rows_are() -
     task = Task(tests=Tests.ALL)
     bomb = Bomb()
     assert await Bench().run_until_crash(OLD, bomb, task=task)
-    for at in range(1, len(bomb.points) + 1):
+    for at in deaths(bomb.points):
         bench = Bench()
         await bench.run_until_crash(OLD, Bomb(at), task=task)
         is_over = any(run.is_closed for run in run_states(bench.ledger))

@@ -35,6 +35,7 @@ from tests.fake_service import (
     Seen,
     Stored,
     cells,
+    deaths,
     refused,
 )
 
@@ -238,7 +239,7 @@ async def test_a_crash_at_any_side_effect_leaves_no_connection_untested() -> Non
     bomb = Bomb()
     bench = await made()
     assert await bench.until_crash(lambda: verify(bench), bomb)
-    for at in range(1, len(bomb.points) + 1):
+    for at in deaths(bomb.points):
         bench = await made()
         assert not await bench.until_crash(lambda: verify(bench), Bomb(at))  # noqa: B023 - awaited at once
         told = {line.marker for line in bench.lines(Tested)}

@@ -8,11 +8,12 @@ is said once and then given up: it never stops a run, since the ledger, not the 
 
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from logging import DEBUG, INFO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, final
+from typing import Any, BinaryIO, Final, Self, final
 
 import orjson
 import structlog
@@ -70,8 +71,8 @@ class Log:
         self._redactor = redactor
         self._places = NOWHERE
         self._outputs = LogFiles(file, stderr, on_trouble)
-        # What nobody asked for is not even made.
-        level = DEBUG if verbose > 0 else INFO
+        self._has_details = verbose > 0
+        level = DEBUG if self._has_details else INFO
         self._events = _logger(self._outputs, level, _begin, self._render)
 
     def __enter__(self) -> Self:
@@ -94,8 +95,10 @@ class Log:
         """Write an event as one line: its name in snake case, then its fields."""
         if isinstance(event, RunStarted):
             self._places = event.places
-        if self.is_written:
-            log = getattr(self._events, _level(event))
+        level = _level(event)
+        # What nobody asked for is not even made.
+        if self.is_written and (level != "debug" or self._has_details):
+            log = getattr(self._events, level)
             log(snake_case(type(event).__name__), fields=self._placed(fields_of(event)))
 
     def _placed(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -185,21 +188,21 @@ def _logger(outputs: LogFiles, level: int, *steps: Processor) -> FilteringBoundL
     return logger
 
 
+_LEVELS: Final[Mapping[type, str]] = {
+    # Most of all lines, and the ledger has the rows: its intent is what `status` reads.
+    **dict.fromkeys((RowStarted, PageRead, Looked), "debug"),
+    **dict.fromkeys(
+        (RowInDoubt, LanePaused, NotReached, StorePaused, Draining, CellsWarned), "warning"
+    ),
+    **dict.fromkeys((LaneStopped, StoreStopped, FaultMet), "error"),
+}
+"""Of those that are not `info`."""
+
+
 def _level(event: Event) -> str:
-    match event:
-        case RowStarted() | PageRead() | Looked():
-            # Most of all lines, and the ledger has the rows: its intent is what `status` reads.
-            return "debug"
-        case LaneStopped() | StoreStopped() | FaultMet():
-            return "error"
-        case (
-            RowInDoubt() | LanePaused() | NotReached() | StorePaused() | Draining() | CellsWarned()
-        ):
-            return "warning"
-        case Swept(is_clean=False):
-            return "error"
-        case _:
-            return "info"
+    if isinstance(event, Swept) and not event.is_clean:
+        return "error"
+    return _LEVELS.get(type(event), "info")
 
 
 def _begin(_logger: object, method: str, event_dict: EventDict) -> EventDict:

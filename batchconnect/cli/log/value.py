@@ -13,7 +13,7 @@ from enum import Enum
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
@@ -33,19 +33,24 @@ def snake_case(name: str) -> str:
 
 def fields_of(value: Any) -> dict[str, Any]:
     """The fields of a dataclass as they are; an outcome begins with its status."""
-    names, values = _fields(value.__class__)
+    names, values, is_outcome = _fields(value.__class__)
     found = dict(zip(names, values(value), strict=True))
-    return {"status": status_of(value), **found} if isinstance(value, Outcome) else found
+    return {"status": status_of(value), **found} if is_outcome else found
 
 
 @cache
-def _fields(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """The fields of a dataclass, and what reads them; a class is asked once, and every row tells events."""
+def _fields(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], bool]:
+    """
+    The fields of a dataclass, what reads them, and whether it is an outcome.
+
+    A class is asked once, for every row tells events.
+    """
     assert is_dataclass(kind)
     names = tuple(field.name for field in fields(kind))
+    is_outcome = kind in get_args(Outcome)
     if len(names) > 1:
-        return names, attrgetter(*names)
-    return names, lambda value: tuple(getattr(value, name) for name in names)
+        return names, attrgetter(*names), is_outcome
+    return names, lambda value: tuple(getattr(value, name) for name in names), is_outcome
 
 
 def json_value(value: object) -> Any:
@@ -65,9 +70,11 @@ def json_value(value: object) -> Any:
             return json_value(_simpler(value))
 
 
-def _simpler(value: object) -> Any:
+def _simpler(value: Any) -> Any:
     """A value that JSON does not know, made of values that are looked at in turn."""
     match value:
+        case _ if _is_its_fields(value.__class__):
+            return fields_of(value)
         case Secret():
             return MASK
         case Path():
@@ -76,10 +83,15 @@ def _simpler(value: object) -> Any:
             return dict(value)
         case tuple() | set() | frozenset():
             return list(value)
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return fields_of(value)
         case _:
             return f"<{type(value).__name__}>"
+
+
+@cache
+def _is_its_fields(kind: Any) -> bool:
+    """Whether a value of this kind is told by its fields, as the outcome that is in each row's line."""
+    others = (Secret, Path, Mapping, tuple)
+    return isinstance(kind, type) and is_dataclass(kind) and not issubclass(kind, others)
 
 
 def json_line(values: Mapping[str, Any]) -> str:

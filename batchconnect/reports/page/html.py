@@ -130,7 +130,9 @@ class _Seen:
         codes = codes_of(result)
         self.block.add(result, codes)
         self.codes.update(codes)
-        org = self._orgs.setdefault(result.org, _Org(result.org))
+        org = self._orgs.get(result.org)
+        if org is None:
+            org = self._orgs[result.org] = _Org(result.org)
         org.counts[result.status] += 1
         if result.status is not Status.REJECTED:
             self.sandboxes.add(result.sandbox)

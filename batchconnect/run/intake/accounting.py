@@ -196,9 +196,12 @@ class Accounting:
             self._to_do(connection.org.key, connection.sandbox, row.offset, connection.marker)
 
     def _to_do(self, org: str, sandbox: str, offset: int, marker: str) -> None:
-        self.found.to_do += 1
-        self.found.offsets.setdefault((org, sandbox), array("q")).append(offset)
-        self.found.prints.setdefault((org, sandbox), array("q")).append(hash(marker))
+        found, place = self.found, (org, sandbox)
+        found.to_do += 1
+        if place not in found.offsets:
+            found.offsets[place], found.prints[place] = array("q"), array("q")
+        found.offsets[place].append(offset)
+        found.prints[place].append(hash(marker))
 
 
 def _planned(ledger: RunWriter, row: Row, connection: BaseConnection) -> Line:

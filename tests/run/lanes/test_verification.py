@@ -11,7 +11,7 @@ from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.job import Tests
 from batchconnect.run.stop import Stop
 from batchconnect.run.task import Task, verification
-from tests.fake_service import ACME, Bench, Bomb, Fate, Seen, cells, refused
+from tests.fake_service import ACME, Bench, Bomb, Fate, Seen, cells, deaths, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def test_a_crash_at_any_side_effect_leaves_the_rows_as_without_it() -> Non
     """Created stays created, and what was answered is not asked again by the process that goes on."""
     whole = Bomb()
     assert await bench().run_until_crash(ROWS, whole, task=VERIFYING)
-    for at in range(1, len(whole.points) + 1):
+    for at in deaths(whole.points):
         world = bench()
         assert not await world.run_until_crash(ROWS, Bomb(at), task=VERIFYING)
         answered = {line.row for line in world.lines(Tested)}

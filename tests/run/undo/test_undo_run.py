@@ -29,6 +29,7 @@ from tests.fake_service import (
     Seen,
     Stored,
     cells,
+    deaths,
     flow_error,
     judged,
     lost,
@@ -550,7 +551,7 @@ async def test_the_troubled_undo_has_every_kind_of_side_effect() -> None:
 @pytest.mark.parametrize("share", SHARES)
 async def test_a_crash_at_any_side_effect_changes_nothing_in_the_end(share: int) -> None:
     """For every N the process ends at its N-th side effect, and the same command goes on."""
-    for at in range(1 + share, len(await side_effects()) + 1, len(SHARES)):
+    for at in deaths(await side_effects(), first=1 + share, every=len(SHARES)):
         bench = await troubled()
 
         assert not await bench.until_crash(partial(bench.undo, 5), Bomb(at))

@@ -21,6 +21,8 @@ from tests.sheet.workbook import test_ods
 from tests.sheet.workbook.records import biff_cell, container, xls_stream, xlsb
 from tests.sheet.workbook.test_five_formats import xlsx_of
 
+pytestmark = pytest.mark.slow
+
 NAMES: Final = [str(column) for column in Column]
 ROW: Final = ["Acme", "", "https://a", "db", "t", "i", "FAKE~k", "acme", "prod"]
 MOST_MB: Final = 400
