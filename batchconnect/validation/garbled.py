@@ -13,11 +13,12 @@ REPLACEMENT = "\ufffd"
 _CODECS = ("cp1252", "cp1250", "cp1251", "cp850", "cp437", "mac_roman")
 """What UTF-8 is taken for: Windows in the West, the middle and the East of Europe, DOS, an older Mac."""
 _RUN = re.compile(r"([A-Za-z]?)([^\x00-\x7f]+)([A-Za-z]?)")
-_WRITTEN = re.compile(
+_WRITTEN = (
     "[\u00a0-\u024f\u0386-\u03ce\u0410-\u045f\u05d0-\u05ea\u0621-\u064a\u0e01-\u0e5b\u2010-\u203a\u20ac"
     "\u2116\u2122\u3000-\u30ff\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff5e]+"
 )
-"""What people write in names; what two odd letters make by chance most often is none of it."""
+"""What people write in names; what two odd letters make by chance most often is none of it. A pattern as a text, for
+most runs meet no such letters, and compiling it takes as long as a module."""
 _LOST_IN_A_WORD = re.compile(r"[^\W\d_]\?[^\W\d_]")
 _SHORT = 4
 """Cyrillic letters that may be such a sequence by chance, where no Latin one stands beside them."""
@@ -45,7 +46,7 @@ def _was_utf8(run: str, *, is_latin: bool) -> bool:
         except UnicodeError:
             continue
         is_by_chance = codec == "cp1251" and len(run) < _SHORT and not is_latin
-        if not is_by_chance and _WRITTEN.fullmatch(meant):
+        if not is_by_chance and re.fullmatch(_WRITTEN, meant):
             return True
     return False
 

@@ -72,19 +72,18 @@ _WORDS: Final = frozenset(
     )
 )
 _BRACKETS: Final = "<>()[]{}\"'"
-_GAPS: Final = re.compile(r"[\s_-]+")
-_ASKS: Final = re.compile(
-    r"(?:your|insert|enter|paste|replace|service|client)[\s_-]?.*?"
-    r"(?:secret|key|password|value|here)(?:[\s_-]?(?:here|value))?",
-    re.IGNORECASE,
+# Texts, for `re` compiles them when the first odd key is met, which most runs never do.
+_GAPS: Final = r"[\s_-]+"
+_ASKS: Final = (
+    r"(?i)(?:your|insert|enter|paste|replace|service|client)[\s_-]?.*?"
+    r"(?:secret|key|password|value|here)(?:[\s_-]?(?:here|value))?"
 )
-_VARIABLE: Final = re.compile(
-    r"<[^<>]*>|\{[A-Za-z_][\w.-]*\}|\{\{[^{}]*\}\}|[$#]\{[^{}]*\}#?|\$\([^()]*\)|\$\{\{[^{}]*\}\}|%[A-Za-z_]\w*%"
-    r"|\$[A-Z_][A-Z0-9_]*|@Microsoft\.KeyVault\(.*\)|__[A-Za-z][A-Za-z0-9_]*__",
-    re.DOTALL | re.IGNORECASE,
+_VARIABLE: Final = (
+    r"(?is)<[^<>]*>|\{[A-Za-z_][\w.-]*\}|\{\{[^{}]*\}\}|[$#]\{[^{}]*\}#?|\$\([^()]*\)|\$\{\{[^{}]*\}\}|%[A-Za-z_]\w*%"
+    r"|\$[A-Z_][A-Z0-9_]*|@Microsoft\.KeyVault\(.*\)|__[A-Za-z][A-Za-z0-9_]*__"
 )
-_ONE_SIGN: Final = re.compile(r"[*\u2022\u25cf\u00b7#?.x0_-]+", re.IGNORECASE)
-_FORMULA: Final = re.compile(r"=\s*\".*\"", re.DOTALL)
+_ONE_SIGN: Final = r"(?i)[*\u2022\u25cf\u00b7#?.x0_-]+"
+_FORMULA: Final = r"(?s)=\s*\".*\""
 
 
 def no_key(text: str) -> str | None:
@@ -98,9 +97,9 @@ def no_key(text: str) -> str | None:
     cases = (
         (len(bare) == 1, "is a single character"),
         ("\ufffd" in text, "holds U+FFFD, which stands for a character that was lost"),
-        (_FORMULA.fullmatch(bare), 'is wrapped as a formula (`="…"`), as exports do'),
+        (re.fullmatch(_FORMULA, bare), 'is wrapped as a formula (`="…"`), as exports do'),
         (_is_one_sign(bare), "is a mask, not a value"),
-        (_VARIABLE.fullmatch(bare), "is a variable or reference that nobody filled in"),
+        (re.fullmatch(_VARIABLE, bare), "is a variable or reference that nobody filled in"),
         (_is_json(bare), "is a whole JSON document"),
         (_is_word(bare), "is a placeholder, not a value"),
     )
@@ -108,12 +107,12 @@ def no_key(text: str) -> str | None:
 
 
 def _is_one_sign(text: str) -> bool:
-    return len(set(text.lower())) == 1 and _ONE_SIGN.fullmatch(text) is not None
+    return len(set(text.lower())) == 1 and re.fullmatch(_ONE_SIGN, text) is not None
 
 
 def _is_word(text: str) -> bool:
-    plain = _GAPS.sub(" ", text.strip(_BRACKETS).lower())
-    asks = _ASKS.fullmatch(text.strip(_BRACKETS))
+    plain = re.sub(_GAPS, " ", text.strip(_BRACKETS).lower())
+    asks = re.fullmatch(_ASKS, text.strip(_BRACKETS))
     return plain in _WORDS or (asks is not None and not any(map(str.isdigit, text)))
 
 
