@@ -9,10 +9,10 @@ may hold one, every third place of it is looked at, and a secret that outlives m
 import re
 import sys
 from array import array
-from base64 import b32encode
 from binascii import b2a_base64
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Final, final
 
@@ -142,13 +142,55 @@ def _plain(value: str) -> Iterator[bytes]:
 
 
 def _coded(value: str) -> Iterator[bytes]:
-    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-        raw = value.encode(encoding, "surrogatepass")
+    raws = [value.encode(name, "surrogatepass") for name in ("utf-8", "utf-16-le", "utf-16-be")]
+    yield from base32(raws)
+    for raw in raws:
         yield raw.hex().encode()
-        yield b32encode(raw).lower()
         for before in (b"", b"\0", b"\0\0"):
             once = b2a_base64(before + raw, newline=False)
             yield once.lower()
             if b"+" in once or b"/" in once:
                 yield once.translate(_URL_SAFE).lower()
             yield b2a_base64(once, newline=False).lower()
+
+
+def base32(raws: Sequence[bytes]) -> list[bytes]:
+    """
+    Texts in base32 (RFC 4648) and lower case, as `base64.b32encode` has them.
+
+    That takes 19 us for a key in three encodings, letter by letter: half of what it costs to hold an id against
+    it. Here all letters are found at once: five bytes are one number, which is halved three times, each half
+    moved to a place of its own, until every five bits stand in a byte.
+    """
+    spaced = b"".join([raw + bytes(-len(raw) % 5) for raw in raws])
+    room = bytearray(len(spaced) // 5 * 8)
+    for at in range(5):
+        room[3 + at :: 8] = spaced[at::5]
+    bits = int.from_bytes(room, "big")
+    for shift, low, high in _halves(len(room) // 8):
+        bits = (bits & low) | (bits & high) << shift
+    letters = bits.to_bytes(len(room), "big").translate(_BASE32)
+    texts, start = [], 0
+    for raw in raws:
+        end = start + -(-len(raw) // 5) * 8
+        padding = _PADDING[len(raw) % 5]
+        texts.append(letters[start : end - padding] + b"=" * padding)
+        start = end
+    return texts
+
+
+@lru_cache(maxsize=64)
+def _halves(count: int) -> tuple[tuple[int, int, int], ...]:
+    """How far the upper halves move, and which bits are of lower and of upper ones, in *count* times 64 bits."""
+    each = int.from_bytes((bytes(7) + b"\1") * count, "big")
+    steps = []
+    for half, shift, places in ((20, 12, (0,)), (10, 6, (0, 32)), (5, 3, (0, 16, 32, 48))):
+        ones = (1 << half) - 1
+        low = sum(ones << place for place in places)
+        steps.append((shift, each * low, each * (low << half)))
+    return tuple(steps)
+
+
+_BASE32: Final = b"abcdefghijklmnopqrstuvwxyz234567".ljust(256, b"\0")
+_PADDING: Final = (0, 6, 4, 3, 1)
+"""Signs behind the last letter, by how many bytes there are beyond groups of five."""

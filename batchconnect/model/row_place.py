@@ -79,10 +79,10 @@ class Places:
 
     def told(self, number: int) -> str:
         """A row for a person: `row 12`, and of several sheets `row 12 of b.xlsx#EMEA`."""
-        place = place_of(number)
-        if not self.are_several or place >= len(self.sheets):
-            return f"row {own_number(number)}"
-        return f"row {own_number(number)} of {self.sheets[place]}"
+        place, own = number >> BITS, number & _OWN
+        if len(self.sheets) > 1 and place < len(self.sheets):
+            return f"row {own} of {self.sheets[place]}"
+        return f"row {own}"
 
     def at(self, number: int) -> RowPlace:
         """A row for a program that holds it as a value."""

@@ -73,9 +73,10 @@ def _gather(value: Any, texts: list[str]) -> None:
         texts.append(value)
     elif (read := _reader(kind)) is not None:
         for part in read(value):
-            if type(part) is str:  # most of them are: a call would cost more than all the rest
+            of = type(part)
+            if of is str:  # most of them are: a call would cost more than all the rest
                 texts.append(part)
-            elif part:
+            elif part and of is not int:
                 _gather(part, texts)
 
 

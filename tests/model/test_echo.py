@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import example, given, strategies as st
 
-from batchconnect.model.echo import ECHO, Spellings
+from batchconnect.model.echo import ECHO, Spellings, base32
 
 KEY = "V3f8Q~aB4dKz92_mQpL.x7Rt-YwEu5sHnCj1oGi0"
 IDS = "".join(map(chr, range(0x21, 0x7F)))
@@ -93,3 +93,11 @@ def test_a_part_is_found_wherever_it_stands(earlier: int) -> None:
     for number, part in enumerate(everywhere):
         assert spellings.are_in("." * (number % 4) + part + "." * (number % 3))
     assert not spellings.are_in(f"....{KEY[8:13]}....")
+
+
+@given(st.lists(st.binary(max_size=90), max_size=4))
+def test_many_letters_of_base32_at_once_are_those_of_the_standard_library(
+    raws: list[bytes],
+) -> None:
+    """Of texts of any length, one after the other."""
+    assert base32(raws) == [base64.b32encode(raw).lower() for raw in raws]

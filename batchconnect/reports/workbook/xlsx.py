@@ -82,18 +82,19 @@ def _several(
 
 
 def _shown(result: Result, advice: Callable[[str], str]) -> ShownRow:
+    works = result.works
     return ShownRow(
         number=result.row,
         cells=sheet_cells_of(result),
         carried=result.carried,
-        status=result.status.value,
+        status=str(result.status),
         tone=_TONES[result.status],
-        works=(result.works or "").replace("_", " "),
-        works_tone=None if result.works is None else _WORKS_TONES[result.works],
+        works="" if works is None else works.replace("_", " "),
+        works_tone=None if works is None else _WORKS_TONES[works],
         connection_id=result.connection_id or "",
         error=what_is_wrong(result),
         hint=advice(result.hint),
-        problems=(*result.problems, *_at_key(result, advice)),
+        problems=result.problems if works is None else (*result.problems, *_at_key(result, advice)),
         wants_key=is_unfinished(result) and result.status is not Status.KEPT,
     )
 
