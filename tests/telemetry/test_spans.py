@@ -13,8 +13,21 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import batchconnect
 from batchconnect import RunOptions
+from batchconnect.model.errors import ExitCode
+from batchconnect.model.event import (
+    LanePaused,
+    LaneStopped,
+    PaceChanged,
+    RowInDoubt,
+    RowSettled,
+    RowStarted,
+    RunFinished,
+    RunStarted,
+    SheetWarned,
+)
+from batchconnect.model.outcome import InDoubt
 from batchconnect.telemetry import heard_by_telemetry
-from batchconnect.telemetry.spans import is_set_up
+from batchconnect.telemetry.spans import Telemetry, is_set_up
 from tests.acceptance.practice import Practice
 from tests.command_line import FAST, CommandLine, cells, many
 
@@ -177,3 +190,61 @@ def test_without_the_package_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("batchconnect.telemetry.find_spec", lambda _name: None)
     with heard_by_telemetry() as listener:
         assert listener is None
+
+
+def test_what_a_lane_goes_through_is_an_event_of_the_run(seen: Seen) -> None:
+    """A pause, a pace and a stop, by org and reason; a pause is counted as well. What nobody asked for is passed over."""
+    telemetry = Telemetry()
+    for event in (
+        RunStarted(run_id="r-1", resumed=True),
+        LanePaused(org="acme", host="h", pause_s=4.0, reason="throttled"),
+        PaceChanged(org="acme", host="h", rate=2.5, reason="congestion"),
+        LaneStopped(org="acme", sandbox=None, code="403027", title="t", detail="d"),
+        SheetWarned(cells="E2", code="c", what="w", remedy="r"),
+        RunFinished(run_id="r-1", exit_code=ExitCode.STOPPED, duration_s=1.0),
+    ):
+        telemetry.hear(event)
+
+    (run,) = seen.spans("batchconnect.run")
+    assert [(one.name, dict(one.attributes or {})) for one in run.events] == [
+        (
+            "lane_paused",
+            {
+                "batchconnect.org": "acme",
+                "batchconnect.reason": "throttled",
+                "batchconnect.pause_s": 4.0,
+            },
+        ),
+        (
+            "pace_changed",
+            {
+                "batchconnect.org": "acme",
+                "batchconnect.reason": "congestion",
+                "batchconnect.rate": 2.5,
+            },
+        ),
+        ("lane_stopped", {"batchconnect.org": "acme", "batchconnect.code": "403027"}),
+    ]
+    (pauses,) = seen.points("batchconnect.lane.pauses")
+    assert (pauses.value, dict(pauses.attributes)) == (
+        1,
+        {"batchconnect.org": "acme", "batchconnect.reason": "throttled"},
+    )
+
+
+def test_a_row_in_doubt_is_told_within_its_span_and_fails_by_its_code(seen: Seen) -> None:
+    """Of a run that went on, whose beginning another process told: its rows count, and have no parent."""
+    telemetry = Telemetry()
+    telemetry.hear(RowStarted(row=2, org="acme", sandbox="dev"))
+    telemetry.hear(RowInDoubt(row=2, org="acme", sandbox="dev", code="http-502"))
+    telemetry.hear(
+        RowSettled(row=2, org="acme", sandbox="dev", outcome=InDoubt(code="http-502", detail=""))
+    )
+    telemetry.hear(RunFinished(run_id="r-1", exit_code=ExitCode.IN_DOUBT, duration_s=1.0))
+
+    (row,) = seen.spans("batchconnect.row")
+    assert [one.name for one in row.events] == ["in_doubt"]
+    assert row.status.status_code is trace.StatusCode.ERROR
+    assert row.status.description == "http-502"
+    assert seen.points("batchconnect.doubts")[0].value == 1
+    assert seen.spans("batchconnect.run") == []
