@@ -97,9 +97,10 @@ class Log:
             self._places = event.places
         level = _level(event)
         # What nobody asked for is not even made.
-        if self.is_written and (level != "debug" or self._has_details):
-            log = getattr(self._events, level)
-            log(snake_case(type(event).__name__), fields=self._placed(fields_of(event)))
+        if (level == "debug" and not self._has_details) or not self.is_written:
+            return
+        log = getattr(self._events, level)
+        log(snake_case(type(event).__name__), fields=self._placed(fields_of(event)))
 
     def _placed(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Rows of several sheets are told by their own numbers and their sheets."""
