@@ -166,6 +166,7 @@ def test_what_is_built_is_fit_for_a_release(built: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_its_bill_of_materials_where_installers_keep_it(built: Path) -> None:
     """With every pin of the runtime, and no other."""
     (wheel,) = built.glob("*.whl")

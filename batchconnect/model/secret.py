@@ -63,7 +63,10 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        mine, others = self._value, other._value
+        return hmac.compare_digest(
+            *(one.encode("utf-8", "surrogatepass") for one in (mine, others))
+        )
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))

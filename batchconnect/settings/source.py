@@ -21,6 +21,7 @@ from batchconnect.model.errors import SettingsError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
 from batchconnect.options import OPTIONS
+from batchconnect.validation.reference import check_text
 
 PREFIX = "BATCHCONNECT_"
 ORGS_PREFIX = f"{PREFIX}ORGS__"
@@ -144,13 +145,14 @@ def read_environment(environ: Mapping[str, str], file_keys: Iterable[str]) -> Fr
             in any letter case, and with `_` for whatever a variable's name cannot hold.
 
     Raises:
-        SettingsError: Two variables set the same secret, or a variable's org is ambiguous.
+        SettingsError: Two variables set the same secret, a variable's org is ambiguous, or it is no text.
     """
     keys = tuple(file_keys)
     found = _Found()
     warnings: list[str] = []
     for name in sorted(name for name in environ if name.startswith(PREFIX) and environ[name]):
         text = environ[name]
+        check_text(text, f"the variable {name}")
         plain = name.removesuffix("_FILE")
         if name in PLAIN_VARIABLES:
             # An address may bear its password in a variable, and nowhere else in the open.

@@ -222,6 +222,22 @@ def _refused_by_store(store: StoreProfile, rest: str) -> Problem | None:
     return None
 
 
+def check_text(text: str, called: str) -> None:
+    """
+    See that a value was text: Python takes a byte that is no UTF-8 as half a character, which nothing can send.
+
+    Raises:
+        SettingsError: It was not.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(
+            f"{called} is no text in UTF-8",
+            hint="Set it again in a terminal or a file that is UTF-8.",
+        ) from None
+
+
 def resolve_setting(
     text: str, environ: Mapping[str, str], *, setting: str, base: Path | None = None
 ) -> Secret:
@@ -235,7 +251,7 @@ def resolve_setting(
         base: The settings file's folder, to which a relative path is relative; None: where we are.
 
     Raises:
-        SettingsError: The variable is not set or empty, or the file cannot be used.
+        SettingsError: The variable is not set, empty or no text, or the file cannot be used.
     """
     if text.startswith(_ENV):
         name = text.removeprefix(_ENV)
@@ -252,6 +268,7 @@ def resolve_setting(
                 f"{setting}: the environment variable `{name}` is empty",
                 hint=f"Set `{name}`, or correct {setting}.",
             )
+        check_text(value, f"{setting}: the environment variable `{name}`")
         return Secret(value)
     if text.startswith(_FILE):
         path = Path(text.removeprefix(_FILE))

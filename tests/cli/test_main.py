@@ -256,6 +256,7 @@ def test_python_m_is_the_same_command(tmp_path: Path) -> None:
     assert done.stdout.startswith("batchconnect ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("beside", "is_at_once"),
     [
@@ -303,6 +304,7 @@ def test_a_process_ends_at_once_where_nothing_is_at_work(
     assert ("taken apart" in told) is not is_at_once
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_130_for_the_shell_too(tmp_path: Path) -> None:
     """The whole process, not only the function."""
     code = (

@@ -59,6 +59,7 @@ async def test_keys_are_looked_up_in_the_order_in_which_rows_are_sent() -> None:
     assert max(abs(at - int(name[-5:])) for name, at in places.items()) < 8
 
 
+@pytest.mark.slow
 async def test_no_more_keys_are_held_than_twice_the_rows_that_may_be_in_flight() -> None:
     """However slow the service is, and however quick the store."""
     held = Held()

@@ -39,6 +39,7 @@ def test_only_reveal_gives_the_value_byte_for_byte() -> None:
     """A trailing space is part of it."""
     assert Secret(" key ").reveal() == " key "
     assert len(Secret(" key ")) == 5
+    assert Secret("half a character \udc80") != Secret("half a character")
     assert Secret("x")
     assert not Secret("")
 

@@ -1022,6 +1022,7 @@ async def test_ten_doubts_in_a_row_pause_the_lane_then_one_row_at_a_time() -> No
     assert "doubts" in {event.reason for event in bench.heard(LanePaused)}
 
 
+@pytest.mark.slow
 async def test_two_hundred_rows_with_lost_answers_cost_one_window_for_each_round() -> None:
     """20 % are lost, half of them never applied: the work, one window, and the sweep; not one each."""
     bench = Bench(orgs=[org("acme", rate=10.0)])
@@ -1132,6 +1133,7 @@ async def two_at_once(
     return one, two, codes
 
 
+@pytest.mark.slow
 async def test_two_ledgers_over_one_sheet_double_nothing() -> None:
     """The second one meets young rows of its own sheet, waits, finds more of them, and stops."""
     sheet = rows(*range(1, 301))

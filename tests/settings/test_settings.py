@@ -117,6 +117,20 @@ def test_the_process_environment_is_not_looked_at(monkeypatch: pytest.MonkeyPatc
     assert load(environ={}, resolve_secrets=False).orgs == ()
 
 
+@pytest.mark.parametrize("name", ["BATCHCONNECT_CLIENT_SECRET", "BATCHCONNECT_LEDGER", "KEPT"])
+def test_a_variable_that_is_no_utf8_is_refused_by_its_name(name: str) -> None:
+    """Python hands such a byte on as half a character, which nothing can send, compare or write down."""
+    org = {
+        "ORG_ID": "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg",
+        "CLIENT_ID": "client",
+        "CLIENT_SECRET": "env:KEPT",
+    }
+    kept = {"KEPT": "made-up"} | {f"BATCHCONNECT_{name}": text for name, text in org.items()}
+    told = refusal(environ={**kept, name: "postgresql://u:p\udc80w@db/l"})
+
+    assert f"`{name}` is no text in UTF-8" in told.replace(f"variable {name}", f"variable `{name}`")
+
+
 def test_a_variable_wins_over_one_field_of_one_org() -> None:
     """The other fields and the other orgs stay as the file has them."""
     environ = {

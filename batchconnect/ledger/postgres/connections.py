@@ -185,7 +185,7 @@ def open_session(address: LedgerAddress) -> Session:
     """
     try:
         told = conninfo_to_dict(address.url.reveal())
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):
         told = None
     if told is None:
         raise LedgerError(

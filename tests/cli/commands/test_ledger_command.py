@@ -150,6 +150,7 @@ def test_a_simulated_file_is_not_taken_over(
     assert "simulated runs" in done.err
 
 
+@pytest.mark.slow
 def test_without_its_driver_it_is_said_what_to_install() -> None:
     """Whoever keeps a file need not have it."""
     program = (

@@ -76,6 +76,7 @@ def nobody_sees_a_composite(*said: str) -> None:
         assert COMPOSITE.search(text) is None, COMPOSITE.search(text)
 
 
+@pytest.mark.slow
 def test_every_command_agrees_on_each_row(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:
@@ -221,6 +222,7 @@ def test_a_mended_sheet_is_rerun_beside_the_others(
     assert len(practice.connections()) == 6
 
 
+@pytest.mark.slow
 def test_keys_of_all_sheets_are_rotated_and_a_plan_of_them_is_carried_out(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:

@@ -110,6 +110,7 @@ def test_rejected_rows_keep_a_run_from_starting(batchconnect: CommandLine) -> No
     assert f"next:   {again}" in batchconnect("run", sheet, *SIMULATED).out
 
 
+@pytest.mark.slow
 def test_a_thousand_like_problems_are_one_line(batchconnect: CommandLine) -> None:
     """With a count; all of them stand in failed.csv."""
     done = batchconnect("run", batchconnect.sheet(many(1003, tenant="common")), *SIMULATED)

@@ -111,7 +111,7 @@ def test_what_is_more_than_a_page_is_read_page_by_page(
     """Each line once and in its place, whatever the page's size; a row's lines may stand on two."""
     monkeypatch.setattr(store, "_PAGE", 3)
     monkeypatch.setattr(store, "_RUNS_AT_ONCE", 2)
-    rows = [*range(2, 9), -1, 0]
+    rows = [*range(2, 9), 1, 0]
     writer = ledger.of_lane(LANE)
     for entry in (Sending(number=1), Sending(number=2)):
         writer.append([SENDING._replace(row=row, entry=entry) for row in rows])

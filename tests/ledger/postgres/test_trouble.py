@@ -74,7 +74,14 @@ def test_a_host_that_has_no_address() -> None:
     assert "Correct host" in str(error.hint)
 
 
-@pytest.mark.parametrize("text", ["postgresql://me:{}@db:port/l", "postgresql://me:{}@db/l?what=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me:{}@db:port/l",
+        "postgresql://me:{}@db/l?what=1",
+        "postgresql://me:{}\udc80@db/l",
+    ],
+)
 def test_an_address_that_cannot_be_read_is_not_repeated(text: str) -> None:
     """The driver would repeat all of it, its password too."""
     error = refused(LedgerAddress(Secret(text.format(WRONG))))

@@ -86,6 +86,7 @@ def write(path: Path, rows: Sequence[Sequence[str]]) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", RENDER)
 @settings(
     max_examples=15,
