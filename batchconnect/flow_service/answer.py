@@ -23,6 +23,7 @@ from batchconnect.flow_service.problem import (
 from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, ErrorScope, error_scope
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.remedies import title_for
+from batchconnect.model.row_value import row_value
 from batchconnect.transport.interface import (
     FOREIGN_ANSWER,
     Response,
@@ -39,7 +40,7 @@ class StopScope(StrEnum):
     """Only the rows of this sandbox; the lane's other sandboxes go on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class ObjectCreated:
     """CREATED: the object exists, and its id is known."""
 

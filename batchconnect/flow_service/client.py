@@ -6,7 +6,6 @@ Tokens, pace and retries are the transport's work.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar, final
 
 from batchconnect.flow_service.answer import (
@@ -59,6 +58,7 @@ from batchconnect.flow_service.source import (
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.foreign_text import ForeignText, KnownSecrets
 from batchconnect.model.org import Org
+from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.transport.interface import Request, Response, Transport, TransportError
 from batchconnect.validation.connection import BaseConnection
@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Sent:
     """What became of one create."""
 

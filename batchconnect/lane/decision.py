@@ -6,6 +6,7 @@ from batchconnect.lane.recipient import Before
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.outcome import Outcome, Unchanged
 from batchconnect.model.reference import KeyOrigin
+from batchconnect.model.row_value import row_value
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -16,7 +17,7 @@ class Send:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Settle:
     """It has an outcome without a request."""
 
@@ -68,7 +69,7 @@ class SendKey:
 Decision = Send | Settle | SettleFirst | SendKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Decided:
     """One row with what a run would do for it."""
 

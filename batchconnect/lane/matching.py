@@ -12,11 +12,12 @@ from enum import Enum, auto
 from batchconnect.flow_service.listing import INITIALIZING, Found, Listing, target_key
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
+from batchconnect.model.row_value import row_value
 from batchconnect.model.target import TARGET_COLUMNS, Target
 from batchconnect.validation.connection import BaseConnection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a row is recognised by. It outlives the row: a ledger that lost its sheet has it."""
 

@@ -6,7 +6,6 @@ unknown is written down as a doubt: `reconcile` settles it beside the work.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar, assert_never
 
 import anyio
@@ -26,6 +25,7 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
+from batchconnect.model.row_value import row_value
 from batchconnect.validation.connection import BaseConnection
 
 TOKEN_REFUSED: Final = "token_refused"  # noqa: S105 - a code, not a token
@@ -35,7 +35,7 @@ _AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0)
 for a moment need not cost a look-up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Turn:
     """A row whose turn has come."""
 

@@ -34,6 +34,7 @@ from batchconnect.model.event import (
     SandboxListed,
 )
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE, Fault, fault_of
+from batchconnect.model.row_value import row_value
 from batchconnect.validation.connection import BaseConnection
 
 _AT_ONCE: Final = 4
@@ -48,7 +49,7 @@ Load = Callable[[int], BaseConnection]
 """Reads a row again by its place. A `SheetError` says that the sheet changed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A row that is to be sent; its cells, secret included, are read when its turn comes."""
 

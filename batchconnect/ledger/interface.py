@@ -11,8 +11,8 @@ from typing import Final, NamedTuple, Protocol
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.row_state import RowState
 
-BEFORE_ALL: Final = -1
-"""Less than the number of any row."""
+BEFORE_ALL: Final = -(1 << 31)
+"""No row has this number, or a lower one: a team ledger has four bytes for it."""
 
 
 class SharedIdError(Exception):

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import orjson
 
 from batchconnect.model.fault import Fault
+from batchconnect.model.row_value import row_value
 
 
 class Purpose(StrEnum):
@@ -51,7 +52,7 @@ class Departure:
     may_have_left: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Request:
     """One HTTP message to send. Headers and body may hold secrets, so neither shows in a repr."""
 
@@ -66,7 +67,7 @@ class Request:
     permit: Permit = field(default=always, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Response:
     """One HTTP message that came back, whatever its status."""
 
