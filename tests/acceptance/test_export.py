@@ -17,6 +17,8 @@ from batchconnect.simulator.planting import Planted
 from tests.acceptance.place import CANARY, Done, Place, cells, until
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
 
+pytestmark = pytest.mark.acceptance
+
 FAST = ("--rate", "200")
 MOST_MIB = 300
 MANY = 5000
@@ -90,7 +92,6 @@ def shown(path: Path) -> list[tuple[str, ...]]:
         sheet.close()
 
 
-@pytest.mark.acceptance
 @pytest.mark.parametrize("form", ["csv", "xlsx"])
 def test_the_round_trip(place: Place, practice: Practice, form: str) -> None:
     """Export, fill the keys in, run in another org and sandbox, export there: the same connections."""
