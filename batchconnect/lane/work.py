@@ -301,8 +301,10 @@ class LaneWork:
             return
         with self._holding(ready.secret):
             self._ahead.forget(waiting.offset)
-            if key_to is not None or await self._plan.is_absent_still(ready):
-                await self._send(ready, waiting)
+            if key_to is not None:
+                await self._send_key(ready, waiting)
+            elif await self._plan.is_absent_still(ready):
+                await self._onboard(ready, waiting)
 
     def _tell_fault(self, fault: Fault, connection: BaseConnection | None = None) -> None:
         self._on_event(
@@ -335,10 +337,7 @@ class LaneWork:
             await self._ledger.end_change(row, None, Left(outcome=outcome))
         self._on_event(RowSettled(row=row, org=self.lane.org.key, sandbox=sandbox, outcome=outcome))
 
-    async def _send(self, connection: BaseConnection, waiting: Waiting) -> None:
-        if waiting.key_to is None:
-            await self._onboard(connection, waiting)
-            return
+    async def _send_key(self, connection: BaseConnection, waiting: Waiting) -> None:
         sandbox = connection.sandbox
         self._on_event(RowStarted(row=connection.row, org=self.lane.org.key, sandbox=sandbox))
         await self._keys.send(connection, waiting)

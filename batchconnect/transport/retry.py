@@ -223,7 +223,11 @@ class Retrying:
             # in the rings within.
             is_repeatable = request.purpose is Purpose.UPDATE and attempts.counted > 0
             request.departure.may_have_left = attempts.token_refused or is_repeatable
-            answer = await self._try(request)
+            answer: Response | TransportError
+            try:
+                answer = await self._inner.send(request)
+            except TransportError as error:
+                answer = error
             again = self._on(request, answer)
             attempts.record(
                 answer, throttled=isinstance(answer, Response) and again is Again.UNBUDGETED
@@ -238,12 +242,6 @@ class Retrying:
             except TransportError as stopped:
                 return attempts.record(stopped).result(stopped)
             self.retried += 1
-
-    async def _try(self, request: Request) -> Response | TransportError:
-        try:
-            return await self._inner.send(request)
-        except TransportError as error:
-            return error
 
     def _wait_s(
         self,

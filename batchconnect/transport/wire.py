@@ -211,8 +211,12 @@ class Wire:
             TransportError: No status line and headers came.
         """
         url = _checked(request.url, self._allowed_hosts)
-        async with self._free:
+        # Not by `async with`, whose two coroutines are more than all else that is done for a place here.
+        await self._free.acquire()
+        try:
             return await self._exchange(request, url)
+        finally:
+            self._free.release()
 
     async def _exchange(self, request: Request, url: URL) -> Response:
         is_proxied = self._proxy is not None and not is_loopback(url.host)
