@@ -8,13 +8,17 @@ import pytest
 
 from tests.acceptance.practice import Practice
 from tests.command_line import CommandLine
+from tests.jumping_time import JumpingTime
 
 
 @pytest.fixture(autouse=True)
 def place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    jumping_time: JumpingTime,
 ) -> CommandLine:
-    """An empty folder, and no settings in the environment."""
+    """An empty folder, and no settings in the environment; a call that has its own loop does not wait for time alone."""
     return CommandLine(tmp_path, capsys, monkeypatch, dict(os.environ))
 
 
