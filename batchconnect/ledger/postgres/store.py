@@ -53,9 +53,9 @@ _ANY_SEQ = (1 << 63) - 1
 _RUNS_AT_ONCE = 50
 _ENDS_SO = " OR ".join(f"right(body, {len(end)}) = '{end}'" for end in PROVISIONAL_ENDINGS)
 _SETTLES = f"{STANDS_ALWAYS} OR ({ENDS_AS_IT_SAYS} AND NOT ({_ENDS_SO}))"
-_BY_INDEX = (
-    "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; "
-    "SET LOCAL enable_sort = off; SET LOCAL jit = off"
+_BY_INDEX = "SELECT " + ", ".join(
+    f"set_config('{name}', 'off', true)"
+    for name in ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit")
 )
 """Of a ledger that grew within the hour the server has no statistics yet: it takes it for small, and would read and
 sort all of it for each page. Set for one transaction, for behind PgBouncer no session is ours."""
@@ -381,10 +381,10 @@ class PostgresLedger:
         """As `_ask`, where the lines that are asked for stand side by side in an index, in their order."""
 
         def question(session: Session) -> list[tuple[Any, ...]]:
-            session.execute(_BY_INDEX)
-            found = _answer(session, sql, values)
-            session.execute("COMMIT")
-            return found
+            # One way there and back for both: what is sent together is one transaction.
+            with session.pipeline(), session.cursor(binary=True) as cursor:
+                session.execute(_BY_INDEX.encode())
+                return cursor.execute(sql.encode(), values or None).fetchall()
 
         return self._connections.ask(question)
 
