@@ -35,6 +35,9 @@ _SWEEP: Final = 1 / 0.95
 _FEW: Final = 40
 """Rows of a run that is hardly more than its start."""
 
+_UNBOUND: Final = ("--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
+"""Of a command whose CPU is measured: no pace is waited for."""
+
 Build = tuple[str, str]
 """An interpreter and its `PYTHONPATH`: this checkout, or nothing but what is installed."""
 OURS: Final[Build] = (sys.executable, str(ROOT))
@@ -125,12 +128,17 @@ def verify(folder: Path, size: Size) -> Iterator[Line]:
     """Asking whether connections work, beside making them."""
     rows = size.of(20_000)
     sheet = write_csv(folder / "run.csv", rows)
+
+    def create() -> Cost:
+        # By a service that has none of them yet; the ledger is what the others ask by.
+        with servers.with_rows("0", "1", "0") as server:
+            return _run(folder, server, sheet, ("--no-sweep",), OURS)
+
     with servers.with_rows("0", "1", "0") as server:
-        create = partial(_run, folder, server, sheet, ("--no-sweep",), OURS)
         create()
 
         def once(build: Build) -> Cost:
-            return _command(folder, server, ("verify",), build)
+            return _command(folder, server, ("verify", *_UNBOUND), build)
 
         what = f"`verify` of {rows:,} rows / our `run` that creates them"
         yield Line(what=what, at_most=0.6, once=once, beside=create)
@@ -255,7 +263,7 @@ def _run(folder: Path, server: Server, sheet: Path, options: tuple[str, ...], bu
 
 
 def _run_words(sheet: Path) -> Words:
-    return ("run", sheet, "--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
+    return ("run", sheet, *_UNBOUND)
 
 
 def _words(build: Build, sheet: Path) -> Words:
