@@ -150,7 +150,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"batchconnect.{_HOMES[name]}"), name)
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - likewise
+        from importlib.metadata import version  # noqa: PLC0415 - few ask for the version
 
         return version("batchconnect")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

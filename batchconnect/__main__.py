@@ -73,7 +73,7 @@ def _open_missing_streams() -> None:
     # In the order of their numbers, for each takes the lowest that is free.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we live
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - a stream is open as long as the process lives
 
 
 def _main(arguments: list[str]) -> int:
@@ -110,9 +110,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) -> int:
-    from batchconnect.cli.options import OutputOptions  # noqa: PLC0415 - likewise
+    from batchconnect.cli.options import OutputOptions  # noqa: PLC0415 - only errors pay for it
     from batchconnect.cli.screen.console import Console  # noqa: PLC0415 - only errors pay for it
-    from batchconnect.model.escape import escape_control  # noqa: PLC0415 - likewise
+    from batchconnect.model.escape import escape_control  # noqa: PLC0415 - only errors pay for it
 
     lines = [escape_control(line) for line in message.splitlines()]
     text = "\n".join([f"error: {lines[0] if lines else ''}", *(f"  {line}" for line in lines[1:])])
@@ -123,7 +123,7 @@ def _told(arguments: list[str], message: str, hint: str | None, code: ExitCode) 
 
 
 def _print_error(message: str, hint: str | None, code: ExitCode) -> None:
-    from batchconnect.cli.options import OutputOptions  # noqa: PLC0415 - likewise
+    from batchconnect.cli.options import OutputOptions  # noqa: PLC0415 - only errors pay for it
     from batchconnect.cli.screen.console import Console  # noqa: PLC0415 - only errors pay for it
 
     document = {"error": message, "hint": hint, "exit_code": int(code)}

@@ -105,7 +105,7 @@ class Undo(Shown):
 
     def _table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
         if self.report is not None:
-            return self.report._table()  # noqa: SLF001 - likewise
+            return self.report._table()  # noqa: SLF001 - a sibling's table
         names = [one.name for one in fields(UndoRow)]
         return names, ([getattr(row, name) for name in names] for row in self.rows)
 

@@ -40,7 +40,7 @@ class Validation(Shown):
     """What is odd about the sheet as a whole; one sentence each."""
 
     @property
-    def exit_code(self) -> int:  # type: ignore[override]  # told by the rows
+    def exit_code(self) -> int:  # type: ignore[override]  # a field of the base, told here by the rows
         """As of the command line: 0 no row is rejected, 3 some are."""
         return int(ExitCode.SHEET if self.rejected else ExitCode.OK)
 

@@ -45,9 +45,9 @@ def choices(context: typer.Context, incomplete: str) -> Iterator[str]:
 def runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Ids of the ledger's runs, each with its command and sheet."""
     # Late: only who presses TAB at a run's place waits for it.
-    from batchconnect.options import with_defaults  # noqa: PLC0415 - see above
-    from batchconnect.run.history.history import run_states  # noqa: PLC0415 - see above
-    from batchconnect.run.opening.opened_ledger import ledger_of  # noqa: PLC0415 - see above
+    from batchconnect.options import with_defaults  # noqa: PLC0415 - only TAB pays for it
+    from batchconnect.run.history.history import run_states  # noqa: PLC0415 - only TAB pays for it
+    from batchconnect.run.opening.opened_ledger import ledger_of  # noqa: PLC0415 - only TAB pays for it
 
     settings = _settings(context)
     if settings is None:
@@ -61,7 +61,7 @@ def runs(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
 
 def _settings(context: typer.Context) -> "Settings | None":
     """The settings with the places that were typed so far; None: they cannot be read."""
-    from batchconnect.settings import load_settings  # noqa: PLC0415 - as above
+    from batchconnect.settings import load_settings  # noqa: PLC0415 - only TAB pays for it
 
     typed = context.params
     options = RunOptions(

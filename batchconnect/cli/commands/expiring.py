@@ -90,7 +90,7 @@ async def _look(
             proxy=options.proxy_url,
             ca_bundle=options.ca_bundle,
             patience_s=options.patience,
-            rng=Random(),  # noqa: S311 - jitter
+            rng=Random(),  # noqa: S311 - jitter, no secret
             on_event=hear,
             hold=console.redactor.hold,
         ) as stores:

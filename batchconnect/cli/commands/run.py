@@ -74,12 +74,12 @@ def run_told(
     about_plan = ""
     if plan is not None:
         # What plans are is a tenth of a short command's imports, and most runs have none.
-        from batchconnect.run.plan.plan_file import (  # noqa: PLC0415 - see above
+        from batchconnect.run.plan.plan_file import (  # noqa: PLC0415 - most runs have no plan
             check_mode,
             read_plan,
         )
-        from batchconnect.run.plan.planned_run import run_as_planned  # noqa: PLC0415 - see above
-        from batchconnect.run.plan.saved_plan import KEY_UNSEEN  # noqa: PLC0415 - see above
+        from batchconnect.run.plan.planned_run import run_as_planned  # noqa: PLC0415 - most runs have no plan
+        from batchconnect.run.plan.saved_plan import KEY_UNSEEN  # noqa: PLC0415 - most runs have no plan
 
         saved = read_plan(plan)
         check_mode(saved, plan, simulate=bool(given.options.simulate))

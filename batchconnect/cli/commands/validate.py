@@ -46,7 +46,7 @@ def run(
         found = validate_sheet(opened, how, options, keeps_each=console.json)
         if annotate is not None:
             # Whoever wants no workbook does not wait a fifth of a second for what writes one.
-            from batchconnect.cli.files.annotate import annotated, beyond_words  # noqa: PLC0415 - loads slowly
+            from batchconnect.cli.files.annotate import annotated, beyond_words  # noqa: PLC0415 - brings xlsxwriter
 
             chunks = annotated(
                 opened,
