@@ -84,11 +84,12 @@ _ChangeAnswer = TypeVar("_ChangeAnswer")
 DOUBTS_IN_A_ROW: Final = 10
 """Answers in doubt, one after the other, that make a lane pause and then try one row at a time."""
 _OUTAGE_PAUSE_S: Final = 5.0
+"""Seconds of that pause; it doubles with each row that is tried in vain, up to the longest."""
+_LONGEST_OUTAGE_PAUSE_S: Final = 120.0
 _AHEAD_S: Final = 0.25
 """Seconds of the pace for which rows begin ahead: the time of a few durable commits."""
 _LEAST_AHEAD: Final = 2
-"""Pause after so many; it doubles with each row that is tried in vain, up to the longest."""
-_LONGEST_OUTAGE_PAUSE_S: Final = 120.0
+"""Rows that begin ahead, however slow the pace: the next one waits behind the one that is out."""
 LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
 LEDGER_GONE: Final = "ledger_gone"
