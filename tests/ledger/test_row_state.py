@@ -254,7 +254,7 @@ def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_send_that_surely_did_not_leave_is_not_spent(times: int) -> None:
     """Stopped while it waited for its pace, or handed to another worker: the three sends are still to come."""
-    unsent = [SENDING, Settled(outcome=STOPPED)] * times
+    unsent: list[Entry] = [SENDING, Settled(outcome=STOPPED)] * times
     state = told(PLANNED, *unsent)
 
     assert (state.sends, state.unsent, state.spent) == (times, times, 0)
