@@ -35,7 +35,7 @@ from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
 from batchconnect.ledger.postgres.leases import PostgresLeases
 from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
-from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.row_state import RowState, fold_identity
 from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import LaneLostError, LedgerError
@@ -330,8 +330,7 @@ class PostgresLedger:
                 f"marker = ANY (%s) AND {OF_MARKER} ORDER BY marker, seq", list(part)
             )
             for marker, told_of in groupby(told, attrgetter("marker")):
-                lines = list(told_of)
-                found[marker] = fold(lines, RowState(number=lines[-1].row or 0, marker=marker))
+                found[marker] = fold_identity(marker, list(told_of))
         return found
 
     def open_markers(self) -> list[str]:
