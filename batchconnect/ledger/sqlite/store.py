@@ -31,7 +31,7 @@ from batchconnect.ledger.conditions import (
     TESTED,
 )
 from batchconnect.ledger.entry import Line, RunOpened
-from batchconnect.ledger.interface import BEFORE_ALL, LaneKey, LedgerWriter
+from batchconnect.ledger.interface import BEFORE_ALL, Identities, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD, word_of
 from batchconnect.ledger.row_state import RowState, fold
 from batchconnect.ledger.shared_id import Answered, answered, by_id, check_bearers
@@ -262,6 +262,12 @@ class SqliteLedger:
                 state = RowState(number=lines[-1].row or 0, marker=marker)
                 found[marker] = fold(lines, state)
         return found
+
+    def identities(self) -> Identities:
+        """As of `LedgerReader.identities`."""
+        return Identities(
+            open=self.open_markers(), deleted=self.deleted_markers(), has_any=self.has_markers()
+        )
 
     def open_markers(self) -> list[str]:
         """Every identity that was sent and never answered, whichever the run."""
