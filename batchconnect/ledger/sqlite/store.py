@@ -31,7 +31,7 @@ from batchconnect.ledger.conditions import (
     TESTED,
 )
 from batchconnect.ledger.entry import Line, RunOpened
-from batchconnect.ledger.interface import BEFORE_ALL, LaneKey, LedgerWriter
+from batchconnect.ledger.interface import BEFORE_ALL, Identities, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD, word_of
 from batchconnect.ledger.row_state import RowState, fold_identity
 from batchconnect.ledger.shared_id import Answered, answered, by_id, check_bearers
@@ -260,6 +260,12 @@ class SqliteLedger:
             for marker, told_of in groupby(told, attrgetter("marker")):
                 found[marker] = fold_identity(marker, list(told_of))
         return found
+
+    def identities(self) -> Identities:
+        """As of `LedgerReader.identities`."""
+        return Identities(
+            open=self.open_markers(), deleted=self.deleted_markers(), has_any=self.has_markers()
+        )
 
     def open_markers(self) -> list[str]:
         """Every identity that was sent and never answered, whichever the run."""
