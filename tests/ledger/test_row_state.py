@@ -30,7 +30,7 @@ from batchconnect.ledger.entry import (
     Updating,
 )
 from batchconnect.ledger.kind import word_of
-from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
+from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_identity, fold_rows
 from batchconnect.model import outcome as o
 from batchconnect.model.outcome import (
     Conflict,
@@ -361,10 +361,18 @@ SHORT_STORIES = st.lists(
             Settled(outcome=Existing(connection_id="c-1", matched_by=MatchedBy.NAME, etag='"7"')),
             Settled(outcome=CREATED, tested=WORKS, started_at_ms=500),
             Settled(outcome=STOPPED, started_at_ms=500),
+            Settled(
+                outcome=Existing(connection_id="c-1", matched_by=MatchedBy.MARKER),
+                inherited=True,
+                key=KEY,
+            ),
+            WORKS,
+            FAILS,
+            Tested(connection_id="c-1", works=Works.NOT_TESTED, code="timeout", at_ms=700),
         ]
     ),
     min_size=1,
-    max_size=4,
+    max_size=5,
 )
 
 
@@ -378,6 +386,7 @@ def test_a_row_is_folded_alike_in_one_go_and_line_by_line(story: list[Entry], ma
     marker = MARKER if len(story) > marked else None
 
     assert list(fold_rows(lines)) == [fold(lines, RowState(number=2, marker=marker))]
+    assert fold_identity(MARKER, lines) == fold(lines, RowState(number=2, marker=MARKER))
 
 
 # The connection's life after the create ------------------------------------------------------------

@@ -182,8 +182,9 @@ def _known(options: MergedOptions, stack: ExitStack) -> tuple[Known, AbstractSet
     if not is_there(options):
         return Known(), frozenset()
     ledger = stack.enter_context(read_ledger(options))
-    states = ledger.states_of(ledger.open_markers())
-    deletions = deletions_in(ledger)
+    identities = ledger.identities()
+    states = ledger.states_of(identities.open)
+    deletions = deletions_in(ledger, identities.deleted)
     known = Known(
         open={marker: state for marker, state in states.items() if state.is_open},
         states_of=states_in(ledger),
