@@ -1,6 +1,7 @@
 """A plan for a pull request: everything that a person has to decide is in it, cut where it is long, and nothing is markup."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
@@ -22,8 +23,8 @@ def problem(cell: str | None = "E2") -> Problem:
     )
 
 
-def row(number: int, action: Action = Action.CREATE, **known: str) -> RowPlan:
-    return RowPlan(row=number, name=f"Client {number}", marker="bc1-", action=action, **known)
+def row(number: int, action: Action = Action.CREATE, code: str = "") -> RowPlan:
+    return RowPlan(row=number, name=f"Client {number}", marker="bc1-", action=action, code=code)
 
 
 def sandbox(*rows: RowPlan, **known: object) -> SandboxPlan:
@@ -67,7 +68,9 @@ def test_each_rejected_row_is_a_test_that_failed_with_what_to_do() -> None:
 @pytest.mark.parametrize("more", [0, 1, 7])
 def test_a_long_list_is_cut_and_says_how_much_is_left(more: int) -> None:
     count = MOST_ROWS + more
-    rejected = {number: [problem(f"E{number}")] for number in range(2, count + 2)}
+    rejected: dict[int, Sequence[Problem]] = {
+        number: [problem(f"E{number}")] for number in range(2, count + 2)
+    }
     keys = KeyLook(refused=[(number, "no such secret") for number in range(2, count + 2)])
     creates = [row(number) for number in range(2, 27 + more)]
     told = lines(SheetPlan(places=ONE, rejected=rejected, sandboxes=[sandbox(*creates, keys=keys)]))
