@@ -104,7 +104,7 @@ def test_a_line_without_a_plan_is_not_lost() -> None:
     assert (row.row, row.name, row.status) == (2, "", Status.FAILED)
 
 
-PLAIN = [
+PLAIN: list[Outcome] = [
     Created(connection_id="c-1", etag='"e"', http_status=201, request_id="r-1", state="enabled"),
     Created(connection_id="c-1", etag=None, reconciled=True, http_status=None, request_id=None),
     Existing(connection_id="c-1", matched_by=MatchedBy.MARKER, etag='"e"', state="enabled"),
