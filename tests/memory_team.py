@@ -132,6 +132,7 @@ _QUESTIONS: Final = frozenset(
             "last_lines",
             "lines",
             "lines_of_row",
+            "identities",
             "open_markers",
             "row_lines",
             "run_lines",

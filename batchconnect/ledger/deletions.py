@@ -1,6 +1,6 @@
 """What of an earlier run's connections was deleted by our hand, or may have been."""
 
-from collections.abc import Mapping, Set as AbstractSet
+from collections.abc import Iterable, Mapping, Set as AbstractSet
 from itertools import islice
 from typing import Final
 
@@ -21,11 +21,17 @@ class Deletions(Value):
     """By marker whose connection may be gone, or going, for nobody knows yet: the run that is being undone."""
 
 
-def deletions_in(ledger: LedgerReader) -> Deletions:
-    """What this ledger knows of deletes; of years of them no more is held than the ids."""
+def deletions_in(ledger: LedgerReader, deleted: Iterable[str] | None = None) -> Deletions:
+    """
+    What this ledger knows of deletes; of years of them no more is held than the ids.
+
+    Args:
+        ledger: Of all runs.
+        deleted: Its `deleted_markers`; None: they are asked for.
+    """
     ids: set[str] = set()
     unknown: set[str] = set()
-    markers = iter(ledger.deleted_markers())
+    markers = iter(ledger.deleted_markers() if deleted is None else deleted)
     while part := list(islice(markers, _AT_ONCE)):
         for marker, state in ledger.states_of(part).items():
             ids.update(map(str.lower, state.gone))

@@ -37,6 +37,17 @@ class LaneKey(NamedTuple):
     client_id: str
 
 
+class Identities(NamedTuple):
+    """What a ledger knows of identities as a whole."""
+
+    open: Sequence[str]
+    """As of `LedgerReader.open_markers`."""
+    deleted: Sequence[str]
+    """As of `LedgerReader.deleted_markers`."""
+    has_any: bool
+    """As of `LedgerReader.has_markers`."""
+
+
 class LedgerReader(Protocol):
     """
     Reads lines, and what they say of a row or an identity.
@@ -110,6 +121,10 @@ class LedgerReader(Protocol):
 
         Ask for many at once: a ledger may be a round trip away.
         """
+        ...
+
+    def identities(self) -> Identities:
+        """What whoever looks back has to know first, asked at once: a ledger may be a round trip away."""
         ...
 
     def open_markers(self) -> list[str]:

@@ -158,6 +158,10 @@ class Incidents:
             for row in event.rows:
                 self._faults_of.setdefault(row, set()).add(event.fault.label)
 
+    def knows(self, marker: str | None) -> bool:
+        """Whether something else than a row's own outcome may be told of it."""
+        return marker in self._found or bool(self._faults)
+
     def add(
         self,
         row: int,
@@ -173,8 +177,7 @@ class Incidents:
     ) -> None:
         """Count a row, in the sheet's order, to each of its causes."""
         is_fine = (tested is None or tested.works is Works.YES) and key_refusal is None
-        is_known = marker in self._found or bool(fault or self._faults)
-        if isinstance(outcome, _DONE) and is_fine and not is_known:
+        if isinstance(outcome, _DONE) and is_fine and not fault and not self.knows(marker):
             return
         causes = (
             *_causes(outcome, org, sandbox, stop),

@@ -24,7 +24,15 @@ from batchconnect.model.row_place import Places
 from batchconnect.model.value import Value, field
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
-from batchconnect.reports.result import Advice, Change, Result, attempts_of, result_of, shown_of
+from batchconnect.reports.result import (
+    Advice,
+    Change,
+    Result,
+    attempts_of,
+    is_plainly_done,
+    result_of,
+    shown_of,
+)
 from batchconnect.reports.since import Before, Since
 from batchconnect.reports.stop import Stops
 
@@ -166,6 +174,7 @@ def summarize(
     )
     for state in rows():
         counting.add(state, *results.add(state))
+    counting.add_alike()
     last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
     if ended is not None:
         # A doubt may have been settled since the end was written.
@@ -297,8 +306,43 @@ class _Counting:
         """Which keys end soon."""
         self.keys_missing = 0
         self.last_ms = 0
+        self._alike: Counter[tuple[str, Status, bool, int, int, int]] = Counter()
+        """Rows that are plainly done, by all that is counted of them: most are like others."""
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
+        if (
+            stop is None
+            and is_plainly_done(state, outcome)
+            and not state.fault
+            and not self.incidents.knows(state.marker)
+        ):
+            self._add_plain(state, status_of(outcome))
+        else:
+            self._add_any(state, outcome, stop)
+
+    def _add_plain(self, state: RowState, status: Status) -> None:
+        assert state.planned is not None
+        org, counts = state.planned.org, (state.attempts, state.throttled, state.doubts)
+        self._alike[org, status, state.inherited, *counts] += 1
+        if not state.inherited:
+            self.last_ms = max(self.last_ms, state.started_at_ms or 0, state.finished_at_ms or 0)
+
+    def add_alike(self) -> None:
+        """Count those that were plainly done, when all have been added."""
+        for (org, status, is_inherited, attempts, throttled, doubts), rows in self._alike.items():
+            self.counts[status] += rows
+            if is_inherited:
+                self.carried_over[status] += rows
+                continue
+            tally = self.tallies[org]
+            tally.sent += attempts * rows
+            tally.retried += max(0, attempts - 1) * rows
+            tally.created += rows if status is Status.CREATED else 0
+            tally.throttled += throttled * rows
+            tally.in_doubt += doubts * rows
+        self._alike.clear()
+
+    def _add_any(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
         org, sandbox = _where(state)
         refusal = state.key_refusal
         self.incidents.add(

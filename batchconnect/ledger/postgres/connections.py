@@ -7,10 +7,10 @@ Whatever is asked here may be asked again: questions change nothing, and lines h
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import errors as e
@@ -84,8 +84,51 @@ class Connections:
         self._idle: list[Session] = []
         self._mutex = threading.Lock()
         self._slots = threading.BoundedSemaphore(MOST)
+        self._coming: list[threading.Thread] = []
+        """Each makes a connection that nobody has asked for yet."""
         self._was_there = False
         self._is_closed = False
+
+    def open_ahead(self) -> None:
+        """
+        Make a connection beside whatever else is done, so that whoever asks first need not wait for it.
+
+        What is wrong with the server is met by whoever asks.
+        """
+        coming = threading.Thread(target=self._open_one, name="connection", daemon=True)
+        with self._mutex:
+            self._coming.append(coming)
+        coming.start()
+
+    def _open_one(self) -> None:
+        with suppress(psycopg.Error, LedgerError):
+            self._keep(self._opened())
+
+    def ask_ahead(self, question: Callable[[Session], _Answer]) -> Callable[[], _Answer]:
+        """
+        Have a question answered beside whatever else is done.
+
+        Returns:
+            Waits for the answer; raises as `ask` does.
+        """
+        told: list[_Answer] = []
+        failed: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                told.append(self.ask(question))
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                failed.append(error)
+
+        def answer() -> _Answer:
+            asking.join()
+            if failed:
+                raise failed[0]
+            return told[0]
+
+        asking = threading.Thread(target=ask, name="question", daemon=True)
+        asking.start()
+        return answer
 
     def ask(self, question: Callable[[Session], _Answer], *, waits: bool = True) -> _Answer:
         """
@@ -153,12 +196,10 @@ class Connections:
     @contextmanager
     def _lent(self) -> Iterator[_Lent]:
         with self._slots:
-            with self._mutex:
-                connection = self._idle.pop() if self._idle else None
+            connection = self._kept()
             was_kept = connection is not None
             if connection is None:
-                connection = open_session(self.address)
-                self._was_there = True
+                connection = self._opened()
             lent = _Lent(connection, was_kept=was_kept)
             try:
                 yield lent
@@ -167,11 +208,49 @@ class Connections:
                 # Whatever is half done in it, or was half read, is nobody's any more.
                 connection.close()
                 raise
-            if self._is_closed:
-                connection.close()
-            else:
-                with self._mutex:
-                    self._idle.append(connection)
+            self._keep(connection)
+
+    def _opened(self) -> Session:
+        session = open_session(self.address)
+        self._was_there = True
+        return session
+
+    def _kept(self) -> Session | None:
+        """One that nobody uses, waited for where it is on its way; None: there is none."""
+        while True:
+            with self._mutex:
+                if self._idle:
+                    return self._idle.pop()
+                if not self._coming:
+                    return None
+                coming = self._coming.pop()
+            coming.join()
+
+    def _keep(self, connection: Session) -> None:
+        with self._mutex:
+            if not self._is_closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+Question = tuple[str, Sequence[object]]
+"""A statement, and its values."""
+
+
+def answers(session: Session, *questions: Question) -> list[list[tuple[Any, ...]]]:
+    """
+    The answers to several questions, for one way there and back.
+
+    All of it is one transaction, in which each statement sees what was committed before it. Nothing is read before
+    the last one is sent: whoever waits for an answer within libpq's pipeline waits for its end once more.
+    """
+    with session.pipeline():
+        asked = [
+            session.cursor(binary=True).execute(sql.encode(), values or None)
+            for sql, values in questions
+        ]
+    return [cursor.fetchall() for cursor in asked]
 
 
 def open_session(address: LedgerAddress) -> Session:

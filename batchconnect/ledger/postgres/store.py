@@ -6,7 +6,7 @@ are never changed or removed, so every state, and every report, is a fold over t
 """
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter, itemgetter
@@ -29,13 +29,13 @@ from batchconnect.ledger.conditions import (
     STANDS_ALWAYS,
 )
 from batchconnect.ledger.entry import Line, RunOpened
-from batchconnect.ledger.interface import BEFORE_ALL, LaneKey, LedgerWriter
+from batchconnect.ledger.interface import BEFORE_ALL, Identities, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD
-from batchconnect.ledger.postgres.connections import Connections, Session
+from batchconnect.ledger.postgres.connections import Connections, Question, Session, answers
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
 from batchconnect.ledger.postgres.leases import PostgresLeases
 from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
-from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.row_state import RowState, fold_identity
 from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import LaneLostError, LedgerError
@@ -43,11 +43,12 @@ from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.who import process_name
 
 _Value = TypeVar("_Value")
+_Page = list[tuple[Any, ...]]
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
 _ASKED_AT_ONCE = 2_000
 """Identities in one question."""
-_PAGE = 5_000
-"""Lines in one answer."""
+_PAGE = 2_500
+"""Lines in one answer; the next one is on its way meanwhile."""
 _ANY_SEQ = (1 << 63) - 1
 """Higher than any line's number."""
 _RUNS_AT_ONCE = 50
@@ -59,6 +60,15 @@ _BY_INDEX = "SELECT " + ", ".join(
 )
 """Of a ledger that grew within the hour the server has no statistics yet: it takes it for small, and would read and
 sort all of it for each page. Set for one transaction, for behind PgBouncer no session is ours."""
+_OPEN_MARKERS = (
+    "SELECT marker FROM (SELECT DISTINCT ON (marker) marker, kind, seq "
+    f"FROM batchconnect.entry WHERE {OF_CREATE} ORDER BY marker, seq DESC) AS last "
+    f"WHERE {IS_OPEN} ORDER BY seq"
+)
+_DELETED_MARKERS = (
+    f"SELECT DISTINCT marker FROM batchconnect.entry WHERE marker IS NOT NULL AND {IS_DELETION}"
+)
+_ANY_MARKER = f"SELECT 1 FROM batchconnect.entry WHERE {OF_MARKER} LIMIT 1"
 _NOTED = "kind:"
 """What `about` has for each kind of line that stands in the ledger: this, and its word."""
 
@@ -222,19 +232,21 @@ class PostgresLedger:
 
     def runs(self) -> Iterator[tuple[int, Line, list[Line]]]:
         """Every run, newest first: its number, its `RunOpened` line, and its other lines without a row."""
-        numbers = [
-            number
-            for (number,) in self._ask("SELECT number FROM batchconnect.run ORDER BY number DESC")
-        ]
-        for part in _in_parts(numbers, _RUNS_AT_ONCE):
+        before = _ANY_SEQ
+        while True:
             found = self._ask(
-                f"SELECT {_COLUMNS} FROM batchconnect.entry "
-                "WHERE run = ANY (%s) AND row IS NULL ORDER BY run DESC, seq",
-                list(part),
+                f"SELECT {_COLUMNS} FROM batchconnect.entry WHERE row IS NULL AND run = ANY (ARRAY("
+                "SELECT number FROM batchconnect.run WHERE number < %s "
+                f"ORDER BY number DESC LIMIT {_RUNS_AT_ONCE})) ORDER BY run DESC, seq",
+                before,
             )
+            count = 0
             for number, of_run in groupby(map(self._line, found), attrgetter("run")):
                 lines = list(of_run)
                 yield number, lines[0], lines
+                before, count = number, count + 1
+            if count < _RUNS_AT_ONCE:
+                return
 
     def run_lines(self, run: int) -> list[Line]:
         """The lines about a run as a whole, oldest first: opened, resumed, lanes, sweep, ended."""
@@ -254,16 +266,14 @@ class PostgresLedger:
     ) -> Iterator[Line]:
         """The lines of a run's rows, row by row in the sheet's order, each row's oldest first."""
         if rows is not None:
-            for part in _in_parts(sorted(rows), _ASKED_AT_ONCE):
-                # A subquery with an offset is asked for each row: rows that are many, of a run that is taken for
-                # short, are looked for among all of it else.
-                found = self._ask_by_index(
-                    f"""SELECT {_COLUMNS} FROM unnest(%s::integer[]) AS wanted(number), LATERAL (
-                        SELECT * FROM batchconnect.entry WHERE run = %s AND row = wanted.number
-                        ORDER BY seq OFFSET 0
-                    ) AS of_row""",
-                    *(part, run),
-                )
+            # A subquery with an offset is asked for each row: rows that are many, of a run that is taken for
+            # short, are looked for among all of it else.
+            sql = f"""SELECT {_COLUMNS} FROM unnest(%s::integer[]) AS wanted(number), LATERAL (
+                    SELECT * FROM batchconnect.entry WHERE run = %s AND row = wanted.number
+                    ORDER BY seq OFFSET 0
+                ) AS of_row"""
+            parts = ((sql, (part, run)) for part in _in_parts(sorted(rows), _ASKED_AT_ONCE))
+            for found in self._pages(lambda _page: next(parts, None)):
                 yield from map(self._line, sorted(found, key=itemgetter(2, 0)))
             return
         yield from map(self._line, self._of_rows(run, behind))
@@ -276,19 +286,19 @@ class PostgresLedger:
             yield name or [self._line(columns) for columns in lines]
 
     def _of_rows(self, run: int, behind: int = BEFORE_ALL) -> Iterator[tuple[Any, ...]]:
-        row, seq = behind, _ANY_SEQ
-        while True:
-            page = self._ask_by_index(
-                f"SELECT {_COLUMNS} FROM batchconnect.entry "
-                f"WHERE run = %s AND (row, seq) > (%s::integer, %s) ORDER BY row, seq LIMIT {_PAGE}",
-                run,
-                row,
-                seq,
-            )
+        sql = (
+            f"SELECT {_COLUMNS} FROM batchconnect.entry "
+            f"WHERE run = %s AND (row, seq) > (%s::integer, %s) ORDER BY row, seq LIMIT {_PAGE}"
+        )
+
+        def following(page: _Page | None) -> Question | None:
+            if page is not None and len(page) < _PAGE:
+                return None
+            seq, _, row, *_ = page[-1] if page else (_ANY_SEQ, run, behind)
+            return sql, (run, row, seq)
+
+        for page in self._pages(following):
             yield from page
-            if len(page) < _PAGE:
-                return
-            seq, _, row, *_ = page[-1]
 
     def last_lines(
         self, run: int, rows: Collection[int] | None = None
@@ -299,9 +309,11 @@ class PostgresLedger:
                 lines = list(told)
                 yield number, sum(isinstance(line.entry, INTENTS) for line in lines), lines[-1]
             return
-        row = -(1 << 31)
-        while True:
-            page = self._ask_by_index(
+
+        def following(page: _Page | None) -> Question | None:
+            if page is not None and len(page) < _PAGE:
+                return None
+            return (
                 f"""SELECT intents, {_COLUMNS.replace("body", f"CASE WHEN {_SETTLES} THEN NULL ELSE body END")}
                 FROM (
                     SELECT *, count(*) FILTER (WHERE {IS_INTENT}) OVER (PARTITION BY row) AS intents,
@@ -309,14 +321,12 @@ class PostgresLedger:
                     FROM batchconnect.entry WHERE run = %s AND row > %s
                 ) AS of_row
                 WHERE next IS NULL ORDER BY row LIMIT {_PAGE}""",
-                run,
-                row,
+                (run, page[-1][3] if page else BEFORE_ALL),
             )
+
+        for page in self._pages(following):
             for intents, *columns in page:
-                row = columns[2]
-                yield row, intents, None if columns[-1] is None else self._line(columns)
-            if len(page) < _PAGE:
-                return
+                yield columns[2], intents, None if columns[-1] is None else self._line(columns)
 
     def lines_of_row(self, run: int, row: int) -> list[Line]:
         """The lines of one of a run's rows, oldest first."""
@@ -324,30 +334,35 @@ class PostgresLedger:
 
     def states_of(self, markers: Iterable[str]) -> Mapping[str, RowState]:
         """What all runs together know of identities; one that was never sent or settled is left out."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM batchconnect.entry "
+            f"WHERE marker = ANY (%s) AND {OF_MARKER} ORDER BY marker, seq"
+        )
+        parts = ((sql, (part,)) for part in _in_parts(markers, _ASKED_AT_ONCE))
         found: dict[str, RowState] = {}
-        for part in _in_parts(markers, _ASKED_AT_ONCE):
-            told = self._lines(
-                f"marker = ANY (%s) AND {OF_MARKER} ORDER BY marker, seq", list(part)
-            )
-            for marker, told_of in groupby(told, attrgetter("marker")):
-                lines = list(told_of)
-                found[marker] = fold(lines, RowState(number=lines[-1].row or 0, marker=marker))
+        for page in self._pages(lambda _page: next(parts, None)):
+            for marker, told_of in groupby(map(self._line, page), attrgetter("marker")):
+                found[marker] = fold_identity(marker, list(told_of))
         return found
+
+    def identities(self) -> Identities:
+        """As of `LedgerReader.identities`, for one way there and back."""
+        of_open, of_deleted, _set, of_any = self._ask_all(
+            (_OPEN_MARKERS, ()), (_DELETED_MARKERS, ()), (_BY_INDEX, ()), (_ANY_MARKER, ())
+        )
+        return Identities(
+            open=[marker for (marker,) in of_open],
+            deleted=[marker for (marker,) in of_deleted],
+            has_any=bool(of_any),
+        )
 
     def open_markers(self) -> list[str]:
         """Every identity that was sent and never answered, whichever the run."""
-        return self._column(
-            "SELECT marker FROM (SELECT DISTINCT ON (marker) marker, kind, seq "
-            f"FROM batchconnect.entry WHERE {OF_CREATE} ORDER BY marker, seq DESC) AS last "
-            f"WHERE {IS_OPEN} ORDER BY seq"
-        )
+        return self._column(_OPEN_MARKERS)
 
     def deleted_markers(self) -> list[str]:
         """Every identity whose connection was deleted by our hand, or may have been."""
-        return self._column(
-            "SELECT DISTINCT marker FROM batchconnect.entry "
-            f"WHERE marker IS NOT NULL AND {IS_DELETION}"
-        )
+        return self._column(_DELETED_MARKERS)
 
     def tested_markers(self) -> list[str]:
         """Every identity whose connection was found not to work, at whatever time."""
@@ -359,8 +374,7 @@ class PostgresLedger:
 
     def has_markers(self) -> bool:
         """Whether anything was ever sent, or settled with an identity; in a new ledger, nothing was."""
-        sql = f"SELECT 1 FROM batchconnect.entry WHERE {OF_MARKER} LIMIT 1"
-        return bool(self._ask_by_index(sql))
+        return bool(self._ask_by_index(_ANY_MARKER))
 
     def has_sent(self) -> bool:
         """Whether any intent was ever written: without one, the ledger is new, or was lost."""
@@ -377,16 +391,30 @@ class PostgresLedger:
     def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self._connections.ask(lambda session: _answer(session, sql, values))
 
+    def _ask_all(self, *questions: Question) -> list[_Page]:
+        """The answers to several questions, for one way there and back."""
+        return self._connections.ask(lambda session: answers(session, *questions))
+
+    def _pages(self, following: Callable[[_Page | None], Question | None]) -> Iterator[_Page]:
+        """
+        Page after page, by index; the next one is on its way while this one is used, and no third.
+
+        Args:
+            following: What is asked behind a page, None behind all of them; and first, behind none.
+        """
+        answer: Callable[[], _Page] | None = None
+        question = following(None)
+        while question is not None:
+            page = self._ask_by_index(question[0], *question[1]) if answer is None else answer()
+            question = following(page)
+            if question is not None:
+                asking = partial(_answer_by_index, question=question)
+                answer = self._connections.ask_ahead(asking)
+            yield page
+
     def _ask_by_index(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """As `_ask`, where the lines that are asked for stand side by side in an index, in their order."""
-
-        def question(session: Session) -> list[tuple[Any, ...]]:
-            # One way there and back for both: what is sent together is one transaction.
-            with session.pipeline(), session.cursor(binary=True) as cursor:
-                session.execute(_BY_INDEX.encode())
-                return cursor.execute(sql.encode(), values or None).fetchall()
-
-        return self._connections.ask(question)
+        return self._connections.ask(partial(_answer_by_index, question=(sql, values)))
 
     def _line(self, columns: Sequence[Any]) -> Line:
         seq, run, row, marker, kind, at_ms, body = columns
@@ -404,8 +432,9 @@ class PostgresLedger:
     # Opening ------------------------------------------------------------------------------------
 
     def _check(self, belongs: Mapping[str, str], *, read_only: bool) -> None:
-        ((is_replica, isolation),) = self._ask(
-            "SELECT pg_is_in_recovery(), current_setting('transaction_isolation')"
+        of_about = ("SELECT word, value FROM batchconnect.about", ())
+        ((is_replica, isolation),), about = self._ask_all(
+            ("SELECT pg_is_in_recovery(), current_setting('transaction_isolation')", ()), of_about
         )
         if is_replica and not read_only:
             raise LedgerError(
@@ -414,13 +443,13 @@ class PostgresLedger:
             )
         if not read_only:
             check_isolation(self.name, isolation)
-        about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
-        if "schema" not in about:
+        known = self._about = dict(about)
+        if "schema" not in known:
             raise LedgerError(
                 f"the ledger {self.name}: the schema batchconnect of this database is something else's",
                 hint="Name another database with --ledger.",
             )
-        version = int(about["schema"])
+        version = int(known["schema"])
         if version > VERSION:
             raise self._newer(f"schema {version}, this one knows {VERSION}")
         if version < VERSION:
@@ -430,16 +459,22 @@ class PostgresLedger:
             )
         unknown = sorted(
             word.removeprefix(_NOTED)
-            for word in about
+            for word in known
             if word.startswith(_NOTED) and word.removeprefix(_NOTED) not in BY_WORD
         )
         if unknown:
             raise self._newer(f"lines of the kind {', '.join(unknown)}")
-        if not read_only and belongs.keys() - about.keys():
-            self._ask("SELECT batchconnect.belong(%s, %s)", list(belongs), list(belongs.values()))
-            about = self._about = dict(self._ask("SELECT word, value FROM batchconnect.about"))
+        if not read_only and belongs.keys() - known.keys():
+            _done, about = self._ask_all(
+                (
+                    "SELECT batchconnect.belong(%s, %s)",
+                    (list(belongs), list(belongs.values())),
+                ),
+                of_about,
+            )
+            known = self._about = dict(about)
         for word, value in belongs.items():
-            found = about.get(word, value)
+            found = known.get(word, value)
             if found != value:
                 raise LedgerError(
                     f"the ledger {self.name} belongs to the {word} {found}, not to {value}",
@@ -474,6 +509,11 @@ def check_isolation(name: str, isolation: str) -> None:
 def _answer(session: Session, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
     with session.cursor(binary=True) as cursor:
         return cursor.execute(sql.encode(), values or None).fetchall()
+
+
+def _answer_by_index(session: Session, *, question: Question) -> _Page:
+    _set, found = answers(session, (_BY_INDEX, ()), question)
+    return found
 
 
 def _in_parts(values: Iterable[_Value], size: int) -> Iterator[list[_Value]]:

@@ -6,7 +6,7 @@ and a rerun finds each row again. Pure: nothing here knows how a workbook is mad
 """
 
 from collections.abc import Mapping, Sequence
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
@@ -25,8 +25,8 @@ SheetColumn = Column | int | None
 """A known column, the index of a carried one, or a gap: what is there is not ours to show."""
 
 
-class Tone(Enum):
-    """What a colour says; a word always says it too."""
+class Tone(IntEnum):
+    """What a colour says; a word always says it too. A number, since it is a key for each row."""
 
     GOOD = auto()
     LOOK = auto()

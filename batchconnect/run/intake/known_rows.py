@@ -1,6 +1,6 @@
 """What the ledger knew before a run begins: of its own rows, if it goes on, and of all doubts."""
 
-from collections.abc import Collection, Mapping, Set as AbstractSet
+from collections.abc import Collection, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from batchconnect.lane.planner import Known, states_in, unknown
@@ -49,6 +49,7 @@ def known_of(
     own: dict[str, RowState] = {}
     rows: dict[int, bool] = {}
     sends: dict[str, int] = {}
+    unclear: list[int] = []
     begun = 0
     lasts = ledger.last_lines(number, of_rows) if number is not None else ()
     for row, intents, last in lasts:
@@ -67,17 +68,20 @@ def known_of(
             elif not _is_judged_anew(last.entry):
                 rows[row] = False
         else:
-            (state,) = fold_rows(ledger.lines_of_row(number or 0, row))
-            rows[row] = state.is_settled
-            if state.marker is not None and not state.is_settled:
-                own[state.marker] = state
-                if state.sends:
-                    sends[state.marker] = state.spent
-    deletions = deletions_in(ledger)
+            unclear.append(row)
+    # Asked for together: a ledger may be a round trip away, and after a verification all rows are among them.
+    for state in fold_rows(ledger.row_lines(number or 0, unclear) if unclear else ()):
+        rows[state.number] = state.is_settled
+        if state.marker is not None and not state.is_settled:
+            own[state.marker] = state
+            if state.sends:
+                sends[state.marker] = state.spent
+    identities = ledger.identities()
+    deletions = deletions_in(ledger, identities.deleted)
     plan = Known(
-        open=_in_doubt(ledger, own),
+        open=_in_doubt(ledger, own, identities.open),
         sends=sends,
-        states_of=states_in(ledger) if ledger.has_markers() else unknown,
+        states_of=states_in(ledger) if identities.has_any else unknown,
         undoing=deletions.open,
         rotating={
             marker: state.change
@@ -88,7 +92,9 @@ def known_of(
     return KnownRun(rows=rows, begun=begun, plan=plan, deleted=deletions.ids)
 
 
-def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState]:
+def _in_doubt(
+    ledger: Ledger, own: Mapping[str, RowState], markers: Sequence[str]
+) -> dict[str, RowState]:
     """
     By marker, what any run left in doubt.
 
@@ -96,14 +102,16 @@ def _in_doubt(ledger: Ledger, own: Mapping[str, RowState]) -> dict[str, RowState
     since. Sends are counted per run: a rerun brings home what another run gave up.
     """
     of_all: dict[str, RowState] = {}
-    for marker, whole in ledger.states_of(ledger.open_markers()).items():
+    for marker, whole in ledger.states_of(markers).items():
         mine = own.get(marker)
         if mine is not None and mine.doubt == whole.doubt:
             of_all[marker] = mine
         else:
             once = min(whole.sends, 1)
             counted = mine or RowState(number=whole.number, marker=marker, sends=once)
-            of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
+            of_all[marker] = replace(
+                whole, sends=counted.sends, cut_short=counted.cut_short, unsent=counted.unsent
+            )
     return of_all
 
 
