@@ -358,7 +358,7 @@ class RunEnded(Value):
     """False: interrupted, so the same command goes on under the same run id."""
     reason: str = ""
     """Why rows without an outcome have none: `interrupted`, `terminated`, `max_rows`, `max_failures`,
-    `rejected_rows`, `ledger`; "" where only lanes were stopped, or nothing was."""
+    `rejected_rows`, `sheet_unreadable`, `ledger`; "" where only lanes were stopped, or nothing was."""
 
 
 Entry = (

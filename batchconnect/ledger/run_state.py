@@ -7,6 +7,7 @@ it and a stop does not cost a line per row.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from batchconnect.ledger.entry import (
     LaneTold,
@@ -22,12 +23,16 @@ from batchconnect.model.event import BANNED_UNTIL, LaneStopped, Swept
 from batchconnect.model.outcome import NotAttempted
 from batchconnect.model.value import Value, field
 
+SHEET_UNREADABLE: Final = "sheet_unreadable"
+"""Why a run ended before it was known which rows it is over."""
+
 REASONS = {
     "interrupted": "The run was interrupted before its turn.",
     "terminated": "The run was ended from outside before its turn.",
     "max_rows": "Left out: --max-rows was reached.",
     "max_failures": "Left out: --max-failures was reached.",
     "rejected_rows": "Nothing was sent, since rows of the sheet are rejected.",
+    SHEET_UNREADABLE: "Nothing was sent, since the sheet could not be read to its end.",
     "ledger": "The ledger could not be written.",
     "ledger_gone": "The ledger, or its lock, was taken away during the run.",
 }
@@ -57,6 +62,11 @@ class RunState(Value, hidden={"_by_sandbox"}):
     def is_closed(self) -> bool:
         """Whether the run has come to its end; otherwise the same command goes on with it."""
         return self.ended is not None and self.ended.closed
+
+    @property
+    def never_began(self) -> bool:
+        """Whether its sheet could not be read to its end: nothing was sent, and nothing of it is to be done."""
+        return self.ended is not None and self.ended.reason == SHEET_UNREADABLE
 
     def filled(self, state: RowState) -> RowState:
         """Give a row that never had its turn the reason."""

@@ -487,6 +487,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The sheet has rejected rows",
         "Correct the rejected rows, or run with --skip-invalid to send the others.",
     ),
+    "sheet_unreadable": (
+        "The sheet could not be read to its end",
+        "Mend the file (`batchconnect validate` says where), then give the same command again.",
+    ),
 }
 
 _BY_STATUS: dict[Status, str] = {

@@ -42,7 +42,14 @@ _OF_SANDBOX = frozenset({"sandbox_stopped", "listing_failed"})
 _SIGN_IN = frozenset({401, 403})
 """HTTP statuses that speak of the org's credential, not of the row."""
 _CONSEQUENCES = frozenset(
-    {"interrupted", "max_rows", "max_failures", "not_selected", "rejected_rows"}
+    {
+        "interrupted",
+        "max_rows",
+        "max_failures",
+        "not_selected",
+        "rejected_rows",
+        "sheet_unreadable",
+    }
 )
 """Codes of rows that something else kept from their turn: told last, however many rows they are."""
 

@@ -12,9 +12,10 @@ from math import inf
 
 from batchconnect.lane.orphan import MissingRow
 from batchconnect.ledger.aside import aside
-from batchconnect.ledger.entry import Line, RunIdentified
+from batchconnect.ledger.entry import Line, RunEnded, RunIdentified
+from batchconnect.ledger.run_state import SHEET_UNREADABLE
 from batchconnect.ledger.run_writer import RunWriter
-from batchconnect.model.errors import LedgerError, SheetError
+from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import CellsWarned, Planned
 from batchconnect.run.budget import Budget
 from batchconnect.run.exit_code import MAX_ROWS, REJECTED_ROWS
@@ -78,9 +79,22 @@ async def survey(
         joins: Whether another process accounts for the rows.
 
     Raises:
-        SheetError: The sheet cannot be read to its end, or has changed since it was opened; nothing was sent.
+        SheetError: The sheet cannot be read to its end, or has changed since it was opened; nothing was sent, and
+            a run that began with it is over.
         LedgerError: The ledger cannot be asked, or written to; or it is not the sheet of the run that is joined.
     """
+    try:
+        return await _survey(job, number=number, writer=writer, budget=budget, joins=joins)
+    except SheetError:
+        if job.resumed is None and not joins:
+            ended = RunEnded(exit_code=ExitCode.SHEET, reason=SHEET_UNREADABLE)
+            await writer.write([writer.line(ended)])
+        raise
+
+
+async def _survey(
+    job: Job, *, number: int, writer: RunWriter, budget: Budget, joins: bool
+) -> Survey:
     before = None if job.resumed is None else number
     known = await aside(job.ledger, partial(known_of, job.ledger, before, joins=joins))
     # What was asked for before was done: a run that --max-rows ended, and that goes on, has the number anew.

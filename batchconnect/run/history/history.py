@@ -28,7 +28,7 @@ def run_states(ledger: LedgerReader) -> Iterator[RunState]:
 
 def find_run(ledger: LedgerReader, run_id: str | None, *, command: str | None = None) -> RunState:
     """
-    A run by its id, or by the beginning of it; None: the newest.
+    A run by its id, or by the beginning of it; None: the newest that came to read its sheet to the end.
 
     Args:
         ledger: Where it is looked for.
@@ -53,8 +53,11 @@ def find_run(ledger: LedgerReader, run_id: str | None, *, command: str | None = 
             f"{wanted} in the ledger {ledger.name}",
             hint="`batchconnect runs` shows all of them; simulated ones with --simulate.",
         )
+    if run_id is None:
+        # One that never began has nothing in it to be looked at, as long as there is another.
+        return next((state for state in found if not state.never_began), found[0])
     exact = [state for state in found if state.opened.run_id == run_id]
-    if run_id is not None and len(found) > 1 and not exact:
+    if len(found) > 1 and not exact:
         raise UsageError(
             f"several runs begin with {run_id}",
             hint="; ".join(_named(state) for state in found[:_MOST_NAMED]),
@@ -163,7 +166,7 @@ def run_before(ledger: LedgerReader, state: RunState) -> "Before | None":
 
 def _is_before(one: RunState, state: RunState) -> bool:
     ours, theirs = state.opened, one.opened
-    if one.number >= state.number:
+    if one.number >= state.number or one.never_began:
         return False
     if ours.command == ONBOARD and ours.parent_run_id:
         return theirs.run_id == ours.parent_run_id

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import zip_longest
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -119,17 +120,30 @@ def open_reruns(ledger: LedgerReader, run_id: str) -> Iterator[RunState]:
             yield state
 
 
+_READ_ALIKE: Final = attrgetter(
+    *("sheet_sha256", "sheets", "carried", "org", "sandbox", "visible_only", "map", "encoding"),
+    *("worksheet", "worksheets", "all_worksheets", "platform_host", "simulated"),
+)
+"""What makes one file two, before a row of it is known."""
+
+
 def goes_on(
-    state: RunState, now: RunIdentified, keys: Iterable[RowKey], ledger: LedgerReader
+    state: RunState,
+    opened: RunOpened,
+    now: RunIdentified,
+    keys: Iterable[RowKey],
+    ledger: LedgerReader,
 ) -> bool:
     """
     Whether the rows of today are those of an open run.
 
     A row that was rejected has no key. It may have one now, for the settings know its org; then its cells
-    as they are typed decide, and so do those of a run that was never identified.
+    as they are typed decide. So do those of a run that was never identified: it has accounted for the first rows
+    alone, or for none, so that it has to be over the same file, read alike.
 
     Args:
         state: The open run.
+        opened: What today's run would begin with.
         now: The identity of today's rows.
         keys: Today's rows; looked at only where the identity does not decide.
         ledger: Where the run's own rows are.
@@ -138,6 +152,8 @@ def goes_on(
     if then is not None and (then.identity == now.identity or not then.keyless):
         return then.identity == now.identity
     if then is not None and then.rows != now.rows:
+        return False
+    if then is None and _READ_ALIKE(state.opened) != _READ_ALIKE(opened):
         return False
     rows = planned_rows(ledger.row_lines(state.number))
     for before, key in zip_longest(rows, keys):

@@ -58,7 +58,7 @@ def look_back(
     others: list[RunState] = []
     for state in candidates:
         keys = (row_key(row, judge(row)) for row in sheet.rows())
-        if goes_on(state, now, keys, ledger):
+        if goes_on(state, opened, now, keys, ledger):
             return Past(resumed=state, identified=now)
         if opened.files and state.opened.files == opened.files:
             others.append(state)

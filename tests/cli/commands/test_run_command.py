@@ -8,6 +8,7 @@ import openpyxl
 import orjson
 import pytest
 
+from batchconnect.model.errors import ExitCode
 from batchconnect.simulator.decision import Decision, Instead, Reset
 from batchconnect.simulator.exchange import Answer
 from tests.acceptance.place import INPUTS
@@ -408,3 +409,24 @@ def test_every_command_that_a_report_names_finds_the_run_where_it_lies(
         told = re.findall(r"batchconnect (?:rerun|verify|status|rotate|reconcile)\b[^`\n<]*", text)
         assert told, name
         assert [one for one in told if flags not in one] == [], name
+
+
+def test_a_sheet_that_cannot_be_read_to_its_end_leaves_no_run_for_another_to_go_on_with(
+    batchconnect: CommandLine,
+) -> None:
+    """Nothing of it is open or to be done; the next sheet has a run, columns and reruns of its own."""
+    batchconnect("template", "empty.csv")
+    first = batchconnect("run", "empty.csv", *SIMULATED)
+    batchconnect.sheet([cells(1), cells(2)])
+
+    done = batchconnect("run", "clients.csv", *SIMULATED, "--json")
+
+    assert (first.code, done.code) == (ExitCode.SHEET, ExitCode.OK)
+    shown = batchconnect("runs", "--simulate", "--json").json["runs"]
+    assert [(one["sheet"], one["closed"], one["exit_code"]) for one in shown] == [
+        ("clients.csv", True, ExitCode.OK),
+        ("empty.csv", True, ExitCode.SHEET),
+    ]
+    assert batchconnect("run", "empty.csv", *SIMULATED).code == ExitCode.SHEET
+    for command in ("status", "rerun", "verify"):
+        assert done.json["run_id"] in batchconnect(command, "--simulate", "--json").out, command

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from batchconnect.ledger.entry import RowPlanned, RunIdentified, RunOpened
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.entry import Line, RowPlanned, RunIdentified, RunOpened
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.column import Column
 from batchconnect.model.errors import ExitCode
@@ -15,7 +16,7 @@ from batchconnect.model.outcome import Rejected, Status
 from batchconnect.model.row import Cell, Row
 from batchconnect.model.secret import Secret
 from batchconnect.run.exit_code import INTERRUPTED
-from batchconnect.run.intake.same_run import Identity, command_of, tab_of
+from batchconnect.run.intake.same_run import Identity, command_of, goes_on, row_key, tab_of
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.validation.connection import BaseConnection
@@ -188,6 +189,33 @@ async def test_an_open_run_of_a_version_before_goes_on_by_its_rows() -> None:
 
     assert other.resumed is None
     assert same.resumed is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"carried": ("owner",)}, {"sheet_sha256": "other bytes"}, {"sheets": ("b",)}, {"org": "acme"}],
+    ids=lambda other: next(iter(other)),
+)
+@pytest.mark.parametrize("accounted", [0, 1])
+def test_a_run_that_was_never_identified_goes_on_over_its_own_file_alone(
+    accounted: int, other: Mapping[str, Any]
+) -> None:
+    """A crash in the intake left its first rows, or none, and any sheet may begin with these."""
+    with SqliteLedger(MEMORY, host="platform.test") as ledger:
+        number = ledger.append([Line(entry=OPENED, at_ms=1)])
+        first, *_ = keys = [
+            row_key(Row(number=at, cells={}), one) for at, one in enumerate(ROWS, start=2)
+        ]
+        if accounted:
+            entry = replace(first.typed, name="a name")
+            ledger.append(
+                [Line(entry=entry, run=number, row=first.number, marker=first.marker, at_ms=1)]
+            )
+        state = fold_run(ledger.run_lines(number))
+        now = RunIdentified(identity="today's", rows=len(ROWS))
+
+        assert goes_on(state, replace(OPENED, run_id="s"), now, keys, ledger)
+        assert not goes_on(state, replace(OPENED, **other), now, keys, ledger)
 
 
 async def test_a_run_says_which_other_ones_over_its_sheet_are_open() -> None:
