@@ -6,8 +6,6 @@ ledger alone; who finds the last lane closed closes the run. All of it is one pr
 alone: then it takes every lane.
 """
 
-from dataclasses import replace
-
 import anyio
 
 from batchconnect.ledger.aside import run_state_of
@@ -19,6 +17,7 @@ from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.fault import fault_of
+from batchconnect.model.value import replace
 from batchconnect.run.budget import Budget
 from batchconnect.run.closing import close, tell_end
 from batchconnect.run.exit_code import INTERRUPTED, MAX_FAILURES, MAX_ROWS, TERMINATED
