@@ -128,6 +128,7 @@ def test_fields_stand_as_they_are_written(house: list[Any]) -> None:
             if not name.startswith("__")
         ]
         assert list(names_of(kind)) == written, kind
+        assert "_" not in written, f"{kind}: `KW_ONLY` is for dataclasses"
 
 
 def test_no_default_is_a_dataclasses_field(house: list[Any]) -> None:

@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY
 from functools import partial
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def run(
     with sheet_of(sheets, options, console) as opened:
         warn_of_places(options, settings, console)
         look = _Look(
-            opened,
+            sheet=opened,
             settings=settings,
             options=options,
             task=task,
@@ -114,11 +113,10 @@ def run(
     return found.exit_code(skip_invalid=options.skip_invalid)
 
 
-class _Look(Value, kw_only=False):
+class _Look(Value):
     """One look at the service."""
 
     sheet: Sheet
-    _: KW_ONLY
     settings: Settings
     options: MergedOptions
     task: Task
