@@ -277,7 +277,9 @@ def _judge_4xx(response: Response, problem: ServiceProblem) -> Refused | OrgLeve
                 request_id=problem.request_id,
                 may_be_org_level=to is ErrorScope.ROW_OR_LANE,
             )
-        case (ErrorScope.LANE | ErrorScope.SANDBOX) as to:
+        case (
+            ErrorScope.LANE | ErrorScope.SANDBOX
+        ) as to:  # pragma: no branch - the last of a closed set
             return OrgLevel(
                 code=problem.code,
                 title=title_for(problem.code),

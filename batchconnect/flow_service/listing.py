@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Final, TypeVar
 
 from batchconnect.flow_service.answer import OrgLevel, guid
+from batchconnect.flow_service.problem import UNGUARDED
 from batchconnect.model.column import Column
 from batchconnect.model.foreign_text import ForeignText, is_harmless_etag
 from batchconnect.model.identity import (
@@ -201,7 +202,12 @@ def read_item(item: Any, org_id: str, sandbox: str) -> Found | ListingFault:
     """
     if not isinstance(item, dict):
         return ListingFault(code="bad_item", detail="an item is no connection")
-    if not (_may_be(item.get("imsOrgId"), org_id) and _may_be(item.get("sandboxName"), sandbox)):
+    shown_org, shown_sandbox = item.get("imsOrgId"), item.get("sandboxName")
+    # As they were written, most often: letter cases are looked at where that is not so.
+    is_ours = (shown_org == org_id or _may_be(shown_org, org_id)) and (
+        shown_sandbox == sandbox or _may_be(shown_sandbox, sandbox)
+    )
+    if not is_ours:
         return ListingFault(
             code="foreign_item", detail="an item of another organization or sandbox"
         )
@@ -209,24 +215,29 @@ def read_item(item: Any, org_id: str, sandbox: str) -> Found | ListingFault:
     etag = item.get("etag", item.get("version"))
     # A listing may show a connection's credentials: they are secret, whoever's they are.
     shown_key = _text(params, Column.SERVICE_PRINCIPAL_KEY)
-    foreign = ForeignText([Secret(shown_key)] if shown_key else [])
+    foreign = ForeignText([Secret(shown_key)]) if shown_key else UNGUARDED
     raw_id = item.get("id")
+    item_id = guid(raw_id) or ""
     marker, created_at_ms = find_marker(_text(item, "description") or ""), _int(item, "createdAt")
     return Found(
-        id=guid(raw_id) or "",
+        id=item_id,
         # Where ids are none, or all the same, the rest has to tell one item from another.
-        odd_id="" if guid(raw_id) else f"odd {raw_id!r} {marker} {created_at_ms}",
+        odd_id="" if item_id else f"odd {raw_id!r} {marker} {created_at_ms}",
         etag=foreign.etag(etag) if isinstance(etag, str) else None,
         name=canonical_name(_text(item, "name") or ""),
         marker=marker,
         shown=_shown(params),
-        is_our_kind=_text(_dict(item, "connectionSpec"), "id") in {None, CONNECTION_SPEC_ID},
+        is_our_kind=_text(_dict(item, "connectionSpec"), "id") in _OUR_KIND,
         created_at_ms=created_at_ms,
         state=_state(item.get("state")),
         updated_at_ms=_int(item, "updatedAt"),
         updated_by=_text(item, "updatedClient") or "",
         has_other_params=not params.keys() <= _OUR_PARAMS,
     )
+
+
+_OUR_KIND: Final = (None, CONNECTION_SPEC_ID)
+"""What is no text is as good as not shown."""
 
 
 def _state(told: object) -> str | None:
@@ -253,8 +264,13 @@ _PARTS = tuple(
 
 
 def _shown(params: Mapping[str, Any]) -> Shown:
-    texts = ((open_text(params, name), canonical) for name, canonical in _PARTS)
-    return Shown(*(text and canonical(text) for text, canonical in texts))
+    # No generator and no call for each part: a sandbox may have a million connections.
+    shown: list[str | None] = []
+    for name, canonical in _PARTS:
+        text = params.get(name)
+        is_open = isinstance(text, str) and text and text.strip(_MASK)
+        shown.append(canonical(text) if is_open else None)
+    return Shown(*shown)
 
 
 def open_text(params: Mapping[str, Any], key: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from itertools import pairwise
+from math import inf
 from typing import Any, Final, final
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -58,7 +58,11 @@ class Pages:
         self._counted = counted
         self._ids: set[str] = set()
         self._tokens: set[str] = set()
-        self._created_ms: list[int] = []
+        self._timed = 0
+        """How many of them tell when they were created."""
+        self._oldest_ms: float = inf
+        """When the last of these was; no other was created before it, as long as they are listed so."""
+        self._is_newest_first = True
         self.items: list[Found] = []
         """What was read so far, each id once."""
         self.warnings: tuple[str, ...] = ()
@@ -79,11 +83,9 @@ class Pages:
         Returns:
             None at the end; else the token, or the fault `order_lost`.
         """
-        times = self._created_ms
-        is_sorted = all(earlier >= later for earlier, later in pairwise(times))
-        if until_ms is None or not is_sorted or len(times) < self.listed:
+        if until_ms is None or not self._is_newest_first or self._timed < self.listed:
             return ListingFault(code="order_lost", detail="the newest are not listed first")
-        return None if times and times[-1] < until_ms else following
+        return None if self._oldest_ms < until_ms else following
 
     def take(self, response: Response) -> str | ListingFault | None:
         """
@@ -117,11 +119,14 @@ class Pages:
 
     def _keep(self, found: Found) -> bool:
         """Keep an item; False where its id is another's, so that nothing is proven by ids any more."""
-        if found.told_apart_by in self._ids:
+        told_apart_by, created_at_ms = found.told_apart_by, found.created_at_ms
+        if told_apart_by in self._ids:
             return self._came_before(found)
-        self._ids.add(found.told_apart_by)
-        if found.created_at_ms is not None:
-            self._created_ms.append(found.created_at_ms)
+        self._ids.add(told_apart_by)
+        if created_at_ms is not None:
+            self._timed += 1
+            self._is_newest_first = self._is_newest_first and created_at_ms <= self._oldest_ms
+            self._oldest_ms = created_at_ms
         if _is_kept(found):
             self.items.append(found)
         return True

@@ -80,7 +80,7 @@ class Known:
     open: Mapping[str, RowState] = field(default_factory=dict)
     """By marker: rows of any run that were sent and never answered."""
     sends: Mapping[str, int] = field(default_factory=dict)
-    """By marker: how often rows of a resumed run were sent, and proven absent."""
+    """By marker of a resumed run's rows that were begun: how often they were sent, and proven absent."""
     states_of: StatesOf = unknown
     """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
     undoing: Mapping[str, str] = field(default_factory=dict)

@@ -190,7 +190,7 @@ class LaneTests:
             case Unreadable(refusal=OrgLevel() as refused):
                 self._refuse(refused, one.sandbox)
                 await self._tell(one, Works.NOT_TESTED, refused.code)
-            case Unreadable(fault=fault):
+            case Unreadable(fault=fault):  # pragma: no branch - the last of a closed set
                 await self._tell(one, Works.NOT_TESTED, fault.code)
         return True
 

@@ -65,6 +65,8 @@ class RowState:
     """How many intents were written for it."""
     cut_short: int = 0
     """After how many of them a process ended before there was an answer."""
+    unsent: int = 0
+    """After how many of them nothing had surely left, or been applied: stopped while it waited for its pace, say."""
     is_sent: bool = False
     """True: an intent stands without an answer, a doubt or a proof of absence."""
     doubt: Doubted | None = None
@@ -143,12 +145,13 @@ class RowState:
     @property
     def spent(self) -> int:
         """
-        Sends that count towards the most there may be, at least the one.
+        Sends that count towards the most there may be.
 
-        A process that ended in between says nothing about the service: most of its intents had not
-        even left. So it can die as often as it likes without using a row up.
+        What surely did not leave is none. A process that ended in between says nothing about the service: most
+        of its intents had not even left. So it can die as often as it likes, and counts as one send at most.
         """
-        return max(1, self.sends - self.cut_short - self.is_sent)
+        may_have_left = self.sends - self.unsent
+        return max(min(1, may_have_left), may_have_left - self.cut_short - self.is_sent)
 
     @property
     def is_settled(self) -> bool:
@@ -181,6 +184,7 @@ class _Story:
     planned: RowPlanned | None = None
     sends = 0
     cut_short = 0
+    unsent = 0
     is_sent = False
     doubt: Doubted | None = None
     doubts = 0
@@ -221,7 +225,7 @@ class _Story:
             case Sending(key=key):
                 self._answer(None)
                 self.key_sent = key
-                if self.sends:
+                if self.sends > self.unsent:
                     self._step(line.at_ms, "sent again")
                 self.sends += 1
                 self.is_sent = True
@@ -252,6 +256,8 @@ class _Story:
                 pass
 
     def _settle(self, settled: Settled, at_ms: int) -> None:
+        # Directly behind its intent, and no doubt between them: it was not sent, or throttled to the last.
+        self.unsent += self.is_sent and isinstance(settled.outcome, NotAttempted)
         self._answer(settled.outcome)
         self.change_outcome = None
         self._meet(settled.outcome)
@@ -379,6 +385,18 @@ def fold(lines: Iterable[Line], state: RowState) -> RowState:
     return story.state()
 
 
+def fold_identity(marker: str, lines: Sequence[Line]) -> RowState:
+    """
+    Fold what all runs together wrote of one identity.
+
+    Args:
+        marker: The identity.
+        lines: Its own, whichever the run, oldest first; at least one.
+    """
+    number = lines[-1].row or 0
+    return _usual(number, marker, lines) or _told(number, marker, lines)
+
+
 def fold_rows(lines: Iterable[Line]) -> Iterator[RowState]:
     """
     Fold many rows, one after the other.
@@ -388,52 +406,71 @@ def fold_rows(lines: Iterable[Line]) -> Iterator[RowState]:
     """
     for row, told in groupby(lines, _ROW):
         number, of_row = row or 0, list(told)
-        yield _usual(number, of_row) or _told(number, of_row)
+        marker = of_row[0].marker
+        if marker is None:
+            marker = _first_marker(of_row)
+        yield _usual(number, marker, of_row) or _told(number, marker, of_row)
 
 
-def _told(number: int, lines: Sequence[Line]) -> RowState:
-    story = _Story(number, _first_marker(lines))
+def _told(number: int, marker: str | None, lines: Sequence[Line]) -> RowState:
+    story = _Story(number, marker)
     for line in lines:
         story.tell(line)
     return story.state()
 
 
-def _usual(number: int, lines: Sequence[Line]) -> RowState | None:
+def _usual(number: int, marker: str | None, lines: Sequence[Line]) -> RowState | None:
     """
-    A row that was planned, sent at most once, and has its connection: most are, and are told in one go.
+    A row that was planned, sent at most once, has its connection, and was tested, or not: most are, and are
+    told in one go.
 
     Returns:
         What the story of these lines would be; None: it has to be told.
     """
     # By the types themselves: that the lines are of no other of a dozen kinds is what makes a story dear.
-    planned, settled = lines[0].entry, lines[-1].entry
-    if type(planned) is not RowPlanned or type(settled) is not Settled:
+    planned, sends, key, sent_at_ms, at = None, 0, None, None, 0
+    entry = lines[0].entry
+    if type(entry) is RowPlanned:
+        planned, at = entry, 1
+    last = len(lines) - 1
+    if at < last and type(intent := lines[at].entry) is Sending:
+        sends, key, sent_at_ms, at = 1, intent.key, lines[at].at_ms, at + 1
+    settled, settled_at_ms = lines[min(at, last)].entry, lines[min(at, last)].at_ms
+    if type(settled) is not Settled or settled.tested:
         return None
-    outcome, sends, key, sent_at_ms = settled.outcome, len(lines) - 2, None, None
-    if sends:
-        intent = lines[1].entry
-        if sends > 1 or type(intent) is not Sending:
+    outcome, is_inherited = settled.outcome, settled.inherited
+    if not isinstance(outcome, (Created, Existing)):
+        return None
+    tested: Tested | None = None
+    tested_at_ms, works = None, None
+    for line in lines[at + 1 :]:
+        if type(asked := line.entry) is not Tested:
             return None
-        key, sent_at_ms = intent.key, lines[1].at_ms
-    if settled.inherited or settled.tested or not isinstance(outcome, (Created, Existing)):
-        return None
+        tested, tested_at_ms = asked, asked.at_ms or line.at_ms
+        if asked.works is not o.Works.NOT_TESTED:
+            works = asked.works is o.Works.YES
     is_made = isinstance(outcome, Created)
-    marker = lines[0].marker
+    if is_inherited:
+        key = settled.key
     return RowState(
         number=number,
-        marker=marker if marker is not None else _first_marker(lines),
+        marker=marker,
         planned=planned,
         sends=sends,
         outcome=outcome,
         made=outcome.connection_id,
         etag=outcome.etag if is_made else None,
-        key=key if is_made else None,
+        key=key if is_made or is_inherited else None,
         key_sent=key,
         warnings=settled.warnings,
         attempts=settled.attempts,
         throttled=settled.throttled,
         started_at_ms=sent_at_ms or settled.started_at_ms,
-        finished_at_ms=settled.finished_at_ms or lines[-1].at_ms,
+        finished_at_ms=settled.finished_at_ms or settled_at_ms,
+        inherited=is_inherited,
+        tested=tested,
+        tested_at_ms=tested_at_ms,
+        works=works,
     )
 
 

@@ -1,9 +1,9 @@
 """`verify` of a run: are its connections still working? It opens a run of its own, and changes nothing."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from batchconnect.ledger import Ledger
+from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.entry import VERIFY, Line, RowPlanned, RunEnded, RunOpened, RunResumed
 from batchconnect.ledger.row_state import RowState, fold_rows
@@ -20,7 +20,7 @@ from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.history.history import run_states, run_to_verify, summary_of
 from batchconnect.run.job import Tests
 from batchconnect.run.lanes.lane_lines import LaneLines
-from batchconnect.run.lanes.verification import Verification, again_after_s, to_test
+from batchconnect.run.lanes.verification import Verification, again_after_s, known_of, to_test
 from batchconnect.run.opening.header import header_of_run
 from batchconnect.run.opening.service import ConnectedService
 from batchconnect.run.rerun.rerun import inherited
@@ -129,11 +129,14 @@ class VerifyRun:
         )
         # They are written all at once: a process that ended before left none.
         ledger = self.ledger
-        if not is_resumed or await aside(
-            ledger, lambda: next(iter(ledger.row_lines(number)), None) is None
-        ):
-            await writer.write(await aside(ledger, lambda: list(self._rows(writer))))
-        rows = await aside(ledger, lambda: to_test(fold_rows(ledger.row_lines(number)), Tests.ALL))
+        is_begun = is_resumed and await aside(ledger, lambda: _has_rows(ledger, number))
+        if is_begun:
+            rows, states = await aside(ledger, lambda: _left(ledger, number))
+        else:
+            lines, states = await aside(ledger, lambda: self._taken_over(writer))
+            await writer.write(lines)
+            # What was written is known: it need not be read again.
+            rows = await aside(ledger, lambda: to_test(fold_rows(lines), Tests.ALL))
         verification = Verification(
             self.service.lane_of,
             writer=writer,
@@ -141,7 +144,7 @@ class VerifyRun:
             on_event=record.tell,
         )
         if rows:
-            await verification.run(rows, ledger=self.ledger, stop=self.stop)
+            await verification.run(rows, states=states, stop=self.stop)
         for lane in verification.lanes:
             lane_lines.keep(lane.counted())
         await lane_lines.write(writer)
@@ -217,11 +220,17 @@ class VerifyRun:
         self._opened.append(number)
         return number, opened, False
 
-    def _rows(self, writer: RunWriter) -> Iterator[Line]:
-        """The parent's rows whose identity has a connection today, whichever run made it or changed it last."""
+    def _taken_over(self, writer: RunWriter) -> tuple[list[Line], Mapping[str, RowState]]:
+        """The lines of the rows that are tested, and what all runs together know of the parent's identities."""
         lines = self.ledger.row_lines(self.parent.number)
         rows = [row for row in self.parent.rows(lines) if row.marker is not None]
-        now = self.ledger.states_of(row.marker or "" for row in rows)
+        now = known_of(rows, self.ledger)
+        return list(self._rows(rows, now, writer)), now
+
+    def _rows(
+        self, rows: Iterable[RowState], now: Mapping[str, RowState], writer: RunWriter
+    ) -> Iterator[Line]:
+        """The parent's rows whose identity has a connection today, whichever run made it or changed it last."""
         is_chosen = chooser(self.options, self.service.orgs)
         for row in rows:
             org = self.service.orgs.find(row.planned.org) if row.planned is not None else None
@@ -230,10 +239,20 @@ class VerifyRun:
             today = now.get(row.marker or "", row)
             if today.made is None or org is None:
                 continue  # it has none, or its org is no longer in the settings
-            yield from _taken_over(row, row.planned, today, writer)
+            yield from _lines_of(row, row.planned, today, writer)
 
 
-def _taken_over(
+def _has_rows(ledger: LedgerReader, run: int) -> bool:
+    return next(iter(ledger.row_lines(run)), None) is not None
+
+
+def _left(ledger: LedgerReader, run: int) -> tuple[Sequence[RowState], Mapping[str, RowState]]:
+    """What a verification that was cut off has left to test, and what is known of it."""
+    rows = to_test(fold_rows(ledger.row_lines(run)), Tests.ALL)
+    return rows, known_of(rows, ledger)
+
+
+def _lines_of(
     row: RowState, planned: RowPlanned, today: RowState, writer: RunWriter
 ) -> Iterator[Line]:
     settled = replace(inherited(row), tested=None)

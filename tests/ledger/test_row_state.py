@@ -30,7 +30,7 @@ from batchconnect.ledger.entry import (
     Updating,
 )
 from batchconnect.ledger.kind import word_of
-from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_rows
+from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_identity, fold_rows
 from batchconnect.model import outcome as o
 from batchconnect.model.outcome import (
     Conflict,
@@ -251,6 +251,20 @@ def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
     assert told(PLANNED, SENDING, crashed, ABSENT).spent == 1
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_send_that_surely_did_not_leave_is_not_spent(times: int) -> None:
+    """Stopped while it waited for its pace, or handed to another worker: the three sends are still to come."""
+    unsent: list[Entry] = [SENDING, Settled(outcome=STOPPED)] * times
+    state = told(PLANNED, *unsent)
+
+    assert (state.sends, state.unsent, state.spent) == (times, times, 0)
+    assert told(PLANNED, *unsent, SENDING).spent == 1
+    assert told(PLANNED, *unsent, SENDING, DOUBTED, ABSENT).spent == 1
+    assert told(PLANNED, *unsent, SENDING).steps == ()
+    proven_absent = told(PLANNED, SENDING, DOUBTED, Settled(outcome=STOPPED))
+    assert (proven_absent.unsent, proven_absent.spent) == (0, 1)
+
+
 def test_a_doubt_may_be_written_again_with_a_better_reason() -> None:
     """It is still one doubt, and its tries count once."""
     state = told(PLANNED, SENDING, DOUBTED, BETTER)
@@ -361,10 +375,18 @@ SHORT_STORIES = st.lists(
             Settled(outcome=Existing(connection_id="c-1", matched_by=MatchedBy.NAME, etag='"7"')),
             Settled(outcome=CREATED, tested=WORKS, started_at_ms=500),
             Settled(outcome=STOPPED, started_at_ms=500),
+            Settled(
+                outcome=Existing(connection_id="c-1", matched_by=MatchedBy.MARKER),
+                inherited=True,
+                key=KEY,
+            ),
+            WORKS,
+            FAILS,
+            Tested(connection_id="c-1", works=Works.NOT_TESTED, code="timeout", at_ms=700),
         ]
     ),
     min_size=1,
-    max_size=4,
+    max_size=5,
 )
 
 
@@ -378,6 +400,7 @@ def test_a_row_is_folded_alike_in_one_go_and_line_by_line(story: list[Entry], ma
     marker = MARKER if len(story) > marked else None
 
     assert list(fold_rows(lines)) == [fold(lines, RowState(number=2, marker=marker))]
+    assert fold_identity(MARKER, lines) == fold(lines, RowState(number=2, marker=MARKER))
 
 
 # The connection's life after the create ------------------------------------------------------------

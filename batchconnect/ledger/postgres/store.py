@@ -35,7 +35,7 @@ from batchconnect.ledger.postgres.connections import Connections, Question, Sess
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
 from batchconnect.ledger.postgres.leases import PostgresLeases
 from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
-from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.row_state import RowState, fold_identity
 from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import LaneLostError, LedgerError
@@ -348,8 +348,7 @@ class PostgresLedger:
         found: dict[str, RowState] = {}
         for page in self._pages(lambda _page: next(parts, None)):
             for marker, told_of in groupby(map(self._line, page), attrgetter("marker")):
-                lines = list(told_of)
-                found[marker] = fold(lines, RowState(number=lines[-1].row or 0, marker=marker))
+                found[marker] = fold_identity(marker, list(told_of))
         return found
 
     def identities(self) -> Identities:

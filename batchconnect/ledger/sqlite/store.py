@@ -33,7 +33,7 @@ from batchconnect.ledger.conditions import (
 from batchconnect.ledger.entry import Line, RunOpened
 from batchconnect.ledger.interface import BEFORE_ALL, Identities, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD, word_of
-from batchconnect.ledger.row_state import RowState, fold
+from batchconnect.ledger.row_state import RowState, fold_identity
 from batchconnect.ledger.shared_id import Answered, answered, by_id, check_bearers
 from batchconnect.ledger.sqlite.connection_ids import bearers
 from batchconnect.ledger.sqlite.file import HeldFile, make_or_check, make_private
@@ -258,9 +258,7 @@ class SqliteLedger:
                 *part,
             )
             for marker, told_of in groupby(told, attrgetter("marker")):
-                lines = list(told_of)
-                state = RowState(number=lines[-1].row or 0, marker=marker)
-                found[marker] = fold(lines, state)
+                found[marker] = fold_identity(marker, list(told_of))
         return found
 
     def identities(self) -> Identities:

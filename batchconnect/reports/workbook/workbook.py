@@ -247,7 +247,7 @@ class _Drawing:
                 return place.value
             case int():
                 return cut(self._shape.titles[place])
-            case None:
+            case None:  # pragma: no branch - the last of a closed set
                 return ""
 
     def _width(self, position: int) -> int:

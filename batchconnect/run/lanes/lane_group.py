@@ -6,6 +6,7 @@ and works. It sees lanes and rows, never a ring; the work of one lane is `lane/w
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set as AbstractSet
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -38,7 +39,7 @@ from batchconnect.run.lanes.offsets import chosen_offsets
 from batchconnect.run.lanes.shared_rows import shared_rows
 from batchconnect.run.lanes.sweep import expected, sweep_until
 from batchconnect.run.lanes.sweep_findings import write_findings
-from batchconnect.run.lanes.verification import Verification, again_after_s, to_test
+from batchconnect.run.lanes.verification import Verification, again_after_s, known_of, to_test
 from batchconnect.sheet.several import parts_of, places_of
 from batchconnect.validation.connection import BaseConnection
 
@@ -279,7 +280,9 @@ class LaneGroup:
                 again_after_s=again_after_s(self._job.policy.settle_s),
                 on_event=self._tell,
             )
-            await verification.run(chosen, ledger=self._job.ledger, stop=self._job.stop)
+            ledger = self._job.ledger
+            states = await aside(ledger, partial(known_of, chosen, ledger))
+            await verification.run(chosen, states=states, stop=self._job.stop)
 
     async def _folded(
         self, rows: Collection[int] | None, make: Callable[[Iterator[RowState]], _Made]

@@ -183,6 +183,15 @@ def by_org(results: Iterable[SandboxSweep]) -> list[Swept]:
     return [replace(together(sweeps), org=org) for org, sweeps in sorted(of_org.items())]
 
 
+def _has(hits: Iterable[Found], connection_id: str) -> bool:
+    """Whether one of them is the connection of an id, in whatever letter case."""
+    # A loop: each row passes here twice, and `any` takes as long as all else.
+    for found in hits:
+        if found.id == connection_id or found.id.lower() == connection_id.lower():
+            return True
+    return False
+
+
 class _Sweep:
     """The sweep of one sandbox."""
 
@@ -224,10 +233,10 @@ class _Sweep:
         """Whether another look could show nothing that matters."""
         if not listing.complete or self._want.had_doubts:
             return False
+        by_marker = listing.by_marker
         return all(
-            any(found.id.lower() == connection_id.lower() for found in hits)
+            _has(by_marker.get(marker, ()), connection_id)
             for marker, connection_id in self._want.ids.items()
-            for hits in [listing.by_marker.get(marker, ())]
         )
 
     async def _judge(self, listing: Listing) -> SandboxSweep:
@@ -240,15 +249,20 @@ class _Sweep:
             3. It is nowhere, and the answered id is there: it is somebody else's.
             4. Neither is shown: the id is asked for.
         """
-        want, shown = self._want, {found.id.lower(): found for found in listing.items if found.id}
+        want, by_marker = self._want, listing.by_marker
         corrected: dict[str, Found] = {}
         lost: list[str] = []
         missing: list[str] = []
         unread = 0
-        for marker, connection_id in want.ids.items():
-            hits = [found for found in listing.by_marker.get(marker, ()) if found.id]
-            if any(found.id.lower() == connection_id.lower() for found in hits):
-                continue
+        unlike = {
+            marker: connection_id
+            for marker, connection_id in want.ids.items()
+            if not _has(by_marker.get(marker, ()), connection_id)
+        }
+        # Most often there are none, and then nothing has to be known of ids.
+        shown = {found.id.lower() for found in listing.items if found.id} if unlike else set()
+        for marker, connection_id in unlike.items():
+            hits = [found for found in by_marker.get(marker, ()) if found.id]
             if hits:
                 corrected[marker] = hits[0]
             elif connection_id.lower() in shown:
@@ -263,14 +277,14 @@ class _Sweep:
                         lost.append(marker)
                     case NotFound():
                         missing.append(marker)
-                    case Unreadable():  # what was not answered is not known to be missing
+                    case Unreadable():  # pragma: no branch - what was not answered is not known to be missing
                         unread += 1
         wrong = [*corrected, *lost]
         swept = Swept(
             expected=len(want.ids),
             found=len(want.ids) - len(wrong) - len(missing) - unread,
             duplicated=tuple(
-                marker for marker in want.markers if len(listing.by_marker.get(marker, ())) > 1
+                marker for marker in want.markers if len(by_marker.get(marker, ())) > 1
             ),
             missing=tuple(missing),
             wrong_id=tuple(wrong),

@@ -4,7 +4,7 @@ Which connections are tested, lane by lane; asking one is `lane/verification`'s.
 What a test says is known of the identity, whichever run asked: so a run can tell what changed since.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -12,7 +12,6 @@ import anyio
 from batchconnect.lane.lane import Lane, is_refusal
 from batchconnect.lane.verification import LaneTests, ToTest
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.aside import aside
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
@@ -90,17 +89,24 @@ class Verification:
         """All that were asked."""
         return self._lanes.values()
 
-    async def run(self, rows: Iterable[RowState], *, ledger: LedgerReader, stop: Stop) -> None:
+    async def run(
+        self, rows: Sequence[RowState], *, states: Mapping[str, RowState], stop: Stop
+    ) -> None:
         """
         Return when all were tested, or the stop is asked for.
 
         What a lane cannot ask, since its service wants to be left alone or for a fault of ours, is told
         as not tested. A stop that was asked for says nothing of what is left: the same command goes on.
 
+        Args:
+            rows: Those whose connections are tested.
+            states: What all runs together know of their identities.
+            stop: Ends it.
+
         Raises:
             LedgerError: A result cannot be written.
         """
-        by_org = await aside(ledger, lambda: _by_org(rows, ledger))
+        by_org = _by_org(rows, states)
         self._on_event(Verifying(connections=sum(map(len, by_org.values()))))
         lanes = self._lanes = {org: self._lane_of(org) for org in by_org}
         async with anyio.create_task_group() as beside:
@@ -140,9 +146,12 @@ class Verification:
         return ""
 
 
-def _by_org(rows: Iterable[RowState], ledger: LedgerReader) -> Mapping[str, list[ToTest]]:
-    rows = list(rows)
-    states = ledger.states_of(row.marker for row in rows if row.marker is not None)
+def known_of(rows: Iterable[RowState], ledger: LedgerReader) -> Mapping[str, RowState]:
+    """What all runs together know of the identities of these rows."""
+    return ledger.states_of(row.marker for row in rows if row.marker is not None)
+
+
+def _by_org(rows: Iterable[RowState], states: Mapping[str, RowState]) -> Mapping[str, list[ToTest]]:
     by_org: dict[str, list[ToTest]] = {}
     for row in rows:
         assert row.planned is not None
