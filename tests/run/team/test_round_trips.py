@@ -42,10 +42,10 @@ May it be written to, whose is it; whose it is from now on. The right to open a 
 and once more when it was looked for whose rows it is; the run as a whole; its first line; the right handed back. Who is
 at work; what is known of identities. The rows; the lanes; that they are there; the run handed back.
 """
-IN_THE_LANE = 12
+IN_THE_LANE = 13
 """
 Who works beside whom; what of it is done; the lane; what of it is done by now; that it is taken, and what is known by
-now; that this process has its share. What was created, what the sweep found, what the lane did and that it is through;
+now; that this process has its share. What the lane told meanwhile, if anything. What was created, what the sweep found, what the lane did and that it is through;
 the lane handed back. Who works beside whom and what is done.
 """
 CLOSING = 8
@@ -90,6 +90,8 @@ async def desk(
 ) -> AsyncIterator[Desk]:
     # Nobody looks around again because the machine is slow.
     monkeypatch.setattr("batchconnect.run.team.work.Team", partial(Team, poll_s=3600.0))
+    # Nor is what a lane tells written bit by bit.
+    monkeypatch.setattr("batchconnect.run.lanes.lane_lines._EVERY_S", 3600.0)
     near = postgres.address(postgres.database("ledger_template"), over_tcp=True, password=PASSWORD)
     with counted(postgres.port) as told:
         url = near.url.reveal().replace(f":{postgres.port}/", f":{told.port}/")
