@@ -31,6 +31,7 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.remedies import is_titled, look_hint_for, title_for
 from batchconnect.model.row_place import NOWHERE, Places, own_number
+from batchconnect.model.value import Value
 from batchconnect.reports.result import WAITING, Advice, errors_of
 
 Title = Callable[[str], str]
@@ -50,8 +51,7 @@ _DUPLICATED = "duplicated"
 _MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
+class Incident(Value):
     """One cause, and how many rows it met."""
 
     code: str
@@ -78,8 +78,7 @@ class Incident:
     """The first row for a person: `row 12`, or of several sheets `row 12 of b.xlsx#EMEA`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
+class _Cause(Value, kw_only=False):
     """What an incident is known by."""
 
     status: Status

@@ -35,8 +35,8 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.remedies import title_for
 from batchconnect.model.row_place import NOWHERE, Places, own_number
-from batchconnect.model.row_value import row_value
 from batchconnect.model.target import Target
+from batchconnect.model.value import Value
 
 Advice = Callable[[str, Status], str]
 """What a code means, or what to do about it, one or two plain sentences; "" where nobody knows."""
@@ -69,8 +69,7 @@ class Change(StrEnum):
     """It failed, and is done now."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Value):
     """Why a row has no connection."""
 
     code: str
@@ -82,8 +81,7 @@ class Trouble:
     request_id: str | None = None
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Value):
     """One row of the report, exact: nothing is quoted, cut or made inert here."""
 
     row: int

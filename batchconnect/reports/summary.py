@@ -8,7 +8,7 @@ whichever process writes it.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from batchconnect.ledger.entry import UNDO, FaultFound, Line, RunEnded, RunOpened, RunResumed
@@ -21,6 +21,7 @@ from batchconnect.model.key_end import SOON_DAYS, ends_within
 from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
 from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
 from batchconnect.model.row_place import Places
+from batchconnect.model.value import Value, field
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
 from batchconnect.reports.result import (
@@ -45,8 +46,7 @@ _KEPT = 20_000
 """Rows, about 25 MB. What a run has beyond them is read from the ledger once more for its files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requests:
+class Requests(Value):
     """Creates that were sent for the rows of this run; what a parent run sent is in its own report."""
 
     sent: int
@@ -59,8 +59,7 @@ class Requests:
     """Doubts that were opened, settled ones too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(Value):
     """One run, ready to be rendered."""
 
     opened: RunOpened

@@ -8,7 +8,6 @@ they come and kept nowhere, so a million of them cost no memory.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.outcome import Problem, Severity
 from batchconnect.model.report_columns import ABOUT_TAB, WORKBOOK_COLUMNS
+from batchconnect.model.value import Value
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.workbook.layout import (
     LAST_ROW,
@@ -63,8 +63,7 @@ Facts = Sequence[tuple[str, str]]
 _WEIGHT = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.LOOK}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowsTab:
+class RowsTab(Value):
     """A tab to draw."""
 
     layout: WorkbookLayout
