@@ -240,11 +240,11 @@ class SqliteLedger:
         while page := list(islice(ends, _PAGE)):
             names = [None if end is None else name_told(end) for _row, _last, end in page]
             unnamed = [row for (row, *_), name in zip(page, names, strict=True) if name is None]
-            told = self._told(run, unnamed)
+            told = self._lines_of_each(run, unnamed)
             for (row, *_), name in zip(page, names, strict=True):
                 yield name or told[row]
 
-    def _told(self, run: int, rows: Sequence[int]) -> dict[int, list[Line]]:
+    def _lines_of_each(self, run: int, rows: Sequence[int]) -> dict[int, list[Line]]:
         """By row, the lines of rows that stand together."""
         if not rows:
             return {}
