@@ -150,7 +150,6 @@ class RowBlock:
         cells = cells_of(result, self._width)
         if self._are_several:
             cells = (*cells, result.sheet, result.worksheet)
-        endpoint, database, tenant, principal = result.target
         started_at_ms = result.started_at_ms
         # Of most rows there is no more to tell than that they are done.
         has_trouble = codes or result.error or result.hint or result.error_column or result.works
@@ -161,10 +160,7 @@ class RowBlock:
             escape_control(result.connection_id or ""),
             texts[result.org],
             texts[result.sandbox],
-            texts[endpoint],
-            texts[database],
-            texts[tenant],
-            texts[principal],
+            *[texts[part] for part in result.target],
             texts[result.description],
             *(self._trouble(result, codes) if has_trouble else _NO_TROUBLE),
             result.http_status,
