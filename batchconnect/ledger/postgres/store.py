@@ -288,7 +288,8 @@ class PostgresLedger:
         """As of `LedgerReader.ends`."""
         for _row, told in groupby(self._of_rows(run), itemgetter(2)):
             lines = list(told)
-            name = outcome_told([columns[4] for columns in lines], lines[-1][6])
+            bodies = [columns[6] for columns in lines]
+            name = outcome_told([columns[4] for columns in lines], bodies)
             yield name or [self._line(columns) for columns in lines]
 
     def _of_rows(self, run: int, behind: int = BEFORE_ALL) -> Iterator[tuple[Any, ...]]:
