@@ -348,6 +348,15 @@ class Lane:
         # for more, the pace never learns that more is wanted.
         return self._pace.wanted(most, ahead_s=_AHEAD_S, least_ahead=_LEAST_AHEAD)
 
+    def capacity_of_looks(self) -> int:
+        """
+        How many rows may be on their way where each only looks.
+
+        None begins ahead of others that wait for their commits: where the pace is no bound, whoever is more
+        than may be in flight would queue for a place.
+        """
+        return min(self.capacity(), self._limits.concurrency)
+
     def most_at_once(self) -> int:
         """How many rows may be in flight in this lane now."""
         if self._pace.probing:
