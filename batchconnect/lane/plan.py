@@ -34,7 +34,7 @@ from batchconnect.model.event import (
     SandboxListed,
 )
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE, Fault, fault_of
-from batchconnect.model.row_value import row_value
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 
 _AT_ONCE: Final = 4
@@ -49,8 +49,7 @@ Load = Callable[[int], BaseConnection]
 """Reads a row again by its place. A `SheetError` says that the sheet changed."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Value):
     """A row that is to be sent; its cells, secret included, are read when its turn comes."""
 
     offset: int

@@ -1,7 +1,6 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
-from dataclasses import fields
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -33,7 +32,7 @@ from batchconnect.model.outcome import (
     Rejected,
 )
 from batchconnect.model.reference import KeyOrigin
-from batchconnect.model.row_value import row_value
+from batchconnect.model.value import Value, by_name
 
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
@@ -53,8 +52,7 @@ class Step(NamedTuple):
     """Why, where that has a code."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class RowState:
+class RowState(Value):
     """One row of one run, as far as the ledger knows it."""
 
     number: int
@@ -379,7 +377,7 @@ def fold(lines: Iterable[Line], state: RowState) -> RowState:
     Lines of other kinds than the row's own pass unnoticed.
     """
     story = _Story(state.number, state.marker)
-    vars(story).update({one.name: getattr(state, one.name) for one in fields(state)})
+    vars(story).update(by_name(state))
     for line in lines:
         story.tell(line)
     return story.state()
