@@ -13,13 +13,13 @@ from statistics import median
 from typing import Final
 
 import anyio
-from psycopg import Connection
 
 from batchconnect.ledger.codec import encode
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending, Settled
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.kind import word_of
+from batchconnect.ledger.postgres.connections import Session
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.ledger_address import LedgerAddress
@@ -268,7 +268,7 @@ def _fill_file(path: Path, settled: _Settled) -> None:
         )
 
 
-def _fill_team(session: Connection[tuple[object, ...]], settled: _Settled) -> None:
+def _fill_team(session: Session, settled: _Settled) -> None:
     """By COPY, in the lane of its run, whose first line is its own."""
     with session.transaction(), session.cursor() as cursor:
         found = cursor.execute(
