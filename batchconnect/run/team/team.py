@@ -60,9 +60,17 @@ class Team:
     async def hold(self, holding: Holding, stop: Stop, *, run: int | None = None) -> Lease | None:
         """Wait until it is free, and take it; None: the stop was asked for meanwhile."""
         while not stop.reason:
-            rows = await self.keeper.look(holding.run_id)
-            lease = await self.keeper.take(holding, rows, run=run)
+            lease = await self.take(holding, run=run)
             if lease is not None:
                 return lease
             await anyio.sleep(self.poll_s / 4)
         return None
+
+    async def take(self, holding: Holding, *, run: int | None = None) -> Lease | None:
+        """Take a run as a whole, or the right to open one; None: somebody holds it."""
+        # Mostly nobody does, and then nobody has to look first.
+        lease = await self.keeper.take(holding, (), run=run)
+        if lease is not None:
+            return lease
+        rows = await self.keeper.look(holding.run_id)
+        return await self.keeper.take(holding, rows, run=run)
