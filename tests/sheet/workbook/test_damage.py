@@ -19,7 +19,10 @@ def cut_xml() -> None:
     ("fail", "reason"),
     [
         (lambda: zlib.decompress(b"x"), "its zip is cut or damaged"),
-        (lambda: dict[str, bytes]()["xl/workbook.bin"], "a part that every workbook has is missing"),
+        (
+            lambda: dict[str, bytes]()["xl/workbook.bin"],
+            "a part that every workbook has is missing",
+        ),
         (cut_xml, "its XML is not well-formed (line 2, column 7)"),
         (lambda: struct.unpack("<I", b"x"), "a record in it is cut or damaged"),
         (lambda: b""[1], "a record in it is cut or damaged"),
