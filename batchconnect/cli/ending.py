@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, assert_never
 
 import anyio
 
@@ -16,7 +16,8 @@ from batchconnect.cli.options import Given
 from batchconnect.cli.screen.console import Console
 from batchconnect.model.errors import BatchConnectError, ExitCode, UsageError
 from batchconnect.model.notice import Notice, NoticeProfile
-from batchconnect.model.reference import Reference
+from batchconnect.model.outcome import NotAttempted, Problem
+from batchconnect.model.reference import LookedUp, Reference, StoredSecret
 from batchconnect.model.secret import Secret
 from batchconnect.notify.address import check_address
 from batchconnect.notify.telling import check_installed, tell
@@ -166,10 +167,17 @@ class Ending:
             found = anyio.run(
                 partial(_look_up, url, settings, options, self._console.redactor.hold)
             )
-            if not isinstance(found, Secret):
-                return "its address could not be had from its store"
-            check_address(found, name=profile.name)
-            url = found
+            match found:
+                case StoredSecret(value=value):
+                    check_address(value, name=profile.name)
+                    url = value
+                case NotAttempted(detail=detail):
+                    return detail
+                case Problem(what=what):
+                    # A store speaks of a cell, as of a row's key.
+                    return what.replace("the cell", f"[notify.{profile.name}]")
+                case _:
+                    assert_never(found)
         return tell(notice, url, proxy=options.proxy_url, ca_bundle=options.ca_bundle)
 
 
@@ -192,7 +200,7 @@ async def _look_up(
     settings: Settings,
     options: MergedOptions,
     hold: Callable[[Secret], None],
-) -> object:
+) -> LookedUp:
     """What the store of the reference gives."""
     stores = opened_stores(
         settings.stores,

@@ -53,7 +53,9 @@ class Breaker:
             case ObjectCreated() | Refused():
                 self.code, self.count = "", 0
                 return answer
-            case NotSent() | Throttled() | OrgLevel() | Unknown():
+            case (
+                NotSent() | Throttled() | OrgLevel() | Unknown()
+            ):  # pragma: no branch - the last of a closed set
                 return answer
 
 

@@ -4,7 +4,6 @@ What an answer to a change of a connection means: a PATCH that names the etag, o
 As with a create, what no line of the contract names is UNKNOWN, and is found out by asking.
 """
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
 
@@ -29,6 +28,7 @@ from batchconnect.flow_service.problem import (
 from batchconnect.flow_service.reading import is_not_found
 from batchconnect.model.fault import INTERNAL_FAULT, Fault
 from batchconnect.model.foreign_text import ForeignText
+from batchconnect.model.value import Value
 from batchconnect.transport.interface import Response, TransportError
 
 _PATH_UNKNOWN: Final = "1455"
@@ -36,8 +36,7 @@ _IN_USE: Final = "1418"
 _DELETED: Final = frozenset({HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class Changed(Value):
     """Applied."""
 
     etag: str | None
@@ -46,31 +45,26 @@ class Changed:
     request_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stale:
+class Stale(Value):
     """Not applied: the connection is not as it was when its etag was read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathUnknown:
+class PathUnknown(Value):
     """Not applied: the service knows no path to a single parameter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
+class Gone(Value):
     """There is no such connection, or none that may be seen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(Value):
     """A delete was taken on; the connection may be shown for a while, until it is gone."""
 
     http_status: int
     request_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InUse:
+class InUse(Value):
     """Not deleted: a dataflow uses it."""
 
 
@@ -80,8 +74,7 @@ UpdateAnswer = Changed | Stale | PathUnknown | Gone | NotApplied | Unknown
 DeleteAnswer = Taken | InUse | Gone | NotApplied | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentChange(Generic[_Answer_co]):
+class SentChange(Value, Generic[_Answer_co]):
     """What became of one change."""
 
     answer: _Answer_co

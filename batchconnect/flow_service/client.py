@@ -58,8 +58,8 @@ from batchconnect.flow_service.source import (
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.foreign_text import ForeignText, KnownSecrets
 from batchconnect.model.org import Org
-from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.transport.interface import Request, Response, Transport, TransportError
 from batchconnect.validation.connection import BaseConnection
 
@@ -78,8 +78,7 @@ __all__ = [
 ]
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(Value):
     """What became of one create."""
 
     answer: Answer

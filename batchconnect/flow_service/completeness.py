@@ -6,11 +6,11 @@ whole creates every connection beyond the cut a second time. Pure; `client` does
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from batchconnect.flow_service.listing import Found, Listing, ListingFault
+from batchconnect.model.value import Value
 
 UNPROVEN: Final = "unproven_listing"
 """The code of a listing that nothing proves to be whole."""
@@ -18,8 +18,7 @@ NEWEST_FIRST, OLDEST_FIRST = "-createdAt", "createdAt"
 """The two orders (contract, section 3, `orderby`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
+class Count(Value):
     """What `count=true` answered before a listing."""
 
     number: int | None

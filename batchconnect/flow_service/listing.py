@@ -8,7 +8,6 @@ Absence is proved by a complete listing alone, so anything odd makes a listing *
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Final, TypeVar
 
@@ -21,9 +20,9 @@ from batchconnect.model.identity import (
     canonical_name,
     find_marker,
 )
-from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target, TargetParts
+from batchconnect.model.value import Value
 from batchconnect.validation.rules import RULES
 
 TargetKey = tuple[str, str, str]
@@ -47,8 +46,7 @@ class Shown(TargetParts[str | None]):
     __slots__ = ()
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Value, hidden={"updated_by", "odd_id"}):
     """One connection in the sandbox, without anything secret."""
 
     id: str
@@ -68,11 +66,11 @@ class Found:
     """In lower case; None: it shows none. What is no state that we know is `ODD_STATE`."""
     updated_at_ms: int | None = None
     """As *created_at_ms*."""
-    updated_by: str = field(default="", repr=False)
+    updated_by: str = ""
     """Client id of who changed it last; for comparing alone."""
     has_other_params: bool = False
     """Whether it shows parameters besides those that we send: the service, or a person, added them."""
-    odd_id: str = field(default="", repr=False)
+    odd_id: str = ""
     """
     What the service wrote where a GUID belongs, and what else tells it from its neighbours. It may be
     anything, so it is for no eyes and no file.
@@ -94,8 +92,7 @@ class Found:
         return self.id.lower() or self.odd_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListingFault:
+class ListingFault(Value):
     """Why a sandbox, or one connection of it, could not be read."""
 
     code: str
@@ -105,12 +102,11 @@ class ListingFault:
     """One line for a person, redacted."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listing:
+class Listing(Value, dict=True, hidden={"items"}):
     """What one reading of a sandbox showed. A hit counts in any, absence in a complete one alone."""
 
     sandbox: str
-    items: tuple[Found, ...] = field(default=(), repr=False)
+    items: tuple[Found, ...] = ()
     """As the service lists them; each once."""
     listed: int = 0
     """Connections that were shown, whatever their kind."""

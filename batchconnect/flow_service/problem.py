@@ -7,7 +7,6 @@ An error text may repeat our request, so it is judged here, and only what `Forei
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ import orjson
 
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.source_reason import is_entra
+from batchconnect.model.value import Value
 from batchconnect.transport.interface import Response
 
 _LONGEST_JUDGED = 2000
@@ -47,8 +47,7 @@ class Phrase(Enum):
 _PHRASES: Final = {phrase: re.compile(phrase.value, re.IGNORECASE) for phrase in Phrase}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceProblem:
+class ServiceProblem(Value):
     """What an answer that is no success says, in whatever shape it says it."""
 
     code: str

@@ -9,7 +9,7 @@ code, in words of ours.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
@@ -31,6 +31,7 @@ from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.transport.interface import FOREIGN_ANSWER, Response, TransportError
 
 AUTH_SPEC: Final = "Service Principal Based Authentication"
@@ -44,15 +45,13 @@ _BEGINS_JSON: Final = frozenset({bytes([sign]) for sign in b'{["-0123456789tfn'}
 _REFUSING: Final = frozenset({401, 403, 404})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotFound:
+class NotFound(Value):
     """The service says that no connection has this id; a 404 may hide a missing permission."""
 
     connection_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class Unreadable(Value):
     """The service did not say."""
 
     fault: ListingFault
@@ -60,8 +59,7 @@ class Unreadable:
     """The org-level refusal behind it; its lane, or its sandbox, stops."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Value):
     """The connection spec, as far as creates depend on it."""
 
     name: str

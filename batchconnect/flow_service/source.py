@@ -5,7 +5,6 @@ Texts of a source may repeat what was sent to it, its errors too: nothing is tol
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,14 +19,14 @@ from batchconnect.flow_service.reading import (
     unreadable,
     unreadable_one,
 )
+from batchconnect.model.value import Value
 from batchconnect.transport.interface import Response
 
 MAYBE_CUT: Final = frozenset({100, 1000})
 """Lengths of a list of tables at which a service may have cut it (contract, section 13)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Value):
     """One table that a connection sees."""
 
     path: str
@@ -35,16 +34,14 @@ class Table:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Value):
     """One column of a table."""
 
     name: str
     type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Value):
     """The source refuses the connection."""
 
     code: str

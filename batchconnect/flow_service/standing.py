@@ -5,8 +5,7 @@ A plan compares, so `Found` has texts as they are compared; a sheet has them as 
 an item is read but name, description, state, times and the visible target: what is hidden stays unknown.
 """
 
-from dataclasses import field, fields
-from typing import Any, Final
+from typing import Any
 
 from batchconnect.flow_service.listing import (
     Found,
@@ -16,12 +15,10 @@ from batchconnect.flow_service.listing import (
     read_item,
 )
 from batchconnect.model.identity import split_marker
-from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, TargetParts
+from batchconnect.model.value import by_name
 from batchconnect.sheet.header_words import looks_secret
-
-_OF_FOUND: Final = tuple(one.name for one in fields(Found))
 
 
 class Written(TargetParts[str | None]):
@@ -30,16 +27,15 @@ class Written(TargetParts[str | None]):
     __slots__ = ()
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Standing(Found):
+class Standing(Found, hidden={"written_name", "own_description", "written", "shown_secrets"}):
     """One connection in the sandbox with its texts as they are written there."""
 
-    written_name: str | None = field(repr=False)
+    written_name: str | None
     """None: the service shows none."""
-    own_description: str | None = field(repr=False)
+    own_description: str | None
     """Without the marker; None: the service shows none."""
-    written: Written = field(repr=False)
-    shown_secrets: tuple[Secret, ...] = field(repr=False)
+    written: Written
+    shown_secrets: tuple[Secret, ...]
     """A listing may show a connection's credentials: known, so that no text is handed on that repeats one."""
 
 
@@ -56,7 +52,7 @@ def read_standing(item: Any, org_id: str, sandbox: str) -> Standing | ListingFau
     params = params_of(item)
     description = _text(item.get("description"))
     return Standing(
-        **{name: getattr(found, name) for name in _OF_FOUND},
+        **by_name(found),
         written_name=_text(item.get("name")),
         own_description=None if description is None else split_marker(description)[0],
         written=Written(*(open_text(params, column.value) for column in TARGET_COLUMNS)),

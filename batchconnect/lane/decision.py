@@ -1,39 +1,33 @@
 """What a run does for one row: the closed set of decisions, which `planner` makes and `plan` carries out."""
 
-from dataclasses import dataclass
-
 from batchconnect.lane.recipient import Before
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.outcome import Outcome, Unchanged
 from batchconnect.model.reference import KeyOrigin
-from batchconnect.model.row_value import row_value
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
+class Send(Value):
     """Nothing of it stands there: it is to be created."""
 
     warnings: tuple[str, ...] = ()
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Settle:
+class Settle(Value):
     """It has an outcome without a request."""
 
     outcome: Outcome
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettleFirst:
+class SettleFirst(Value):
     """It was sent by an earlier process, which never learned the answer."""
 
     state: RowState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendKey:
+class SendKey(Value):
     """Its connection exists: its key is to be sent there."""
 
     connection_id: str
@@ -69,8 +63,7 @@ class SendKey:
 Decision = Send | Settle | SettleFirst | SendKey
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(Value):
     """One row with what a run would do for it."""
 
     offset: int

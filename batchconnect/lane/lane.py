@@ -7,7 +7,7 @@ fresh as its request), wire.
 """
 
 from collections.abc import Callable, Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import ceil, inf
 from random import Random
@@ -55,6 +55,7 @@ from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.model.reference import Resolver
 from batchconnect.model.remedies import NOT_ADOBES, title_for
+from batchconnect.model.value import Value, field
 from batchconnect.transport.ims import NO_TOKEN, Authorized, Signed, Token
 from batchconnect.transport.interface import (
     WRITES,
@@ -119,8 +120,7 @@ def is_refusal(code: str) -> bool:
     return code not in NO_REFUSAL and not may_pass(code)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Value):
     """What bounds every lane of a run."""
 
     concurrency: int = CONCURRENCY

@@ -6,19 +6,17 @@ hidden, so only our own marker, or a name with a target that is shown whole, mak
 the row's; whatever else is in the way is a person's matter.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from batchconnect.flow_service.listing import INITIALIZING, Found, Listing, target_key
 from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Conflict, Created, Existing, InDoubt, MatchedBy
-from batchconnect.model.row_value import row_value
 from batchconnect.model.target import TARGET_COLUMNS, Target
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Value):
     """What a row is recognised by. It outlives the row: a ledger that lost its sheet has it."""
 
     marker: str
@@ -27,15 +25,13 @@ class Wanted:
     target: Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
+class Create(Value):
     """Nothing of the row's stands there: it is to be created."""
 
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotReady:
+class NotReady(Value):
     """The row's connection stands there, and is not ready yet: it is waited for, and never sent again."""
 
     connection_id: str

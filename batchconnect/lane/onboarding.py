@@ -25,7 +25,7 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
-from batchconnect.model.row_value import row_value
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 
 TOKEN_REFUSED: Final = "token_refused"  # noqa: S105 - a code, not a token
@@ -35,8 +35,7 @@ _AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0)
 for a moment need not cost a look-up."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(Value):
     """A row whose turn has come."""
 
     connection: BaseConnection

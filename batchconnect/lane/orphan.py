@@ -4,14 +4,13 @@ Rows that the ledger knows and the sheet no longer has: what of them is accounte
 A row in doubt may have been applied, so it is looked for although nobody can send it again.
 """
 
-from dataclasses import dataclass
-
 from batchconnect.lane.matching import Wanted
 from batchconnect.ledger.entry import Line, RowPlanned, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.org import Org
+from batchconnect.model.value import Value
 
 
 def sent_elsewhere(told: str, planned: RowPlanned, org: Org) -> SettingsError | None:
@@ -33,8 +32,7 @@ def sent_elsewhere(told: str, planned: RowPlanned, org: Org) -> SettingsError | 
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orphan:
+class Orphan(Value):
     """A row in doubt that the sheet no longer has: it can be settled, and not be sent."""
 
     row: int
@@ -43,8 +41,7 @@ class Orphan:
     state: RowState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingRow:
+class MissingRow(Value):
     """A row of the parent run that the sheet no longer has."""
 
     org: str

@@ -34,7 +34,7 @@ from batchconnect.model.event import (
     SandboxListed,
 )
 from batchconnect.model.fault import INTERNAL_FAULT, TITLE, Fault, fault_of
-from batchconnect.model.row_value import row_value
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 
 _AT_ONCE: Final = 4
@@ -49,8 +49,7 @@ Load = Callable[[int], BaseConnection]
 """Reads a row again by its place. A `SheetError` says that the sheet changed."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Value):
     """A row that is to be sent; its cells, secret included, are read when its turn comes."""
 
     offset: int
@@ -58,7 +57,7 @@ class Waiting:
     """Which send of the row it will be."""
     warnings: tuple[str, ...] = ()
     is_begun: bool = False
-    """It was put aside when its turn had come: it counts already among the rows that were begun."""
+    """Its turn had come before, here or in an earlier process: it counts already among the rows that were begun."""
     key_to: SendKey | None = None
     """Where its key is to be sent; None: it is to be created."""
 
@@ -314,8 +313,14 @@ class LanePlan:
         row, marker = connection.row, connection.marker
         match decided.decision:
             case Send(warnings=warnings):
-                number = self._known.sends.get(marker, 0) + 1
-                send(Waiting(offset=decided.offset, number=number, warnings=warnings))
+                spent = self._known.sends.get(marker)
+                waiting = Waiting(
+                    offset=decided.offset,
+                    number=1 + (spent or 0),
+                    warnings=warnings,
+                    is_begun=spent is not None,
+                )
+                send(waiting)
             case SendKey(first=RowState() as state):
                 await self._settle_first(decided, state)
             case SendKey() as key_to:

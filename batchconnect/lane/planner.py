@@ -14,7 +14,7 @@ from collections.abc import (
     Set as AbstractSet,
 )
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -37,6 +37,7 @@ from batchconnect.model.outcome import (
     Unchanged,
 )
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value, field
 from batchconnect.validation.connection import BaseConnection
 
 _NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)
@@ -73,14 +74,13 @@ def states_in(ledger: LedgerReader) -> StatesOf:
     return states_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Value):
     """What the ledger knew before this process began."""
 
     open: Mapping[str, RowState] = field(default_factory=dict)
     """By marker: rows of any run that were sent and never answered."""
     sends: Mapping[str, int] = field(default_factory=dict)
-    """By marker: how often rows of a resumed run were sent, and proven absent."""
+    """By marker of a resumed run's rows that were begun: how often they were sent, and proven absent."""
     states_of: StatesOf = unknown
     """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
     undoing: Mapping[str, str] = field(default_factory=dict)
@@ -94,8 +94,7 @@ class Known:
         return self.states_of is unknown and not self.open and not self.sends
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyChoice:
+class KeyChoice(Value):
     """Which rows get their key sent, where their connection exists."""
 
     markers: AbstractSet[str] | None = None
@@ -112,8 +111,7 @@ class KeyChoice:
         return marker in self.markers and stands.matched_by is MatchedBy.MARKER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Value):
     """How the plan judges what stands there."""
 
     settle_s: float = SETTLE_S

@@ -4,7 +4,6 @@ The connection that a row's key is for: read before the key goes, and asked whet
 Only what it shows can be told: what of it is another than it was, and who changed it last. A key is never shown.
 """
 
-from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
 import anyio
@@ -28,6 +27,7 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.precaution import OnDoubt
 from batchconnect.model.reference import KeyOrigin
+from batchconnect.model.value import Value
 
 _NOT_READABLE: Final = "not_readable"
 """Code of a connection that a later look may well show."""
@@ -49,8 +49,7 @@ class Service(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Value):
     """Which connection a row's key is for, and what it is recognised by."""
 
     row: int
@@ -61,8 +60,7 @@ class Address:
     """It need not have the row's marker: name and target made it the row's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyDoubt:
+class KeyDoubt(Value):
     """A key that was sent, and whose answer is unknown; it stands in the ledger as such."""
 
     outcome: InDoubt

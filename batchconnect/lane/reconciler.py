@@ -28,6 +28,7 @@ from batchconnect.model.outcome import (
     Outcome,
 )
 from batchconnect.model.precaution import OnDoubt
+from batchconnect.model.value import Value
 
 MOST_SENDS: Final = 3
 """The first send, and at most two more after proven absence."""
@@ -58,8 +59,7 @@ class Doubt:
     """Complete listings after the window without a hit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Value):
     """How doubts are settled."""
 
     settle_s: float = SETTLE_S

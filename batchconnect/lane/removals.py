@@ -7,7 +7,6 @@ on meanwhile.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import anyio
 from anyio.abc import TaskGroup
@@ -25,10 +24,10 @@ from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled, RowStarted
 from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import InDoubt
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doomed:
+class Doomed(Value):
     """A connection that is to be deleted."""
 
     made: Made

@@ -6,7 +6,6 @@ sent once more where its answer was lost; what others changed meanwhile is never
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
 from batchconnect.flow_service.answer import NotSent, OrgLevel, Refused, Throttled, Unknown
@@ -34,6 +33,7 @@ from batchconnect.model.outcome import (
     Outcome,
     Updated,
 )
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 
 _PARAMS_OF_OTHERS: Final = (
@@ -57,8 +57,7 @@ class Service(r.Service, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyTurn:
+class KeyTurn(Value):
     """A row whose key is to be sent, and to which connection."""
 
     connection: BaseConnection

@@ -6,7 +6,7 @@ never sent by this ledger. Markers of other rows are other people's work, and no
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from anyio.lowlevel import checkpoint
@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.decision import Send
 from batchconnect.lane.planner import Known, Rules, first_look
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 
 _ASKED_AT_ONCE: Final = 500
@@ -23,8 +24,7 @@ Load = Callable[[int], BaseConnection | None]
 """Reads a row again by its place; None: it is not to be looked at."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
+class Arrived(Value):
     """Connections of this sheet's rows that came while we looked, and that we did not send."""
 
     count: int

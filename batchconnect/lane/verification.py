@@ -8,7 +8,6 @@ known everywhere (contract, section 13), so it is asked once more, later; and th
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import anyio
@@ -22,6 +21,7 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.event import Event, RowTested
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Works
+from batchconnect.model.value import Value
 
 TEST_FALSE: Final = "test_false"
 """Code of a connection that does not work, and whose source gives no reason."""
@@ -54,8 +54,7 @@ class Service(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToTest:
+class ToTest(Value):
     """A row's connection that is to be tested."""
 
     row: int
@@ -190,7 +189,7 @@ class LaneTests:
             case Unreadable(refusal=OrgLevel() as refused):
                 self._refuse(refused, one.sandbox)
                 await self._tell(one, Works.NOT_TESTED, refused.code)
-            case Unreadable(fault=fault):
+            case Unreadable(fault=fault):  # pragma: no branch - the last of a closed set
                 await self._tell(one, Works.NOT_TESTED, fault.code)
         return True
 

@@ -1,6 +1,5 @@
 """Whether a connection that we made may be deleted: it stands as we left it, and nobody uses it."""
 
-from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
 from batchconnect.flow_service import NotFound, Unreadable
@@ -8,6 +7,7 @@ from batchconnect.flow_service.listing import Found
 from batchconnect.lane.matching import Wanted, differences
 from batchconnect.model.contact import is_of_the_way
 from batchconnect.model.outcome import Kept
+from batchconnect.model.value import Value
 
 NOT_ANSWERED: Final = "not_answered"
 """Code of what is kept because nobody said whether it may go."""
@@ -26,8 +26,7 @@ class Looks(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class Made(Value):
     """A connection that a run created, as we left it."""
 
     row: int

@@ -1,13 +1,12 @@
 """
 Entries to JSON and back.
 
-orjson writes dataclasses as they are; msgspec reads them again and holds them against their types, so
-that a damaged ledger is an error message and not a wrong report.
+msgspec writes values as they are, and reads them again and holds them against their types, so that a
+damaged ledger is an error message and not a wrong report.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import cache, lru_cache
 from typing import Any, TypedDict, get_args, get_type_hints
 
@@ -17,6 +16,7 @@ import orjson
 from batchconnect.ledger import entry as e
 from batchconnect.ledger.kind import BY_ENTRY, BY_WORD
 from batchconnect.model.outcome import NotAttempted, Outcome, Rejected
+from batchconnect.model.value import by_name
 
 ENDS = frozenset(BY_ENTRY[kind].word for kind in (e.Settled, e.Left))
 STANDS = frozenset(BY_ENTRY[kind].word for kind in (e.Updated, e.Deleted, e.Tested, e.KeyLooked))
@@ -51,12 +51,12 @@ def encode(entry: e.Entry) -> bytes:
     inner = BY_ENTRY[type(entry)].member_in
     member = type(getattr(entry, inner)).__name__ if inner else ""
     try:
-        told = orjson.dumps(entry)
-    except TypeError:
+        told = msgspec.json.encode(entry)
+    except (TypeError, UnicodeEncodeError):
         # Lone surrogates: a file's name that is no text, a cell handed in from Python. They become `?`.
-        told = json.dumps(
-            entry, default=_shallow, ensure_ascii=False, separators=(",", ":")
-        ).encode(errors="replace")
+        told = json.dumps(entry, default=by_name, ensure_ascii=False, separators=(",", ":")).encode(
+            errors="replace"
+        )
     return told[:-1] + _is(member) if member else told
 
 
@@ -113,10 +113,6 @@ def outcome_told(words: Sequence[str], body: bytes | str) -> str | None:
     raw = body.encode() if isinstance(body, str) else body
     # `is` is the last word of the object, and no text holds a bare quote.
     return _ENOUGH.get(raw.rpartition(b',"is":')[2])
-
-
-def _shallow(entry: Any) -> dict[str, Any]:
-    return {field.name: getattr(entry, field.name) for field in fields(entry)}
 
 
 @cache

@@ -1,19 +1,18 @@
 """What of an earlier run's connections was deleted by our hand, or may have been."""
 
 from collections.abc import Iterable, Mapping, Set as AbstractSet
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
 from batchconnect.ledger.entry import UNDO, Deleting, RunOpened
 from batchconnect.ledger.interface import LedgerReader
+from batchconnect.model.value import Value, field
 
 _AT_ONCE: Final = 500
 """Identities whose lines are folded at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deletions:
+class Deletions(Value):
     """What is known of all deletes together."""
 
     ids: AbstractSet[str] = frozenset()

@@ -15,7 +15,6 @@ An entry holds no secret: a ledger may be copied, mailed and kept.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -31,12 +30,11 @@ from batchconnect.model.event import (
 from batchconnect.model.outcome import InDoubt, NotAttempted, Outcome, Problem, Rejected, Works
 from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.row_place import Places
-from batchconnect.model.row_value import row_value
 from batchconnect.model.target import Target
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(Value):
     """A point in time that a clock change cannot move, valid for one boot of one machine."""
 
     boot_id: str
@@ -52,8 +50,7 @@ UNDO: Final = "undo"
 """What a run does to its rows: the command that began it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOpened:
+class RunOpened(Value):
     """A run begins: one execution over one sheet."""
 
     run_id: str
@@ -112,8 +109,7 @@ class RunOpened:
         return Places(self.sheets, self.tabs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResumed:
+class RunResumed(Value):
     """Another process goes on with an open run; the one before was not closed."""
 
     operator: str = ""
@@ -125,8 +121,7 @@ class RunResumed:
     """As of `RunOpened`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunIdentified:
+class RunIdentified(Value):
     """Which rows the run is over, written when all of them are accounted for and none is sent."""
 
     identity: str
@@ -142,8 +137,7 @@ class RunIdentified:
 _target_of = attrgetter(*Target._fields)
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class RowPlanned:
+class RowPlanned(Value):
     """
     A row of the sheet as the reports show it; no secret is in it.
 
@@ -170,8 +164,7 @@ class RowPlanned:
         return Target(*_target_of(self))
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Sending:
+class Sending(Value):
     """The intent: from now on the row may have been applied."""
 
     number: int
@@ -180,8 +173,7 @@ class Sending:
     """Where the key that is sent was looked up; None: it stands in the sheet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubted:
+class Doubted(Value):
     """The answer is unknown since *moment*; the settle window counts from there."""
 
     outcome: InDoubt
@@ -190,13 +182,11 @@ class Doubted:
     throttled: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenAbsent:
+class ProvenAbsent(Value):
     """Two complete listings after the settle window show no such marker: free to send again."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Value):
     """The row has an outcome. `NotAttempted` is provisional: a resume takes the row up again."""
 
     outcome: Outcome
@@ -217,8 +207,7 @@ class Settled:
     """Only where *inherited*: where the key was looked up that was sent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Updating:
+class Updating(Value):
     """The intent to send a row's key to its connection: from now on it may have got it."""
 
     connection_id: str
@@ -232,15 +221,13 @@ class Updating:
     """Where the key that is sent was looked up; None: it stands in the sheet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deleting:
+class Deleting(Value):
     """The intent to delete a row's connection: from now on it may be gone."""
 
     connection_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeDoubted:
+class ChangeDoubted(Value):
     """Whether a change was applied is unknown since *moment*."""
 
     outcome: InDoubt
@@ -249,8 +236,7 @@ class ChangeDoubted:
     throttled: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Updated:
+class Updated(Value):
     """The connection has the row's key now."""
 
     outcome: o.Updated
@@ -258,8 +244,7 @@ class Updated:
     throttled: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deleted:
+class Deleted(Value):
     """The connection is gone, by our hand; its id is never the row's again."""
 
     outcome: o.Deleted
@@ -267,8 +252,7 @@ class Deleted:
     throttled: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class Left(Value):
     """A change was not made, or not needed; what is known of the identity stays as it was."""
 
     outcome: o.Unchanged | o.Kept | o.Failed | o.Conflict | o.NotAttempted | o.Rejected
@@ -280,8 +264,7 @@ LEFT: Final = (o.Unchanged, o.Kept, o.Failed, o.Conflict, o.NotAttempted, o.Reje
 """The outcomes of `Left`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class Tested(Value):
     """Whether the source accepted a connection's credentials when it was asked."""
 
     connection_id: str
@@ -295,8 +278,7 @@ class Tested:
     """What the test before it had said, whichever the run; None: there was none, or another key was sent since."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyLooked:
+class KeyLooked(Value):
     """What a row's store said when it was asked for its key, and nothing was sent; the key itself is dropped."""
 
     key: KeyOrigin | None = None
@@ -314,15 +296,13 @@ class KeyLooked:
         return Rejected(problems=self.problems) if self.key is None and self.problems else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneTold:
+class LaneTold(Value):
     """What a lane did, for the report's lanes, incidents and charts."""
 
     event: LanePaused | PaceChanged | LaneStopped | LaneCounted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLane:
+class RunLane(Value):
     """One lane of a run, as others find it in the ledger."""
 
     org: str
@@ -332,15 +312,13 @@ class RunLane:
     client_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LanesOpened:
+class LanesOpened(Value):
     """Which lanes a run on a team ledger has, written when all of its rows are accounted for."""
 
     lanes: tuple[RunLane, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneTaken:
+class LaneTaken(Value):
     """A worker took one of a run's lanes, under a lease."""
 
     org: str
@@ -348,8 +326,7 @@ class LaneTaken:
     machine: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneClosed:
+class LaneClosed(Value):
     """All that a run had to do in a lane is done, by the word of whoever held it then, and of nobody else."""
 
     org: str
@@ -361,22 +338,19 @@ class LaneClosed:
     """Whether there was anything to do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepDone:
+class SweepDone(Value):
     """The sweep's result."""
 
     event: Swept
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultFound:
+class FaultFound(Value):
     """An error of our own, once for each kind of it; its rows name it in their outcome."""
 
     event: FaultMet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded:
+class RunEnded(Value):
     """The process ends in good order."""
 
     exit_code: int

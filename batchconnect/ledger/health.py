@@ -1,10 +1,9 @@
 """What an operator is told of a team's ledger."""
 
-from dataclasses import dataclass
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class Made(Value):
     """What became of a schema."""
 
     name: str
@@ -13,8 +12,7 @@ class Made:
     version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
+class Health(Value):
     """What is to be known of a ledger that can be used."""
 
     name: str

@@ -5,14 +5,13 @@ A kind is added here, and in the fold that it means something to; how the kinds 
 go in is told in `docs/decisions/0007`.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from batchconnect.ledger import entry as e
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(Value):
     """One kind of line."""
 
     word: str

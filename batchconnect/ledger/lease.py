@@ -7,10 +7,10 @@ taker from after it saw the last one, so the holder is through before the taker 
 between.
 """
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from batchconnect.model.defaults import LEASE_S
+from batchconnect.model.value import Value
 
 _MARGIN_SHARE: Final = 1 / 6
 """Of a lease's time, how much longer a taker waits: what the clock rates of two machines may differ by."""
@@ -22,8 +22,7 @@ the kernel ends a process whose loop does not."""
 _LONGEST_BACK_OFF_S: Final = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Value):
     """How long a lease runs; what else follows from that."""
 
     ttl_s: float = LEASE_S

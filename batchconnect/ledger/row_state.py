@@ -1,7 +1,6 @@
 """What the ledger's lines say of one row, folded into one value: plan, resume and report read it alike."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
-from dataclasses import fields
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -33,7 +32,7 @@ from batchconnect.model.outcome import (
     Rejected,
 )
 from batchconnect.model.reference import KeyOrigin
-from batchconnect.model.row_value import row_value
+from batchconnect.model.value import Value, by_name
 
 UNANSWERED = InDoubt(
     code="interrupted", detail="The process ended between the intent and the answer."
@@ -53,8 +52,7 @@ class Step(NamedTuple):
     """Why, where that has a code."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class RowState:
+class RowState(Value):
     """One row of one run, as far as the ledger knows it."""
 
     number: int
@@ -65,6 +63,8 @@ class RowState:
     """How many intents were written for it."""
     cut_short: int = 0
     """After how many of them a process ended before there was an answer."""
+    unsent: int = 0
+    """After how many of them nothing had surely left, or been applied: stopped while it waited for its pace, say."""
     is_sent: bool = False
     """True: an intent stands without an answer, a doubt or a proof of absence."""
     doubt: Doubted | None = None
@@ -143,12 +143,13 @@ class RowState:
     @property
     def spent(self) -> int:
         """
-        Sends that count towards the most there may be, at least the one.
+        Sends that count towards the most there may be.
 
-        A process that ended in between says nothing about the service: most of its intents had not
-        even left. So it can die as often as it likes without using a row up.
+        What surely did not leave is none. A process that ended in between says nothing about the service: most
+        of its intents had not even left. So it can die as often as it likes, and counts as one send at most.
         """
-        return max(1, self.sends - self.cut_short - self.is_sent)
+        may_have_left = self.sends - self.unsent
+        return max(min(1, may_have_left), may_have_left - self.cut_short - self.is_sent)
 
     @property
     def is_settled(self) -> bool:
@@ -181,6 +182,7 @@ class _Story:
     planned: RowPlanned | None = None
     sends = 0
     cut_short = 0
+    unsent = 0
     is_sent = False
     doubt: Doubted | None = None
     doubts = 0
@@ -221,7 +223,7 @@ class _Story:
             case Sending(key=key):
                 self._answer(None)
                 self.key_sent = key
-                if self.sends:
+                if self.sends > self.unsent:
                     self._step(line.at_ms, "sent again")
                 self.sends += 1
                 self.is_sent = True
@@ -252,6 +254,8 @@ class _Story:
                 pass
 
     def _settle(self, settled: Settled, at_ms: int) -> None:
+        # Directly behind its intent, and no doubt between them: it was not sent, or throttled to the last.
+        self.unsent += self.is_sent and isinstance(settled.outcome, NotAttempted)
         self._answer(settled.outcome)
         self.change_outcome = None
         self._meet(settled.outcome)
@@ -373,7 +377,7 @@ def fold(lines: Iterable[Line], state: RowState) -> RowState:
     Lines of other kinds than the row's own pass unnoticed.
     """
     story = _Story(state.number, state.marker)
-    vars(story).update({one.name: getattr(state, one.name) for one in fields(state)})
+    vars(story).update(by_name(state))
     for line in lines:
         story.tell(line)
     return story.state()

@@ -1,7 +1,6 @@
 """Which lanes a run on a team ledger has, and which of them are through, told by its lines alone."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from batchconnect.ledger.entry import (
@@ -15,6 +14,7 @@ from batchconnect.ledger.entry import (
     RunOpened,
     RunResumed,
 )
+from batchconnect.model.value import Value
 
 STEPS: Final[tuple[type[Entry], ...]] = (
     RunOpened,
@@ -27,8 +27,7 @@ STEPS: Final[tuple[type[Entry], ...]] = (
 """The lines that say it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLanes:
+class RunLanes(Value):
     """The lanes of one run."""
 
     lanes: tuple[RunLane, ...] | None = None

@@ -6,7 +6,7 @@ it and a stop does not cost a line per row.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from batchconnect.ledger.entry import (
     LaneTold,
@@ -20,6 +20,7 @@ from batchconnect.ledger.entry import (
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.model.event import BANNED_UNTIL, LaneStopped, Swept
 from batchconnect.model.outcome import NotAttempted
+from batchconnect.model.value import Value, field
 
 REASONS = {
     "interrupted": "The run was interrupted before its turn.",
@@ -33,8 +34,7 @@ REASONS = {
 """For each reason of an end: what the rows say that never had their turn."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunState:
+class RunState(Value, hidden={"_by_sandbox"}):
     """One run, as far as the ledger knows it."""
 
     number: int
@@ -51,7 +51,7 @@ class RunState:
     swept: Swept | None = None
     ended: RunEnded | None = None
     """How the last process ended; None: it is running, or it crashed."""
-    _by_sandbox: dict[tuple[str, str | None], LaneStopped] = field(default_factory=dict, repr=False)
+    _by_sandbox: dict[tuple[str, str | None], LaneStopped] = field(default_factory=dict)
 
     @property
     def is_closed(self) -> bool:

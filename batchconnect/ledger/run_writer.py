@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -29,10 +28,10 @@ from batchconnect.ledger.interface import LaneKey, SharedIdError
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.model.outcome import Created, InDoubt, Outcome
 from batchconnect.model.reference import KeyOrigin
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
+class Clock(Value):
     """The two clocks of a run, passed by hand so that tests may have their own."""
 
     now_ms: Callable[[], int]

@@ -6,15 +6,14 @@ Numbers of runs are each store's own, so a run goes by its id.
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from batchconnect.ledger.codec import encode
 from batchconnect.ledger.entry import Line, RunOpened
 from batchconnect.ledger.kind import word_of
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Value, kw_only=False):
     """All lines of a ledger, in short."""
 
     runs: int

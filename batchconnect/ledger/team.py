@@ -7,16 +7,15 @@ right to open one. Ages come from the server's clock, and are for people; whethe
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.interface import LaneKey, Ledger, LedgerReader
 from batchconnect.ledger.lease import Lease, Sighting, Terms
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(Value):
     """What may be held: a lane of an org, or what one run says as a whole, or the right to open runs."""
 
     key: LaneKey | None = None
@@ -39,8 +38,7 @@ OPENING = Holding(run_id="opening")
 """Whoever looks for an open run, and begins a new one where there is none, holds it meanwhile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneRow:
+class LaneRow(Value):
     """A lane as the ledger has it now."""
 
     lane: int
@@ -62,8 +60,7 @@ class LaneRow:
     """How often in a row it failed as soon as it was taken."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRow:
+class WorkerRow(Value):
     """A process that is at work on a run, or would be."""
 
     name: str

@@ -8,8 +8,9 @@ by `validation/rules.py`, column by column.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from batchconnect.model.value import Value
 
 
 class Column(StrEnum):
@@ -36,8 +37,7 @@ class Column(StrEnum):
         return re.sub("(?=[A-Z])", "_", self.value).lower()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnInfo:
+class ColumnInfo(Value):
     """What is known of a column whatever stands in its cells."""
 
     words: tuple[str, ...]

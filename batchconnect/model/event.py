@@ -1,15 +1,15 @@
 """What just happened in a run, as frozen values: for progress, the log, and whoever calls from Python."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome, Works
 from batchconnect.model.row_place import NOWHERE, Places, RowPlace
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted:
+class RunStarted(Value):
     """The run is open in the ledger."""
 
     run_id: str
@@ -22,8 +22,7 @@ class RunStarted:
     """Its sheets: what tells the numbers of rows to a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SheetWarned:
+class SheetWarned(Value):
     """Rows taken together look odd; they are sent all the same."""
 
     cells: str
@@ -34,8 +33,7 @@ class SheetWarned:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellsWarned:
+class CellsWarned(Value):
     """One kind of warning about the sheet's cells, told before a row is sent."""
 
     code: str
@@ -46,8 +44,7 @@ class CellsWarned:
     cells: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageRead:
+class PageRead(Value):
     """One more page of a sandbox was read; its end is told by `SandboxListed`, where a plan is made of it."""
 
     org: str
@@ -58,8 +55,7 @@ class PageRead:
     """On all pages of this reading so far."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
+class Looked(Value):
     """One more connection was asked about by its id."""
 
     org: str
@@ -68,8 +64,7 @@ class Looked:
     of: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxListed:
+class SandboxListed(Value):
     """One sandbox was read, or could not be."""
 
     org: str
@@ -81,8 +76,7 @@ class SandboxListed:
     """Of why it could not be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Value):
     """The plan stands: how many rows will be sent, how many are settled already."""
 
     to_create: int
@@ -95,8 +89,7 @@ class Planned:
     """Where these stand, as of `RowStarted`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowStarted:
+class RowStarted(Value):
     """The row's intent is durable; its request is on the way."""
 
     row: int
@@ -106,8 +99,7 @@ class RowStarted:
     """Where it stands, as a program is told by `placed`; *row* is its own number then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowSettled:
+class RowSettled(Value):
     """The row has an outcome, durable in the ledger."""
 
     row: int
@@ -119,8 +111,7 @@ class RowSettled:
     """As of `RowStarted`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowInDoubt:
+class RowInDoubt(Value):
     """A row's answer is unknown; it is settled beside the work."""
 
     row: int
@@ -131,15 +122,13 @@ class RowInDoubt:
     """As of `RowStarted`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verifying:
+class Verifying(Value):
     """The tests of connections begin."""
 
     connections: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowTested:
+class RowTested(Value):
     """It was asked whether a row's connection works; durable in the ledger."""
 
     row: int
@@ -152,8 +141,7 @@ class RowTested:
     """As of `RowStarted`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settling:
+class Settling(Value):
     """A look-up of doubts in one sandbox ended."""
 
     org: str
@@ -164,15 +152,13 @@ class Settling:
     """Seconds until the last of them is decided at the latest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunAwaited:
+class RunAwaited(Value):
     """On a team ledger: another process is reading the sheet of a run that may be this one."""
 
     run_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneAwaited:
+class LaneAwaited(Value):
     """On a team ledger: what a command over a past run needs is not free yet."""
 
     org: str
@@ -183,8 +169,7 @@ class LaneAwaited:
     """Seconds after which it is known whether the holder is alive, or after which the lane may be taken."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LanesHeld:
+class LanesHeld(Value):
     """On a team ledger: who works the run's lanes now."""
 
     mine: int
@@ -196,8 +181,7 @@ class LanesHeld:
     """Processes at work on the run, this one included."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LanePaused:
+class LanePaused(Value):
     """A lane sends nothing for a while."""
 
     org: str
@@ -207,8 +191,7 @@ class LanePaused:
     """`retry_after`, `throttled`, `not_sent`, `doubts`, `waits_for_settle`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotReached:
+class NotReached(Value):
     """A try reached nobody, or at the first contact came to nothing; it is repeated as long as the patience lasts."""
 
     org: str
@@ -220,8 +203,7 @@ class NotReached:
     patience_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaceChanged:
+class PaceChanged(Value):
     """A lane's rate was cut, or grew enough to be told."""
 
     org: str
@@ -232,8 +214,7 @@ class PaceChanged:
     """`congestion`, `growth`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorePaused:
+class StorePaused(Value):
     """A store of secrets is asked nothing for a while; rows whose keys it holds wait."""
 
     store: str
@@ -242,8 +223,7 @@ class StorePaused:
     """`store_throttled`, `store_down`, `store_signed_out`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreStopped:
+class StoreStopped(Value):
     """A store is asked nothing any more: rows whose keys it holds are not attempted."""
 
     store: str
@@ -255,8 +235,7 @@ BANNED_UNTIL: Final = "banned_until"
 """Code of a stop because the service asks to stay away for longer than the lane's patience."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneStopped:
+class LaneStopped(Value):
     """A lane, or one sandbox of it, takes no further row: an org-level refusal."""
 
     org: str
@@ -267,8 +246,7 @@ class LaneStopped:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneCounted:
+class LaneCounted(Value):
     """What one lane did in this process, told when it ends."""
 
     org: str
@@ -282,8 +260,7 @@ class LaneCounted:
     rate_last: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class Swept(Value):
     """The sweep compared every marker of the run with the service."""
 
     expected: int
@@ -305,8 +282,7 @@ class Swept:
         return self.complete and not (self.duplicated or self.missing or self.wrong_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultMet:
+class FaultMet(Value):
     """An error of our own came up; what it was about goes on as far as it can."""
 
     fault: Fault
@@ -320,16 +296,14 @@ class FaultMet:
     """Where these stand, as of `RowStarted`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draining:
+class Draining(Value):
     """A stop was asked: nothing more is sent, what is in flight may finish."""
 
     reason: str
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished:
+class RunFinished(Value):
     """The run is closed in the ledger."""
 
     run_id: str

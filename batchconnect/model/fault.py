@@ -6,10 +6,11 @@ need to mend it is what it was, where it was raised, and by which way one came t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from traceback import walk_tb
 from types import TracebackType
 from typing import Final
+
+from batchconnect.model.value import Value
 
 INTERNAL_FAULT: Final = "internal_fault"
 """The code of a row, of a stop and of an incident that a fault of ours is the cause of."""
@@ -19,8 +20,7 @@ _MOST_FRAMES: Final = 40
 _AT_THE_START: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Value):
     """What is told of an unexpected error."""
 
     type: str

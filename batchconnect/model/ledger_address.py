@@ -1,11 +1,11 @@
 """Where a team's ledger is: the address of a PostgreSQL database, which may bear a password."""
 
 import re
-from dataclasses import dataclass
 from typing import Final, Self
 from urllib.parse import parse_qsl, unquote
 
 from batchconnect.model.secret import MASK, Secret
+from batchconnect.model.value import Value
 
 SCHEMES: Final = ("postgresql://", "postgres://")
 _SHOWN: Final = ("host", "port", "sslmode", "target_session_attrs")
@@ -20,8 +20,7 @@ _ADDRESS: Final = re.compile(
 """Narrower than libpq, which takes `#` and `?` in a password, and of one with `/` the first half for a port."""
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerAddress:
+class LedgerAddress(Value, kw_only=False):
     """A database, as libpq's URL (PostgreSQL, section "Connection URIs"); its password is never shown."""
 
     url: Secret

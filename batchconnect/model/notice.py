@@ -1,19 +1,18 @@
 """To whom a run's end may be told, by the name that the settings give it; and what is told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from batchconnect.model.reference import Reference
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeProfile:
+class NoticeProfile(Value, hidden={"url"}):
     """One address of the settings: `[notify.NAME]`."""
 
     name: str
-    url: Callable[[], Secret] | Reference = field(repr=False)
+    url: Callable[[], Secret] | Reference
     """Read when it is needed; or where in a store it stands. Who knows a webhook's address may write there."""
 
 
@@ -25,8 +24,7 @@ class Mood(StrEnum):
     FAILURE = "failure"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(Value):
     """What is told: numbers, a run's id and an exit code, and no name of anybody or anything."""
 
     title: str

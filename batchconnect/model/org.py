@@ -1,9 +1,8 @@
 """The settings profile of one Adobe organization: whose credentials sign in, and where to."""
 
-from dataclasses import dataclass
-
 from batchconnect.model.reference import Reference
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 
 ORG_ID_SUFFIX = "@AdobeOrg"
 PLATFORM_URL = "https://platform.adobe.io"
@@ -11,8 +10,7 @@ IMS_URL = "https://ims-na1.adobelogin.com"
 SCOPES = "openid,session,AdobeID,read_organizations,additional_info.projectedProductContext"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Org:
+class Org(Value):
     """One Adobe organization with the credential that works for it (contract, sections 1 and 7)."""
 
     key: str

@@ -5,8 +5,9 @@ Each outcome is a frozen value without a secret in it, so that the ledger can ke
 can show it as it is.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from batchconnect.model.value import Value
 
 
 class Status(StrEnum):
@@ -62,8 +63,7 @@ class Severity(StrEnum):
     """A harmless change of an identifier, said aloud."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Value):
     """One finding about one row of the sheet. It never repeats the value of a credential cell."""
 
     code: str
@@ -88,8 +88,7 @@ class MatchedBy(StrEnum):
     """Only with `--adopt-by-name`: the listing hid the target."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
+class Created(Value):
     """The connection was made by us, and its id is known."""
 
     connection_id: str
@@ -103,8 +102,7 @@ class Created:
     """As a listing showed it; None: nobody looked, or it shows none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Existing:
+class Existing(Value):
     """The connection stood there before; its key was not compared, nothing was sent."""
 
     connection_id: str
@@ -114,8 +112,7 @@ class Existing:
     """None: the service shows none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Value):
     """The service refused the row, or it was proven absent with all resends spent."""
 
     code: str
@@ -126,16 +123,14 @@ class Failed:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class Rejected(Value):
     """A cell of the row is wrong; nothing was sent."""
 
     problems: tuple[Problem, ...]
     """At least one of severity `error`; warnings of the same row stand beside it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class Conflict(Value):
     """Something stands in the sandbox that is neither ours nor absent."""
 
     code: str
@@ -149,8 +144,7 @@ class Conflict:
     """Of the connection in the way, where that is why it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InDoubt:
+class InDoubt(Value):
     """Sent, and whether it was applied is unknown: settled by asking, never by guessing."""
 
     code: str
@@ -163,8 +157,7 @@ class InDoubt:
     """409 and 412: proven absence means that the service refused the row; nothing is sent again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotAttempted:
+class NotAttempted(Value):
     """Stopped before its turn; nothing of it is applied."""
 
     code: str
@@ -176,8 +169,7 @@ class NotAttempted:
     """The store of secrets that did not give the row's key, where that is why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Updated:
+class Updated(Value):
     """The connection has the row's key now."""
 
     connection_id: str
@@ -189,8 +181,7 @@ class Updated:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unchanged:
+class Unchanged(Value):
     """The connection was left as it is, for there was no need to change it."""
 
     code: str
@@ -200,8 +191,7 @@ class Unchanged:
     etag: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deleted:
+class Deleted(Value):
     """The connection is gone, by our hand."""
 
     connection_id: str
@@ -211,8 +201,7 @@ class Deleted:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(Value):
     """The connection was not deleted."""
 
     code: str

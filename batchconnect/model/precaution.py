@@ -1,7 +1,8 @@
 """What a person decides before a run: what follows a doubt, and when failures are too many."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from batchconnect.model.value import Value
 
 
 class OnDoubt(StrEnum):
@@ -13,8 +14,7 @@ class OnDoubt(StrEnum):
     """Leave it in doubt for a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureLimit:
+class FailureLimit(Value):
     """At how many failed rows a run stops: so many rows, or a share of those that are to be done."""
 
     rows: int | None = None

@@ -7,11 +7,11 @@ come, and its value lives no longer than the row is on its way. A store of secre
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from batchconnect.model.outcome import NotAttempted, Problem
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 
 ENV: Final = "env"
 FILE: Final = "file"
@@ -60,11 +60,10 @@ def place_of(text: str) -> Place | None:
     return Place(name, version if has_version else None, part if has_field else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Value, kw_only=False, hidden={"text"}):
     """Names a secret, as `env:NAME`. Until it resolved, its text may be a secret that only looks like one."""
 
-    text: str = field(repr=False)
+    text: str
 
     @property
     def store(self) -> str:
@@ -79,8 +78,7 @@ class Reference:
         return found
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
-class StoredSecret:
+class StoredSecret(Value, weakref=True):
     """What a store holds under a name."""
 
     value: Secret
@@ -90,8 +88,7 @@ class StoredSecret:
     """When it ends, by the store's word, UTC; None: the store says nothing of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyOrigin:
+class KeyOrigin(Value):
     """Where a key that was sent came from: of a reference that resolved, so that it is no secret itself."""
 
     reference: str

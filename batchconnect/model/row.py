@@ -6,16 +6,14 @@ workbook holds as something other than text says so instead of giving a value th
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from batchconnect.model.column import Column
 from batchconnect.model.row_place import own_number, place_of
-from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class NotText:
+class NotText(Value, kw_only=False):
     """A cell that a workbook does not hold as text; what was typed can no longer be known."""
 
     kind: str
@@ -30,8 +28,7 @@ class NotText:
 Cell = str | Secret | NotText
 
 
-@row_value(frozen=True, slots=True)
-class Row:
+class Row(Value, kw_only=False):
     """One line of the sheet with its number as the user's spreadsheet shows it."""
 
     number: int
@@ -47,8 +44,7 @@ class Row:
     """Where to find the row again with `Sheet.at`; opaque to everyone but the sheet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(Value):
     """Which position of the sheet holds which column."""
 
     row_number: int
@@ -83,7 +79,6 @@ class Header:
         return f"rows {first} to {last}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SeveralHeaders(Header):
     """
     The headers of several sheets that make one run.

@@ -6,8 +6,9 @@ that number, in bits that no row's own number reaches: so one whole number tells
 input order, and is in the ledger what it always was. What a person sees is the own number and the sheet.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from batchconnect.model.value import Value
 
 BITS: Final = 24
 """Of a row's own number: no sheet of ours has more rows than that."""
@@ -37,8 +38,7 @@ def place_of(number: int) -> int:
     return number >> BITS
 
 
-@dataclass(frozen=True, slots=True)
-class RowPlace:
+class RowPlace(Value, kw_only=False):
     """Where a row stands, as a program is told; `str` says it to a person."""
 
     row: int
@@ -54,8 +54,7 @@ class RowPlace:
         return self.told or f"row {self.row}"
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Value, kw_only=False):
     """The sheets of a run, in order."""
 
     sheets: tuple[str, ...]

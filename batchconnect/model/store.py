@@ -1,11 +1,11 @@
 """The settings profile of one store of secrets: which one it is, how one signs in, who may refer to it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value, field
 
 RATE: Final = 50.0
 """Requests per second that a store is asked at most, where its settings say nothing."""
@@ -26,8 +26,7 @@ class StoreKind(StrEnum):
     """A command of the operator's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreProfile:
+class StoreProfile(Value, hidden={"secrets"}):
     """One store of the settings."""
 
     name: str
@@ -47,7 +46,7 @@ class StoreProfile:
     """Requests per second."""
     words: Mapping[str, str] = field(default_factory=dict)
     """What else the sign-in needs, by the setting's name: a role, a profile, a namespace."""
-    secrets: Mapping[str, Callable[[], Secret]] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, Callable[[], Secret]] = field(default_factory=dict)
     """Credentials of the sign-in, by the setting's name; read anew each time, since their files are renewed."""
     command: tuple[str, ...] = ()
     """Of `exec:`, program and arguments; no shell sees them."""

@@ -6,8 +6,6 @@ run as a formula gets a leading `'`; everything else stays exactly as it is, pro
 """
 
 import codecs
-import csv
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -39,7 +37,8 @@ def render(summary: Summary) -> Iterator[bytes]:
     width = len(summary.carried)
     yield BOM + lines([header])
     for batch in batches(summary.rows()):
-        yield lines([_record(result, width) for result in batch])
+        columns = _columns_of([(*values_of(result), *cells_of(result, width)) for result in batch])
+        yield _lines_of(columns)
 
 
 def render_failed(summary: Summary) -> Iterator[bytes]:
@@ -78,11 +77,11 @@ def unquote_formula(text: str) -> str:
     return text[1:] if _QUOTED.match(text) else text
 
 
-def _record(result: Result, width: int) -> list[Fact]:
-    """Numbers and blanks stay what they are: the writer spells them as we would, and no formula is one."""
-    record = [*values_of(result), *cells_of(result, width)]
-    record[_RECONCILED] = "true" if result.reconciled else "false"
-    return record
+def _columns_of(records: Iterable[Sequence[Fact]]) -> list[Sequence[Fact]]:
+    """The columns of records; numbers stay what they are: they are spelled as we would, and no formula is one."""
+    columns: list[Sequence[Fact]] = list(zip(*records, strict=True))
+    columns[_RECONCILED] = ["true" if fact else "false" for fact in columns[_RECONCILED]]
+    return columns
 
 
 def _sheet_order(summary: Summary) -> Sequence[Column | int]:
@@ -116,27 +115,33 @@ def _failed(
 
 
 def lines(records: Iterable[Sequence[Fact]]) -> bytes:
-    """Records as CSV, with formulas quoted and CR LF behind each."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    for record in records:
-        cells = ["" if fact is None else str(fact) for fact in record]
-        if line := _plain_line(cells):
-            text.write(line)
-        else:
-            writer.writerow(map(quote_formula, cells))
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    """Records of one length as CSV, with formulas quoted and CR LF behind each."""
+    return _lines_of(list(zip(*records, strict=True)))
 
 
-def _plain_line(cells: Sequence[str]) -> str | None:
+def _lines_of(columns: Sequence[Sequence[Fact]]) -> bytes:
     """
-    A record that needs no more than quotes doubled, as an ETag does; None: it is no such record.
+    As `lines`, column by column: most hold the same in every record of a step, or nothing.
 
-    The writer looks at each character and we at each cell: that takes 8 us a record, this takes 3.
+    Python's own writer looks at each character, which took 8 us a record.
     """
-    joined = "\0".join(("", *cells))
-    if "," in joined or "\n" in joined or "\r" in joined or _FORMULAS.search(joined):
-        return None
-    if '"' in joined:
-        cells = [f'"{c.replace(_QUOTE, 2 * _QUOTE)}"' if _QUOTE in c else c for c in cells]
-    return ",".join(cells) + "\r\n"
+    records = map(",".join, zip(*map(_spelled, columns), strict=True))
+    text = "".join([f"{record}\r\n" for record in records])
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _spelled(column: Sequence[Fact]) -> Sequence[str]:
+    """The cells of a column as they stand in the file."""
+    if column.count(None) == len(column):
+        return ("",) * len(column)
+    texts = ["" if fact is None else str(fact) for fact in column]
+    joined = "\0".join(("", *texts))
+    if "," in joined or '"' in joined or "\n" in joined or "\r" in joined:
+        return [_quoted(quote_formula(text)) for text in texts]
+    return list(map(quote_formula, texts)) if _FORMULAS.search(joined) else texts
+
+
+def _quoted(text: str) -> str:
+    """In quotes, where what it holds would end it."""
+    is_odd = "," in text or '"' in text or "\n" in text or "\r" in text
+    return f'"{text.replace(_QUOTE, 2 * _QUOTE)}"' if is_odd else text

@@ -31,6 +31,7 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.remedies import is_titled, look_hint_for, title_for
 from batchconnect.model.row_place import NOWHERE, Places, own_number
+from batchconnect.model.value import Value
 from batchconnect.reports.result import WAITING, Advice, errors_of
 
 Title = Callable[[str], str]
@@ -50,8 +51,7 @@ _DUPLICATED = "duplicated"
 _MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incident:
+class Incident(Value):
     """One cause, and how many rows it met."""
 
     code: str
@@ -78,8 +78,7 @@ class Incident:
     """The first row for a person: `row 12`, or of several sheets `row 12 of b.xlsx#EMEA`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
+class _Cause(Value, kw_only=False):
     """What an incident is known by."""
 
     status: Status
@@ -159,6 +158,10 @@ class Incidents:
             for row in event.rows:
                 self._faults_of.setdefault(row, set()).add(event.fault.label)
 
+    def knows(self, marker: str | None) -> bool:
+        """Whether something else than a row's own outcome may be told of it."""
+        return marker in self._found or bool(self._faults)
+
     def add(
         self,
         row: int,
@@ -174,8 +177,7 @@ class Incidents:
     ) -> None:
         """Count a row, in the sheet's order, to each of its causes."""
         is_fine = (tested is None or tested.works is Works.YES) and key_refusal is None
-        is_known = marker in self._found or bool(fault or self._faults)
-        if isinstance(outcome, _DONE) and is_fine and not is_known:
+        if isinstance(outcome, _DONE) and is_fine and not fault and not self.knows(marker):
             return
         causes = (
             *_causes(outcome, org, sandbox, stop),

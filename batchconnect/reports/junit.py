@@ -6,12 +6,12 @@ JUnit has no standard; this is the form that Jenkins, GitLab, Azure Pipelines an
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.model.value import Value
 from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import iso
 from batchconnect.reports.fan_out import batches
@@ -36,8 +36,7 @@ class Verdict(Enum):
     """Nobody asked for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Value):
     """One row as a test case."""
 
     group: str

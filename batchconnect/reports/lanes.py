@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from batchconnect.ledger.entry import LaneTold, Line, RunOpened, RunResumed
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneSummary:
+class LaneSummary(Value):
     """One line of `summary.json`'s `lanes`."""
 
     org: str
@@ -105,7 +105,7 @@ def _told(run_lines: Iterable[Line]) -> dict[str, _Told]:
                         lane.rates.append(event.rate)
                     case LaneCounted():
                         lane.count(event)
-                    case LaneStopped():
+                    case LaneStopped():  # pragma: no branch - the last of a closed set
                         continue
                 lane.host = event.host
             case _:

@@ -91,8 +91,8 @@ def _lines(summary: Summary) -> Iterator[str]:
         yield ""
     for incident in summary.incidents[:_MOST_INCIDENTS]:
         yield _incident(incident, summary.place_flags)
-    if more := len(summary.incidents) - _MOST_INCIDENTS:
-        yield f"- and {more} more kinds of trouble" if more > 0 else ""
+    if (more := len(summary.incidents) - _MOST_INCIDENTS) > 0:
+        yield f"- and {more} more kinds of trouble"
     yield ""
     yield from _unfinished(summary)
 
@@ -106,12 +106,12 @@ def _verdict(summary: Summary) -> str:
 
 def _incident(incident: Incident, place: Sequence[str]) -> str:
     where = "".join(f", {code(part)}" for part in (incident.org, incident.sandbox) if part)
-    rows = f"1 row, {_plain(incident.first)}" if incident.rows == 1 else f"{incident.rows} rows"
-    hint = _plain(with_place(incident.hint, place=place))
-    return f"- **{_plain(incident.title)}** ({code(incident.code)}{where}, {rows}): {hint}"
+    rows = f"1 row, {plain(incident.first)}" if incident.rows == 1 else f"{incident.rows} rows"
+    hint = plain(with_place(incident.hint, place=place))
+    return f"- **{plain(incident.title)}** ({code(incident.code)}{where}, {rows}): {hint}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A sentence of ours that may hold a word of somebody else's: nothing in it is markup, but its code."""
     parts = escape_control(" ".join(text.split())).split("`")
     if len(parts) % 2 == 0:  # one that is never closed
@@ -134,4 +134,5 @@ def _unfinished(summary: Summary) -> Iterator[str]:
 
 
 def _cells(row: Result) -> tuple[str, str, str, str]:
-    return row.told.removeprefix("row "), row.status.value, code(row.name), code(what_is_wrong(row))
+    where = plain(row.told.removeprefix("row "))
+    return where, row.status.value, code(row.name), code(what_is_wrong(row))

@@ -5,12 +5,12 @@ Each command that changes something goes on in its own way; what is cut off goes
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY, RunOpened
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.model.value import Value
 from batchconnect.reports.summary import Summary
 
 _CUT_OFF: Final = "The run was cut off. The same command goes on under the same run id."
@@ -31,8 +31,7 @@ _AGAIN: Final = (
 _LOOK_AGAIN: Final = "Show what is left to delete:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextStep:
+class NextStep(Value):
     """One thing to do."""
 
     why: str

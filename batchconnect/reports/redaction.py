@@ -8,12 +8,12 @@ took a third of the reports' time when each format had its own look at each row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
+from batchconnect.model.value import has_fields, names_of, replace
 from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result
 from batchconnect.reports.summary import Summary
@@ -37,7 +37,7 @@ def cleaned(summary: Summary, redact: Redact) -> Summary:
         for batch in batches(summary.rows(), ROWS_PER_LOOK):
             yield from _cleaned(batch, redact)
 
-    names = [one.name for one in fields(summary) if one.name not in _UNSEARCHED]
+    names = [name for name in names_of(summary) if name not in _UNSEARCHED]
     told = without_secrets(tuple(getattr(summary, name) for name in names), redact)
     return replace(summary, **dict(zip(names, told, strict=True)), rows=rows)
 
@@ -90,8 +90,8 @@ def _redacted(value: Any, redact: Redact) -> Any:
     if isinstance(value, tuple | list | set | frozenset):
         items = [_redacted(item, redact) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {one.name: _redacted(getattr(value, one.name), redact) for one in fields(value)}
+    if has_fields(kind):
+        parts = {name: _redacted(getattr(value, name), redact) for name in names_of(value)}
         return replace(value, **parts)
     return value
 
@@ -103,7 +103,7 @@ def _reader(kind: type) -> Callable[[Any], Iterable[Any]] | None:
         return lambda value: chain(value.keys(), value.values())
     if issubclass(kind, tuple | list | set | frozenset):
         return iter
-    names = [one.name for one in fields(kind)] if is_dataclass(kind) else []
+    names = names_of(kind) if has_fields(kind) else ()
     if not names:
         return None
     read = attrgetter(*names)

@@ -35,8 +35,8 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.remedies import title_for
 from batchconnect.model.row_place import NOWHERE, Places, own_number
-from batchconnect.model.row_value import row_value
 from batchconnect.model.target import Target
+from batchconnect.model.value import Value
 
 Advice = Callable[[str, Status], str]
 """What a code means, or what to do about it, one or two plain sentences; "" where nobody knows."""
@@ -69,8 +69,7 @@ class Change(StrEnum):
     """It failed, and is done now."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Value):
     """Why a row has no connection."""
 
     code: str
@@ -82,8 +81,7 @@ class Trouble:
     request_id: str | None = None
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Value):
     """One row of the report, exact: nothing is quoted, cut or made inert here."""
 
     row: int
@@ -172,6 +170,75 @@ def result_of(
         hint: What to do about a code.
         places: The run's sheets.
     """
+    return _usual(state, outcome, places) or _result(state, outcome, stop, hint, places)
+
+
+def is_plainly_done(state: RowState, outcome: Outcome) -> bool:
+    """Whether a row has its connection, and nothing else is to be told of it: most rows are so."""
+    # By the types themselves, in a row: of a million rows each is asked.
+    return (
+        (type(outcome) is Created or type(outcome) is Existing)
+        and state.planned is not None
+        and state.tested is None
+        and state.key_sent is None
+        and state.key_looked is None
+        and state.change is None
+        and not state.is_sent
+    )
+
+
+def _usual(state: RowState, outcome: Outcome, places: Places) -> Result | None:
+    """
+    A row that is plainly done, as `_result` lays it out, in half of the time.
+
+    Returns:
+        None: it is none.
+    """
+    if not is_plainly_done(state, outcome):
+        return None
+    planned = state.planned
+    assert planned is not None
+    assert isinstance(outcome, Created | Existing)
+    created = outcome if type(outcome) is Created else None
+    sheet, worksheet = places.of(state.number)
+    return Result(
+        row=own_number(state.number),
+        sheet=sheet,
+        worksheet=worksheet,
+        told=places.told(state.number),
+        status=status_of(outcome),
+        name=planned.name,
+        connection_id=outcome.connection_id,
+        org=planned.org,
+        sandbox=planned.sandbox,
+        target=planned.target,
+        error_code=None,
+        error=None,
+        error_column=None,
+        http_status=created.http_status if created else None,
+        request_id=created.request_id if created else None,
+        attempts=state.attempts,
+        reconciled=created is not None and created.reconciled,
+        matched_by=outcome.matched_by if isinstance(outcome, Existing) else None,
+        etag=outcome.etag,
+        started_at_ms=state.started_at_ms,
+        finished_at_ms=state.finished_at_ms,
+        duration_ms=_duration_ms(state),
+        warnings=_warnings(state, planned, outcome),
+        carried=planned.carried,
+        description=_own_text(planned.description, state.marker),
+        hint="",
+        connection_state=outcome.state,
+        problems=planned.findings,
+        carried_over=state.inherited,
+        steps=state.steps,
+    )
+
+
+def _result(
+    state: RowState, outcome: Outcome, stop: LaneStopped | None, hint: Advice, places: Places
+) -> Result:
+    """Any row."""
     sheet, worksheet = places.of(state.number)
     planned = state.planned or RowPlanned(name="")
     refusal = state.key_refusal

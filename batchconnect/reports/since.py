@@ -6,17 +6,16 @@ that stand cost nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from batchconnect.model.identity import canonical_name
+from batchconnect.model.value import Value
 from batchconnect.reports.result import Change, Result, is_failing, is_unfinished
 
 Identified = tuple[str | None, Result]
 """A row's marker, None where it was rejected, and the row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
+class Before(Value):
     """The run before, as far as a later one is compared with it."""
 
     run_id: str
@@ -34,8 +33,7 @@ class Before:
         return Change.STILL if is_unfinished(result) else Change.FIXED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Since:
+class Since(Value):
     """How many rows of a run changed since the run before."""
 
     run_id: str

@@ -8,7 +8,7 @@ whichever process writes it.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from batchconnect.ledger.entry import UNDO, FaultFound, Line, RunEnded, RunOpened, RunResumed
@@ -21,9 +21,18 @@ from batchconnect.model.key_end import SOON_DAYS, ends_within
 from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
 from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
 from batchconnect.model.row_place import Places
+from batchconnect.model.value import Value, field
 from batchconnect.reports.incident import Incident, Incidents, Title
 from batchconnect.reports.lanes import LaneCounts, LaneSummary, lanes_of
-from batchconnect.reports.result import Advice, Change, Result, attempts_of, result_of, shown_of
+from batchconnect.reports.result import (
+    Advice,
+    Change,
+    Result,
+    attempts_of,
+    is_plainly_done,
+    result_of,
+    shown_of,
+)
 from batchconnect.reports.since import Before, Since
 from batchconnect.reports.stop import Stops
 
@@ -37,8 +46,7 @@ _KEPT = 20_000
 """Rows, about 25 MB. What a run has beyond them is read from the ledger once more for its files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requests:
+class Requests(Value):
     """Creates that were sent for the rows of this run; what a parent run sent is in its own report."""
 
     sent: int
@@ -51,8 +59,7 @@ class Requests:
     """Doubts that were opened, settled ones too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(Value):
     """One run, ready to be rendered."""
 
     opened: RunOpened
@@ -167,6 +174,7 @@ def summarize(
     )
     for state in rows():
         counting.add(state, *results.add(state))
+    counting.add_alike()
     last_ms = max(counting.last_ms, *(line.at_ms for line in run_lines), first.at_ms)
     if ended is not None:
         # A doubt may have been settled since the end was written.
@@ -298,8 +306,43 @@ class _Counting:
         """Which keys end soon."""
         self.keys_missing = 0
         self.last_ms = 0
+        self._alike: Counter[tuple[str, Status, bool, int, int, int]] = Counter()
+        """Rows that are plainly done, by all that is counted of them: most are like others."""
 
     def add(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
+        if (
+            stop is None
+            and is_plainly_done(state, outcome)
+            and not state.fault
+            and not self.incidents.knows(state.marker)
+        ):
+            self._add_plain(state, status_of(outcome))
+        else:
+            self._add_any(state, outcome, stop)
+
+    def _add_plain(self, state: RowState, status: Status) -> None:
+        assert state.planned is not None
+        org, counts = state.planned.org, (state.attempts, state.throttled, state.doubts)
+        self._alike[org, status, state.inherited, *counts] += 1
+        if not state.inherited:
+            self.last_ms = max(self.last_ms, state.started_at_ms or 0, state.finished_at_ms or 0)
+
+    def add_alike(self) -> None:
+        """Count those that were plainly done, when all have been added."""
+        for (org, status, is_inherited, attempts, throttled, doubts), rows in self._alike.items():
+            self.counts[status] += rows
+            if is_inherited:
+                self.carried_over[status] += rows
+                continue
+            tally = self.tallies[org]
+            tally.sent += attempts * rows
+            tally.retried += max(0, attempts - 1) * rows
+            tally.created += rows if status is Status.CREATED else 0
+            tally.throttled += throttled * rows
+            tally.in_doubt += doubts * rows
+        self._alike.clear()
+
+    def _add_any(self, state: RowState, outcome: Outcome, stop: LaneStopped | None) -> None:
         org, sandbox = _where(state)
         refusal = state.key_refusal
         self.incidents.add(

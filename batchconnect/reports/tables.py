@@ -5,10 +5,11 @@ Beside the reports and not one of them: what a source shows today is no function
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import orjson
 
+from batchconnect.model.value import Value
 from batchconnect.reports.csv import BOM, lines
 from batchconnect.reports.fan_out import batches
 
@@ -27,16 +28,14 @@ COLUMNS = (
 """Of `tables.csv`: a line for each table, with `--columns` for each column of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenColumn:
+class SeenColumn(Value):
     """One column of a table."""
 
     name: str
     type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenTable:
+class SeenTable(Value):
     """One table that a connection sees; or, without a path, that it sees none."""
 
     row: int

@@ -271,7 +271,12 @@ async def _take_in(
         return
     # Sends are counted per run.
     mine = replace(
-        whole, planned=None, sends=row.sends, cut_short=row.cut_short, is_sent=row.is_sent
+        whole,
+        planned=None,
+        sends=row.sends,
+        cut_short=row.cut_short,
+        unsent=row.unsent,
+        is_sent=row.is_sent,
     )
     state = row if whole.doubt == row.doubt else mine
     doubt = await doubts.add_again(row.number, sandbox, wanted_of(row.marker, row.planned), state)

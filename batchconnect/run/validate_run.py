@@ -56,7 +56,7 @@ class Findings:
                 pass
             case Warned(problem=problem):
                 problems = (problem,)
-            case None:
+            case None:  # pragma: no branch - the last of a closed set
                 pass
         for problem in problems:
             if self.keeps_each:

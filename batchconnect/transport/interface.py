@@ -4,14 +4,14 @@ that says whether a byte was sent.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
 import orjson
 
 from batchconnect.model.fault import Fault
-from batchconnect.model.row_value import row_value
+from batchconnect.model.value import Value, field
 
 
 class Purpose(StrEnum):
@@ -52,29 +52,27 @@ class Departure:
     may_have_left: bool = True
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Value, eq=False, hidden={"headers", "body", "departure", "permit"}):
     """One HTTP message to send. Headers and body may hold secrets, so neither shows in a repr."""
 
     purpose: Purpose
     method: str
     url: str
     """Absolute, already encoded."""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    departure: Departure = field(default_factory=Departure, repr=False, compare=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    departure: Departure = field(default_factory=Departure)
     """The same one for every try. A ring that makes another request of this one hands it on."""
-    permit: Permit = field(default=always, repr=False, compare=False)
+    permit: Permit = always
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Value, hidden={"body"}):
     """One HTTP message that came back, whatever its status."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     """Asked for in lower case; of a repeated header, the first value."""
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     """What could be read, after decompression. Bodies of listings are secret."""
     body_fault: str | None = None
     """None: the body is whole. Otherwise why it is not: `cut`, `too_large`, `timeout`, `encoding`."""

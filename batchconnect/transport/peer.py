@@ -11,7 +11,6 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import anyio.to_thread
 
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.trust import Trust
 
@@ -31,8 +31,7 @@ _NO_CHECK_TIME: Final = 0x200000
 """OpenSSL's `X509_V_FLAG_NO_CHECK_TIME`, which `ssl` has no name for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vouching:
+class Vouching(Value):
     """Who vouches for a host's certificate."""
 
     by: str = ""
@@ -45,8 +44,7 @@ class Vouching:
     """Whether they would, but for a rule of form that Python 3.13 and newer insist on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
+class Peer(Value):
     """Who answers as a host, as far as he shows."""
 
     subject: str = ""
@@ -59,8 +57,7 @@ class Peer:
     """What time it is by his own answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(Value):
     """
     How one host is come by.
 

@@ -10,10 +10,10 @@ like a rate that is three times too high. The lane goes on there, and does not g
 Decision: `docs/decisions/0019-a-number-in-a-window.md`.
 """
 
-from dataclasses import dataclass
 from math import inf
 from typing import Final
 
+from batchconnect.model.value import Value
 from batchconnect.transport.throughput import ENOUGH
 
 _LONG_S: Final = 10.0
@@ -33,8 +33,7 @@ _MORE: Final = 1.1
 late, by up to a pause."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Value):
     """What a service serves in a window of time."""
 
     rate: float

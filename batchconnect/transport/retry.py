@@ -16,6 +16,7 @@ import anyio
 
 from batchconnect.model.defaults import PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL
+from batchconnect.model.value import Value
 from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.load import Judge, Signal
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S, retry_after_s
@@ -83,8 +84,7 @@ def is_server_fault(response: Response) -> bool:
     return response.status >= _SERVER_FAULT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(Value):
     """How often and how long a request is tried again: full jitter on an exponential backoff."""
 
     attempts: int = 5

@@ -5,17 +5,15 @@ What one valid row asks for: parse, don't validate.
 says which rule judges which column; `cells` reads the row for them.
 """
 
-from dataclasses import field
-
 from batchconnect.model.column import Column
 from batchconnect.model.identity import describe, marker
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Problem, Rejected
 from batchconnect.model.reference import KeyOrigin, Reference
 from batchconnect.model.row import Header, Row
-from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
+from batchconnect.model.value import Value
 from batchconnect.validation.cells import Cells
 from batchconnect.validation.entra import has_same_ids, same_ids
 from batchconnect.validation.finding import NOTHING, has_error, located
@@ -26,8 +24,7 @@ from batchconnect.validation.stray import commented_out, what_it_is
 from batchconnect.validation.valid_pattern import Texts, valid_texts
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class BaseConnection:
+class BaseConnection(Value, hidden={"service_principal_key"}):
     """A base connection to be: complete, ready to be sent."""
 
     row: int
@@ -40,7 +37,7 @@ class BaseConnection:
     """The user's description as typed, without marker."""
     target: Target
     """As it is sent; `Target.compared` is what is compared."""
-    service_principal_key: Secret | Reference = field(repr=False)
+    service_principal_key: Secret | Reference
     """As it stands in the sheet: what names a key becomes the key when the row's turn has come."""
     marker: str
     """`bc1-` and 26 characters: the identity of the row, which it bears at Adobe for good."""

@@ -5,7 +5,6 @@ The rules know a column but no cell; `located` adds the address once the row is 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Severity
@@ -18,7 +17,6 @@ NOTHING: Problems = ()
 """A healthy cell: shared, so that a million of them cost no memory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerated(Problem):
     """A finding of a rule that says what becomes of the cell if nothing else forbids to send its row."""
 

@@ -5,11 +5,11 @@ The rules of every column, said once: what surely is fine, how a cell is judged,
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from batchconnect.model.column import Column
 from batchconnect.model.identity import canonical_id, canonical_name
 from batchconnect.model.target import TARGET_COLUMNS, Target
+from batchconnect.model.value import Value
 from batchconnect.validation.entra import check_principal_id, check_tenant
 from batchconnect.validation.finding import Problems
 from batchconnect.validation.kusto import canonical_endpoint, check_database, check_endpoint
@@ -19,8 +19,7 @@ Check = Callable[[str], tuple[str | None, Problems]]
 """Takes a cell as typed; gives what is made of it, None where it may not be sent, and what was found."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Value):
     """What holds for the cells of one column."""
 
     plain: str

@@ -15,6 +15,7 @@ from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Header
 from batchconnect.model.row_place import place_of
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.finding import located
 
@@ -40,8 +41,7 @@ Seen = tuple[int, str, str, str]
 """Number, tenant, principal and key of a row. A tuple: there may be a million."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
+class Warned(Value):
     """What is odd about rows taken together; they are sent all the same."""
 
     problem: Problem

@@ -16,6 +16,7 @@ from typing import Final
 import orjson
 import psycopg
 
+from batchconnect.ledger.entry import Line, RunEnded, RunOpened
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run
@@ -117,8 +118,10 @@ class Team:
         return bool(runs) and runs[0].is_closed
 
     def states(self) -> list[RowState]:
-        """Every row of the newest run."""
-        (run, *_) = self.runs()
+        """Every row of the run that the workers shared: the first, for one that comes after its end has its own."""
+        return self._rows_of(self.runs()[-1])
+
+    def _rows_of(self, run: RunState) -> list[RowState]:
         with self.ledger() as ledger:
             return list(run.rows(ledger.row_lines(run.number)))
 
@@ -149,8 +152,31 @@ class Team:
         with self.ledger() as ledger:
             if open_markers := ledger.open_markers():
                 broken.append(f"in doubt still: {open_markers}")
-        broken += self._without_intent()
+        return [*broken, *self._of_later_runs(), *self._without_intent()]
+
+    def _of_later_runs(self) -> list[str]:
+        """What does not hold of whoever came when all was done: they have runs of their own, with nothing to do."""
+        *later, first = self.runs()
+        broken = [
+            f"row {state.number}: {state.shown} in {run.opened.run_id}, a run that came later"
+            for run in later
+            for state in self._rows_of(run)
+            if state.sends or not isinstance(state.shown, Existing)
+        ]
+        with self.ledger() as ledger:
+            lines = [*ledger.run_lines(first.number)]
+        ends = [one.at_ms for one in lines if isinstance(one.entry, RunEnded) and one.entry.closed]
+        broken += [
+            f"{run.opened.run_id} was opened beside {first.opened.run_id}"
+            for run in later
+            for line in self._opening_of(run)
+            if line.at_ms < min(ends, default=0)
+        ]
         return broken
+
+    def _opening_of(self, run: RunState) -> list[Line]:
+        with self.ledger() as ledger:
+            return [one for one in ledger.run_lines(run.number) if isinstance(one.entry, RunOpened)]
 
     def _without_intent(self) -> list[str]:
         """Connections of which the ledger had not heard when they were asked for."""

@@ -14,6 +14,7 @@ from batchconnect.lane.matching import (
     match_absent,
     match_made,
     match_marker,
+    unfit_for_change,
     wanted,
 )
 from batchconnect.model.org import Org
@@ -367,3 +368,27 @@ def test_of_two_with_the_rows_name_and_target_the_one_that_may_be_used_is_taken(
 
     assert isinstance(becomes, Existing)
     assert becomes.connection_id == "id-2"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "standing", "is_adopted", "code"),
+    [
+        ("ours, enabled, with an etag", {"marker": OURS}, False, None),
+        ("adopted by its name", {}, True, None),
+        ("without our marker any more", {}, False, "changed_since"),
+        ("adopted, and named otherwise since", {"name": "Other"}, True, "changed_since"),
+        ("another target", {"marker": OURS, "shown": DIFFERENT}, False, "target_differs"),
+        ("without an etag", {"marker": OURS, "etag": None}, False, "no_etag"),
+        ("switched off", {"marker": OURS, "state": "disabled"}, False, "disabled"),
+        ("not ready yet", {"marker": OURS, "state": "initializing"}, False, "initializing"),
+    ],
+)
+def test_a_connection_is_changed_only_as_it_is_known(
+    sentence: str, standing: dict[str, Any], is_adopted: bool, code: str | None
+) -> None:
+    """It was read directly before: whatever is odd about it is a person's matter, and its id is named."""
+    plain = {name: standing.pop(name) for name in ("etag", "state") if name in standing}
+    why = unfit_for_change(WANTED, replace(found(**standing), **plain), is_adopted=is_adopted)
+
+    assert getattr(why, "code", None) == code
+    assert why is None or why.connection_ids == ("id-1",)

@@ -251,6 +251,20 @@ def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
     assert told(PLANNED, SENDING, crashed, ABSENT).spent == 1
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_send_that_surely_did_not_leave_is_not_spent(times: int) -> None:
+    """Stopped while it waited for its pace, or handed to another worker: the three sends are still to come."""
+    unsent: list[Entry] = [SENDING, Settled(outcome=STOPPED)] * times
+    state = told(PLANNED, *unsent)
+
+    assert (state.sends, state.unsent, state.spent) == (times, times, 0)
+    assert told(PLANNED, *unsent, SENDING).spent == 1
+    assert told(PLANNED, *unsent, SENDING, DOUBTED, ABSENT).spent == 1
+    assert told(PLANNED, *unsent, SENDING).steps == ()
+    proven_absent = told(PLANNED, SENDING, DOUBTED, Settled(outcome=STOPPED))
+    assert (proven_absent.unsent, proven_absent.spent) == (0, 1)
+
+
 def test_a_doubt_may_be_written_again_with_a_better_reason() -> None:
     """It is still one doubt, and its tries count once."""
     state = told(PLANNED, SENDING, DOUBTED, BETTER)

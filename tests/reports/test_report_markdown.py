@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from batchconnect.ledger.entry import RunEnded, Settled
+from batchconnect.ledger.entry import RunEnded, Settled, SweepDone
+from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Created, Failed
-from batchconnect.reports.markdown import MOST_ROWS, code, render
+from batchconnect.model.row_place import numbered
+from batchconnect.reports.markdown import MOST_ROWS, code, plain, render
 from batchconnect.reports.summary import Summary
 from tests.reports.page_run import OPENED, bad_day, planned, summed_up, verified_day
 
@@ -88,3 +90,42 @@ def test_a_service_that_sends_markup_is_quoted() -> None:
 
     assert "`<img src=x> @team`" in told
     assert "<img" not in told.replace("`<img src=x> @team`", "")
+
+
+@pytest.mark.parametrize(
+    ("is_complete", "missing"), [(True, "1 missing"), (False, "an unknown number missing")]
+)
+def test_a_sweep_that_found_trouble_is_told_in_one_line(is_complete: bool, missing: str) -> None:
+    """Duplicates are what a person must know of first; what was not read whole proves nothing missing."""
+    swept = Swept(
+        expected=3, found=2, duplicated=("bc1-a",), missing=("bc1-b",), wrong_id=("bc1-c", "bc1-d"),
+        complete=is_complete,
+    )  # fmt: skip
+    told = text(
+        summed_up(
+            (0, 2, planned("Acme")),
+            (1, 2, Settled(outcome=Created(connection_id="c"))),
+            (2, SweepDone(event=swept)),
+            (3, RunEnded(exit_code=6)),
+        )
+    )
+
+    assert f"**Sweep**: 3 expected, 2 found, 1 duplicated, {missing}, 2 with a wrong id." in told
+
+
+def test_a_row_of_several_sheets_names_its_tab_and_no_tab_is_markup() -> None:
+    """The name of a tab comes with the sheet, from somebody else."""
+    sheets = ("a.csv", "b.xlsx#@all | <b>EMEA</b>")
+    summary = summed_up(
+        (0, numbered(1, 7), planned("Acme")),
+        (1, numbered(1, 7), Settled(outcome=Failed(code="refused", detail="It is not allowed."))),
+        (2, RunEnded(exit_code=4)),
+        opened=replace(OPENED, sheets=sheets),
+    )
+
+    (line,) = (line for line in text(summary).splitlines() if line.startswith("| 7 of"))
+    assert line.startswith("| 7 of b.xlsx\\#\\@all \\| \\<b\\>EMEA\\</b\\> | failed |")
+
+
+def test_a_sentence_with_a_mark_of_code_that_is_never_closed_is_no_code() -> None:
+    assert plain("a ` and *b*") == "a \\` and \\*b\\*"

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from batchconnect.ledger.entry import RowPlanned
-from batchconnect.ledger.row_state import RowState
+import pytest
+
+from batchconnect.ledger.entry import KeyLooked, RowPlanned, Tested
+from batchconnect.ledger.row_state import RowState, Step
 from batchconnect.model.outcome import (
     Created,
     Existing,
@@ -15,8 +17,12 @@ from batchconnect.model.outcome import (
     Rejected,
     Severity,
     Status,
+    Works,
 )
+from batchconnect.model.reference import KeyOrigin
 from batchconnect.model.remedies import hint_for
+from batchconnect.model.row_place import NOWHERE, Places
+from batchconnect.reports import result as laying_out
 from batchconnect.reports.result import KEY_UNSEEN, Result, result_of, shown_of
 
 MARKER = "bc1-o2cyiczkeuyf5wanj624uvdrpp"
@@ -96,3 +102,69 @@ def test_a_line_without_a_plan_is_not_lost() -> None:
     row = laid_out(Failed(code="x", detail="y"), planned=None)
 
     assert (row.row, row.name, row.status) == (2, "", Status.FAILED)
+
+
+PLAIN: list[Outcome] = [
+    Created(connection_id="c-1", etag='"e"', http_status=201, request_id="r-1", state="enabled"),
+    Created(connection_id="c-1", etag=None, reconciled=True, http_status=None, request_id=None),
+    Existing(connection_id="c-1", matched_by=MatchedBy.MARKER, etag='"e"', state="enabled"),
+]
+
+
+@pytest.mark.parametrize("outcome", PLAIN)
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_row_that_is_plainly_done_is_laid_out_as_any_other(
+    outcome: Outcome, inherited: bool
+) -> None:
+    """What most rows are takes a shorter way, and comes out the same in every field."""
+    finding = Problem(code="note", what="Odd.", remedy="", severity=Severity.NOTE, column="name")
+    planned = RowPlanned(
+        name="Acme",
+        org="acme",
+        sandbox="prod",
+        endpoint="https://h",
+        database="d",
+        tenant="t",
+        service_principal_id="p",
+        carried=("x", "y"),
+        findings=(finding,),
+        description=f"Acme telemetry {MARKER}",
+    )
+    state = RowState(
+        number=(1 << 24) + 7,
+        marker=MARKER,
+        planned=planned,
+        outcome=outcome,
+        attempts=2,
+        throttled=1,
+        sends=2,
+        doubts=1,
+        inherited=inherited,
+        started_at_ms=1000,
+        finished_at_ms=1250,
+        warnings=("Same target as row 7.",),
+        steps=(Step(1100, "the answer was lost", "timeout"),),
+    )
+    places = Places(("a.csv", "b.xlsx#EMEA"), ("", "EMEA"))
+    plain = laying_out._usual(state, outcome, places)
+
+    assert plain is not None
+    assert plain == laying_out._result(state, outcome, None, hint_for, places)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tested": Tested(connection_id="c-1", works=Works.YES)},
+        {"key_looked": KeyLooked(key=KeyOrigin(reference="vault:a", version="1"))},
+        {"key_sent": KeyOrigin(reference="vault:a", version="1")},
+        {"is_sent": True},
+        {"planned": None},
+    ],
+)
+def test_a_row_of_which_more_is_told_is_not_plainly_done(more: dict[str, Any]) -> None:
+    """Its test, its key, a change that is under way."""
+    fields = {"planned": RowPlanned(name="Acme"), "outcome": PLAIN[0], **more}
+    state = RowState(number=2, marker=MARKER, **fields)
+
+    assert laying_out._usual(state, PLAIN[0], NOWHERE) is None

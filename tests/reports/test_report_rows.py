@@ -48,6 +48,8 @@ from batchconnect.reports.csv import quote_formula, unquote_formula
 from batchconnect.reports.result import is_unfinished, what_is_wrong
 from batchconnect.reports.summary import Summary, summarize
 
+ODD = "ab,\"\n\r=+-@\t' \u00e9\u202e"
+"""What a spreadsheet, or a reader of CSV, takes for more than a letter."""
 START_MS = 1_764_000_000_000
 OPENED = RunOpened(
     run_id="20251124-160000000-k3f9",
@@ -407,3 +409,22 @@ def test_a_ledger_path_may_be_any_bytes() -> None:
     (chunk,) = documents.render_summary(told(ledger="/tmp/\udcff.sqlite3"))
 
     assert json.loads(chunk)["ledger"] == "/tmp/\udcff.sqlite3"
+
+
+@given(
+    st.integers(2, 4).flatmap(
+        lambda width: st.lists(
+            st.lists(st.none() | st.integers() | st.text(ODD), min_size=width, max_size=width)
+        )
+    )
+)
+def test_a_csv_is_what_pythons_own_writer_makes_of_it(
+    records: list[list[int | str | None]],
+) -> None:
+    """Records are spelled column by column, and come out as if they were written cell by cell."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    for record in records:
+        writer.writerow(["" if c is None else quote_formula(str(c)) for c in record])
+
+    assert sheets.lines(records) == text.getvalue().encode()

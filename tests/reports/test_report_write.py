@@ -22,7 +22,6 @@ from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Failed, Problem, Status, Works
 from batchconnect.model.redactor import Redactor
-from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret, redact
 from batchconnect.model.target import Target
 from batchconnect.reports import FORMATS, ReportError, write_reports
@@ -339,7 +338,6 @@ class Nested:
     by_name: Mapping[str, str]
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
 class WiderResult(Result):
     """A row with fields that nobody has thought of yet."""
 

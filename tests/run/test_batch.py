@@ -27,6 +27,7 @@ from batchconnect.model.event import (
     LaneStopped,
     RowInDoubt,
     RowSettled,
+    RowStarted,
     RunFinished,
     SandboxListed,
     Settling,
@@ -901,6 +902,34 @@ async def test_an_interruption_in_the_last_doubt_buys_no_further_send() -> None:
     assert state.resumes == 1
     assert len(bench.service.posts) == MOST_SENDS
     assert bench.codes(state) == ["never_applied"]
+
+
+@pytest.mark.parametrize("stops", [1, MOST_SENDS])
+async def test_a_row_that_is_stopped_before_it_leaves_is_not_used_up(stops: int) -> None:
+    """Its intent stands while it waits for its pace; only answers that were lost count, however often it is stopped."""
+    nothing, of_second = lost(applied_s=None), judged(rows(2)[0]).marker
+    bench = Bench(
+        service=creates(lambda seen: nothing if seen.marker == of_second else None),
+        orgs=[org("acme", rate=0.1)],
+    )
+
+    for _ in range(stops):
+        stop = Stop()
+
+        def hear(event: Event, stop: Stop = stop) -> None:
+            if isinstance(event, RowStarted) and event.row == 2:
+                stop.ask(INTERRUPTED)
+
+        bench.on_event = hear
+        await bench.run(rows(1, 2), stop=stop)
+    bench.on_event = lambda _event: None
+    state = await bench.run(rows(1, 2))
+
+    second = [*state.rows(bench.ledger.row_lines(state.number))][1]
+    assert (second.sends, second.unsent) == (stops + MOST_SENDS, stops)
+    assert len(bench.service.posts) == 1 + MOST_SENDS
+    assert bench.codes(state) == ["", "never_applied"]
+    assert [step.what for step in second.steps].count("sent again") == MOST_SENDS - 1
 
 
 async def test_what_is_never_applied_fails_after_three_sends() -> None:

@@ -92,8 +92,8 @@ class CiFiles:
             yield ""
             for change in error.changes[: markdown.MOST_ROWS]:
                 yield f"- {markdown.code(change)}"
-            if more := len(error.changes) - markdown.MOST_ROWS:
-                yield f"- and {more} more" if more > 0 else ""
+            if (more := len(error.changes) - markdown.MOST_ROWS) > 0:
+                yield f"- and {more} more"
 
         def cases() -> "Iterator[Case]":
             from batchconnect.reports.junit import Case, Verdict  # noqa: PLC0415 - see above

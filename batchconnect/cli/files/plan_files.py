@@ -7,7 +7,7 @@ from typing import Final
 from batchconnect.cli.screen.console import counted
 from batchconnect.cli.screen.plan_screen import sum_line
 from batchconnect.reports.junit import Case, Verdict, group_of
-from batchconnect.reports.markdown import MOST_ROWS, code, folded, table
+from batchconnect.reports.markdown import MOST_ROWS, code, folded, plain, table
 from batchconnect.run.plan.row_plan import IN_THE_WAY, SIGNS, Action
 from batchconnect.run.plan.sheet_plan import SheetPlan
 
@@ -61,14 +61,14 @@ def markdown_lines(
 
 def _rejected(found: SheetPlan) -> Iterator[str]:
     problems = [
-        (problem.cell or found.places.told(row), code(problem.what))
+        (plain(problem.cell or found.places.told(row)), code(problem.what))
         for row, of_row in sorted(found.rejected.items())
         for problem in of_row
     ]
     if problems:
         lines = [*table(("cell", "what is wrong"), problems[:MOST_ROWS])]
-        if more := len(problems) - MOST_ROWS:
-            lines.append(f"and {more} more" if more > 0 else "")
+        if (more := len(problems) - MOST_ROWS) > 0:
+            lines.append(f"and {more} more")
         yield from folded(f"{len(found.rejected)} rejected", lines)
 
 
@@ -83,9 +83,7 @@ def _shut(found: SheetPlan) -> Iterator[str]:
 
 def _refused(found: SheetPlan) -> Iterator[str]:
     refused = [
-        (found.places.told(row).removeprefix("row "), code(why))
-        for one in found.sandboxes
-        for row, why in one.keys.refused
+        (_row(found, row), code(why)) for one in found.sandboxes for row, why in one.keys.refused
     ]
     if refused:
         lines = [*table(("row", "why its key is not to be had"), refused[:MOST_ROWS])]
@@ -100,7 +98,7 @@ def _of_action(found: SheetPlan, action: Action) -> Iterator[str]:
         return
     rows = [
         (
-            found.places.told(row.row).removeprefix("row "),
+            _row(found, row.row),
             code(row.name),
             code(one.org),
             code(one.sandbox),
@@ -114,6 +112,11 @@ def _of_action(found: SheetPlan, action: Action) -> Iterator[str]:
     if more := count - len(rows):
         lines.append(f"and {more} more")
     yield from folded(f"{action.sign} {count} {action.value.replace('_', ' ')}", lines)
+
+
+def _row(found: SheetPlan, number: int) -> str:
+    """A row in a cell of a table; of several sheets the name of a file or a tab is in it."""
+    return plain(found.places.told(number).removeprefix("row "))
 
 
 def cases(found: SheetPlan) -> Iterator[Case]:

@@ -8,7 +8,6 @@ else's promise, and it may show what ours may not.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from operator import attrgetter
@@ -19,6 +18,7 @@ import orjson
 
 from batchconnect.model.outcome import Outcome, status_of
 from batchconnect.model.secret import MASK, Secret
+from batchconnect.model.value import has_fields, names_of
 
 _LARGEST = 1 << 63
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
@@ -32,7 +32,7 @@ def snake_case(name: str) -> str:
 
 
 def fields_of(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass as they are; an outcome begins with its status."""
+    """The fields of a value as they are; an outcome begins with its status."""
     names, values, is_outcome = _fields(value.__class__)
     found = dict(zip(names, values(value), strict=True))
     return {"status": status_of(value), **found} if is_outcome else found
@@ -41,12 +41,11 @@ def fields_of(value: Any) -> dict[str, Any]:
 @cache
 def _fields(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]], bool]:
     """
-    The fields of a dataclass, what reads them, and whether it is an outcome.
+    The fields of a value, what reads them, and whether it is an outcome.
 
     A class is asked once, for every row tells events.
     """
-    assert is_dataclass(kind)
-    names = tuple(field.name for field in fields(kind))
+    names = names_of(kind)
     is_outcome = kind in get_args(Outcome)
     if len(names) > 1:
         return names, attrgetter(*names), is_outcome
@@ -91,7 +90,7 @@ def _simpler(value: Any) -> Any:
 def _is_its_fields(kind: Any) -> bool:
     """Whether a value of this kind is told by its fields, as the outcome that is in each row's line."""
     others = (Secret, Path, Mapping, tuple)
-    return isinstance(kind, type) and is_dataclass(kind) and not issubclass(kind, others)
+    return isinstance(kind, type) and has_fields(kind) and not issubclass(kind, others)
 
 
 def json_line(values: Mapping[str, Any]) -> str:

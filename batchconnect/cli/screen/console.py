@@ -23,6 +23,7 @@ from batchconnect.cli.screen.paint import is_terminal, painted, shows_colours
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.value import by_name, has_fields
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 """Of a pipe, a descriptor or a terminal that was closed."""
@@ -171,10 +172,10 @@ def _painted_for(stream: TextIO, text: str) -> str:
 def _json(document: Mapping[str, Any], encoding: str) -> str:
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     try:
-        text = orjson.dumps(document, option=options).decode()
+        text = orjson.dumps(document, by_name, options).decode()
     except TypeError:
         # A file's name may hold bytes that are no text, which JSON cannot tell: each becomes a `?`.
-        text = json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n"
+        text = json.dumps(document, ensure_ascii=False, indent=2, default=_simpler) + "\n"
         text = text.encode(errors="replace").decode()
     try:
         text.encode(encoding)
@@ -182,6 +183,10 @@ def _json(document: Mapping[str, Any], encoding: str) -> str:
         # JSON has escapes of its own; Python's would make it unreadable.
         text = json.dumps(json.loads(text), indent=2) + "\n"
     return text
+
+
+def _simpler(value: Any) -> Any:
+    return by_name(value) if has_fields(type(value)) else str(value)
 
 
 def _write(stream: TextIO, text: str) -> str | None:

@@ -6,12 +6,13 @@ psycopg makes such arrays element by element, in Python; that alone would cost m
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from psycopg import Connection
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
+
+from batchconnect.model.value import Value
 
 _TEXT: Final = 25
 _TEXT_ARRAY: Final = 1009
@@ -26,22 +27,19 @@ _LENGTH: Final = struct.Struct("!i")
 _NULL: Final = _LENGTH.pack(-1)
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(Value, kw_only=False):
     """A `text[]`, packed."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Longs:
+class Longs(Value, kw_only=False):
     """A `bigint[]`, packed."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(Value, kw_only=False):
     """An `integer[]`, packed."""
 
     data: bytes

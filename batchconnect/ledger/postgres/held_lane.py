@@ -22,6 +22,7 @@ from batchconnect.ledger.postgres.connections import Connections, Session
 from batchconnect.ledger.postgres.migrations import ID_IS_KNOWN
 from batchconnect.ledger.postgres.trouble import is_passing
 from batchconnect.ledger.shared_id import Answered, answered_in, by_id
+from batchconnect.model.value import Value
 
 _APPEND: Final[LiteralString] = (
     "SELECT batchconnect.append("
@@ -40,8 +41,7 @@ class HeldLane:
     """Number of the next line."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
+class _Packed(Value, kw_only=False):
     """Lines as the append function takes them."""
 
     count: int

@@ -1,9 +1,9 @@
 """The page's charts: numbers become places, paths and words; the template writes the markup."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import log10
 
+from batchconnect.model.value import Value
 from batchconnect.reports.page.drawing import (
     HEIGHT,
     WIDTH,
@@ -33,8 +33,7 @@ _NICE_S = (
 """Steps of a time axis."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strip:
+class Strip(Value):
     """One lane's pace, pauses and requests."""
 
     track: Track

@@ -6,9 +6,9 @@ at percentages, so that they are never stretched.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import floor, log10
 
+from batchconnect.model.value import Value
 from batchconnect.reports.page.words import number
 
 WIDTH = 1000
@@ -20,8 +20,7 @@ _GAP_BELOW = 120
 """With fewer bars than this they have gaps; more would be lost between them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Value):
     """A label at a place of an axis."""
 
     at: float
@@ -31,8 +30,7 @@ class Mark:
     """Of SVG: on which side of the place the text stands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class Series(Value):
     """One colour of stacked bars."""
 
     name: str
@@ -42,8 +40,7 @@ class Series:
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bars:
+class Bars(Value):
     """Stacked bars with their axes."""
 
     series: tuple[Series, ...]

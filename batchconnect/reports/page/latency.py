@@ -2,15 +2,15 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log10
+
+from batchconnect.model.value import Value
 
 _BINS_PER_DECADE = 8
 """Each bin ends a third above its beginning, so that 80 ms and 300 s stand in one picture."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
+class Bin(Value):
     """Rows that took about as long."""
 
     low_ms: float
@@ -21,8 +21,7 @@ class Bin:
     """Rows whose answer was lost, and that were settled by asking."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
+class Latency(Value):
     """The distribution of a run's durations."""
 
     rows: int

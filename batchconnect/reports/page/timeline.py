@@ -13,6 +13,7 @@ from enum import StrEnum
 from batchconnect.ledger.entry import LaneTold
 from batchconnect.model.event import LaneCounted, LanePaused, LaneStopped, PaceChanged
 from batchconnect.model.outcome import DONE, Status
+from batchconnect.model.value import Value
 from batchconnect.reports.lanes import LaneSummary
 from batchconnect.reports.page.working_time import WorkingTime, working_time
 from batchconnect.reports.result import Result
@@ -39,8 +40,7 @@ class Try(StrEnum):
     """Surely not applied (throttled, not sent), so it was sent again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
+class Track(Value):
     """One lane over the time of the run. Times are working time since the start, in milliseconds."""
 
     lane: LaneSummary
@@ -54,8 +54,7 @@ class Track:
     """When the lane, or a sandbox of it, was stopped, and by what."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
+class Timeline(Value):
     """A run, cut into buckets of equal length."""
 
     time: WorkingTime
@@ -151,7 +150,7 @@ class Timekeeper:
                             lane.pauses.append((at_ms, time.elapsed_ms(until_ms)))
                         case LaneStopped():
                             lane.stops.append((at_ms, _stop(event)))
-                        case LaneCounted():
+                        case LaneCounted():  # pragma: no branch - the last of a closed set
                             pass
                 case _:
                     pass

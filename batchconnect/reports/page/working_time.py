@@ -7,14 +7,13 @@ empty chart.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from batchconnect.ledger.entry import Line, RunOpened, RunResumed
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Value):
     """One process of a run."""
 
     start_ms: int
@@ -29,8 +28,7 @@ class Session:
         return self.end_ms - self.start_ms
 
 
-@dataclass(frozen=True, slots=True)
-class WorkingTime:
+class WorkingTime(Value, kw_only=False):
     """The processes of a run, one after the other."""
 
     sessions: tuple[Session, ...]

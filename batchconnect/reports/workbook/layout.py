@@ -6,14 +6,13 @@ and a rerun finds each row again. Pure: nothing here knows how a workbook is mad
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem
 from batchconnect.model.report_columns import REPORT_COLUMNS, WORKBOOK_COLUMNS
-from batchconnect.model.row_value import row_value
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.reports.columns import columns_of
 
 LAST_ROW = 1 << 20
@@ -26,8 +25,8 @@ SheetColumn = Column | int | None
 """A known column, the index of a carried one, or a gap: what is there is not ours to show."""
 
 
-class Tone(Enum):
-    """What a colour says; a word always says it too."""
+class Tone(IntEnum):
+    """What a colour says; a word always says it too. A number, since it is a key for each row."""
 
     GOOD = auto()
     LOOK = auto()
@@ -35,8 +34,7 @@ class Tone(Enum):
     QUIET = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkbookLayout:
+class WorkbookLayout(Value):
     """The columns of the user's sheet, in their order."""
 
     header_row: int
@@ -46,8 +44,7 @@ class WorkbookLayout:
     """Headers of the carried columns, none of which a reader would take for one of ours."""
 
 
-@row_value(frozen=True, slots=True, kw_only=True)
-class ShownRow:
+class ShownRow(Value):
     """One row of the workbook, without any secret but a key that its owner wants to see in it."""
 
     number: int

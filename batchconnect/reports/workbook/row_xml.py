@@ -31,6 +31,9 @@ class PlainRow:
         self._styles = styles
         self._blank = blank
         self._cells: list[tuple[str, str]] = []
+        """What stands before and behind the row's number in each."""
+        self._texts: list[tuple[str, str]] = []
+        """The same of one that has a text."""
 
     def write(self, index: int, texts: Sequence[str]) -> bool:
         """
@@ -63,10 +66,13 @@ class PlainRow:
             (f'<c r="{letters(column)}', f'" s="{style._get_xf_index()}"')  # noqa: SLF001 - likewise
             for column, style in enumerate(self._styles)
         ]
+        self._texts = self._texts or [
+            (begin, f'{style} t="inlineStr"><is><t>') for begin, style in self._cells
+        ]
         number = index + 1
         cells = [
-            f'{begin}{number}{style} t="inlineStr"><is><t>{text}</t></is></c>' if text else ""
-            for (begin, style), text in zip(self._cells, texts, strict=True)
+            f"{begin}{number}{style}{text}</t></is></c>" if text else ""
+            for (begin, style), text in zip(self._texts, texts, strict=True)
         ]
         if self._blank is not None:
             begin, style = self._cells[self._blank]

@@ -109,7 +109,9 @@ def _in_doubt(
         else:
             once = min(whole.sends, 1)
             counted = mine or RowState(number=whole.number, marker=marker, sends=once)
-            of_all[marker] = replace(whole, sends=counted.sends, cut_short=counted.cut_short)
+            of_all[marker] = replace(
+                whole, sends=counted.sends, cut_short=counted.cut_short, unsent=counted.unsent
+            )
     return of_all
 
 

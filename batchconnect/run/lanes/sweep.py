@@ -277,7 +277,7 @@ class _Sweep:
                         lost.append(marker)
                     case NotFound():
                         missing.append(marker)
-                    case Unreadable():  # what was not answered is not known to be missing
+                    case Unreadable():  # pragma: no branch - what was not answered is not known to be missing
                         unread += 1
         wrong = [*corrected, *lost]
         swept = Swept(

@@ -98,7 +98,7 @@ def _view(
     row: LaneRow | None, name: str, run_ids: Mapping[int, str], *, is_through: bool = False
 ) -> LaneView:
     if row is None:
-        return LaneView(lane=None, name=name, state="free")
+        return LaneView(lane=None, name=name, state="through" if is_through else "free")
     is_held = bool(row.holder)
     if is_held:
         state = "silent" if row.silent_s >= row.terms.take_after_s else "held"

@@ -80,7 +80,7 @@ async def opened_run(
                 opened = await _open(team, job)
                 if opened is not None:
                     return opened
-                waits_for = job.opened.run_id
+                waits_for = (job.resumed or job).opened.run_id
         finally:
             with leaving():
                 await team.keeper.hand_back(opening)

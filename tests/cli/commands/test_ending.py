@@ -1,12 +1,16 @@
 """`--metrics` and `--notify`: what is told at the end of a command, and that it is never its exit code."""
 
+import errno
 import importlib.util
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchconnect.model.errors import SettingsError
 from batchconnect.simulator.decision import Decision, Reset
 from tests.acceptance.practice import Practice
 from tests.command_line import CLIENT_SECRET, FAST, CommandLine, Done, cells, many
@@ -279,3 +283,117 @@ def test_a_section_that_cannot_be_meant_is_refused(
 
     assert done.code == 2
     assert says in done.err
+
+
+# What stands in a store, and what goes wrong at the end ---------------------------------------------------
+
+STORE = """
+import json, sys
+value = open("hook.txt").read()
+if value == "down":
+    sys.exit(3)
+found = [] if value == "none" else [{"name": "hook", "value": value}]
+print(json.dumps({"secrets": found}))
+"""
+
+
+@pytest.fixture
+def stored(batchconnect: CommandLine, practice: Practice, told: Any) -> Any:
+    """As `told`; the address stands in a store, whose answer is *hook*."""
+    batchconnect.write("store.py", STORE)
+    words = json.dumps([sys.executable, str(batchconnect.folder / "store.py")])
+    batchconnect.write(
+        "batchconnect.toml",
+        f'{practice.two_orgs()}[stores.own]\nuri = "exec:"\ncommand = {words}\n'
+        '[notify.ops]\nurl = "own:hook"\n',
+    )
+
+    def run(*arguments: object, hook: str) -> Done:
+        batchconnect.write("hook.txt", hook)
+        done: Done = told(*arguments, hook="")
+        return done
+
+    return run
+
+
+@pytest.mark.slow
+def test_an_address_may_stand_in_a_store_and_is_looked_up_when_the_run_is_over(
+    batchconnect: CommandLine, stored: Any
+) -> None:
+    sheet = batchconnect.sheet(many(1, org="acme"))
+    with webhook() as hook:
+        done = stored("run", sheet, hook=hook.url)
+
+        assert done.code == 0
+        assert [path for path, _document in hook.posts] == ["/hooks/FAKE-token"]
+    assert "FAKE-token" not in done.out + done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("hook", "says"),
+    [
+        ("ftp://h.example/FAKE-token", "must be the address of a webhook or a mailbox"),
+        ("", "must be the address of a webhook or a mailbox"),
+        ("none", "the store `own` does not hold the secret that [notify.ops] names"),
+        ("down", "The store `own` does not answer. Its command ended with exit code 3."),
+    ],
+)
+def test_what_a_store_holds_in_its_place_is_a_warning(
+    batchconnect: CommandLine, stored: Any, hook: str, says: str
+) -> None:
+    """The run is over: its exit code says how that went, and nothing of the value is shown."""
+    done = stored("run", batchconnect.sheet(many(1, org="acme")), hook=hook)
+
+    assert done.code == 0
+    assert "warning: --notify ops: nobody was told: " in done.err
+    assert says in " ".join(done.err.split())
+    assert "FAKE-token" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (KeyboardInterrupt(), "it was interrupted"),
+        (RuntimeError("FAKE-token"), "an unexpected RuntimeError"),
+        (SettingsError("the CA bundle cannot be read"), "the CA bundle cannot be read"),
+    ],
+)
+def test_nothing_that_goes_wrong_while_somebody_is_told_changes_the_exit_code(
+    batchconnect: CommandLine,
+    told: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    says: str,
+) -> None:
+    """Ctrl-C included: what a person ends is the telling, for the run has ended already."""
+
+    def tell(*_words: object, **_named: object) -> None:
+        raise error
+
+    monkeypatch.setattr("batchconnect.cli.ending.tell", tell)
+    sheet = batchconnect.sheet(many(1, org="acme"))
+    done = told("run", sheet, hook="https://h.example/FAKE-token")
+
+    assert done.code == 0
+    assert f"warning: --notify ops: nobody was told: {says}" in done.err
+    assert "FAKE-token" not in done.out + done.err
+
+
+def test_metrics_that_cannot_be_written_any_more_are_a_warning(
+    batchconnect: CommandLine, practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place was tried before; what became of it in the hours since is none of the run."""
+    Path("collected").mkdir()
+    sheet = batchconnect.sheet(many(1))
+
+    def fill(path: Path, *_words: object, **_named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("batchconnect.reports.new_file.writing", fill)
+    done = batchconnect("run", sheet, *FAST, "--metrics", "collected/m.prom")
+
+    assert done.code == 0
+    assert "warning: " in done.err
+    assert "m.prom" in done.err
+    assert "No space left on device" in done.err

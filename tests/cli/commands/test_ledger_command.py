@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending, Settled
+from batchconnect.ledger.postgres.care import _warnings
+from batchconnect.ledger.postgres.migrations import VERSION
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.same_story import story_of
 from batchconnect.ledger.sqlite.store import SqliteLedger
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.outcome import Created
 from tests.command_line import CommandLine
 from tests.postgres_cluster import Cluster
@@ -209,3 +212,105 @@ def test_words_that_cannot_be_meant_are_refused(
 
     assert done.code == 2
     assert said in re.sub(r"\s+", " ", done.err)
+
+
+# What an operator has to change before ---------------------------------------------------------------
+
+
+def with_schema(cluster: Cluster, version: int) -> str:
+    """A ledger that says that it is of another schema; its URL."""
+    address = cluster.ledger()
+    with cluster.session(database_of(address)) as session:
+        session.execute(
+            "UPDATE batchconnect.about SET value = %s WHERE word = 'schema'", [str(version)]
+        )
+    return address.url.reveal()
+
+
+def database_of(address: LedgerAddress) -> str:
+    return address.url.reveal().split("?")[0].rpartition("/")[2]
+
+
+def test_an_older_ledger_is_upgraded_on_demand_alone(
+    batchconnect: CommandLine, postgres: Cluster
+) -> None:
+    """`init` names the command that does it, since it may take its time; whoever was let in stays."""
+    url = with_schema(postgres, VERSION - 1)
+    made = batchconnect("ledger", "init", "--ledger", url)
+    upgraded = batchconnect("ledger", "upgrade", "--ledger", url)
+    again = batchconnect("ledger", "upgrade", "--ledger", url)
+
+    assert (made.code, upgraded.code, again.code) == (5, 0, 0)
+    assert f"has schema {VERSION - 1}, this batchconnect needs {VERSION}" in made.err
+    assert "batchconnect ledger upgrade" in made.err
+    assert f": upgraded from schema {VERSION - 1}, schema {VERSION}" in upgraded.out
+    assert f": there already, schema {VERSION}" in again.out
+
+
+@pytest.mark.parametrize("action", ["init", "upgrade"])
+def test_a_newer_ledger_is_left_as_it_is(
+    batchconnect: CommandLine, postgres: Cluster, action: str
+) -> None:
+    done = batchconnect("ledger", action, "--ledger", with_schema(postgres, VERSION + 1))
+
+    assert done.code == 5
+    assert f"was written by a newer batchconnect (schema {VERSION + 1}" in done.err
+    assert "Update batchconnect" in done.err
+
+
+@pytest.mark.parametrize("action", ["init", "upgrade"])
+@pytest.mark.parametrize("theirs", ["", "CREATE TABLE batchconnect.about (word text, value text)"])
+def test_what_is_something_elses_is_not_touched(
+    batchconnect: CommandLine, postgres: Cluster, action: str, theirs: str
+) -> None:
+    """A schema of our name, with or without a table of our name."""
+    name = postgres.database()
+    with postgres.session(name) as session:
+        session.execute(f"CREATE SCHEMA batchconnect; {theirs}".encode())
+    done = batchconnect("ledger", action, "--ledger", postgres.address(name).url.reveal())
+
+    assert done.code == 5
+    assert "is something else's" in done.err
+    assert "Name another database" in done.err
+
+
+def test_there_is_nothing_to_upgrade_where_there_is_none(
+    batchconnect: CommandLine, postgres: Cluster
+) -> None:
+    url = postgres.address(postgres.database()).url.reveal()
+    done = batchconnect("ledger", "upgrade", "--ledger", url)
+
+    assert done.code == 5
+    assert "the database holds no ledger yet" in done.err
+    assert "`batchconnect ledger init` makes one" in done.err
+
+
+def test_a_database_in_another_encoding_is_refused(
+    batchconnect: CommandLine, postgres: Cluster
+) -> None:
+    """A client's name would not fit into it in mid-run."""
+    with postgres.session() as session:
+        session.execute(b"CREATE DATABASE in_latin1 ENCODING 'LATIN1' TEMPLATE template0")
+    done = batchconnect("ledger", "init", "--ledger", postgres.address("in_latin1").url.reveal())
+
+    assert done.code == 5
+    assert "the database is not in UTF-8" in done.err
+    assert "ENCODING 'UTF8'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_replica", "said"),
+    [
+        ({}, False, []),
+        ({"fsync": "off"}, False, ["fsync is off"]),
+        ({"full_page_writes": "off"}, True, ["read replica", "full_page_writes is off"]),
+    ],
+)
+def test_a_server_that_may_lose_what_it_confirmed_is_warned_about(
+    settings: dict[str, str], is_replica: bool, said: list[str]
+) -> None:
+    """And one that a run could not write to; each with what to do."""
+    found = _warnings({"fsync": "on", "full_page_writes": "on", **settings}, is_replica=is_replica)
+
+    assert len(found) == len(said)
+    assert all(part in whole for part, whole in zip(said, found, strict=True))

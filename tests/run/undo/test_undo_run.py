@@ -9,10 +9,16 @@ import pytest
 
 from batchconnect.ledger.entry import Deleting, Left, Line, RunEnded, RunOpened, Sending
 from batchconnect.ledger.run_state import RunState, fold_run
-from batchconnect.model.errors import ExitCode, LedgerError, SettingsError, UsageError
+from batchconnect.model.errors import (
+    ExitCode,
+    LedgerError,
+    LedgerGoneError,
+    SettingsError,
+    UsageError,
+)
 from batchconnect.model.event import RowSettled
 from batchconnect.model.outcome import Created, Deleted, InDoubt, Kept, NotAttempted, Status
-from batchconnect.run.exit_code import INTERRUPTED
+from batchconnect.run.exit_code import INTERRUPTED, LEDGER_GONE
 from batchconnect.run.stop import Stop
 from batchconnect.run.undo.choice import run_to_undo
 from batchconnect.transport.interface import Purpose
@@ -635,3 +641,59 @@ async def test_what_a_rerun_copies_ends_no_doubt_of_another_run() -> None:
 
     assert bench.service.twice() == []
     assert bench.statuses(state) == [Status.CREATED]
+
+
+# What goes wrong with us, and with the ledger -----------------------------------------------------------
+
+
+async def test_an_org_that_is_not_in_the_settings_any_more_is_named_with_its_row() -> None:
+    bench = await made()
+    bench.orgs = (ACME,)
+
+    with pytest.raises(
+        SettingsError, match="row 5 was created in the org beta, which is not in the settings"
+    ):
+        await bench.plan_undo()
+
+
+def fail_on(bench: Bench, error: LedgerError) -> None:
+    """No intent of a delete can be written any more; other lines can."""
+    append = bench.ledger.append
+
+    def refuse(lines: Sequence[Line]) -> int:
+        if any(isinstance(line.entry, Deleting) for line in lines):
+            raise error
+        return append(lines)
+
+    bench.ledger.append = refuse  # type: ignore[method-assign]
+
+
+async def test_where_no_lane_can_write_its_intents_nothing_is_deleted_and_the_undo_stays_open() -> (
+    None
+):
+    """A full disk: the same command goes on with it when there is room."""
+    bench = await made()
+    append = bench.ledger.append
+    fail_on(bench, LedgerError("the disk is full"))
+
+    with pytest.raises(LedgerError, match="the disk is full"):
+        await bench.undo(8)
+    assert bench.service.deletes == []
+    bench.ledger.append = append  # type: ignore[method-assign]
+
+    assert code_of(await bench.undo(8)) == ExitCode.OK
+    assert bench.service.existing() == []
+
+
+async def test_a_ledger_that_was_taken_away_ends_the_undo_with_what_is_known_of_it() -> None:
+    """Another command may hold another ledger by now, so that nothing more is sent; the report can be written."""
+    bench = await made()
+    fail_on(bench, LedgerGoneError("the ledger was moved"))
+
+    state = await bench.undo(8)
+
+    assert bench.service.deletes == []
+    assert state is not None
+    assert not state.is_closed
+    assert state.ended is not None
+    assert state.ended.reason == LEDGER_GONE
