@@ -5,6 +5,16 @@ from typing import Any
 
 import pytest
 
+SHARES = [
+    0,
+    *(pytest.param(share, marks=[pytest.mark.slow, pytest.mark.no_cover]) for share in (1, 2, 3)),
+]
+"""
+Every fourth side effect from each of these on: together all of them.
+
+The first is in the fast lane. The others reach the same lines at other instants, and are not traced for the coverage.
+"""
+
 
 def few(examples: Iterable[Any], kept: int) -> list[Any]:
     """

@@ -61,14 +61,11 @@ from tests.fake_service import (
     lost,
     org,
 )
-from tests.fast_lane import few
+from tests.fast_lane import SHARES, few
 
 DEEP = 10 if os.environ.get("BATCHCONNECT_TEST_DEEP") else 1
 S = 180.0
 """The default settle window: D = 120 s, L = 60 s. No fate below goes beyond either."""
-
-SHARES = [0, *(pytest.param(share, marks=pytest.mark.slow) for share in (1, 2, 3))]
-"""Every fourth side effect from each of these on: together all of them, and the first in the fast lane."""
 
 Rows = Sequence[Mapping[str, str]]
 ROWS: Rows = [*map(cells, (1, 2, 3)), *(cells(number, "beta") for number in (4, 5, 6))]
@@ -233,6 +230,7 @@ async def test_a_crash_at_any_side_effect_hides_no_double_of_a_gateway() -> None
         assert sent == len(world.service.posts)
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("first", [9, 20, 33, 47])
@@ -762,4 +760,5 @@ Operators.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestOperators = Operators.TestCase
+TestOperators = pytest.mark.slow(pytest.mark.no_cover(Operators.TestCase))
+"""Not traced for the coverage: which lines a random story reaches is luck."""
