@@ -87,6 +87,8 @@ class Cluster:
     port: int
     user: str | None
     """Who runs it, where that is not us."""
+    namespace: Path | None = None
+    """Of the network that it runs in, where that is not ours."""
     _numbers: Iterator[int] = field(default_factory=count)
 
     @property
@@ -96,9 +98,15 @@ class Cluster:
 
     def run(self, program: str, *words: str | Path) -> None:
         """Run one of PostgreSQL's programs as the cluster's user."""
+        into: list[str] = []
+        if self.namespace is not None and self.user is not None:
+            who = pwd.getpwnam(self.user)
+            # The namespace first, and then the rights that it takes to enter it are given away.
+            of_user = [f"--setuid={who.pw_uid}", f"--setgid={who.pw_gid}"]
+            into = ["nsenter", f"--net={self.namespace}", *of_user, "--"]
         done = subprocess.run(
-            [self.programs / program, *map(str, words)],
-            user=self.user,
+            [*into, self.programs / program, *map(str, words)],
+            user=None if into else self.user,
             cwd=self.folder,
             env={"PATH": os.defpath, "LC_ALL": "C", "HOME": str(self.folder)},
             stdin=subprocess.DEVNULL,
@@ -197,8 +205,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster(**settings: str) -> Iterator[Cluster]:
-    """A cluster for as long as the block goes on, with a ledger to copy; with settings of its own."""
+def cluster(*, namespace: Path | None = None, **settings: str) -> Iterator[Cluster]:
+    """
+    A cluster for as long as the block goes on, with a ledger to copy; with settings of its own.
+
+    Args:
+        namespace: Of the network that it is to run in; who enters it is root.
+        settings: Of PostgreSQL.
+    """
     programs = bindir()
     if programs is None:
         pytest.skip(MISSING)
@@ -209,7 +223,9 @@ def cluster(**settings: str) -> Iterator[Cluster]:
         if os.geteuid() == 0:
             user = next(name for name in _USERS if _exists(name))
             shutil.chown(folder, user)
-        made = Cluster(programs=programs, folder=folder, port=free_port(), user=user)
+        made = Cluster(
+            programs=programs, folder=folder, port=free_port(), user=user, namespace=namespace
+        )
         password = folder / "password"
         password.write_text(PASSWORD)
         if user:
