@@ -7,7 +7,6 @@ fresh as its request), wire.
 """
 
 from collections.abc import Callable, Set as AbstractSet
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 from random import Random
@@ -55,7 +54,7 @@ from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.model.reference import Resolver
 from batchconnect.model.remedies import NOT_ADOBES, title_for
-from batchconnect.model.value import Value, field
+from batchconnect.model.value import Value, field, replace
 from batchconnect.transport.ims import NO_TOKEN, Authorized, Signed, Token
 from batchconnect.transport.interface import (
     WRITES,

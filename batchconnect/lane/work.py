@@ -7,7 +7,6 @@ The plan is `lane_plan`'s, the doubts are `lane_doubts`'s; both go on beside the
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
 import anyio
@@ -39,6 +38,7 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected, Unchanged
+from batchconnect.model.value import replace
 from batchconnect.validation.connection import BaseConnection
 
 

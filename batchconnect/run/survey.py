@@ -6,7 +6,6 @@ are the run's, and which of them stand in which lane.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 
@@ -16,6 +15,7 @@ from batchconnect.ledger.entry import Line, RunIdentified
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
 from batchconnect.model.event import CellsWarned, Planned
+from batchconnect.model.value import Value
 from batchconnect.run.budget import Budget
 from batchconnect.run.exit_code import MAX_ROWS, REJECTED_ROWS
 from batchconnect.run.intake.accounting import Intake
@@ -26,8 +26,7 @@ from batchconnect.run.intake.same_run import Identity
 from batchconnect.run.job import Job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Value):
     """What there is to do in a run."""
 
     known: KnownRun

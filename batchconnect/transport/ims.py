@@ -5,7 +5,6 @@ the gateway calls it stale, and the one that puts it on every request as it leav
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
@@ -15,6 +14,7 @@ import orjson
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.transport.interface import (
     FOREIGN_ANSWER,
     WRITES,

@@ -6,7 +6,7 @@ applied, or after a fault whose trace proves that no byte left. All else goes up
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 from random import Random
@@ -16,7 +16,7 @@ import anyio
 
 from batchconnect.model.defaults import PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.load import Judge, Signal
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S, retry_after_s

@@ -6,7 +6,6 @@ command at the same moment are on one run, and not on two over the same rows.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -18,6 +17,7 @@ from batchconnect.ledger.run_lanes import RunLanes, fold_lanes
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import OPENING, Holding
 from batchconnect.model.errors import LedgerError, LedgerInUseError
+from batchconnect.model.value import Value
 from batchconnect.run.intake.same_run import open_reruns, open_runs
 from batchconnect.run.job import Job
 from batchconnect.run.stop import Stop
@@ -25,8 +25,7 @@ from batchconnect.run.survey import not_its_sheet
 from batchconnect.run.team.team import Team
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedRun:
+class OpenedRun(Value):
     """The run to work on."""
 
     job: Job

@@ -1,7 +1,6 @@
 """What a process needs to work a run together with others: the ledger, its leases, and which lanes it takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -12,6 +11,7 @@ from batchconnect.ledger.lease import Lease
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.team import Holding, LaneRow, TeamLedger
 from batchconnect.model.errors import InterruptedEarlyError
+from batchconnect.model.value import Value
 from batchconnect.run.stop import Stop
 from batchconnect.transport.interface import Permit
 
@@ -28,8 +28,7 @@ def every_org(_org: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
+class Team(Value):
     """What a process needs to work with others."""
 
     ledger: TeamLedger

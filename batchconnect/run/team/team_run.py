@@ -7,7 +7,6 @@ alone: then it takes every lane.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -22,6 +21,7 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
+from batchconnect.model.value import replace
 from batchconnect.run.budget import Budget
 from batchconnect.run.closing import close, tell_end
 from batchconnect.run.exit_code import INTERRUPTED, MAX_FAILURES, MAX_ROWS, TERMINATED
