@@ -39,6 +39,7 @@ from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
+from batchconnect.model.value import names_of
 from batchconnect.run.batch import Batch
 from batchconnect.run.job import Bounds, Job, Tests
 from batchconnect.run.rerun.past import look_back
@@ -699,7 +700,7 @@ class Bench:
     ) -> RunState:
         """Run a sheet to its end."""
         sheet = rows if isinstance(rows, MemorySheet) else MemorySheet(rows)
-        bounds = Bounds(**{name: changes.pop(name) for name in Bounds.__slots__ if name in changes})
+        bounds = Bounds(**{name: changes.pop(name) for name in names_of(Bounds) if name in changes})
         job = self.job(sheet, bounds=bounds, **changes)
         self.service.ledger = self.ledger
         return await Batch(job).run()

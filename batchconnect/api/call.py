@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value, replace
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, with_defaults
 from batchconnect.run.desk import Listener
 from batchconnect.run.opening.places import try_places
@@ -34,8 +34,7 @@ LedgerLike = PathLike | Secret
 OnEvent = Callable[[Event], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Value):
     """What one call works with."""
 
     settings: Settings
