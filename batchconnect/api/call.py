@@ -80,13 +80,22 @@ class Call(Value):
 
             yield replace(self.listener, on_event=both)
 
-    def need_ledger(self, what: str) -> None:
+    def need_ledger(self, what: str, run: object = None) -> None:
         """
         Refuse what is about past runs, where nothing says which ledger knows them.
 
+        Args:
+            what: The command.
+            run: Which run, as it was given.
+
         Raises:
-            UsageError: So it is.
+            UsageError: So it is, or *run* is no id at all.
         """
+        if run is not None and not isinstance(run, str):
+            raise UsageError(
+                f"run must be the id of a run, a text, and no {type(run).__name__}",
+                hint="`Report.run_id` and `batchconnect runs` tell it; rows and files are given by their own names.",
+            )
         if not self.names_ledger:
             raise UsageError(
                 f"{what} is about a run, and nothing says where its ledger is",

@@ -150,7 +150,7 @@ async def rerun(
         stop=stop,
     )
     call = named(options=options)
-    call.need_ledger("rerun")
+    call.need_ledger("rerun", run)
     chosen = await anyio.to_thread.run_sync(partial(_choose, call.options, run))
     source: SheetLike = chosen.sheets() if sheet is None else sheet
     if not chosen.has_work:

@@ -156,7 +156,7 @@ async def undo(
         options=options,
         stop=stop,
     )
-    call.need_ledger("undo")
+    call.need_ledger("undo", run)
     await anyio.to_thread.run_sync(partial(_known, call, run))
     if yes is None:
         call.warn_of_settings()
