@@ -6,7 +6,6 @@ it and a stop does not cost a line per row.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from batchconnect.ledger.entry import (
     LaneTold,
@@ -20,7 +19,7 @@ from batchconnect.ledger.entry import (
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.model.event import BANNED_UNTIL, LaneStopped, Swept
 from batchconnect.model.outcome import NotAttempted
-from batchconnect.model.value import Value, field
+from batchconnect.model.value import Value, field, replace
 
 REASONS = {
     "interrupted": "The run was interrupted before its turn.",

@@ -17,6 +17,7 @@ from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.identity import describe
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
 from batchconnect.model.row import Row
+from batchconnect.model.value import Value
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import ValidRow
@@ -28,13 +29,11 @@ from batchconnect.validation.misplaced_key import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
+class Skipped(Value):
     """The row is no business of this run, and not accounted for in it: a rerun met a new row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarriedOver:
+class CarriedOver(Value):
     """
     A rerun accounts for the row as its parent did, whatever the sheet says now.
 

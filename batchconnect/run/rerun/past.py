@@ -5,12 +5,12 @@ It is looked for before anything is written, so that the ledger's lines are of t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.run_state import RunState
+from batchconnect.model.value import Value
 from batchconnect.run.history.history import failing_in, find_run
 from batchconnect.run.intake.intake import Parse, identify
 from batchconnect.run.intake.same_run import goes_on, open_reruns, open_runs, row_key
@@ -19,8 +19,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import Scan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Value):
     """What a command finds of runs before it."""
 
     resumed: RunState | None = None

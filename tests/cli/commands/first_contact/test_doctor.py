@@ -104,6 +104,7 @@ def test_a_wrong_authority(batchconnect: CommandLine) -> None:
     ] * 2
 
 
+@pytest.mark.slow
 def test_a_bundle_of_another_authority(batchconnect: CommandLine) -> None:
     """That it is the wrong one is said."""
     other = Path(__file__).parents[3] / "transport" / "loopback.pem"
