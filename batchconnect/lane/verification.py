@@ -184,17 +184,17 @@ class LaneTests:
                 await self._has_results.wait()
                 await self._write_results()
         finally:
-            # What is known is written, whoever ends it.
-            with anyio.CancelScope(shield=True):
-                await self._write_results()
+            await self._write_results()
 
     async def _write_results(self) -> None:
-        found, self._results = self._results, []
-        self._has_results = anyio.Event()
-        await self._ledger.write([line for _one, line, _event in found])
-        for one, _line, event in found:
-            self._untold.pop(one.row, None)
-            self._on_event(event)
+        # Shielded: what is known is written and told, whoever ends it in between.
+        with anyio.CancelScope(shield=True):
+            found, self._results = self._results, []
+            self._has_results = anyio.Event()
+            await self._ledger.write([line for _one, line, _event in found])
+            for one, _line, event in found:
+                self._untold.pop(one.row, None)
+                self._on_event(event)
 
     async def _first(self, one: ToTest) -> None:
         if await self._ask(one) is False:

@@ -202,6 +202,7 @@ async def _job(
         opened=replace(opened, parent_run_id=past.parent),
         resumed=past.resumed,
         identified=past.identified,
+        seen=past.seen,
         left_open=past.left_open,
         is_selected=selector(options, service.orgs, sheet.header),
         strict=options.strict,

@@ -70,6 +70,8 @@ class Job(Value):
     """The run that this one goes on with; then *opened* is not written."""
     identified: RunIdentified | None = None
     """Which run the sheet's rows are, where that was looked at before; they have to be the same still."""
+    seen: int | None = None
+    """Their `RowsPrint` then, by which they are known again."""
     left_open: Sequence[RunState] = ()
     """Runs over the same sheet that are open, and other ones."""
     is_selected: Callable[[Row], bool] = lambda row: True

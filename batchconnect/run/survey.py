@@ -22,7 +22,7 @@ from batchconnect.run.intake.accounting import Intake
 from batchconnect.run.intake.findings import sheet_warned
 from batchconnect.run.intake.intake import take_in
 from batchconnect.run.intake.known_rows import KnownRun, known_of
-from batchconnect.run.intake.same_run import Identity
+from batchconnect.run.intake.same_run import Identity, SeenRows
 from batchconnect.run.job import Job
 
 
@@ -97,7 +97,9 @@ async def survey(
     ended = job.resumed.ended if job.resumed is not None else None
     if ended is None or ended.reason != MAX_ROWS:
         budget.count_begun(known.begun)
-    identity = Identity(job.opened)
+    identity: Identity | SeenRows = Identity(job.opened)
+    if job.identified is not None and job.seen is not None:
+        identity = SeenRows(job.identified, job.seen)
     found = await take_in(
         job.sheet,
         job.parse,

@@ -93,6 +93,7 @@ async def test_a_store_that_is_down_for_a_while_costs_no_row() -> None:
     assert makespan(one) < 45
 
 
+@pytest.mark.slow
 async def test_a_store_in_trouble_holds_up_no_row_of_another() -> None:
     """They stand between its rows, in the same lane; its own come back in their order, and count once."""
     one = bench(lanes=["acme"])

@@ -1226,6 +1226,7 @@ async def test_a_plan_that_has_grown_old_is_looked_up_again() -> None:
     assert len(bench.heard(SandboxListed)) == 2
 
 
+@pytest.mark.slow
 async def test_a_sandbox_that_cannot_be_looked_up_again_is_stopped() -> None:
     bench = Bench(orgs=(org("acme", rate=1),))
     bench.service.choose = lambda seen: (

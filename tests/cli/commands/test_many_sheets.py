@@ -304,6 +304,7 @@ def test_what_takes_one_sheet_says_so(batchconnect: CommandLine, sheets: list[Wh
     assert "named twice" in twice.err
 
 
+@pytest.mark.slow
 def test_the_tabs_of_a_workbook_are_annotated_each_on_its_own(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
