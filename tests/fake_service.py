@@ -39,6 +39,7 @@ from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Existing, Status, status_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
+from batchconnect.model.value import names_of
 from batchconnect.run.batch import Batch
 from batchconnect.run.job import Bounds, Job, Tests
 from batchconnect.run.rerun.past import look_back
@@ -535,7 +536,7 @@ def deaths(points: Sized, *, first: int = 1, every: int = 1) -> range:
     """
     Numbers of the side effects at which a process ends in turn: all of them, or as many as are asked for.
 
-    The fast lane tries a tenth of them, as of the examples of every property.
+    The fast lane tries a twentieth of them, as of the examples of every property.
     """
     return range(first, len(points) + 1, max(every, 100 // settings().max_examples))
 
@@ -699,7 +700,7 @@ class Bench:
     ) -> RunState:
         """Run a sheet to its end."""
         sheet = rows if isinstance(rows, MemorySheet) else MemorySheet(rows)
-        bounds = Bounds(**{name: changes.pop(name) for name in Bounds.__slots__ if name in changes})
+        bounds = Bounds(**{name: changes.pop(name) for name in names_of(Bounds) if name in changes})
         job = self.job(sheet, bounds=bounds, **changes)
         self.service.ledger = self.ledger
         return await Batch(job).run()

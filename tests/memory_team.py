@@ -16,7 +16,7 @@ from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Sighting, Terms
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.run_lanes import STEPS
-from batchconnect.ledger.team import Holding, LaneRow, WorkerRow
+from batchconnect.ledger.team import Company, Holding, LaneRow, WorkerRow
 from batchconnect.model.org import Org
 from batchconnect.run.team.team import Team
 from tests.fake_service import Bench, MortalLedger
@@ -71,6 +71,10 @@ class MemoryLeases:
         """As of `LaneReader`."""
         return list(self._lanes.workers.values())
 
+    def company(self, run_id: str) -> Company:
+        """As of `LaneReader`."""
+        return Company(lanes=self.lanes(run_id), workers=self.workers())
+
     def make(self, keys: Collection[LaneKey]) -> None:
         """As of `Leases`."""
         for key in keys:
@@ -114,8 +118,10 @@ class MemoryLeases:
             name=self.name, run=run, wants=wants, silent_s=0, terms=terms
         )
 
-    def gone(self) -> None:
+    def leave(self, leases: Collection[Lease]) -> None:
         """As of `Leases`."""
+        for lease in leases:
+            self.hand_back(lease)
         self._lanes.workers.pop(self.name, None)
 
     def _of(self, lease: Lease) -> LaneRow | None:

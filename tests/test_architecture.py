@@ -81,11 +81,19 @@ def imports() -> dict[str, set[str]]:
     return {
         name: {
             imported
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in _statements(ast.parse(path.read_text(encoding="utf-8")))
             for imported in _imported(node, name, is_folder=path.stem == "__init__", ours=paths)
         }
         for name, path in paths.items()
     }
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every statement, however deep; no import stands within an expression."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
+            yield from _statements(child)
 
 
 def _name(path: Path) -> str:

@@ -233,13 +233,17 @@ def test_nobody_else_lists_the_parts_of_a_target() -> None:
 
 def _named(path: Path) -> set[str]:
     """The parts of a target that a module names, as a member, a text, a field or a variable."""
+    text = path.read_text("utf-8")
     names = {
         spelling: column.field
         for column in TARGET_COLUMNS
         for spelling in (column.name, column.value, column.field)
+        if spelling in text
     }
-    named = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    named: set[str] = set()
+    if not names:
+        return named
+    for node in ast.walk(ast.parse(text)):
         match node:
             case (
                 ast.Attribute(attr=str(word))

@@ -294,8 +294,9 @@ def test_what_is_not_carried_out_is_there() -> None:
 def test_every_block_has_a_kind_that_somebody_looks_at() -> None:
     kinds = {block.info.partition(" ")[0] for page in PAGES for block in blocks(page)}
 
-    # What is JSON is held to the description of the service, in tests/contract.
-    assert kinds <= {"sh", "python", "csv", "toml", "text", "json"}
+    # What is JSON is held to the description of the service, in tests/contract; what starts workers is looked at in
+    # tests/test_launchers.py.
+    assert kinds <= {"sh", "python", "csv", "toml", "text", "json", "ini", "yaml"}
 
 
 # What pages mention exists --------------------------------------------------------------------------------

@@ -61,13 +61,11 @@ from tests.fake_service import (
     lost,
     org,
 )
+from tests.fast_lane import SHARES, few
 
 DEEP = 10 if os.environ.get("BATCHCONNECT_TEST_DEEP") else 1
 S = 180.0
 """The default settle window: D = 120 s, L = 60 s. No fate below goes beyond either."""
-
-SHARES = [0, *(pytest.param(share, marks=pytest.mark.slow) for share in (1, 2, 3))]
-"""Every fourth side effect from each of these on: together all of them, and the first in the fast lane."""
 
 Rows = Sequence[Mapping[str, str]]
 ROWS: Rows = [*map(cells, (1, 2, 3)), *(cells(number, "beta") for number in (4, 5, 6))]
@@ -232,6 +230,7 @@ async def test_a_crash_at_any_side_effect_hides_no_double_of_a_gateway() -> None
         assert sent == len(world.service.posts)
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("first", [9, 20, 33, 47])
@@ -248,6 +247,7 @@ async def test_a_crash_at_any_side_effect_of_the_recovery_changes_nothing(first:
         at += 3
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_run_that_dies_every_few_seconds_comes_to_its_end() -> None:
     """Rows without an intent go on at once, so each process gets a little further."""
@@ -266,7 +266,7 @@ async def test_a_run_that_dies_every_few_seconds_comes_to_its_end() -> None:
 @pytest.mark.anyio
 async def test_no_byte_of_a_crashed_ledger_is_a_key(tmp_path: Path) -> None:
     """Neither the file nor its write-ahead log holds one, and another process can read on."""
-    for at in range(1, len(await side_effects()) + 1, 9):
+    for at in deaths(await side_effects(), every=9):
         path = tmp_path / f"{at}.sqlite3"
         world = troubled()
         world.ledger = MortalLedger(str(path))
@@ -284,10 +284,9 @@ async def test_no_byte_of_a_crashed_ledger_is_a_key(tmp_path: Path) -> None:
         world.ledger.close()
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    "second", [9, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 15, 25))]
-)
+@pytest.mark.parametrize("second", [3, 9, 15, 25])
 async def test_a_lost_ledger_costs_a_window_and_no_row(second: int) -> None:
     """
     The new ledger meets young markers that it does not know, so it waits, and a crash does not make it old.
@@ -330,7 +329,7 @@ class TakenAway(MortalLedger):
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("at", range(len(ROWS)))
+@pytest.mark.parametrize("at", few(range(len(ROWS)), 2))
 async def test_a_ledger_that_vanishes_costs_a_window_and_no_row(at: int) -> None:
     """The run stops by itself; the next command has a new ledger, since nobody finds the old one."""
     world = troubled()
@@ -386,10 +385,7 @@ OTHER_FLAGS: Sequence[Mapping[str, Any]] = (
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "flags",
-    [
-        *OTHER_FLAGS[:3],
-        *(pytest.param(flags, marks=pytest.mark.slow) for flags in OTHER_FLAGS[3:]),
-    ],
+    few(OTHER_FLAGS, 1),
 )
 async def test_other_flags_between_two_lives_change_no_row(flags: Mapping[str, Any]) -> None:
     """The command was given with others first; after the crash it goes on, under the same run."""
@@ -417,7 +413,7 @@ SHEETS: Mapping[str, Callable[[Rows], Rows]] = {
     [
         ("same", "sorted"),
         pytest.param("shortened", "sorted", marks=pytest.mark.slow),
-        ("replaced", "same"),
+        pytest.param("replaced", "same", marks=pytest.mark.slow),
         pytest.param("same", "shortened", marks=pytest.mark.slow),
         pytest.param("same", "replaced", marks=pytest.mark.slow),
         pytest.param("sorted", "same", marks=pytest.mark.slow),
@@ -764,4 +760,5 @@ Operators.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestOperators = Operators.TestCase
+TestOperators = pytest.mark.slow(pytest.mark.no_cover(Operators.TestCase))
+"""Not traced for the coverage: which lines a random story reaches is luck."""

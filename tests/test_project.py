@@ -80,6 +80,7 @@ def test_requirements_are_pins_with_hashes_and_nothing_else(file: str) -> None:
     assert "://" not in file
 
 
+@pytest.mark.slow
 def test_the_bench_extra_is_enough_for_the_benchmarks() -> None:
     """Whatever they import is ours, Python's own, or installed by `pip install -e '.[bench]'`."""
     of_module = packages_distributions()
@@ -176,6 +177,7 @@ def test_the_wheel_holds_its_bill_of_materials_where_installers_keep_it(built: P
     assert {(item["name"], item["version"]) for item in told["components"]} == pinned(RUNTIME)
 
 
+@pytest.mark.slow
 def test_a_wheel_without_its_bill_is_not_published(dist: Path) -> None:
     spoil(dist, FILE, None)
 

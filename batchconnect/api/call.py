@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value, replace
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, with_defaults
 from batchconnect.run.desk import Listener
 from batchconnect.run.opening.places import try_places
@@ -34,8 +34,7 @@ LedgerLike = PathLike | Secret
 OnEvent = Callable[[Event], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Value):
     """What one call works with."""
 
     settings: Settings
@@ -81,13 +80,22 @@ class Call:
 
             yield replace(self.listener, on_event=both)
 
-    def need_ledger(self, what: str) -> None:
+    def need_ledger(self, what: str, run: object = None) -> None:
         """
         Refuse what is about past runs, where nothing says which ledger knows them.
 
+        Args:
+            what: The command.
+            run: Which run, as it was given.
+
         Raises:
-            UsageError: So it is.
+            UsageError: So it is, or *run* is no id at all.
         """
+        if run is not None and not isinstance(run, str):
+            raise UsageError(
+                f"run must be the id of a run, a text, and no {type(run).__name__}",
+                hint="`Report.run_id` and `batchconnect runs` tell it; rows and files are given by their own names.",
+            )
         if not self.names_ledger:
             raise UsageError(
                 f"{what} is about a run, and nothing says where its ledger is",

@@ -195,7 +195,7 @@ async def export(
         settings=settings, ledger=ledger, reports=reports, on_event=on_event, options=options
     )
     if run is not None:
-        call.need_ledger("export of a run")
+        call.need_ledger("export of a run", run)
     call.warn_of_settings()
     with ExitStack() as stack:
         held = stack.enter_context(ledger_of(call.options)) if run is not None else None

@@ -56,7 +56,7 @@ async def reconcile(
         options=given,
         stop=stop,
     )
-    call.need_ledger("reconcile")
+    call.need_ledger("reconcile", run)
     call.warn()
     return await _over_run(call, partial(settle, run))
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from batchconnect.api.one_error import with_one_error
 from batchconnect.api.report import Report, Reporter, report_of
 from batchconnect.api.sheets import SheetLike, opened
 from batchconnect.model.errors import UsageError
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions, RunOptions, merge
 from batchconnect.reports.summary import Summary
 from batchconnect.run.engine import onboard_sheet
@@ -150,7 +150,7 @@ async def rerun(
         stop=stop,
     )
     call = named(options=options)
-    call.need_ledger("rerun")
+    call.need_ledger("rerun", run)
     chosen = await anyio.to_thread.run_sync(partial(_choose, call.options, run))
     source: SheetLike = chosen.sheets() if sheet is None else sheet
     if not chosen.has_work:

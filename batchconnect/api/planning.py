@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +24,7 @@ from batchconnect.ledger.entry import ONBOARD
 from batchconnect.model.errors import UsageError
 from batchconnect.model.outcome import Problem
 from batchconnect.model.row_place import Places, RowPlace
+from batchconnect.model.value import Value, replace
 from batchconnect.options import RunOptions
 from batchconnect.reports.new_file import write_over
 from batchconnect.run.intake.findings import with_column
@@ -43,8 +44,7 @@ _COLUMNS: Final = ("action", "name", "org", "sandbox", "connection_id", "code", 
 """Behind those that say where a row stands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRow:
+class PlannedRow(Value):
     """What a run would do to one row, and where."""
 
     org: str

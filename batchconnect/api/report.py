@@ -1,7 +1,7 @@
 """What became of every row of a run, as a program holds it; and the run's files, where they were asked for."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import Status, Works
 from batchconnect.model.report_columns import RESULT_COLUMNS
+from batchconnect.model.value import replace
 from batchconnect.reports import write_reports
 from batchconnect.reports.columns import cells_of, columns_of, values_of
 from batchconnect.reports.incident import Incident

@@ -1,7 +1,7 @@
 """`undo`: what would be deleted of what a run created; and, where that very number is given, its deletion."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,7 @@ from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.errors import UsageError
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import undo_hint_for
+from batchconnect.model.value import Value, names_of
 from batchconnect.options import OPTIONS, RunOptions
 from batchconnect.run.opening.opened_ledger import ledger_of
 from batchconnect.run.stop import Stop
@@ -43,8 +44,7 @@ _HEEDED: Final = frozenset(
 _UNHEEDED: Final = OPTIONS.keys() - _HEEDED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UndoRow:
+class UndoRow(Value):
     """A connection that the run created, or may have."""
 
     row: int
@@ -106,7 +106,7 @@ class Undo(Shown):
     def _table(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
         if self.report is not None:
             return self.report._table()  # noqa: SLF001 - a sibling's table
-        names = [one.name for one in fields(UndoRow)]
+        names = names_of(UndoRow)
         return names, ([getattr(row, name) for name in names] for row in self.rows)
 
 
@@ -156,7 +156,7 @@ async def undo(
         options=options,
         stop=stop,
     )
-    call.need_ledger("undo")
+    call.need_ledger("undo", run)
     await anyio.to_thread.run_sync(partial(_known, call, run))
     if yes is None:
         call.warn_of_settings()

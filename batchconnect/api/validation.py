@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from batchconnect.api.shown import Shown, counted, frame
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Problem
 from batchconnect.model.row_place import RowPlace
+from batchconnect.model.value import by_name, names_of
 from batchconnect.options import RunOptions
 from batchconnect.run.validate_run import judging, validate_sheet
 from batchconnect.sheet.several import places_of
@@ -46,9 +47,9 @@ class Validation(Shown):
 
     def to_pandas(self) -> "pd.DataFrame":
         """One line for each finding: its row, sheet and tab, then the fields of a `Problem`."""
-        columns = ["row", "sheet", "worksheet", *(one.name for one in fields(Problem))]
+        columns = ["row", "sheet", "worksheet", *names_of(Problem)]
         rows = (
-            (at.row, at.sheet, at.worksheet, *map(_plain, astuple(problem)))
+            (at.row, at.sheet, at.worksheet, *map(_plain, by_name(problem).values()))
             for at, problem in self.problems
         )
         return frame(columns, rows, whole=("row",))

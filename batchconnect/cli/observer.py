@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -24,6 +23,7 @@ from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, FaultMet, LaneStopped, RowSettled, RunStarted
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.reports import LOG, ReportError, write_reports
 from batchconnect.reports.json import summary_document

@@ -8,7 +8,7 @@ Typer reads.
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
@@ -17,6 +17,7 @@ import typer
 
 from batchconnect.cli import completion
 from batchconnect.model.defaults import DRAIN_S
+from batchconnect.model.value import Value, field
 from batchconnect.options import OPTIONS, Option, RunOptions, options_from
 from batchconnect.options.run_options import OUTPUT, SAFETY, WHERE
 
@@ -51,8 +52,7 @@ class OutputOptions:
     ] = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(Value):
     """What a command was given, beside how it speaks: the options of a run, and its own."""
 
     options: RunOptions = field(default_factory=RunOptions)
@@ -134,8 +134,7 @@ SHORT: Final = frozenset(
 """Options of a run that `--help` shows; `--help-all` has the rest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Value):
     """Options that commands take together."""
 
     heading: str

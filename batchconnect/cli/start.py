@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -11,6 +10,7 @@ from batchconnect.cli.screen.console import Console
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.run import selection
 from batchconnect.run.opening.open_by_options import open_by

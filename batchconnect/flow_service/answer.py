@@ -6,7 +6,6 @@ row in doubt costs a look-up, and a row taken for refused may stand in the sandb
 """
 
 import re
-from dataclasses import replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,7 +22,7 @@ from batchconnect.flow_service.problem import (
 from batchconnect.flow_service.refusal import PASSING, STALE_TOKEN, ErrorScope, error_scope
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.remedies import title_for
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 from batchconnect.transport.interface import (
     FOREIGN_ANSWER,
     Response,

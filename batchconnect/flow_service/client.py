@@ -5,7 +5,7 @@ Requests are made and answers judged by pure functions; the class only sends one
 Tokens, pace and retries are the transport's work.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar, final
 
 from batchconnect.flow_service.answer import (
@@ -130,7 +130,7 @@ class FlowService:
         transport: Transport,
         org: Org,
         *,
-        tokens: Callable[[], Iterable[Secret]] = tuple,
+        tokens: Callable[[], tuple[Secret, ...]] = tuple,
         on_page: OnPage = lambda _sandbox, _page, _connections: None,
     ) -> None:
         self._transport = transport
@@ -138,6 +138,9 @@ class FlowService:
         self._tokens = tokens
         self._reader = SandboxReader(self._ask, org, on_page=on_page)
         self._known = KnownSecrets()
+        self._of_tokens: tuple[Secret, ...] | None = None
+        self._lasting: tuple[Secret, ...] = ()
+        """The org's secrets, with these tokens."""
 
     async def create(self, connection: BaseConnection) -> Sent:
         """Send one create, and say what its answer means; whatever is answered, nothing is raised."""
@@ -298,10 +301,8 @@ class FlowService:
 
     def _foreign(self, connection: BaseConnection) -> ForeignText:
         """What the answer to a create may show: the row's values as a whole, never its key."""
-        lasting = self._secrets()
-        self._known.keep(lasting)
         return ForeignText(
-            (connection.secret, *lasting),
+            (connection.secret, *self._secrets()),
             (
                 connection.name,
                 *connection.target,
@@ -314,5 +315,10 @@ class FlowService:
 
     def _secrets(self) -> tuple[Secret, ...]:
         # Asked when the answer is there: the token may have been fetched on the way to it.
-        org = self._org
-        return (*filter(None, (org.client_secret, org.access_token)), *self._tokens())
+        tokens = self._tokens()
+        if tokens is not self._of_tokens:
+            org = self._org
+            self._of_tokens = tokens
+            self._lasting = (*filter(None, (org.client_secret, org.access_token)), *tokens)
+            self._known.keep(self._lasting)
+        return self._lasting

@@ -9,7 +9,6 @@ code, in words of ours.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
@@ -31,7 +30,7 @@ from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import NOT_ADOBES, title_for
 from batchconnect.model.secret import Secret
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 from batchconnect.transport.interface import FOREIGN_ANSWER, Response, TransportError
 
 AUTH_SPEC: Final = "Service Principal Based Authentication"

@@ -5,7 +5,6 @@ It only asks and hands on: what a page means is `paging`'s, what proves a listin
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, final
 
@@ -22,6 +21,7 @@ from batchconnect.flow_service.paging import FEWER_THAN_COUNTED, Pages, read_cou
 from batchconnect.flow_service.reading import Unreadable, unreadable
 from batchconnect.flow_service.requests import count_request, list_request
 from batchconnect.model.org import Org
+from batchconnect.model.value import replace
 from batchconnect.transport.interface import Request, Response
 
 Ask = Callable[[Request], Awaitable[Response | Unreadable]]

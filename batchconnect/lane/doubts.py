@@ -5,7 +5,6 @@ No worker is held while they wait, and a sandbox's doubts share their listings.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -22,6 +21,7 @@ from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, RowSettled, Settling
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Outcome
+from batchconnect.model.value import replace
 
 
 class LaneDoubts:

@@ -80,7 +80,8 @@ class KeysAhead:
         self._due: dict[int, _Ahead] = {}
         """Likewise: rows whose turn has come."""
         self._at_work: set[_Ahead] = set()
-        self._is_wanted = False
+        self.is_wanted = False
+        """Whether a key was met that has to be looked up; a sheet without such keys has nothing ahead."""
         self._is_stopped = False
 
     def begin(self, tasks: TaskGroup) -> None:
@@ -101,7 +102,7 @@ class KeysAhead:
             places: Where the next rows stand in the sheet, in the order in which they will be sent.
         """
         # A sheet without references costs nothing: its rows are read when their turn comes.
-        if self._tasks is None or not self._is_wanted or self._is_stopped:
+        if self._tasks is None or not self.is_wanted or self._is_stopped:
             return
         room = min(self._window, self._most()) - len(self._coming)
         for place in places:
@@ -149,7 +150,7 @@ class KeysAhead:
         """
         if not isinstance(connection.service_principal_key, Reference):
             return connection
-        self._is_wanted = True
+        self.is_wanted = True
         if self._is_stopped:
             return None
         one = self._due.get(place)

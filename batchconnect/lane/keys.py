@@ -6,7 +6,6 @@ that is to be sent again.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -27,6 +26,7 @@ from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Event, FaultMet, RowInDoubt, RowSettled
 from batchconnect.model.fault import Fault, fault_of
 from batchconnect.model.outcome import InDoubt, Outcome
+from batchconnect.model.value import replace
 from batchconnect.validation.connection import BaseConnection
 
 

@@ -7,9 +7,8 @@ fresh as its request), wire.
 """
 
 from collections.abc import Callable, Set as AbstractSet
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from math import ceil, inf
+from math import inf
 from random import Random
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -55,7 +54,7 @@ from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.org import Org
 from batchconnect.model.reference import Resolver
 from batchconnect.model.remedies import NOT_ADOBES, title_for
-from batchconnect.model.value import Value, field
+from batchconnect.model.value import Value, field, replace
 from batchconnect.transport.ims import NO_TOKEN, Authorized, Signed, Token
 from batchconnect.transport.interface import (
     WRITES,
@@ -91,6 +90,8 @@ _AHEAD_S: Final = 0.25
 """Seconds of the pace for which rows begin ahead: the time of a few durable commits."""
 _LEAST_AHEAD: Final = 2
 """Rows that begin ahead, however slow the pace: the next one waits behind the one that is out."""
+_ERRORS: Final = 400
+"""Statuses below it say nothing against the load."""
 LEDGER_FAILED: Final = "ledger"
 """Code of a stop because what the lane did could not be written down."""
 LEDGER_GONE: Final = "ledger_gone"
@@ -339,13 +340,21 @@ class Lane:
         doubt. So few rows begin ahead of what the pace lets go, and never more than may be in flight;
         yet as many as keep the sockets busy while others wait for their commits.
         """
-        if self._pace.probing or self._limits.concurrency <= 1:
-            return 1  # one row after the other, as both mean it
+        most = self._limits.concurrency
+        if most <= 1:
+            return 1  # one row after the other, as a pace that probes means it, too
         # Even a lane that may have only one out has another row waiting behind it: unless somebody waits
         # for more, the pace never learns that more is wanted.
-        most = min(self._pace.max_in_flight, self._limits.concurrency)
-        ahead = max(_LEAST_AHEAD, ceil(self._pace.rate * _AHEAD_S))
-        return int(self._pace.in_flight + min(most, ahead))
+        return self._pace.wanted(most, ahead_s=_AHEAD_S, least_ahead=_LEAST_AHEAD)
+
+    def capacity_of_looks(self) -> int:
+        """
+        How many rows may be on their way where each only looks.
+
+        None begins ahead of others that wait for their commits: where the pace is no bound, whoever is more
+        than may be in flight would queue for a place.
+        """
+        return min(self.capacity(), self._limits.concurrency)
 
     def most_at_once(self) -> int:
         """How many rows may be in flight in this lane now."""
@@ -550,6 +559,8 @@ class Lane:
 
 def judge_load(response: Response) -> Signal:
     """What an answer of Flow Service says about its load."""
+    if response.status < _ERRORS:  # each row's answer is asked three times
+        return Signal.OK
     if is_throttled(response):
         return Signal.THROTTLED
     return Signal.CONGESTION if is_congestion(response) else Signal.OK

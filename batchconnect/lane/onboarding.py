@@ -6,6 +6,7 @@ unknown is written down as a doubt: `reconcile` settles it beside the work.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar, assert_never
 
 import anyio
@@ -79,22 +80,16 @@ async def onboard(
     outcome = outcome_of(sent.answer)
     if sent.token_refused:
         outcome = doubted(outcome)
-
-    async def write_down() -> Outcome:
-        if isinstance(outcome, InDoubt):
-            await ledger.doubt(
-                row, marker, outcome, attempts=sent.attempts, throttled=sent.throttled
-            )
-            return outcome
-        settled = Settled(
-            outcome=outcome,
-            attempts=sent.attempts,
-            throttled=sent.throttled,
-            warnings=turn.warnings,
+    attempts, throttled = sent.attempts, sent.throttled
+    if isinstance(outcome, InDoubt):
+        await persistently(
+            partial(ledger.doubt, row, marker, outcome, attempts=attempts, throttled=throttled)
         )
-        return await ledger.settle(row, marker, settled)
-
-    return await persistently(write_down)
+        return outcome
+    settled = Settled(
+        outcome=outcome, attempts=attempts, throttled=throttled, warnings=turn.warnings
+    )
+    return await persistently(partial(ledger.settle, row, marker, settled))
 
 
 _T = TypeVar("_T")

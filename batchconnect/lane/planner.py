@@ -14,7 +14,6 @@ from collections.abc import (
     Set as AbstractSet,
 )
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -37,7 +36,7 @@ from batchconnect.model.outcome import (
     Unchanged,
 )
 from batchconnect.model.secret import Secret
-from batchconnect.model.value import Value, field
+from batchconnect.model.value import Value, field, replace
 from batchconnect.validation.connection import BaseConnection
 
 _NO_MOMENT: Final = Moment(boot_id="", clock_s=0.0)

@@ -38,13 +38,17 @@ class Pool(Generic[T]):
         self._more = more
         self._work = work
         self._capacity = capacity
-        self._room = anyio.Event()
+        self._room: anyio.Event | None = None
+        """Of whoever waits for room; most often nobody does, and then there is nothing to set."""
         self.active = 0
         """Items that are being worked on."""
 
     def recheck(self) -> None:
         """Say that the capacity may have grown."""
-        self._room.set()
+        # Whoever waits is only woken for something: that takes a turn of the loop, and an event for the next time.
+        if self._room is not None and self._has_room():
+            self._room.set()
+            self._room = None
 
     async def run(self) -> None:
         """Return when the last item is done."""
@@ -73,10 +77,10 @@ class Pool(Generic[T]):
                 await self._work(following)
             finally:
                 self.active -= 1
-                self._room.set()
             # Where there is more to do, the task goes on with it: a new one costs more than a commit.
             following = self._take() if self._has_room() else None
             self.active += following is not None
+            self.recheck()
 
 
 async def work_on_all(

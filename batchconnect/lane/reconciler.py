@@ -7,7 +7,7 @@ listings after the window, it is free to be sent again.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import anyio
@@ -28,7 +28,7 @@ from batchconnect.model.outcome import (
     Outcome,
 )
 from batchconnect.model.precaution import OnDoubt
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 
 MOST_SENDS: Final = 3
 """The first send, and at most two more after proven absence."""

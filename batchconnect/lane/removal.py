@@ -7,7 +7,6 @@ wire, and a lost answer is a doubt that is settled by looking: gone is gone, for
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from enum import Enum, auto
 from typing import Final, Protocol, TypeVar, assert_never
 
@@ -24,7 +23,7 @@ from batchconnect.ledger import entry as e
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.outcome import Deleted, Failed, InDoubt, Kept, NotAttempted, Outcome
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 15.0

@@ -6,7 +6,6 @@ never sent by this ledger. Markers of other rows are other people's work, and no
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from anyio.lowlevel import checkpoint
@@ -14,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.decision import Send
 from batchconnect.lane.planner import Known, Rules, first_look
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 from batchconnect.validation.connection import BaseConnection
 
 _ASKED_AT_ONCE: Final = 500

@@ -16,7 +16,7 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.source import Refusal, Table
 from batchconnect.lane.pool import Pool
-from batchconnect.ledger.entry import Tested
+from batchconnect.ledger.entry import Line, Tested
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.event import Event, RowTested
 from batchconnect.model.exception_group import unwrap_exception_group
@@ -75,6 +75,7 @@ class LaneTests:
         ledger: Hears of each result first.
         again_after_s: Seconds after which a connection that does not work is asked once more.
         on_event: Told of each result.
+        capacity: How many connections may be asked at once, now; None: as the lane says.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class LaneTests:
         ledger: RunWriter,
         again_after_s: float,
         on_event: Callable[[Event], None],
+        capacity: Callable[[], int] | None = None,
     ) -> None:
+        self._capacity = capacity
         self._org = org
         self._service = service
         self._ledger = ledger
@@ -99,6 +102,9 @@ class LaneTests:
         self._sandboxes: set[str] = set()
         self._untold: dict[int, ToTest] = {}
         """By row: those of which nothing is written yet."""
+        self._results: list[tuple[ToTest, Line, Event]] = []
+        """What was found and is still to be written, with what is told when it is."""
+        self._has_results = anyio.Event()
         self._pause = anyio.CancelScope()
         """Of the wait for the second try."""
 
@@ -141,7 +147,8 @@ class LaneTests:
         if is_refusal and self._untold:
             self._refusal = self._refusal or code
         for one in list(self._untold.values()):
-            await self._write(one, Works.NOT_TESTED, code)
+            self._keep(one, Works.NOT_TESTED, code)
+        await self._write_results()
 
     def _end_pause_if_halted(self) -> None:
         if self._service.is_halted:
@@ -158,9 +165,36 @@ class LaneTests:
         def take() -> ToTest | None:
             return waiting.popleft() if waiting and not self._service.is_halted else None
 
-        pool = Pool(take=take, more=no_more, work=test, capacity=self._service.capacity)
+        capacity = self._capacity or self._service.capacity
+        pool = Pool(take=take, more=no_more, work=test, capacity=capacity)
         self._service.on_admitted = pool.recheck
-        await pool.run()
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self._write_what_is_found)
+            await pool.run()
+            beside.cancel_scope.cancel()
+
+    async def _write_what_is_found(self) -> None:
+        """
+        Write results as they come, until nobody finds any more.
+
+        Nobody who asks waits for the disk: a test needs no intent, and what is not written is asked again.
+        """
+        try:
+            while True:
+                await self._has_results.wait()
+                await self._write_results()
+        finally:
+            await self._write_results()
+
+    async def _write_results(self) -> None:
+        # Shielded: what is known is written and told, whoever ends it in between.
+        with anyio.CancelScope(shield=True):
+            found, self._results = self._results, []
+            self._has_results = anyio.Event()
+            await self._ledger.write([line for _one, line, _event in found])
+            for one, _line, event in found:
+                self._untold.pop(one.row, None)
+                self._on_event(event)
 
     async def _first(self, one: ToTest) -> None:
         if await self._ask(one) is False:
@@ -170,27 +204,27 @@ class LaneTests:
         if await self._ask(one) is False:
             told = await self._service.tables(one.sandbox, one.connection_id)
             code = told.code if isinstance(told, Refusal) else TEST_FALSE
-            await self._tell(one, Works.NO, code)
+            self._tell(one, Works.NO, code)
 
     async def _ask(self, one: ToTest) -> bool:
         """Whether it may work; False: its source says no."""
         refusal = self._refusal or self._refusals.get(one.sandbox)
         if refusal is not None:
-            await self._tell(one, Works.NOT_TESTED, refusal)
+            self._tell(one, Works.NOT_TESTED, refusal)
             return True
         answer = await self._service.test(one.sandbox, one.connection_id)
         match answer:
             case True:
-                await self._tell(one, Works.YES)
+                self._tell(one, Works.YES)
             case False:
                 return False
             case NotFound():
-                await self._tell(one, Works.NOT_TESTED, NOT_FOUND)
+                self._tell(one, Works.NOT_TESTED, NOT_FOUND)
             case Unreadable(refusal=OrgLevel() as refused):
                 self._refuse(refused, one.sandbox)
-                await self._tell(one, Works.NOT_TESTED, refused.code)
+                self._tell(one, Works.NOT_TESTED, refused.code)
             case Unreadable(fault=fault):  # pragma: no branch - the last of a closed set
-                await self._tell(one, Works.NOT_TESTED, fault.code)
+                self._tell(one, Works.NOT_TESTED, fault.code)
         return True
 
     def _refuse(self, refusal: OrgLevel, sandbox: str) -> None:
@@ -200,15 +234,15 @@ class LaneTests:
         else:
             self._refusal = refusal.code
 
-    async def _tell(self, one: ToTest, works: Works, code: str = "") -> None:
+    def _tell(self, one: ToTest, works: Works, code: str = "") -> None:
         if works is not Works.YES and self._service.is_halted:
             return  # it was cut off: that says nothing
-        await self._write(one, works, code)
+        self._keep(one, works, code)
 
-    async def _write(self, one: ToTest, works: Works, code: str) -> None:
+    def _keep(self, one: ToTest, works: Works, code: str) -> None:
+        """Have a result written, and told when it is."""
         entry = Tested(connection_id=one.connection_id, works=works, code=code, before=one.before)
-        await self._ledger.write([self._ledger.line(entry, row=one.row, marker=one.marker)])
-        self._untold.pop(one.row, None)
-        self._on_event(
-            RowTested(row=one.row, org=self._org, sandbox=one.sandbox, works=works, code=code)
-        )
+        line = self._ledger.line(entry, row=one.row, marker=one.marker)
+        event = RowTested(row=one.row, org=self._org, sandbox=one.sandbox, works=works, code=code)
+        self._results.append((one, line, event))
+        self._has_results.set()

@@ -1,10 +1,10 @@
 """A sandbox, read again until its listing is whole, or a person takes it for that."""
 
-from dataclasses import replace
 from typing import Final, Protocol
 
 from batchconnect.flow_service.completeness import UNPROVEN
 from batchconnect.flow_service.listing import Listing
+from batchconnect.model.value import replace
 
 _UNPROVEN_ACCEPTED: Final = (
     "created although nothing proved that the listing of its sandbox is whole"

@@ -7,7 +7,6 @@ The plan is `lane_plan`'s, the doubts are `lane_doubts`'s; both go on beside the
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
 import anyio
@@ -39,6 +38,7 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.fault import INTERNAL_FAULT, Fault, fault_of
 from batchconnect.model.outcome import InDoubt, NotAttempted, Rejected, Unchanged
+from batchconnect.model.value import replace
 from batchconnect.validation.connection import BaseConnection
 
 
@@ -106,7 +106,8 @@ class LaneWork:
         self._queue: deque[Waiting] = deque()
         """Rows of which more is known; they go first, since most of them have waited already."""
         self._busy = 0
-        self._changed = anyio.Event()
+        self._changed: anyio.Event | None = None
+        """Of the pool, while it waits for a further row."""
         self._pool = Pool(
             take=self._take, more=self._more, work=self._carry_out, capacity=lane.capacity
         )
@@ -202,7 +203,8 @@ class LaneWork:
         self._wake()
 
     def _wake(self) -> None:
-        self._changed.set()
+        if self._changed is not None:
+            self._changed.set()
         self._pool.recheck()
 
     async def _hold_until_looked_at(self) -> None:
@@ -239,7 +241,8 @@ class LaneWork:
             # A row that was begun is in the budget already.
             if waiting.number > 1 or waiting.is_begun or self._may_begin():
                 self._busy += 1
-                self._ahead.look(self._next_places())
+                if self._ahead.is_wanted:
+                    self._ahead.look(self._next_places())
                 return waiting
         return None
 
@@ -261,6 +264,7 @@ class LaneWork:
                 return False
             self._changed = anyio.Event()
             await self._changed.wait()
+            self._changed = None
         return False
 
     async def _carry_out(self, waiting: Waiting) -> None:

@@ -33,6 +33,13 @@ _ENOUGH: Mapping[bytes, str] = {
     if kind is not NotAttempted
 }
 """Names of outcomes, as lines end with them, that say enough."""
+_BEFORE_NAME = b',"is":'
+UNTESTED = b'"tested":null,'
+"""In the text of an outcome: none was taken over with what its connection's last test said, which counts as well."""
+NAME_WITHIN = len(UNTESTED + b'"key":null' + _BEFORE_NAME) + max(
+    len(orjson.dumps(kind.__name__)) + 1 for kind in get_args(Outcome)
+)
+"""Bytes from the end of such a line within which both stand; where a key is told, its lines have to be read."""
 
 _typed_dict: Any = TypedDict
 """For dictionaries whose keys are known only when it runs, which a type checker refuses."""
@@ -97,22 +104,28 @@ def settles(word: str, body: bytes) -> bool:
     return word in STANDS or (word in ENDS and not body.endswith(PROVISIONAL))
 
 
-def outcome_told(words: Sequence[str], body: bytes | str) -> str | None:
+def outcome_told(words: Sequence[str], bodies: Sequence[bytes | str]) -> str | None:
     """
     The name of a row's outcome, where its lines are the usual ones and no more than the name need be read.
 
     Args:
         words: The kinds of its lines, oldest first.
-        body: Of the last one.
+        bodies: Their texts.
 
     Returns:
         None: its lines have to be read; so of a row that waits, for its code tells why.
     """
     if words[0] != _PLANNED or words[-1] != _SETTLED or not USUAL.issuperset(words):
         return None
-    raw = body.encode() if isinstance(body, str) else body
+    raw = [body.encode() if isinstance(body, str) else body for body in bodies]
+    settled = (body for word, body in zip(words, raw, strict=True) if word == _SETTLED)
+    return name_told(raw[-1]) if all(UNTESTED in body[-NAME_WITHIN:] for body in settled) else None
+
+
+def name_told(end: bytes) -> str | None:
+    """The name of the outcome that a line ends with; None: it does not say enough."""
     # `is` is the last word of the object, and no text holds a bare quote.
-    return _ENOUGH.get(raw.rpartition(b',"is":')[2])
+    return _ENOUGH.get(end.rpartition(_BEFORE_NAME)[2])
 
 
 @cache

@@ -9,8 +9,16 @@ from typing import Final
 
 import orjson
 
-from batchconnect.ledger.codec import ENDS, PROVISIONAL, STANDS
-from batchconnect.ledger.entry import Deleted, Deleting, RunOpened, Sending, Tested
+from batchconnect.ledger.codec import ENDS, PROVISIONAL, STANDS, USUAL
+from batchconnect.ledger.entry import (
+    Deleted,
+    Deleting,
+    RowPlanned,
+    RunOpened,
+    Sending,
+    Settled,
+    Tested,
+)
 from batchconnect.ledger.kind import BY_ENTRY, KINDS, Kind
 from batchconnect.ledger.run_lanes import STEPS
 from batchconnect.model.outcome import Works
@@ -25,6 +33,10 @@ IS_INTENT: Final = _is_one_of(kind for kind in KINDS if kind.is_intent)
 IS_DELETION: Final = _is_one_of(BY_ENTRY[entry] for entry in (Deleting, Deleted))
 IS_OPENING: Final = f"kind = '{BY_ENTRY[RunOpened].word}'"
 IS_STEP: Final = _is_one_of(BY_ENTRY[entry] for entry in STEPS)
+IS_UNUSUAL: Final = f"kind NOT IN ({', '.join(sorted(map(repr, USUAL)))})"
+"""Of the lines of most rows, none is."""
+IS_PLANNED: Final = f"kind = '{BY_ENTRY[RowPlanned].word}'"
+IS_OUTCOME: Final = f"kind = '{BY_ENTRY[Settled].word}'"
 IS_OPEN: Final = _is_one_of(kind for kind in KINDS if kind.is_open)
 _OF_IDENTITY = "marker IS NOT NULL AND kind <> 'row'"
 OF_MARKER: Final = f"{_OF_IDENTITY} AND {_is_one_of(kind for kind in KINDS if kind.of_marker)}"

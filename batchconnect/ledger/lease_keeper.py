@@ -7,7 +7,7 @@ so the timer strikes only where the loop did not get to run at all.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchconnect.ledger.lease import Lease, Terms, Watch
-from batchconnect.ledger.team import Holding, LaneRow, Leases
+from batchconnect.ledger.team import Company, Holding, LaneRow, Leases
 from batchconnect.model.errors import LedgerError
 
 _HAND_BACK_S: Final = 5.0
@@ -93,6 +93,14 @@ class LeaseKeeper:
     async def look(self, run_id: str = "") -> list[LaneRow]:
         """Every lane as it is now, and this run; what is seen here is what a lease ends by."""
         rows = await anyio.to_thread.run_sync(self._leases.lanes, run_id, abandon_on_cancel=True)
+        return self._seen(rows)
+
+    async def look_around(self, run_id: str) -> Company:
+        """As `look`, with all who are at work."""
+        told = await anyio.to_thread.run_sync(self._leases.company, run_id, abandon_on_cancel=True)
+        return Company(lanes=self._seen(told.lanes), workers=told.workers)
+
+    def _seen(self, rows: Sequence[LaneRow]) -> list[LaneRow]:
         now_s = self._boot_s()
         for row in rows:
             if row.holder in {"", self._leases.name}:
@@ -104,7 +112,7 @@ class LeaseKeeper:
     async def take(
         self,
         holding: Holding,
-        rows: list[LaneRow],
+        rows: Sequence[LaneRow],
         *,
         run: int | None,
         on_lost: Callable[[], None] = lambda: None,
@@ -114,7 +122,7 @@ class LeaseKeeper:
 
         Args:
             holding: What is to be held.
-            rows: As `look` saw them last.
+            rows: As `look` saw them last; none: it is taken only where nobody holds it.
             run: For which run.
             on_lost: Told, in the loop, when it is no longer ours; nothing leaves under it by then.
         """
@@ -161,9 +169,7 @@ class LeaseKeeper:
         for lease in leases:
             self._let_go(lease)
         with leaving():
-            for lease in leases:
-                await self._tell(partial(self._leases.hand_back, lease))
-            await self._tell(self._leases.gone)
+            await self._tell(partial(self._leases.leave, leases))
 
     def _let_go(self, lease: Lease) -> None:
         """Nothing leaves under it any more, and no timer runs for it."""

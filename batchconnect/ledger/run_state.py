@@ -6,7 +6,6 @@ it and a stop does not cost a line per row.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from batchconnect.ledger.entry import (
@@ -21,7 +20,7 @@ from batchconnect.ledger.entry import (
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.model.event import BANNED_UNTIL, LaneStopped, Swept
 from batchconnect.model.outcome import NotAttempted
-from batchconnect.model.value import Value, field
+from batchconnect.model.value import Value, field, replace
 
 SHEET_UNREADABLE: Final = "sheet_unreadable"
 """Why a run ended before it was known which rows it is over."""

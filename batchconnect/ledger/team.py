@@ -7,7 +7,7 @@ right to open one. Ages come from the server's clock, and are for people; whethe
 """
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from batchconnect.ledger.entry import Line
 from batchconnect.ledger.interface import LaneKey, Ledger, LedgerReader
@@ -76,6 +76,15 @@ class WorkerRow(Value):
         return self.silent_s < self.terms.take_after_s
 
 
+class Company(NamedTuple):
+    """Who works beside whom, as one look shows it."""
+
+    lanes: Sequence[LaneRow]
+    """As of `LaneReader.lanes`."""
+    workers: Sequence[WorkerRow]
+    """As of `LaneReader.workers`."""
+
+
 class LaneReader(Protocol):
     """Looks at who holds what."""
 
@@ -85,6 +94,10 @@ class LaneReader(Protocol):
 
     def workers(self) -> Sequence[WorkerRow]:
         """Every process that said that it is at work, and not that it left."""
+        ...
+
+    def company(self, run_id: str) -> Company:
+        """Both, asked at once: a ledger may be a round trip away."""
         ...
 
 
@@ -141,8 +154,8 @@ class Leases(LaneReader, Protocol):
         """Say that this process is at work on a run."""
         ...
 
-    def gone(self) -> None:
-        """Say that it is no more."""
+    def leave(self, leases: Collection[Lease]) -> None:
+        """Hand all of these back, and say that this process is at work no more; all of it at once."""
         ...
 
 

@@ -1,12 +1,11 @@
 """What just happened in a run, as frozen values: for progress, the log, and whoever calls from Python."""
 
-from dataclasses import replace
 from typing import Final
 
 from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Outcome, Works
 from batchconnect.model.row_place import NOWHERE, Places, RowPlace
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 
 
 class RunStarted(Value):

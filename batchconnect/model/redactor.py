@@ -15,9 +15,10 @@ import json
 import re
 import sys
 from binascii import b2a_base64
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
 from functools import lru_cache
+from types import TracebackType
 from typing import final
 from urllib.parse import quote, quote_plus
 
@@ -120,14 +121,9 @@ class Redactor:
                 self._without_blocks.discard(held)
                 self._forget_blocks()
 
-    @contextmanager
-    def holding(self, *secrets: Secret) -> Iterator[None]:
+    def holding(self, *secrets: Secret) -> AbstractContextManager[None]:
         """Hold secrets for the length of a block."""
-        self.hold(*secrets)
-        try:
-            yield
-        finally:
-            self.release(*secrets)
+        return _Holding(self, secrets)
 
     def text(self, text: str) -> str:
         """
@@ -155,6 +151,28 @@ class Redactor:
         if self._released > len(self._held):
             self._blocks = {block for held in self._held.values() for block in held.blocks}
             self._released = 0
+
+
+@final
+class _Holding:
+    """A block in which secrets are held: each row has one, and a generator would take twice the calls."""
+
+    __slots__ = ("_redactor", "_secrets")
+
+    def __init__(self, redactor: Redactor, secrets: tuple[Secret, ...]) -> None:
+        self._redactor = redactor
+        self._secrets = secrets
+
+    def __enter__(self) -> None:
+        self._redactor.hold(*self._secrets)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._redactor.release(*self._secrets)
 
 
 def _length(held: _Held) -> int:

@@ -9,7 +9,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +16,7 @@ from typing import Any, Final
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.precaution import FailureLimit, OnDoubt
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 
 REFERENCES: Final = ("env:", "file:")
 """How a text begins that refers to a ledger's address."""
@@ -25,8 +25,7 @@ _LIMIT: Final = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 _PART: Final = re.compile(r"[^=]*\w[^=]*=.+", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(Value):
     """What a value must be."""
 
     must_be: str

@@ -7,11 +7,11 @@ million rows are written as they are read, all files in one pass.
 
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from batchconnect.model.file_mode import set_mode
+from batchconnect.model.value import replace
 from batchconnect.reports import csv, json
 from batchconnect.reports.fan_out import ReadRows, Steps, fan_out
 from batchconnect.reports.page import html

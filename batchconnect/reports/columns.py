@@ -37,7 +37,8 @@ def columns_of(carried: Iterable[str], taken: Iterable[str]) -> list[str]:
 
 def cells_of(result: Result, count: int) -> tuple[str, ...]:
     """The carried cells, exactly *count* of them; a sheet changed between runs may have had fewer."""
-    return (result.carried + ("",) * count)[:count]
+    carried = result.carried
+    return carried if len(carried) == count else (carried + ("",) * count)[:count]
 
 
 def iso(at_ms: int | None) -> str | None:

@@ -5,11 +5,10 @@ Beside the reports and not one of them: what a source shows today is no function
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 
 import orjson
 
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, by_name
 from batchconnect.reports.csv import BOM, lines
 from batchconnect.reports.fan_out import batches
 
@@ -74,9 +73,7 @@ def _records(table: SeenTable) -> Iterator[Sequence[str | int | None]]:
 def render_jsonl(tables: Iterable[SeenTable]) -> Iterator[bytes]:
     """`tables.jsonl`: one object per table."""
     for batch in batches(tables):
-        yield b"".join(
-            orjson.dumps(asdict(table), option=orjson.OPT_APPEND_NEWLINE) for table in batch
-        )
+        yield b"".join(orjson.dumps(table, by_name, orjson.OPT_APPEND_NEWLINE) for table in batch)
 
 
 FORMATS = {"tables.csv": render_csv, "tables.jsonl": render_jsonl}

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from batchconnect.lane.lane import SOMEBODY_ELSE
-from batchconnect.ledger.aside import aside, run_state_of
+from batchconnect.ledger.aside import aside
 from batchconnect.ledger.entry import ROTATE, Line, RunEnded
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, RunFinished
@@ -20,6 +20,7 @@ async def close(
     writer: RunWriter,
     reason: str,
     every_lane_refused: bool,
+    lines: Sequence[Line] | None = None,
     last_lines: Sequence[Line] = (),
 ) -> RunState:
     """
@@ -31,13 +32,16 @@ async def close(
         writer: Writes its lines.
         reason: Why it was stopped, "" where it was not.
         every_lane_refused: Whether the service refused each lane that had rows.
+        lines: Its lines so far, as of `Ledger.run_lines`; None: they are asked for.
         last_lines: What is written with the end.
 
     Raises:
         LedgerError: It cannot be asked, or written.
     """
     ledger = job.ledger
-    state = await run_state_of(ledger, number)
+    if lines is None:
+        lines = await aside(ledger, lambda: ledger.run_lines(number))
+    state = fold_run(lines)
     counts = await aside(ledger, lambda: count_ends(state, ledger.ends(number)))
     code = exit_code(
         counts,
@@ -52,8 +56,9 @@ async def close(
     is_cut_off |= reason == MAX_ROWS and job.opened.command == ROTATE
     is_closed = not is_cut_off and reason != LEDGER_GONE
     ended = RunEnded(exit_code=code, closed=is_closed, reason=reason)
-    await writer.write([*last_lines, writer.line(ended)])
-    return await run_state_of(ledger, number)
+    last_lines = [*last_lines, writer.line(ended)]
+    await writer.write(last_lines)
+    return fold_run([*lines, *last_lines])
 
 
 def tell_end(tell: Callable[[Event], None], state: RunState) -> None:

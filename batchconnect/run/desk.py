@@ -3,7 +3,6 @@
 import platform
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.group_commit import GroupCommit
@@ -12,6 +11,7 @@ from batchconnect.model.event import Event, FaultMet
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
 from batchconnect.model.fault import fault_of
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.value import Value, field
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.opening.opened_ledger import as_team, opened_ledger
@@ -22,8 +22,7 @@ from batchconnect.run.team.work import Together
 from batchconnect.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Listener(Value):
     """Who hears of a run, and who may stop it."""
 
     on_event: Callable[[Event], None] = lambda event: None
@@ -44,8 +43,7 @@ def reported(summary: Summary, report: Callable[[Summary], None], listener: List
     return summary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Desk(Value):
     """What a command over a run of the ledger works with."""
 
     service: ConnectedService

@@ -7,7 +7,6 @@ elsewhere (`batch`, `lane/work`, `onboarding`).
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -19,6 +18,7 @@ from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.batch import Batch
@@ -202,6 +202,7 @@ async def _job(
         opened=replace(opened, parent_run_id=past.parent),
         resumed=past.resumed,
         identified=past.identified,
+        seen=past.seen,
         left_open=past.left_open,
         is_selected=selector(options, service.orgs, sheet.header),
         strict=options.strict,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from batchconnect.ledger.entry import Line
@@ -11,6 +10,7 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Swept
 from batchconnect.model.outcome import STATUS_BY_NAME, NotAttempted, Status, Works, status_of
+from batchconnect.model.value import Value, field, replace
 
 INTERRUPTED: Final = "interrupted"
 TERMINATED: Final = "terminated"
@@ -29,8 +29,7 @@ _UNFINISHED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusCounts:
+class StatusCounts(Value):
     """The rows of a run, counted."""
 
     counts: Mapping[Status, int]

@@ -19,6 +19,7 @@ from batchconnect.model.foreign_text import HIDDEN
 from batchconnect.model.outcome import Status
 from batchconnect.model.remedies import hint_for, look_hint_for
 from batchconnect.model.secret import is_entra_secret
+from batchconnect.model.value import Value
 from batchconnect.reports.tables import SeenColumn, SeenTable
 from batchconnect.run.history.made_rows import MadeRow
 from batchconnect.run.opening.service import ConnectedService
@@ -29,8 +30,7 @@ Tables = tuple[Table, ...] | Refusal | NotFound | Unreadable
 Columns = tuple[Column, ...] | Refusal | NotFound | Unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class TableOf:
+class TableOf(Value, kw_only=False):
     """One table of one connection."""
 
     row: MadeRow

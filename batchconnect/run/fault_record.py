@@ -6,9 +6,9 @@ their outcome, so that the ledger still tells how many they are.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from batchconnect.model.event import Event, FaultMet
+from batchconnect.model.value import replace
 
 
 class FaultRecord:

@@ -1,7 +1,6 @@
 """All that one run is made of, handed in: its sheet, its ledger, its lanes, its bounds, and who listens."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from batchconnect.lane.key_ahead import Holding, InTrouble, Ready
@@ -19,6 +18,7 @@ from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.event import Event, RunStarted
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
+from batchconnect.model.value import Value
 from batchconnect.run.intake.accounting import CarryOver
 from batchconnect.run.intake.intake import Parse
 from batchconnect.run.intake.same_run import command_of
@@ -27,8 +27,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import Scan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(Value):
     """Where a run ends before its sheet does."""
 
     skip_invalid: bool = False
@@ -51,8 +50,7 @@ class Tests(Enum):
     ALL = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Value):
     """All that one run is made of."""
 
     sheet: Sheet
@@ -72,6 +70,8 @@ class Job:
     """The run that this one goes on with; then *opened* is not written."""
     identified: RunIdentified | None = None
     """Which run the sheet's rows are, where that was looked at before; they have to be the same still."""
+    seen: int | None = None
+    """Their `RowsPrint` then, by which they are known again."""
     left_open: Sequence[RunState] = ()
     """Runs over the same sheet that are open, and other ones."""
     is_selected: Callable[[Row], bool] = lambda row: True

@@ -1,7 +1,6 @@
 """`reconcile`: settle what a run left in doubt; it asks the service, and creates nothing."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import anyio
 
@@ -27,6 +26,7 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.org import Org
 from batchconnect.model.row_place import Places
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.desk import Listener, at_work, reported

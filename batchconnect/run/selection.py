@@ -6,7 +6,6 @@ of whoever typed it, and is said with those that there are.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -14,6 +13,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
 from batchconnect.model.row import Cell, Header, Row
+from batchconnect.model.value import Value, field, replace
 from batchconnect.options import MergedOptions, RunOptions
 from batchconnect.sheet.header_words import MEANINGS, letters_of
 from batchconnect.sheet.interface import Sheet
@@ -30,8 +30,7 @@ _LONGEST_SHOWN: Final = 60
 _PLACES: Final = {Column.ORG, Column.SANDBOX}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Choice:
+class _Choice(Value):
     """What is chosen of one column."""
 
     typed: str

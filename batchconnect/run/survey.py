@@ -5,8 +5,7 @@ Of a run that another process has surveyed it is the same look, and nothing is w
 are the run's, and which of them stand in which lane.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from math import inf
 
@@ -17,18 +16,18 @@ from batchconnect.ledger.run_state import SHEET_UNREADABLE
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import ExitCode, LedgerError, SheetError
 from batchconnect.model.event import CellsWarned, Planned
+from batchconnect.model.value import Value
 from batchconnect.run.budget import Budget
 from batchconnect.run.exit_code import MAX_ROWS, REJECTED_ROWS
 from batchconnect.run.intake.accounting import Intake
 from batchconnect.run.intake.findings import sheet_warned
 from batchconnect.run.intake.intake import take_in
 from batchconnect.run.intake.known_rows import KnownRun, known_of
-from batchconnect.run.intake.same_run import Identity
+from batchconnect.run.intake.same_run import Identity, SeenRows
 from batchconnect.run.job import Job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(Value):
     """What there is to do in a run."""
 
     known: KnownRun
@@ -65,8 +64,18 @@ class _Nowhere:
         return self
 
 
+async def _nothing(_found: Survey) -> Sequence[Line]:
+    return ()
+
+
 async def survey(
-    job: Job, *, number: int, writer: RunWriter, budget: Budget, joins: bool = False
+    job: Job,
+    *,
+    number: int,
+    writer: RunWriter,
+    budget: Budget,
+    joins: bool = False,
+    opening: Callable[[Survey], Awaitable[Sequence[Line]]] = _nothing,
 ) -> Survey:
     """
     Read the sheet to its end, and account for every row, or see how another process did.
@@ -77,6 +86,7 @@ async def survey(
         writer: Writes its lines.
         budget: Told what was begun before, and how many failures are allowed.
         joins: Whether another process accounts for the rows.
+        opening: Makes the lines by which it is told that rows may be sent now; nobody is told where none are.
 
     Raises:
         SheetError: The sheet cannot be read to its end, or has changed since it was opened; nothing was sent, and
@@ -101,7 +111,9 @@ async def _survey(
     ended = job.resumed.ended if job.resumed is not None else None
     if ended is None or ended.reason != MAX_ROWS:
         budget.count_begun(known.begun)
-    identity = Identity(job.opened)
+    identity: Identity | SeenRows = Identity(job.opened)
+    if job.identified is not None and job.seen is not None:
+        identity = SeenRows(job.identified, job.seen)
     found = await take_in(
         job.sheet,
         job.parse,
@@ -119,37 +131,39 @@ async def _survey(
     if job.stop.reason:
         return Survey(known=known, intake=found, joins=joins, reason=job.stop.reason)
     gone = [row for row in job.gone() if not known.rows.get(row.number)]
-    if joins:
-        _check_identity(job, identity.made())
-    else:
-        await _identify(job, identity.made(), writer)
-        new = [row for row in gone if row.number not in known.rows]
-        await writer.write([line for row in new for line in row.lines(writer)])
-    for kind in found.warnings.sorted():
-        job.on_event(
-            CellsWarned(what=kind.what, where=kind.where, cells=kind.count, code=kind.problem.code)
-        )
     is_refused = not joins and found.rejected and not job.bounds.skip_invalid
-    limit = job.bounds.max_failures
-    budget.failures_allowed = inf if limit is None else limit.of(found.to_do)
-    return Survey(
+    seen = Survey(
         known=known,
         intake=found,
         gone=gone,
         joins=joins,
         reason=REJECTED_ROWS if is_refused else "",
     )
+    if joins:
+        _check_identity(job, identity.made())
+    else:
+        lines = _identified(job, identity.made(), writer)
+        new = [row for row in gone if row.number not in known.rows]
+        lines += [line for row in new for line in row.lines(writer)]
+        await writer.write([*lines, *(() if seen.reason else await opening(seen))])
+    for kind in found.warnings.sorted():
+        job.on_event(
+            CellsWarned(what=kind.what, where=kind.where, cells=kind.count, code=kind.problem.code)
+        )
+    limit = job.bounds.max_failures
+    budget.failures_allowed = inf if limit is None else limit.of(found.to_do)
+    return seen
 
 
-async def _identify(job: Job, now: RunIdentified, writer: RunWriter) -> None:
-    """Have it in the ledger which rows the run is over, before one of them is sent."""
+def _identified(job: Job, now: RunIdentified, writer: RunWriter) -> list[Line]:
+    """What has to stand in the ledger before a row is sent: which rows the run is over."""
     if job.identified is not None and job.identified != now:
         raise SheetError(
             f"{job.sheet.name}: the file has changed since it was opened",
             hint="Start the command again; what is done already is not done twice.",
         )
-    if job.resumed is None or job.resumed.identified != now:
-        await writer.write([writer.line(now)])
+    is_known = job.resumed is not None and job.resumed.identified == now
+    return [] if is_known else [writer.line(now)]
 
 
 def _check_identity(job: Job, now: RunIdentified) -> None:

@@ -1,16 +1,15 @@
 """What a command over a sheet does to its rows: it creates connections, sends keys to them, or only tests."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from batchconnect.lane.planner import KeyChoice
 from batchconnect.ledger.entry import ONBOARD, ROTATE, VERIFY
+from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.run.job import Tests
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Value):
     """What a command over a sheet does."""
 
     command: str = ONBOARD

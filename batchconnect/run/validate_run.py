@@ -7,6 +7,7 @@ from typing import Final
 
 from batchconnect.model.outcome import Problem, Rejected
 from batchconnect.model.row import Row
+from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.run.intake.intake import Parse, examine
@@ -64,8 +65,7 @@ class Findings:
             self.kinds.add(number, problem)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
+class Judging(Value):
     """What judges the rows of one sheet."""
 
     judge: Parse

@@ -1,7 +1,7 @@
 """`verify` of a run: are its connections still working? It opens a run of its own, and changes nothing."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.aside import aside, run_state_of
@@ -12,6 +12,7 @@ from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, RunFinished, RunStarted
 from batchconnect.model.outcome import Existing, MatchedBy, has_connection
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.desk import Listener, at_work, reported

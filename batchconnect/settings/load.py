@@ -6,7 +6,6 @@ sees it and is resolved last; a message names the setting and its place, never i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -20,6 +19,7 @@ from batchconnect.model.notice import NoticeProfile
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreProfile
+from batchconnect.model.value import Value, replace
 from batchconnect.options import OPTIONS, RunOptions, merge
 from batchconnect.settings.notices import notice_profiles
 from batchconnect.settings.org_profile import Credentials, org_profiles
@@ -39,13 +39,12 @@ from batchconnect.sheet.header_words import MEANINGS, letters_of
 from batchconnect.validation.reference import is_reference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Value):
     """What was set."""
 
     orgs: tuple[Org, ...] = ()
     """In the order of the file."""
-    options: RunOptions = RunOptions()  # noqa: RUF009 - frozen
+    options: RunOptions = RunOptions()
     """What the settings say of a run's options; None: nowhere set. Hosts are in lower case."""
     stores: tuple[StoreProfile, ...] = ()
     """In the order of the file."""

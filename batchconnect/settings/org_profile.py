@@ -7,13 +7,13 @@ the references to secrets are followed, so that every `Org` can sign in where it
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.org import IMS_URL, ORG_ID_SUFFIX, PLATFORM_URL, SCOPES, Org
 from batchconnect.model.reference import ENV, FILE, Reference, place_of
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.settings.origin import Origin
 from batchconnect.settings.service_url import ServiceHost, service_url
 from batchconnect.settings.source import ONE_ORG, KeyPath
@@ -27,8 +27,7 @@ _ONE_WORD = re.compile(r"[!-~]+")
 """Goes into a header as it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
+class Credentials(Value):
     """Follows the references of the settings, or leaves them alone where nothing will be sent."""
 
     origin: Origin
@@ -169,8 +168,7 @@ def org_profiles(
     return tuple(profiles)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Profile:
+class _Profile(Value):
     """One org on its way from table to profile."""
 
     key: str

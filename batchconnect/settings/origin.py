@@ -6,13 +6,13 @@ the file, which the person can see for himself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from batchconnect.model.value import Value
 from batchconnect.settings.source import (
     FILE_VARIABLE,
     ONE_ORG,
@@ -36,8 +36,7 @@ _SECTIONS: Mapping[str, tuple[type[BaseModel], str]] = {
 """By the tables' first word: the form of a section, and how one is written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Value):
     """Where each setting came from: options over environment over file."""
 
     given: Mapping[str, str]

@@ -11,7 +11,6 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value, field
 from batchconnect.options import OPTIONS
 from batchconnect.validation.reference import check_text
 
@@ -60,12 +60,11 @@ KeyPath = tuple[str, ...]
 """Where a setting stands in the tables, as `("orgs", "acme", "rate")`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromFile:
+class FromFile(Value, hidden={"values"}):
     """The settings file; *path* is None where there is none."""
 
     path: Path | None = None
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict)
     readable_by_others: bool = False
 
     @property
@@ -75,11 +74,10 @@ class FromFile:
         return orgs if isinstance(orgs, dict) else {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromEnvironment:
+class FromEnvironment(Value, hidden={"values"}):
     """The variables `BATCHCONNECT_*`, as the settings file would hold them."""
 
-    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[KeyPath, str] = field(default_factory=dict)
     """The name of the variable that set a place."""
     warnings: tuple[str, ...] = ()

@@ -7,7 +7,6 @@ long before a socket opens, by the same list as Adobe's. Which words a kind of s
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -15,6 +14,7 @@ from batchconnect.model.errors import SettingsError
 from batchconnect.model.reference import OWN_WORDS
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import RATE, StoreKind, StoreProfile
+from batchconnect.model.value import Value, field
 from batchconnect.settings.origin import Origin
 from batchconnect.settings.service_url import split_host
 from batchconnect.settings.source import STORE_SECRETS, KeyPath
@@ -40,8 +40,7 @@ _OF_POD: Final = "file:/var/run/secrets/kubernetes.io/serviceaccount/token"
 """Where Kubernetes puts a pod's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Auth:
+class _Auth(Value):
     """One way to sign in."""
 
     needs: tuple[str, ...] = ()
@@ -52,8 +51,7 @@ class _Auth:
     """References of credentials that need not be said."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
+class _Kind(Value):
     """What the settings of one kind of store look like."""
 
     uri: str
@@ -139,8 +137,7 @@ def store_profiles(
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Profile:
+class _Profile(Value):
     """One store on its way from table to profile."""
 
     name: str

@@ -8,10 +8,10 @@ anew.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from batchconnect.model.errors import SettingsError
+from batchconnect.model.value import Value
 from batchconnect.settings.org_profile import check_client_id, check_org_id
 from batchconnect.validation.naming import check_sandbox
 
@@ -25,8 +25,7 @@ _HEAD: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrg:
+class NewOrg(Value):
     """An org that is to be written."""
 
     key: str

@@ -5,16 +5,15 @@ What surely is fine is told by whole columns; a `Row` is only made of those that
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from batchconnect.model.row import Row
+from batchconnect.model.value import Value
 
 Make = Callable[[int, Sequence[str], int], Row | None]
 """Makes a row of its number, its cells and its place; None: it is blank, or the template's own, and is counted so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Value, kw_only=False):
     """Rows below each other, every cell a text as it was typed, without a NUL; blank rows may be among them."""
 
     numbers: Sequence[int]

@@ -6,12 +6,12 @@ Each is known by the byte at which it begins, so that one row can be read again 
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import letters
+from batchconnect.model.value import Value
 from batchconnect.sheet.csv_trouble import swallowed
 from batchconnect.sheet.source import Source
 from batchconnect.sheet.text import Lines
@@ -26,8 +26,7 @@ Record = tuple[int, int, int, list[str]]
 """Offset, line and row number of a record, and its cells. A tuple: there may be millions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Value):
     """Where reading begins."""
 
     offset: int

@@ -8,7 +8,6 @@ do not matter.
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 from batchconnect.model.column import Column
@@ -16,6 +15,7 @@ from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import FORMULA_QUOTES, WORKBOOK_SIGN
 from batchconnect.model.row import Header, letters
 from batchconnect.model.secret import is_entra_secret
+from batchconnect.model.value import Value
 from batchconnect.sheet.header_words import MEANINGS, REPORT_KEYS, letters_of, looks_secret
 from batchconnect.sheet.layout import Layout, is_blank
 from batchconnect.sheet.loose_words import LOOSE_MEANINGS, loose_meaning
@@ -34,8 +34,7 @@ _LONGEST_COMPARED = 60
 """Letters of such a header."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Value):
     """One row of texts, read as if it were the header."""
 
     known: Mapping[Column, tuple[int, ...]]

@@ -1,11 +1,11 @@
 """What a header row says about every row below it, and the `Row`s that are made by it."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 
 from batchconnect.model.column import Column
 from batchconnect.model.row import Cell, Header, Row
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value, replace
 from batchconnect.sheet.template import is_template_row
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -14,8 +14,7 @@ _NAME, _KEY = Column.NAME, Column.SERVICE_PRINCIPAL_KEY
 """Looked up once: a member of an enum costs more than the rest of a cell."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Value):
     """What the header row says about every row below it."""
 
     header: Header

@@ -7,12 +7,12 @@ The same rules hold as for a file: a value of ours is a text (or a `Secret`), or
 import hashlib
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
 from batchconnect.model.row import Cell, Header, NotText, Row
 from batchconnect.model.secret import MASK, Secret
+from batchconnect.model.value import replace
 from batchconnect.sheet.block import Block
 from batchconnect.sheet.header import NOTHING_RENAMED, Renamed, find
 from batchconnect.sheet.layout import is_blank

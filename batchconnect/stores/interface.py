@@ -6,13 +6,13 @@ of it and drops the rest.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 
 REQUEST_S: Final = 30.0
 """Seconds that one request to a store may take."""
@@ -47,8 +47,7 @@ class TroubleKind(Enum):
     """No later try could help: a library is missing, the mount is not there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Value):
     """A store gives nothing: no row's fault."""
 
     kind: TroubleKind
@@ -85,8 +84,7 @@ class Store(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class Network(Value):
     """The way out, the same for every store as for the service."""
 
     proxy: Secret | None = None

@@ -7,7 +7,6 @@ The libraries take seconds to load, and most commands ask no store at all.
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -22,6 +21,7 @@ from batchconnect.model.fault import fault_of
 from batchconnect.model.reference import Place
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreKind, StoreProfile
+from batchconnect.model.value import replace
 from batchconnect.stores.interface import Answer, Network, Store, Trouble, TroubleKind
 from batchconnect.stores.line import StoreLine
 from batchconnect.stores.quiet import hush

@@ -4,9 +4,7 @@ the gateway calls it stale, and the one that puts it on every request as it leav
 """
 
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
@@ -16,6 +14,7 @@ import orjson
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.transport.interface import (
     FOREIGN_ANSWER,
     WRITES,
@@ -91,7 +90,8 @@ class Token:
         self._lock = anyio.Lock()
         self._token: Secret | None = None
         self._number = 0
-        self._fetched: deque[Secret] = deque(maxlen=_KEPT)
+        self.fetched: tuple[Secret, ...] = ()
+        """The last tokens of IMS, which an answer may repeat although a newer one is in use."""
         self._renew_at = self._dead_at = 0.0
         self._refused: SignInError | None = None
         self._held_until = 0.0
@@ -101,11 +101,6 @@ class Token:
     def org(self) -> Org:
         """Whose token this is."""
         return self._org
-
-    @property
-    def fetched(self) -> tuple[Secret, ...]:
-        """The last tokens of IMS, which an answer may repeat although a newer one is in use."""
-        return tuple(self._fetched)
 
     @property
     def number(self) -> int:
@@ -204,7 +199,7 @@ class Token:
             if isinstance(token, str) and token and not _NOT_TOKEN.search(token):
                 self._token = Secret(token)
                 self._number += 1
-                self._fetched.append(self._token)
+                self.fetched = (*self.fetched, self._token)[-_KEPT:]
                 life_s = _life_s(answer.get("expires_in"))
                 self._dead_at = asked_at + life_s
                 self._renew_at = self._dead_at - min(_EARLY_S, life_s * _EARLY_SHARE)

@@ -138,6 +138,21 @@ class RateLimiter:
         """How many requests are out."""
         return self._in_flight
 
+    def wanted(self, most: int, *, ahead_s: float, least_ahead: int) -> int:
+        """
+        How many requests may be out or wait for their turn now.
+
+        Args:
+            most: No more are out, whatever the pace says.
+            ahead_s: Seconds of the pace for which others wait ahead.
+            least_ahead: As many wait, however slow it is.
+        """
+        # Asked for each row, twice: by the fields themselves.
+        if self._probing_since is not None:
+            return 1
+        ahead = max(least_ahead, ceil(self._rate * ahead_s))
+        return int(self._in_flight + min(self._limit, self._crowd.most, most, ahead))
+
     @property
     def probing(self) -> bool:
         """Whether one request at a time finds out if the service answers again."""

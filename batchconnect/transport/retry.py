@@ -6,17 +6,17 @@ applied, or after a fault whose trace proves that no byte left. All else goes up
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 from random import Random
-from typing import Final
+from typing import Final, TypeGuard
 
 import anyio
 
 from batchconnect.model.defaults import PATIENCE_S
 from batchconnect.model.event import BANNED_UNTIL
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 from batchconnect.transport.interface import Purpose, Request, Response, Transport, TransportError
 from batchconnect.transport.load import Judge, Signal
 from batchconnect.transport.retry_after import RETRY_AFTER_JITTER_S, retry_after_s
@@ -217,18 +217,26 @@ class Retrying:
             TransportError: The last fault, with the same counts; or stopped while it waited, and then
                 a create was surely not applied; an update may have been, where `lost` says so.
         """
-        attempts = _Attempts()
+        attempts: _Attempts | None = None
         while True:
             # What was tried before was surely not applied, unless its token was refused; and this try waits
             # in the rings within.
-            is_repeatable = request.purpose is Purpose.UPDATE and attempts.counted > 0
-            request.departure.may_have_left = attempts.token_refused or is_repeatable
+            request.departure.may_have_left = attempts is not None and (
+                attempts.token_refused
+                or (request.purpose is Purpose.UPDATE and attempts.counted > 0)
+            )
             answer: Response | TransportError
             try:
                 answer = await self._inner.send(request)
             except TransportError as error:
                 answer = error
             again = self._on(request, answer)
+            if attempts is None:
+                if again is Again.NO and _is_plain(answer):
+                    # Most answers: the first one stands, and there is nothing to be counted.
+                    self._patience.progress()
+                    return answer
+                attempts = _Attempts()
             attempts.record(
                 answer, throttled=isinstance(answer, Response) and again is Again.UNBUDGETED
             )
@@ -321,6 +329,15 @@ class Retrying:
             return wait_s
         late = wait_s is not None and now + wait_s - attempts.counted_since > self._policy.total_s
         return None if late else wait_s
+
+
+def _is_plain(answer: Response | TransportError) -> TypeGuard[Response]:
+    """Whether it is a normal answer, of which no ring within has counted anything."""
+    return (
+        isinstance(answer, Response)
+        and not is_server_fault(answer)
+        and not (answer.throttled or answer.lost)
+    )
 
 
 def _is_unsent(answer: Response | TransportError) -> bool:

@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from batchconnect.model.column import Column
+from batchconnect.model.identity import marker
 from batchconnect.model.org import Org
 from batchconnect.model.row import Header, Row
 from batchconnect.model.target import Target
@@ -53,6 +54,13 @@ class ValidRow(NamedTuple):
     text: str
     target: Target
     carried: tuple[str, ...]
+
+    @property
+    def marker(self) -> str:
+        """Made when it is asked for: it takes as long as all that was looked at before."""
+        return marker(
+            org_id=self.org.org_id, sandbox=self.sandbox, name=self.name, target=self.target
+        )
 
 
 class FastScan:

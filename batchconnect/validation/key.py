@@ -4,7 +4,6 @@ The key of a row: judged as far as it stands in the cell, and resolved when the 
 What a reference leads to is judged by the same rules as what was typed.
 """
 
-from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import anyio
@@ -13,6 +12,7 @@ from batchconnect.model.outcome import NotAttempted, Problem, Rejected
 from batchconnect.model.reference import KeyOrigin, Reference, Resolver
 from batchconnect.model.row import Header
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.entra import judge_key
 from batchconnect.validation.finding import has_error, located

@@ -7,7 +7,6 @@ real credential is ever handed out.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import sha256
 from unicodedata import normalize
@@ -15,6 +14,7 @@ from unicodedata import normalize
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.org import ORG_ID_SUFFIX, Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.validation.damage import clean
 
 SIMULATED = "simulated"

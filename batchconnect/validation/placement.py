@@ -5,13 +5,13 @@ Nothing defaults to `prod`: where no place names a sandbox, the row is refused.
 """
 
 import re
-from dataclasses import replace
 from difflib import get_close_matches
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import UsageError
 from batchconnect.model.likely_name import is_likely_name
 from batchconnect.model.org import Org
+from batchconnect.model.value import replace
 from batchconnect.validation.damage import clean
 from batchconnect.validation.finding import NOTHING, Problems, error, note
 from batchconnect.validation.naming import check_sandbox

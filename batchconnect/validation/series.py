@@ -6,7 +6,7 @@ itself, so the rows are looked at one after the other. Nothing but the row befor
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress, count
 from operator import eq, or_
 
@@ -15,7 +15,7 @@ from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Header
 from batchconnect.model.row_place import place_of
 from batchconnect.model.secret import Secret
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.finding import located
 

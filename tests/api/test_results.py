@@ -12,7 +12,7 @@ from batchconnect import Report, RunOptions, Secret, Status, UnfinishedError
 from batchconnect.api.shown import Shown
 from batchconnect.reports.csv import unquote_formula
 from tests.acceptance.practice import Practice
-from tests.command_line import CLIENT_SECRET, cells, many
+from tests.command_line import CLIENT_SECRET, CommandLine, cells, many
 
 FAST = RunOptions(rate=200.0, skip_invalid=True)
 HOSTILE = "<b>Müller & Söhne</b>"
@@ -160,3 +160,56 @@ def test_a_secret_may_be_handed_over_as_one(practice: Practice) -> None:
 
     assert report.exit_code == 0
     assert "planted" not in f"{report!r}{report.rows}{report._repr_html_()}"
+
+
+def test_an_undo_shows_what_it_would_do_and_then_its_report(report: Report) -> None:
+    """First the connections and the number to agree to; then what became of each."""
+    shown = batchconnect.undo_sync(report.run_id, reports="r", options=RunOptions(rate=200.0))
+    done = batchconnect.undo_sync(
+        report.run_id, yes=shown.to_delete, reports="r", options=RunOptions(rate=200.0)
+    )
+    again = batchconnect.undo_sync(
+        report.run_id, yes=0, reports="r", options=RunOptions(rate=200.0)
+    )
+
+    assert (shown.to_delete, dict(shown.kept)) == (2, {})
+    assert list(shown.to_pandas()["name"]) == [HOSTILE, "Client 003"]
+    assert done.report is not None
+    assert list(done.to_pandas()["status"]) == ["deleted", "deleted"]
+    assert "deleted" in done._repr_html_()
+    assert repr(done).startswith(f"<Undo: of {report.run_id}: ")
+    assert "2 rows: 2 deleted; exit code 0>" in repr(done)
+    assert (again.report, again.deleted_before) == (None, 2)
+
+
+def test_a_kept_connection_is_counted_by_its_reason(report: Report, practice: Practice) -> None:
+    practice.ask(
+        lambda simulator: [simulator.others.use(one.id) for one in simulator.connections()]
+    )
+    shown = batchconnect.undo_sync(report.run_id, reports="r", options=RunOptions(rate=200.0))
+
+    assert (shown.to_delete, shown.exit_code, dict(shown.kept)) == (0, 4, {"in_use": 2})
+
+
+def test_orgs_are_as_many_as_the_settings_have_and_a_refusal_is_raised(
+    practice: Practice, place: CommandLine
+) -> None:
+    """With its words, so that what raises is what helps."""
+    well = batchconnect.orgs_sync()
+    place.setenv(BATCHCONNECT_CLIENT_SECRET="FAKE~wrong")
+    refused = batchconnect.orgs_sync()
+
+    assert (len(well), well.raise_for_failures()) == (1, well)
+    with pytest.raises(UnfinishedError) as raised:
+        refused.raise_for_failures()
+    assert raised.value.hint == next(iter(refused)).refusal
+
+
+def test_a_rerun_of_a_run_that_needs_none_is_that_run_as_it_is(practice: Practice) -> None:
+    """Nothing is opened; its report is at its place, where one was named."""
+    first = batchconnect.onboard_sync(many(2), reports="r", options=FAST)
+    again = batchconnect.rerun_sync(sheet=many(2), reports="r", options=FAST)
+    nowhere = batchconnect.rerun_sync(sheet=many(2), ledger="r/ledger.sqlite3", options=FAST)
+
+    assert (again.run_id, again.counts) == (first.run_id, first.counts)
+    assert (again.folder, nowhere.folder) == (first.folder, None)

@@ -24,6 +24,7 @@ from batchconnect import PlanChangedError, RunOptions, Status, Works
 from batchconnect.events import RunStarted
 from tests.acceptance.practice import Practice
 from tests.command_line import CommandLine, many
+from tests.fast_lane import few
 
 FAST = RunOptions(rate=200.0, settle=0.3)
 ROWS = many(2)
@@ -49,7 +50,8 @@ def in_a_notebook(name: str, *arguments: Any, **named: Any) -> Any:
     return asyncio.run(cell())
 
 
-WAYS = [in_a_running_loop, without_a_loop, in_a_notebook]
+WAYS = [in_a_notebook, in_a_running_loop, without_a_loop]
+"""The first has most around it: a loop, the twin, and the twin's own loop in another thread."""
 Call = Callable[..., Any]
 FUNCTIONS = [
     "export",
@@ -65,7 +67,7 @@ FUNCTIONS = [
 ]
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
+@pytest.fixture(params=few(WAYS, 1), ids=lambda way: way.__name__)
 def call(request: pytest.FixtureRequest) -> Call:
     """One of the three ways."""
     way: Call = request.param
@@ -95,6 +97,7 @@ def test_every_function_is_tested_here() -> None:
         assert f"The twin of `{name}`" in twin.__doc__
 
 
+@pytest.mark.parametrize("call", WAYS, indirect=True)
 def test_onboard(call: Call, practice: Practice) -> None:
     report = call("onboard", ROWS, options=FAST)
 

@@ -235,3 +235,13 @@ def test_only_what_is_named_is_read_or_written(place: CommandLine) -> None:
     assert plan.counts == {"create": 1}, "a simulation of its own, which forgets"
     assert sorted(path for path in Path().rglob("*") if path.is_file()) == before
     assert os.environ.get("BATCHCONNECT_LEDGER") is None
+
+
+@pytest.mark.parametrize("name", ["rerun", "reconcile", "undo", "export"])
+@pytest.mark.parametrize("wrong", [ROWS, 7, Path("clients.csv")])
+def test_a_run_is_named_by_its_id_and_rows_in_its_place_are_told_so(name: str, wrong: Any) -> None:
+    """`rerun(rows)` is soon written, for `onboard(rows)` is how they are given there."""
+    with pytest.raises(UsageError, match=r"^run must be the id of a run"):
+        getattr(batchconnect, f"{name}_sync")(run=wrong, reports="r", options=SIMULATED)
+
+    assert list(Path().iterdir()) == []

@@ -1,9 +1,11 @@
 """A team's ledger beside a file: durable entries, a whole run, and a look at many settled rows."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,9 +14,12 @@ from typing import Final
 
 import anyio
 
+from batchconnect.ledger.codec import encode
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending, Settled
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.kind import word_of
+from batchconnect.ledger.postgres.connections import Session
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.ledger_address import LedgerAddress
@@ -31,6 +36,8 @@ from tests.postgres_cluster import PASSWORD, Cluster, cluster
 _LANE: Final = LaneKey("platform.adobe.io", "5C1328435BF324E90A49402A@AdobeOrg", "client")
 _LINK_MS: Final = 3.5
 _ASKED_AT_ONCE: Final = 500
+_DRIVER_MIB: Final = 25
+"""psycopg with its libpq and OpenSSL, and their threads; no row of a run is among it."""
 _numbers = count(1)
 _Ledger = SqliteLedger | PostgresLedger
 
@@ -118,9 +125,9 @@ async def _rate(ledger: _Ledger, run: int, waiters: int) -> float:
 
 def _lines_of_row(run: int) -> list[Line]:
     number = next(_numbers)
-    marker = f"bc1-{number * 2654435761 % (1 << 64):026x}"
+    marker = _marker_of(number)
     created = Created(
-        connection_id=f"{number:08x}-6d0a-4a52-8f6e-{number:012x}",
+        connection_id=_id_of(number),
         etag='"01007d6c-0000-0200-0000-65a0f4f40000"',
         http_status=201,
         request_id="z8MbkLDrfCPNkVLWNqMlDvN3aYJyqXdP",
@@ -134,6 +141,14 @@ def _lines_of_row(run: int) -> list[Line]:
         Line(entry=entry, run=run, row=number, marker=marker, at_ms=1_764_480_000_000)
         for entry in entries
     ]
+
+
+def _marker_of(number: int) -> str:
+    return f"bc1-{number * 2654435761 % (1 << 64):026x}"
+
+
+def _id_of(number: int) -> str:
+    return f"{number:08x}-6d0a-4a52-8f6e-{number:012x}"
 
 
 # A whole run ----------------------------------------------------------------------------------------
@@ -175,6 +190,14 @@ def _whole_run(
             figures={"team": team, "file": file},
         )
     sheet.unlink()
+    peaks = {name: median(cost.peak_mib for cost in costs[name]) for name in costs}
+    yield Measure(
+        what=f"`run`, {rows:,} rows, one lane{link}: peak memory of the client on a team's ledger beside a file",
+        target=f"at most {_DRIVER_MIB} MiB more, which is PostgreSQL's driver",
+        got=f"{peaks['team']:.0f} MiB and {peaks['file']:.0f} MiB",
+        met=peaks["team"] - peaks["file"] <= _DRIVER_MIB,
+        figures=dict(peaks),
+    )
 
 
 def _wall(cost: Cost) -> float:
@@ -194,10 +217,10 @@ def _planning(folder: Path, made: Cluster, rows: int) -> Measure:
         address = _address(made, made.port)
         far = LedgerAddress(Secret(address.url.reveal().replace(f":{made.port}/", f":{port}/")))
         with SqliteLedger(folder / "planning") as file, PostgresLedger(address) as team:
-            for ledger in (file, team):
-                run = ledger.append([_opened()])
-                _fill(ledger, run, rows)
+            runs = [ledger.append([_opened()]) for ledger in (file, team)]
+        _fill_file(folder / "planning", _Settled(runs[0], rows))
         with made.session(address.url.reveal().rpartition("/")[2]) as session:
+            _fill_team(session, _Settled(runs[1], rows))
             session.execute(b"VACUUM ANALYZE batchconnect.entry")
         with SqliteLedger(folder / "planning") as file, PostgresLedger(far) as team:
             for name, ledger in (("file", file), ("team", team)):
@@ -213,10 +236,52 @@ def _planning(folder: Path, made: Cluster, rows: int) -> Measure:
     )
 
 
-def _fill(ledger: _Ledger, run: int, rows: int) -> None:
-    for start in range(0, rows, 1_000):
-        of_rows = (_lines_of_row(run) for _ in range(min(1_000, rows - start)))
-        ledger.take_over([line for lines in of_rows for line in lines])
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """Rows that were sent and created, made of one that our own code wrote: a million by it would take an hour."""
+
+    run: int
+    rows: int
+
+    def __iter__(self) -> Iterator[tuple[int, int, str, str, int, str]]:
+        """Line by line, lane by lane: its number from 0, row, marker, kind, time, text."""
+        sample = _lines_of_row(self.run)
+        told = [(word_of(line.entry), encode(line.entry).decode()) for line in sample]
+        its_row, its_marker, at_ms = sample[0].row or 0, sample[0].marker or "", sample[0].at_ms
+        words = (_id_of(its_row), its_marker, f'Client {its_row}"')
+        number = 0
+        for row in range(2, 2 + self.rows):
+            marker = _marker_of(row)
+            now = (_id_of(row), marker, f'Client {row}"')
+            for kind, text in told:
+                for before, after in zip(words, now, strict=True):
+                    text = text.replace(before, after)  # noqa: PLW2901 - word by word
+                yield number, row, marker, kind, at_ms, text
+                number += 1
+
+
+def _fill_file(path: Path, settled: _Settled) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executemany(
+            "INSERT INTO entry (run, row, marker, kind, at_ms, body) VALUES (?, ?, ?, ?, ?, CAST(? AS BLOB))",
+            ((settled.run, *columns) for _number, *columns in settled),
+        )
+
+
+def _fill_team(session: Session, settled: _Settled) -> None:
+    """By COPY, in the lane of its run, whose first line is its own."""
+    with session.transaction(), session.cursor() as cursor:
+        found = cursor.execute(
+            "SELECT lane, epoch, seq FROM batchconnect.entry WHERE run = %s", [settled.run]
+        ).fetchone()
+        assert found is not None
+        lane, epoch, seq = (int(str(value)) for value in found)
+        with cursor.copy(
+            "COPY batchconnect.entry (lane, n, seq, epoch, run, row, marker, kind, at_ms, body) FROM STDIN"
+        ) as copy:
+            for number, *columns in settled:
+                copy.write_row((lane, 2 + number, seq + 1 + number, epoch, settled.run, *columns))
+        cursor.execute("SELECT setval('batchconnect.entry_seq', max(seq)) FROM batchconnect.entry")
 
 
 def _look_at_all(ledger: _Ledger, rows: int) -> None:

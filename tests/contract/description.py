@@ -6,7 +6,7 @@ is no part of the project; where it lies beside a checkout, the simulator's good
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -77,6 +77,8 @@ class Description:
         self._dialect: type[Validator] = OAS30Validator if is_30 else OAS31Validator
         self._validators: dict[int, Validator] = {}
         self._good: set[tuple[int, str]] = set()
+        self._good_requests: set[Hashable] = set()
+        self._parameters: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
         self._templates = [
             (re.compile(re.sub(r"\{\w+\}", "([^/]+)", path.rstrip("/"))), path)
             for path in openapi["paths"]
@@ -95,15 +97,22 @@ class Description:
             said = of_path[method.lower()]
             names = re.findall(r"\{(\w+)\}", template)
             values = (unquote(value) for value in found.groups())
-            shared = [*of_path.get("parameters", ()), *said.get("parameters", ())]
             return Operation(
                 template=template,
                 method=method.lower(),
                 path_values=dict(zip(names, values, strict=True)),
-                parameters=[self.resolved(one) for one in shared],
+                parameters=self._parameters_of(template, method.lower()),
                 said=said,
             )
         return None
+
+    def _parameters_of(self, template: str, method: str) -> list[Mapping[str, Any]]:
+        known = self._parameters.get((template, method))
+        if known is None:
+            of_path = self.openapi["paths"][template]
+            said = [*of_path.get("parameters", ()), *of_path[method].get("parameters", ())]
+            known = self._parameters[template, method] = [self.resolved(one) for one in said]
+        return known
 
     def operations(self) -> set[tuple[str, str]]:
         """Method and path of all that is described."""
@@ -135,6 +144,16 @@ class Description:
 
         No value is repeated but those of path and query, since a request holds secrets.
         """
+        # A crash at each of a hundred side effects sends the same six rows a hundred times.
+        seen = (message.method, message.target, *message.headers.items(), message.body)
+        if seen in self._good_requests:
+            return []
+        problems = self._request_problems(message)
+        if not problems:
+            self._good_requests.add(seen)
+        return problems
+
+    def _request_problems(self, message: Message) -> list[str]:
         operation = self.operation(message.method, message.target)
         if operation is None:
             return [f"{message.method} {urlsplit(message.target).path}: not described"]

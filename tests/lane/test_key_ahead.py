@@ -76,9 +76,9 @@ async def test_a_store_s_limit_is_the_pace_of_the_creates(rate: float) -> None:
     """Evenly: five keys a second make five creates a second."""
     one, store = bench(), FakeStore()
 
-    await run(one, many(300), store, rate=rate)
+    await run(one, many(120), store, rate=rate)
 
-    assert 299 / makespan(one) == pytest.approx(rate, rel=0.05)
+    assert 119 / makespan(one) == pytest.approx(rate, rel=0.05)
 
 
 @pytest.mark.slow
@@ -93,6 +93,7 @@ async def test_a_store_that_is_down_for_a_while_costs_no_row() -> None:
     assert makespan(one) < 45
 
 
+@pytest.mark.slow
 async def test_a_store_in_trouble_holds_up_no_row_of_another() -> None:
     """They stand between its rows, in the same lane; its own come back in their order, and count once."""
     one = bench(lanes=["acme"])

@@ -12,7 +12,7 @@ from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.flow_service.source import Refusal, Table
 from batchconnect.lane.verification import NOT_FOUND, TEST_FALSE, LaneTests, ToTest
-from batchconnect.ledger.entry import Tested
+from batchconnect.ledger.entry import Line, Tested
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import RowTested
@@ -328,6 +328,41 @@ async def test_each_line_tells_what_the_test_before_said() -> None:
         "mended": (Works.NO, Works.YES),
         "new": (None, Works.YES),
     }
+
+
+class SlowPen(Pen):
+    """A disk that takes ten seconds for each commit."""
+
+    commits = 0
+
+    async def append(self, lines: Sequence[Line]) -> None:
+        await anyio.sleep(10)
+        self.commits += 1
+        await super().append(lines)
+
+
+async def test_nobody_who_asks_waits_for_the_disk() -> None:
+    """What is found meanwhile is written together, and all of it is told, the last one too, when it is durable."""
+    pen = SlowPen()
+    desk = Desk(sources=Sources(takes_s=1.0, at_once=2), pen=pen)
+    began = anyio.current_time()
+
+    found = await desk.run(*many(20))
+
+    assert (len(found), len(desk.events)) == (20, 20)
+    assert max(asked_s for asked_s, _ in desk.sources.asked) - began == pytest.approx(9)
+    assert anyio.current_time() - began == pytest.approx(21)
+    assert pen.commits == 2
+
+
+async def test_what_was_found_when_it_is_cut_off_is_written_and_told() -> None:
+    """It is known, so the next command need not ask for it again."""
+    desk = Desk(sources=Sources(takes_s=1.0, at_once=2), pen=SlowPen())
+
+    with anyio.move_on_after(4.5):
+        await desk.tests.run(many(20))
+
+    assert len(desk.entries) == len(desk.events) == 8
 
 
 async def test_a_result_that_cannot_be_written_ends_it() -> None:

@@ -72,6 +72,7 @@ def first_and_second(first: Fate, second: Fate) -> Bench:
     return Bench(service=FakeService(lambda seen: fates.get(seen.marker or "")))
 
 
+@pytest.mark.slow
 async def test_rows_that_stand_there_already_share_their_commits() -> None:
     """1,100 existing rows cost three commits, not one each."""
     bench = Bench()

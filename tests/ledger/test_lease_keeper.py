@@ -10,7 +10,7 @@ import pytest
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Sighting, Terms
 from batchconnect.ledger.lease_keeper import LeaseKeeper
-from batchconnect.ledger.team import Holding, LaneRow, WorkerRow
+from batchconnect.ledger.team import Company, Holding, LaneRow, WorkerRow
 from batchconnect.model.errors import LedgerError
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,9 @@ class FakeLeases:
     def workers(self) -> Sequence[WorkerRow]:
         return []
 
+    def company(self, run_id: str) -> Company:
+        return Company(lanes=self.lanes(run_id), workers=self.workers())
+
     def make(self, keys: Collection[LaneKey]) -> None:
         pass
 
@@ -78,8 +81,9 @@ class FakeLeases:
     def here(self, run: int, *, wants: bool, terms: Terms) -> None:
         pass
 
-    def gone(self) -> None:
-        pass
+    def leave(self, leases: Collection[Lease]) -> None:
+        for lease in leases:
+            self.hand_back(lease)
 
 
 class Clock:

@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
+from tests.fast_lane import few
 
 AWKWARD = "a\"b\\c\\\\d\nü😀 &=%+/<'>xyz"
 VALUES = (
@@ -76,7 +77,7 @@ def test_every_spelling_is_cut_out(value: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", spellings(AWKWARD))
-@pytest.mark.parametrize("before", ["", "-", "--", "ü-"])
+@pytest.mark.parametrize("before", few(["", "-", "--", "ü-"], 1))
 def test_with_many_secrets_live_the_same_is_cut_out(spelling: str, before: str) -> None:
     """Wherever in the text it stands."""
     for value in VALUES:
@@ -86,7 +87,7 @@ def test_with_many_secrets_live_the_same_is_cut_out(spelling: str, before: str) 
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
-@pytest.mark.parametrize("after", ["", "y", "yz"])
+@pytest.mark.parametrize("after", few(["", "y", "yz"], 1))
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
 def test_base64_hides_nothing_wherever_the_secret_stands_in_it(
     before: str, after: str, encode: Callable[[bytes], bytes]

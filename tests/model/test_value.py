@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import importlib
+import inspect
 import pickle
 import pkgutil
 from collections.abc import Iterator
@@ -114,6 +115,20 @@ def test_every_class_of_values_hides_what_it_says(house: list[Any]) -> None:
 def test_every_class_of_values_is_frozen(house: list[Any]) -> None:
     """No class may take that back."""
     assert [kind.__name__ for kind in house if not kind.__struct_config__.frozen] == []
+
+
+def test_fields_stand_as_they_are_written(house: list[Any]) -> None:
+    """In this order lines, files and tables have them, whether they have a default or not."""
+    for kind in house:
+        written = [
+            name
+            for base in reversed(kind.__mro__)
+            if issubclass(base, Value)
+            for name in inspect.get_annotations(base)
+            if not name.startswith("__")
+        ]
+        assert list(names_of(kind)) == written, kind
+        assert "_" not in written, f"{kind}: `KW_ONLY` is for dataclasses"
 
 
 def test_no_default_is_a_dataclasses_field(house: list[Any]) -> None:

@@ -1173,6 +1173,7 @@ async def test_two_ledgers_over_one_sheet_double_nothing() -> None:
     assert two.lines(Sending) == []
 
 
+@pytest.mark.slow
 async def test_two_sandboxes_of_one_lane_are_stopped_alike() -> None:
     """Who creates the rows of the first one comes to those of the second later."""
     sheet = rows(*range(1, 151)) + rows(*range(151, 301), sandbox="dev")
@@ -1210,6 +1211,7 @@ async def test_an_old_copy_of_the_ledger_waits_as_a_new_one_does() -> None:
     assert len(bench.service.posts) == 2
 
 
+@pytest.mark.slow
 async def test_a_plan_that_has_grown_old_is_looked_up_again() -> None:
     """The lane is slow; somebody else begins with its last rows."""
     bench = Bench(orgs=(org("acme", rate=1),))
@@ -1224,6 +1226,7 @@ async def test_a_plan_that_has_grown_old_is_looked_up_again() -> None:
     assert len(bench.heard(SandboxListed)) == 2
 
 
+@pytest.mark.slow
 async def test_a_sandbox_that_cannot_be_looked_up_again_is_stopped() -> None:
     bench = Bench(orgs=(org("acme", rate=1),))
     bench.service.choose = lambda seen: (

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 
 from batchconnect.lane.planner import Rules
@@ -36,6 +38,7 @@ from batchconnect.run.verify_run import verify
 from batchconnect.settings import Settings
 from batchconnect.sheet.memory import MemorySheet
 from tests.fake_service import CANARY, cells
+from tests.jumping_time import JumpingTime
 
 SHEET = [cells(number) for number in (1, 2, 3)] + [cells(4, "beta")]
 
@@ -63,14 +66,15 @@ class Desk:
 
         return Listener(on_event=hear, stop=stop, redactor=Redactor())
 
-    async def run(
+    def run(
         self,
         rows: list[dict[str, str]] | None = None,
         *,
         parent: str | None = None,
         in_memory: bool = False,
     ) -> Summary:
-        return await onboard_sheet(
+        command = partial(
+            onboard_sheet,
             MemorySheet(rows or SHEET),
             settings=self.settings,
             options=self.options,
@@ -80,24 +84,29 @@ class Desk:
             task=onboarding(self.options, parent=parent),
             in_memory=in_memory,
         )
+        return anyio.run(command)
 
-    async def verify(self) -> Summary:
-        return await verify(
+    def verify(self) -> Summary:
+        command = partial(
+            verify,
             None,
             settings=self.settings,
             options=self.options,
             listener=self.listener(),
             report=self.reported.append,
         )
+        return anyio.run(command)
 
-    async def settle(self, run_id: str | None = None) -> Summary:
-        return await settle(
+    def settle(self, run_id: str | None = None) -> Summary:
+        command = partial(
+            settle,
             run_id,
             settings=self.settings,
             options=self.options,
             listener=self.listener(),
             report=self.reported.append,
         )
+        return anyio.run(command)
 
 
 def written(home: Path) -> list[Path]:
@@ -106,14 +115,14 @@ def written(home: Path) -> list[Path]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def desk(tmp_path: Path, jumping_time: JumpingTime) -> Desk:
+    """Its commands wait for what is under way alone."""
     return Desk(tmp_path)
 
 
-@pytest.mark.asyncio
-async def test_every_row_is_created_and_the_second_time_it_exists(desk: Desk) -> None:
-    first = await desk.run()
-    second = await desk.run()
+def test_every_row_is_created_and_the_second_time_it_exists(desk: Desk) -> None:
+    first = desk.run()
+    second = desk.run()
 
     assert _counts(first) == {Status.CREATED: 4}
     assert _counts(second) == {Status.EXISTING: 4}
@@ -122,141 +131,129 @@ async def test_every_row_is_created_and_the_second_time_it_exists(desk: Desk) ->
     assert [first, second] == desk.reported
 
 
-@pytest.mark.asyncio
-async def test_no_file_of_it_holds_a_key(desk: Desk, tmp_path: Path) -> None:
-    await desk.run()
+def test_no_file_of_it_holds_a_key(desk: Desk, tmp_path: Path) -> None:
+    desk.run()
 
     files = written(tmp_path)
     assert {"simulated"} == {path.relative_to(tmp_path).parts[0] for path in files}
     assert not any(CANARY.encode() in path.read_bytes() for path in files)
 
 
-@pytest.mark.asyncio
-async def test_in_memory_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
-    summary = await desk.run(in_memory=True)
+def test_in_memory_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
+    summary = desk.run(in_memory=True)
 
     assert _counts(summary) == {Status.CREATED: 4}
     assert written(tmp_path) == []
 
 
-@pytest.mark.asyncio
-async def test_what_a_lane_tells_stands_in_the_report(desk: Desk) -> None:
+def test_what_a_lane_tells_stands_in_the_report(desk: Desk) -> None:
     """The stop of a lane is heard by the run, so the report says why its rows were not attempted."""
     rows = [cells(1), cells(2, sandbox="missing-one")]
 
-    summary = await desk.run(rows)
+    summary = desk.run(rows)
 
     assert [e.code for e in desk.events if isinstance(e, LaneStopped)] == ["FLOW-2100-404"]
     assert [incident.code for incident in summary.incidents] == ["FLOW-2100-404"]
     assert summary.exit_code == ExitCode.UNFINISHED
 
 
-@pytest.mark.asyncio
-async def test_an_interrupted_run_goes_on_under_its_id(desk: Desk) -> None:
+def test_an_interrupted_run_goes_on_under_its_id(desk: Desk) -> None:
     desk.settings = replace(desk.settings, options=RunOptions(rate=20.0))
     desk.on_event = lambda event, stop: (
         stop.ask(INTERRUPTED) if isinstance(event, RowSettled) else None
     )
-    first = await desk.run([cells(number) for number in range(1, 30)])
+    first = desk.run([cells(number) for number in range(1, 30)])
     desk.on_event = lambda event, stop: None
 
-    second = await desk.run([cells(number) for number in range(1, 30)])
+    second = desk.run([cells(number) for number in range(1, 30)])
 
     assert first.exit_code == ExitCode.INTERRUPTED
     assert (first.opened.run_id, ExitCode.OK) == (second.opened.run_id, second.exit_code)
 
 
-@pytest.mark.asyncio
-async def test_a_run_that_is_cut_off_leaves_a_doubt_for_the_next_command(desk: Desk) -> None:
+def test_a_run_that_is_cut_off_leaves_a_doubt_for_the_next_command(desk: Desk) -> None:
     desk.on_event = lambda event, stop: stop.now() if isinstance(event, RowStarted) else None
-    first = await desk.run()
+    first = desk.run()
     desk.on_event = lambda event, stop: None
 
-    second = await desk.run()
+    second = desk.run()
 
     assert first.exit_code == ExitCode.INTERRUPTED
     assert (first.opened.run_id, {Status.CREATED: 4}) == (second.opened.run_id, _counts(second))
 
 
-@pytest.mark.asyncio
-async def test_a_rerun_takes_up_what_is_unfinished(desk: Desk) -> None:
-    parent = await desk.run([*SHEET, cells(9, sandbox="missing-one")])
+def test_a_rerun_takes_up_what_is_unfinished(desk: Desk) -> None:
+    parent = desk.run([*SHEET, cells(9, sandbox="missing-one")])
 
-    rerun = await desk.run([*SHEET, cells(9)], parent=parent.opened.run_id)
+    rerun = desk.run([*SHEET, cells(9)], parent=parent.opened.run_id)
 
     assert parent.opened.run_id == rerun.opened.parent_run_id
     assert _counts(rerun) == {Status.CREATED: 5}
 
 
-@pytest.mark.asyncio
-async def test_a_rerun_that_was_cut_off_goes_on_under_its_own_id(desk: Desk) -> None:
-    parent = await desk.run([*SHEET, cells(9, sandbox="missing-one")])
+def test_a_rerun_that_was_cut_off_goes_on_under_its_own_id(desk: Desk) -> None:
+    parent = desk.run([*SHEET, cells(9, sandbox="missing-one")])
     desk.on_event = lambda event, stop: stop.now() if isinstance(event, RowStarted) else None
-    cut_off = await desk.run([*SHEET, cells(9)], parent=parent.opened.run_id)
+    cut_off = desk.run([*SHEET, cells(9)], parent=parent.opened.run_id)
     desk.on_event = lambda event, stop: None
 
-    again = await desk.run([*SHEET, cells(9)], parent=cut_off.opened.run_id)
+    again = desk.run([*SHEET, cells(9)], parent=cut_off.opened.run_id)
 
     assert cut_off.opened.run_id == again.opened.run_id != parent.opened.run_id
     assert _counts(again) == {Status.CREATED: 5}
 
 
-@pytest.mark.asyncio
-async def test_a_parent_that_nobody_knows_is_a_usage_error(desk: Desk) -> None:
+def test_a_parent_that_nobody_knows_is_a_usage_error(desk: Desk) -> None:
     """As itself, and not as a group of errors from some task."""
     with pytest.raises(UsageError, match="no run is called nobody"):
-        await desk.run(parent="nobody")
+        desk.run(parent="nobody")
 
 
-@pytest.mark.asyncio
-async def test_a_ledger_in_use_is_refused_at_once(desk: Desk) -> None:
+def test_a_ledger_in_use_is_refused_at_once(desk: Desk) -> None:
     with (
         opened_ledger(desk.options, "simulator", about={"command": "first"}),
         pytest.raises(LedgerInUseError, match="first"),
     ):
-        await desk.run()
+        desk.run()
 
 
-@pytest.mark.asyncio
-async def test_reconcile_settles_what_a_cut_off_run_left(desk: Desk) -> None:
+def test_reconcile_settles_what_a_cut_off_run_left(desk: Desk) -> None:
     """It asks the service, creates nothing, and writes the same run's report."""
     desk.on_event = lambda event, stop: stop.now() if isinstance(event, RowStarted) else None
-    first = await desk.run([cells(1)])
+    first = desk.run([cells(1)])
     desk.on_event = lambda event, stop: None
     assert _counts(first) == {Status.IN_DOUBT: 1}
 
-    settled = await desk.settle()
+    settled = desk.settle()
 
     assert first.opened.run_id == settled.opened.run_id
     assert Status.IN_DOUBT not in _counts(settled)
 
 
-@pytest.mark.asyncio
-async def test_a_hard_stop_ends_a_reconcile_at_once_and_what_is_in_doubt_stays_so(
+def test_a_hard_stop_ends_a_reconcile_at_once_and_what_is_in_doubt_stays_so(
     desk: Desk,
 ) -> None:
     desk.on_event = lambda event, stop: stop.now() if isinstance(event, RowStarted) else None
-    first = await desk.run([cells(1)])
+    first = desk.run([cells(1)])
     desk.is_cut_off = True
 
-    cut_off = await desk.settle()
+    cut_off = desk.settle()
 
     assert (first.opened.run_id, {Status.IN_DOUBT: 1}) == (
         cut_off.opened.run_id,
         _counts(cut_off),
     )
     desk.is_cut_off, desk.on_event = False, lambda event, stop: None
-    assert Status.IN_DOUBT not in _counts(await desk.settle())
+    assert Status.IN_DOUBT not in _counts(desk.settle())
 
 
-@pytest.mark.asyncio
-async def test_a_hard_stop_ends_a_verify_at_once_and_the_same_command_goes_on(desk: Desk) -> None:
-    await desk.run()
+def test_a_hard_stop_ends_a_verify_at_once_and_the_same_command_goes_on(desk: Desk) -> None:
+    desk.run()
     desk.on_event = lambda event, stop: stop.now() if isinstance(event, Verifying) else None
-    first = await desk.verify()
+    first = desk.verify()
     desk.on_event = lambda event, stop: None
 
-    second = await desk.verify()
+    second = desk.verify()
 
     assert first.exit_code == ExitCode.INTERRUPTED
     assert (first.opened.run_id, ExitCode.OK) == (second.opened.run_id, second.exit_code)

@@ -154,16 +154,18 @@ def test_rows_are_counted_alike_whether_their_lines_are_read_or_only_their_ends(
     made = o.Created(connection_id="c")
     doubt = o.InDoubt(code="timeout")
     moment = e.Moment(boot_id="b", clock_s=1.0)
+    broken = e.Tested(connection_id="c", works=Works.NO, code="x")
     steps: tuple[e.Entry, ...] = (
         e.Sending(number=1),
         e.Settled(outcome=made),
+        e.Settled(outcome=made, inherited=True, tested=broken),
         e.Settled(outcome=o.Failed(code="x", detail="", http_status=400)),
         e.Settled(outcome=o.Rejected(problems=())),
         e.Settled(outcome=o.NotAttempted(code="not_selected")),
         e.Doubted(outcome=doubt, moment=moment),
         e.Updating(connection_id="c", etag='"1"'),
         e.ChangeDoubted(outcome=doubt, moment=moment),
-        e.Tested(connection_id="c", works=Works.NO, code="x"),
+        broken,
         e.KeyLooked(unanswered=o.NotAttempted(code="store_down")),
         e.RowPlanned(name="a", org="acme", sandbox="prod"),
     )

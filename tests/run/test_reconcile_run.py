@@ -179,6 +179,7 @@ def test_what_another_run_settled_is_not_asked_again(
     assert len(practice.creates()) == 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_does_not_wait_for_the_window(batchconnect: CommandLine, practice: Practice) -> None:
     """What is in doubt stays so, and the next command settles it."""
     left_in_doubt(batchconnect, practice, Client_002=NEVER)

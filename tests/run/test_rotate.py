@@ -7,6 +7,7 @@ process ends hard at every single one of its side effects.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 
 import anyio
 import pytest
@@ -44,6 +45,7 @@ from tests.fake_service import (
     lost,
     refused,
 )
+from tests.fast_lane import SHARES, few
 
 pytestmark = pytest.mark.anyio
 
@@ -331,12 +333,13 @@ async def ended_well(bench: Bench) -> RunState:
     return state
 
 
-async def test_a_crash_at_any_side_effect_loses_no_key_and_no_parameter() -> None:
+@pytest.mark.parametrize("share", SHARES)
+async def test_a_crash_at_any_side_effect_loses_no_key_and_no_parameter(share: int) -> None:
     """For every N the process ends at its N-th side effect, and the same command goes on with its run."""
     bomb = Bomb()
     _, is_whole = await rotated_until(bomb)
     assert is_whole
-    for at in deaths(bomb.points):
+    for at in deaths(bomb.points, first=1 + share, every=len(SHARES)):
         bench, is_ended = await rotated_until(Bomb(at))
         assert not is_ended
 
@@ -348,7 +351,8 @@ async def test_a_crash_at_any_side_effect_loses_no_key_and_no_parameter() -> Non
         assert not bench.service.unheard, at
 
 
-async def test_a_crash_never_overwrites_what_a_colleague_changed_meanwhile() -> None:
+@pytest.mark.parametrize("share", SHARES)
+async def test_a_crash_never_overwrites_what_a_colleague_changed_meanwhile(share: int) -> None:
     """
     The first connection is changed by somebody as its key arrives, and the process ends at its N-th side effect.
 
@@ -373,7 +377,7 @@ async def test_a_crash_never_overwrites_what_a_colleague_changed_meanwhile() -> 
     bench = meddled()
     await stands(bench)
     await bench.run_until_crash(NEW, bomb, task=ROTATION)
-    for at in deaths(bomb.points):
+    for at in deaths(bomb.points, first=1 + share, every=len(SHARES)):
         bench = meddled()
         await stands(bench)
         await bench.run_until_crash(NEW, Bomb(at), task=ROTATION)
@@ -731,8 +735,9 @@ async def test_a_rotation_that_goes_on_with_other_keys_is_another_rotation() -> 
     assert keys(bench) == wanted(newer)
 
 
-@pytest.mark.parametrize("applied_s", [None, 0.0, 20.0, 110.0])
-@pytest.mark.parametrize("arrives_s", [None, 100.0])
+@pytest.mark.parametrize(
+    ("arrives_s", "applied_s"), few(product([None, 100.0], [None, 0.0, 20.0, 110.0]), 2)
+)
 async def test_a_key_of_an_earlier_run_that_arrives_late_is_never_told_as_today_s(
     arrives_s: float | None, applied_s: float | None
 ) -> None:

@@ -23,6 +23,7 @@ from batchconnect.simulator.decision import (
 from batchconnect.simulator.exchange import Request
 from batchconnect.simulator.records import History
 from batchconnect.simulator.testing import ADX_ONLY, Caller, Clock, adx, code, parsed
+from tests.fast_lane import few
 
 SENDS = 3
 """The first time, and twice again after proven absence."""
@@ -121,7 +122,7 @@ class Engine:
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
 )
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", few(PROFILES, 2))
 def test_every_profile_can_be_survived(profile: str, seed: int) -> None:
     """Settling by marker and sending at most twice again brings every row home, once."""
     clock = Clock()
@@ -453,7 +454,7 @@ def test_a_late_deletion_is_judged_again_when_its_time_has_come(used: bool) -> N
     assert (len(sim.connections()), sim.journal()[-1].applied) == (int(used), used is False)
 
 
-@pytest.mark.parametrize("profile", ["ambiguous", "flaky", "badday"])
+@pytest.mark.parametrize("profile", few(["ambiguous", "flaky", "badday"], 1))
 def test_the_same_share_of_patches_is_lost_as_of_creates(profile: str) -> None:
     """Within the noise of so many draws; none is swallowed twice."""
     chosen = faults.profile(profile)
@@ -542,7 +543,7 @@ class Rotator(Engine):
         raise AssertionError("a deletion was lost")
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", few(PROFILES, 2))
 def test_every_profile_lets_keys_and_deletions_through(profile: str) -> None:
     """A GET after the settle window tells what a lost answer was; every key arrives, everything goes."""
     clock = Clock()

@@ -42,6 +42,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_a_sigkill_loses_nothing(tmp_path: Path) -> None:
     """Connections, journal, tokens and counters stay; what was pending takes effect at its time."""
     state = tmp_path / "deep" / "state.sqlite3"

@@ -22,6 +22,7 @@ from batchconnect.transport.interface import (
     TransportError,
 )
 from batchconnect.transport.wire import Wire
+from tests.fast_lane import few
 
 pytestmark = pytest.mark.asyncio
 
@@ -259,16 +260,18 @@ async def test_a_close_after_the_create_is_a_doubt(reset: bool) -> None:
         assert await fault(wire(), post(port)) == ("connection_lost", True)
 
 
-async def test_no_answer_is_a_doubt() -> None:
-    """Read timeout: the create may be applied later than this."""
+@pytest.mark.parametrize(("read_timeout_s", "deadline_s"), few([(0.5, 60.0), (60.0, 0.5)], 1))
+async def test_no_answer_is_a_doubt(read_timeout_s: float, deadline_s: float) -> None:
+    """By whichever limit: the create may be applied later than this."""
 
     async def script(peer: Peer) -> None:
         await peer.request()
         await peer.reader.read()
 
     async with server(script) as port:
-        assert await fault(wire(read_timeout_s=0.5), post(port)) == ("timeout", True)
-        assert await fault(wire(deadline_s=0.5), post(port)) == ("timeout", True)
+        assert await fault(
+            wire(read_timeout_s=read_timeout_s, deadline_s=deadline_s), post(port)
+        ) == ("timeout", True)
 
 
 @pytest.mark.parametrize("data", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 100])
@@ -330,6 +333,7 @@ async def test_location_survives_a_body_that_stalls() -> None:
     ) == (201, "/connections/1", "timeout", b"{")
 
 
+@pytest.mark.slow
 async def test_a_body_that_drips_ends_at_the_deadline() -> None:
     """A byte now and then beats every read timeout, and not the deadline."""
 
@@ -345,6 +349,7 @@ async def test_a_body_that_drips_ends_at_the_deadline() -> None:
     assert (got.status, got.body_fault) == (201, "timeout")
 
 
+@pytest.mark.slow
 async def test_headers_that_drip_end_at_the_deadline() -> None:
     """The same before the headers are through: a doubt."""
 
@@ -371,6 +376,7 @@ async def test_an_endless_body_is_cut_at_the_limit() -> None:
     assert (got.status, len(got.body), got.body_fault) == (201, BODY_LIMIT, "too_large")
 
 
+@pytest.mark.slow
 async def test_a_gzip_bomb_is_cut_at_the_limit() -> None:
     """A few kilobytes on the wire, gigabytes in memory: never unpacked."""
     bomb = gzip.compress(bytes(100 * BODY_LIMIT))
@@ -512,6 +518,7 @@ async def test_sockets_are_kept_for_the_next_request() -> None:
     assert len(sockets) == 1
 
 
+@pytest.mark.slow
 async def test_more_requests_than_sockets_wait_their_turn() -> None:
     """Waiting for a socket is no connect timeout."""
     most = 0

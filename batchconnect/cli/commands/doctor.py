@@ -5,7 +5,6 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -21,6 +20,7 @@ from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.doctor import Diagnosis, Patient, diagnose

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -29,6 +28,7 @@ from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
+from batchconnect.model.value import by_name
 from batchconnect.options import MergedOptions
 from batchconnect.run.export.drift import Drift, DriftKind
 from batchconnect.run.export.export_run import Export, Wish, export_of
@@ -174,7 +174,7 @@ def _document(
         drift = {
             "rows": found.compared,
             "counts": {kind.value: counts[kind] for kind in DriftKind},
-            "items": [asdict(one) for one in found.drift],
+            "items": [by_name(one) for one in found.drift],
         }
     return {
         "path": str(out.absolute()) if out is not None else None,

@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from batchconnect.cli.signals import ending_at_once
 from batchconnect.model.errors import BatchConnectError, ExitCode, SettingsError, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.options import with_defaults
 from batchconnect.reports.new_file import write_new, write_over
 from batchconnect.run.diagnosis.check import Check, Verdict

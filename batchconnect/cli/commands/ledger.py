@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from batchconnect.cli.screen.console import Console, counted
 from batchconnect.cli.start import options_of, settings_of
 from batchconnect.ledger.health import Health, Made
 from batchconnect.model.errors import UsageError
+from batchconnect.model.value import by_name
 from batchconnect.options import MergedOptions
 from batchconnect.run.team.ledger import (
     Copied,
@@ -37,16 +37,16 @@ def run(
     options = options_of(settings_of(given, os.environ, offline=True), given)
     if action == "check":
         health = check(options)
-        console.result(asdict(health), _health(health))
+        console.result(by_name(health), _health(health))
         console.warn(health.warnings)
     elif file is not None:
         copied = _COPIES[action](options, file)
-        console.result(asdict(copied), [_copied(copied)])
+        console.result(by_name(copied), [_copied(copied)])
         if action == "import":
             console.say(f"move {file} away: nobody should run on it any more")
     else:
         made = init(options, granted) if action == "init" else upgrade(options)
-        document = {**asdict(made), **(asdict(granted) if action == "init" else {})}
+        document = {**by_name(made), **(by_name(granted) if action == "init" else {})}
         console.result(document, _made(made, granted))
     return 0
 

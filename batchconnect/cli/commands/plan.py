@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from batchconnect.model.contact import is_of_contact
 from batchconnect.model.escape import escape_control
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for
+from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.reports.new_file import write_over
 from batchconnect.run.opening.service import connected
@@ -62,7 +62,7 @@ def run(
     with sheet_of(sheets, options, console) as opened:
         warn_of_places(options, settings, console)
         look = _Look(
-            opened,
+            sheet=opened,
             settings=settings,
             options=options,
             task=task,
@@ -113,12 +113,10 @@ def run(
     return found.exit_code(skip_invalid=options.skip_invalid)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(Value):
     """One look at the service."""
 
     sheet: Sheet
-    _: KW_ONLY
     settings: Settings
     options: MergedOptions
     task: Task

@@ -1,7 +1,6 @@
 """Settle what is in doubt; creates nothing."""
 
 import os
-from dataclasses import replace
 from functools import partial
 
 from batchconnect.cli.ending import Ending
@@ -19,6 +18,7 @@ from batchconnect.cli.start import (
 )
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
+from batchconnect.model.value import replace
 from batchconnect.reports.terminal_summary import next_command
 from batchconnect.run.opening.places import try_places
 from batchconnect.run.reconcile_run import settle

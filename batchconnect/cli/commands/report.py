@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from batchconnect.cli.options import Given, OutputOptions
@@ -11,6 +10,7 @@ from batchconnect.cli.start import options_of, place_flags, settings_of
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.escape import escape_control
+from batchconnect.model.value import replace
 from batchconnect.reports import ReportError, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history.history import find_run, summary_of

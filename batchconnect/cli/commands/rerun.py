@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from batchconnect.cli.files.ci_files import CiFiles
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.start import options_of, settings_of
+from batchconnect.model.value import replace
 from batchconnect.options import merge
 from batchconnect.reports.json import summary_document
 from batchconnect.run.opening.opened_ledger import ledger_of

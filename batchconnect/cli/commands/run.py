@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from batchconnect.cli.start import (
 from batchconnect.model.errors import PlanChangedError, UsageError
 from batchconnect.model.escape import escape_control
 from batchconnect.model.outcome import Status
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions, merge
 from batchconnect.reports.new_file import new_beside
 from batchconnect.reports.summary import Summary

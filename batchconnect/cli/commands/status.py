@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from batchconnect.cli.options import Given, OutputOptions
@@ -13,6 +12,7 @@ from batchconnect.cli.screen.paint import is_terminal
 from batchconnect.cli.screen.status_screen import live_lines
 from batchconnect.cli.start import options_of, place_flags, settings_of
 from batchconnect.model.escape import escape_control
+from batchconnect.model.value import Value, field, replace
 from batchconnect.options import MergedOptions
 from batchconnect.reports.json import summary_document
 from batchconnect.reports.summary import Summary
@@ -30,8 +30,7 @@ _HOME: Final = "\x1b[H\x1b[J"
 """To the upper left corner, and the screen is empty."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Value):
     """One look at a run."""
 
     summary: Summary

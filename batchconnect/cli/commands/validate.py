@@ -3,7 +3,6 @@
 import os
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from batchconnect.cli.options import Given, OutputOptions
@@ -19,6 +18,7 @@ from batchconnect.cli.start import (
 )
 from batchconnect.model.errors import ExitCode, UsageError
 from batchconnect.model.escape import escape_control
+from batchconnect.model.value import by_name
 from batchconnect.reports.new_file import new_beside, refuse_existing, write_new
 from batchconnect.run.validate_run import Findings, judging, validate_sheet
 from batchconnect.sheet import STDIN, Sheet
@@ -142,7 +142,9 @@ def _document(found: Findings, sheet: Sheet) -> dict[str, object]:
         "blank_rows": found.blank_rows,
         "valid": found.rows - len(found.rejected),
         "rejected": len(found.rejected),
-        "problems": [{**places.keys(number), **asdict(problem)} for number, problem in found.found],
+        "problems": [
+            {**places.keys(number), **by_name(problem)} for number, problem in found.found
+        ],
     }
 
 

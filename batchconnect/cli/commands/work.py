@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from batchconnect.cli.commands.run import run as run_sheet
@@ -10,6 +9,7 @@ from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.start import options_of, settings_of
 from batchconnect.model.errors import UsageError
+from batchconnect.model.value import replace
 from batchconnect.run.opening.opened_ledger import is_shared, ledger_of
 from batchconnect.run.task import onboarding
 from batchconnect.run.team.work_choice import choose_work

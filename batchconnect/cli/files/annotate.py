@@ -8,7 +8,6 @@ since columns get swapped. Who asks for a copy that is as secret as the sheet it
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from batchconnect.model.outcome import Problem, Rejected, Severity
 from batchconnect.model.row import Cell, Header, Row
 from batchconnect.model.row_place import own_number
 from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret, redact
+from batchconnect.model.value import replace
 from batchconnect.reports.result import placed
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, RowsTab, render

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.cli.options import Given
 from batchconnect.cli.screen.console import Console
 from batchconnect.model.errors import PlanChangedError, UsageError
+from batchconnect.model.value import Value
 from batchconnect.reports import markdown
 from batchconnect.reports.new_file import append_to, try_place, write_over
 from batchconnect.reports.redaction import cleaned
@@ -25,8 +25,7 @@ _STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 Redact = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CiFiles:
+class CiFiles(Value):
     """Where the files are wanted; None: nowhere."""
 
     summary: Path | None = None

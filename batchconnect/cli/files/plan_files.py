@@ -1,11 +1,11 @@
 """A plan for a pull request, in Markdown, and as test cases, one per row."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from batchconnect.cli.screen.console import counted
 from batchconnect.cli.screen.plan_screen import sum_line
+from batchconnect.model.value import replace
 from batchconnect.reports.junit import Case, Verdict, group_of
 from batchconnect.reports.markdown import MOST_ROWS, code, folded, plain, table
 from batchconnect.run.plan.row_plan import IN_THE_WAY, SIGNS, Action

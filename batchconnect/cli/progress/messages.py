@@ -1,7 +1,6 @@
 """The messages of a run: what is said of an event, once, in plain words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, assert_never
 
 from batchconnect.cli.progress.view import WAITS_FOR_SETTLE
@@ -56,6 +55,7 @@ from batchconnect.model.outcome import (
 )
 from batchconnect.model.remedies import title_for
 from batchconnect.model.row_place import NOWHERE, Places
+from batchconnect.model.value import Value
 
 _MOST_LEFT_OPEN: Final = 3
 """Open runs that are named; the newest come first."""
@@ -81,8 +81,7 @@ _LONG_PAUSE_S: Final = 60
 """Seconds from which on a pause that the service asks for has a message of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value, kw_only=False):
     """One message."""
 
     text: str

@@ -1,18 +1,17 @@
 """What there is to be shown of a run under way, as frozen values: between what counts and what draws."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from batchconnect.model.event import PageRead
 from batchconnect.model.outcome import Status
+from batchconnect.model.value import Value
 
 WAITS_FOR_SETTLE: Final = "waits_for_settle"
 """The one pause that holds a sandbox and not its lane."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class Pause(Value):
     """A lane sends nothing now."""
 
     left_s: float
@@ -20,8 +19,7 @@ class Pause:
     """As in `LanePaused`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneView:
+class LaneView(Value):
     """One lane as of now."""
 
     org: str
@@ -38,8 +36,7 @@ class LaneView:
     """Code of the refusal that stopped the whole lane, "" while it is at work."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionTests:
+class ConnectionTests(Value):
     """The tests of connections, which come when the rows are done."""
 
     connections: int
@@ -53,8 +50,7 @@ class ConnectionTests:
         return self.tested < self.connections
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Value):
     """The run as of now."""
 
     has_begun: bool

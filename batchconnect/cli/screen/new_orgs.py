@@ -4,7 +4,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from batchconnect.cli.screen.asking import Asker, asked
 from batchconnect.model.errors import UsageError
 from batchconnect.model.reference import ENV, FILE
+from batchconnect.model.value import Value
 from batchconnect.reports.new_file import write_new
 from batchconnect.reports.write import make_folder
 from batchconnect.settings.org_profile import check_client_id, check_org_id
@@ -30,8 +30,7 @@ SECRETS_FOLDER: Final = "secrets"
 """Beside the settings file: where a secret goes that was typed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Value):
     """What was given by flags; None is asked for."""
 
     key: str | None = None

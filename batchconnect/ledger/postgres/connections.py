@@ -245,11 +245,21 @@ def answers(session: Session, *questions: Question) -> list[list[tuple[Any, ...]
     All of it is one transaction, in which each statement sees what was committed before it. Nothing is read before
     the last one is sent: whoever waits for an answer within libpq's pipeline waits for its end once more.
     """
-    with session.pipeline():
-        asked = [
-            session.cursor(binary=True).execute(sql.encode(), values or None)
-            for sql, values in questions
-        ]
+    asked: list[psycopg.Cursor[tuple[Any, ...]]] = []
+    broken: psycopg.Error | None = None
+    try:
+        with session.pipeline():
+            try:
+                for sql, values in questions:
+                    cursor = session.cursor(binary=True)
+                    asked.append(cursor.execute(sql.encode(), values or None))
+            except psycopg.Error as error:
+                # At the pipeline's end psycopg would log what follows from it: for people, on the screen.
+                broken = error
+    except psycopg.Error as error:
+        broken = broken or error
+    if broken is not None:
+        raise broken
     return [cursor.fetchall() for cursor in asked]
 
 

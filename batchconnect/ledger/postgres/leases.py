@@ -1,18 +1,19 @@
 """
 Takes, renews and hands back lanes, on connections that no row's commit has to wait for.
 
-Each call is one statement, so that it works through PgBouncer's transaction mode too; the rules stand in
-`ledger.lease`, and what must be looked at in one transaction with the change in the schema's functions.
+Each call is one way there and back and one transaction, so that it works through PgBouncer's transaction mode
+too; the rules stand in `ledger.lease`, and what must be looked at in one transaction with the change in the schema's functions.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Sighting, Terms
-from batchconnect.ledger.postgres.connections import Connections, Session
+from batchconnect.ledger.postgres.connections import Connections, Question, Session, answers
 from batchconnect.ledger.postgres.held_lane import HeldLane
-from batchconnect.ledger.team import OPENING, Holding, LaneRow, WorkerRow
+from batchconnect.ledger.team import OPENING, Company, Holding, LaneRow, WorkerRow
 
 _AGE: Final = "extract(epoch FROM clock_timestamp() - {})::double precision"
 _LANES: Final = (
@@ -22,6 +23,7 @@ _LANES: Final = (
     "FROM batchconnect.lane WHERE run_id IN ('', %s, %s) ORDER BY id"
 )
 _WORKERS: Final = f"SELECT name, run, wants, {_AGE.format('seen_at')}, ttl_s FROM batchconnect.worker ORDER BY name"
+_HAND_BACK: Final = "SELECT batchconnect.hand_back(%s, %s, %s)"
 
 
 class PostgresLeases:
@@ -51,10 +53,14 @@ class PostgresLeases:
 
     def workers(self) -> Sequence[WorkerRow]:
         """As of `LaneReader`."""
-        return [
-            WorkerRow(name=name, run=run, wants=wants, silent_s=silent_s, terms=Terms(ttl_s=ttl_s))
-            for name, run, wants, silent_s, ttl_s in self._ask(_WORKERS)
-        ]
+        return [_worker_row(row) for row in self._ask(_WORKERS)]
+
+    def company(self, run_id: str) -> Company:
+        """As of `LaneReader`."""
+        lanes, workers = self._ask_all((_LANES, (run_id, OPENING.run_id)), (_WORKERS, ()))
+        return Company(
+            lanes=[_lane_row(row) for row in lanes], workers=[_worker_row(row) for row in workers]
+        )
 
     def make(self, keys: Collection[LaneKey]) -> None:
         """As of `Leases`."""
@@ -94,7 +100,7 @@ class PostgresLeases:
 
     def hand_back(self, lease: Lease, *, back_off_s: float | None = None) -> None:
         """As of `Leases`."""
-        self._ask("SELECT batchconnect.hand_back(%s, %s, %s)", lease.lane, lease.epoch, back_off_s)
+        self._ask(_HAND_BACK, lease.lane, lease.epoch, back_off_s)
 
     def release(self, lane: int) -> None:
         """As of `Leases`."""
@@ -107,9 +113,14 @@ class PostgresLeases:
             *(self.name, run, wants, terms.ttl_s),
         )
 
-    def gone(self) -> None:
+    def leave(self, leases: Collection[Lease]) -> None:
         """As of `Leases`."""
-        self._ask("SELECT batchconnect.worker_is_gone(%s)", self.name)
+        # As one transaction, so in the order in which everybody locks lanes.
+        in_order = sorted(leases, key=attrgetter("lane"))
+        self._ask_all(
+            *((_HAND_BACK, (lease.lane, lease.epoch, None)) for lease in in_order),
+            ("SELECT batchconnect.worker_is_gone(%s)", (self.name,)),
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -121,6 +132,14 @@ class PostgresLeases:
                 return cursor.execute(sql.encode(), values or None).fetchall()
 
         return self._connections.ask(question, waits=waits)
+
+    def _ask_all(self, *questions: Question) -> list[list[tuple[Any, ...]]]:
+        return self._connections.ask(lambda session: answers(session, *questions))
+
+
+def _worker_row(columns: Sequence[Any]) -> WorkerRow:
+    name, run, wants, silent_s, ttl_s = columns
+    return WorkerRow(name=name, run=run, wants=wants, silent_s=silent_s, terms=Terms(ttl_s=ttl_s))
 
 
 def _lane_row(columns: Sequence[Any]) -> LaneRow:

@@ -111,16 +111,22 @@ class PostgresLedger:
         self._run_ids: dict[int, str] = {}
         self._holder = process_name()
         # Whoever renews a lease waits for no row's commit.
-        self.leases = PostgresLeases(Connections(address), name=self._holder, on_taken=self._hold)
+        of_leases = Connections(address)
+        self.leases = PostgresLeases(of_leases, name=self._holder, on_taken=self._hold)
         belongs = {} if any_mode else {"mode": "simulated" if simulated else "real"}
         self._about: dict[str, str] = {}
         if host is not None:
             belongs["host"] = host
+        if leased:
+            of_leases.open_ahead()
         try:
             self._check(belongs, read_only=read_only)
         except BaseException:
             self.close()
             raise
+        if leased:
+            # While one commits another one asks.
+            self._connections.open_ahead()
 
     def __enter__(self) -> Self:
         return self
@@ -282,7 +288,8 @@ class PostgresLedger:
         """As of `LedgerReader.ends`."""
         for _row, told in groupby(self._of_rows(run), itemgetter(2)):
             lines = list(told)
-            name = outcome_told([columns[4] for columns in lines], lines[-1][6])
+            bodies = [columns[6] for columns in lines]
+            name = outcome_told([columns[4] for columns in lines], bodies)
             yield name or [self._line(columns) for columns in lines]
 
     def _of_rows(self, run: int, behind: int = BEFORE_ALL) -> Iterator[tuple[Any, ...]]:

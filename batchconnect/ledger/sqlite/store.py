@@ -9,14 +9,22 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
-from batchconnect.ledger.codec import UnknownKindError, decode, encode, outcome_told, settles
+from batchconnect.ledger.codec import (
+    NAME_WITHIN,
+    UNTESTED,
+    UnknownKindError,
+    decode,
+    encode,
+    name_told,
+    settles,
+)
 from batchconnect.ledger.conditions import (
     INTENTS,
     IS_CREATE,
@@ -24,7 +32,10 @@ from batchconnect.ledger.conditions import (
     IS_INTENT,
     IS_OPEN,
     IS_OPENING,
+    IS_OUTCOME,
+    IS_PLANNED,
     IS_TEST,
+    IS_UNUSUAL,
     OF_CREATE,
     OF_MARKER,
     SAYS_NO,
@@ -47,6 +58,17 @@ MEMORY: Final = ":memory:"
 
 _COLUMNS = "seq, run, row, marker, kind, at_ms, body"
 _OF_ROWS = f"SELECT {_COLUMNS} FROM entry WHERE run = ? AND row > ? ORDER BY row, seq"
+_OF_ROWS_UNTIL = _OF_ROWS.replace(" ORDER", " AND row <= ? ORDER")
+# Bare columns are of the row's last line, which max() is of. Of most rows no more of a line is handed over than the
+# name that it ends with.
+_END = f"substr(body, -{NAME_WITHIN})"
+_ENDS = (
+    f"SELECT row, max(seq), CASE WHEN {IS_OUTCOME} AND sum({IS_UNUSUAL}) = 0 "
+    f"AND sum({IS_PLANNED}) > 0 AND sum({IS_OUTCOME} AND instr({_END}, x'{UNTESTED.hex()}') = 0) = 0 "
+    f"THEN {_END} END FROM entry WHERE run = ? AND row IS NOT NULL GROUP BY row ORDER BY row"
+)
+_PAGE = 1000
+"""Rows that are asked for at once."""
 _VALUES = "(?, ?, ?, ?, ?, ?)"
 _INSERT = f"INSERT INTO entry ({_COLUMNS.removeprefix('seq, ')}) VALUES {_VALUES}"
 _AT_ONCE = 16
@@ -214,10 +236,25 @@ class SqliteLedger:
 
     def ends(self, run: int) -> Iterator[str | list[Line]]:
         """As of `LedgerReader.ends`."""
-        for _row, told in groupby(self._select(_OF_ROWS, run, BEFORE_ALL), itemgetter(2)):
-            lines = list(told)
-            name = outcome_told([columns[4] for columns in lines], lines[-1][6])
-            yield name or [self._line(columns) for columns in lines]
+        ends = self._select(_ENDS, run)
+        while page := list(islice(ends, _PAGE)):
+            names = [None if end is None else name_told(end) for _row, _last, end in page]
+            unnamed = [row for (row, *_), name in zip(page, names, strict=True) if name is None]
+            told = self._lines_of_each(run, unnamed)
+            for (row, *_), name in zip(page, names, strict=True):
+                yield name or told[row]
+
+    def _lines_of_each(self, run: int, rows: Sequence[int]) -> dict[int, list[Line]]:
+        """By row, the lines of rows that stand together."""
+        if not rows:
+            return {}
+        wanted = frozenset(rows)
+        between = self._select(_OF_ROWS_UNTIL, run, rows[0] - 1, rows[-1])
+        return {
+            row: [self._line(columns) for columns in lines]
+            for row, lines in groupby(between, itemgetter(2))
+            if row in wanted
+        }
 
     def last_lines(
         self, run: int, rows: Collection[int] | None = None
@@ -366,7 +403,7 @@ class SqliteLedger:
     def _read(self, sql: str, *values: object) -> Iterator[Line]:
         return map(self._line, self._select(sql, *values))
 
-    def _select(self, sql: str, *values: object, page: int = 1000) -> Iterator[Sequence[Any]]:
+    def _select(self, sql: str, *values: object, page: int = _PAGE) -> Iterator[Sequence[Any]]:
         with self._mutex, translated(self.name):
             cursor = self._db.execute(sql, values)
         while True:

@@ -65,6 +65,8 @@ TEXTS: Final = frozenset(
 _Field = int | str | list[int] | list[list[int]] | None
 
 _PER_CHUNK = 500
+_NO_TROUBLE: Final = (0, 0, 0, 0)
+"""Numbers of the text that is none: no code, error, hint or column."""
 _FOUND_BY_ASKING = "its marker, after the answer was lost"
 
 
@@ -148,6 +150,9 @@ class RowBlock:
         cells = cells_of(result, self._width)
         if self._are_several:
             cells = (*cells, result.sheet, result.worksheet)
+        started_at_ms = result.started_at_ms
+        # Of most rows there is no more to tell than that they are done.
+        has_trouble = codes or result.error or result.hint or result.error_column or result.works
         return [
             result.row,
             texts[result.status],
@@ -157,29 +162,41 @@ class RowBlock:
             texts[result.sandbox],
             *[texts[part] for part in result.target],
             texts[result.description],
+            *(self._trouble(result, codes) if has_trouble else _NO_TROUBLE),
+            result.http_status,
+            escape_control(result.request_id) if result.request_id else "",
+            result.attempts,
+            texts[_FOUND_BY_ASKING if result.reconciled else result.matched_by or ""],
+            None if started_at_ms is None else started_at_ms - self._started_at_ms,
+            result.duration_ms,
+            texts[result.connection_state or ""],
+            texts[result.works] if result.works else 0,
+            self._since_start(result.tested_at_ms),
+            texts[result.since] if result.since else 0,
+            int(result.carried_over),
+            self._steps(result) if result.steps else [],
+            [texts[warning] for warning in result.warnings] if result.warnings else [],
+            [texts[cell] for cell in cells] if cells else [],
+        ]
+
+    def _trouble(self, result: Result, codes: Sequence[str]) -> tuple[int, int, int, int]:
+        """What keeps a row from being done, and what to do: `codes`, `error`, `hint`, `column`."""
+        texts = self._texts
+        return (
             texts[" ".join(codes)],
             texts[self._advice(what_is_wrong(result))],
             texts["" if self._is_live else self._advice(result.hint)],
             texts[result.error_column or ""],
-            result.http_status,
-            escape_control(result.request_id or ""),
-            result.attempts,
-            texts[_FOUND_BY_ASKING if result.reconciled else result.matched_by or ""],
-            self._since_start(result.started_at_ms),
-            result.duration_ms,
-            texts[result.connection_state or ""],
-            texts[result.works or ""],
-            self._since_start(result.tested_at_ms),
-            texts[result.since or ""],
-            int(result.carried_over),
+        )
+
+    def _steps(self, result: Result) -> list[list[int]]:
+        texts = self._texts
+        return [
             [
-                [step.at_ms - self._started_at_ms, texts[f"{step.what} ({step.code})"]]
-                if step.code
-                else [step.at_ms - self._started_at_ms, texts[step.what]]
-                for step in result.steps
-            ],
-            [texts[warning] for warning in result.warnings],
-            [texts[cell] for cell in cells],
+                step.at_ms - self._started_at_ms,
+                texts[f"{step.what} ({step.code})" if step.code else step.what],
+            ]
+            for step in result.steps
         ]
 
     def _since_start(self, at_ms: int | None) -> int | None:

@@ -7,7 +7,6 @@ again it is a sheet: `rerun --sheet results.xlsx` takes it back.
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
@@ -17,6 +16,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.outcome import Problem, Status, Works
 from batchconnect.model.report_columns import PLACE_COLUMNS
 from batchconnect.model.source_remedies import is_of_key
+from batchconnect.model.value import replace
 from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import cells_of, iso, sheet_cells_of
 from batchconnect.reports.result import Result, is_unfinished, reason_of, what_is_wrong

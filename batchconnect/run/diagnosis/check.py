@@ -1,7 +1,8 @@
 """One thing that was looked at, and how it is: what every module here answers with."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from batchconnect.model.value import Value
 
 
 class Verdict(StrEnum):
@@ -18,8 +19,7 @@ class Verdict(StrEnum):
     """It could not be looked at, since something before it failed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Value):
     """One line of a diagnosis. It holds no secret: it is made to be sent to others."""
 
     topic: str

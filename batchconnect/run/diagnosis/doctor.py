@@ -5,7 +5,6 @@ The steps are modules of `diagnosis/`, in the order in which they can be the cau
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
@@ -14,6 +13,7 @@ from batchconnect.model.errors import ExitCode, SettingsError
 from batchconnect.model.event import Event
 from batchconnect.model.org import IMS_URL, PLATFORM_URL
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.ledger_place import look_at_places
@@ -27,8 +27,7 @@ _CONNECT_S = 10.0
 _ANSWER_S = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Value):
     """What was looked at."""
 
     versions: Mapping[str, str]
@@ -54,8 +53,7 @@ class Diagnosis:
         return ExitCode.UNFINISHED if self.failed or (strict and is_odd) else ExitCode.OK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
+class Patient(Value):
     """
     What is looked at, and from where.
 

@@ -1,7 +1,6 @@
 """`orgs`: sign in to each org of the settings and say what is refused, and why; it changes nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
@@ -15,6 +14,7 @@ from batchconnect.model.event import Event
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.org import Org
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value, replace
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.store_check import CheckedStore, check_stores
 from batchconnect.run.opening.service import ConnectedService, connected
@@ -26,8 +26,7 @@ BRIEF_S: Final = 10.0
 """Seconds that an org is tried for, unless somebody wants to wait for better ones."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrgCheck:
+class OrgCheck(Value):
     """What one org answered."""
 
     org: Org

@@ -1,13 +1,13 @@
 """Who lets us in: each store of the settings, and each org: sign-in, connection spec, sandbox, as far as reading tells."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from batchconnect.model.errors import BatchConnectError
 from batchconnect.model.event import Event
 from batchconnect.model.org import Org
 from batchconnect.model.remedies import doctor_hint_for
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.run.diagnosis.org_check import OrgCheck, check_orgs

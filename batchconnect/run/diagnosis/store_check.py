@@ -1,17 +1,16 @@
 """What each store of the settings says when it is signed in to; nothing is read there. For `orgs` and `doctor`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import anyio
 
 from batchconnect.model.store import StoreKind
+from batchconnect.model.value import Value
 from batchconnect.stores.line import StoreLine
 from batchconnect.stores.words import told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedStore:
+class CheckedStore(Value):
     """What one store answered."""
 
     name: str

@@ -6,7 +6,6 @@ only then somebody looks closer at why. No credential is sent.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -17,6 +16,7 @@ from batchconnect.flow_service.reading import foreign_page
 from batchconnect.model.contact import is_of_contact
 from batchconnect.model.remedies import doctor_hint_for, title_for
 from batchconnect.model.secret import Secret
+from batchconnect.model.value import Value
 from batchconnect.run.diagnosis.check import Check, Verdict
 from batchconnect.transport.ims import NO_TOKEN, TOKEN_PATH
 from batchconnect.transport.interface import (
@@ -54,8 +54,7 @@ _TOPICS: Final[Mapping[str, str]] = {
 """By code; what is not named here is a matter of the connection."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(Value):
     """One host that a run talks to."""
 
     url: str
@@ -86,8 +85,7 @@ class Host:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class Network(Value):
     """How every host is come by."""
 
     wire: Transport

@@ -5,11 +5,11 @@ Nothing is guessed: where several could be meant and none was named, nothing is 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 from batchconnect.model.errors import UsageError
 from batchconnect.model.org import Org
+from batchconnect.model.value import Value
 from batchconnect.validation.naming import check_sandbox
 from batchconnect.validation.org_registry import OrgRegistry
 
@@ -17,8 +17,7 @@ Where = tuple[str, str]
 """An org's settings key, and the sandbox."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Value):
     """What is to be read."""
 
     places: tuple[Where, ...]

@@ -20,6 +20,7 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS, Target
+from batchconnect.model.value import Value
 from batchconnect.run.export.chosen_sandboxes import Where
 from batchconnect.run.export.export import Exported, SandboxExport
 from batchconnect.sheet.interface import Sheet
@@ -44,8 +45,7 @@ class DriftKind(StrEnum):
     NOT_COMPARED = "not_compared"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Drift(Value):
     """One row, or one connection, that is not as the other side has it."""
 
     kind: DriftKind
@@ -62,8 +62,7 @@ class Drift:
     """Of a row that was not compared: a code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SheetRow:
+class SheetRow(Value, hidden={"texts"}):
     """What one row asks for, as far as it can be compared."""
 
     number: int
@@ -71,7 +70,7 @@ class SheetRow:
     """None: it names no org, or no sandbox."""
     why: str
     """The code of that."""
-    texts: Mapping[Column, str] = field(repr=False)
+    texts: Mapping[Column, str]
     """
     Canonical, of the columns that the sheet has, whether a rule of ours would send them or not: what stands
     there may have been made by others. A blank cell asks for nothing, but for a description.

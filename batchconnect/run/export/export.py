@@ -6,7 +6,7 @@ text that repeats a credential which the service shows.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -19,6 +19,7 @@ from batchconnect.model.column import Column
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.secret import SHORTEST_REDACTED, Secret, is_entra_secret
 from batchconnect.model.target import TARGET_COLUMNS
+from batchconnect.model.value import Value, replace
 from batchconnect.options import MergedOptions
 from batchconnect.run.export.chosen_sandboxes import Where
 from batchconnect.run.opening.service import ConnectedService
@@ -26,8 +27,7 @@ from batchconnect.run.plan.sheet_plan import told_reason
 from batchconnect.run.reading_each import read_each
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class Exported(Value):
     """One connection, as a row of the sheet."""
 
     org: str
@@ -60,8 +60,7 @@ class SandboxExport:
     """Why a connection's users could not be counted, the first time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Lists:
+class _Lists(Value, kw_only=False):
     """A lane that reads items as they are written."""
 
     lane: Lane

@@ -6,11 +6,11 @@ run; what a sheet asks for and they do not have, or have otherwise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.model.errors import UsageError
 from batchconnect.model.redactor import Redactor
+from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.run.export.chosen_sandboxes import Chosen, Where, choose_sandboxes
 from batchconnect.run.export.drift import Drift, drift_of, read_sheet_side
@@ -22,8 +22,7 @@ from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import parts_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Value):
     """What is to be exported."""
 
     orgs: Sequence[str] = ()
@@ -36,8 +35,7 @@ class Wish:
     """Count who uses each connection."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
+class Export(Value):
     """What was found."""
 
     sandboxes: Sequence[SandboxExport]

@@ -1,7 +1,6 @@
 """The connections of a past run, as its ledger tells them: what a later command asks the service about."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.ledger import LedgerReader
@@ -9,13 +8,13 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import LedgerError, SettingsError
 from batchconnect.model.org import Org
 from batchconnect.model.row_place import RowPlace
+from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.run.opening.service import ConnectedService
 from batchconnect.run.selection import chooser
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeRow:
+class MadeRow(Value):
     """A row of the run that has a connection."""
 
     row: int

@@ -6,7 +6,6 @@ An agency hands each client theirs, and nobody else's.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import PurePath
 
@@ -25,6 +24,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, swept_of
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.errors import UsageError
+from batchconnect.model.value import Value, replace
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.run.exit_code import count_statuses, exit_code
 from batchconnect.run.history.history import run_before
@@ -36,8 +36,7 @@ _PLACES = ("sheet", "worksheet")
 """Where a row stands, which is no column of the sheet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class By:
+class By(Value):
     """The column whose values part a run's rows."""
 
     column: str

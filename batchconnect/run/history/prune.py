@@ -8,11 +8,11 @@ never followed. `report` writes all of it again from the ledger, but for the log
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from batchconnect.ledger import LedgerReader
+from batchconnect.model.value import Value
 from batchconnect.reports import FORMATS, LOG
 from batchconnect.reports.write import LATEST
 from batchconnect.run.history.history import run_states
@@ -24,8 +24,7 @@ _PARTS: Final = re.compile(r"by-[a-z0-9_.@-]+", re.IGNORECASE)
 _DEEPEST: Final = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pruned:
+class Pruned(Value):
     """What became of the folder of one run."""
 
     run_id: str

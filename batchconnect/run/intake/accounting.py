@@ -17,6 +17,7 @@ from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.identity import describe
 from batchconnect.model.outcome import NotAttempted, Outcome, Problem, Rejected, Severity
 from batchconnect.model.row import Row
+from batchconnect.model.value import Value
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.fast_scan import ValidRow
@@ -28,13 +29,11 @@ from batchconnect.validation.misplaced_key import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
+class Skipped(Value):
     """The row is no business of this run, and not accounted for in it: a rerun met a new row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarriedOver:
+class CarriedOver(Value):
     """
     A rerun accounts for the row as its parent did, whatever the sheet says now.
 
@@ -136,17 +135,23 @@ class Accounting:
             return self._rejected(row, judged)
         return self._valid(row, judged, carried_over)
 
-    def valid_row(self, row: ValidRow, marker: str, lines: list[Line]) -> None:
-        """A row that one look was enough for; what the ledger has to hear is added to *lines*."""
+    def valid_row(self, row: ValidRow, marker: str | None, lines: list[Line]) -> None:
+        """
+        A row that one look was enough for; what the ledger has to hear is added to *lines*.
+
+        Its marker may be None where it is settled.
+        """
         found, key = self.found, row.org.key
         found.rows += 1
         found.orgs.add(key)
         found.numbers[key].append(row.number)
         is_settled = self._known.get(row.number)
+        if is_settled:
+            return
+        assert marker is not None
         if is_settled is None:
             lines.append(_planned_by_scan(self._ledger, row, marker))
-        if not is_settled:
-            self._to_do(key, row.sandbox, row.offset, marker)
+        self._to_do(key, row.sandbox, row.offset, marker)
 
     def double(self, number: int, judged: Rejected) -> Iterable[Line]:
         """

@@ -1,12 +1,13 @@
 """What was found about a sheet's cells, by kind: a fault of a thousand cells is one line for a person."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, final
 
 from batchconnect.model.event import SheetWarned
 from batchconnect.model.outcome import Problem, Severity
 from batchconnect.model.row_place import own_number
+from batchconnect.model.value import replace
 
 MOST_PLACES: Final = 12
 MOST_ALIKE: Final = 4

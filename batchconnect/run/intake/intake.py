@@ -7,11 +7,10 @@ from anyio.lowlevel import checkpoint
 from batchconnect.ledger.entry import Line, RunIdentified, RunOpened
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import SheetError
-from batchconnect.model.identity import marker
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.run.intake.accounting import Accounting, CarryOver, Intake
-from batchconnect.run.intake.same_run import Identity
+from batchconnect.run.intake.same_run import Identity, RowsPrint, SeenRows
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.doubles import Doubles
@@ -98,7 +97,11 @@ def _look_through(
 
 
 def identify(
-    sheet: Sheet, parse: Parse, opened: RunOpened, fast_scan: Scan | None = None
+    sheet: Sheet,
+    parse: Parse,
+    opened: RunOpened,
+    fast_scan: Scan | None = None,
+    seen: RowsPrint | None = None,
 ) -> RunIdentified:
     """
     Which run a sheet is, told before anything of it is written.
@@ -108,6 +111,7 @@ def identify(
         parse: Judges one row.
         opened: What the run's first line would be.
         fast_scan: As of `take_in`; one of its own, for it remembers the rows.
+        seen: Told of each row, for who reads them once more.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
@@ -115,14 +119,15 @@ def identify(
     identity = Identity(opened)
     for row in sheet.rows() if fast_scan is None else fast_scan.of(sheet):
         if isinstance(row, ValidRow):
-            identity.add_valid(row.number, _marker_of(row))
+            identity.add_valid(row.number, row.marker)
+            if seen is not None:
+                seen.add_wanted(row.number, row)
         else:
-            identity.add(row, parse(row))
+            judged = parse(row)
+            identity.add(row, judged)
+            if seen is not None:
+                seen.add(row, judged)
     return identity.made()
-
-
-def _marker_of(row: ValidRow) -> str:
-    return marker(org_id=row.org.org_id, sandbox=row.sandbox, name=row.name, target=row.target)
 
 
 async def take_in(
@@ -135,7 +140,7 @@ async def take_in(
     carry_over: CarryOver = lambda _row, _judged: None,
     is_stopped: Callable[[], bool] = lambda: False,
     fast_scan: Scan | None = None,
-    identity: Identity,
+    identity: Identity | SeenRows,
     strict: bool = False,
 ) -> Intake:
     """
@@ -163,8 +168,8 @@ async def take_in(
     rows = _look_through(sheet, parse, is_selected, fast_scan, strict=strict)
     for count, seen in enumerate(rows, start=1):
         if isinstance(seen, ValidRow):
-            its_marker = _marker_of(seen)
-            identity.add_valid(seen.number, its_marker)
+            is_settled = known.get(seen.number, False)
+            its_marker = identity.add_scanned(seen, is_settled=is_settled)
             account.valid_row(seen, its_marker, lines)
         else:
             row, judged = seen

@@ -1,7 +1,6 @@
 """What the ledger knew before a run begins: of its own rows, if it goes on, and of all doubts."""
 
 from collections.abc import Collection, Mapping, Sequence, Set as AbstractSet
-from dataclasses import dataclass, replace
 
 from batchconnect.lane.planner import Known, states_in, unknown
 from batchconnect.ledger import Ledger
@@ -13,11 +12,11 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.model.outcome import NotAttempted, Rejected
+from batchconnect.model.value import Value, replace
 from batchconnect.run.intake.accounting import NOT_SELECTED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRun:
+class KnownRun(Value):
     """What was known before."""
 
     rows: Mapping[int, bool]

@@ -7,6 +7,7 @@ tab or another setting, and a file that was saved once more asks for the same.
 
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from itertools import zip_longest
 from operator import attrgetter
@@ -24,6 +25,7 @@ from batchconnect.reports.next_step import sheet_command
 from batchconnect.run.history.history import run_states
 from batchconnect.run.intake.accounting import as_typed
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.fast_scan import ValidRow
 from batchconnect.validation.misplaced_key import length_of
 
 _AT_ONCE: Final = 4096
@@ -75,9 +77,19 @@ class Identity:
         if isinstance(judged, BaseConnection):
             self.add_valid(row.number, judged.marker)
             return
-        typed = as_typed(row, judged.problems)
         self._keyless += 1
-        self.add_valid(row.number, "\0".join(getattr(typed, one.field) for one in SHOWN_COLUMNS))
+        self.add_valid(row.number, _typed(row, judged))
+
+    def add_scanned(self, row: ValidRow, *, is_settled: bool) -> str | None:  # noqa: ARG002 - as of `SeenRows`
+        """
+        The next row of the sheet, that the fast scan took.
+
+        Returns:
+            Its marker; None: it was not made, since the row is settled.
+        """
+        made = row.marker
+        self.add_valid(row.number, made)
+        return made
 
     def add_valid(self, number: int, marker: str) -> None:
         """The next row of the sheet, by its key."""
@@ -97,6 +109,66 @@ class Identity:
         texts = [part.encode(errors="surrogatepass") for part in self._parts]
         self._digest.update(b"".join([len(text).to_bytes(4, "big") + text for text in texts]))
         self._parts.clear()
+
+
+def _typed(row: Row, judged: Rejected) -> str:
+    """What a row without a key is known by."""
+    typed = as_typed(row, judged.problems)
+    return "\0".join(getattr(typed, one.field) for one in SHOWN_COLUMNS)
+
+
+class RowsPrint:
+    """
+    What this process knows the rows of a sheet by when it reads them again, at a tenth of what their keys cost.
+
+    It holds all that the keys are made of. Python's own hash of it is another one in the next process, so it is
+    written down nowhere; and of 64 bits, so that it tells a file that was changed, and nothing by which two rows
+    are held apart.
+    """
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self, row: Row, judged: BaseConnection | Rejected) -> None:
+        """The next row of the sheet."""
+        if isinstance(judged, BaseConnection):
+            self.add_wanted(row.number, judged)
+        else:
+            self.value = hash((self.value, row.number, _typed(row, judged)))
+
+    def add_wanted(self, number: int, row: BaseConnection | ValidRow) -> None:
+        """The next row of the sheet, by what its key is made of."""
+        parts = (row.org.org_id, row.sandbox, row.name, row.target)
+        self.value = hash((self.value, number, *parts))
+
+
+class SeenRows:
+    """
+    As `Identity`, of rows that this process has identified before: they have to be the same still.
+
+    Args:
+        identified: What they were identified as.
+        seen: Their `RowsPrint` then.
+    """
+
+    def __init__(self, identified: RunIdentified, seen: int) -> None:
+        self._identified = identified
+        self._seen = seen
+        self._now = RowsPrint()
+
+    def add(self, row: Row, judged: BaseConnection | Rejected) -> None:
+        """The next row of the sheet."""
+        self._now.add(row, judged)
+
+    def add_scanned(self, row: ValidRow, *, is_settled: bool) -> str | None:
+        """As of `Identity`: of a settled row nobody asks for its marker."""
+        self._now.add_wanted(row.number, row)
+        return None if is_settled else row.marker
+
+    def made(self) -> RunIdentified:
+        """What they were identified as, or what no rows are."""
+        is_same = self._now.value == self._seen
+        return self._identified if is_same else replace(self._identified, identity="")
 
 
 def tab_of(name: str) -> str:

@@ -19,6 +19,7 @@ from batchconnect.model.reference import (
 )
 from batchconnect.model.row import Row
 from batchconnect.model.row_place import NOWHERE, Places, own_number
+from batchconnect.model.value import Value
 from batchconnect.run.intake.intake import Parse
 from batchconnect.run.keys.key_plan import KEYS_AT_ONCE
 from batchconnect.sheet.interface import Sheet
@@ -40,16 +41,14 @@ class Wanted:
     """Whether the references led to a secret before, so that they may be told."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyEnd:
+class KeyEnd(Value):
     """A key that ends, and whose it is."""
 
     key: KeyOrigin
     rows: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRefusal:
+class KeyRefusal(Value):
     """A key that its store does not give."""
 
     reference: str | None

@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio
 
-from batchconnect.ledger.entry import FaultFound, LaneTold
+from batchconnect.ledger.entry import FaultFound, LaneTold, Line
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import (
@@ -56,9 +56,9 @@ class LaneLines:
         with suppress(LedgerError):
             await self.write(writer)
 
-    async def write(self, writer: RunWriter) -> None:
+    async def write(self, writer: RunWriter, *last: Line) -> None:
         """
-        Write all of it.
+        Write all of it, and what is to stand behind it.
 
         Raises:
             LedgerError: It cannot be written, and is kept.
@@ -72,7 +72,7 @@ class LaneLines:
             for event in told
         ]
         try:
-            await writer.write(lines)
+            await writer.write([*lines, *last])
         except LedgerError:
             self._told = [*told, *self._told]
             self._has_told.set()

@@ -9,7 +9,7 @@ only where that can change something; then it is asked for by its id.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import anyio
@@ -21,6 +21,7 @@ from batchconnect.ledger.run_state import together
 from batchconnect.model.event import FaultMet, Swept
 from batchconnect.model.fault import fault_of
 from batchconnect.model.outcome import Created, Existing
+from batchconnect.model.value import Value, replace
 from batchconnect.run.stop import Stop
 
 _AT_ONCE: Final = 4
@@ -83,14 +84,13 @@ class Expected:
             self.rows[marker] = row.number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxSweep:
+class SandboxSweep(Value):
     """What the sweep of one sandbox found, and what follows for its rows."""
 
     org: str
     sandbox: str
     swept: Swept
-    corrected: Mapping[str, Found] = field(default_factory=dict)
+    corrected: Mapping[str, Found] = {}  # msgspec makes an empty one anew
     """By marker: the connection that bears it, where the id of another one was answered."""
     lost: tuple[str, ...] = ()
     """Markers that nothing bears as far as was shown, though an id was answered: it is another connection's."""

@@ -119,6 +119,7 @@ class Verification:
                         ledger=self._writer,
                         again_after_s=self._again_after_s,
                         on_event=self._on_event,
+                        capacity=lanes[org].capacity_of_looks,
                     )
                     tasks.start_soon(self._one, org, connections, stop)
             beside.cancel_scope.cancel()

@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from batchconnect.ledger.entry import ONBOARD, RunOpened
 from batchconnect.ledger.run_writer import Clock
+from batchconnect.model.value import replace
 from batchconnect.model.who import operator
 from batchconnect.options import MergedOptions
 from batchconnect.sheet.interface import Sheet

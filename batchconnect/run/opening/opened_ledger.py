@@ -6,7 +6,6 @@ The one room that knows what the ledger is kept in; everybody else is handed wha
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,7 @@ from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.ledger.team import TeamLedger, TeamReader
 from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.run.opening.places import ledger_place
 

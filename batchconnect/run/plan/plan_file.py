@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from batchconnect.model.errors import UsageError
+from batchconnect.model.value import by_name, names_of
 from batchconnect.options import MergedOptions
 from batchconnect.reports.new_file import try_place
 from batchconnect.run.opening.places import ledger_place
@@ -27,7 +27,7 @@ def render(plan: SavedPlan) -> Iterator[bytes]:
 
 
 def _lines(plan: SavedPlan) -> Iterator[bytes]:
-    document = {one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "rows"}
+    document = {name: value for name, value in by_name(plan).items() if name != "rows"}
     head = {"schema": SCHEMA, "checksum": _checksum(plan), **document}
     text = json.dumps(head, ensure_ascii=False, indent=2)
     yield _bytes(text.removesuffix("\n}") + ',\n  "rows": [')
@@ -38,7 +38,7 @@ def _lines(plan: SavedPlan) -> Iterator[bytes]:
 
 
 def _row_text(row: SavedRow) -> str:
-    told = {name: value for name, value in asdict(row).items() if value not in (None, "")}
+    told = {name: value for name, value in by_name(row).items() if value not in (None, "")}
     return json.dumps(told, ensure_ascii=False)
 
 
@@ -50,12 +50,11 @@ def _bytes(text: str) -> bytes:
 def _checksum(plan: SavedPlan) -> str:
     """Of all that a plan says, so that one which was edited is told; no proof of who made it."""
     digest = sha256()
-    for one in fields(plan):
-        if one.name != "rows":
-            value = getattr(plan, one.name)
-            digest.update(_canonical([one.name, value]))
+    for name, value in by_name(plan).items():
+        if name != "rows":
+            digest.update(_canonical([name, value]))
     for row in plan.rows:
-        digest.update(_canonical(asdict(row)))
+        digest.update(_canonical(by_name(row)))
     return digest.hexdigest()
 
 
@@ -142,7 +141,7 @@ def read_plan(path: Path) -> SavedPlan:
 
 def _plan_of(document: Mapping[str, Any]) -> SavedPlan | None:
     """What was saved; None where it has another form, so that a person had their hands in it."""
-    names = [one.name for one in fields(SavedPlan) if one.name != "rows"]
+    names = [name for name in names_of(SavedPlan) if name != "rows"]
     try:
         told = {name: document[name] for name in names}
         rows = tuple(SavedRow(**{"key": None, **row}) for row in document["rows"])

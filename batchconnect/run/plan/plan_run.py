@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, MutableSequence, Sequence, Set as AbstractSet
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 
 import anyio
 
@@ -13,6 +12,7 @@ from batchconnect.ledger.deletions import deletions_in
 from batchconnect.model.outcome import Rejected, Severity
 from batchconnect.model.reference import Reference
 from batchconnect.model.row import Row
+from batchconnect.model.value import Value, replace
 from batchconnect.options import MergedOptions
 from batchconnect.run.intake.intake import examine
 from batchconnect.run.judging import parser, references_of, rules_of
@@ -117,8 +117,7 @@ async def plan_run(
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
+class _Look(Value):
     """One look at one sandbox."""
 
     load: Callable[[int], BaseConnection | None]

@@ -1,7 +1,6 @@
 """A run that does what was approved, and nothing else: it looks once more, and begins only where all is as planned."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +8,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.model.errors import PlanChangedError, UnreachedError
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.remedies import look_hint_for, title_for
+from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.desk import Listener

@@ -1,6 +1,5 @@
 """What a run would do to one row, in one word, with why; for a screen, for programs, and to be approved."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
@@ -14,6 +13,7 @@ from batchconnect.model.outcome import (
     Outcome,
     Unchanged,
 )
+from batchconnect.model.value import Value
 
 
 class Action(StrEnum):
@@ -55,8 +55,7 @@ IN_THE_WAY: Final = frozenset({Action.CONFLICT, Action.NOT_ATTEMPTED})
 """A row of these has no connection when the run is over."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowPlan:
+class RowPlan(Value):
     """What a run would do to one row."""
 
     row: int

@@ -6,7 +6,7 @@ that a `servicePrincipalKey` was changed, and both screens say so.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from batchconnect.model.column import SHOWN_COLUMNS
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.model.row_place import own_number, place_of
+from batchconnect.model.value import Value, replace
 from batchconnect.options import OPTIONS, MergedOptions, RunOptions, options_from
 from batchconnect.run.intake.accounting import as_typed
 from batchconnect.run.opening.places import ledger_place
@@ -45,8 +46,7 @@ _KEPT: Final = (
 or paces is given anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedRow:
+class SavedRow(Value):
     """One row of a plan."""
 
     row: int
@@ -80,8 +80,7 @@ class SavedRow:
         return f"row {self.row}{of}" + (f" ({self.name})" if self.name else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedPlan:
+class SavedPlan(Value):
     """A plan, whole."""
 
     tool_version: str

@@ -1,12 +1,12 @@
 """Which run a rerun takes up, which of its rows are left, and where its sheet is: told before anything is opened."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY, RunOpened
 from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.value import Value
 from batchconnect.options import RunOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history.history import find_run, summary_of
@@ -19,8 +19,7 @@ _NO_RERUN: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RerunChoice:
+class RerunChoice(Value):
     """The run that is taken up; its rows can no longer be asked for."""
 
     summary: Summary

@@ -7,7 +7,6 @@ fits one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
-from dataclasses import dataclass
 
 from batchconnect.ledger.entry import RowPlanned
 from batchconnect.ledger.row_state import RowState
@@ -16,14 +15,14 @@ from batchconnect.model.identity import canonical_name
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.model.target import TARGET_COLUMNS, Target
+from batchconnect.model.value import Value
 from batchconnect.run.intake.accounting import as_typed
 from batchconnect.run.intake.same_run import is_typed_alike
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.rules import RULES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stranger:
+class Stranger(Value):
     """A row of today's sheet whose key the parent does not know."""
 
     number: int

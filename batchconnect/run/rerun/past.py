@@ -5,28 +5,29 @@ It is looked for before anything is written, so that the ledger's lines are of t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.deletions import deletions_in
 from batchconnect.ledger.entry import RunIdentified, RunOpened
 from batchconnect.ledger.run_state import RunState
+from batchconnect.model.value import Value
 from batchconnect.run.history.history import failing_in, find_run
 from batchconnect.run.intake.intake import Parse, identify
-from batchconnect.run.intake.same_run import goes_on, open_reruns, open_runs, row_key
+from batchconnect.run.intake.same_run import RowsPrint, goes_on, open_reruns, open_runs, row_key
 from batchconnect.run.rerun.rerun import ParentRun, since_deleted
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.fast_scan import Scan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Value):
     """What a command finds of runs before it."""
 
     resumed: RunState | None = None
     """The run that it goes on with."""
     identified: RunIdentified | None = None
     """Which run its rows are; None: no run is open, so that nobody had to look."""
+    seen: int | None = None
+    """The `RowsPrint` of the sheet's rows, where they are those of an open run."""
     left_open: tuple[RunState, ...] = ()
     """Runs over the same sheet that are open, and not this one."""
     parent: str | None = None
@@ -54,12 +55,13 @@ def look_back(
     candidates = list(open_runs(ledger, opened.command))
     if not candidates:
         return Past()
-    now = identify(sheet, judge, opened, scanner() if scanner else None)
+    seen = RowsPrint()
+    now = identify(sheet, judge, opened, scanner() if scanner else None, seen)
     others: list[RunState] = []
     for state in candidates:
         keys = (row_key(row, judge(row)) for row in sheet.rows())
         if goes_on(state, opened, now, keys, ledger):
-            return Past(resumed=state, identified=now)
+            return Past(resumed=state, identified=now, seen=seen.value)
         if opened.files and state.opened.files == opened.files:
             others.append(state)
     return Past(identified=now, left_open=tuple(others))

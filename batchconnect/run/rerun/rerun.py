@@ -6,7 +6,6 @@ finished is inherited, line by line.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Set as AbstractSet
-from dataclasses import replace
 from functools import cached_property
 
 from batchconnect.lane.matching import Wanted
@@ -27,6 +26,7 @@ from batchconnect.model.row import Row
 from batchconnect.model.row_place import numbered, place_of
 from batchconnect.model.secret import Secret
 from batchconnect.model.target import TARGET_COLUMNS
+from batchconnect.model.value import replace
 from batchconnect.run.intake.accounting import CarriedOver, Skipped
 from batchconnect.run.intake.intake import Parse
 from batchconnect.run.rerun.corrected import (

@@ -136,7 +136,6 @@ class LanePart:
         job, numbers = self._job, self._found.numbers[self.org]
         writer = job.writer(self._number).of_lane(self.lane.key)
         taken = LaneTaken(org=self.org, worker=self._worker, machine=job.opened.machine)
-        await writer.write([writer.line(taken)])
 
         def look_back() -> KnownRun:
             # What others did in the lane stands in the ledger by now, and nobody but us adds to it.
@@ -144,7 +143,9 @@ class LanePart:
             run = None if is_new else self._number
             return known_of(job.ledger, run, of_rows=rows, joins=True)
 
-        known = await anyio.to_thread.run_sync(look_back)
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(writer.write, [writer.line(taken)])
+            known = await anyio.to_thread.run_sync(look_back)
         group = self._group = LaneGroup(
             job,
             number=self._number,
@@ -175,8 +176,8 @@ class LanePart:
         if lease.is_over:
             return PartEnd.LOST
         group.count()
-        await self.lines.write(writer)
         if job.stop.reason or self._is_leaving:
+            await self.lines.write(writer)
             return PartEnd.LEFT
         closed = LaneClosed(
             org=self.org,
@@ -184,7 +185,7 @@ class LanePart:
             is_refused=group.every_lane_refused,
             had_rows=had_rows,
         )
-        await writer.write([writer.line(closed)])
+        await self.lines.write(writer, writer.line(closed))
         return PartEnd.CLOSED
 
     async def _unsettled(self, offsets: Sequence[int], known: Mapping[int, bool]) -> Sequence[int]:

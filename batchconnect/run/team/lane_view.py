@@ -1,16 +1,15 @@
 """Who holds which lane of a team ledger, since when, and what waits: for `lanes` and `status`."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.run_lanes import RunLanes, fold_lanes
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import LaneReader, LaneRow, TeamReader, WorkerRow
+from batchconnect.model.value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneView:
+class LaneView(Value):
     """One lane, as people see it."""
 
     lane: int | None

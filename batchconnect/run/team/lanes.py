@@ -4,6 +4,7 @@ The lanes that one process works of a run on a team ledger: it takes them, works
 Which are through is told by the ledger alone; how many are this process's, by how many work on the run.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from math import ceil
 from typing import Final
@@ -12,12 +13,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from batchconnect.lane.orphan import MissingRow
-from batchconnect.ledger.entry import RunLane
+from batchconnect.ledger.entry import Line, RunLane
 from batchconnect.ledger.lease import Lease, back_off_s
 from batchconnect.ledger.run_lanes import fold_lanes
 from batchconnect.ledger.team import Holding, LaneRow
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import Draining, LanesHeld
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.run.budget import Budget
 from batchconnect.run.fault_record import FaultRecord
 from batchconnect.run.intake.accounting import Intake
@@ -107,15 +109,22 @@ class TeamLanes:
     async def _look(self, tasks: TaskGroup) -> bool:
         """Take what is to be taken, give what others should have; whether nothing is left to do."""
         team = self._team
-        rows = await team.keeper.look(self._run_id)
-        steps = await anyio.to_thread.run_sync(team.ledger.steps, self._number)
+        steps: list[Line] = []
+
+        async def ask_for_steps() -> None:
+            steps.extend(await anyio.to_thread.run_sync(team.ledger.steps, self._number))
+
+        with unwrap_exception_group():
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(ask_for_steps)
+                rows, workers = await team.keeper.look_around(self._run_id)
         lanes = fold_lanes(steps)
         self._resumes = lanes.resumes
         if not self.parts and (lanes.is_closed or lanes.are_through):
             return True
         others = [
             one
-            for one in await anyio.to_thread.run_sync(team.ledger.leases.workers)
+            for one in workers
             if one.run == self._number and one.is_alive and one.name != team.name
         ]
         by_key = {row.holding.key: row for row in rows if row.holding.key is not None}
@@ -149,7 +158,7 @@ class TeamLanes:
         return False
 
     async def _take(
-        self, lane: RunLane, row: LaneRow, rows: list[LaneRow], tasks: TaskGroup
+        self, lane: RunLane, row: LaneRow, rows: Sequence[LaneRow], tasks: TaskGroup
     ) -> None:
         team, org = self._team, lane.org
         held: list[Lease] = []

@@ -5,7 +5,6 @@ Rows are nobody's matter here; a run is `engine`'s.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -18,6 +17,7 @@ from batchconnect.ledger.sqlite.file import locked
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model.errors import LedgerError, UsageError
 from batchconnect.model.ledger_address import LedgerAddress
+from batchconnect.model.value import Value, field
 from batchconnect.options import MergedOptions
 from batchconnect.run.opening.opened_ledger import with_driver
 from batchconnect.run.opening.places import ledger_place
@@ -26,8 +26,7 @@ _AT_ONCE: Final = 1_000
 """Lines of one commit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copied:
+class Copied(Value):
     """What was copied, and that both say it."""
 
     source: str
@@ -35,8 +34,7 @@ class Copied:
     story: Story
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class Granted(Value):
     """Roles of the server, and what they may do with the ledger."""
 
     writers: Sequence[str] = field(default_factory=tuple)

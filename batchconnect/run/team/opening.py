@@ -6,7 +6,6 @@ command at the same moment are on one run, and not on two over the same rows.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -18,6 +17,7 @@ from batchconnect.ledger.run_lanes import RunLanes, fold_lanes
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import OPENING, Holding
 from batchconnect.model.errors import LedgerError, LedgerInUseError
+from batchconnect.model.value import Value
 from batchconnect.run.intake.same_run import open_reruns, open_runs
 from batchconnect.run.job import Job
 from batchconnect.run.stop import Stop
@@ -25,8 +25,7 @@ from batchconnect.run.survey import not_its_sheet
 from batchconnect.run.team.team import Team
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedRun:
+class OpenedRun(Value):
     """The run to work on."""
 
     job: Job
@@ -124,9 +123,7 @@ async def _open(team: Team, job: Job) -> OpenedRun | None:
         _check_choices(run.opened, job.opened)
         return OpenedRun(job=job, number=run.number, lease=None)
     holding = Holding(run_id=run.opened.run_id)
-    lease = await team.keeper.take(
-        holding, await team.keeper.look(run.opened.run_id), run=run.number
-    )
+    lease = await team.take(holding, run=run.number)
     if lease is None:
         return None
     resumed = RunResumed(
@@ -168,10 +165,9 @@ async def _append(team: Team, job: Job, number: int, entry: RunOpened | RunResum
 
 async def _is_worked(team: Team, run: RunState) -> bool:
     """Whether anybody else is at work on it, or may be: dead or not is known when the leases are over."""
-    rows = await team.keeper.look(run.opened.run_id)
-    if any(row.run == run.number and team.is_held(row) for row in rows):
+    lanes, workers = await team.keeper.look_around(run.opened.run_id)
+    if any(row.run == run.number and team.is_held(row) for row in lanes):
         return True
-    workers = await anyio.to_thread.run_sync(team.ledger.leases.workers)
     return any(one.run == run.number and one.is_alive and one.name != team.name for one in workers)
 
 

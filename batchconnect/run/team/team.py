@@ -1,7 +1,6 @@
 """What a process needs to work a run together with others: the ledger, its leases, and which lanes it takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -12,6 +11,7 @@ from batchconnect.ledger.lease import Lease
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.team import Holding, LaneRow, TeamLedger
 from batchconnect.model.errors import InterruptedEarlyError
+from batchconnect.model.value import Value
 from batchconnect.run.stop import Stop
 from batchconnect.transport.interface import Permit
 
@@ -28,8 +28,7 @@ def every_org(_org: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
+class Team(Value):
     """What a process needs to work with others."""
 
     ledger: TeamLedger
@@ -60,9 +59,17 @@ class Team:
     async def hold(self, holding: Holding, stop: Stop, *, run: int | None = None) -> Lease | None:
         """Wait until it is free, and take it; None: the stop was asked for meanwhile."""
         while not stop.reason:
-            rows = await self.keeper.look(holding.run_id)
-            lease = await self.keeper.take(holding, rows, run=run)
+            lease = await self.take(holding, run=run)
             if lease is not None:
                 return lease
             await anyio.sleep(self.poll_s / 4)
         return None
+
+    async def take(self, holding: Holding, *, run: int | None = None) -> Lease | None:
+        """Take a run as a whole, or the right to open one; None: somebody holds it."""
+        # Mostly nobody does, and then nobody has to look first.
+        lease = await self.keeper.take(holding, (), run=run)
+        if lease is not None:
+            return lease
+        rows = await self.keeper.look(holding.run_id)
+        return await self.keeper.take(holding, rows, run=run)

@@ -6,19 +6,22 @@ ledger alone; who finds the last lane closed closes the run. All of it is one pr
 alone: then it takes every lane.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from functools import partial
 
 import anyio
 
 from batchconnect.ledger.aside import run_state_of
-from batchconnect.ledger.entry import FaultFound, LanesOpened, RunEnded, RunLane
+from batchconnect.ledger.entry import FaultFound, LanesOpened, Line, RunEnded, RunLane
 from batchconnect.ledger.run_lanes import fold_lanes
-from batchconnect.ledger.run_state import RunState
+from batchconnect.ledger.run_state import RunState, fold_run
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.ledger.team import Holding
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, FaultMet
+from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.fault import fault_of
+from batchconnect.model.value import replace
 from batchconnect.run.budget import Budget
 from batchconnect.run.closing import close, tell_end
 from batchconnect.run.exit_code import INTERRUPTED, MAX_FAILURES, MAX_ROWS, TERMINATED
@@ -79,16 +82,21 @@ class TeamRun:
 
     async def _run(self) -> RunState:
         job, is_driver = self._job, self._lease is not None
-        await self._team.say_here(self._number, wants=True)
         self._record.tell(job.started)
         writer = job.writer(self._number)
-        found = await survey(
-            job, number=self._number, writer=writer, budget=self._budget, joins=not is_driver
-        )
+        with unwrap_exception_group():
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(partial(self._team.say_here, self._number, wants=True))
+                found = await survey(
+                    job,
+                    number=self._number,
+                    writer=writer,
+                    budget=self._budget,
+                    joins=not is_driver,
+                    opening=partial(self._lanes_opened, writer=writer),
+                )
         if found.reason:
             return await self._end(found.reason)
-        if is_driver:
-            await self._open_lanes(found, writer)
         self._record.tell(found.planned)
         if self._lease is not None:
             await self._team.keeper.hand_back(self._lease)
@@ -99,8 +107,8 @@ class TeamRun:
             return await self._end(job.stop.reason)
         return await self._close()
 
-    async def _open_lanes(self, found: Survey, writer: RunWriter) -> None:
-        """Say which lanes there are, so that others find them."""
+    async def _lanes_opened(self, found: Survey, *, writer: RunWriter) -> Sequence[Line]:
+        """What says which lanes there are, so that others find them; they are made first."""
         sheet, gone = found.intake, {row.org: None for row in found.gone}
         orgs = dict.fromkeys([*(org for org, _sandbox in sheet.offsets), *gone, *sheet.numbers])
         keys = {org: self._team.key_of(org) for org in orgs if org in sheet.orgs or org in gone}
@@ -109,7 +117,7 @@ class TeamRun:
             RunLane(org=org, host=key.host, org_id=key.org_id, client_id=key.client_id)
             for org, key in keys.items()
         )
-        await writer.write([writer.line(LanesOpened(lanes=lanes))])
+        return [writer.line(LanesOpened(lanes=lanes))]
 
     # Closing --------------------------------------------------------------------------------------
 
@@ -117,18 +125,13 @@ class TeamRun:
         """Write the run's end, unless another process is quicker."""
         stop = self._job.stop
         while not stop.reason:
+            if await self._holds_run():
+                return await self._end("")
             lanes = fold_lanes(
                 await anyio.to_thread.run_sync(self._team.ledger.steps, self._number)
             )
             if lanes.is_closed:
                 return await self._ended()
-            rows = await self._team.keeper.look(self._run_id)
-            lease = await self._team.keeper.take(
-                Holding(run_id=self._run_id), rows, run=self._number
-            )
-            if lease is not None:
-                self._lease = lease
-                return await self._end("")
             await anyio.sleep(self._team.poll_s)
         return await self._end(stop.reason)
 
@@ -141,17 +144,13 @@ class TeamRun:
             2. It is through, or has come to its bound: it is closed.
             3. It was interrupted: it stays open, and the same command goes on with it.
         """
-        job, team = self._job, self._team
-        if self._lease is None:
-            rows = await team.keeper.look(self._run_id)
-            self._lease = await team.keeper.take(
-                Holding(run_id=self._run_id), rows, run=self._number
-            )
-        steps = await anyio.to_thread.run_sync(team.ledger.steps, self._number)
-        lanes = fold_lanes(steps)
+        job = self._job
+        holds_run = await self._holds_run()
+        lines = await anyio.to_thread.run_sync(job.ledger.run_lines, self._number)
+        lanes = fold_lanes(lines)
         if lanes.is_closed:
-            return await self._ended()
-        if self._lease is None or (reason and await self._is_worked_elsewhere()):
+            return self._told(fold_run(lines))
+        if not holds_run or (reason and await self._is_worked_elsewhere()):
             return await self._left(reason)
         if not reason and self._budget.is_over:
             reason = MAX_ROWS
@@ -164,10 +163,16 @@ class TeamRun:
             writer=writer,
             reason=reason,
             every_lane_refused=lanes.every_lane_refused,
+            lines=lines,
             last_lines=faults,
         )
-        tell_end(self._record.tell, state)
-        return state
+        return self._told(state)
+
+    async def _holds_run(self) -> bool:
+        """Whether this process speaks for the run as a whole, which it may if nobody else does."""
+        if self._lease is None:
+            self._lease = await self._team.take(Holding(run_id=self._run_id), run=self._number)
+        return self._lease is not None
 
     async def _is_worked_elsewhere(self) -> bool:
         workers = await anyio.to_thread.run_sync(self._team.ledger.leases.workers)
@@ -180,13 +185,13 @@ class TeamRun:
         """How the run stands when this process leaves it to others."""
         code = ExitCode.TERMINATED if reason == TERMINATED else ExitCode.INTERRUPTED
         ended = RunEnded(exit_code=code, closed=False, reason=reason)
-        state = replace(await run_state_of(self._job.ledger, self._number), ended=ended)
-        tell_end(self._record.tell, state)
-        return state
+        return self._told(replace(await run_state_of(self._job.ledger, self._number), ended=ended))
 
     async def _ended(self) -> RunState:
         """How another process closed it."""
-        state = await run_state_of(self._job.ledger, self._number)
+        return self._told(await run_state_of(self._job.ledger, self._number))
+
+    def _told(self, state: RunState) -> RunState:
         tell_end(self._record.tell, state)
         return state
 

@@ -5,7 +5,6 @@ Works a sheet on a team ledger: under leases, together with whoever else is at w
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 from batchconnect.ledger.lease import Terms
@@ -15,6 +14,7 @@ from batchconnect.ledger.team import TeamLedger
 from batchconnect.model.errors import UsageError
 from batchconnect.model.event import Event, RunAwaited
 from batchconnect.model.exception_group import first_of_ours
+from batchconnect.model.value import Value, replace
 from batchconnect.options import DEFAULTS, MergedOptions
 from batchconnect.run.job import Job
 from batchconnect.run.opening.service import ConnectedService
@@ -49,8 +49,7 @@ def choices_of(options: MergedOptions) -> Mapping[str, bool | float | str]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Together:
+class Together(Value):
     """How this process works with others."""
 
     joins: str | None = None

@@ -1,21 +1,20 @@
 """Which run a worker joins, and how: by the run's own options wherever they decide what becomes of a row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import ONBOARD, RunOpened
 from batchconnect.ledger.run_state import RunState
 from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.value import Value, replace
 from batchconnect.options import RunOptions, options_from
 from batchconnect.run.history.history import find_run, run_states, summary_of
 from batchconnect.run.opening.header import as_named, sheet_file
 from batchconnect.run.team.work import CHOICES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkChoice:
+class WorkChoice(Value):
     """The run that is joined."""
 
     opened: RunOpened

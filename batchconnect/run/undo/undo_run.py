@@ -8,7 +8,6 @@ before one of them is touched; the same command goes on with what is left.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -47,6 +46,7 @@ from batchconnect.model.event import (
     RunStarted,
 )
 from batchconnect.model.fault import fault_of
+from batchconnect.model.value import Value
 from batchconnect.run.exit_code import (
     INTERRUPTED,
     LEDGER_GONE,
@@ -64,8 +64,7 @@ _NEW: Final = RowState(number=0, marker=None)
 """What an undo that has not begun knows of its rows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UndoJob:
+class UndoJob(Value):
     """All that one undo is made of."""
 
     plan: UndoPlan

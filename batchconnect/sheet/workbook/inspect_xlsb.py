@@ -30,7 +30,7 @@ _NOTHING = "nothing"
 
 def inspect_xlsb(file: IO[bytes]) -> Iterator[tuple[str, InspectedTab]]:
     """
-    Look at every tab of a workbook.
+    Look at every tab of a workbook whose records are all in full.
 
     Raises:
         ValueError, struct.error: A record is cut.
@@ -89,12 +89,8 @@ def _odd_texts(archive: zipfile.ZipFile) -> dict[int, str]:
 def _inspect(part: bytes, odd: Mapping[int, str]) -> InspectedTab:
     tab, row, column = InspectedTab(), -1, -1
     merged: list[tuple[int, ...]] = []
-    for number, data in _records(part):
-        kind = number
-        if _SHORT_BLANK <= kind <= _SHORT_SHARED:
-            kind, column = kind - _SHORT, column + 1
-            data = struct.pack("<I", column) + data  # noqa: PLW2901 - the same record, in full
-        elif _BLANK <= kind <= _LAST_CELL or kind == _RICH_TEXT:
+    for kind, data in _records(part):
+        if _BLANK <= kind <= _LAST_CELL or kind == _RICH_TEXT:
             (column,) = struct.unpack_from("<I", data)
         if kind == _ROW:
             row, column = struct.unpack_from("<I", data)[0], -1

@@ -7,7 +7,8 @@ the workbook itself. Source: [MS-CFB], section 2.
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from batchconnect.model.value import Value
 
 _END_OF_CHAIN, _FREE, _NO_ENTRY = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFF
 _LARGEST_SECTOR = 0xFFFFFFFA
@@ -17,8 +18,7 @@ _SHIFT = 12
 """Sectors of 4096 bytes in the container that we write."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _Entry(Value):
     name: str
     kind: int
     left: int

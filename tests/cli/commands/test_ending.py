@@ -70,6 +70,7 @@ def test_each_command_that_opens_a_run_writes_them(
     assert (done.code, exit_code("m.prom")) == (0, 0)
 
 
+@pytest.mark.slow
 def test_what_settles_or_undoes_a_run_tells_its_own_end(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

@@ -91,6 +91,7 @@ ODD_ORGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_org_has_a_short_safe_folder_whatever_is_typed(batchconnect: CommandLine) -> None:
     """None is skipped, none leads out of the run's own, and none is another one's in other letters."""
     sheet = batchconnect.sheet([cells(number + 2, org=org) for number, org in enumerate(ODD_ORGS)])

@@ -269,3 +269,98 @@ def test_a_terminal_that_ends(terminal: Terminal, capsys: pytest.CaptureFixture[
     with pytest.raises(UsageError, match="nothing was written"):
         terminal.ask("Next")
     assert capsys.readouterr().err == "Name: Next: "
+
+
+@pytest.mark.parametrize(("typed", "answer"), [(" p8e-typed \n", "p8e-typed"), (None, None)])
+def test_a_secret_is_typed_unseen(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str | None,
+    answer: str | None,
+) -> None:
+    """The terminal's echo is off meanwhile; Ctrl-D is an end with a sentence here, too."""
+    asked: list[str] = []
+
+    def getpass(prompt: str, stream: object) -> str:
+        asked.append(prompt)
+        assert stream is sys.stderr
+        if typed is None:
+            raise EOFError
+        return typed
+
+    monkeypatch.setattr("getpass.getpass", getpass)
+    if answer is None:
+        with pytest.raises(UsageError, match="nothing was written"):
+            Terminal().ask_secret("Client secret")
+    else:
+        assert Terminal().ask_secret("Client secret") == answer
+    assert asked == ["Client secret (not shown): "]
+    assert "p8e" not in capsys.readouterr().err
+
+
+def test_what_is_said_between_the_questions_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It may repeat what a person typed."""
+    Terminal().say("one\nesc \x1b[2J")
+
+    said = capsys.readouterr().err
+    assert said.splitlines()[0] == "one"
+    assert "\x1b" not in said
+
+
+@pytest.mark.usefixtures("service")
+def test_a_reference_that_leads_nowhere_is_noted_while_a_person_answers(
+    batchconnect: CommandLine,
+) -> None:
+    """It may be set later; until then nobody can sign in. What is no yes and no no is asked again."""
+    person = Answers(
+        *("acme", ACME, "client-acme", "env:NOT_SET_YET", "dev", "perhaps", "yes"),
+        *("beta", BETA, "client-beta", "file:nowhere", "", "no"),
+    )
+
+    code = init.run(
+        OutputOptions(), Given(), path=Path("batchconnect.toml"), wish=Wish(), asker=person
+    )
+
+    assert code == 2
+    assert "  note: that variable is not set. Until then nobody can sign in." in person.said
+    assert "  note: there is no such file. Until then nobody can sign in." in person.said
+    assert "  y or n, please; nothing else is taken here." in person.said
+
+
+def test_what_was_given_by_flags_is_not_asked_for(batchconnect: CommandLine) -> None:
+    """All of it, or a part: a person answers the rest."""
+    batchconnect.setenv(ACME_SECRET=CLIENT_SECRET)
+    whole = {"key": "acme", "org_id": ACME, "client_id": "c", "client_secret": "env:ACME_SECRET"}
+    nobody, person = Answers(), Answers("n")
+    paths = (Path("a.toml"), Path("b.toml"))
+
+    init.run(
+        OutputOptions(), Given(), path=paths[0], wish=Wish(**whole, offline=True), asker=nobody
+    )
+    part = Wish(**{**whole, "client_id": None}, sandbox="dev", offline=True)
+    person = Answers("client-acme", "n")
+    init.run(OutputOptions(), Given(), path=paths[1], wish=part, asker=person)
+
+    assert nobody.said == []
+    assert [said for said in person.said if said == "Client id"] == ["Client id"]
+    assert not [said for said in person.said if "sandbox" in said]
+    assert 'sandbox = "dev"' in paths[1].read_text()
+
+
+def test_a_secret_that_cannot_be_kept_is_asked_for_as_a_reference(
+    batchconnect: CommandLine,
+) -> None:
+    (batchconnect.folder / "secrets").write_text("in the way")
+    person = Answers("acme", ACME, "client-acme", "", "", CLIENT_SECRET, "dev", "n")
+
+    with pytest.raises(UsageError, match="secrets cannot be made") as refused:
+        init.run(
+            OutputOptions(), Given(), path=Path("batchconnect.toml"), wish=Wish(), asker=person
+        )
+
+    assert refused.value.hint is not None
+    assert "env:NAME or file:PATH" in refused.value.hint
+    assert CLIENT_SECRET not in str(refused.value)
+    assert not (batchconnect.folder / "batchconnect.toml").exists()

@@ -143,6 +143,7 @@ def test_a_key_in_two_sheets_rejects_both_rows_and_names_both_places(
     nobody_sees_a_composite(done.out, validated.out)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_over_the_same_sheets(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:
@@ -181,6 +182,7 @@ def test_what_is_reconciled_is_told_with_its_sheet(
     nobody_sees_a_composite(done.out, done.err)
 
 
+@pytest.mark.slow
 def test_what_follows_a_run_tells_each_row_with_its_sheet(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:
@@ -205,6 +207,7 @@ def test_what_follows_a_run_tells_each_row_with_its_sheet(
     nobody_sees_a_composite(explored.out, lacking.err)
 
 
+@pytest.mark.slow
 def test_a_mended_sheet_is_rerun_beside_the_others(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:
@@ -301,6 +304,7 @@ def test_what_takes_one_sheet_says_so(batchconnect: CommandLine, sheets: list[Wh
     assert "named twice" in twice.err
 
 
+@pytest.mark.slow
 def test_the_tabs_of_a_workbook_are_annotated_each_on_its_own(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -332,6 +336,7 @@ def test_the_tabs_of_a_workbook_are_annotated_each_on_its_own(
         assert copy[tab][one["cell"].partition("!")[2]].comment is not None
 
 
+@pytest.mark.slow
 def test_a_workbook_of_several_sheets_says_of_each_row_where_it_stands(
     batchconnect: CommandLine, practice: Practice, sheets: list[Where]
 ) -> None:

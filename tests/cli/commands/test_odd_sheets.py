@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.command_line import FAST, CommandLine, cells, many
+from tests.fast_lane import few
 
 HERE = ("--simulate", "--org", "acme", "--sandbox", "prod")
 COMMANDS = ["validate", "plan", "run"]
@@ -22,7 +23,7 @@ def test_a_sheet_with_a_header_only_has_no_rows_yet(
     assert "no rows yet" in done.out
 
 
-@pytest.mark.parametrize("name", ["clients.csv", "clients.xlsx"])
+@pytest.mark.parametrize("name", few(["clients.csv", "clients.xlsx"], 1))
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_template_that_nobody_filled_in_is_refused(
     batchconnect: CommandLine, command: str, name: str
@@ -80,25 +81,28 @@ def test_a_row_that_is_none_is_named_once(batchconnect: CommandLine, command: st
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     ("key", "code", "said"),
-    [
-        ("<sensitive>", 3, "the secret is"),
-        ("System.Security.SecureString", 3, "the secret is"),
-        ("***", 3, "the secret is a mask"),
-        ("{SERVICE_PRINCIPAL_KEY}", 3, "the secret is a variable"),
-        (
-            "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/s)",
-            3,
-            "the secret is a variable",
-        ),
-        ("x", 3, "the secret is a single character"),
-        ('{"clientSecret": "a"}', 3, "the secret is"),
-        ("FAKE~key\ufffd.abcdefgh", 3, "the secret"),
-        ("abc", 0, "the secret has 3 characters"),
-        ("FAKE~key_x0041_.abcdefgh", 0, "the secret holds `_x`"),
-        ("'FAKE~key.abcdefgh", 0, "the secret begins with an apostrophe"),
-        (" FAKE~key.abcdefgh", 0, "the secret begins or ends with white space"),
-        ("0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11", 0, "the secret has the shape of a GUID"),
-    ],
+    few(
+        [
+            ("<sensitive>", 3, "the secret is"),
+            ("System.Security.SecureString", 3, "the secret is"),
+            ("***", 3, "the secret is a mask"),
+            ("{SERVICE_PRINCIPAL_KEY}", 3, "the secret is a variable"),
+            (
+                "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/s)",
+                3,
+                "the secret is a variable",
+            ),
+            ("x", 3, "the secret is a single character"),
+            ('{"clientSecret": "a"}', 3, "the secret is"),
+            ("FAKE~key\ufffd.abcdefgh", 3, "the secret"),
+            ("abc", 0, "the secret has 3 characters"),
+            ("FAKE~key_x0041_.abcdefgh", 0, "the secret holds `_x`"),
+            ("'FAKE~key.abcdefgh", 0, "the secret begins with an apostrophe"),
+            (" FAKE~key.abcdefgh", 0, "the secret begins or ends with white space"),
+            ("0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11", 0, "the secret has the shape of a GUID"),
+        ],
+        4,
+    ),
 )
 def test_an_odd_key_is_told_by_every_command(
     batchconnect: CommandLine, command: str, key: str, code: int, said: str

@@ -105,6 +105,7 @@ def test_a_link_in_a_folder_s_place_is_not_followed(
     assert (moved / "results.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_open_keeps_its_folder(batchconnect: CommandLine, runs: list[str]) -> None:
     """The same command goes on with it."""
 

@@ -153,6 +153,7 @@ def test_a_worker_joins_the_open_run_and_closes_it(
     assert len(practice.creates()) == len(practice.connections()) == 12
 
 
+@pytest.mark.slow
 def test_a_worker_joins_a_run_over_several_sheets(
     batchconnect: CommandLine, practice: Practice, team: LedgerAddress
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_worker_joins_a_run_over_several_sheets(
     assert len(practice.creates()) == len({one.name for one in practice.connections()}) == 7
 
 
+@pytest.mark.slow
 def test_an_approved_plan_is_followed_by_one_process(
     batchconnect: CommandLine, practice: Practice, team: LedgerAddress
 ) -> None:
@@ -214,6 +216,7 @@ def test_a_worker_ends_at_once_where_nothing_is_open(
     assert f"run {run_id} is closed: nothing to work on" in closed.out
 
 
+@pytest.mark.slow
 def test_a_worker_without_the_sheet_is_told_to_name_a_copy(
     batchconnect: CommandLine, practice: Practice, team: LedgerAddress
 ) -> None:
@@ -233,6 +236,7 @@ def test_a_worker_without_the_sheet_is_told_to_name_a_copy(
     assert len(practice.creates()) == 12
 
 
+@pytest.mark.slow
 def test_a_worker_joins_no_rotation_and_says_how_that_is_joined(
     batchconnect: CommandLine, practice: Practice, team: LedgerAddress
 ) -> None:
@@ -286,6 +290,7 @@ def test_lanes_shows_who_holds_which_since_when_and_what_waits(
     assert 50 < document[1]["waits_s"] <= 60
 
 
+@pytest.mark.slow
 def test_status_of_an_open_run_names_its_lanes_and_workers(
     batchconnect: CommandLine, practice: Practice, other: PostgresLedger
 ) -> None:

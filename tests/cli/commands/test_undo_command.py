@@ -33,6 +33,7 @@ def use_all(practice: Practice, but: int) -> None:
     practice.ask(use)
 
 
+@pytest.mark.slow
 def test_the_preview_folds_a_long_list_and_json_has_all(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
@@ -74,6 +75,7 @@ def test_the_next_command_finds_the_same_ledger(
     assert f"next:   batchconnect undo {run_id} --yes 2 --reports elsewhere" in shown.out
 
 
+@pytest.mark.slow
 def test_what_an_undo_left_in_doubt_is_settled_although_nothing_is_to_be_deleted_any_more(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

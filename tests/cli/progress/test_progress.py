@@ -714,6 +714,7 @@ def test_without_threads_all_is_said_at_the_end(monkeypatch: pytest.MonkeyPatch)
     assert stage.lines == ["500 rows to do, 12 settled already", "0 of 500 rows", "0 of 500 rows"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_an_event_costs_next_to_nothing(is_terminal: bool) -> None:
     """10,000 a second are to cost well below 5 % of a core: 5 microseconds each; measured: 2.5."""

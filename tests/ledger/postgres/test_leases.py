@@ -181,7 +181,7 @@ def test_who_is_at_work_says_so_and_when_it_leaves(
     (seen,) = two.leases.workers()
 
     assert (seen.name, seen.run, seen.wants, seen.is_alive) == (one.leases.name, 7, True, True)
-    one.leases.gone()
+    one.leases.leave(())
     assert two.leases.workers() == []
 
 

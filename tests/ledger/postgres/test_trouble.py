@@ -596,3 +596,21 @@ def test_a_server_behind_pgbouncer_that_starts_up_is_waited_for(postgres: Cluste
             found = list(ledger.row_lines(1))
 
     assert found == [SENDING]
+
+
+def test_nothing_of_a_broken_connection_is_told_beside_the_ledgers_own_words(
+    postgres: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """psycopg would log what follows from it, which for want of a log is written on the screen."""
+    address = postgres.ledger()
+    with PostgresLedger(address) as ledger:
+        ledger.identities()
+        with postgres.session() as session:
+            session.execute(
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s",
+                [name_of(address)],
+            )
+        found = ledger.identities()
+
+    assert not found.has_any
+    assert caplog.records == []

@@ -329,7 +329,8 @@ async def test_many_rows_are_written_in_few_commits() -> None:
     assert [len(page) for page in pages.pages] == [8000, 8000, 500]
 
 
-@pytest.mark.parametrize("is_known", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("is_known", [False, True])
 async def test_a_survey_can_be_cut_short(is_known: bool) -> None:
     """After Ctrl-C; what it wrote, the next process goes on from, and may be cut short in turn."""
     rows = [text(f"Name {count}") for count in range(8500)]

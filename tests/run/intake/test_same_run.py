@@ -16,10 +16,19 @@ from batchconnect.model.outcome import Rejected, Status
 from batchconnect.model.row import Cell, Row
 from batchconnect.model.secret import Secret
 from batchconnect.run.exit_code import INTERRUPTED
-from batchconnect.run.intake.same_run import Identity, command_of, goes_on, row_key, tab_of
+from batchconnect.run.intake.same_run import (
+    Identity,
+    RowsPrint,
+    SeenRows,
+    command_of,
+    goes_on,
+    row_key,
+    tab_of,
+)
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.validation.connection import BaseConnection
+from batchconnect.validation.fast_scan import ValidRow
 from tests.fake_service import CANARY, Bench, cells, judged, org
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +65,57 @@ def test_the_identity_is_that_of_the_rows_and_of_where_they_go(other: str) -> No
     """In their order, at their numbers, from their tab, to a host, for real or simulated."""
     assert identity() != other
     assert identity() == identity(opened=replace(OPENED, run_id="s", note="ticket"))
+
+
+def scanned(number: int, wanted: BaseConnection) -> ValidRow:
+    """A row that the fast scan took."""
+    return ValidRow(
+        *(number, 0, wanted.org, wanted.sandbox, wanted.name, ""), target=wanted.target, carried=()
+    )
+
+
+def seen_again(then: Sequence[BaseConnection], now: Sequence[BaseConnection]) -> bool:
+    """Whether rows that were judged are known again by the rows that are scanned now."""
+    before, identified = RowsPrint(), RunIdentified(identity="i", rows=len(then), keyless=0)
+    for number, one in enumerate(then, start=2):
+        before.add(Row(number=number, cells={}), one)
+    again = SeenRows(identified, before.value)
+    for number, one in enumerate(now, start=2):
+        again.add_scanned(scanned(number, one), is_settled=True)
+    return again.made() == identified
+
+
+def test_rows_that_were_identified_are_known_again_without_their_keys() -> None:
+    """By all that a key is made of, at their numbers; whether a row was scanned or judged."""
+    named, targeted, boxed = (
+        judged({**cells(3), **changed})
+        for changed in ({"name": "Other"}, {"database": "other"}, {"sandbox": "other"})
+    )
+
+    assert seen_again(ROWS, ROWS)
+    assert not seen_again(ROWS, ROWS[::-1])
+    assert not seen_again(ROWS, ROWS[:2])
+    assert not any(seen_again(ROWS, [*ROWS[:2], one]) for one in (named, targeted, boxed))
+
+
+def test_of_a_row_that_is_settled_no_key_is_made_again() -> None:
+    """Of all others it is the one by which they were identified."""
+    again = SeenRows(RunIdentified(identity="i", rows=1, keyless=0), 0)
+    row = scanned(2, ROWS[0])
+
+    assert again.add_scanned(row, is_settled=True) is None
+    assert again.add_scanned(row, is_settled=False) == ROWS[0].marker == row.marker
+
+
+def test_a_row_that_is_refused_otherwise_is_another() -> None:
+    """What may be shown of its cells is what it is known by."""
+    prints = []
+    for name in ("One", "One", "Two"):
+        seen = RowsPrint()
+        seen.add(Row(number=2, cells={Column.NAME: name}), Rejected(problems=()))
+        prints.append(seen.value)
+
+    assert prints[0] == prints[1] != prints[2]
 
 
 def test_no_refused_cell_enters_the_identity() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger.entry import Entry, KeyLooked, Line, Sending, Tested
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.run_state import RunState
@@ -33,6 +34,8 @@ pytestmark = pytest.mark.asyncio
 
 LIMIT_S = 60
 """Whatever takes longer hangs."""
+POLICY = Policy(settle_s=0.2)
+"""A lane that is taken again is swept again: in real time nobody waits a minute for a listing that lags."""
 KEY = Reference("kv:key")
 ROWS = [cells(1), cells(2), cells(3, "beta")]
 
@@ -85,7 +88,7 @@ async def run(
 
 
 async def test_whoever_is_alone_works_every_lane_and_closes_the_run() -> None:
-    bench, ledger = Bench(), MemoryTeamLedger()
+    bench, ledger = Bench(policy=POLICY), MemoryTeamLedger()
 
     state = await run(bench, ledger)
 
@@ -101,7 +104,7 @@ async def test_more_than_its_share_is_taken_only_where_nobody_wants_it(
 ) -> None:
     """Beside a worker that is pinned to lanes and has them, no lane waits for it in vain."""
     lanes = Lanes()
-    bench, ledger = Bench(), MemoryTeamLedger(lanes=lanes)
+    bench, ledger = Bench(policy=POLICY), MemoryTeamLedger(lanes=lanes)
     lanes.workers["other"] = WorkerRow(name="other", run=1, wants=wants, silent_s=0, terms=TERMS)
 
     state = await run(bench, ledger)
@@ -119,7 +122,7 @@ async def test_a_question_that_is_not_answered_costs_no_lane_its_turn(question: 
 
     A lane that was taken, and is not worked, would be renewed for ever and worked by nobody.
     """
-    bench, ledger = Bench(), MemoryTeamLedger()
+    bench, ledger = Bench(policy=POLICY), MemoryTeamLedger()
     asked = 0
 
     def away() -> None:
@@ -144,7 +147,7 @@ async def test_a_lane_that_breaks_costs_no_other_lane_anything(
     kind: type[Entry], error: type[LedgerError]
 ) -> None:
     """Wherever that is: what is done by several tasks breaks as a group of errors. It is taken once more."""
-    bench, ledger = Bench(), MemoryTeamLedger()
+    bench, ledger = Bench(policy=POLICY), MemoryTeamLedger()
     refused: list[Line] = []
 
     def refuse(lines: Sequence[Line]) -> None:

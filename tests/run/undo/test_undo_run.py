@@ -42,12 +42,11 @@ from tests.fake_service import (
     org,
     refused,
 )
+from tests.fast_lane import SHARES
 
 pytestmark = pytest.mark.anyio
 
 S = 180.0
-SHARES = [0, *(pytest.param(share, marks=pytest.mark.slow) for share in (1, 2, 3))]
-"""Every fourth side effect from each of these on: together all of them, and the first in the fast lane."""
 ROWS: Sequence[Mapping[str, str]] = [
     *map(cells, (1, 2, 3, 4)),
     *(cells(number, "beta") for number in (5, 6, 7, 8)),
@@ -574,6 +573,7 @@ async def test_a_crash_at_any_side_effect_changes_nothing_in_the_end(share: int)
         assert created == [4, 5, 6, 7, 8]
 
 
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.parametrize("first", [8, 17, 25])
 async def test_a_crash_at_any_side_effect_of_the_recovery_changes_nothing(first: int) -> None:

@@ -137,7 +137,7 @@ def brt(kind: int, data: bytes = b"") -> bytes:
 
 
 def wide(text: str) -> bytes:
-    letters = text.encode("utf-16-le")
+    letters = text.encode("utf-16-le", "surrogatepass")
     return struct.pack("<I", len(letters) // 2) + letters
 
 
@@ -163,6 +163,7 @@ def xlsb(
     merge: tuple[int, int, int, int] | None = None,
     *,
     hidden: Container[int] = (),
+    shared: Sequence[str] = (),
 ) -> bytes:
     tab = brt(129) + brt(148, struct.pack("<4I", 0, len(rows), 0, 16)) + brt(145)
     for r, row in enumerate(rows):
@@ -179,11 +180,15 @@ def xlsb(
     relation = (
         f'<Relationships xmlns="{schema}/package/2006/relationships"><Relationship Id="rId1" '
         f'Type="{schema}/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.bin"/>'
-        "</Relationships>"
+        f'<Relationship Id="rId2" Type="{schema}/officeDocument/2006/relationships/sharedStrings" '
+        'Target="sharedStrings.bin"/></Relationships>'
     )
+    texts = brt(159, struct.pack("<2I", len(shared), len(shared)))
+    texts += b"".join(brt(19, b"\0" + wide(text)) for text in shared) + brt(160)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("xl/workbook.bin", book)
         archive.writestr("xl/_rels/workbook.bin.rels", relation)
         archive.writestr("xl/worksheets/sheet1.bin", tab)
+        archive.writestr("xl/sharedStrings.bin", texts)
     return file.getvalue()

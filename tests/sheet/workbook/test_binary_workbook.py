@@ -195,6 +195,45 @@ def test_short_records_of_an_xlsb_are_read(write: Write) -> None:
     assert row.cells[Column.SANDBOX] == NotText("error")
 
 
+def test_numbers_and_results_of_an_xls_are_refused_wherever_they_stand(write: Write) -> None:
+    """Several numbers in one record, and formulas whose result is a number, a boolean, or a text."""
+
+    def formula(result: bytes) -> Callable[[bytes], bytes]:
+        return lambda at: biff(6, at + result + b"\0" * 8)
+
+    def two_numbers(at: bytes) -> bytes:
+        number = b"\0\0" + struct.pack("<I", 7 << 2 | 2)
+        return biff(0xBD, at[:4] + 2 * number + struct.pack("<H", 4))
+
+    row = [*ROW[:3], two_numbers, "", formula(struct.pack("<d", 7.0)), ROW[6]]
+    row += [formula(b"\x01\0\x01\0\0\0\xff\xff"), "prod"]
+    (found,) = read(write(xls([NAMES, row]), "clients.xls"))
+
+    assert found.cells[Column.DATABASE] == found.cells[Column.TENANT] == NotText("number")
+    assert isinstance(found.cells[Column.SERVICE_PRINCIPAL_ID], NotText)
+    assert isinstance(found.cells[Column.ORG], NotText)
+    assert found.cells[Column.SANDBOX] == "prod"
+
+
+@pytest.mark.parametrize("is_short", [False, True])
+def test_shared_texts_of_an_xlsb_are_as_typed_and_white_space_is_nothing(
+    write: Write, is_short: bool
+) -> None:
+    """As Excel itself writes them; what cannot be shown as it is is refused with its cell."""
+
+    def shared(index: int) -> Callable[[bytes], bytes]:
+        told = struct.pack("<I", index)
+        return lambda at: brt(18, b"\0" * 4 + told) if is_short else brt(7, at + told)
+
+    row = ["Acme", shared(1), "https://a", shared(0), "t", "i", shared(2), "acme", shared(1)]
+    texts = ["00123", " \u00a0", "FAKE\ud800key"]
+    (found,) = read(write(xlsb([NAMES, row], shared=texts), "clients.xlsb"))
+
+    assert found.cells[Column.DATABASE] == "00123"
+    assert not str(found.cells[Column.DESCRIPTION]).strip()
+    assert isinstance(found.cells[Column.SERVICE_PRINCIPAL_KEY], NotText)
+
+
 def test_a_tab_that_the_look_does_not_find_is_never_clean(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from batchconnect.model.errors import SheetError
 from batchconnect.model.row import NotText, letters
 from batchconnect.model.secret import Secret
 from batchconnect.sheet import open_sheet
+from tests.fast_lane import few
 from tests.sheet.workbook.records import (
     ERROR,
     FORMULA_ERROR,
@@ -162,7 +163,7 @@ def read(write: Write, form: str, column: int, value: object) -> object:
 
 
 @pytest.mark.parametrize("form", MAKERS)
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", few(TEXTS, 6))
 def test_a_text_is_as_typed_in_every_column(write: Write, form: str, text: str) -> None:
     """Byte for byte."""
     for column in range(len(NAMES)):
@@ -247,7 +248,7 @@ ODD: list[tuple[str, object, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("form", "value", "text"), ODD)
+@pytest.mark.parametrize(("form", "value", "text"), few(ODD, 20))
 def test_what_is_no_plain_text_is_refused_or_is_that_text(
     write: Write, form: str, value: object, text: str | None
 ) -> None:
@@ -277,7 +278,7 @@ MARKED_TEXTS = ["\ufeffx", "\ufffex", "x\ufeff", "ï»¿Süd", "ÿþabcd", "þÿ
 
 
 @pytest.mark.parametrize("form", MAKERS)
-@pytest.mark.parametrize("text", MARKED_TEXTS)
+@pytest.mark.parametrize("text", few(MARKED_TEXTS, 2))
 def test_a_text_that_begins_like_an_encoding_is_as_typed_or_refused(
     write: Write, form: str, text: str
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_far_cell_is_named_before_a_reader_holds_what_lies_before_it(
     assert "Ctrl+End" in str(error.hint)
 
 
+@pytest.mark.slow
 def test_a_rectangle_may_be_large_where_much_of_it_is_filled() -> None:
     """A real table of half a million rows is read; a few cells around as much of nothing are not."""
     table = InspectedTab(filled=dict.fromkeys(range(500_000), (1 << 9) - 1))
@@ -123,6 +124,7 @@ def test_a_zip_bomb_is_refused_by_what_it_declares(write: Write) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_process")
 def test_a_zip_that_declares_too_much_is_refused(write: Write) -> None:
     """Ten parts of 200 MiB, with a directory that says so."""

@@ -104,6 +104,7 @@ def test_a_wrong_authority(batchconnect: CommandLine) -> None:
     ] * 2
 
 
+@pytest.mark.slow
 def test_a_bundle_of_another_authority(batchconnect: CommandLine) -> None:
     """That it is the wrong one is said."""
     other = Path(__file__).parents[3] / "transport" / "loopback.pem"
@@ -113,6 +114,7 @@ def test_a_bundle_of_another_authority(batchconnect: CommandLine) -> None:
     assert "does not vouch for it either" in failed(done)["tls"]["remedy"]
 
 
+@pytest.mark.slow
 def test_an_intercepting_proxy(batchconnect: CommandLine) -> None:
     """Adobe's very names, behind a proxy whose box answers in their place."""
     batchconnect.setenv(**settings())
@@ -165,6 +167,7 @@ def test_a_clock_that_is_a_month_off(batchconnect: CommandLine, days: int, word:
     assert f"this machine's clock is {word} the host's" in check.what
 
 
+@pytest.mark.slow
 def test_a_clock_by_which_no_certificate_is_valid(batchconnect: CommandLine) -> None:
     """The handshake fails, and yet the other side's time is asked for: the clock is named, and by how much."""
     with at(batchconnect, over_tls(ADOBE, EXPIRED), scheme="https"):

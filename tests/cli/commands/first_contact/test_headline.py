@@ -27,6 +27,7 @@ from tests.cli.commands.first_contact.stand_ins import (
     settings,
 )
 from tests.command_line import FAST, CommandLine, Done, many
+from tests.fast_lane import few
 
 Options = tuple[str, ...]
 
@@ -169,7 +170,7 @@ def test_a_run_tells_the_cause(batchconnect: CommandLine, met: tuple[Trouble, Op
     assert not [lie for lie in LIES if lie in done.out + done.err]
 
 
-@pytest.mark.parametrize("command", ["plan", "orgs"])
+@pytest.mark.parametrize("command", few(["plan", "orgs"], 1))
 def test_a_look_tells_the_cause(
     batchconnect: CommandLine, met: tuple[Trouble, Options], command: str
 ) -> None:
