@@ -94,7 +94,9 @@ async def survey(
         LedgerError: The ledger cannot be asked, or written to; or it is not the sheet of the run that is joined.
     """
     try:
-        return await _survey(job, number=number, writer=writer, budget=budget, joins=joins)
+        return await _survey(
+            job, number=number, writer=writer, budget=budget, joins=joins, opening=opening
+        )
     except SheetError:
         if job.resumed is None and not joins:
             ended = RunEnded(exit_code=ExitCode.SHEET, reason=SHEET_UNREADABLE)
@@ -103,7 +105,13 @@ async def survey(
 
 
 async def _survey(
-    job: Job, *, number: int, writer: RunWriter, budget: Budget, joins: bool
+    job: Job,
+    *,
+    number: int,
+    writer: RunWriter,
+    budget: Budget,
+    joins: bool,
+    opening: Callable[[Survey], Awaitable[Sequence[Line]]],
 ) -> Survey:
     before = None if job.resumed is None else number
     known = await aside(job.ledger, partial(known_of, job.ledger, before, joins=joins))
