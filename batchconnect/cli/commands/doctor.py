@@ -42,8 +42,11 @@ def run(output: OutputOptions, given: Given) -> int:
     settings, trouble = _settings(given)
     options = options_of(settings, given)
     warn_ignored_flags(given, console)
+    where = "this machine and the ledger's place"
     console.say(
-        "looking at this machine, the ledger's place and the way to Adobe; nothing is changed"
+        f"looking at {where}, for practice; without --simulate also at the way to Adobe"
+        if options.simulate
+        else f"looking at {where} and the way to Adobe; nothing is changed"
     )
     redactor = _redactor(settings, options)
     patient = Patient(

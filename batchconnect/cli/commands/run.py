@@ -149,7 +149,16 @@ def run_told(
         if not code:
             raise
         console.say(f"error: {error.message}")
+    _tell_other_way(observer, console, others=summary.counts[Status.NOT_ATTEMPTED])
     return code
+
+
+def _tell_other_way(observer: RunObserver, console: Console, *, others: int) -> None:
+    """What can be done where rows are rejected, besides correcting them."""
+    if observer.problems is not None and others:
+        which = "the other row" if others == 1 else f"the {others:,} others"
+        command = shlex.join(["batchconnect", *sys.argv[1:], "--skip-invalid"])
+        console.say(observer.redactor.text(f"or send {which} without them: {command}"))
 
 
 def _told_changes(error: PlanChangedError, console: Console, *, hint: str) -> int:

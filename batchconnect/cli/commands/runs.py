@@ -23,6 +23,7 @@ from batchconnect.run.opening.opened_ledger import (
     ledger_of,
     read_ledger,
     team_reader,
+    where_else,
 )
 from batchconnect.run.opening.places import home_of, ledger_place
 from batchconnect.run.team.lane_view import is_worked
@@ -43,6 +44,7 @@ def run(output: OutputOptions, given: Given, *, limit: int, prune: int | None) -
         return _prune(console, options, prune)
     if not is_there(options):
         console.result({"runs": []}, [f"no run yet in {ledger_place(options)}"])
+        console.say(f"hint:  {where_else(options)}")
         return 0
     with read_ledger(options) as ledger:
         held, team = is_in_use(options), team_reader(ledger)

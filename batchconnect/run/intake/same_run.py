@@ -7,7 +7,6 @@ tab or another setting, and a file that was saved once more asks for the same.
 
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from hashlib import sha256
 from itertools import zip_longest
 from operator import attrgetter
@@ -21,6 +20,7 @@ from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.column import SHOWN_COLUMNS
 from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
+from batchconnect.model.value import replace
 from batchconnect.reports.next_step import sheet_command
 from batchconnect.run.history.history import run_states
 from batchconnect.run.intake.accounting import as_typed

@@ -120,12 +120,15 @@ def ledger_of(options: MergedOptions) -> Iterator[LedgerReader]:
         LedgerError: There is none, or it is unusable.
     """
     if not is_there(options):
-        raise LedgerError(f"there is no ledger at {ledger_place(options)}", hint=_where(options))
+        raise LedgerError(
+            f"there is no ledger at {ledger_place(options)}", hint=where_else(options)
+        )
     with read_ledger(options) as ledger:
         yield ledger
 
 
-def _where(options: MergedOptions) -> str:
+def where_else(options: MergedOptions) -> str:
+    """Where runs are to be had, when there is no ledger."""
     if not options.simulate and is_there(replace(options, simulate=True)):
         return "There are simulated runs: add --simulate. A real run makes a ledger of its own."
     return "A run makes it. One that lies elsewhere: --ledger FILE, or --reports DIR."

@@ -8,6 +8,7 @@ import openpyxl
 import orjson
 import pytest
 
+from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.errors import ExitCode
 from batchconnect.simulator.decision import Decision, Instead, Reset
 from batchconnect.simulator.exchange import Answer
@@ -430,3 +431,34 @@ def test_a_sheet_that_cannot_be_read_to_its_end_leaves_no_run_for_another_to_go_
     assert batchconnect("run", "empty.csv", *SIMULATED).code == ExitCode.SHEET
     for command in ("status", "rerun", "verify"):
         assert done.json["run_id"] in batchconnect(command, "--simulate", "--json").out, command
+
+
+@pytest.mark.parametrize("flags", [(), ("--only", "sandbox=dev")], ids=["by blocks", "row by row"])
+def test_each_cell_of_a_row_arrives_in_its_report(
+    batchconnect: CommandLine, flags: tuple[str, ...]
+) -> None:
+    """Of a column that somebody adds, too: a way that forgets one leaves it blank, and no type is wrong."""
+    row = {**cells(1), "org": "acme"}
+    assert [column for column in Column if not row.get(column)] == [], "`cells` has none"
+    batchconnect.sheet([row])
+
+    done = batchconnect("run", "clients.csv", *SIMULATED, *flags)
+
+    assert done.code == ExitCode.OK, done.err
+    (told,) = Path("reports/simulated/latest/results.jsonl").read_bytes().splitlines()
+    arrived = orjson.loads(told)
+    expected = {c.value: row[c] for c in SHOWN_COLUMNS if c is not Column.DESCRIPTION}
+    assert {name: arrived[name] for name in expected} == expected
+
+
+def test_rejected_rows_name_both_ways_on(batchconnect: CommandLine) -> None:
+    """The cells are corrected, or the others are sent without them."""
+    batchconnect.sheet([cells(1), cells(2, tenant="not a tenant"), cells(3)])
+
+    done = batchconnect("run", "clients.csv", *SIMULATED)
+
+    assert done.code == ExitCode.SHEET
+    assert "or send the 2 others without them: batchconnect run clients.csv --simulate" in done.err
+    assert (
+        batchconnect("run", "clients.csv", *SIMULATED, "--skip-invalid").code == ExitCode.UNFINISHED
+    )
