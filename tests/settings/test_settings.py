@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from batchconnect.model.errors import ExitCode, SettingsError
 from batchconnect.model.org import IMS_URL, PLATFORM_URL, SCOPES
 from batchconnect.model.secret import Secret
 from batchconnect.options import RunOptions
 from batchconnect.settings import Settings, load_settings
+from batchconnect.settings.source import read_environment
+from batchconnect.settings.tables import NotifyTable, OrgTable, StoreTable, Tables
 
 ORG_ID = "5C1328435BF324E90A49402A@AdobeOrg"
 OTHER_ID = "6D1328435BF324E90A49402B@AdobeOrg"
@@ -145,6 +148,24 @@ def test_a_variable_wins_over_one_field_of_one_org() -> None:
     assert (acme.rate, acme.aliases) == (2.5, ("A", "B"))
     assert globex.aliases == ("C, D",)
     assert Secret(CANARY) == globex.client_secret
+
+
+@pytest.mark.parametrize("setting", OrgTable.model_fields)
+def test_each_setting_of_an_org_may_be_given_by_a_variable(setting: str) -> None:
+    """Of one that somebody adds, too: a number that stayed a text would be refused, and nobody told why."""
+    name = f"BATCHCONNECT_ORGS__ACME__{setting.upper()}"
+
+    given = read_environment({name: "2.5"}, ["acme"]).values["orgs"]["acme"]
+
+    assert OrgTable.model_validate(
+        {"org_id": ORG_ID, "client_id": "c1", **given}
+    ).model_fields_set >= {setting}
+
+
+@pytest.mark.parametrize("form", [OrgTable, StoreTable, NotifyTable, Tables])
+def test_each_setting_says_what_it_must_be(form: type[BaseModel]) -> None:
+    """The second half of the sentence that a wrong value is told by."""
+    assert [name for name, one in form.model_fields.items() if not one.description] == []
 
 
 def test_a_variable_spells_a_key_as_variables_can() -> None:
