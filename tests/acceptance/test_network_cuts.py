@@ -27,6 +27,8 @@ pytestmark = pytest.mark.acceptance
 LEASE_S = 6.0
 LATE_S = 1.5
 """How much later than it was let go a request may arrive on a busy machine."""
+TURN_S = 10.0
+"""Until the next row's turn, where it has to come when the lease is over."""
 
 
 @dataclass(kw_only=True)
@@ -173,11 +175,20 @@ def sent_in_between(cut: Cut, way: Direction, *, without: str = "") -> list[floa
         When creates came after the lease of the first worker, and before another one took the lane.
     """
     python = ("-c", without + MAIN) if without else ("-m", "batchconnect")
-    cut_off, cable = cut.start("--lease", f"{LEASE_S:g}", "--rate", "0.1", python=python)
+    cut_off, cable = cut.start(
+        "--lease", f"{LEASE_S:g}", "--rate", f"{1 / TURN_S:g}", python=python
+    )
     until(lambda: cut.arrived() and cut.intents() > 1, why=cut_off.told)
     began = time.time()
     cable.cut(way)
-    time.sleep(LEASE_S + LATE_S)
+
+    def late() -> list[float]:
+        return [at for at in cut.arrived() if at > began + LEASE_S + LATE_S]
+
+    if without:
+        until(late, why=cut_off.told)
+    else:
+        time.sleep(TURN_S + LATE_S)  # its turn has come, and nothing is to be seen of it
 
     other, _uncut = cut.start("--lease", "60", "--rate", "20")
     until(cut.taken_over_at, why=other.told)
@@ -186,7 +197,7 @@ def sent_in_between(cut: Cut, way: Direction, *, without: str = "") -> list[floa
     assert other.done().code == 0, other.told
     cable.heal()
     assert cut_off.done().code in {0, 5}, "the run is closed, or the ledger was away for too long"
-    return [at for at in cut.arrived() if began + LEASE_S + LATE_S < at < taken_over_at]
+    return [at for at in late() if at < taken_over_at]
 
 
 @ALL_WAYS
