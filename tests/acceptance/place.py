@@ -400,9 +400,15 @@ def _spellings(secret: str) -> list[bytes]:
     return sorted(found)
 
 
-def until(what: Callable[[], object], *, patience_s: float = PATIENCE_S, why: str = "") -> None:
-    """Wait for something to become true."""
+def until(
+    what: Callable[[], object],
+    *,
+    patience_s: float = PATIENCE_S,
+    why: str = "",
+    every_s: float = 0.01,
+) -> None:
+    """Wait for something to become true; what costs more than a glance is asked for less often."""
     end = time.monotonic() + patience_s
     while not what():
         assert time.monotonic() < end, why or "it never came true"
-        time.sleep(0.01)
+        time.sleep(every_s)

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.acceptance
 LEASE_S = 6.0
 LATE_S = 1.5
 """How much later than it was let go a request may arrive on a busy machine."""
+ASKED_S = 0.2
+"""How often the database is asked, which takes a connection each time."""
 TURN_S = 10.0
 """Until the next row's turn, where it has to come when the lease is over."""
 
@@ -152,7 +154,7 @@ def test_a_cut_that_is_shorter_than_the_lease_costs_a_pause(
     cable.cut(way)
     if way is Direction.FROM_SERVER:
         # Committed, and nobody hears of it.
-        until(lambda: cut.lines() > before, why=worker.told)
+        until(lambda: cut.lines() > before, every_s=ASKED_S, why=worker.told)
     time.sleep(4)
     cable.heal()
 
@@ -178,7 +180,7 @@ def sent_in_between(cut: Cut, way: Direction, *, without: str = "") -> list[floa
     cut_off, cable = cut.start(
         "--lease", f"{LEASE_S:g}", "--rate", f"{1 / TURN_S:g}", python=python
     )
-    until(lambda: cut.arrived() and cut.intents() > 1, why=cut_off.told)
+    until(lambda: cut.arrived() and cut.intents() > 1, every_s=ASKED_S, why=cut_off.told)
     began = time.time()
     cable.cut(way)
 
@@ -191,7 +193,7 @@ def sent_in_between(cut: Cut, way: Direction, *, without: str = "") -> list[floa
         time.sleep(TURN_S + LATE_S)  # its turn has come, and nothing is to be seen of it
 
     other, _uncut = cut.start("--lease", "60", "--rate", "20")
-    until(cut.taken_over_at, why=other.told)
+    until(cut.taken_over_at, every_s=ASKED_S, why=other.told)
     taken_over_at = cut.taken_over_at()
     assert taken_over_at is not None
     assert other.done().code == 0, other.told
@@ -225,7 +227,7 @@ def test_a_commit_of_which_nobody_hears_is_settled_by_whoever_takes_over(cut_of:
     until(lambda: len(cut.arrived()) > 2, why=cut_off.told)
     before = cut.lines()
     cable.cut(Direction.FROM_SERVER)
-    until(lambda: cut.lines() > before, why=cut_off.told)
+    until(lambda: cut.lines() > before, every_s=ASKED_S, why=cut_off.told)
 
     other, _uncut = cut.start("--lease", "60", "--rate", "20")
     assert other.done().code == 0, other.told
@@ -244,7 +246,7 @@ def test_what_arrives_after_the_lane_was_taken_over_is_not_written(cut_of: MakeC
     other, _uncut = cut.start("--lease", "60")
     until(lambda: "lanes:" in other.told, why=other.told)
     cable.cut(Direction.TO_SERVER)
-    until(cut.taken_over_at, why=other.told)
+    until(cut.taken_over_at, every_s=ASKED_S, why=other.told)
     cable.heal()
 
     assert other.done().code == 0, other.told
