@@ -86,7 +86,7 @@ def _declared(panel: Panel) -> typer.Typer:
             from batchconnect.cli.declared import team
 
             return team.commands
-        case Panel.PRACTICE:  # pragma: no branch - the last of a closed set
+        case Panel.PRACTICE:  # the last case
             from batchconnect.cli.declared import practice
 
             return practice.commands

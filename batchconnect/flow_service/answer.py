@@ -270,9 +270,7 @@ def _judge_4xx(response: Response, problem: ServiceProblem) -> Refused | OrgLeve
                 request_id=problem.request_id,
                 may_be_org_level=to is ErrorScope.ROW_OR_LANE,
             )
-        case (
-            ErrorScope.LANE | ErrorScope.SANDBOX
-        ) as to:  # pragma: no branch - the last of a closed set
+        case (ErrorScope.LANE | ErrorScope.SANDBOX) as to:  # the last case
             return OrgLevel(
                 code=problem.code,
                 title=title_for(problem.code),

@@ -53,9 +53,7 @@ class Breaker:
             case ObjectCreated() | Refused():
                 self.code, self.count = "", 0
                 return answer
-            case (
-                NotSent() | Throttled() | OrgLevel() | Unknown()
-            ):  # pragma: no branch - the last of a closed set
+            case NotSent() | Throttled() | OrgLevel() | Unknown():  # the last case
                 return answer
 
 

@@ -206,7 +206,7 @@ def unfit_for_change(wanted: Wanted, found: Found, *, is_adopted: bool) -> Confl
             return None
         case Conflict():
             return stands
-        case NotReady(in_doubt=why):  # pragma: no branch - the last of a closed set
+        case NotReady(in_doubt=why):  # the last case
             return Conflict(
                 code=why.code, detail=why.detail, connection_ids=(found.id,), state=why.code
             )

@@ -335,7 +335,7 @@ class LanePlan:
                     lines.append(self._ledger.line(settled, row=row, marker=marker))
                 org, sandbox = self._lane.org.key, connection.sandbox
                 told.append(RowSettled(row=row, org=org, sandbox=sandbox, outcome=outcome))
-            case SettleFirst(state=state):  # pragma: no branch - the last of a closed set
+            case SettleFirst(state=state):  # the last case
                 await self._settle_first(decided, state)
 
     async def _write(self, lines: list[Line], told: list[Event]) -> None:

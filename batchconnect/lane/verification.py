@@ -223,7 +223,7 @@ class LaneTests:
             case Unreadable(refusal=OrgLevel() as refused):
                 self._refuse(refused, one.sandbox)
                 self._tell(one, Works.NOT_TESTED, refused.code)
-            case Unreadable(fault=fault):  # pragma: no branch - the last of a closed set
+            case Unreadable(fault=fault):  # the last case
                 self._tell(one, Works.NOT_TESTED, fault.code)
         return True
 

@@ -328,7 +328,7 @@ class _Story:
                     self.made = self.etag = self.outcome = self.key = None
                     self._test(None)
                 self._end_change(step, at_ms)
-            case Left():  # pragma: no branch - the last of a closed set
+            case Left():  # the last case
                 self._end_change(step, at_ms)
 
     def _end_change(self, step: Updated | Deleted | Left, at_ms: int) -> None:

@@ -105,7 +105,7 @@ def _told(run_lines: Iterable[Line]) -> dict[str, _Told]:
                         lane.rates.append(event.rate)
                     case LaneCounted():
                         lane.count(event)
-                    case LaneStopped():  # pragma: no branch - the last of a closed set
+                    case LaneStopped():  # the last case
                         continue
                 lane.host = event.host
             case _:

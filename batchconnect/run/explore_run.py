@@ -136,7 +136,7 @@ class Exploration:
                 return NOT_FOUND
             case Unreadable(refusal=None, fault=fault):
                 return fault.code
-            case Unreadable(refusal=refusal):  # pragma: no branch - the last of a closed set
+            case Unreadable(refusal=refusal):  # the last case
                 assert refusal is not None
                 return refusal.code
 

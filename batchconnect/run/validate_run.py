@@ -57,7 +57,7 @@ class Findings:
                 pass
             case Warned(problem=problem):
                 problems = (problem,)
-            case None:  # pragma: no branch - the last of a closed set
+            case None:  # the last case
                 pass
         for problem in problems:
             if self.keeps_each:

@@ -255,7 +255,7 @@ class _Profile(Value):
             case StoreKind.AZURE:
                 host = f"{text}.vault.azure.net" if _VAULT_NAME.fullmatch(text) else text
                 return self._url(kind, host, tls=True), ""
-            case StoreKind.VAULT:  # pragma: no branch - the last of a closed set
+            case StoreKind.VAULT:  # the last case
                 address, _, mount = text.partition("/")
                 if _MOUNT.fullmatch(mount) is None:
                     raise self._wrong(kind)

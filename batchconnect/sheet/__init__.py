@@ -192,7 +192,7 @@ def _open(
                 hidden=hidden,
                 renamed=renamed,
             )
-        case Kind.WORKBOOK:  # pragma: no branch - the last of a closed set
+        case Kind.WORKBOOK:  # the last case
             raise SheetError(
                 f"{name}: a workbook cannot be read from a pipe",
                 hint="Save it as a file and name that; a pipe carries CSV.",

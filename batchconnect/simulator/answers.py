@@ -113,7 +113,7 @@ def connections_not_found(connection_id: str, form: NotFound = "text") -> Answer
         case "1439":
             text = f"The requested connections resource {connection_id} is not found."
             return flow("1439-400", "Resource not found", text)
-        case "text":  # pragma: no branch - the last of a closed set
+        case "text":  # the last case
             return loose(404, f"connections not found with id = [{connection_id}]")
 
 

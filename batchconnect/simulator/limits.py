@@ -143,5 +143,5 @@ def refusal(limit: Limit, number: int, wait_s: float, now: float) -> Answer:
             return answers.overloaded()
         case 503:
             return answers.gateway(503, "503000", "Could not validate Api Key")
-        case 429:  # pragma: no branch - the last of a closed set
+        case 429:  # the last case
             return answers.too_many(form, max(1, math.ceil(wait_s)), now)

@@ -157,7 +157,7 @@ async def look_at_ends(
             case NotAttempted(store=store, detail=detail):
                 found.stores[store or ""] = detail
                 found.unanswered += 1
-            case Problem():  # pragma: no branch - the last of a closed set
+            case Problem():  # the last case
                 told = reference.text if wanted.known else None
                 found.refused.append(KeyRefusal(reference=told, problem=answer, rows=rows))
 

@@ -91,7 +91,7 @@ async def _looked(connection: BaseConnection, job: Job, tell: Callable[[Event], 
                 return KeyLooked(problems=problems)
             case NotAttempted() as unanswered:
                 return KeyLooked(unanswered=unanswered)
-            case BaseConnection(key_origin=key):  # pragma: no branch - the last of a closed set
+            case BaseConnection(key_origin=key):  # the last case
                 return KeyLooked(key=key)
     except Exception as error:  # noqa: BLE001 - a fault of ours leaves one key unasked
         fault = fault_of(error)

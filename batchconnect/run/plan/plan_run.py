@@ -85,7 +85,7 @@ async def plan_run(
                     problem for problem in problems if problem.severity is Severity.ERROR
                 ]
                 found.warnings.add_warnings(row.number, problems)
-            case BaseConnection():  # pragma: no branch - the last of a closed set
+            case BaseConnection():  # the last case
                 found.warnings.add_warnings(row.number, judged.findings)
                 offsets.setdefault((judged.org.key, judged.sandbox), []).append(row.offset)
 

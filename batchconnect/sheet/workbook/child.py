@@ -136,7 +136,7 @@ def _tabs(data: bytes, worksheets: Sequence[str]) -> Iterator[ChildAnswer]:
             data = with_full_records(data)
             found = _by_name(inspect_xlsb(io.BytesIO(data)))
             yield from _told(_load(data), found, worksheets)
-        case "xlsx":  # pragma: no branch - the last of a closed set
+        case "xlsx":  # the last case
             # Calamine needs no interpreter: it reads the shared texts while the look is under way.
             look = BackgroundCall(partial(_inspect_xlsx, data))
             try:
