@@ -186,6 +186,14 @@ class LanesHeld(Value):
     """Processes at work on the run, this one included."""
 
 
+class RunCounted(Value):
+    """On a team ledger: how far the run is, by all who work it; told every few seconds once others do."""
+
+    done: int
+    """Rows that are settled, those of before included."""
+    total: int
+
+
 class LanePaused(Value):
     """A lane sends nothing for a while."""
 
@@ -333,6 +341,7 @@ Event = (
     | RunAwaited
     | LaneAwaited
     | LanesHeld
+    | RunCounted
     | LanePaused
     | NotReached
     | PaceChanged

@@ -26,6 +26,7 @@ from batchconnect.model.event import (
     RowStarted,
     RowTested,
     RunAwaited,
+    RunCounted,
     RunFinished,
     RunStarted,
     SandboxListed,
@@ -133,6 +134,7 @@ class Messages:
                 | RunAwaited()
                 | Settling()
                 | LaneCounted()
+                | RunCounted()
                 | RunFinished()
                 | PageRead()
                 | Looked()

@@ -25,6 +25,7 @@ from batchconnect.run.intake.accounting import Intake
 from batchconnect.run.job import Job
 from batchconnect.run.survey import Survey
 from batchconnect.run.team.lane_part import LanePart, PartEnd
+from batchconnect.run.team.run_count import RunCount
 from batchconnect.run.team.sharing import share_of
 from batchconnect.run.team.team import Team
 
@@ -59,6 +60,8 @@ class TeamLanes:
     ) -> None:
         self.parts: dict[str, tuple[LanePart, Lease]] = {}
         """Those that are worked here, by org."""
+        self.count = RunCount(team.ledger, number)
+        """How far the run is."""
         self._team = team
         self._job = job
         self._number = number
@@ -71,6 +74,7 @@ class TeamLanes:
         self._failures: dict[str, int] = {}
         self._changed = anyio.Event()
         self._held: LanesHeld | None = None
+        self._had_company = False
         self._awaited: dict[str, tuple[int, str]] = {}
         """By org: which lane is waited for, and whom it was told that has it."""
 
@@ -87,6 +91,7 @@ class TeamLanes:
         for row in survey.gone:
             self._gone.setdefault(row.org, []).append(row)
         self._found = survey.intake
+        self.count.plan(survey)
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as tasks:
@@ -122,7 +127,10 @@ class TeamLanes:
                 rows, workers = await team.keeper.look_around(self._run_id)
         lanes = fold_lanes(steps)
         self._resumes = lanes.resumes
-        if not self.parts and (lanes.is_closed or lanes.are_through):
+        is_done = not self.parts and (lanes.is_closed or lanes.are_through)
+        if self._had_company:
+            await self._count(lanes.lanes or (), rows, at_once=is_done)
+        if is_done:
             return True
         others = [
             one
@@ -267,3 +275,14 @@ class TeamLanes:
         if now != self._held and (has_company or now.mine < now.open):
             self._record.tell(now)
         self._held = now
+        self._had_company = self._had_company or now.workers > 1
+
+    async def _count(
+        self, lanes: Sequence[RunLane], rows: Sequence[LaneRow], *, at_once: bool
+    ) -> None:
+        """Tell how far the run is, which others work, too."""
+        keys = {self._team.key_of(lane.org) for lane in lanes}
+        of_run = [row.lane for row in rows if row.holding.key in keys]
+        counted = await self.count.look(of_run, at_once=at_once)
+        if counted is not None:
+            self._record.tell(counted)

@@ -1,6 +1,6 @@
 """What a process needs to work a run together with others: the ledger, its leases, and which lanes it takes."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import anyio
@@ -56,6 +56,15 @@ class Team(Value):
         """Have the ledger know that this process is at work on a run; as of `WorkerRow`."""
         say = partial(self.ledger.leases.here, run, wants=wants, terms=self.keeper.terms, pins=pins)
         await anyio.to_thread.run_sync(say)
+
+    async def arrive(
+        self, run: int, *, wants: bool, pins: Collection[int] | None = None
+    ) -> Mapping[int, int]:
+        """As `say_here`, at first; tells the number of each lane's last line."""
+        say = partial(
+            self.ledger.leases.arrive, run, wants=wants, terms=self.keeper.terms, pins=pins
+        )
+        return await anyio.to_thread.run_sync(say)
 
     async def hold(self, holding: Holding, stop: Stop, *, run: int | None = None) -> Lease | None:
         """Wait until it is free, and take it; None: the stop was asked for meanwhile."""

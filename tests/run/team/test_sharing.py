@@ -10,7 +10,7 @@ from batchconnect.ledger.entry import LaneTaken
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import Company, WorkerRow
-from batchconnect.model.event import LaneAwaited
+from batchconnect.model.event import LaneAwaited, RunCounted
 from batchconnect.model.outcome import Status
 from batchconnect.model.value import replace
 from batchconnect.run.job import Job
@@ -223,5 +223,8 @@ async def test_a_worker_that_is_pinned_is_handed_its_lane_by_one_that_has_all() 
     assert {state.is_closed for state in states} == {True}
     assert opener.statuses(states[0]) == [Status.CREATED] * len(place.rows)
     assert opener.broken_promises(states[0], len(place.rows)) == []
+    counted = [bench.heard(RunCounted) for bench in (opener, pinned)]
+    whole = RunCounted(done=len(place.rows), total=len(place.rows))
+    assert [of_one[-1] for of_one in counted] == [whole, whole], "each tells of what both did"
     awaited = pinned.heard(LaneAwaited)
     assert [(one.org, one.holder) for one in awaited] == [("acme", "opener")], "and said for whom"
