@@ -112,11 +112,14 @@ class MemoryLeases:
         (row,) = (row for row in self._lanes.rows.values() if row.lane == lane)
         self._lanes.change(row, holder="")
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
         """As of `Leases`."""
         self._lanes.workers[self.name] = WorkerRow(
-            name=self.name, run=run, wants=wants, silent_s=0, terms=terms
-        )
+            name=self.name, run=run, wants=wants, silent_s=0, terms=terms,
+            pins=None if pins is None else frozenset(pins),
+        )  # fmt: skip
 
     def leave(self, leases: Collection[Lease]) -> None:
         """As of `Leases`."""

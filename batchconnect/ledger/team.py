@@ -69,6 +69,8 @@ class WorkerRow(Value):
     """Whether it holds fewer lanes than it could work."""
     silent_s: float
     terms: Terms
+    pins: frozenset[int] | None = None
+    """Numbers of the lanes that it takes and nobody else should, once it can work them; None: it takes any."""
 
     @property
     def is_alive(self) -> bool:
@@ -150,8 +152,10 @@ class Leases(LaneReader, Protocol):
         """Take a lane from whoever holds it, whatever the holder does: for a person who knows better."""
         ...
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
-        """Say that this process is at work on a run."""
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
+        """Say that this process is at work on a run; as of `WorkerRow`."""
         ...
 
     def leave(self, leases: Collection[Lease]) -> None:

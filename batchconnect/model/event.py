@@ -158,7 +158,7 @@ class RunAwaited(Value):
 
 
 class LaneAwaited(Value):
-    """On a team ledger: what a command over a past run needs is not free yet."""
+    """On a team ledger: what a command over a past run needs is not free yet, or what a worker would take."""
 
     org: str
     """Settings key of the lane's org; "": it is the run as a whole."""
@@ -166,6 +166,12 @@ class LaneAwaited(Value):
     """Who has the lane, or another one of its org; "": nobody, it failed and is left alone for a while."""
     at_most_s: float
     """Seconds after which it is known whether the holder is alive, or after which the lane may be taken."""
+    lane: int | None = None
+    """A worker waits, until the holder has done with it, for the lane of this number: its own, or that of another client
+    of its org."""
+    is_of_other_client: bool = False
+    held_s: float = 0.0
+    """Likewise: seconds for which the holder has had it."""
 
 
 class LanesHeld(Value):

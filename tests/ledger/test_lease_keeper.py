@@ -78,7 +78,9 @@ class FakeLeases:
     def release(self, lane: int) -> None:
         pass
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
         pass
 
     def leave(self, leases: Collection[Lease]) -> None:

@@ -22,7 +22,10 @@ _LANES: Final = (
     f"greatest(0, coalesce(-{_AGE.format('not_before')}, 0)), failures "
     "FROM batchconnect.lane WHERE run_id IN ('', %s, %s) ORDER BY id"
 )
-_WORKERS: Final = f"SELECT name, run, wants, {_AGE.format('seen_at')}, ttl_s FROM batchconnect.worker ORDER BY name"
+_WORKERS: Final = (
+    f"SELECT name, run, wants, {_AGE.format('seen_at')}, ttl_s, pins "
+    "FROM batchconnect.worker ORDER BY name"
+)
 _HAND_BACK: Final = "SELECT batchconnect.hand_back(%s, %s, %s)"
 
 
@@ -106,11 +109,14 @@ class PostgresLeases:
         """As of `Leases`."""
         self._ask("SELECT batchconnect.release(%s)", lane)
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
         """As of `Leases`."""
         self._ask(
-            "SELECT batchconnect.worker_is_here(%s, %s, %s, %s)",
+            "SELECT batchconnect.worker_is_here(%s, %s, %s, %s, %s::bigint[])",
             *(self.name, run, wants, terms.ttl_s),
+            None if pins is None else sorted(pins),
         )
 
     def leave(self, leases: Collection[Lease]) -> None:
@@ -138,8 +144,15 @@ class PostgresLeases:
 
 
 def _worker_row(columns: Sequence[Any]) -> WorkerRow:
-    name, run, wants, silent_s, ttl_s = columns
-    return WorkerRow(name=name, run=run, wants=wants, silent_s=silent_s, terms=Terms(ttl_s=ttl_s))
+    name, run, wants, silent_s, ttl_s, pins = columns
+    return WorkerRow(
+        name=name,
+        run=run,
+        wants=wants,
+        silent_s=silent_s,
+        terms=Terms(ttl_s=ttl_s),
+        pins=None if pins is None else frozenset(pins),
+    )
 
 
 def _lane_row(columns: Sequence[Any]) -> LaneRow:

@@ -86,7 +86,15 @@ class TeamRun:
         writer = job.writer(self._number)
         with unwrap_exception_group():
             async with anyio.create_task_group() as beside:
-                beside.start_soon(partial(self._team.say_here, self._number, wants=True))
+                # Lanes that only this worker is to have are left to others until it can work them.
+                is_pinned = self._team.pinned is not None
+                here = partial(
+                    self._team.say_here,
+                    self._number,
+                    wants=not is_pinned,
+                    pins=() if is_pinned else None,
+                )
+                beside.start_soon(here)
                 found = await survey(
                     job,
                     number=self._number,
