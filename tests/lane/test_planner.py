@@ -384,6 +384,17 @@ async def test_the_ledger_is_asked_for_many_rows_at_once() -> None:
     assert [each.offset for each in decisions] == list(range(1203))
 
 
+async def test_the_ledger_is_not_asked_about_nothing() -> None:
+    """A round trip for each page of rows that stand there would be in vain."""
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        raise AssertionError(markers)
+
+    decided_on = await decision(listing(found(ROWS[0])), known=Known(states_of=states_of))
+
+    assert isinstance(decided_on, Settle)
+
+
 @pytest.mark.anyio
 async def test_what_is_not_approved_is_not_created() -> None:
     """Neither where nothing of it stands, nor where it is in doubt; what stands there is as it is."""
@@ -435,6 +446,15 @@ async def test_a_key_is_sent_to_what_stands_there_and_to_nothing_else(
     assert isinstance(nothing, Settle)
     assert isinstance(nothing.outcome, NotAttempted)
     assert nothing.outcome.code == "no_connection"
+
+
+async def test_what_a_listing_shows_late_gets_its_key_by_what_the_ledger_knows() -> None:
+    """Found by a second listing or by its id: judged as what the first one shows."""
+    known = remembered(made="id-1", key=KEY, works=False)
+    for reads in (Reads(STANDS), Reads(EMPTY, get=found(ROWS[0]))):
+        decided_on = await decision(EMPTY, reads=reads, known=known, rules=rotation(is_all=False))
+
+        assert SendKey(connection_id="id-1", is_adopted=False, key_before=KEY) == decided_on
 
 
 async def test_a_key_is_sent_to_chosen_rows_alone_and_only_where_the_marker_is_the_rows() -> None:
