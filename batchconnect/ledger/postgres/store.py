@@ -35,6 +35,7 @@ from batchconnect.ledger.postgres.connections import Connections, Question, Sess
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
 from batchconnect.ledger.postgres.leases import PostgresLeases
 from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
+from batchconnect.ledger.postgres.tail import SETTLED_BEHIND
 from batchconnect.ledger.row_state import RowState, fold_identity
 from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
 from batchconnect.ledger.team import Holding
@@ -266,6 +267,13 @@ class PostgresLedger:
     def steps(self, run: int) -> list[Line]:
         """The lines of a run that say which of its lanes are through, and whether it has ended; oldest first."""
         return self._lines(f"run = %s AND row IS NULL AND {IS_STEP} ORDER BY seq", run)
+
+    def settled_behind(
+        self, run: int, behind: Mapping[int, int]
+    ) -> Mapping[int, tuple[int, Sequence[int]]]:
+        """As of `TeamReader`."""
+        found = self._ask_by_index(SETTLED_BEHIND, [*behind], [*behind.values()], run)
+        return {lane: (last, rows or ()) for lane, last, rows in found}
 
     def row_lines(
         self, run: int, rows: Collection[int] | None = None, *, behind: int = BEFORE_ALL

@@ -1,7 +1,7 @@
 """What the events of a run add up to."""
 
 from batchconnect.cli.progress.state import WINDOW_S, ProgressState
-from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
+from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Here, Pause, View
 from batchconnect.model.event import (
     Draining,
     Event,
@@ -12,6 +12,7 @@ from batchconnect.model.event import (
     RowInDoubt,
     RowSettled,
     RowStarted,
+    RunCounted,
     RunFinished,
     SandboxListed,
     Settling,
@@ -40,6 +41,10 @@ def planned(to_create: int) -> Planned:
 
 def paused(pause_s: float, reason: str) -> LanePaused:
     return LanePaused(org="acme", host="h", pause_s=pause_s, reason=reason)
+
+
+def finished() -> RunFinished:
+    return RunFinished(run_id="r", exit_code=0, duration_s=60.0)
 
 
 def told(*events: Event, state: ProgressState | None = None, now: float = 0.0) -> View:
@@ -191,3 +196,25 @@ def test_sandboxes_make_their_lanes_known() -> None:
 
     assert view.sandboxes == 3
     assert [lane.org for lane in view.lanes] == ["beta", "acme"]
+
+
+def test_of_a_run_that_others_work_too_the_whole_is_told_and_what_is_here_apart() -> None:
+    """Rate and time left are those of the run: what is left here is mostly worked elsewhere."""
+    state = ProgressState()
+    told(planned(900), started(2), settled(2), RunCounted(done=150, total=1000), state=state)
+    state.view(0)
+
+    view = told(started(3), settled(3), RunCounted(done=350, total=1000), state=state, now=10)
+
+    assert (view.done, view.total, view.rate, view.left_s) == (350, 1000, 20, 32.5)
+    assert view.here == Here(done=2, rate=0.1)
+    assert view.counts == {Status.CREATED: 2}, "these are the worker's own"
+
+
+def test_rows_that_others_worked_are_not_told_as_not_attempted() -> None:
+    """They were never heard of here, and a worker alone tells such rows at its end."""
+    alone = told(planned(9), started(2), settled(2), finished())
+    among = told(planned(9), started(2), settled(2), RunCounted(done=9, total=9), finished())
+
+    assert alone.counts == {Status.CREATED: 1, Status.NOT_ATTEMPTED: 8}
+    assert among.counts == {Status.CREATED: 1}
