@@ -132,6 +132,29 @@ def test_a_worker_that_is_pinned_takes_its_lanes_alone(team_of: MakeTeam) -> Non
         assert {one.org for one in taken if f"/{worker.pid}-" in one.worker} == {org}
 
 
+def test_a_worker_that_is_pinned_is_handed_its_lane_by_whoever_opened_the_run(
+    team_of: MakeTeam,
+) -> None:
+    """While that one goes on with the others; both tell the whole run, and what is their own."""
+    team = team_of(rows=60, lanes=3, rate=1)
+    opener = team.start("--lease", "600")
+    until(team.practice.creates, why=opener.told)
+
+    pinned = team.start("--lease", "600", "--only", "org=org0", command="work")
+
+    ended = [opener.done(), pinned.done()]
+    assert [one.code for one in ended] == [0, 0]
+    assert team.broken_promises() == []
+    with team.ledger() as ledger:
+        lines = [line.entry for line in ledger.run_lines(team.runs()[0].number)]
+    taken = [(one.org, one.worker) for one in lines if isinstance(one, LaneTaken)]
+    assert {org for org, worker in taken if f"/{pinned.pid}-" in worker} == {"org0"}
+    assert [org for org, _worker in taken].count("org0") == 2, "it was handed over once"
+    for one in ended:
+        assert "run: 60 of 60 rows in" in one.err
+        assert "not attempted" not in one.err
+
+
 def test_a_run_with_a_bound_is_worked_alone(team_of: MakeTeam) -> None:
     """One process counts; a second one is told so, and sends nothing."""
     team = team_of(rows=60, lanes=2, rate=1)
