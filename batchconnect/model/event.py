@@ -3,7 +3,7 @@
 from typing import Final
 
 from batchconnect.model.fault import Fault
-from batchconnect.model.outcome import Outcome, Works
+from batchconnect.model.outcome import Outcome, Status, Works
 from batchconnect.model.row_place import NOWHERE, Places, RowPlace
 from batchconnect.model.value import Value, replace
 
@@ -108,6 +108,8 @@ class RowSettled(Value):
     duration_ms: int | None = None
     at: RowPlace | None = None
     """As of `RowStarted`."""
+    was: Status | None = None
+    """What it was told to be before, where the sweep found another: whoever counts, counts it once."""
 
 
 class RowInDoubt(Value):
@@ -119,6 +121,8 @@ class RowInDoubt(Value):
     code: str
     at: RowPlace | None = None
     """As of `RowStarted`."""
+    was: Status | None = None
+    """As of `RowSettled`."""
 
 
 class Verifying(Value):

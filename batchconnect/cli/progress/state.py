@@ -247,11 +247,13 @@ class ProgressState:
     def _row_event(self, event: RowSettled | RowStarted | RowInDoubt) -> None:
         lane = self._lane(event.org)
         match event:
-            case RowSettled(row=row, outcome=outcome):
+            case RowSettled(row=row, outcome=outcome, was=was):
+                self._uncount(lane, was)
                 self._settled(lane, row, status_of(outcome))
             case RowStarted(row=row):
                 self._started(lane, row)
-            case RowInDoubt(row=row):
+            case RowInDoubt(row=row, was=was):
+                self._uncount(lane, was)
                 self._in_doubt(lane, row)
             case _:
                 assert_never(event)
@@ -289,6 +291,11 @@ class ProgressState:
             rows.has_sent = True
             rows.sending += 1
             rows.open -= was_doubt
+
+    def _uncount(self, lane: _Lane, was: Status | None) -> None:
+        if was is not None:
+            for rows in (lane.rows, self._rows):
+                rows.counts[was] -= 1
 
     def _settled(self, lane: _Lane, row: int, status: Status) -> None:
         was_sent = _leave(self._sent, row)
