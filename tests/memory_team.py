@@ -6,12 +6,12 @@ process does with it, and may have any one question fail.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from batchconnect.ledger.entry import Line
+from batchconnect.ledger.entry import Line, Settled
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Sighting, Terms
 from batchconnect.ledger.lease_keeper import LeaseKeeper
@@ -112,11 +112,21 @@ class MemoryLeases:
         (row,) = (row for row in self._lanes.rows.values() if row.lane == lane)
         self._lanes.change(row, holder="")
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
         """As of `Leases`."""
         self._lanes.workers[self.name] = WorkerRow(
-            name=self.name, run=run, wants=wants, silent_s=0, terms=terms
-        )
+            name=self.name, run=run, wants=wants, silent_s=0, terms=terms,
+            pins=None if pins is None else frozenset(pins),
+        )  # fmt: skip
+
+    def arrive(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> Mapping[int, int]:
+        """As of `Leases`; lines have no numbers here, so that all of a run are behind this."""
+        self.here(run, wants=wants, terms=terms, pins=pins)
+        return {}
 
     def leave(self, leases: Collection[Lease]) -> None:
         """As of `Leases`."""
@@ -143,7 +153,15 @@ _QUESTIONS: Final = frozenset(
             "row_lines",
             "run_lines",
         ),
-        *("runs", "states_of", "steps", "deleted_markers", "tested_markers", "has_markers"),
+        *(
+            "settled_behind",
+            "runs",
+            "states_of",
+            "steps",
+            "deleted_markers",
+            "tested_markers",
+            "has_markers",
+        ),
     }
 )
 """Of `Ledger`; each is a round trip at the least."""
@@ -202,6 +220,13 @@ class MemoryTeamLedger(MortalLedger):
         """As of `TeamReader`."""
         self.on_steps()
         return [line for line in self.run_lines(run) if isinstance(line.entry, STEPS)]
+
+    def settled_behind(
+        self, run: int, behind: Mapping[int, int]
+    ) -> Mapping[int, tuple[int, Sequence[int]]]:
+        """As of `TeamReader`; all of a run at each time, as if it stood in one lane."""
+        settled = [line.row for line in self.row_lines(run) if isinstance(line.entry, Settled)]
+        return {lane: (0, [row for row in settled if row]) for lane in [*behind][:1]}
 
 
 def team_of(bench: Bench, ledger: MemoryTeamLedger, keeper: LeaseKeeper) -> Team:

@@ -15,7 +15,7 @@ import orjson
 from batchconnect.model.foreign_text import ForeignText
 from batchconnect.model.source_reason import is_entra
 from batchconnect.model.value import Value
-from batchconnect.transport.interface import Response
+from batchconnect.transport.interface import Response, read_json
 
 _LONGEST_JUDGED = 2000
 """Characters of a text that documented phrases are looked for in."""
@@ -26,7 +26,6 @@ explorations (contract, sections 4 and 13)."""
 
 _TYPE_TAIL = re.compile(r"[A-Z]+-\d{4}-\d{3}$")
 _NUMBER = re.compile(r"(?:[A-Z]+-)?(\d{4})(?:-(\d{3}))?|(\d{6})")
-_BOM = b"\xef\xbb\xbf"
 
 
 UNGUARDED: Final = ForeignText()
@@ -109,7 +108,7 @@ def json_object(response: Response) -> Mapping[str, Any]:
     if response.body_fault:
         return {}
     try:
-        body = orjson.loads(response.body.removeprefix(_BOM))
+        body = read_json(response.body)
     except orjson.JSONDecodeError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -20,7 +20,7 @@ from batchconnect.flow_service.reading import (
     unreadable_one,
 )
 from batchconnect.model.value import Value
-from batchconnect.transport.interface import Response
+from batchconnect.transport.interface import Response, read_json
 
 MAYBE_CUT: Final = frozenset({100, 1000})
 """Lengths of a list of tables at which a service may have cut it (contract, section 13)."""
@@ -145,7 +145,7 @@ def _refused(response: Response) -> Refusal | NotFound | Unreadable | None:
 
 def _json(response: Response) -> Any:
     try:
-        return orjson.loads(response.body)
+        return read_json(response.body)
     except orjson.JSONDecodeError:
         return None
 

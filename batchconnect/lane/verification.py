@@ -21,12 +21,11 @@ from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.event import Event, RowTested
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.model.outcome import Works
+from batchconnect.model.remedies import NOT_FOUND
 from batchconnect.model.value import Value
 
 TEST_FALSE: Final = "test_false"
 """Code of a connection that does not work, and whose source gives no reason."""
-NOT_FOUND: Final = "not_found"
-"""Code of one that the service does not know, or does not show."""
 
 
 class Service(Protocol):

@@ -6,7 +6,7 @@ right to open one. Ages come from the server's clock, and are for people; whethe
 `ledger.lease` alone.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from batchconnect.ledger.entry import Line
@@ -69,6 +69,8 @@ class WorkerRow(Value):
     """Whether it holds fewer lanes than it could work."""
     silent_s: float
     terms: Terms
+    pins: frozenset[int] | None = None
+    """Numbers of the lanes that it takes and nobody else should, once it can work them; None: it takes any."""
 
     @property
     def is_alive(self) -> bool:
@@ -150,8 +152,16 @@ class Leases(LaneReader, Protocol):
         """Take a lane from whoever holds it, whatever the holder does: for a person who knows better."""
         ...
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
-        """Say that this process is at work on a run."""
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
+        """Say that this process is at work on a run; as of `WorkerRow`."""
+        ...
+
+    def arrive(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> Mapping[int, int]:
+        """As `here`, and at once: the number of each lane's last line, 0 where it has none."""
         ...
 
     def leave(self, leases: Collection[Lease]) -> None:
@@ -169,6 +179,21 @@ class TeamReader(LedgerReader, Protocol):
 
     def steps(self, run: int) -> Sequence[Line]:
         """The lines of a run that `run_lanes` folds, oldest first."""
+        ...
+
+    def settled_behind(
+        self, run: int, behind: Mapping[int, int]
+    ) -> Mapping[int, tuple[int, Sequence[int]]]:
+        """
+        Which rows of a run were settled since, at the cost of what is new.
+
+        Args:
+            run: Its number.
+            behind: By lane: the number of a line.
+
+        Returns:
+            By lane that has lines behind that: the number of the last one, and the rows that they settle.
+        """
         ...
 
 

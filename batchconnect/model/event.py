@@ -3,7 +3,7 @@
 from typing import Final
 
 from batchconnect.model.fault import Fault
-from batchconnect.model.outcome import Outcome, Works
+from batchconnect.model.outcome import Outcome, Status, Works
 from batchconnect.model.row_place import NOWHERE, Places, RowPlace
 from batchconnect.model.value import Value, replace
 
@@ -108,6 +108,8 @@ class RowSettled(Value):
     duration_ms: int | None = None
     at: RowPlace | None = None
     """As of `RowStarted`."""
+    was: Status | None = None
+    """What it was told to be before, where the sweep found another: whoever counts, counts it once."""
 
 
 class RowInDoubt(Value):
@@ -119,6 +121,8 @@ class RowInDoubt(Value):
     code: str
     at: RowPlace | None = None
     """As of `RowStarted`."""
+    was: Status | None = None
+    """As of `RowSettled`."""
 
 
 class Verifying(Value):
@@ -158,7 +162,7 @@ class RunAwaited(Value):
 
 
 class LaneAwaited(Value):
-    """On a team ledger: what a command over a past run needs is not free yet."""
+    """On a team ledger: what a command over a past run needs is not free yet, or what a worker would take."""
 
     org: str
     """Settings key of the lane's org; "": it is the run as a whole."""
@@ -166,6 +170,12 @@ class LaneAwaited(Value):
     """Who has the lane, or another one of its org; "": nobody, it failed and is left alone for a while."""
     at_most_s: float
     """Seconds after which it is known whether the holder is alive, or after which the lane may be taken."""
+    lane: int | None = None
+    """A worker waits, until the holder has done with it, for the lane of this number: its own, or that of another client
+    of its org."""
+    is_of_other_client: bool = False
+    held_s: float = 0.0
+    """Likewise: seconds for which the holder has had it."""
 
 
 class LanesHeld(Value):
@@ -178,6 +188,14 @@ class LanesHeld(Value):
     total: int
     workers: int
     """Processes at work on the run, this one included."""
+
+
+class RunCounted(Value):
+    """On a team ledger: how far the run is, by all who work it; told every few seconds once others do."""
+
+    done: int
+    """Rows that are settled, those of before included."""
+    total: int
 
 
 class LanePaused(Value):
@@ -327,6 +345,7 @@ Event = (
     | RunAwaited
     | LaneAwaited
     | LanesHeld
+    | RunCounted
     | LanePaused
     | NotReached
     | PaceChanged

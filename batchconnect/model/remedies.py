@@ -14,6 +14,9 @@ from batchconnect.model.source_remedies import source_remedy
 
 _FLOW = re.compile(r"[A-Z]+-(\d{4}-\d{3})")
 
+NOT_FOUND = "not_found"
+"""Code of a connection that the service does not know, or does not show."""
+
 _AGAIN = "Run `batchconnect rerun` when it is fixed: it sends only what is unfinished."
 _LATER = "Run `batchconnect rerun` later: it sends only what is unfinished."
 _OPEN = "Run `batchconnect reconcile` to look again; nothing is sent by that."
@@ -308,7 +311,7 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The connection is in a state that is not documented",
         f"Look at it in Experience Platform. {_AGAIN}",
     ),
-    "not_found": (
+    NOT_FOUND: (
         "No such connection any more",
         _GONE,
     ),
@@ -329,7 +332,7 @@ _TABLE: dict[str, tuple[str, str]] = {
         "What is hidden would be replaced by the row's. Set the key in Experience Platform.",
     ),
     "no_etag": (
-        "The connection names no etag",
+        "The connection names no etag that can be used",
         "Without one, the change of somebody else could be overwritten. Set the key in Experience Platform.",
     ),
     "not_readable": (
@@ -358,7 +361,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "deleted_since": (
         "The connection was deleted since",
-        "Run with --recreate to make it again, or take the row out of the sheet.",
+        "`batchconnect run` with --recreate makes it again; or take the row out of the sheet.",
     ),
     "no_progress": (
         "The lane made no progress",
@@ -378,7 +381,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "unproven_listing": (
         "Nothing proves that the listing is whole",
         (
-            "The service offers no usable count, and two readings in two orders did not agree, so that what stands"
+            "No count of the service confirms it, and two readings in two orders did not agree, so that what stands"
             " there already could be created again. Try later; --accept-unproven-listing goes on at your own risk."
         ),
     ),
@@ -551,6 +554,18 @@ def _unsent_hint(code: str) -> str:
             f"Nothing was sent. Look at status.adobe.com, or wait longer with --patience. {_LATER}"
         )
     return ""
+
+
+def untested_hint_for(code: str) -> str:
+    """As `hint_for`, of a connection of which it could not be asked whether it works."""
+    entry = _entry(code)
+    if entry and code in _OF_TEST:
+        return entry[1]
+    return "Nothing is known of its credentials. Run `batchconnect verify` again."
+
+
+_OF_TEST = frozenset({NOT_FOUND, "no_result"})
+"""Codes whose own remedy is that of a test: one more test finds no connection that is gone."""
 
 
 def look_hint_for(code: str) -> str:

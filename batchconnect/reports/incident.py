@@ -29,7 +29,7 @@ from batchconnect.model.outcome import (
     Works,
     status_of,
 )
-from batchconnect.model.remedies import is_titled, look_hint_for, title_for
+from batchconnect.model.remedies import is_titled, look_hint_for, title_for, untested_hint_for
 from batchconnect.model.row_place import NOWHERE, Places, own_number
 from batchconnect.model.value import Value
 from batchconnect.reports.result import WAITING, Advice, errors_of
@@ -290,8 +290,7 @@ def _of_test(tested: Tested | None) -> Iterator[_Cause]:
             hint = look_hint_for(code)
             yield _Cause(Status.NOT_ATTEMPTED, code, hint=hint, works=Works.NOT_TESTED)
         case Tested(works=Works.NOT_TESTED, code=code):
-            hint = "Nothing is known of its credentials. Run `batchconnect verify` again."
-            title = f"Not tested: {title_for(code)}"
+            title, hint = f"Not tested: {title_for(code)}", untested_hint_for(code)
             yield _Cause(Status.IN_DOUBT, code, title=title, hint=hint, works=tested.works)
         case _:
             return

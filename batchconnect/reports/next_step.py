@@ -10,6 +10,7 @@ from typing import Final
 from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY, RunOpened
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.model.remedies import NOT_FOUND
 from batchconnect.model.value import Value
 from batchconnect.reports.summary import Summary
 
@@ -21,6 +22,7 @@ _SAME: Final = {
 _SHEET: Final = "correct the sheet"
 _CONFLICTS: Final = "settle the conflicts"
 _CORRECT_KEYS: Final = "correct the keys"
+_GONE: Final = "make what is gone again"
 _RECONCILE: Final = "Look for the rows in doubt again; nothing is sent by that:"
 _RERUN: Final = "When the causes below are removed, send only what is unfinished:"
 _KEYS: Final = "Correct the keys in the sheet, then send them to the connections that do not work:"
@@ -96,7 +98,8 @@ def _after_rotate(summary: Summary) -> NextStep:
 def _after_verify(summary: Summary) -> NextStep:
     opened = summary.opened
     if not _fails(summary):
-        return NextStep(why=_AGAIN)
+        is_gone = any(incident.code == NOT_FOUND for incident in summary.incidents)
+        return NextStep(why=_AGAIN, first=_GONE if is_gone else "")
     if opened.parent_run_id:
         return _mend_keys(("batchconnect", "rerun", opened.parent_run_id))
     return _mend_keys(sheet_command(opened, ROTATE, "--failing"))

@@ -13,11 +13,10 @@ import anyio
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.source import MAYBE_CUT, Column, Refusal, Table
 from batchconnect.lane.lane import Lane
-from batchconnect.lane.verification import NOT_FOUND
 from batchconnect.model.contact import is_of_contact
 from batchconnect.model.foreign_text import HIDDEN
 from batchconnect.model.outcome import Status
-from batchconnect.model.remedies import hint_for, look_hint_for
+from batchconnect.model.remedies import NOT_FOUND, hint_for, look_hint_for
 from batchconnect.model.secret import is_entra_secret
 from batchconnect.model.value import Value
 from batchconnect.reports.tables import SeenColumn, SeenTable

@@ -11,7 +11,7 @@ from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.run.intake.intake import Parse, examine
-from batchconnect.run.keys.screening import screen_carried
+from batchconnect.run.keys.screening import screen
 from batchconnect.run.opening.sheet_name import check_row
 from batchconnect.run.selection import check_selection, selector
 from batchconnect.settings import Settings
@@ -90,7 +90,7 @@ def judging(
     Raises:
         UsageError: `--org` or `--sandbox` can be meant by no row.
     """
-    screen_carried(sheet)
+    screen(sheet)
     is_known = bool(settings.orgs) and not options.simulate
     orgs = (
         OrgRegistry(settings.orgs)

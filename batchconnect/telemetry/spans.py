@@ -152,7 +152,9 @@ class Telemetry:
     def _settle(self, event: RowSettled) -> None:
         status = status_of(event.outcome)
         about = {"batchconnect.org": event.org, "batchconnect.status": status.value}
-        self._rows.add(1, about)
+        # A counter cannot take back: a row that the sweep gave another id was counted already.
+        if event.was != status:
+            self._rows.add(1, about)
         if event.duration_ms is not None:
             self._durations.record(event.duration_ms / 1000, about)
         span = self._open.pop(event.row, None)

@@ -26,6 +26,7 @@ from batchconnect.transport.interface import (
     TransportError,
     always,
     is_json,
+    read_json,
 )
 from batchconnect.transport.retry_after import retry_after_s
 from batchconnect.transport.stop import StopSignal
@@ -221,7 +222,8 @@ class Token:
             self._refused = SignInError(code, detail)
             raise SignInError(code, detail)
         hold_s = max(_HOLD_S, retry_after_s(response.headers) or 0)
-        raise self._failed(NO_TOKEN, f"IMS answered {status} {code}", hold_s)
+        said = "without a usable token" if status == HTTPStatus.OK else code
+        raise self._failed(NO_TOKEN, f"IMS answered {status} {said}", hold_s)
 
     def _failed(self, code: str, detail: str, hold_s: float) -> TransportError:
         self._failure = (code, detail)
@@ -385,7 +387,7 @@ def _is_foreign(response: Response) -> bool:
 
 def _json(response: Response) -> Mapping[str, object]:
     try:
-        answer = orjson.loads(response.body)
+        answer = read_json(response.body)
     except orjson.JSONDecodeError:
         return {}
     return answer if isinstance(answer, dict) else {}

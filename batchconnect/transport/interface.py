@@ -6,7 +6,7 @@ that says whether a byte was sent.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -108,10 +108,20 @@ FOREIGN_ANSWER: Final = "foreign_answer"
 _BOM: Final = b"\xef\xbb\xbf"
 
 
+def read_json(body: bytes) -> Any:
+    """
+    A whole body as JSON; some gateways put a byte order mark before it.
+
+    Raises:
+        orjson.JSONDecodeError: It is none.
+    """
+    return orjson.loads(body.removeprefix(_BOM))
+
+
 def is_json(body: bytes) -> bool:
     """Whether a whole body is JSON, of whatever shape; Adobe's answers are."""
     try:
-        orjson.loads(body.removeprefix(_BOM))
+        read_json(body)
     except orjson.JSONDecodeError:
         return False
     return True

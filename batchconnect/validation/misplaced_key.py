@@ -13,7 +13,7 @@ from batchconnect.validation.finding import error
 
 OPTIONAL_PLACES = frozenset({Column.ORG, Column.SANDBOX})
 """Columns whose blank cells mean something: an option or the settings speak for them."""
-_SURELY_NO_WORD = 16
+SURELY_NO_WORD = 16
 """Characters of a key that stands within another text by no chance; a shorter one may be a word of it."""
 
 
@@ -27,7 +27,7 @@ def holds_key(text: str, key: str) -> bool:
     """
     bare = key.strip()
     if len(bare) >= SHORTEST_REDACTED and bare in text:
-        return len(bare) >= _SURELY_NO_WORD or bare == text.strip()
+        return len(bare) >= SURELY_NO_WORD or bare == text.strip()
     return is_entra_secret(text)
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from tests.benchmarks.table import Measure
 SANDBOXES = 20
 _MILLION = 1_000_000
 _PLANNED_S = 20.0
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.1
 
 
 def existing(folder: Path, *, quick: bool, full: bool) -> Iterator[Measure]:
@@ -45,9 +44,10 @@ def existing(folder: Path, *, quick: bool, full: bool) -> Iterator[Measure]:
                 seconds.setdefault(rows, []).append(cost.wall_s)
                 peaks[rows] = max(peaks.get(rows, 0.0), cost.peak_mib)
             if rows == large:
-                again = killed_when_listed(
-                    _command(sheet), folder, {**os.environ, **environ(server.url)}
-                )
+                around = {**os.environ, **environ(server.url)}
+                command = _command(sheet)
+                again = ended_at("sandbox_listed", command, folder, around, times=SANDBOXES)
+                assert "ended" not in again, "it ended before it was killed"
                 _run(folder, server, sheet)
                 on = stages(folder)
         sheet.unlink()
@@ -130,40 +130,43 @@ def _run(folder: Path, server: Server, sheet: Path, *words: str) -> Cost:
     return cost
 
 
-def killed_when_listed(
-    command: Sequence[str], folder: Path, around: Mapping[str, str]
+def ended_at(
+    event: str, command: Sequence[str], folder: Path, around: Mapping[str, str], *, times: int = 1
 ) -> dict[str, float]:
     """
-    A run whose process dies when its last sandbox is read, with its rows settled; its stages.
+    A run that is killed as soon as its log has told something, if it has not ended; its stages.
 
     Args:
-        command: The run, of a sheet in `SANDBOXES` sandboxes.
-        folder: Where it runs.
+        event: What its log says.
+        command: The run.
+        folder: Where it runs, and another one has run before.
         around: Its environment, whole.
+        times: How often that has to be said: `SANDBOXES` listings, for all its rows to be settled.
     """
+    newest = _newest_log(folder)
+    read = {newest: newest.stat().st_size}
     process = subprocess.Popen(command, cwd=folder, env=around)
     try:
-        listed = 0
-        with _log_of(process, folder).open("rb") as log:
-            while process.poll() is None and listed < SANDBOXES:
-                time.sleep(_LOOK_EVERY_S)
-                listed += sum(b'"event":"sandbox_listed"' in line for line in log)
+        told = 0
+        while process.poll() is None and told < times:
+            time.sleep(_LOOK_EVERY_S)
+            lines = _added(_newest_log(folder), read)
+            told += sum(f'"event":"{event}"'.encode() in line for line in lines)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
     return stages(folder)
 
 
-def _log_of(process: "subprocess.Popen[bytes]", folder: Path) -> Path:
-    """The log of a run that has just begun, as soon as it is there."""
-    before = _newest_log(folder)
-    while process.poll() is None and _newest_log(folder) == before:
-        time.sleep(_LOOK_EVERY_S)
-    log = _newest_log(folder)
-    while process.poll() is None and not log.exists():
-        time.sleep(_LOOK_EVERY_S)
-    return log
+def _added(log: Path, read: dict[Path, int]) -> list[bytes]:
+    """The lines of a log that were not read yet; it may not be there yet, or be that of a run that goes on."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(read.get(log, 0))
+        whole, _, _ = file.read().rpartition(b"\n")
+    read[log] = read.get(log, 0) + len(whole)
+    return whole.splitlines()
 
 
 def _newest_log(folder: Path) -> Path:

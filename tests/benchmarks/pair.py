@@ -9,23 +9,23 @@ median of the pairs is told.
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final
 
-from tests.benchmarks import servers
-from tests.benchmarks.ledgers import SANDBOXES, killed_when_listed, stages
-from tests.benchmarks.place import CLIENT_CORE, ROOT, Cost, measured
+from tests.benchmarks import builds, servers
+from tests.benchmarks.builds import OURS, UNBOUND, Build
+from tests.benchmarks.ledgers import SANDBOXES
+from tests.benchmarks.place import Cost
 from tests.benchmarks.reading import READ, offline_settings
-from tests.benchmarks.servers import Server
+from tests.benchmarks.settled import SettledRows
 from tests.benchmarks.sheets import write_csv, write_workbook
-from tests.benchmarks.speed import IN_FLIGHT, environ
 from tests.benchmarks.table import Measure, markdown, ratio_of, write
 
 AT_MOST: Final = 1.05
@@ -34,14 +34,8 @@ _SWEEP: Final = 1 / 0.95
 """A twentieth of the whole."""
 _FEW: Final = 40
 """Rows of a run that is hardly more than its start."""
+_MILLION: Final = 1_000_000
 
-_UNBOUND: Final = ("--rate", "100000", "--concurrency", str(IN_FLIGHT), "--quiet")
-"""Of a command whose CPU is measured: no pace is waited for."""
-
-Build = tuple[str, str]
-"""An interpreter and its `PYTHONPATH`: this checkout, or nothing but what is installed."""
-OURS: Final[Build] = (sys.executable, str(ROOT))
-Words = tuple[str | Path, ...]
 Once = Callable[[Build], Cost]
 """Measures one build once."""
 
@@ -60,6 +54,8 @@ class Line:
     unit: str = "the CPU"
     most_mib: float | None = None
     """The target of our memory; None: it has none."""
+    turns: int | None = None
+    """Of a line that takes many minutes, and none before them that does not count; None: as many as were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +64,10 @@ class Size:
 
     quick: bool = False
     full: bool = False
+    """A million where each row costs little."""
 
-    def of(self, usual: int, *, full: int | None = None) -> int:
+    def of(self, usual: int) -> int:
         """A quarter where it has to be quick."""
-        if self.full and full is not None:
-            return full
         return usual // 4 if self.quick else usual
 
 
@@ -80,7 +75,7 @@ def start(folder: Path, size: Size) -> Iterator[Line]:
     """A run that finds all it was asked for: next to nothing but its start and its end."""
     sheet = write_csv(folder / "few.csv", _FEW)
     with servers.with_rows(str(_FEW), "1", "0") as server:
-        once = partial(_run, folder, server, sheet, ())
+        once = partial(builds.run, folder, server, sheet, ())
         yield Line(what=f"start: `run` of {_FEW} rows that exist", at_most=0.6, once=once)
 
 
@@ -91,14 +86,14 @@ def run(folder: Path, size: Size) -> Iterator[Line]:
     place = folder / "server"
     place.mkdir()
     with servers.fixed(place) as server:
-        once = partial(_run, folder, server, sheet, ("--no-sweep",))
+        once = partial(builds.run, folder, server, sheet, ("--no-sweep",))
         what = f"CPU-bound: `run` of {rows:,} new rows against {server.name}, without the sweep"
         yield Line(what=what, at_most=0.5, once=once)
     for has_ids, words in ((False, ""), (True, ", each answer with a request id")):
         with servers.delayed(0, has_request_ids=has_ids) as server:
             yield Line(
                 what=f"`run` of {rows:,} new rows, ours without the sweep{words}",
-                once=partial(_run, folder, server, sheet, ("--no-sweep",)),
+                once=partial(builds.run, folder, server, sheet, ("--no-sweep",)),
             )
 
 
@@ -109,7 +104,7 @@ def sweep(folder: Path, size: Size) -> Iterator[Line]:
 
     def once(build: Build, *options: str) -> Cost:
         with servers.with_rows("0", "1", "0") as server:
-            return _run(folder, server, sheet, options, build)
+            return builds.run(folder, server, sheet, options, build)
 
     yield Line(
         what=f"`run` of {rows:,} new rows, a service that lists them, ours with the sweep",
@@ -132,55 +127,61 @@ def verify(folder: Path, size: Size) -> Iterator[Line]:
     def create() -> Cost:
         # By a service that has none of them yet; the ledger is what the others ask by.
         with servers.with_rows("0", "1", "0") as server:
-            return _run(folder, server, sheet, ("--no-sweep",), OURS)
+            return builds.run(folder, server, sheet, ("--no-sweep",), OURS)
 
     with servers.with_rows("0", "1", "0") as server:
         create()
 
         def once(build: Build) -> Cost:
-            return _command(folder, server, ("verify", *_UNBOUND), build)
+            return builds.command(folder, server, ("verify", *UNBOUND), build)
 
         what = f"`verify` of {rows:,} rows / our `run` that creates them"
         yield Line(what=what, at_most=0.6, once=once, beside=create)
 
 
 def existing(folder: Path, size: Size) -> Iterator[Line]:
-    """Rows that stand there already: a first run, another one over its ledger, and one that goes on after a crash."""
-    rows = size.of(100_000, full=1_000_000)
+    """
+    Rows that stand there already: a first run, another one over its ledger, and one that goes on after a crash.
+
+    A million of them take a build minutes: they are run once, and a tenth of them in turns.
+    """
+    rows = size.of(100_000)
+    with _standing(folder / "turns", rows) as settled:
+        yield _first_run(settled)
+        if not size.full:
+            yield from _planning(settled)
+    if size.full:
+        with _standing(folder / "once", _MILLION) as settled:
+            yield replace(_first_run(settled), turns=1)
+            yield from _planning(settled)
+
+
+@contextmanager
+def _standing(folder: Path, rows: int) -> Iterator[SettledRows]:
+    """A service that has these rows already, and the sheet of them."""
+    folder.mkdir()
     sheet = write_csv(folder / "existing.csv", rows, sandboxes=SANDBOXES)
     with servers.with_rows(str(rows), str(SANDBOXES), "0") as server:
-        once = partial(_run, folder, server, sheet, ())
-        what = f"`run` of {rows:,} rows that exist"
-        yield Line(what=what, at_most=0.6, once=once, most_mib=250)
+        yield SettledRows(folder=folder, server=server, sheet=sheet, rows=rows)
 
-        def planned(build: Build, *, crashed: bool) -> Cost:
-            """Of a run over a ledger of the build's own; its seconds are those until all is planned."""
-            once(build)
-            if crashed:
-                killed_when_listed(
-                    [*map(str, _words(build, sheet))], folder, _around(server, build)
-                )
-            cost = _command(folder, server, _run_words(sheet), build)
-            return Cost(
-                wall_s=stages(folder)["planned"],
-                cpu_s=cost.cpu_s,
-                peak_mib=cost.peak_mib,
-                code=cost.code,
-                out="",
-                err="",
-            )
 
-        for crashed, at_most, words in (
-            (False, 0.35, "a new run over"),
-            (True, 0.5, "resume after a crash at the last listing, most of"),
-        ):
-            yield Line(
-                what=f"{words} {rows:,} settled rows, until all is planned",
-                at_most=at_most,
-                once=partial(planned, crashed=crashed),
-                seconds=lambda cost: cost.wall_s,
-                unit="the time",
-            )
+def _first_run(settled: SettledRows) -> Line:
+    what = f"`run` of {settled.rows:,} rows that exist"
+    return Line(what=what, at_most=0.6, once=settled.first, most_mib=250)
+
+
+def _planning(settled: SettledRows) -> Iterator[Line]:
+    for after_crash, at_most, words in (
+        (False, 0.35, "a new run over"),
+        (True, 0.5, "resume after a crash at the last listing, most of"),
+    ):
+        yield Line(
+            what=f"{words} {settled.rows:,} settled rows, until all is planned",
+            at_most=at_most,
+            once=partial(settled.planned, after_crash=after_crash),
+            seconds=lambda cost: cost.wall_s,
+            unit="the time",
+        )
 
 
 def validate(folder: Path, size: Size) -> Iterator[Line]:
@@ -198,9 +199,9 @@ def workbook(folder: Path, size: Size) -> Iterator[Line]:
     book = write_workbook(folder / "large.xlsx", rows)
     once = partial(_validate, folder, book)
     yield Line(what=f"`validate` of a workbook of {rows:,} rows", once=once)
-    read: Words = ("-c", READ, book)
+    read: builds.Words = ("-c", READ, book)
     what = f"every row of a workbook of {rows:,} rows, read alone"
-    yield Line(what=what, once=partial(_cost, folder, read))
+    yield Line(what=what, once=partial(builds.cost, folder, read))
 
 
 PAIRS: Final[dict[str, Callable[[Path, Size], Iterator[Line]]]] = {
@@ -217,21 +218,22 @@ PAIRS: Final[dict[str, Callable[[Path, Size], Iterator[Line]]]] = {
 def measure(line: Line, other: Build, pairs: int) -> Measure:
     """Let the two builds take turns, after one turn each that is not counted."""
     theirs = line.beside or partial(line.once, other)
-    line.once(OURS), theirs()
-    costs = [(line.once(OURS), theirs()) for _ in range(pairs)]
+    if line.turns is None:
+        line.once(OURS), theirs()
+    costs = [(line.once(OURS), theirs()) for _ in range(line.turns or pairs)]
     our_s, their_s = ([line.seconds(pair[side]) for pair in costs] for side in (0, 1))
     ratios = sorted(one / their for one, their in zip(our_s, their_s, strict=True))
     ratio = ratio_of(our_s, their_s)
     peaks = [max(pair[side].peak_mib for pair in costs) for side in (0, 1)]
     whose = "the other" if line.beside is None else "beside it"
     is_small = line.most_mib is None or peaks[0] <= line.most_mib
+    peaks_told = f"; {peaks[0]:.0f} MiB, {whose} {peaks[1]:.0f} MiB" if any(peaks) else ""
     memory = "" if line.most_mib is None else f"; {line.most_mib:.0f} MiB"
     return Measure(
         what=line.what,
         target="" if line.at_most is None else f"at most {line.at_most:.2f} x {line.unit}{memory}",
         got=f"{ratio:.2f} x ({ratios[0]:.2f} to {ratios[-1]:.2f}; "
-        f"{median(our_s):.2f} s, {whose} {median(their_s):.2f} s; "
-        f"{peaks[0]:.0f} MiB, {whose} {peaks[1]:.0f} MiB)",
+        f"{median(our_s):.2f} s, {whose} {median(their_s):.2f} s{peaks_told})",
         met=None if line.at_most is None else ratio <= line.at_most and is_small,
         figures={"ours_s": our_s, "other_s": their_s, "peaks_mib": peaks},
     )
@@ -256,47 +258,9 @@ def measured_pairs(
                 yield measure(line, other, pairs)
 
 
-def _run(folder: Path, server: Server, sheet: Path, options: tuple[str, ...], build: Build) -> Cost:
-    shutil.rmtree(folder / "reports", ignore_errors=True)
-    own = options if build == OURS else ()
-    return _command(folder, server, (*_run_words(sheet), *own), build)
-
-
-def _run_words(sheet: Path) -> Words:
-    return ("run", sheet, *_UNBOUND)
-
-
-def _words(build: Build, sheet: Path) -> Words:
-    return (build[0], "-m", "batchconnect", *_run_words(sheet))
-
-
-def _command(folder: Path, server: Server, words: Words, build: Build) -> Cost:
-    command: Words = ("-m", "batchconnect", *words)
-    return _cost(folder, command, build, environ=environ(server.url), core=CLIENT_CORE)
-
-
-def _around(server: Server, build: Build) -> dict[str, str]:
-    return {**os.environ, **environ(server.url), "PYTHONPATH": build[1]}
-
-
 def _validate(folder: Path, sheet: Path, build: Build) -> Cost:
     words = ("validate", sheet, "--org", "acme", "--settings", offline_settings(folder))
-    return _cost(folder, ("-m", "batchconnect", *words), build)
-
-
-def _cost(
-    folder: Path,
-    words: Words,
-    build: Build,
-    *,
-    environ: dict[str, str] | None = None,
-    core: int | None = None,
-) -> Cost:
-    python, path = build
-    around = {**(environ or {}), "PYTHONPATH": path}
-    cost = measured([python, *words], folder=folder, environ=around, core=core)
-    assert cost.code == 0, cost.err[-2000:] + cost.out[-2000:]
-    return cost
+    return builds.cost(folder, builds.of(build, *words)[1:], build)
 
 
 def main() -> None:

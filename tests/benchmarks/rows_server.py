@@ -99,7 +99,8 @@ def _item(
 ) -> dict[str, Any]:
     return {
         "id": f"5a5b1f1c-2f5b-4b0e-9b1f-{number:012x}",
-        "etag": '"0100"',
+        # Formed as Adobe's are: one of another form is held against each live key.
+        "etag": f'"{number:08x}-0000-0200-0000-65f2c8a40000"',
         "name": name,
         "description": description,
         "createdAt": at_ms,

@@ -659,6 +659,14 @@ def test_an_exploration_that_the_source_refuses_tells_its_reason(read: Any) -> N
     assert isinstance(read(answer(504, {"message": "connection timed out"})), Unreadable)
 
 
+def test_a_byte_order_mark_before_a_list_of_tables_is_no_part_of_it() -> None:
+    response = answer(200, [{"type": "table", "name": "t", "path": "t"}])
+    marked = Response(status=200, headers={}, body=b"\xef\xbb\xbf" + response.body)
+
+    assert read_tables(marked) == read_tables(response)
+    assert isinstance(read_tables(marked), tuple)
+
+
 # Hints ------------------------------------------------------------------------------------------
 
 

@@ -11,12 +11,13 @@ from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.listing import ListingFault
 from batchconnect.flow_service.source import Refusal, Table
-from batchconnect.lane.verification import NOT_FOUND, TEST_FALSE, LaneTests, ToTest
+from batchconnect.lane.verification import TEST_FALSE, LaneTests, ToTest
 from batchconnect.ledger.entry import Line, Tested
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import RowTested
 from batchconnect.model.outcome import Works
+from batchconnect.model.remedies import NOT_FOUND
 from tests.fake_service import Bench
 from tests.lane.test_onboarding import Pen
 

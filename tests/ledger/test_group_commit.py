@@ -15,6 +15,7 @@ import pytest
 
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending
 from batchconnect.ledger.group_commit import GroupCommit, InPlace
+from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.model.errors import LedgerError, LedgerGoneError
 from batchconnect.model.secret import Secret
@@ -93,13 +94,13 @@ async def test_after_a_group_of_several_the_next_one_gathers_for_a_moment(ledger
         async with anyio.create_task_group() as rows:
             rows.start_soon(group.append, [line(3)])
             rows.start_soon(group.append, [line(4)])
+        assert slept == [0.003]
         async with anyio.create_task_group() as rows:
             for row in range(5, 10):
                 rows.start_soon(group.append, [line(row)])
             await until_waiting(group, 5)
             over.set()
 
-    assert slept[:1] == [0.003]
     assert ledger.groups == [1, 2, 5]
 
 
@@ -255,12 +256,99 @@ async def test_where_the_ledger_is_gone_answers_of_the_same_group_are_kept() -> 
         assert [line.row for line in ledger.row_lines(1)] == [3]
 
 
+class Far(Gated):
+    """A server's."""
+
+    is_remote = True
+
+
+async def turns() -> None:
+    """Whoever can go on does."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_of_a_server_as_many_are_waited_for_as_came_the_last_time() -> None:
+    """Not one less, and not one more, also where they came while the commit was on its way."""
+    with Far() as ledger, anyio.fail_after(30):
+        async with GroupCommit(ledger, gather_s=3600) as group:
+            async with anyio.create_task_group() as rows:
+                for row in range(2, 5):
+                    rows.start_soon(group.append, [line(row)])
+                await anyio.to_thread.run_sync(ledger.entered.wait)
+                for row in range(5, 8):
+                    rows.start_soon(group.append, [line(row)])
+                await until_waiting(group, 3)
+                ledger.gate.set()
+            async with anyio.create_task_group() as rows:
+                for row in range(8, 11):
+                    rows.start_soon(group.append, [line(row)])
+                    await turns()
+
+    assert ledger.groups == [3, 3, 3]
+
+
+async def test_of_a_server_nobody_waits_for_those_who_do_not_come_again() -> None:
+    """Only for the time that a group may gather: the last row of a run is alone."""
+    with Far() as ledger, anyio.fail_after(30):
+        ledger.gate.set()
+        async with GroupCommit(ledger, gather_s=0) as group:
+            async with anyio.create_task_group() as rows:
+                for row in range(2, 5):
+                    rows.start_soon(group.append, [line(row)])
+            await group.append([line(5)])
+
+    assert ledger.groups == [3, 1]
+
+
+async def test_no_lane_waits_for_the_commit_of_another() -> None:
+    """Each has groups of its own, whether it came before the run began or since; what is its own it has once."""
+    lanes = [LaneKey(host="h", org_id=org, client_id="c") for org in "ab"]
+
+    class Parted(Gated):
+        def of_lane(self, lane: LaneKey) -> Gated:
+            return parts[lane]
+
+    with Parted() as ledger, Gated() as slow, Gated() as quick, anyio.fail_after(30):
+        parts = dict(zip(lanes, (slow, quick), strict=True))
+        for each in (ledger, quick):
+            each.gate.set()
+        group = GroupCommit(ledger)
+        early = group.of_lane(lanes[0])
+        async with group, anyio.create_task_group() as rows:
+            late = group.of_lane(lanes[1])
+            rows.start_soon(early.append, [line(2)])
+            await anyio.to_thread.run_sync(slow.entered.wait)
+            rows.start_soon(early.append, [line(3)])
+            await until_waiting(group, 1)
+            await late.append([line(4)])
+            await group.append([line(5)])
+            assert (slow.rows, quick.rows, ledger.rows) == ([], [4], [5])
+            slow.gate.set()
+
+        assert slow.rows == [2, 3]
+        assert group.of_lane(lanes[0]) is early
+
+
+async def test_in_place_each_lane_writes_to_its_own_part() -> None:
+    """As in a run."""
+    asked: list[LaneKey] = []
+
+    class Parted(Gated):
+        def of_lane(self, lane: LaneKey) -> Gated:
+            asked.append(lane)
+            return part
+
+    key = LaneKey(host="h", org_id="o", client_id="c")
+    with Parted() as ledger, Gated() as part:
+        part.gate.set()
+        await InPlace(ledger).of_lane(key).append([line(2)])
+
+        assert (part.rows, ledger.rows, asked) == ([2], [], [key])
+
+
 async def test_of_a_server_no_more_are_waited_for_than_came_the_last_time() -> None:
     """A file's group gathers for its time; what a server adds to a commit is not lengthened further."""
-
-    class Far(Gated):
-        is_remote = True
-
     with Far() as ledger:
         ledger.gate.set()
         with anyio.fail_after(30):

@@ -1,7 +1,7 @@
 """What a process holds is renewed as long as its loop lives, and let go in good order before it ends."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -78,8 +78,15 @@ class FakeLeases:
     def release(self, lane: int) -> None:
         pass
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
         pass
+
+    def arrive(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> Mapping[int, int]:
+        return {}
 
     def leave(self, leases: Collection[Lease]) -> None:
         for lease in leases:

@@ -17,6 +17,7 @@ from batchconnect.ledger.entry import (
     Deleting,
     Doubted,
     Entry,
+    KeyLooked,
     Left,
     Line,
     Moment,
@@ -32,6 +33,7 @@ from batchconnect.ledger.entry import (
 from batchconnect.ledger.kind import word_of
 from batchconnect.ledger.row_state import UNANSWERED, RowState, fold, fold_identity, fold_rows
 from batchconnect.model import outcome as o
+from batchconnect.model.fault import INTERNAL_FAULT
 from batchconnect.model.outcome import (
     Conflict,
     Created,
@@ -308,6 +310,36 @@ def test_the_second_send_may_be_doubted_too() -> None:
     assert state.attempts == 4
 
 
+def test_what_did_not_go_straight_is_told_step_by_step() -> None:
+    """With its time and its reason, of a create as of a change; a row that was sent and answered has no steps."""
+    create = told(
+        PLANNED, SENDING, DOUBTED, BETTER, ABSENT, SENDING, DOUBTED, Settled(outcome=CREATED)
+    )
+    change = told(PLANNED, MADE, UPDATING, CHANGE_DOUBTED, AGAIN, UPDATED)
+
+    assert create.steps == (
+        (3000, "the answer was lost", "timeout"),
+        (5000, "surely not applied: two complete listings do not have it", ""),
+        (6000, "sent again", ""),
+        (7000, "the answer was lost", "timeout"),
+    )
+    assert change.steps == ((4000, "the answer was lost", "timeout"), (5000, "sent again", ""))
+    assert told(PLANNED, SENDING, MADE, UPDATING, UPDATED).steps == ()
+
+
+def test_a_fault_of_our_own_is_remembered_whatever_became_of_the_row() -> None:
+    """So that it is reported; what a service did is none of ours."""
+    ours = InDoubt(code=INTERNAL_FAULT, detail="F-1")
+    unsent = NotAttempted(code=INTERNAL_FAULT, detail="F-2")
+
+    assert told(SENDING, Doubted(outcome=ours, moment=MOMENT), MADE).fault == "F-1"
+    assert told(Settled(outcome=unsent), SENDING, MADE).fault == "F-2"
+    assert told(MADE, UPDATING, ChangeDoubted(outcome=ours, moment=MOMENT), UPDATED).fault == "F-1"
+    assert told(MADE, Left(outcome=unsent), UPDATING).fault == "F-2"
+    assert told(SENDING, DOUBTED, Settled(outcome=STOPPED)).fault == ""
+    assert told(Settled(outcome=Failed(code=INTERNAL_FAULT, detail="of the service"))).fault == ""
+
+
 def test_not_attempted_is_provisional() -> None:
     """A resume takes the row up again, and its intent clears it."""
     stopped = told(PLANNED, Settled(outcome=STOPPED))
@@ -474,6 +506,7 @@ def test_a_deleted_connection_is_the_rows_no_more() -> None:
     assert facts(state) == (False, True, 0, 0)
     assert (state.made, state.etag, state.outcome, state.tested) == (None, None, None, None)
     assert (state.gone, state.shown) == (("c-1",), DELETED.outcome)
+    assert state.finished_at_ms == 5000
 
 
 def test_a_row_whose_connection_is_deleted_can_have_another() -> None:
@@ -542,6 +575,7 @@ def test_a_change_that_was_not_made_leaves_the_connection_as_it_was(
 
     assert facts(state) == (False, True, 0, 1)
     assert (state.change, state.change_doubt, state.attempts) == (None, None, 3)
+    assert state.finished_at_ms == 5000
     assert (state.shown, state.outcome) == (outcome, CREATED)
     assert (state.made, state.etag, state.tested) == ("c-1", '"1"', FAILS)
 
@@ -581,6 +615,90 @@ def test_a_test_is_of_the_connection_that_it_was_made_of() -> None:
 
     assert told(MADE, FAILS, other).tested is None
     assert told(MADE, FAILS, same).tested == FAILS
+
+
+def test_whether_it_works_is_the_last_word_of_its_source() -> None:
+    """A test without an answer takes nothing back; a key that was sent since does."""
+    silent = Tested(connection_id="c-1", works=Works.NOT_TESTED)
+
+    assert told(MADE, silent).works is None
+    assert (told(MADE, WORKS, silent).works, told(MADE, FAILS, silent).works) == (True, False)
+    assert told(MADE, WORKS, FAILS).works is False
+    assert told(MADE, WORKS, UPDATING, UPDATED).works is None
+
+
+@pytest.mark.parametrize("asked_at_ms", [None, 500])
+def test_a_row_that_is_taken_over_brings_its_test_along(asked_at_ms: int | None) -> None:
+    """A rerun's report tells of it, and when it was asked."""
+    tested = Tested(connection_id="c-1", works=Works.NO, at_ms=asked_at_ms)
+    state = told(PLANNED, Settled(outcome=CREATED, inherited=True, tested=tested))
+
+    assert (state.tested, state.works, state.tested_at_ms) == (tested, False, asked_at_ms or 2000)
+
+
+@pytest.mark.parametrize("stands", ["c-1", "c-2"])
+def test_what_is_found_to_stand_there_has_the_etag_that_we_left_it_with(stands: str) -> None:
+    """One of another connection is not known, nor is one that others left: the next change reads it."""
+    existing = Existing(connection_id=stands, matched_by=MatchedBy.NAME, etag='"9"')
+    unchanged = Unchanged(code="x", detail="", connection_id=stands, etag='"9"')
+    for outcome in (existing, unchanged):
+        state = told(MADE, UNSENT, Settled(outcome=outcome))
+        assert (state.made, state.etag) == (stands, '"1"' if stands == "c-1" else None)
+
+
+OLD, NEW = (KeyOrigin(reference="vault:acme", version=version) for version in "12")
+
+
+def test_a_connection_has_the_key_that_was_sent_when_it_was_answered() -> None:
+    """Whatever was sent since without effect: so a rotation knows which one is there."""
+    created: list[Entry] = [Sending(number=1, key=OLD), MADE]
+    sent = Updating(connection_id="c-1", etag='"1"', key=NEW)
+
+    def keys(*entries: Entry) -> tuple[KeyOrigin | None, KeyOrigin | None]:
+        state = told(PLANNED, *entries)
+        return state.key, state.key_sent
+
+    assert keys(created[0]) == (None, OLD)
+    assert keys(*created) == (OLD, OLD)
+    assert keys(*created, sent) == (OLD, NEW)
+    assert keys(*created, sent, UNSENT) == (OLD, NEW)
+    assert keys(*created, sent, UPDATED) == (NEW, NEW)
+    assert keys(*created, DELETING, DELETED) == (None, OLD)
+    assert keys(Settled(outcome=CREATED, inherited=True, key=OLD)) == (OLD, OLD)
+
+
+def test_where_a_key_stands_is_told_by_the_store_that_was_asked_last() -> None:
+    """It was asked for a key that is not sent, and may refuse it; where none was asked, it is what was sent."""
+    missing = NotAttempted(code="vault_unreachable")
+    sent = told(Sending(number=1, key=OLD))
+    looked = told(Sending(number=1, key=OLD), KeyLooked(key=NEW))
+    refused = told(Sending(number=1, key=OLD), KeyLooked(unanswered=missing))
+
+    assert (sent.key_told, sent.key_refusal) == (OLD, None)
+    assert (looked.key_told, looked.key_refusal, looked.key_sent) == (NEW, None, OLD)
+    assert (refused.key_told, refused.key_refusal) == (None, missing)
+
+
+def test_a_row_is_known_by_its_connection_in_any_letter_case() -> None:
+    """What was deleted, or is to be, is listed in lower case; a row without a connection is none of them."""
+    made = told(Settled(outcome=Created(connection_id="C-1")))
+
+    assert (made.is_one_of({"c-1"}), made.is_one_of({"c-2"})) == (True, False)
+    assert not told(PLANNED).is_one_of({"c-1", "none", "None"})
+
+
+def test_an_identity_is_the_row_that_wrote_of_it_last() -> None:
+    """Whichever run: its number is that of the sheet of today. The lines may be told at a glance or one by one."""
+    lines = [
+        Line(entry=entry, run=run, row=row, marker=MARKER, at_ms=1000)
+        for run, row, entry in ((1, 2, SENDING), (1, 2, DOUBTED), (3, 9, MADE))
+    ]
+    bare = Line(entry=MADE, marker=MARKER)
+
+    assert (fold_identity(MARKER, lines).number, fold_identity(MARKER, lines).marker) == (9, MARKER)
+    at_a_glance = fold_identity(MARKER, lines[2:])
+    assert (at_a_glance.number, at_a_glance.marker) == (9, MARKER)
+    assert [fold_identity(MARKER, told).number for told in ([bare], [bare, bare])] == [0, 0]
 
 
 CHANGES = st.lists(

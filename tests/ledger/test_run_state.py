@@ -10,6 +10,7 @@ from batchconnect.ledger.entry import (
     Moment,
     RowPlanned,
     RunEnded,
+    RunIdentified,
     RunOpened,
     RunResumed,
     Sending,
@@ -17,9 +18,16 @@ from batchconnect.ledger.entry import (
     SweepDone,
 )
 from batchconnect.ledger.row_state import RowState
-from batchconnect.ledger.run_state import REASONS, RunState, fold_run
-from batchconnect.model.event import LanePaused, LaneStopped, Swept
+from batchconnect.ledger.run_state import (
+    REASONS,
+    SHEET_UNREADABLE,
+    RunState,
+    fold_run,
+    swept_of,
+)
+from batchconnect.model.event import BANNED_UNTIL, LanePaused, LaneStopped, Swept
 from batchconnect.model.outcome import Created, InDoubt, NotAttempted, Outcome
+from batchconnect.model.value import replace
 
 OPENED = RunOpened(run_id="r", sheets=("s",), sheet_sha256="ab")
 DENIED = LaneStopped(
@@ -51,7 +59,8 @@ def test_an_opened_run_is_not_closed() -> None:
     """It is running, or it crashed: the same command goes on with it."""
     state = run()
 
-    assert (state.number, state.opened, state.opened_at_ms) == (7, OPENED, 1000)
+    assert (state.number, state.opened) == (7, OPENED)
+    assert (state.opened_at_ms, state.last_at_ms) == (1000, 1000)
     assert not state.is_closed
 
 
@@ -69,6 +78,50 @@ def test_a_resumed_run_begins_afresh() -> None:
     assert (state.resumes, state.stops, state.ended) == (1, (), None)
     assert state.swept == SWEPT
     assert state.last_at_ms == 5000
+
+
+def test_a_run_knows_which_rows_it_is_over() -> None:
+    """Once its sheet is read to its end; one whose sheet could not be read has nothing to be done."""
+    identified = RunIdentified(identity="i", rows=3)
+
+    assert (run().identified, run(identified, RunResumed()).identified) == (None, identified)
+    assert run(RunEnded(exit_code=4, reason=SHEET_UNREADABLE)).never_began
+    assert not run(RunEnded(exit_code=4, reason="rejected_rows")).never_began
+    assert not run().never_began
+
+
+def sweeps(*found: Swept) -> Swept | None:
+    return swept_of([Line(entry=LaneTold(event=DENIED)), *map(sweep_line, found)])
+
+
+def sweep_line(swept: Swept) -> Line:
+    return Line(entry=SweepDone(event=swept), run=7)
+
+
+def test_the_sweeps_of_all_orgs_are_told_as_one() -> None:
+    """Every marker that any of them is about, in order; one that is not complete makes all so."""
+    acme = Swept(
+        org="acme", expected=4, found=3, duplicated=("d",), missing=("m",), wrong_id=("w",)
+    )
+    globex = Swept(
+        org="globex", expected=2, found=1, duplicated=("b",), missing=("a",), wrong_id=("c",)
+    )
+    both = Swept(
+        expected=6, found=4, duplicated=("b", "d"), missing=("a", "m"), wrong_id=("c", "w")
+    )
+
+    assert sweeps(acme, globex) == both
+    assert sweeps(acme, replace(globex, complete=False)) == replace(both, complete=False)
+    assert sweeps() is None
+
+
+def test_of_each_org_the_last_sweep_counts() -> None:
+    """And one line for all orgs, as the first versions wrote it, stands for every sweep before it."""
+    first, again = replace(SWEPT, org="acme", expected=4), replace(SWEPT, org="acme", expected=5)
+    other, for_all = replace(SWEPT, org="globex", found=3), replace(SWEPT, expected=9)
+
+    assert sweeps(first, other, again) == replace(SWEPT, expected=6, found=4)
+    assert sweeps(first, other, for_all) == for_all
 
 
 def test_what_else_lanes_told_is_for_the_report() -> None:
@@ -120,6 +173,25 @@ def test_a_stopped_sandbox_stops_its_rows_only() -> None:
         code="sandbox_stopped", detail="404: no such sandbox."
     )
     assert shown(state, row("acme", "prod")).code == "interrupted"  # type: ignore[union-attr]  # by design
+
+
+def test_what_stops_the_lane_is_told_before_what_stops_the_sandbox() -> None:
+    """No person needs to mend the sandbox first; whichever came first."""
+    state = run(LaneTold(event=NO_SANDBOX), LaneTold(event=DENIED), RunEnded(exit_code=4))
+
+    assert state.stops == (NO_SANDBOX, DENIED)
+    assert shown(state, row("acme", "dev")).code == "lane_stopped"  # type: ignore[union-attr]  # by design
+
+
+def test_the_rows_of_a_lane_that_has_to_wait_say_until_when() -> None:
+    """That is no refusal of its org: the same command goes on later."""
+    banned = LaneStopped(
+        org="acme", sandbox=None, code=BANNED_UNTIL, title="wait", detail="Until 12:00."
+    )
+
+    assert shown(run(LaneTold(event=banned)), row()) == NotAttempted(
+        code=BANNED_UNTIL, detail="Until 12:00."
+    )
 
 
 def test_a_row_with_a_story_of_its_own_keeps_it() -> None:

@@ -25,7 +25,8 @@ from batchconnect.model.event import (
     RunStarted,
     SheetWarned,
 )
-from batchconnect.model.outcome import InDoubt
+from batchconnect.model.outcome import Created, InDoubt, Status
+from batchconnect.model.value import replace
 from batchconnect.telemetry import heard_by_telemetry
 from batchconnect.telemetry.spans import Telemetry, is_set_up
 from tests.acceptance.practice import Practice
@@ -230,6 +231,16 @@ def test_what_a_lane_goes_through_is_an_event_of_the_run(seen: Seen) -> None:
         1,
         {"batchconnect.org": "acme", "batchconnect.reason": "throttled"},
     )
+
+
+def test_a_row_that_the_sweep_gives_another_id_counts_once(seen: Seen) -> None:
+    telemetry = Telemetry()
+    settled = RowSettled(row=2, org="acme", sandbox="dev", outcome=Created(connection_id="c-1"))
+    telemetry.hear(settled)
+    telemetry.hear(replace(settled, outcome=Created(connection_id="c-2"), was=Status.CREATED))
+    telemetry.hear(RunFinished(run_id="r-1", exit_code=ExitCode.IN_DOUBT, duration_s=1.0))
+
+    assert [point.value for point in seen.points("batchconnect.rows")] == [1]
 
 
 def test_a_row_in_doubt_is_told_within_its_span_and_fails_by_its_code(seen: Seen) -> None:

@@ -292,6 +292,21 @@ async def test_what_is_no_token_is_said_and_nobody_storms_ims(
     assert Secret("token-2") == await token.current()
 
 
+async def test_a_byte_order_mark_before_the_answer_is_no_part_of_it() -> None:
+    """A gateway may put one there, as before the answers of the service."""
+    ims = Ims(Response(status=200, body=b'\xef\xbb\xbf{"access_token": "token-7"}'))
+
+    assert Secret("token-7") == await Token(ORG, ims).current()
+
+
+async def test_an_answer_without_a_token_is_said_in_words() -> None:
+    ims = Ims(refused(200, {"access_token": ""}))
+    with pytest.raises(TransportError) as caught:
+        await Token(ORG, ims).current()
+
+    assert caught.value.detail == "IMS answered 200 without a usable token"
+
+
 async def test_ims_is_left_alone_as_long_as_it_asks() -> None:
     """`Retry-After: 60` holds further fetches too."""
     ims = Ims(refused(429, retry_after="60"), granted())

@@ -29,8 +29,9 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None, by: str | No
         parted = None if by is None else part_by(state.opened, by)
         summary = summary_of(ledger, state, live=live, compares=True)
         summary = replace(summary, place=tuple(place_flags(given)))
-        files = write_reports(summary, home_of(options) / state.opened.run_id)
-        folders = _write_parts(ledger, state, home_of(options), parted) if parted else {}
+        home = home_of(options).absolute()
+        files = write_reports(summary, home / state.opened.run_id)
+        folders = _write_parts(ledger, state, home, parted) if parted else {}
         document = {
             **summary_document(summary),
             "files": {name: str(path) for name, path in files.items()},

@@ -18,6 +18,7 @@ from batchconnect.cli.progress.view import LaneView, View
 from batchconnect.cli.progress.words import (
     count_words,
     duration,
+    here_word,
     look_words,
     pace_words,
     pause_word,
@@ -80,7 +81,7 @@ def bar(view: View, *, width: int, height: int, shown: Escape, has_lanes: bool =
     if not view.is_planned:
         return _looks(view, shown) if has_lanes else Group()
     parts: list[RenderableType] = [_top(view, width)]
-    if view.counts:
+    if view.counts or view.here is not None:
         parts.append(_counts(view))
     if has_lanes and not view.is_draining:
         parts += _lanes(view, width, height - len(parts) - 1, shown)
@@ -103,7 +104,8 @@ def _line(text: str | Text) -> Text:
 
 
 def _top(view: View, width: int) -> RenderableType:
-    words = [] if view.total is None else [f"{view.done}/{view.total} rows"]
+    whose = "" if view.here is None else "run "
+    words = [] if view.total is None else [f"{whose}{view.done}/{view.total} rows"]
     if view.finished_s is None:
         words += pace_words(view)
     else:
@@ -130,6 +132,9 @@ def _measured(view: View) -> tuple[int, int]:
 
 def _counts(view: View) -> Padding:
     line = Text()
+    if view.here is not None:
+        line.append(here_word(view.here, has_ended=view.finished_s is not None))
+        line.append(": " if view.counts else "")
     for place, (status, words) in enumerate(count_words(view)):
         line.append(", " if place else "")
         line.append(words, style=_STYLES[status])

@@ -26,6 +26,7 @@ from batchconnect.model.event import (
     RowStarted,
     RowTested,
     RunAwaited,
+    RunCounted,
     RunFinished,
     RunStarted,
     SandboxListed,
@@ -133,6 +134,7 @@ class Messages:
                 | RunAwaited()
                 | Settling()
                 | LaneCounted()
+                | RunCounted()
                 | RunFinished()
                 | PageRead()
                 | Looked()
@@ -291,6 +293,11 @@ def _of_run(
 
 def _of_team(event: LaneAwaited | LanesHeld | RunAwaited) -> Message:
     match event:
+        case LaneAwaited(org=org, lane=int(lane), holder=holder, held_s=held_s):
+            other = f"lane {lane} of its org, " if event.is_of_other_client else ""
+            return Message(
+                f"waits for the lane of {org}: {other}held {duration(held_s)} by {holder}"
+            )
         case LaneAwaited(org=org, holder=holder, at_most_s=at_most_s):
             what = f"the lane of {org}" if org else "the run"
             if holder:

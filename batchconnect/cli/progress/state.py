@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final, assert_never
 
-from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, ConnectionTests, LaneView, Pause, View
+from batchconnect.cli.progress.view import (
+    WAITS_FOR_SETTLE,
+    ConnectionTests,
+    Here,
+    LaneView,
+    Pause,
+    View,
+)
 from batchconnect.model.event import (
     CellsWarned,
     Draining,
@@ -32,6 +39,7 @@ from batchconnect.model.event import (
     RowStarted,
     RowTested,
     RunAwaited,
+    RunCounted,
     RunFinished,
     RunStarted,
     SandboxListed,
@@ -122,6 +130,9 @@ class ProgressState:
         """By org: how many were asked about, and of how many."""
         self._to_test: int | None = None
         self._works: dict[int, Works] = {}
+        self._run: RunCounted | None = None
+        """Of all who work the run, where others do, too."""
+        self._run_speed = _Speed()
         self._is_draining = False
         self._finished_s: float | None = None
 
@@ -135,8 +146,8 @@ class ProgressState:
                 self._lane_event(event, now)
             case PageRead() | Looked():
                 self._look_event(event)
-            case Planned(to_create=to_create):
-                self._to_do = to_create
+            case Planned() | RunCounted():
+                self._total_event(event)
             case Verifying(connections=connections):
                 self._to_test = connections
             case RowTested(row=row, works=works):
@@ -175,10 +186,20 @@ class ProgressState:
         # more than all.
         known = done + rows.open + rows.sending
         total = None if self._to_do is None else max(self._to_do, known)
+        if self._finished_s is not None:
+            # Some are told one by one, others not at all, by how a lane ended: in the end none of them is done.
+            done -= rows.counts[Status.NOT_ATTEMPTED]
         rate = rows.rate(now)
+        here: Here | None = None
+        to_do = None if total is None else total - done - rows.open
+        if self._run is not None:
+            here = Here(done=done, rate=rate)
+            done, total = self._run.done, self._run.total
+            rate = self._run_speed.per_second(now, done)
+            to_do = total - done
         left_s = None
-        if total is not None and not self._is_draining and self._finished_s is None:
-            left_s = _left_s(total - done - rows.open, rate, settle_left_s)
+        if to_do is not None and not self._is_draining and self._finished_s is None:
+            left_s = _left_s(to_do, rate, settle_left_s)
         return View(
             has_begun=self._has_begun,
             done=done,
@@ -194,6 +215,7 @@ class ProgressState:
             tests=self._tests(),
             is_draining=self._is_draining,
             finished_s=self._finished_s,
+            here=here,
         )
 
     def _all_looked(self) -> tuple[int, int] | None:
@@ -213,6 +235,12 @@ class ProgressState:
             failing=sum(works is Works.NO for works in answers),
         )
 
+    def _total_event(self, event: Planned | RunCounted) -> None:
+        if isinstance(event, Planned):
+            self._to_do = event.to_create
+        else:
+            self._run = event
+
     def _look_event(self, event: PageRead | Looked) -> None:
         if isinstance(event, PageRead):
             self._reading = event
@@ -222,11 +250,13 @@ class ProgressState:
     def _row_event(self, event: RowSettled | RowStarted | RowInDoubt) -> None:
         lane = self._lane(event.org)
         match event:
-            case RowSettled(row=row, outcome=outcome):
+            case RowSettled(row=row, outcome=outcome, was=was):
+                self._uncount(lane, was)
                 self._settled(lane, row, status_of(outcome))
             case RowStarted(row=row):
                 self._started(lane, row)
-            case RowInDoubt(row=row):
+            case RowInDoubt(row=row, was=was):
+                self._uncount(lane, was)
                 self._in_doubt(lane, row)
             case _:
                 assert_never(event)
@@ -265,6 +295,11 @@ class ProgressState:
             rows.sending += 1
             rows.open -= was_doubt
 
+    def _uncount(self, lane: _Lane, was: Status | None) -> None:
+        if was is not None:
+            for rows in (lane.rows, self._rows):
+                rows.counts[was] -= 1
+
     def _settled(self, lane: _Lane, row: int, status: Status) -> None:
         was_sent = _leave(self._sent, row)
         was_doubt = _leave(self._doubts, row)
@@ -287,8 +322,10 @@ class ProgressState:
         rows = self._rows
         # What is still on its way was cut off.
         rows.open, rows.sending = rows.open + rows.sending, 0
-        # Rows that never had their turn are told by no event: a stop must not cost one for each.
-        self._unheard = max(0, (self._to_do or 0) - rows.counts.total() - rows.open)
+        # Rows that never had their turn are told by no event: a stop must not cost one for each. Of those that
+        # others had, or have yet, nothing is known here.
+        if self._run is None:
+            self._unheard = max(0, (self._to_do or 0) - rows.counts.total() - rows.open)
 
 
 def _leave(rows: set[int], row: int) -> bool:

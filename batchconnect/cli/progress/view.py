@@ -36,6 +36,13 @@ class LaneView(Value):
     """Code of the refusal that stopped the whole lane, "" while it is at work."""
 
 
+class Here(Value):
+    """What one worker does of a run that others work, too."""
+
+    done: int
+    rate: float | None
+
+
 class ConnectionTests(Value):
     """The tests of connections, which come when the rows are done."""
 
@@ -77,6 +84,9 @@ class View(Value):
     is_draining: bool
     finished_s: float | None
     """How long the run took, None while it is under way."""
+    here: Here | None = None
+    """Others work the run, too: `done`, `total`, `rate` and `left_s` are of all, and this is the worker's own, as
+    `counts` and `lanes` are."""
 
     @property
     def is_planned(self) -> bool:

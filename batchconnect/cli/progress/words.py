@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, ConnectionTests, Pause, View
+from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, ConnectionTests, Here, Pause, View
 from batchconnect.model.outcome import Status
 
 _PAUSES: Final = {
@@ -22,6 +22,8 @@ _HOUR_S: Final = 3600
 def state_line(view: View) -> str:
     """The run as of now in one line, for where there is no bar."""
     head = [] if view.total is None else [f"{view.done} of {rows(view.total)}"]
+    if view.here is not None and head:
+        head[0] = f"run: {head[0]}"
     if view.finished_s is None:
         head += pace_words(view)
     elif view.total is not None:
@@ -29,10 +31,18 @@ def state_line(view: View) -> str:
     elif view.tests is not None:
         head = [f"{tests_word(view.tests)} in {duration(view.finished_s)}"]
     parts = [", ".join(head)] if head else []
+    if view.here is not None:
+        parts.append(here_word(view.here, has_ended=view.finished_s is not None))
     if view.counts:
         parts.append(", ".join(text for _, text in count_words(view)))
     parts += _news(view) if view.finished_s is None else ()
     return "; ".join(parts)
+
+
+def here_word(here: Here, *, has_ended: bool = False) -> str:
+    """What is this worker's own of it: `here 120, 4.9/s`."""
+    is_moving = here.rate is not None and not has_ended
+    return f"here {here.done}" + (f", {rate_word(here.rate or 0)}" if is_moving else "")
 
 
 def count_words(view: View) -> Iterator[tuple[Status, str]]:

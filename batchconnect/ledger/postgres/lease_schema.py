@@ -144,3 +144,19 @@ LEASES: Final = (
     "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA batchconnect FROM PUBLIC",
 )
 """The statements, in order."""
+
+# Who is pinned to lanes says to which, so that others leave them to it.
+PINS: Final = (
+    "ALTER TABLE batchconnect.worker ADD COLUMN pins bigint[]",
+    "DROP FUNCTION batchconnect.worker_is_here(text, bigint, boolean, double precision)",
+    """CREATE FUNCTION batchconnect.worker_is_here(
+    p_name text, p_run bigint, p_wants boolean, p_ttl_s double precision, p_pins bigint[]
+) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO batchconnect.worker (name, run, wants, ttl_s, seen_at, pins)
+        VALUES (p_name, p_run, p_wants, p_ttl_s, clock_timestamp(), p_pins)
+        ON CONFLICT (name) DO UPDATE SET run = excluded.run, wants = excluded.wants,
+            ttl_s = excluded.ttl_s, seen_at = excluded.seen_at, pins = excluded.pins
+$$""",
+    "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA batchconnect FROM PUBLIC",
+)
+"""The statements of a later step, in order."""

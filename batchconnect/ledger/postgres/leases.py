@@ -5,7 +5,7 @@ Each call is one way there and back and one transaction, so that it works throug
 too; the rules stand in `ledger.lease`, and what must be looked at in one transaction with the change in the schema's functions.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Sighting, Terms
 from batchconnect.ledger.postgres.connections import Connections, Question, Session, answers
 from batchconnect.ledger.postgres.held_lane import HeldLane
+from batchconnect.ledger.postgres.tail import ENDS
 from batchconnect.ledger.team import OPENING, Company, Holding, LaneRow, WorkerRow
 
 _AGE: Final = "extract(epoch FROM clock_timestamp() - {})::double precision"
@@ -22,7 +23,10 @@ _LANES: Final = (
     f"greatest(0, coalesce(-{_AGE.format('not_before')}, 0)), failures "
     "FROM batchconnect.lane WHERE run_id IN ('', %s, %s) ORDER BY id"
 )
-_WORKERS: Final = f"SELECT name, run, wants, {_AGE.format('seen_at')}, ttl_s FROM batchconnect.worker ORDER BY name"
+_WORKERS: Final = (
+    f"SELECT name, run, wants, {_AGE.format('seen_at')}, ttl_s, pins "
+    "FROM batchconnect.worker ORDER BY name"
+)
 _HAND_BACK: Final = "SELECT batchconnect.hand_back(%s, %s, %s)"
 
 
@@ -106,11 +110,27 @@ class PostgresLeases:
         """As of `Leases`."""
         self._ask("SELECT batchconnect.release(%s)", lane)
 
-    def here(self, run: int, *, wants: bool, terms: Terms) -> None:
+    def here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> None:
         """As of `Leases`."""
-        self._ask(
-            "SELECT batchconnect.worker_is_here(%s, %s, %s, %s)",
-            *(self.name, run, wants, terms.ttl_s),
+        sql, values = self._here(run, wants=wants, terms=terms, pins=pins)
+        self._ask(sql, *values)
+
+    def arrive(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None = None
+    ) -> Mapping[int, int]:
+        """As of `Leases`."""
+        here = self._here(run, wants=wants, terms=terms, pins=pins)
+        _said, ends = self._ask_all(here, (ENDS, ()))
+        return dict(ends)
+
+    def _here(
+        self, run: int, *, wants: bool, terms: Terms, pins: Collection[int] | None
+    ) -> Question:
+        return (
+            "SELECT batchconnect.worker_is_here(%s, %s, %s, %s, %s::bigint[])",
+            (self.name, run, wants, terms.ttl_s, None if pins is None else sorted(pins)),
         )
 
     def leave(self, leases: Collection[Lease]) -> None:
@@ -138,8 +158,15 @@ class PostgresLeases:
 
 
 def _worker_row(columns: Sequence[Any]) -> WorkerRow:
-    name, run, wants, silent_s, ttl_s = columns
-    return WorkerRow(name=name, run=run, wants=wants, silent_s=silent_s, terms=Terms(ttl_s=ttl_s))
+    name, run, wants, silent_s, ttl_s, pins = columns
+    return WorkerRow(
+        name=name,
+        run=run,
+        wants=wants,
+        silent_s=silent_s,
+        terms=Terms(ttl_s=ttl_s),
+        pins=None if pins is None else frozenset(pins),
+    )
 
 
 def _lane_row(columns: Sequence[Any]) -> LaneRow:

@@ -9,7 +9,7 @@ setting of a session outlives a transaction behind PgBouncer.
 from collections.abc import Mapping
 from typing import Final
 
-from batchconnect.ledger.postgres.lease_schema import LEASES
+from batchconnect.ledger.postgres.lease_schema import LEASES, PINS
 
 SCHEMA: Final = "batchconnect"
 
@@ -198,6 +198,7 @@ MIGRATIONS: Final[Mapping[int, tuple[str, ...]]] = {
     ),
     2: LEASES,
     3: (_append("CREATE OR REPLACE", known=_LOOKED_UP, among=_THESE_NUMBERS),),
+    4: PINS,
 }
 """For each version of the schema, the statements that lead to it from the one before."""
 

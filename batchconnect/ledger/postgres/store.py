@@ -31,10 +31,12 @@ from batchconnect.ledger.conditions import (
 from batchconnect.ledger.entry import Line, RunOpened
 from batchconnect.ledger.interface import BEFORE_ALL, Identities, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD
+from batchconnect.ledger.postgres.arrays import numbers, texts
 from batchconnect.ledger.postgres.connections import Connections, Question, Session, answers
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
 from batchconnect.ledger.postgres.leases import PostgresLeases
 from batchconnect.ledger.postgres.migrations import ID, IS_CREATED, VERSION
+from batchconnect.ledger.postgres.tail import SETTLED_BEHIND
 from batchconnect.ledger.row_state import RowState, fold_identity
 from batchconnect.ledger.shared_id import Answered, by_id, check_bearers
 from batchconnect.ledger.team import Holding
@@ -267,6 +269,13 @@ class PostgresLedger:
         """The lines of a run that say which of its lanes are through, and whether it has ended; oldest first."""
         return self._lines(f"run = %s AND row IS NULL AND {IS_STEP} ORDER BY seq", run)
 
+    def settled_behind(
+        self, run: int, behind: Mapping[int, int]
+    ) -> Mapping[int, tuple[int, Sequence[int]]]:
+        """As of `TeamReader`."""
+        found = self._ask_by_index(SETTLED_BEHIND, [*behind], [*behind.values()], run)
+        return {lane: (last, rows or ()) for lane, last, rows in found}
+
     def row_lines(
         self, run: int, rows: Collection[int] | None = None, *, behind: int = BEFORE_ALL
     ) -> Iterator[Line]:
@@ -278,7 +287,9 @@ class PostgresLedger:
                     SELECT * FROM batchconnect.entry WHERE run = %s AND row = wanted.number
                     ORDER BY seq OFFSET 0
                 ) AS of_row"""
-            parts = ((sql, (part, run)) for part in _in_parts(sorted(rows), _ASKED_AT_ONCE))
+            parts = (
+                (sql, (numbers(part), run)) for part in _in_parts(sorted(rows), _ASKED_AT_ONCE)
+            )
             for found in self._pages(lambda _page: next(parts, None)):
                 yield from map(self._line, sorted(found, key=itemgetter(2, 0)))
             return
@@ -345,7 +356,10 @@ class PostgresLedger:
             f"SELECT {_COLUMNS} FROM batchconnect.entry "
             f"WHERE marker = ANY (%s) AND {OF_MARKER} ORDER BY marker, seq"
         )
-        parts = ((sql, (part,)) for part in _in_parts(markers, _ASKED_AT_ONCE))
+        parts = (
+            (sql, (texts([marker.encode() for marker in part]),))
+            for part in _in_parts(markers, _ASKED_AT_ONCE)
+        )
         found: dict[str, RowState] = {}
         for page in self._pages(lambda _page: next(parts, None)):
             for marker, told_of in groupby(map(self._line, page), attrgetter("marker")):

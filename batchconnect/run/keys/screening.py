@@ -5,20 +5,25 @@ They would go into the ledger with the run's first line, so the sheet is looked 
 written. A carried column that holds one key is taken for a column of keys, whatever its header says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Final
 
 from batchconnect.model.column import Column
-from batchconnect.model.errors import UsageError
+from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.model.row import Row, letters
 from batchconnect.model.secret import SHORTEST_REDACTED, is_entra_secret
+from batchconnect.run.keys.other_rows_keys import KeysAndWords, first_cell, of_ours, words_of
 from batchconnect.run.opening.sheet_name import NameHoldsKeyError, check_name, full_name, is_named
 from batchconnect.sheet.block import Block
 from batchconnect.sheet.interface import Sheet
 from batchconnect.sheet.several import parts_of
 from batchconnect.validation.misplaced_key import holds_key, key_of
 
+_SORTED: Final = (
+    "Look whether a column was shifted, or sorted by itself: its neighbours may be wrong as well. A key that stood where"
+    " others could read it should be replaced by a new one."
+)
 _NOTE: Final = "Give the number of the change alone: ledger and reports show it."
 
 
@@ -32,28 +37,29 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
 
     Raises:
         UsageError: The note holds a key.
-        SheetError: The sheet's name does; or it cannot be read to its end.
+        SheetError: The sheet's name does, or a cell that is sent or shown the key of another row; or it cannot be
+            read to its end.
     """
     if is_entra_secret(note):
         raise _in_note()
-    # Whatever sheet a key is of, it may stand in the name of another.
-    name = full_name(sheet)
+    # Whatever sheet a key is of, it may stand in the name of another, and in its cells.
+    name, seen = full_name(sheet), KeysAndWords()
+    looks: list[_Look] = []
     for part in parts_of(sheet):
         check_name(part.name)
-        look = _Look(part, note, name)
+        look = _Look(part, note, name, seen)
         for piece in part.blocks():
             if isinstance(piece, Row):
                 look.row(piece)
             else:
                 look.block(piece)
-        if look.in_columns:
-            part.leave_out(look.in_columns, warnings=look.warnings())
-
-
-def screen_carried(sheet: Sheet) -> None:
-    """As `screen`, where the rows are read and shown in one: without carried columns none is read before."""
-    if sheet.header.carried:
-        screen(sheet)
+        looks.append(look)
+    if numbers := seen.common():
+        keys = frozenset(key for look in looks for key in look.keys_of(numbers))
+        for look in looks:
+            look.of_others(keys)
+    for look in looks:
+        look.leave_out()
 
 
 def _in_note() -> UsageError:
@@ -64,15 +70,17 @@ def _in_note() -> UsageError:
 class _Look:
     """One look at every row of one sheet."""
 
-    def __init__(self, sheet: Sheet, note: str, name: str) -> None:
+    def __init__(self, sheet: Sheet, note: str, name: str, seen: KeysAndWords) -> None:
         self.in_columns: set[int] = set()
         """Places in `Header.carried` of the columns that hold a key, or are called like one."""
         self._sheet = sheet
+        self._seen = seen
         self._header = sheet.header
         self._note = note
         self._titles = self._header.carried
         self._bare_titles: set[int] = set()
         """Of those, the ones whose title may be a key itself."""
+        self._ours = of_ours(self._header)
         self._key_at = self._header.columns[Column.SERVICE_PRINCIPAL_KEY]
         self._name = name
         self._texts = "\0".join((note, self._name, *self._titles))
@@ -81,15 +89,59 @@ class _Look:
     def block(self, block: Block) -> None:
         """Rows as bare cells; nothing is made of them."""
         keys = block.columns[self._key_at]
+        self._seen.add_keys(map(str.strip, keys))
+        for _, at in self._ours:
+            self._seen.add_texts(block.columns[at])
+        for at in self._header.carried_at:
+            self._seen.add_carried(block.columns[at])
         carried = zip(*(block.columns[at] for at in self._header.carried_at), strict=True)
         for key, texts in zip(keys, carried if self._titles else repeat(()), strict=False):
             self._judge(key, texts)
 
     def row(self, row: Row) -> None:
         """A row whose bare cells could not be had."""
+        self._seen.add_keys((key_of(row).strip(),))
+        self._seen.add_texts(text for _, text in self._texts_of(row))
+        self._seen.add_carried(row.carried)
         self._judge(key_of(row), row.carried)
 
-    def warnings(self) -> list[str]:
+    def keys_of(self, numbers: frozenset[int]) -> Iterator[str]:
+        """The keys that have one of these numbers."""
+        for row in self._sheet.rows():
+            key = key_of(row).strip()
+            if hash(key) in numbers:
+                yield key
+
+    def of_others(self, keys: frozenset[str]) -> None:
+        """
+        Look where a key of another row stands.
+
+        Raises:
+            SheetError: In a cell that would be sent, or shown.
+        """
+        for row in self._sheet.rows():
+            own = key_of(row).strip()
+            column = first_cell(self._texts_of(row), own, keys)
+            if column is not None:
+                where = self._header.address(column, row.number)
+                raise SheetError(
+                    f"{self._sheet.name}: {where}: `{column.value}` holds the key of another row",
+                    hint=_SORTED,
+                )
+            for at, text in enumerate(row.carried):
+                if text.strip() in keys or not keys.isdisjoint(words_of(text)):
+                    self.in_columns.add(at)
+
+    def leave_out(self) -> None:
+        """Carry the columns no more that hold keys."""
+        if self.in_columns:
+            self._sheet.leave_out(self.in_columns, warnings=self._warnings())
+
+    def _texts_of(self, row: Row) -> list[tuple[Column, str]]:
+        cells = ((column, row.cells.get(column)) for column, _ in self._ours)
+        return [(column, cell) for column, cell in cells if isinstance(cell, str)]
+
+    def _warnings(self) -> list[str]:
         """One line for each column that is left out."""
         return [
             f"{self._sheet.name}: column {letters(self._header.carried_at[at])}{self._title(at)} "

@@ -11,7 +11,7 @@ from batchconnect.ledger.entry import Settled, SweepDone
 from batchconnect.ledger.run_state import together
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.event import Event, RowInDoubt, RowSettled
-from batchconnect.model.outcome import Created, InDoubt
+from batchconnect.model.outcome import Created, InDoubt, Status
 from batchconnect.run.lanes.sweep import Expected, SandboxSweep, by_org
 
 WRONG_ID = InDoubt(
@@ -46,14 +46,22 @@ async def write_findings(
             await writer.settle(rows[marker], marker, Settled(outcome=outcome))
             on_event(
                 RowSettled(
-                    row=rows[marker], org=result.org, sandbox=result.sandbox, outcome=outcome
+                    row=rows[marker],
+                    org=result.org,
+                    sandbox=result.sandbox,
+                    outcome=outcome,
+                    was=Status.CREATED,
                 )
             )
         for marker in result.lost:
             await writer.doubt(rows[marker], marker, WRONG_ID, attempts=0, throttled=0)
             on_event(
                 RowInDoubt(
-                    row=rows[marker], org=result.org, sandbox=result.sandbox, code=WRONG_ID.code
+                    row=rows[marker],
+                    org=result.org,
+                    sandbox=result.sandbox,
+                    code=WRONG_ID.code,
+                    was=Status.CREATED,
                 )
             )
     sweeps = by_org(results)

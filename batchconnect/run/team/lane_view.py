@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.run_lanes import RunLanes, fold_lanes
 from batchconnect.ledger.run_state import RunState
-from batchconnect.ledger.team import LaneReader, LaneRow, TeamReader, WorkerRow
-from batchconnect.model.value import Value
+from batchconnect.ledger.team import Holding, LaneReader, LaneRow, TeamReader, WorkerRow
+from batchconnect.model.value import Value, replace
 
 
 class LaneView(Value):
@@ -18,7 +18,7 @@ class LaneView(Value):
     """The org's settings key where a run tells it, else its org id."""
     state: str
     """`held`, `silent` (held, and not heard of for a lease's time), `waits` (it failed, and is left alone for a
-    while), `free`, `through`."""
+    while), `kept_out` (another client of its org has a lane that is held), `free`, `through`."""
     holder: str = ""
     run_id: str = ""
     """Of the run that it was taken for last."""
@@ -27,6 +27,8 @@ class LaneView(Value):
     silent_s: float = 0.0
     """Seconds since its holder was heard of."""
     waits_s: float = 0.0
+    kept_out_by: int | None = None
+    """The lane of its org that is held: holder, since when and silence are of that one."""
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -40,6 +42,7 @@ class LaneView(Value):
             "since_s": round(self.since_s, 1),
             "silent_s": round(self.silent_s, 1),
             "waits_s": round(self.waits_s, 1),
+            "kept_out_by": self.kept_out_by,
         }
 
     @property
@@ -52,6 +55,8 @@ class LaneView(Value):
                 return f"{told}held {_time(self.since_s)} by {self.holder}"
             case "silent":
                 return f"{told}silent for {_time(self.silent_s)}: {self.holder}"
+            case "kept_out":
+                return f"{told}waits: lane {self.kept_out_by} held {_time(self.since_s)} by {self.holder}"
             case "waits":
                 return f"{told}failed; left alone for {_time(self.waits_s)}"
             case _:
@@ -72,21 +77,35 @@ def views_of_run(ledger: TeamReader, run: RunState) -> list[LaneView]:
     """The lanes of one run, in its order; none where its sheet is still being read."""
     rows = _by_key(ledger.held)
     lanes: RunLanes = fold_lanes(ledger.steps(run.number))
-    return [
-        _view(
-            rows.get(LaneKey(lane.host, lane.org_id, lane.client_id)),
-            lane.org,
-            {run.number: run.opened.run_id},
-            is_through=lane.org in lanes.closed,
-        )
-        for lane in lanes.lanes or ()
-    ]
+    run_ids = {run.number: run.opened.run_id}
+    found = []
+    for lane in lanes.lanes or ():
+        key = LaneKey(lane.host, lane.org_id, lane.client_id)
+        is_through = lane.org in lanes.closed
+        view = _view(rows.get(key), lane.org, run_ids, is_through=is_through)
+        found.append(view if view.state != "free" else _kept_out(view, key, rows))
+    return found
 
 
 def views(ledger: TeamReader, runs: Iterable[RunState]) -> list[LaneView]:
     """Every lane of a ledger."""
     run_ids = {run.number: run.opened.run_id for run in runs}
     return [_view(row, key.org_id, run_ids) for key, row in _by_key(ledger.held).items()]
+
+
+def _kept_out(view: LaneView, key: LaneKey, rows: Mapping[LaneKey, LaneRow]) -> LaneView:
+    """As the lane is seen where two clients of one org are one right, and the other one's lane is held."""
+    for row in rows.values():
+        if row.holder and Holding(key=key).is_one_right_with(row.holding):
+            return replace(
+                view,
+                state="kept_out",
+                holder=row.holder,
+                since_s=row.held_s,
+                silent_s=row.silent_s,
+                kept_out_by=row.lane,
+            )
+    return view
 
 
 def _by_key(held: LaneReader) -> dict[LaneKey, LaneRow]:

@@ -1,6 +1,6 @@
 """What a process needs to work a run together with others: the ledger, its leases, and which lanes it takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import anyio
@@ -23,11 +23,6 @@ def interrupted_early() -> InterruptedEarlyError:
     )
 
 
-def every_org(_org: str) -> bool:
-    """A worker that takes any lane."""
-    return True
-
-
 class Team(Value):
     """What a process needs to work with others."""
 
@@ -37,8 +32,8 @@ class Team(Value):
     """A lane of an org's settings key that nobody had before."""
     key_of: Callable[[str], LaneKey]
     """What an org's lane is called in the ledger."""
-    takes: Callable[[str], bool] = every_org
-    """Whether this worker takes an org's lane (`work --only org=`)."""
+    pinned: Callable[[str], bool] | None = None
+    """Whether an org's lane is one of those that this worker takes alone (`work --only org=`); None: it takes any."""
     poll_s: float = 1.0
     """Seconds between two looks at who holds what."""
 
@@ -51,10 +46,25 @@ class Team(Value):
         """Whether somebody else holds it, as far as this process has seen."""
         return row.holder not in {"", self.name} and not self.keeper.is_over(row)
 
-    async def say_here(self, run: int, *, wants: bool) -> None:
-        """Have the ledger know that this process is at work on a run, and whether it has too few lanes."""
-        say = partial(self.ledger.leases.here, run, wants=wants, terms=self.keeper.terms)
+    def blocker(self, key: LaneKey, rows: Sequence[LaneRow]) -> LaneRow | None:
+        """Which lane somebody else holds so that this one is not to be had: itself, or another client's of its org."""
+        lane = Holding(key=key)
+        held = [row for row in rows if lane.is_one_right_with(row.holding) and self.is_held(row)]
+        return min(held, key=lambda row: row.holding != lane, default=None)
+
+    async def say_here(self, run: int, *, wants: bool, pins: Collection[int] | None = None) -> None:
+        """Have the ledger know that this process is at work on a run; as of `WorkerRow`."""
+        say = partial(self.ledger.leases.here, run, wants=wants, terms=self.keeper.terms, pins=pins)
         await anyio.to_thread.run_sync(say)
+
+    async def arrive(
+        self, run: int, *, wants: bool, pins: Collection[int] | None = None
+    ) -> Mapping[int, int]:
+        """As `say_here`, at first; tells the number of each lane's last line."""
+        say = partial(
+            self.ledger.leases.arrive, run, wants=wants, terms=self.keeper.terms, pins=pins
+        )
+        return await anyio.to_thread.run_sync(say)
 
     async def hold(self, holding: Holding, stop: Stop, *, run: int | None = None) -> Lease | None:
         """Wait until it is free, and take it; None: the stop was asked for meanwhile."""

@@ -84,9 +84,18 @@ class TeamRun:
         job, is_driver = self._job, self._lease is not None
         self._record.tell(job.started)
         writer = job.writer(self._number)
+        # Lanes that only this worker is to have are left to others until it can work them.
+        pins = None if self._team.pinned is None else ()
+        arrive = partial(self._team.arrive, self._number, wants=pins is None, pins=pins)
+        counted = partial(self._lanes.count.begin, arrive)
+        if not is_driver:
+            # What others settle while the rows are looked through is counted, and not twice.
+            await counted()
         with unwrap_exception_group():
             async with anyio.create_task_group() as beside:
-                beside.start_soon(partial(self._team.say_here, self._number, wants=True))
+                if is_driver:
+                    # Nobody works them yet, so nothing is lost by asking beside it.
+                    beside.start_soon(counted)
                 found = await survey(
                     job,
                     number=self._number,

@@ -7,8 +7,11 @@ Works a sheet on a team ledger: under leases, together with whoever else is at w
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import anyio
+
 from batchconnect.ledger.lease import Terms
 from batchconnect.ledger.lease_keeper import Arm, LeaseKeeper
+from batchconnect.ledger.run_lanes import fold_lanes
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import TeamLedger
 from batchconnect.model.errors import UsageError
@@ -21,7 +24,7 @@ from batchconnect.run.opening.service import ConnectedService
 from batchconnect.run.selection import chooser
 from batchconnect.run.stop import Stop
 from batchconnect.run.team.boot_clock import boot_s
-from batchconnect.run.team.opening import opened_run
+from batchconnect.run.team.opening import OpenedRun, opened_run
 from batchconnect.run.team.team import Team, interrupted_early
 from batchconnect.run.team.team_run import TeamRun
 
@@ -37,6 +40,8 @@ CHOICES: Final = (
     "strict",
 )
 """Options that decide what becomes of a row, so that all who work a run must have the same."""
+
+_MOST_NAMED: Final = 5
 
 
 def choices_of(options: MergedOptions) -> Mapping[str, bool | float | str]:
@@ -91,7 +96,7 @@ async def work_together(
         InterruptedEarlyError: The stop came before a run was found.
         SheetError: The sheet cannot be read to its end, or is another one than the run's.
         LedgerError: The ledger is away, or the run is not to be joined.
-        UsageError: `--only sandbox=` to a run that others are at work on.
+        UsageError: `--only sandbox=`, or an org that is none of the run's, to a run that others are at work on.
     """
     async with LeaseKeeper(
         team_ledger.leases,
@@ -132,7 +137,7 @@ async def work_together(
                 # All rows of the run are its own; what is chosen are the lanes that this process takes.
                 job = replace(opened.job, is_selected=lambda _row: True)
                 opened = replace(opened, job=job)
-                team = replace(team, takes=_pins(options, service))
+                team = replace(team, pinned=await _pins(options, service, opened, team_ledger))
             work = TeamRun(team, opened)
             try:
                 return await work.run()
@@ -145,7 +150,9 @@ async def work_together(
         return await work.abandoned()
 
 
-def _pins(options: MergedOptions, service: ConnectedService) -> Callable[[str], bool]:
+async def _pins(
+    options: MergedOptions, service: ConnectedService, opened: OpenedRun, ledger: TeamLedger
+) -> Callable[[str], bool]:
     """Which lanes `--only org=` leaves to this worker."""
     if any(not part.startswith("org=") for part in options.only):
         raise UsageError(
@@ -153,4 +160,17 @@ def _pins(options: MergedOptions, service: ConnectedService) -> Callable[[str], 
             hint="Leave it out, or choose lanes with --only org=NAME.",
         )
     is_chosen = chooser(options, service.orgs)
-    return lambda org: is_chosen(service.orgs.find(org), None)
+
+    def is_pinned(org: str) -> bool:
+        return is_chosen(service.orgs.find(org), None)
+
+    lanes = fold_lanes(await anyio.to_thread.run_sync(ledger.steps, opened.number)).lanes or ()
+    if not any(is_pinned(lane.org) for lane in lanes):
+        orgs = ", ".join(sorted(lane.org for lane in lanes)[:_MOST_NAMED]) or "none"
+        more = ", ..." if len(lanes) > _MOST_NAMED else ""
+        raise UsageError(
+            f"run {opened.run_id} has no lane that {' '.join(f'--only {one}' for one in options.only)} names: "
+            f"its lanes are of {orgs}{more}",
+            hint="Rows that a run leaves out are done by a run after its end: give the same command then.",
+        )
+    return is_pinned

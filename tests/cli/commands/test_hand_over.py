@@ -160,6 +160,10 @@ def test_any_column_parts_a_report(batchconnect: CommandLine) -> None:
         "Ben": 1,
         "": 1,
     }
+    assert all(
+        Path(told).is_absolute()
+        for told in (*done.json["files"].values(), *done.json["parts"].values())
+    )
     assert {Path(folder).parent.name for folder in done.json["parts"].values()} == {
         "by-account_manager"
     }

@@ -125,6 +125,20 @@ def test_a_key_in_a_carried_column(batchconnect: CommandLine, title: str, text: 
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "code"), few([("remark", 0), ("name", 3), ("description", 3)], 2)
+)
+def test_the_key_of_another_row(batchconnect: CommandLine, column: str, code: int) -> None:
+    """Of a row below: a carried column stays out, and a cell that would be sent stops the sheet."""
+    sheet = batchconnect.write(
+        "clients.csv", csv_of(row(1, **{column: f"see {OTHER}"}), row(2), row(3))
+    )
+    said, leaks = everything(batchconnect, sheet)
+
+    assert leaks == []
+    assert [done.code for done in said[:6]] == [code] * 6
+
+
 @pytest.mark.parametrize("title", few([ENTRA, OTHER, f"key {ENTRA}"], 1))
 def test_a_key_as_a_header(batchconnect: CommandLine, title: str) -> None:
     """Of a column that is carried otherwise."""

@@ -80,6 +80,25 @@ def test_verify_takes_the_last_run_or_one_by_the_beginning_of_its_id(
 
 
 @pytest.mark.usefixtures("each_ledger")
+def test_what_is_gone_is_not_to_be_tested_again_but_made_again(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """And the command that is named does it; then the last line's command is content."""
+    ran(batchconnect, rows())
+    gone = practice.connections()[0].id
+    practice.ask(lambda simulator: simulator.others.delete(gone))
+
+    done = batchconnect("verify", *FAST)
+
+    assert done.code == ExitCode.IN_DOUBT, done
+    assert "`batchconnect run` with --recreate makes it again" in done.out
+    assert "`batchconnect verify` again" not in done.out
+    assert "make what is gone again" in done.out
+    assert batchconnect("run", "clients.csv", "--recreate", *FAST).code == 0
+    assert batchconnect("verify", *FAST).code == 0
+
+
+@pytest.mark.usefixtures("each_ledger")
 def test_verify_of_an_undo_is_refused_and_names_the_run_that_it_is_of(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

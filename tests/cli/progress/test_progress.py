@@ -24,6 +24,7 @@ from batchconnect.model.event import (
     RowSettled,
     RowStarted,
     RowTested,
+    RunCounted,
     RunFinished,
     RunStarted,
     SandboxListed,
@@ -140,6 +141,22 @@ def test_the_bar_tells_rows_rate_counts_and_time_left(live: Stage) -> None:
     assert re.fullmatch(r"━+[╸╺]━+  52/500 rows  1\.1/s  7 min left", top)
     assert len(top) == 80
     assert counts == "  50 created, 1 existing, 1 failed"
+
+
+def test_of_a_run_that_others_work_the_bar_is_the_whole_and_says_what_is_here(live: Stage) -> None:
+    live.tell(PLANNED)
+    live.settle("acme", CREATED)
+    live.draw()
+    live.tell(RunCounted(done=112, total=512))
+    live.draw()
+    live.tell(RunCounted(done=312, total=512))
+    live.settle("acme", CREATED, FAILED)
+
+    top, counts = live.draw(after_s=10).splitlines()[-2:]
+
+    assert re.fullmatch(r"━+[╸╺]?━+  run 312/512 rows  20\.0/s  10 s left", top)
+    assert len(top) == 80
+    assert counts == "  here 3, 0.2/s: 2 created, 1 failed"
 
 
 def test_each_lane_has_a_line_at_80_columns(live: Stage) -> None:
@@ -447,6 +464,23 @@ def test_tests_are_told_every_ten_seconds_as_rows_are(plain: Stage) -> None:
         "tests: 21 of 200, 3 no",
         "tests: 21 of 200, 3 no in 21 s",
     ]
+
+
+def test_in_a_pipe_a_run_that_others_work_is_one_line_of_the_whole_and_of_what_is_here(
+    plain: Stage,
+) -> None:
+    plain.tell(PLANNED, RunCounted(done=112, total=512))
+    plain.settle("acme", CREATED)
+    plain.draw()
+    plain.tell(RunCounted(done=312, total=512))
+    plain.settle("acme", CREATED, FAILED)
+    *_, line = plain.draw(after_s=10).splitlines()
+
+    assert line == "run: 312 of 512 rows, 20.0/s, 10 s left; here 3, 0.2/s; 2 created, 1 failed"
+    assert len(line) <= 80
+    plain.tell(RunCounted(done=512, total=512), RunFinished(run_id="r", exit_code=4, duration_s=60))
+    *_, last = plain.close().splitlines()
+    assert last == "run: 512 of 512 rows in 60 s; here 3; 2 created, 1 failed"
 
 
 def test_a_short_look_is_silent_in_a_pipe_and_a_long_one_is_not(plain: Stage) -> None:

@@ -1,7 +1,7 @@
 """What the events of a run add up to."""
 
 from batchconnect.cli.progress.state import WINDOW_S, ProgressState
-from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Pause, View
+from batchconnect.cli.progress.view import WAITS_FOR_SETTLE, Here, Pause, View
 from batchconnect.model.event import (
     Draining,
     Event,
@@ -12,11 +12,20 @@ from batchconnect.model.event import (
     RowInDoubt,
     RowSettled,
     RowStarted,
+    RunCounted,
     RunFinished,
     SandboxListed,
     Settling,
 )
-from batchconnect.model.outcome import Created, Existing, InDoubt, MatchedBy, Outcome, Status
+from batchconnect.model.outcome import (
+    Created,
+    Existing,
+    InDoubt,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+    Status,
+)
 
 CREATED = Created(connection_id="c-1")
 EXISTING = Existing(connection_id="e-1", matched_by=MatchedBy.MARKER)
@@ -40,6 +49,10 @@ def planned(to_create: int) -> Planned:
 
 def paused(pause_s: float, reason: str) -> LanePaused:
     return LanePaused(org="acme", host="h", pause_s=pause_s, reason=reason)
+
+
+def finished() -> RunFinished:
+    return RunFinished(run_id="r", exit_code=0, duration_s=60.0)
 
 
 def told(*events: Event, state: ProgressState | None = None, now: float = 0.0) -> View:
@@ -172,6 +185,18 @@ def test_at_the_end_every_row_is_somewhere() -> None:
     assert (view.done, view.total, view.left_s, view.finished_s) == (1, 10, None, 5.0)
 
 
+def test_rows_that_never_had_their_turn_are_not_done_at_the_end() -> None:
+    """Of a stop some are told one by one, and the others not at all: "1 of 4 rows; 1 created, 3 not attempted"."""
+    stopped = NotAttempted(code="interrupted", detail="")
+    told_so = (settled(2), settled(3, stopped), settled(4, stopped))
+    assert told(planned(4), *told_so).done == 3, "while it runs, nothing is left to do for them"
+
+    view = told(planned(4), *told_so, RunFinished(run_id="r", exit_code=130, duration_s=5.0))
+
+    assert (view.done, view.total) == (1, 4)
+    assert view.counts == {Status.CREATED: 1, Status.NOT_ATTEMPTED: 3}
+
+
 def test_a_run_without_a_plan_has_no_total() -> None:
     """The sheet was refused."""
     finished = RunFinished(run_id="r", exit_code=3, duration_s=5.0)
@@ -191,3 +216,25 @@ def test_sandboxes_make_their_lanes_known() -> None:
 
     assert view.sandboxes == 3
     assert [lane.org for lane in view.lanes] == ["beta", "acme"]
+
+
+def test_of_a_run_that_others_work_too_the_whole_is_told_and_what_is_here_apart() -> None:
+    """Rate and time left are those of the run: what is left here is mostly worked elsewhere."""
+    state = ProgressState()
+    told(planned(900), started(2), settled(2), RunCounted(done=150, total=1000), state=state)
+    state.view(0)
+
+    view = told(started(3), settled(3), RunCounted(done=350, total=1000), state=state, now=10)
+
+    assert (view.done, view.total, view.rate, view.left_s) == (350, 1000, 20, 32.5)
+    assert view.here == Here(done=2, rate=0.1)
+    assert view.counts == {Status.CREATED: 2}, "these are the worker's own"
+
+
+def test_rows_that_others_worked_are_not_told_as_not_attempted() -> None:
+    """They were never heard of here, and a worker alone tells such rows at its end."""
+    alone = told(planned(9), started(2), settled(2), finished())
+    among = told(planned(9), started(2), settled(2), RunCounted(done=9, total=9), finished())
+
+    assert alone.counts == {Status.CREATED: 1, Status.NOT_ATTEMPTED: 8}
+    assert among.counts == {Status.CREATED: 1}

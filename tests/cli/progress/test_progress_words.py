@@ -39,6 +39,7 @@ from batchconnect.model.outcome import (
     Rejected,
     Severity,
 )
+from batchconnect.model.value import replace
 
 
 def said(*events: Event, verbose: int = 0) -> list[str]:
@@ -296,3 +297,14 @@ def test_for_whom_a_command_over_a_run_waits_is_said_and_how_long() -> None:
     assert said(held) == [f"waits for the lane of acme: {alive}"]
     assert said(run) == [f"waits for the run: {alive}"]
     assert said(failed) == ["waits for the lane of acme: it failed, and may be taken in 8 s"]
+
+
+def test_for_whom_a_worker_waits_is_said_with_the_lane_that_stands_in_the_way() -> None:
+    """Its own, or that of another client of its org; `batchconnect lanes` shows it by its number."""
+    own = LaneAwaited(org="acme", holder="ann@db1/7-00aa", at_most_s=35, lane=2, held_s=42.4)
+    other = replace(own, is_of_other_client=True)
+
+    assert said(own) == ["waits for the lane of acme: held 42 s by ann@db1/7-00aa"]
+    assert said(other) == [
+        "waits for the lane of acme: lane 2 of its org, held 42 s by ann@db1/7-00aa"
+    ]

@@ -174,13 +174,17 @@ def test_a_lane_is_seen_before_anybody_takes_it(one: PostgresLedger) -> None:
     assert row_of(one).holder == ""
 
 
+@pytest.mark.parametrize("pins", [None, frozenset(), frozenset({2, 1})])
 def test_who_is_at_work_says_so_and_when_it_leaves(
-    one: PostgresLedger, two: PostgresLedger
+    one: PostgresLedger, two: PostgresLedger, pins: frozenset[int] | None
 ) -> None:
-    one.leases.here(7, wants=True, terms=TERMS)
+    """With the lanes that it is pinned to, and none are not any."""
+    one.leases.here(7, wants=False, terms=TERMS, pins={3})
+    one.leases.here(7, wants=True, terms=TERMS, pins=pins)
     (seen,) = two.leases.workers()
 
     assert (seen.name, seen.run, seen.wants, seen.is_alive) == (one.leases.name, 7, True, True)
+    assert seen.pins == pins
     one.leases.leave(())
     assert two.leases.workers() == []
 

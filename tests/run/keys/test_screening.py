@@ -1,5 +1,6 @@
 """Keys in carried columns, headers, names and notes reach no ledger: the sheet is looked through before."""
 
+import csv
 from pathlib import Path
 
 import openpyxl
@@ -8,6 +9,7 @@ import pytest
 from batchconnect.model.errors import SheetError, UsageError
 from batchconnect.run.keys.screening import screen
 from batchconnect.sheet import MemorySheet, Sheet, open_sheet
+from batchconnect.sheet.several import SeveralSheets
 
 ENTRA = "Zx48Q~vR9mK2pLw7TnYc5BdFhJs0QeUiOaGt6xZ."
 KEY = "planted~secret.value-1"
@@ -106,3 +108,77 @@ def test_rows_of_a_program_are_screened_too() -> None:
 
     assert sheet.header.carried == ("ticket",)
     assert "backup" in sheet.warnings[-1]
+
+
+OTHER = "anothers~key_of-16."
+SPELLED = [OTHER, f" {OTHER} ", f"was {OTHER} before", f"({OTHER})", f"pw:{OTHER}", f"{OTHER}!"]
+
+
+def two_rows(folder: Path, first: str, *, header: str = "name", name: str = "clients.csv") -> Sheet:
+    """The first row holds a text under a header; the second has the key that may stand in it."""
+    path = folder / name
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        titles = ["name", "description", *COLUMNS.split(",")[1:], "remark"]
+        writer.writerow(titles)
+        for number, (key, text) in enumerate([(KEY, first), (OTHER, "fine")]):
+            cells = dict(zip(COLUMNS.split(","), ROW.split(","), strict=True))
+            cells |= {"name": f"Acme {number}", "servicePrincipalKey": key, header: text}
+            writer.writerow([cells.get(title, "") for title in titles])
+    return open_sheet(path)
+
+
+@pytest.mark.parametrize("text", [*SPELLED, "short-12"])
+def test_a_carried_column_with_the_key_of_another_row_is_left_out(
+    tmp_path: Path, text: str
+) -> None:
+    """Of a row below, in whatever company; a short key only where it is the whole cell."""
+    sheet = two_rows(tmp_path, text, header="remark")
+    if text == "short-12":
+        path = tmp_path / "clients.csv"
+        path.write_text(path.read_text("utf-8").replace(OTHER, text), "utf-8")
+        sheet = open_sheet(path)
+
+    screen(sheet)
+
+    assert sheet.header.carried == ()
+    assert "column H (`remark`) holds a key" in sheet.warnings[-1]
+
+
+@pytest.mark.parametrize("column", ["name", "description", "database"])
+@pytest.mark.parametrize("text", SPELLED)
+def test_a_cell_that_is_sent_with_the_key_of_another_row_is_refused_with_its_place(
+    tmp_path: Path, column: str, text: str
+) -> None:
+    """It would go to Adobe, into the ledger and into every report."""
+    with pytest.raises(SheetError, match=f"2: `{column}` holds the key of another row") as caught:
+        screen(two_rows(tmp_path, text, header=column))
+
+    assert OTHER not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_key_of_one_sheet_in_another_is_found(tmp_path: Path) -> None:
+    first = two_rows(tmp_path, f"see {OTHER}x", header="remark", name="a.csv")
+    (tmp_path / "b.csv").write_text(f"{COLUMNS}\n{ROW.replace(KEY, OTHER + 'x')}\n", "utf-8")
+
+    screen(SeveralSheets([first, open_sheet(tmp_path / "b.csv")], ["a", "b"]))
+
+    assert first.header.carried == ()
+
+
+@pytest.mark.parametrize("text", ["short-12", "the short-12 of it", "shortly"])
+def test_a_word_of_another_row_s_short_key_is_a_word(tmp_path: Path, text: str) -> None:
+    """In a name it says nothing: keys of practice sheets are words."""
+    two_rows(tmp_path, text).close()
+    path = tmp_path / "clients.csv"
+    path.write_text(path.read_text("utf-8").replace(OTHER, "short-12"), "utf-8")
+    sheet = open_sheet(path)
+
+    screen(sheet)
+
+    assert sheet.header.carried == ("remark",)
+
+
+def test_the_row_s_own_key_is_told_as_the_row_is_judged(tmp_path: Path) -> None:
+    """By its cell alone; the other rows can be sent."""
+    screen(two_rows(tmp_path, KEY))

@@ -1,8 +1,11 @@
 """An answer that names another connection's id: the look at the end finds it, and the report shows the row's own."""
 
+from collections.abc import Mapping
+
 import orjson
 import pytest
 
+from batchconnect.cli.progress.state import ProgressState
 from batchconnect.model.event import RowInDoubt, RowSettled
 from batchconnect.model.outcome import Created, Status
 from batchconnect.transport.interface import Purpose, Response
@@ -27,6 +30,16 @@ def misleading(*, applied_s: float | None) -> Bench:
     return Bench(service=service)
 
 
+def progress(bench: Bench) -> Mapping[Status, int]:
+    """What the last line on the screen counts: each row once, whatever the sweep found of it."""
+    state = ProgressState()
+    for event in bench.events:
+        state.event(event, 0.0)
+    view = state.view(0.0)
+    assert view.total == len(ROWS)
+    return view.counts
+
+
 async def test_where_the_right_connection_is_there_the_row_gets_it() -> None:
     bench = misleading(applied_s=0.0)
     state = await bench.run(ROWS)
@@ -37,6 +50,7 @@ async def test_where_the_right_connection_is_there_the_row_gets_it() -> None:
     assert (first.connection_id, first.reconciled) == (own.id, True)
     assert state.swept is not None
     assert state.swept.wrong_id == (judged(ROWS[0]).marker,)
+    assert progress(bench) == {Status.CREATED: 2}
     assert own.id in [
         event.outcome.connection_id
         for event in bench.heard(RowSettled)
@@ -52,5 +66,6 @@ async def test_where_none_bears_its_marker_the_row_is_in_doubt_and_is_not_called
     assert bench.statuses(state) == [Status.IN_DOUBT, Status.CREATED]
     assert bench.codes(state)[0] == "wrong_id"
     assert [event.code for event in bench.heard(RowInDoubt)] == ["wrong_id"]
+    assert progress(bench) == {Status.CREATED: 1, Status.IN_DOUBT: 1}
     assert state.ended is not None
     assert state.ended.exit_code == 6

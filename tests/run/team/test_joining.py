@@ -29,6 +29,7 @@ from batchconnect.model.errors import (
 from batchconnect.model.event import (
     Event,
     FaultMet,
+    LaneAwaited,
     LanesHeld,
     Planned,
     RowStarted,
@@ -81,6 +82,7 @@ class Place:
 
         leases.lanes = look  # type: ignore[method-assign]
         self.stop = Stop()
+        self.rows: Sequence[dict[str, str]] = ROWS
         self.waited: list[str] = []
         self.on_wait: Callable[[str], None] = lambda run_id: None
 
@@ -150,10 +152,10 @@ class Place:
                     raise InterruptedEarlyError("stopped")
                 return await TeamRun(team, found).run()
 
-    async def begin(self, **opened: Any) -> RunState:
+    async def begin(self, rows: Sequence[dict[str, str]] = ROWS, **opened: Any) -> RunState:
         """A run that has read its sheet, and has done nothing yet."""
         self.stop_at(Planned)
-        state = await self.run(**opened)
+        state = await self.run(rows, **opened)
         self.stop, self.bench.on_event = Stop(), lambda event: None
         self.bench.events.clear()
         assert not state.is_closed
@@ -411,7 +413,7 @@ async def work(place: Place, *, only: tuple[str, ...] = ()) -> RunState:
     """As `run SHEET` and `work` do."""
 
     async def look_back() -> Job:
-        return place.job()
+        return place.job(place.rows)
 
     with anyio.fail_after(LIMIT_S), unwrap_exception_group():
         return await work_together(
@@ -451,6 +453,52 @@ async def test_a_worker_is_not_pinned_to_a_sandbox(place: Place) -> None:
     with pytest.raises(UsageError, match="--only sandbox= cannot be given to join a run"):
         await work(place, only=("sandbox=dev",))
     assert place.bench.service.existing() == []
+
+
+async def test_a_worker_is_not_pinned_to_what_the_run_has_not(place: Place) -> None:
+    """A run that --only opened has the lanes that it named; whoever names another one would wait for nothing."""
+    place.rows = ROWS[:2]
+    await place.begin(place.rows)
+    place.other_works()
+
+    with pytest.raises(
+        UsageError, match=r"run run-1 has no lane that --only org=beta names: .* acme$"
+    ):
+        await work(place, only=("org=beta",))
+    assert place.bench.service.existing() == []
+
+
+async def test_whoever_is_kept_out_by_another_client_of_its_org_says_by_whom(place: Place) -> None:
+    """Two clients of one org are one right; the lane that has it is named, and that is said once."""
+    await place.begin()
+    key = place.bench.lane(ACME).key
+    theirs = Holding(key=key._replace(client_id="another"))
+    place.other_holds(theirs)
+    place.table.rows[theirs] = replace(place.table.row(theirs), run=7, held_s=42.0)
+    place.looks = 0
+    place.on_look = lambda looks: place.other_lets_go() if looks == 6 else None
+
+    state = await place.run()
+
+    (awaited,) = place.bench.heard(LaneAwaited)
+    assert awaited == LaneAwaited(
+        org="acme", holder="other", at_most_s=TERMS.take_after_s,
+        lane=place.table.row(theirs).lane, is_of_other_client=True, held_s=42.0,
+    )  # fmt: skip
+    assert is_whole(place, state)
+
+
+async def test_who_of_a_run_has_which_lane_is_no_news(place: Place) -> None:
+    """How many are at work on it is said; for whose lane would be waited is the others' as well as ours."""
+    await place.begin()
+    place.other_works()
+    place.other_holds(Holding(key=place.bench.lane(ACME).key))
+    place.looks = 0
+    place.on_look = lambda looks: place.other_lets_go() if looks == 6 else None
+
+    await place.run()
+
+    assert place.bench.heard(LaneAwaited) == []
 
 
 async def test_a_stop_before_a_run_was_found_begins_nothing(place: Place) -> None:

@@ -71,6 +71,22 @@ def test_a_lane_that_another_run_holds_is_through_for_this_one(
     assert (everywhere.state, everywhere.name, everywhere.run_id) == ("held", "ACME@AdobeOrg", "")
 
 
+def test_a_lane_is_kept_out_by_the_one_of_another_client_of_its_org(
+    ledger: MemoryTeamLedger, table: Lanes
+) -> None:
+    """Free by itself, and not to be had: who has that one, since when, and which it is."""
+    other = table.row(Holding(key=ACME._replace(client_id="another")))
+    table.change(other, holder="ops-7", run=2, held_s=42.0)
+
+    view = seen(ledger)
+
+    assert (view.state, view.kept_out_by, view.holder) == ("kept_out", other.lane, "ops-7")
+    assert view.line == "   -  acme                      waits: lane 1 held 42 s by ops-7"
+    assert view.document["kept_out_by"] == other.lane
+    table.change(table.row(Holding(key=ACME)), holder="ops-8", run=1)
+    assert seen(ledger).state == "held"
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
