@@ -21,6 +21,7 @@ from batchconnect.ledger.entry import Doubted, Entry, Line, Sending, Settled
 from batchconnect.ledger.group_commit import Append
 from batchconnect.ledger.run_writer import RunWriter
 from batchconnect.model.errors import LedgerError
+from batchconnect.model.fault import Fault
 from batchconnect.model.outcome import Created, Failed, InDoubt, NotAttempted, Outcome
 from batchconnect.validation.connection import BaseConnection
 from tests.fake_service import CANARY, Bench, judged
@@ -140,28 +141,60 @@ async def test_an_outcome_that_cannot_be_written_leaves_the_intent(
 @pytest.mark.parametrize(
     ("answer", "doubt"),
     [
-        (MADE, {"code": "token_refused", "refused_if_absent": False}),
+        (
+            MADE,
+            InDoubt(
+                code="token_refused", http_status=201, request_id="req",
+                detail="Created, after a try whose token was refused: id-1",
+            ),
+        ),
         (
             Refused(
                 code="FLOW-1308-400", detail="bad", http_status=400, request_id="r",
                 may_be_org_level=False,
             ),
-            {"code": "FLOW-1308-400", "http_status": 400, "refused_if_absent": True},
+            InDoubt(
+                code="FLOW-1308-400", detail="bad", http_status=400, request_id="r",
+                refused_if_absent=True,
+            ),
         ),
-        (NotSent(code="lane_stopped", detail="why"), {"code": "token_refused"}),
-        (UNKNOWN, {"code": UNKNOWN.code}),
+        (
+            NotSent(code="lane_stopped", detail="why"),
+            InDoubt(
+                code="token_refused", detail="Its token was refused, and no other try went out.",
+            ),
+        ),
+        (UNKNOWN, InDoubt(code="timeout", detail="no answer")),
     ],
 )  # fmt: skip
 async def test_a_row_whose_token_was_refused_on_the_way_is_in_doubt_whatever_came_then(
-    answer: Answer, doubt: dict[str, object]
+    answer: Answer, doubt: InDoubt
 ) -> None:
     """401013 was seen after creates that were applied: the marker is looked for before the row ends."""
     writer = Pen()
     outcome = await live(writer, Sent(answer=answer, token_refused=True))
 
-    assert isinstance(outcome, InDoubt)
-    assert doubt == {name: getattr(outcome, name) for name in doubt}
+    assert outcome == doubt
     assert isinstance(writer.entries[-1], Doubted)
+
+
+@pytest.mark.parametrize("answer", [MADE, UNKNOWN])
+async def test_a_fault_of_our_own_is_told_before_the_outcome_is_written(answer: Answer) -> None:
+    """So that a report is never without it; whoever does not listen is not in the way."""
+    writer, fault = Pen(), Fault(type="KeyError", place="here:1 f")
+    sent = answered(writer, Sent(answer=answer, fault=fault))
+    ledger = RunWriter(writer, run=1, clock=Bench().clock)
+    told: list[tuple[Fault, int]] = []
+    await onboard(
+        Turn(connection=CONNECTION),
+        create=sent,
+        ledger=ledger,
+        on_fault=lambda fault: told.append((fault, len(writer.entries))),
+    )
+    await onboard(Turn(connection=CONNECTION), create=sent, ledger=ledger)
+
+    assert told == [(fault, 2)]
+    assert len(writer.entries) == 6
 
 
 async def test_an_exception_is_a_doubt_and_tells_its_kind_and_place_alone() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -9,13 +10,23 @@ import pytest
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.answer import OrgLevel, StopScope
 from batchconnect.flow_service.listing import Found, Listing, ListingFault, Shown
-from batchconnect.lane.decision import Decided, Decision, Send, Settle, SettleFirst
+from batchconnect.lane.decision import Decided, Decision, Send, SendKey, Settle, SettleFirst
 from batchconnect.lane.matching import wanted
-from batchconnect.lane.planner import Known, Rules, StatesOf, decide
-from batchconnect.lane.whole_listing import read_sandbox
+from batchconnect.lane.planner import KeyChoice, Known, Rules, StatesOf, decide
+from batchconnect.lane.whole_listing import is_proven, read_sandbox, unproven_warning
+from batchconnect.ledger.entry import Deleting, Doubted, Moment, Updating
 from batchconnect.ledger.row_state import RowState
 from batchconnect.model.identity import canonical_name
-from batchconnect.model.outcome import Conflict, Created, Existing, MatchedBy, NotAttempted
+from batchconnect.model.outcome import (
+    Conflict,
+    Created,
+    Existing,
+    InDoubt,
+    MatchedBy,
+    NotAttempted,
+    Unchanged,
+)
+from batchconnect.model.reference import KeyOrigin, Reference
 from batchconnect.validation.connection import BaseConnection
 from tests.fake_service import cells, judged
 
@@ -137,6 +148,35 @@ async def test_a_listing_that_is_refused_is_read_once() -> None:
 
     assert await read_sandbox(reads, "prod") == REFUSED
     assert len(reads.listed) == 1
+
+
+UNPROVEN = Listing(
+    sandbox="prod",
+    fault=ListingFault(code="unproven_listing", detail="no count"),
+    warnings=("odd",),
+)
+
+
+async def test_a_listing_that_nothing_proves_is_read_once_and_believed_only_by_a_persons_word() -> (
+    None
+):
+    """The reading tried three times already; what is created by it says so, and what else was odd stays said."""
+    reads = Reads(UNPROVEN)
+    doubted = await read_sandbox(reads, "prod")
+    believed = await read_sandbox(reads, "prod", accept_unproven=True)
+
+    assert (doubted, len(reads.listed)) == (UNPROVEN, 2)
+    assert believed.complete
+    assert (believed.warnings[0], len(believed.warnings)) == ("odd", 2)
+    assert (is_proven(believed), is_proven(EMPTY), unproven_warning(EMPTY)) == (False, True, ())
+    assert unproven_warning(believed) == believed.warnings[1:]
+    assert Send(warnings=believed.warnings[1:]) == await decision(believed)
+
+
+@pytest.mark.parametrize("bad", [FAILED, REFUSED])
+async def test_no_persons_word_makes_a_failed_listing_whole(bad: Listing) -> None:
+    """It stands for the proof alone."""
+    assert await read_sandbox(Reads(bad), "prod", accept_unproven=True) == bad
 
 
 # Deciding -------------------------------------------------------------------------------------------
@@ -344,6 +384,17 @@ async def test_the_ledger_is_asked_for_many_rows_at_once() -> None:
     assert [each.offset for each in decisions] == list(range(1203))
 
 
+async def test_the_ledger_is_not_asked_about_nothing() -> None:
+    """A round trip for each page of rows that stand there would be in vain."""
+
+    async def states_of(markers: Sequence[str]) -> Mapping[str, RowState]:
+        raise AssertionError(markers)
+
+    decided_on = await decision(listing(found(ROWS[0])), known=Known(states_of=states_of))
+
+    assert isinstance(decided_on, Settle)
+
+
 @pytest.mark.anyio
 async def test_what_is_not_approved_is_not_created() -> None:
     """Neither where nothing of it stands, nor where it is in doubt; what stands there is as it is."""
@@ -361,3 +412,201 @@ async def test_what_is_not_approved_is_not_created() -> None:
         assert one.outcome.code == "not_planned"
     assert isinstance(standing, Settle)
     assert isinstance(standing.outcome, Existing)
+
+
+# Keys for connections that exist ----------------------------------------------------------------------
+
+STANDS = listing(found(ROWS[0], etag='"e"'))
+BY_NAME = listing(found(ROWS[0], marker=None))
+KEY = KeyOrigin(reference="vault:acme", version="3")
+UPDATING = Updating(connection_id="id-1", etag='"e"')
+
+
+def rotation(**choice: Any) -> Rules:
+    return Rules(creates=False, keys=KeyChoice(**choice))
+
+
+def remembered(**facts: Any) -> Known:
+    """What the ledger knows of the first row."""
+    state = RowState(number=1, marker=ROWS[0].marker, **facts)
+    return Known(states_of=knowing({ROWS[0].marker: state}))
+
+
+@pytest.mark.parametrize(("stands", "is_adopted"), [(STANDS, False), (BY_NAME, True)])
+async def test_a_key_is_sent_to_what_stands_there_and_to_nothing_else(
+    stands: Listing, *, is_adopted: bool
+) -> None:
+    """By its id, with what the ledger knows of the key that it has; a row without a connection gets none."""
+    known = remembered(made="id-1", key=KEY)
+
+    sent = SendKey(connection_id="id-1", is_adopted=is_adopted, key_before=KEY)
+    assert await decision(stands, known=known, rules=rotation()) == sent
+    assert await decision(stands, rules=rotation()) == replace(sent, key_before=None)
+    nothing = await decision(EMPTY, rules=rotation())
+    assert isinstance(nothing, Settle)
+    assert isinstance(nothing.outcome, NotAttempted)
+    assert nothing.outcome.code == "no_connection"
+
+
+async def test_what_a_listing_shows_late_gets_its_key_by_what_the_ledger_knows() -> None:
+    """Found by a second listing or by its id: judged as what the first one shows."""
+    known = remembered(made="id-1", key=KEY, works=False)
+    for reads in (Reads(STANDS), Reads(EMPTY, get=found(ROWS[0]))):
+        decided_on = await decision(EMPTY, reads=reads, known=known, rules=rotation(is_all=False))
+
+        assert SendKey(connection_id="id-1", is_adopted=False, key_before=KEY) == decided_on
+
+
+async def test_a_key_is_sent_to_chosen_rows_alone_and_only_where_the_marker_is_the_rows() -> None:
+    """What was chosen by an earlier run's report is what that run knows: a name is not enough."""
+    ours, others = (
+        rotation(markers=frozenset({row.marker}), is_all=True) for row in (ROWS[0], ROWS[1])
+    )
+
+    assert isinstance(await decision(STANDS, rules=ours), SendKey)
+    for stands, rules in ((STANDS, others), (BY_NAME, ours)):
+        kept = await decision(stands, rules=rules)
+        assert isinstance(kept, Settle)
+        assert isinstance(kept.outcome, Existing)
+
+
+@pytest.mark.parametrize(("works", "is_sent"), [(False, True), (True, False), (None, False)])
+async def test_of_those_that_fail_only_what_a_test_called_failing_gets_a_key(
+    works: bool | None, *, is_sent: bool
+) -> None:
+    """What was never tested, or works, is left as it is and named with what stands there."""
+    decided_on = await decision(
+        STANDS, known=remembered(made="id-1", works=works), rules=rotation(is_all=False)
+    )
+
+    if is_sent:
+        assert isinstance(decided_on, SendKey)
+        return
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Unchanged)
+    assert decided_on.outcome.code == "not_failing"
+    assert (decided_on.outcome.connection_id, decided_on.outcome.etag) == ("id-1", '"e"')
+
+
+async def test_of_what_nothing_is_known_is_not_failing_either() -> None:
+    decided_on = await decision(STANDS, rules=rotation(is_all=False))
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, Unchanged)
+
+
+@pytest.mark.parametrize("choice", [{"markers": frozenset()}, {"is_all": False}, {}])
+async def test_a_key_whose_send_was_never_answered_is_sent_again_whatever_was_chosen(
+    choice: dict[str, Any],
+) -> None:
+    """By the run that began it; which key it left there nobody knows, so its version excuses nothing."""
+    known = replace(remembered(made="id-1", key=KEY), rotating={ROWS[0].marker: UPDATING})
+    decided_on = await decision(STANDS, known=known, rules=rotation(only_changed=True, **choice))
+
+    assert isinstance(decided_on, SendKey)
+    assert (decided_on.begun, decided_on.first, decided_on.only_changed) == (UPDATING, None, False)
+
+
+async def test_another_runs_unanswered_key_is_settled_first() -> None:
+    """It may still arrive, and be another one; an unanswered delete is no key."""
+    for change, first in ((UPDATING, True), (Deleting(connection_id="id-1"), False)):
+        known = remembered(made="id-1", change=change)
+        decided_on = await decision(STANDS, known=known, rules=rotation())
+
+        assert isinstance(decided_on, SendKey)
+        assert decided_on.begun is None
+        assert (decided_on.first is not None) is first
+        assert decided_on.first is None or decided_on.first.change == change
+
+
+async def test_a_key_in_the_sheet_has_no_version_and_is_not_sent_where_only_changed_ones_are() -> (
+    None
+):
+    """That is known at once; one of a store is known when it was looked up."""
+    stored = replace(ROWS[0], service_principal_key=Reference("vault:acme"))
+    rules = rotation(only_changed=True)
+    typed = await decision(STANDS, rules=rules)
+    referred = await decision(STANDS, rules=rules, rows=[stored])
+
+    assert isinstance(typed, Settle)
+    assert isinstance(typed.outcome, Unchanged)
+    assert typed.outcome.code == "no_version"
+    assert isinstance(referred, SendKey)
+    assert referred.only_changed
+
+
+@pytest.mark.parametrize(
+    ("doubt", "code"), [("timeout", "create_in_doubt"), ("initializing", "initializing")]
+)
+async def test_no_key_is_sent_where_the_create_is_in_doubt(doubt: str, code: str) -> None:
+    """Nor where its connection is not ready yet; each by its own name."""
+    open_doubt = Doubted(
+        outcome=InDoubt(code=doubt), moment=Moment(boot_id="", clock_s=0.0), attempts=1
+    )
+    for state in (
+        RowState(number=1, marker=ROWS[0].marker, doubt=open_doubt),
+        RowState(number=1, marker=ROWS[0].marker, is_sent=True),
+    ):
+        known = Known(open={ROWS[0].marker: state})
+        decided_on = await decision(EMPTY, known=known, rules=rotation())
+
+        assert isinstance(decided_on, Settle)
+        assert isinstance(decided_on.outcome, NotAttempted)
+        assert decided_on.outcome.code == (code if state.doubt else "create_in_doubt")
+
+
+async def test_what_is_not_ready_yet_is_waited_for_as_a_doubt_without_a_try() -> None:
+    """In the first listing, in the second, or by its id: it is the row's, and never sent again."""
+    unready = found(ROWS[0], state="initializing")
+    by_id = replace(unready, id="id-made")
+    for first, reads in (
+        (listing(unready), Reads(EMPTY)),
+        (EMPTY, Reads(listing(unready))),
+        (EMPTY, Reads(EMPTY, get=by_id)),
+    ):
+        decided_on = await decision(first, reads=reads, known=made(ROWS[0]))
+
+        assert isinstance(decided_on, SettleFirst)
+        state = decided_on.state
+        assert (state.number, state.marker, state.sends) == (ROWS[0].row, ROWS[0].marker, 0)
+        assert state.doubt is not None
+        assert (state.doubt.outcome.code, state.doubt.attempts) == ("initializing", 0)
+        assert state.doubt.moment == Moment(boot_id="", clock_s=0.0)
+
+
+async def test_what_another_rows_answer_named_counts_as_sent_once() -> None:
+    """So that its window is waited out: the create behind that answer may be its own."""
+    reads = Reads(EMPTY, get=found(ROWS[1], id="id-made"))
+    decided_on = await decision(EMPTY, reads=reads, known=made(ROWS[0]))
+
+    assert isinstance(decided_on, SettleFirst)
+    state = RowState(number=ROWS[0].row, marker=ROWS[0].marker, sends=1)
+    assert decided_on.state == state
+
+
+async def test_no_key_is_sent_to_what_is_gone() -> None:
+    """The row is not made again either, whatever is asked: that is another command's."""
+    rules = replace(rotation(), recreate=True)
+    decided_on = await decision(
+        EMPTY, reads=Reads(EMPTY, get=GONE), known=made(ROWS[0]), rules=rules
+    )
+
+    assert isinstance(decided_on, Settle)
+    assert isinstance(decided_on.outcome, NotAttempted)
+    assert decided_on.outcome.code == "no_connection"
+
+
+def test_a_ledger_that_knows_nothing_is_not_asked() -> None:
+    """Whichever of the three it knows something by, it is."""
+    state = RowState(number=1, marker="m")
+
+    assert Known().is_blank
+    assert not Known(open={"m": state}).is_blank
+    assert not Known(sends={"m": 1}).is_blank
+    assert not Known(states_of=knowing({})).is_blank
+
+
+def test_all_are_created_unless_some_are_not() -> None:
+    assert Rules().creates_all
+    assert not Rules(creates=False).creates_all
+    assert not Rules(approved=frozenset()).creates_all

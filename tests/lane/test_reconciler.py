@@ -83,6 +83,8 @@ class Story:
     takes_s: Callable[[float], float] = lambda at: 0.0
     looks: list[float] = field(default_factory=list)
     settled: list[Outcome] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    """Those that are settled."""
     resent: list[int] = field(default_factory=list)
     told: list[tuple[int, float]] = field(default_factory=list)
 
@@ -92,10 +94,14 @@ class Story:
             ledger=self.bench.writer(),
             clock=self.bench.clock,
             policy=self.policy,
-            settled=lambda _doubt, outcome: self.settled.append(outcome),
+            settled=self.settle,
             resend=lambda doubt: self.resent.append(doubt.row),
             looked=lambda waiting, left_s: self.told.append((waiting, left_s)),
         )
+
+    def settle(self, doubt: Doubt, outcome: Outcome) -> None:
+        self.settled.append(outcome)
+        self.rows.append(doubt.row)
 
     async def look(self) -> Listing:
         self.looks.append(anyio.current_time())
@@ -216,7 +222,7 @@ async def test_a_stop_ends_the_wait_at_once() -> None:
         story.reconciler.stop()
 
     assert anyio.current_time() == 30
-    assert story.reconciler.waiting == 1
+    assert (story.reconciler.waiting, story.looks) == (1, [3, 9, 21])
 
 
 async def test_a_window_that_an_earlier_process_waited_out_is_judged_at_once() -> None:
@@ -228,6 +234,42 @@ async def test_a_window_that_an_earlier_process_waited_out_is_judged_at_once() -
 
     assert story.looks == [1000, 1003]
     assert story.resent == [1]
+
+
+async def test_without_a_window_it_is_looked_for_at_once() -> None:
+    """There is nothing to wait for; one that ends within the first pause waits for that."""
+    at_once = Story(lambda at: EMPTY, policy=Policy(settle_s=0.0))
+    await at_once.run()
+    nearly = Story(lambda at: EMPTY)
+    doubt = nearly.doubt()
+    await anyio.sleep(179.5)
+    began = anyio.current_time()
+    await nearly.run(doubt)
+
+    assert at_once.looks == [0.0, 0.05]
+    assert [at - began for at in nearly.looks] == [3, 6]
+
+
+async def test_the_patience_counts_from_the_last_listing_that_was_whole() -> None:
+    """And is over when more than that has passed."""
+    story = Story(lambda at: EMPTY if at < 30 else FAILED, policy=Policy(patience_s=69))
+
+    await story.run()
+
+    assert story.looks == [3, 9, 21, 45, 90, 135]
+    assert story.reconciler.waiting == 1
+
+
+async def test_a_new_doubt_waits_for_its_first_pause_after_the_look_before_it() -> None:
+    """It makes the pause shorter, and is no look-up by itself."""
+    story = Story(lambda at: EMPTY, policy=Policy(on_doubt=OnDoubt.HOLD))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(story.run)
+        await anyio.sleep(91)
+        story.reconciler.add(story.doubt(2))
+
+    assert story.looks[4:7] == [90, 93, 99]
+    assert sorted(story.rows) == [1, 2]
 
 
 BY_HAND = "a connection made by hand"
@@ -271,6 +313,7 @@ async def test_what_follows_proven_absence(
     await story.run(story.doubt(**doubt))
 
     (settled,) = story.settled
+    assert story.rows == [1]
     assert outcome in {settled, type(settled)}, sentence
     assert story.resent == []
     (written,) = story.written()
@@ -423,4 +466,4 @@ async def test_what_nobody_of_us_sent_is_existing_once_it_is_ready() -> None:
 
     (outcome,) = story.settled
     assert isinstance(outcome, Existing)
-    assert outcome.connection_id == "id-1"
+    assert (outcome.connection_id, story.looks[-1]) == ("id-1", 90)

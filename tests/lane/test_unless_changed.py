@@ -38,6 +38,16 @@ def test_only_another_version_or_another_secret_is_sent(
     assert not isinstance(told, Unchanged) or told.connection_id == "c"
 
 
+def test_a_key_that_is_not_sent_says_why() -> None:
+    """And what to do where no version tells."""
+    unknown, same = send_key().unless_changed(None), send_key().unless_changed(BEFORE)
+
+    assert unknown is not None
+    assert unknown.detail.endswith("without --changed it is sent.")
+    assert same is not None
+    assert same.detail == "Its connection has this version of its key."
+
+
 def test_without_the_option_it_is_sent_and_so_is_one_whose_last_version_nobody_knows() -> None:
     same = KeyOrigin(reference="kv:acme", version="7")
 

@@ -627,6 +627,25 @@ def test_whether_it_works_is_the_last_word_of_its_source() -> None:
     assert told(MADE, WORKS, UPDATING, UPDATED).works is None
 
 
+@pytest.mark.parametrize("asked_at_ms", [None, 500])
+def test_a_row_that_is_taken_over_brings_its_test_along(asked_at_ms: int | None) -> None:
+    """A rerun's report tells of it, and when it was asked."""
+    tested = Tested(connection_id="c-1", works=Works.NO, at_ms=asked_at_ms)
+    state = told(PLANNED, Settled(outcome=CREATED, inherited=True, tested=tested))
+
+    assert (state.tested, state.works, state.tested_at_ms) == (tested, False, asked_at_ms or 2000)
+
+
+@pytest.mark.parametrize("stands", ["c-1", "c-2"])
+def test_what_is_found_to_stand_there_has_the_etag_that_we_left_it_with(stands: str) -> None:
+    """One of another connection is not known, nor is one that others left: the next change reads it."""
+    existing = Existing(connection_id=stands, matched_by=MatchedBy.NAME, etag='"9"')
+    unchanged = Unchanged(code="x", detail="", connection_id=stands, etag='"9"')
+    for outcome in (existing, unchanged):
+        state = told(MADE, UNSENT, Settled(outcome=outcome))
+        assert (state.made, state.etag) == (stands, '"1"' if stands == "c-1" else None)
+
+
 OLD, NEW = (KeyOrigin(reference="vault:acme", version=version) for version in "12")
 
 
@@ -677,7 +696,8 @@ def test_an_identity_is_the_row_that_wrote_of_it_last() -> None:
     bare = Line(entry=MADE, marker=MARKER)
 
     assert (fold_identity(MARKER, lines).number, fold_identity(MARKER, lines).marker) == (9, MARKER)
-    assert fold_identity(MARKER, lines[2:]).number == 9
+    at_a_glance = fold_identity(MARKER, lines[2:])
+    assert (at_a_glance.number, at_a_glance.marker) == (9, MARKER)
     assert [fold_identity(MARKER, told).number for told in ([bare], [bare, bare])] == [0, 0]
 
 
