@@ -83,6 +83,7 @@ class Reads:
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         self.asked.append(connection_id)
+        self.sandboxes.add(sandbox)
         return self.answer
 
 
@@ -307,8 +308,10 @@ GONE = NotFound(connection_id="id-made")
 
 
 async def test_gone_takes_get_and_two_complete_listings() -> None:
-    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=GONE), known=made(ROWS[0]))
+    reads = Reads(EMPTY, get=GONE)
+    decided_on = await decision(EMPTY, reads=reads, known=made(ROWS[0]))
 
+    assert reads.sandboxes == {"prod"}
     assert isinstance(decided_on, Settle)
     assert isinstance(decided_on.outcome, Conflict)
     assert (
