@@ -93,4 +93,4 @@ def _is_sorted(items: Sequence[Found], *, newest_first: bool = False) -> bool:
 
 
 def _unproven(detail: str) -> ListingFault:
-    return ListingFault(code=UNPROVEN, detail=f"{detail}, and no usable count is offered")
+    return ListingFault(code=UNPROVEN, detail=f"{detail}, and no count confirms one of them")

@@ -44,7 +44,7 @@ _NOT_SHOWN: Final = (
     "The service changes all parameters of this connection or none, and does not show its whole target:"
     " it may be another one than the row's. No key was sent."
 )
-_ETAG_REPEATS: Final = "Its etag repeats the row's key, so it is not kept. No key was sent."
+_ETAG_REPEATS: Final = "Its etag may repeat the row's key, so it is not kept. No key was sent."
 
 
 class Service(r.Service, Protocol):

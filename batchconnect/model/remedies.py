@@ -332,7 +332,7 @@ _TABLE: dict[str, tuple[str, str]] = {
         "What is hidden would be replaced by the row's. Set the key in Experience Platform.",
     ),
     "no_etag": (
-        "The connection names no etag",
+        "The connection names no etag that can be used",
         "Without one, the change of somebody else could be overwritten. Set the key in Experience Platform.",
     ),
     "not_readable": (
@@ -361,7 +361,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "deleted_since": (
         "The connection was deleted since",
-        "Run with --recreate to make it again, or take the row out of the sheet.",
+        "`batchconnect run` with --recreate makes it again; or take the row out of the sheet.",
     ),
     "no_progress": (
         "The lane made no progress",
@@ -381,7 +381,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "unproven_listing": (
         "Nothing proves that the listing is whole",
         (
-            "The service offers no usable count, and two readings in two orders did not agree, so that what stands"
+            "No count of the service confirms it, and two readings in two orders did not agree, so that what stands"
             " there already could be created again. Try later; --accept-unproven-listing goes on at your own risk."
         ),
     ),

@@ -27,6 +27,8 @@ _MOST_SEEN: Final = 1000
 """Different values of a column that are remembered, to be said where one was mistyped."""
 _MOST_SHOWN: Final = 20
 _LONGEST_SHOWN: Final = 60
+_OPERATORS: Final = "!<>~^-"
+"""Signs around a column by which other programs leave out or compare: `org!=acme` chooses the very rows of acme."""
 _PLACES: Final = {Column.ORG, Column.SANDBOX}
 
 
@@ -115,7 +117,7 @@ def _there_are(typed: str, values: Sequence[str]) -> str:
 def _choices(options: MergedOptions, orgs: OrgRegistry, header: Header | None) -> Sequence[_Choice]:
     found: dict[str, _Choice] = {}
     for chosen in options.only:
-        word, _, value = chosen.partition("=")
+        word, value = _parted(chosen, header.carried if header is not None else ())
         plain = letters_of(word)
         column = MEANINGS.get(plain)
         if plain not in found:
@@ -127,6 +129,23 @@ def _choices(options: MergedOptions, orgs: OrgRegistry, header: Header | None) -
             compared = _compared(value)
         found[plain].wanted.setdefault(compared, value)
     return tuple(found.values())
+
+
+def _parted(chosen: str, carried: Sequence[str]) -> tuple[str, str]:
+    """
+    The column and the value of a choice.
+
+    Raises:
+        UsageError: Something else than a choice is meant, unless a column is called so.
+    """
+    word, _, value = chosen.partition("=")
+    bare = word.strip()
+    if bare != bare.strip(_OPERATORS) and bare not in carried:
+        raise UsageError(
+            f"--only {word}=…: --only chooses rows by a value, it leaves none out and compares nothing",
+            hint="Give each value that is wanted, as --only org=acme --only org=globex.",
+        )
+    return word, value
 
 
 def _choice(
@@ -190,7 +209,7 @@ def chooser(options: MergedOptions, orgs: OrgRegistry) -> Chooser:
     keys: set[str] = set()
     sandboxes: set[str] = set()
     for chosen in options.only:
-        word, _, name = chosen.partition("=")
+        word, name = _parted(chosen, ())
         column = MEANINGS.get(letters_of(word))
         if column is Column.SANDBOX:
             sandboxes.add(name)

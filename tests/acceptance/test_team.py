@@ -55,7 +55,8 @@ def team_of(place: Place, postgres: Cluster) -> Iterator[MakeTeam]:
 
 def test_two_people_who_start_one_sheet_at_once_work_on_one_run(team_of: MakeTeam) -> None:
     """Each lane is worked by one of them, both get the same report, and nothing is made twice."""
-    team = team_of(rows=60, lanes=4, rate=1)
+    # A lane that is through in some seconds is not handed over.
+    team = team_of(rows=120, lanes=4, rate=1)
 
     # Longer than a busy machine takes a breath: a lease that ends leaves doubts.
     people = [team.start("--lease", "60") for _ in range(2)]
@@ -65,7 +66,7 @@ def test_two_people_who_start_one_sheet_at_once_work_on_one_run(team_of: MakeTea
     assert team.broken_promises() == []
     first, second = team.results(1), team.results(2)
     assert first == second
-    assert len(first) == 60
+    assert len(first) == 120
     with team.ledger() as ledger:
         lines = [line.entry for line in ledger.run_lines(team.runs()[0].number)]
     assert len({one.worker for one in lines if isinstance(one, LaneTaken)}) == 2
@@ -130,6 +131,29 @@ def test_a_worker_that_is_pinned_takes_its_lanes_alone(team_of: MakeTeam) -> Non
     taken = [one for one in lines if isinstance(one, LaneTaken)]
     for org, worker in pinned.items():
         assert {one.org for one in taken if f"/{worker.pid}-" in one.worker} == {org}
+
+
+def test_a_worker_that_is_pinned_is_handed_its_lane_by_whoever_opened_the_run(
+    team_of: MakeTeam,
+) -> None:
+    """While that one goes on with the others; both tell the whole run, and what is their own."""
+    team = team_of(rows=60, lanes=3, rate=1)
+    opener = team.start("--lease", "600")
+    until(team.practice.creates, why=opener.told)
+
+    pinned = team.start("--lease", "600", "--only", "org=org0", command="work")
+
+    ended = [opener.done(), pinned.done()]
+    assert [one.code for one in ended] == [0, 0]
+    assert team.broken_promises() == []
+    with team.ledger() as ledger:
+        lines = [line.entry for line in ledger.run_lines(team.runs()[0].number)]
+    taken = [(one.org, one.worker) for one in lines if isinstance(one, LaneTaken)]
+    assert {org for org, worker in taken if f"/{pinned.pid}-" in worker} == {"org0"}
+    assert [org for org, _worker in taken].count("org0") == 2, "it was handed over once"
+    for one in ended:
+        assert "run: 60 of 60 rows in" in one.err
+        assert "not attempted" not in one.err
 
 
 def test_a_run_with_a_bound_is_worked_alone(team_of: MakeTeam) -> None:

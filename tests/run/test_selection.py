@@ -155,3 +155,21 @@ def test_without_a_sheet_there_are_no_other_columns() -> None:
     """As of `reconcile` and `verify RUN`."""
     with pytest.raises(UsageError, match="no columns but org and sandbox"):
         chooser(with_defaults(RunOptions(only="wave=2")), ORGS)
+
+
+@pytest.mark.parametrize("only", ["org!=acme", "!org=acme", "-org=acme", "org~=acme", "org<=acme"])
+def test_what_leaves_out_elsewhere_is_refused(only: str) -> None:
+    """It would choose the very rows that were to be spared."""
+    with pytest.raises(UsageError, match="leaves none out"):
+        chosen(only)
+    with pytest.raises(UsageError, match="leaves none out"):
+        chooser(with_defaults(RunOptions(only=only)), ORGS)
+
+
+def test_a_column_that_is_called_so_is_chosen_by() -> None:
+    sheet = MemorySheet([{**cells(1), "urgent!": "yes"}, {**cells(2), "urgent!": "no"}])
+    options = with_defaults(RunOptions(only="urgent!=yes"))
+
+    takes = selector(options, ORGS, sheet.header)
+
+    assert [takes(one) for one in sheet.rows()] == [True, False]

@@ -186,6 +186,9 @@ class ProgressState:
         # more than all.
         known = done + rows.open + rows.sending
         total = None if self._to_do is None else max(self._to_do, known)
+        if self._finished_s is not None:
+            # Some are told one by one, others not at all, by how a lane ended: in the end none of them is done.
+            done -= rows.counts[Status.NOT_ATTEMPTED]
         rate = rows.rate(now)
         here: Here | None = None
         to_do = None if total is None else total - done - rows.open

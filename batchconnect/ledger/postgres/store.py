@@ -31,6 +31,7 @@ from batchconnect.ledger.conditions import (
 from batchconnect.ledger.entry import Line, RunOpened
 from batchconnect.ledger.interface import BEFORE_ALL, Identities, LaneKey, LedgerWriter
 from batchconnect.ledger.kind import BY_WORD
+from batchconnect.ledger.postgres.arrays import numbers, texts
 from batchconnect.ledger.postgres.connections import Connections, Question, Session, answers
 from batchconnect.ledger.postgres.held_lane import HeldLane, LaneWriter
 from batchconnect.ledger.postgres.leases import PostgresLeases
@@ -286,7 +287,9 @@ class PostgresLedger:
                     SELECT * FROM batchconnect.entry WHERE run = %s AND row = wanted.number
                     ORDER BY seq OFFSET 0
                 ) AS of_row"""
-            parts = ((sql, (part, run)) for part in _in_parts(sorted(rows), _ASKED_AT_ONCE))
+            parts = (
+                (sql, (numbers(part), run)) for part in _in_parts(sorted(rows), _ASKED_AT_ONCE)
+            )
             for found in self._pages(lambda _page: next(parts, None)):
                 yield from map(self._line, sorted(found, key=itemgetter(2, 0)))
             return
@@ -353,7 +356,10 @@ class PostgresLedger:
             f"SELECT {_COLUMNS} FROM batchconnect.entry "
             f"WHERE marker = ANY (%s) AND {OF_MARKER} ORDER BY marker, seq"
         )
-        parts = ((sql, (part,)) for part in _in_parts(markers, _ASKED_AT_ONCE))
+        parts = (
+            (sql, (texts([marker.encode() for marker in part]),))
+            for part in _in_parts(markers, _ASKED_AT_ONCE)
+        )
         found: dict[str, RowState] = {}
         for page in self._pages(lambda _page: next(parts, None)):
             for marker, told_of in groupby(map(self._line, page), attrgetter("marker")):

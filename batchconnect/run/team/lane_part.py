@@ -16,7 +16,7 @@ from batchconnect.lane.orphan import MissingRow
 from batchconnect.ledger.entry import LaneClosed, LaneTaken
 from batchconnect.ledger.lease import Lease
 from batchconnect.model.errors import LaneLostError, LedgerError
-from batchconnect.model.event import LaneStopped
+from batchconnect.model.event import Event, LaneStopped, RowSettled, SandboxListed
 from batchconnect.model.exception_group import unwrap_exception_group
 from batchconnect.run.budget import Budget
 from batchconnect.run.fault_record import FaultRecord
@@ -30,6 +30,11 @@ from batchconnect.transport.interface import LEASE_OVER
 
 HANDED_BACK: Final = "handed_back"
 """Code of what was not sent because its lane was handed to another worker."""
+
+
+_WORTH_S: Final = 10.0
+"""What is left of a lane has to take longer to be worth handing over: the next one looks at its sandboxes again, which
+costs some three seconds where a lane may send one request in a second."""
 
 
 class PartEnd(Enum):
@@ -89,6 +94,19 @@ class LanePart:
         self._worker = worker
         self._is_leaving = False
         self._group: LaneGroup | None = None
+        self._to_do: int | None = None
+        """Rows that were to be done when it began; None: that is not known yet."""
+        self._settled = 0
+        self._began_s = 0.0
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it is through in a few seconds, at the pace that it had here."""
+        if self._to_do is None:
+            return False
+        left = self._to_do - self._settled
+        took_s = anyio.current_time() - self._began_s
+        return left <= 0 or (self._settled > 0 and left * took_s / self._settled < _WORTH_S)
 
     @property
     def in_flight(self) -> int:
@@ -154,7 +172,7 @@ class LanePart:
             writer=writer,
             budget=self._budget,
             lane_lines=self.lines,
-            tell=self._record.tell,
+            tell=self._hear,
             lane_of=lambda _org: self.lane,
         )
         offsets = {
@@ -164,6 +182,7 @@ class LanePart:
         }
         gone = [row for row in self._gone if not known.rows.get(row.number)]
         await group.share_out(offsets, gone)
+        self._to_do, self._began_s = sum(map(len, offsets.values())), anyio.current_time()
         had_rows = any(map(len, offsets.values())) or any(row.orphan for row in gone)
         await group.work()
         for work in group.works:
@@ -187,6 +206,12 @@ class LanePart:
         )
         await self.lines.write(writer, writer.line(closed))
         return PartEnd.CLOSED
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, SandboxListed) and event.code in {HANDED_BACK, LEASE_OVER}:
+            return  # whoever has the lane next reads it
+        self._settled += isinstance(event, RowSettled)
+        self._record.tell(event)
 
     async def _unsettled(self, offsets: Sequence[int], known: Mapping[int, bool]) -> Sequence[int]:
         """Of the rows that were to be done when this process looked, those that still are."""

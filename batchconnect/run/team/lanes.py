@@ -31,6 +31,8 @@ from batchconnect.run.team.team import Team
 
 _MOST_FAILURES: Final = 3
 """How often one lane may fail here, one time after the other, until the process gives up."""
+_SEEN_FOR_S: Final = 0.25
+"""For how long lanes are taken by what one look showed."""
 _AWAY_S: Final = 60.0
 """How long the ledger may be away while nothing is under way."""
 
@@ -75,6 +77,8 @@ class TeamLanes:
         self._changed = anyio.Event()
         self._held: LanesHeld | None = None
         self._had_company = False
+        self._looks_on = False
+        """There is more to be taken, by a look that is newer."""
         self._awaited: dict[str, tuple[int, str]] = {}
         """By org: which lane is waited for, and whom it was told that has it."""
 
@@ -109,6 +113,9 @@ class TeamLanes:
             beside.cancel_scope.cancel()
 
     async def _wait(self) -> None:
+        if self._looks_on:
+            self._looks_on = False
+            return
         self._changed = anyio.Event()
         with anyio.move_on_after(self._team.poll_s):
             await self._changed.wait()
@@ -168,8 +175,13 @@ class TeamLanes:
             pins = [row.lane for lane, row in there if team.pinned(lane.org)]
         share = share_of(team.name, {row.lane: row.holder for _lane, row in there}, pins, others)
         blocked: list[tuple[RunLane, LaneRow]] = []
+        seen_s = anyio.current_time()
         for lane, row in there:
             if self._job.stop.reason:
+                break
+            if anyio.current_time() - seen_s > _SEEN_FOR_S:
+                # Who comes meanwhile is to find lanes: one that was begun here is handed over for some seconds.
+                self._looks_on = True
                 break
             if lane.org in self.parts or not share.may_take(row.lane, has=len(self.parts)):
                 continue
@@ -178,7 +190,10 @@ class TeamLanes:
                 blocked.append((lane, blocker))
             elif not row.waits_s:
                 await self._take(lane, row, rows, tasks)
-        to_give = share.to_give([lease.lane for _part, lease in self.parts.values()])
+        held = [(part, lease.lane) for part, lease in self.parts.values()]
+        to_give = share.to_give(
+            [lane for _part, lane in held], ending=[lane for part, lane in held if part.is_ending]
+        )
         for part, lease in self.parts.values():
             if lease.lane in to_give:
                 part.leave()

@@ -28,17 +28,19 @@ class Share(Value):
         """Whether it may take one more, and has so many."""
         return lane in self.lanes and (lane not in self.wanted or has < self.most)
 
-    def to_give(self, held: Sequence[int]) -> list[int]:
+    def to_give(self, held: Sequence[int], *, ending: Collection[int] = ()) -> list[int]:
         """
         Which lanes are to be handed back.
 
         Args:
             held: What it has, in the order in which it was taken: what was begun last is given first.
+            ending: Of these, what is through sooner than another one would have begun: it is given to nobody who
+                takes any.
         """
         others = [lane for lane in held if lane not in self.lanes]
         own = [lane for lane in held if lane in self.lanes]
         too_many = max(0, len(own) - self.most)
-        wanted = [lane for lane in own if lane in self.wanted]
+        wanted = [lane for lane in own if lane in self.wanted and lane not in ending]
         return [*others, *wanted[len(wanted) - min(too_many, len(wanted)) :]]
 
 

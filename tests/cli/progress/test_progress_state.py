@@ -17,7 +17,15 @@ from batchconnect.model.event import (
     SandboxListed,
     Settling,
 )
-from batchconnect.model.outcome import Created, Existing, InDoubt, MatchedBy, Outcome, Status
+from batchconnect.model.outcome import (
+    Created,
+    Existing,
+    InDoubt,
+    MatchedBy,
+    NotAttempted,
+    Outcome,
+    Status,
+)
 
 CREATED = Created(connection_id="c-1")
 EXISTING = Existing(connection_id="e-1", matched_by=MatchedBy.MARKER)
@@ -175,6 +183,18 @@ def test_at_the_end_every_row_is_somewhere() -> None:
 
     assert view.counts == {Status.CREATED: 1, Status.IN_DOUBT: 1, Status.NOT_ATTEMPTED: 8}
     assert (view.done, view.total, view.left_s, view.finished_s) == (1, 10, None, 5.0)
+
+
+def test_rows_that_never_had_their_turn_are_not_done_at_the_end() -> None:
+    """Of a stop some are told one by one, and the others not at all: "1 of 4 rows; 1 created, 3 not attempted"."""
+    stopped = NotAttempted(code="interrupted", detail="")
+    told_so = (settled(2), settled(3, stopped), settled(4, stopped))
+    assert told(planned(4), *told_so).done == 3, "while it runs, nothing is left to do for them"
+
+    view = told(planned(4), *told_so, RunFinished(run_id="r", exit_code=130, duration_s=5.0))
+
+    assert (view.done, view.total) == (1, 4)
+    assert view.counts == {Status.CREATED: 1, Status.NOT_ATTEMPTED: 3}
 
 
 def test_a_run_without_a_plan_has_no_total() -> None:

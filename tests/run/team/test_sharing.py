@@ -20,7 +20,7 @@ from batchconnect.run.team.sharing import Share, share_of
 from batchconnect.run.team.team_run import TeamRun
 from batchconnect.sheet.memory import MemorySheet
 from batchconnect.transport.interface import Purpose, Request, Response
-from tests.fake_service import ACME, Bench, FakeService, cells
+from tests.fake_service import ACME, BETA, Bench, FakeService, cells
 from tests.memory_team import TERMS, Lanes, MemoryLeases, MemoryTeamLedger, team_of
 
 LIMIT_S = 60
@@ -101,6 +101,24 @@ def test_what_is_too_much_is_given_the_latest_first(
     assert share(pins, others, held).to_give(held) == gives
 
 
+@pytest.mark.parametrize(
+    ("pins", "others", "gives"),
+    [
+        (None, [ANYBODY], [2, 3]),
+        (None, [ANYBODY] * 7, [1, 2, 3]),
+        (None, [other(5)], [5]),
+        ((1, 2, 3, 4, 5), [other(4, 5)], []),
+    ],
+)
+def test_what_is_through_soon_is_not_given_but_to_one_who_is_pinned_to_it(
+    pins: tuple[int, ...] | None, others: list[WorkerRow], gives: list[int]
+) -> None:
+    """Before another one had begun with it, it is done; who is pinned to it has it from where it has to be worked."""
+    held = [1, 2, 3, 4, 5]
+
+    assert share(pins, others, held).to_give(held, ending=[4, 5]) == gives
+
+
 @pytest.mark.parametrize("workers", range(1, 9))
 @pytest.mark.parametrize("lanes", range(9))
 def test_whoever_has_too_few_is_given_one_and_nothing_goes_back_and_forth(
@@ -134,28 +152,36 @@ def test_whoever_has_too_few_is_given_one_and_nothing_goes_back_and_forth(
 
 
 class Held(FakeService):
-    """It answers creates of one org when it is let."""
+    """It answers what has one purpose when it is let."""
 
-    def __init__(self) -> None:
+    def __init__(self, purpose: Purpose) -> None:
         super().__init__()
+        self._purpose = purpose
         self.may_answer: Callable[[], bool] = lambda: True
 
     async def send(self, request: Request) -> Response:
         answer = await super().send(request)
-        while request.purpose is Purpose.CREATE and not self.may_answer():  # noqa: ASYNC110 - of looks, in threads
+        while request.purpose is self._purpose and not self.may_answer():  # noqa: ASYNC110 - of looks, in threads
             await anyio.sleep(0.001)
         return answer
+
+    def has_seen(self, purpose: Purpose) -> bool:
+        """Whether any such request has arrived."""
+        return any(seen.purpose is purpose for seen in self.seen)
 
 
 class Place:
     """One ledger and one service, and workers of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, purpose: Purpose) -> None:
         self.table = Lanes()
         self.ledger = MemoryTeamLedger(lanes=self.table, name="opener")
-        self.service = Held()
+        self.service = Held(purpose)
         self.service.ledger = self.ledger
-        self.rows = [*(cells(number) for number in range(1, 9)), cells(9, "beta")]
+        self.rows = [
+            *(cells(number, sandbox=f"s{number}") for number in range(1, 9)),
+            cells(9, "beta"),
+        ]
         self.stop = Stop()
 
     async def run(
@@ -188,12 +214,16 @@ class Place:
 
 
 @pytest.mark.asyncio
-async def test_a_worker_that_is_pinned_is_handed_its_lane_by_one_that_has_all() -> None:
+@pytest.mark.parametrize(("purpose", "rate"), [(Purpose.READ, 4.0), (Purpose.CREATE, 50.0)])
+async def test_a_worker_that_is_pinned_is_handed_its_lane_by_one_that_has_all(
+    purpose: Purpose, rate: float
+) -> None:
     """
-    And by one that begins, which takes every lane: it hands back what is pinned, keeps the rest, and takes nothing back.
+    It hands back what is pinned, whatever it is at there, keeps the rest, and takes nothing back.
     """
-    place = Place()
-    opener, pinned = Bench(), Bench()
+    place = Place(purpose)
+    # Some of the sandboxes wait for their turn to be read when the lane is given back.
+    opener, pinned = Bench(orgs=(replace(ACME, rate=rate), BETA)), Bench()
     looks = 0
     company = MemoryLeases.company
 
@@ -214,7 +244,7 @@ async def test_a_worker_that_is_pinned_is_handed_its_lane_by_one_that_has_all() 
         patch.setattr(MemoryLeases, "company", look)
         async with anyio.create_task_group() as both:
             both.start_soon(work, "opener", opener, None, None)
-            while not place.service.posts:  # noqa: ASYNC110 - likewise
+            while not place.service.has_seen(purpose):  # noqa: ASYNC110 - likewise
                 await anyio.sleep(0.001)
             both.start_soon(work, "pinned", pinned, ACME.key, "run-1")
 

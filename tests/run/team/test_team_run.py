@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -14,17 +14,22 @@ from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.team import WorkerRow
 from batchconnect.model.errors import LaneLostError, LedgerError
-from batchconnect.model.event import LanesHeld
+from batchconnect.model.event import LanesHeld, RowSettled, SandboxListed
 from batchconnect.model.outcome import Rejected, Status
 from batchconnect.model.reference import KeyOrigin, Reference
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
+from batchconnect.run.budget import Budget
+from batchconnect.run.fault_record import FaultRecord
+from batchconnect.run.intake.accounting import Intake
 from batchconnect.run.intake.intake import Parse
 from batchconnect.run.job import Job, Tests
 from batchconnect.run.stop import Stop
+from batchconnect.run.team.lane_part import HANDED_BACK, LanePart
 from batchconnect.run.team.opening import opened_run
 from batchconnect.run.team.team_run import TeamRun
 from batchconnect.sheet.memory import MemorySheet
+from batchconnect.transport.interface import LEASE_OVER
 from batchconnect.validation.connection import BaseConnection
 from tests.fake_service import CANARY, Bench, cells
 from tests.memory_team import TERMS, Lanes, MemoryTeamLedger, team_of
@@ -37,6 +42,7 @@ LIMIT_S = 60
 POLICY = Policy(settle_s=0.2)
 """A lane that is taken again is swept again: in real time nobody waits a minute for a listing that lags."""
 KEY = Reference("kv:key")
+REJECTED = Rejected(problems=())
 ROWS = [cells(1), cells(2), cells(3, "beta")]
 
 
@@ -164,3 +170,53 @@ async def test_a_lane_that_breaks_costs_no_other_lane_anything(
     assert state.is_closed
     assert bench.statuses(state) == [Status.CREATED] * 3
     assert all(row.tested and row.key_looked for row in bench.rows(state)), "all of it was done"
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"), [(HANDED_BACK, False), (LEASE_OVER, False), ("connection_lost", True)]
+)
+async def test_a_sandbox_that_was_not_read_for_its_lane_was_given_away_is_no_trouble(
+    code: str, is_told: bool
+) -> None:
+    """Whoever has the lane next reads it; a person is told of what could not be read."""
+    bench = Bench()
+    part = part_of(bench)
+    listed = SandboxListed(
+        org="acme", sandbox="prod", connections=0, complete=False, detail="stopped", code=code
+    )
+
+    part._hear(listed)
+
+    assert bench.heard(SandboxListed) == ([listed] if is_told else [])
+
+
+@pytest.mark.parametrize(
+    ("to_do", "settled", "is_ending"),
+    [
+        (None, 0, False),
+        (100, 0, False),
+        (100, 40, False),
+        (100, 80, True),
+        (100, 100, True),
+        (0, 0, True),
+    ],
+)
+async def test_a_lane_is_ending_by_the_pace_that_it_had_here(
+    to_do: int | None, settled: int, is_ending: bool
+) -> None:
+    """In ten seconds so many were settled; what has not begun yet is of unknown length."""
+    part = part_of(Bench())
+    part._to_do, part._began_s = to_do, anyio.current_time() - 10
+    for row in range(settled):
+        part._hear(RowSettled(row=row, org="acme", sandbox="prod", outcome=REJECTED))
+
+    assert part.is_ending == is_ending
+
+
+def part_of(bench: Bench) -> LanePart:
+    """A lane's part of a run that has not begun."""
+    return LanePart(
+        "acme", bench.lane(), job=cast("Any", None), number=1, found=Intake(), gone=(),
+        budget=Budget(most_rows=None, on_failures=lambda: None), worker="us",
+        record=FaultRecord(bench.hear, keep=lambda event: None, on_raised=lambda: None),
+    )  # fmt: skip
