@@ -107,7 +107,9 @@ async def validate(
 
 def _look_through(sheet: SheetLike, call: Call) -> Validation:
     with opened(sheet, call.options) as found:
-        how = judging(found, settings=call.settings, options=call.options, environ=os.environ)
+        how = judging(
+            found, settings=call.settings, options=call.options, environ=os.environ, reads_once=True
+        )
         findings = validate_sheet(found, how, call.options, keeps_each=True)
         places = places_of(found)
         unchecked = () if how.checks_orgs else ("no org is set, so the org cells are not checked",)

@@ -11,11 +11,12 @@ from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.run.intake.intake import Parse, examine
-from batchconnect.run.keys.screening import screen
+from batchconnect.run.keys.screening import screen, screened
 from batchconnect.run.opening.sheet_name import check_row
 from batchconnect.run.selection import check_selection, selector
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import parts_of
 from batchconnect.validation.connection import BaseConnection, parse
 from batchconnect.validation.fast_scan import fast_scan
 from batchconnect.validation.org_registry import OrgRegistry, SimulatedOrgRegistry
@@ -73,10 +74,17 @@ class Judging(Value):
     is_selected: Callable[[Row], bool]
     checks_orgs: bool
     """False: no org is set, so that any name in an `org` cell may be one."""
+    is_screened: bool
+    """False: that no row holds the key of another is still to be seen, before anything is told of one."""
 
 
 def judging(
-    sheet: Sheet, *, settings: Settings, options: MergedOptions, environ: Mapping[str, str]
+    sheet: Sheet,
+    *,
+    settings: Settings,
+    options: MergedOptions,
+    environ: Mapping[str, str],
+    reads_once: bool = False,
 ) -> Judging:
     """
     Put together what judges a sheet offline.
@@ -86,11 +94,16 @@ def judging(
         settings: The orgs, if there are any.
         options: How rows are judged, and which.
         environ: The variables that references in the sheet may name.
+        reads_once: Keys where none belong are looked for on the way of `validate_sheet`, where that can be.
 
     Raises:
+        SheetError: The sheet's name, or another row, holds a key.
         UsageError: `--org` or `--sandbox` can be meant by no row.
     """
-    screen(sheet)
+    # What is carried has to be known before a row is judged, and so has what stands in another sheet.
+    is_screened = not reads_once or bool(sheet.header.carried) or len(parts_of(sheet)) > 1
+    if is_screened:
+        screen(sheet)
     is_known = bool(settings.orgs) and not options.simulate
     orgs = (
         OrgRegistry(settings.orgs)
@@ -116,6 +129,7 @@ def judging(
         orgs=orgs,
         is_selected=selector(options, orgs, sheet.header),
         checks_orgs=is_known or options.simulate,
+        is_screened=is_screened,
     )
 
 
@@ -132,7 +146,7 @@ def validate_sheet(
         keeps_each: Whether each finding is kept, beside their kinds.
 
     Raises:
-        SheetError: The sheet cannot be read to its end, or its name holds a key.
+        SheetError: The sheet cannot be read to its end, or its name or another row holds a key.
     """
     check_selection(options, judging.orgs, sheet)
     found = Findings(keeps_each=keeps_each)
@@ -152,6 +166,7 @@ def validate_sheet(
         is_selected=judging.is_selected,
         fast_scan=scan,
         strict=options.strict,
+        pieces=None if judging.is_screened else screened(sheet),
     ):
         check_row(sheet, row)
         found.add(row.number, judged, is_again=not row.cells)

@@ -42,7 +42,9 @@ def run(
     options = options_of(settings, given)
     console.warn(settings.warnings)
     with sheet_of(sheets, options, console, checks_name=True) as opened:
-        how = judging(opened, settings=settings, options=options, environ=os.environ)
+        how = judging(
+            opened, settings=settings, options=options, environ=os.environ, reads_once=True
+        )
         found = validate_sheet(opened, how, options, keeps_each=console.json)
         if annotate is not None:
             # Whoever wants no workbook does not wait a fifth of a second for what writes one.

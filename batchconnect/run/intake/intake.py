@@ -11,10 +11,11 @@ from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.run.intake.accounting import Accounting, CarryOver, Intake
 from batchconnect.run.intake.same_run import Identity, RowsPrint, SeenRows
+from batchconnect.sheet.block import Block, rows_of
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.doubles import Doubles
-from batchconnect.validation.fast_scan import Scan, ValidRow
+from batchconnect.validation.fast_scan import FastScan, Scan, ValidRow
 from batchconnect.validation.series import Series, Warned
 
 Parse = Callable[[Row], BaseConnection | Rejected]
@@ -31,6 +32,7 @@ def examine(
     is_selected: Callable[[Row], bool] = lambda _: True,
     fast_scan: Scan | None = None,
     strict: bool = False,
+    pieces: Iterator[Block | Row] | None = None,
 ) -> Iterator[tuple[Row, BaseConnection | Rejected | Warned | None]]:
     """
     Judge every row of a sheet by itself and, at the end, the doubles and the series among them.
@@ -41,6 +43,7 @@ def examine(
         is_selected: What `--only` chooses, asked before the row is judged.
         fast_scan: Takes rows that have no finding by themselves, and only counts them.
         strict: Warnings about rows taken together are errors; the fast scan knows it by itself.
+        pieces: The blocks of a single sheet, where somebody else looks at them on the way; None: they are read here.
 
     Yields:
         Each row once with its judgement, None where it is not selected; then the rows of each group of
@@ -50,7 +53,7 @@ def examine(
     Raises:
         SheetError: The sheet cannot be read to its end, or it is a template that nobody filled in.
     """
-    for seen in _look_through(sheet, parse, is_selected, fast_scan, strict=strict):
+    for seen in _look_through(sheet, parse, is_selected, fast_scan, strict=strict, pieces=pieces):
         if not isinstance(seen, ValidRow):
             yield seen
 
@@ -62,12 +65,13 @@ def _look_through(
     fast_scan: Scan | None,
     *,
     strict: bool,
+    pieces: Iterator[Block | Row] | None = None,
 ) -> Iterator[tuple[Row, BaseConnection | Rejected | Warned | None] | ValidRow]:
     """As `examine`, with the rows that the fast scan tells of."""
     doubles = Doubles(sheet.header) if fast_scan is None else fast_scan.doubles
     series = Series(sheet.header, strict=strict) if fast_scan is None else fast_scan.series
     has_rows = False
-    for row in sheet.rows() if fast_scan is None else fast_scan.of(sheet):
+    for row in _rows(sheet, fast_scan, pieces):
         has_rows = True
         if isinstance(row, ValidRow):
             yield row
@@ -94,6 +98,17 @@ def _look_through(
             yield Row(number=number, cells={}), found
         if isinstance(found, Rejected):
             refused.add(number)
+
+
+def _rows(
+    sheet: Sheet, fast_scan: Scan | None, pieces: Iterator[Block | Row] | None
+) -> Iterator[Row | ValidRow]:
+    if pieces is None:
+        return sheet.rows() if fast_scan is None else fast_scan.of(sheet)
+    if fast_scan is None:
+        return rows_of(pieces)
+    assert isinstance(fast_scan, FastScan)
+    return fast_scan.through(pieces)
 
 
 def identify(

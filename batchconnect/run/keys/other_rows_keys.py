@@ -54,8 +54,11 @@ class KeysAndWords:
 
     def add_texts(self, texts: Iterable[str]) -> None:
         """Cells of a column of ours."""
-        # At once, for a sheet may have a million rows: nothing that counts as a word reaches over a line.
-        self._words.extend(map(hash, words_of("\n".join(set(texts)))))
+        # At once, for a sheet may have a million rows; and what has no blank-free run of that length has no word.
+        runs = "\n".join(text for text in set(texts) if len(text) >= SURELY_NO_WORD).split()
+        long = [run for run in runs if len(run) >= SURELY_NO_WORD]
+        if long:
+            self._words.extend(map(hash, words_of("\n".join(long))))
 
     def add_carried(self, texts: Iterable[str]) -> None:
         """Cells of a column that is only carried: a short key counts, too, where it is all of the cell."""

@@ -6,7 +6,6 @@ written. A carried column that holds one key is taken for a column of keys, what
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import repeat
 from typing import Final
 
 from batchconnect.model.column import Column
@@ -42,19 +41,39 @@ def screen(sheet: Sheet, *, note: str = "") -> None:
     """
     if is_entra_secret(note):
         raise _in_note()
+    looks = _looks(sheet, note)
+    for look in looks:
+        for _ in look.through():
+            pass
+    _judge_together(looks)
+
+
+def screened(sheet: Sheet) -> Iterator[Block | Row]:
+    """
+    The rows of a sheet, looked through as by `screen` on the way of somebody who tells of none before the last.
+
+    For one that carries no columns: of those it is known at the end only which are to be left out.
+
+    Raises:
+        SheetError: As of `screen`; where a key stands in another row, behind the last one.
+    """
+    looks = _looks(sheet, note="")
+    for look in looks:
+        yield from look.through()
+    _judge_together(looks)
+
+
+def _looks(sheet: Sheet, note: str) -> list["_Look"]:
     # Whatever sheet a key is of, it may stand in the name of another, and in its cells.
     name, seen = full_name(sheet), KeysAndWords()
-    looks: list[_Look] = []
     for part in parts_of(sheet):
         check_name(part.name)
-        look = _Look(part, note, name, seen)
-        for piece in part.blocks():
-            if isinstance(piece, Row):
-                look.row(piece)
-            else:
-                look.block(piece)
-        looks.append(look)
-    if numbers := seen.common():
+    return [_Look(part, note, name, seen) for part in parts_of(sheet)]
+
+
+def _judge_together(looks: Sequence["_Look"]) -> None:
+    numbers = looks[0].seen.common()
+    if numbers:
         keys = frozenset(key for look in looks for key in look.keys_of(numbers))
         for look in looks:
             look.of_others(keys)
@@ -73,8 +92,9 @@ class _Look:
     def __init__(self, sheet: Sheet, note: str, name: str, seen: KeysAndWords) -> None:
         self.in_columns: set[int] = set()
         """Places in `Header.carried` of the columns that hold a key, or are called like one."""
+        self.seen = seen
+        """What all sheets of the look have shown."""
         self._sheet = sheet
-        self._seen = seen
         self._header = sheet.header
         self._note = note
         self._titles = self._header.carried
@@ -86,24 +106,40 @@ class _Look:
         self._texts = "\0".join((note, self._name, *self._titles))
         """All that is looked through for each row's key at once."""
 
-    def block(self, block: Block) -> None:
-        """Rows as bare cells; nothing is made of them."""
-        keys = block.columns[self._key_at]
-        self._seen.add_keys(map(str.strip, keys))
-        for _, at in self._ours:
-            self._seen.add_texts(block.columns[at])
-        for at in self._header.carried_at:
-            self._seen.add_carried(block.columns[at])
-        carried = zip(*(block.columns[at] for at in self._header.carried_at), strict=True)
-        for key, texts in zip(keys, carried if self._titles else repeat(()), strict=False):
-            self._judge(key, texts)
+    def through(self) -> Iterator[Block | Row]:
+        """Look at each block, and hand it on."""
+        for piece in self._sheet.blocks():
+            if isinstance(piece, Row):
+                self._row(piece)
+            else:
+                self._block(piece)
+            yield piece
 
-    def row(self, row: Row) -> None:
+    def _block(self, block: Block) -> None:
+        """Rows as bare cells; nothing is made of them."""
+        keys = [*map(str.strip, block.columns[self._key_at])]
+        self.seen.add_keys(keys)
+        for _, at in self._ours:
+            self.seen.add_texts(block.columns[at])
+        texts = self._texts
+        for key in [key for key in keys if len(key) >= SHORTEST_REDACTED and key in texts]:
+            self._judge_texts(key)
+        if self._titles:
+            carried = [block.columns[at] for at in self._header.carried_at]
+            for cells in carried:
+                self.seen.add_carried(cells)
+            for key, row in zip(keys, zip(*carried, strict=True), strict=True):
+                self._judge_carried(key, row)
+
+    def _row(self, row: Row) -> None:
         """A row whose bare cells could not be had."""
-        self._seen.add_keys((key_of(row).strip(),))
-        self._seen.add_texts(text for _, text in self._texts_of(row))
-        self._seen.add_carried(row.carried)
-        self._judge(key_of(row), row.carried)
+        key = key_of(row).strip()
+        self.seen.add_keys((key,))
+        self.seen.add_texts(text for _, text in self._texts_of(row))
+        self.seen.add_carried(row.carried)
+        if len(key) >= SHORTEST_REDACTED and key in self._texts:
+            self._judge_texts(key)
+        self._judge_carried(key, row.carried)
 
     def keys_of(self, numbers: frozenset[int]) -> Iterator[str]:
         """The keys that have one of these numbers."""
@@ -149,12 +185,9 @@ class _Look:
             for at in sorted(self.in_columns)
         ]
 
-    def _judge(self, key: str, carried: Sequence[str]) -> None:
-        bare = key.strip()
-        if len(bare) >= SHORTEST_REDACTED and bare in self._texts:
-            self._judge_texts(bare)
+    def _judge_carried(self, key: str, carried: Sequence[str]) -> None:
         for at, text in enumerate(carried):
-            if at not in self.in_columns and text and holds_key(text, bare):
+            if at not in self.in_columns and text and holds_key(text, key):
                 self.in_columns.add(at)
 
     def _judge_texts(self, key: str) -> None:
