@@ -275,7 +275,7 @@ def test_whoever_draws_no_report_loads_nothing_to_draw_with() -> None:
 
 UNUSED = (
     *("apprise", "azure", "boto3", "hvac", "numpy", "openpyxl", "opentelemetry", "pandas"),
-    *("prometheus_client", "psycopg", "python_calamine", "requests"),
+    *("prometheus_client", "psycopg", "pygments", "python_calamine", "requests", "rich"),
     *("batchconnect.api", "batchconnect.ledger.postgres", "batchconnect.reports.junit"),
     *("batchconnect.reports.metrics", "batchconnect.reports.workbook.template"),
     *("batchconnect.run.diagnosis", "batchconnect.run.export", "batchconnect.run.plan"),
