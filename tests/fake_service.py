@@ -536,7 +536,7 @@ def deaths(points: Sized, *, first: int = 1, every: int = 1) -> range:
     """
     Numbers of the side effects at which a process ends in turn: all of them, or as many as are asked for.
 
-    The fast lane tries a twentieth of them, as of the examples of every property.
+    The fast lane tries each thirty-third of them, as of the examples of every property.
     """
     return range(first, len(points) + 1, max(every, 100 // settings().max_examples))
 

@@ -241,8 +241,8 @@ def _named(path: Path) -> set[str]:
         if spelling in text
     }
     named: set[str] = set()
-    if not names:
-        return named
+    if len(set(names.values())) <= len(TARGET_COLUMNS) // 2:
+        return named  # not enough of them, whatever each stands for: to parse takes long
     for node in ast.walk(ast.parse(text)):
         match node:
             case (

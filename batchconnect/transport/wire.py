@@ -13,7 +13,7 @@ import socket
 import ssl
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
@@ -358,6 +358,7 @@ def _read_and_checked(address: str, allowed_hosts: frozenset[str]) -> URL:
     raise TransportError("host_not_allowed", sent=False, detail=reason, permanent=True)
 
 
+@cache
 def _version() -> str:
     try:
         return version("batchconnect")

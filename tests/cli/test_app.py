@@ -15,6 +15,7 @@ import pytest
 from batchconnect.cli import declared
 from batchconnect.cli.app import PANEL_OF, command
 from tests.command_line import FAST, CommandLine, many
+from tests.fast_lane import few
 
 ACME = '[orgs.acme]\norg_id = "AAAAAAAAAAAAAAAAAAAAAAAA@AdobeOrg"\nclient_id = "c"\nclient_secret = "env:NOT_SET"\n'
 
@@ -70,7 +71,11 @@ def test_every_command_has_help_with_an_example(batchconnect: CommandLine, comma
     assert "…" not in done.out.replace("=…", "")
     assert "<bool>" not in re.sub(r"--help\s+-h\s+<bool>", "", done.out)
     assert "[[" not in done.out
-    assert batchconnect(command, "-h").out == done.out
+
+
+@pytest.mark.parametrize("command", few(COMMANDS, 2))
+def test_a_short_option_asks_for_help_as_well(batchconnect: CommandLine, command: str) -> None:
+    assert batchconnect(command, "-h").out == batchconnect(command, "--help").out
 
 
 def test_no_word_of_a_help_is_taken_for_markup(batchconnect: CommandLine) -> None:
@@ -89,19 +94,15 @@ def test_no_word_of_a_help_is_taken_for_markup(batchconnect: CommandLine) -> Non
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_speaks_json_and_can_be_quiet(
-    batchconnect: CommandLine, command: str
-) -> None:
-    """Programs and people in one."""
-    assert {"--json", "--quiet", "-v"} <= options(batchconnect, command)
+def test_every_command_has_the_options_of_its_kind(batchconnect: CommandLine, command: str) -> None:
+    """
+    Each speaks JSON and can be quiet: programs and people in one.
 
+    Those that talk to the service share what docs/commands.md lists: a command line of one serves the others.
+    """
+    wanted = {"--json", "--quiet", "-v", *(SHARED if command in TALKING else ())}
 
-@pytest.mark.parametrize("command", TALKING)
-def test_the_commands_that_talk_to_the_service_share_their_options(
-    batchconnect: CommandLine, command: str
-) -> None:
-    """As docs/commands.md lists them: a command line of one serves the others."""
-    assert set(SHARED) <= options(batchconnect, command)
+    assert wanted <= options(batchconnect, command)
 
 
 def test_an_undo_takes_no_option_that_it_would_not_obey(batchconnect: CommandLine) -> None:
@@ -274,7 +275,7 @@ def test_whoever_draws_no_report_loads_nothing_to_draw_with() -> None:
 
 UNUSED = (
     *("apprise", "azure", "boto3", "hvac", "numpy", "openpyxl", "opentelemetry", "pandas"),
-    *("prometheus_client", "psycopg", "python_calamine", "requests"),
+    *("prometheus_client", "psycopg", "pygments", "python_calamine", "requests", "rich"),
     *("batchconnect.api", "batchconnect.ledger.postgres", "batchconnect.reports.junit"),
     *("batchconnect.reports.metrics", "batchconnect.reports.workbook.template"),
     *("batchconnect.run.diagnosis", "batchconnect.run.export", "batchconnect.run.plan"),

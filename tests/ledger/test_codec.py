@@ -94,7 +94,7 @@ def test_every_member_of_a_union_is_told_apart(
 
 
 @pytest.mark.parametrize("kind", get_args(Entry))
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=min(25, settings().max_examples))
 @given(data=st.data())
 def test_a_line_is_written_as_it_always_was(kind: type[Entry], data: st.DataObject) -> None:
     """To the byte: by orjson, which wrote it while entries were dataclasses."""

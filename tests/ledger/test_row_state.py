@@ -340,6 +340,28 @@ def test_a_fault_of_our_own_is_remembered_whatever_became_of_the_row() -> None:
     assert told(Settled(outcome=Failed(code=INTERNAL_FAULT, detail="of the service"))).fault == ""
 
 
+@pytest.mark.parametrize(
+    ("story", "is_unanswered"),
+    [
+        ([PLANNED], False),
+        ([PLANNED, SENDING], True),
+        ([PLANNED, SENDING, DOUBTED], False),
+        ([PLANNED, SENDING, DOUBTED, ABSENT], False),
+        ([PLANNED, SENDING, MADE], False),
+        ([MADE, UPDATING], True),
+        ([MADE, UPDATING, CHANGE_DOUBTED], False),
+        ([MADE, UPDATING, CHANGE_DOUBTED, AGAIN], True),
+        ([MADE, DELETING, DELETED], False),
+        ([SENDING, DOUBTED, UPDATING], True),
+    ],
+)
+def test_an_intent_is_unanswered_until_anything_is_said_of_it(
+    story: list[Entry], is_unanswered: bool
+) -> None:
+    """A doubt says something: only what a process left behind without a word is taken up as a new doubt."""
+    assert told(*story).is_unanswered is is_unanswered
+
+
 def test_not_attempted_is_provisional() -> None:
     """A resume takes the row up again, and its intent clears it."""
     stopped = told(PLANNED, Settled(outcome=STOPPED))

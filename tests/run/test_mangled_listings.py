@@ -111,8 +111,8 @@ async def five_of_eight() -> BentService:
 
 
 def is_fast(turn: int, number: int) -> bool:
-    """In the fast lane each listing comes with the right count, and with one of the others in turn."""
-    return number in {0, 1 + turn % (len(COUNTS) - 1)}
+    """In the fast lane each listing comes with one count, and each count in turn."""
+    return number == turn % len(COUNTS)
 
 
 EACH_WITH_EACH = [

@@ -318,8 +318,9 @@ async def finished(service: Service, rows: int) -> float:
     ("burst", "refusal", "most_refused", "most_s"),
     [
         (4, NAMED, 0.025, 110),
-        (1, NAMED, 0.02, 125),
-        (4, Response(status=429), 0.04, 110),  # a trial whether they are chance costs a few
+        pytest.param(1, NAMED, 0.02, 125, marks=pytest.mark.slow),
+        # A trial whether they are chance costs a few.
+        pytest.param(4, Response(status=429), 0.04, 110, marks=pytest.mark.slow),
         (4, Response(status=500), 0.035, 105),
     ],
     ids=["retry-after", "no burst", "no header", "as 500"],

@@ -18,6 +18,7 @@ from batchconnect.transport.body import BODY_LIMIT, Body
 from batchconnect.transport.interface import Purpose, Request, Response, TransportError
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.wire import Wire
+from tests.fast_lane import few
 
 HOST = "platform.adobe.io"
 URL_TEXT = f"https://{HOST}/data/foundation/flowservice/connections"
@@ -53,7 +54,7 @@ async def test_an_answer_arrives_whole(served: AioResponses) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("status", [200, 204, 307, 400, 401, 409, 429, 500, 503])
+@pytest.mark.parametrize("status", few([200, 204, 307, 400, 401, 409, 429, 500, 503], 4))
 async def test_every_status_is_an_answer(served: AioResponses, status: int) -> None:
     """The wire judges nothing, and follows no redirect."""
     served.post(URL_TEXT, status=status, headers={"Location": "https://evil.example/"})

@@ -16,10 +16,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, Self, final
 
 import orjson
-import structlog
-from structlog import make_filtering_bound_logger
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
+from batchconnect.cli.log.left_out import left_out
 from batchconnect.cli.log.output import LogFile, LogFiles, OnTrouble, open_file
 from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
 from batchconnect.model.event import (
@@ -41,6 +39,12 @@ from batchconnect.model.event import (
 )
 from batchconnect.model.redactor import Redactor
 from batchconnect.model.row_place import NOWHERE, own_number
+
+# Its tracebacks for a terminal, which no log of ours has, would be a twentieth of a short run.
+with left_out("rich"):
+    import structlog
+    from structlog import make_filtering_bound_logger
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 _NOT_INERT = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """What a terminal may act upon, beyond what JSON escapes anyway: C1 controls, text direction."""

@@ -242,7 +242,9 @@ class Messages:
         place = f"{event.org}/{event.sandbox}" if event.sandbox else event.org
         title = event.title.rstrip(".")
         known = {"", title, *self._unread.values()}
-        detail = f" {event.detail.rstrip('.')}." if event.detail not in known else ""
+        # Of a listing the code stands before its words, which were told as it could not be read.
+        why = event.detail.removeprefix(f"{event.code}: ")
+        detail = f" {why.rstrip('.')}." if why not in known else ""
         rest = "" if is_of_contact(event.code) else " Its other rows are not attempted"
         text = f"{place}: stopped: {title} ({event.code}).{detail}{rest}"
         return Message(text, is_error=True)

@@ -18,6 +18,7 @@ from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
 from tests.acceptance.practice import ACME, Practice
 from tests.command_line import FAST, CommandLine, cells, many, signalled
+from tests.fast_lane import few
 from tests.postgres_cluster import Cluster
 
 SENDING = Line(entry=Sending(number=1), run=1, row=2, marker="bc1-a", at_ms=2)
@@ -110,7 +111,7 @@ UNUSABLE: dict[str, tuple[Callable[[Cluster], LedgerAddress], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", UNUSABLE)
+@pytest.mark.parametrize("what", few(UNUSABLE, 3))
 def test_a_ledger_that_cannot_be_used_is_told_with_its_remedy_and_nothing_is_sent(
     batchconnect: CommandLine, practice: Practice, postgres: Cluster, what: str
 ) -> None:

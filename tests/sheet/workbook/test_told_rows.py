@@ -15,6 +15,7 @@ from batchconnect.sheet import HiddenRows, open_sheet
 from batchconnect.sheet.block import Block
 from batchconnect.sheet.workbook import rows
 from batchconnect.sheet.workbook.told_rows import ToldRows
+from tests.fast_lane import few
 
 NAMES = [
     "name",
@@ -55,7 +56,7 @@ def everything(path: Path, hidden: HiddenRows) -> tuple[Any, ...]:
 
 
 @pytest.mark.usefixtures("in_process")
-@pytest.mark.parametrize("odd_in", [3, 40, 400])
+@pytest.mark.parametrize("odd_in", few([3, 40, 400], 1))
 @pytest.mark.parametrize("hidden", [HiddenRows.READ, HiddenRows.LEAVE_OUT])
 def test_it_does_not_matter_whether_rows_are_told_together(
     workbook: Workbook, monkeypatch: pytest.MonkeyPatch, odd_in: int, hidden: HiddenRows
