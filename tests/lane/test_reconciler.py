@@ -469,3 +469,12 @@ async def test_what_nobody_of_us_sent_is_existing_once_it_is_ready() -> None:
     (outcome,) = story.settled
     assert isinstance(outcome, Existing)
     assert (outcome.connection_id, story.looks[-1]) == ("id-1", 90)
+
+
+async def test_what_nobody_of_us_sent_and_is_gone_again_is_free_to_be_sent() -> None:
+    """After the window, as whatever is absent: a listing without it is no outcome."""
+    story = Story(lambda at: EMPTY)
+
+    await story.run(story.doubt(is_ours=False))
+
+    assert (story.settled, story.resent, story.looks[-2:]) == ([], [1], [180, 183])

@@ -157,11 +157,11 @@ class Messages:
                 return self._paused(event)
             case LaneStopped():
                 return self._stopped(event)
-            case SandboxListed(complete=False):
-                return self._not_read(event)
+            case SandboxListed():
+                return self._read(event)
             case PaceChanged(org=org, rate=rate, reason="congestion") if self._verbose:
                 return Message(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
-            case PaceChanged() | SandboxListed():
+            case PaceChanged():
                 return None
             case _:
                 assert_never(event)
@@ -220,7 +220,11 @@ class Messages:
         self._outages.add(key)
         return Message(f"{event.org}: {_OUTAGES[event.reason]}")
 
-    def _not_read(self, event: SandboxListed) -> Message | None:
+    def _read(self, event: SandboxListed) -> Message | None:
+        if event.complete:
+            place = f"{event.org}/{event.sandbox}"
+            odd = f"warning: {place}: {event.detail}"
+            return Message(odd, is_error=True) if event.detail else None
         if self._is_draining:
             return None  # it was cut off, as asked
         if is_of_contact(event.code):

@@ -158,3 +158,11 @@ def test_why_a_sandbox_could_not_be_read_is_told_once() -> None:
         "acme/prod: stopped: Nothing proves that the listing is whole (unproven_listing)."
         " Its other rows are not attempted"
     )
+
+
+def test_what_is_odd_about_a_listing_is_a_warning() -> None:
+    """It is believed, and yet what it does not show would be created again."""
+    odd = "3 connections are counted, and 2 listed, in either order"
+    listed = SandboxListed(org="acme", sandbox="prod", connections=2, complete=True, detail=odd)
+
+    assert said(listed) == f"warning: acme/prod: {odd}"
