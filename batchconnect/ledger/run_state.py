@@ -105,13 +105,16 @@ def swept_of(lines: Iterable[Line]) -> Swept | None:
     What the sweeps of a run found, taken together; None where there was none.
 
     Each org has a line of its own, so that its part of the report can tell of it alone; the last one counts.
-    A ledger of the first versions has one line for all of them.
+    A ledger of the first versions has one line for all of them, which either kind of line replaces.
     """
     by_org: dict[str, Swept] = {}
     for line in lines:
         if isinstance(line.entry, SweepDone):
             swept = line.entry.event
-            by_org = {swept.org: swept} if not swept.org else {**by_org, swept.org: swept}
+            if not swept.org:
+                by_org.clear()
+            by_org.pop("", None)
+            by_org[swept.org] = swept
     return together(by_org.values()) if by_org else None
 
 

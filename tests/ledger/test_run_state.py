@@ -124,6 +124,13 @@ def test_of_each_org_the_last_sweep_counts() -> None:
     assert sweeps(first, other, for_all) == for_all
 
 
+def test_a_run_of_the_first_versions_that_is_swept_again_is_told_by_the_new_sweep() -> None:
+    """`reconcile` looks again after a sweep that found something: the line for all orgs is not added to it."""
+    acme, globex = replace(SWEPT, org="acme"), replace(SWEPT, org="globex", expected=2)
+
+    assert sweeps(replace(SWEPT, expected=9), acme, globex) == replace(SWEPT, expected=3, found=2)
+
+
 def test_what_else_lanes_told_is_for_the_report() -> None:
     """A pause stops nothing."""
     paused = LanePaused(org="acme", host="h", pause_s=1, reason="throttled")
