@@ -100,8 +100,10 @@ def judging(
         SheetError: The sheet's name, or another row, holds a key.
         UsageError: `--org` or `--sandbox` can be meant by no row.
     """
-    # What is carried has to be known before a row is judged, and so has what stands in another sheet.
-    is_screened = not reads_once or bool(sheet.header.carried) or len(parts_of(sheet)) > 1
+    # What is carried has to be known before a row is judged, what stands in another sheet too; and `--only` names cells.
+    is_screened = (
+        not reads_once or bool(sheet.header.carried or options.only) or len(parts_of(sheet)) > 1
+    )
     if is_screened:
         screen(sheet)
     is_known = bool(settings.orgs) and not options.simulate

@@ -11,7 +11,7 @@ from batchconnect.model.outcome import Rejected
 from batchconnect.model.row import Row
 from batchconnect.run.intake.accounting import Accounting, CarryOver, Intake
 from batchconnect.run.intake.same_run import Identity, RowsPrint, SeenRows
-from batchconnect.sheet.block import Block, rows_of
+from batchconnect.sheet.block import Block
 from batchconnect.sheet.interface import Sheet
 from batchconnect.validation.connection import BaseConnection
 from batchconnect.validation.doubles import Doubles
@@ -43,7 +43,7 @@ def examine(
         is_selected: What `--only` chooses, asked before the row is judged.
         fast_scan: Takes rows that have no finding by themselves, and only counts them.
         strict: Warnings about rows taken together are errors; the fast scan knows it by itself.
-        pieces: The blocks of a single sheet, where somebody else looks at them on the way; None: they are read here.
+        pieces: For a scan of a single sheet: its blocks, where somebody else looks at them on the way; None: they are read here.
 
     Yields:
         Each row once with its judgement, None where it is not selected; then the rows of each group of
@@ -103,12 +103,10 @@ def _look_through(
 def _rows(
     sheet: Sheet, fast_scan: Scan | None, pieces: Iterator[Block | Row] | None
 ) -> Iterator[Row | ValidRow]:
-    if pieces is None:
-        return sheet.rows() if fast_scan is None else fast_scan.of(sheet)
-    if fast_scan is None:
-        return rows_of(pieces)
-    assert isinstance(fast_scan, FastScan)
-    return fast_scan.through(pieces)
+    if pieces is not None:
+        assert isinstance(fast_scan, FastScan)
+        return fast_scan.through(pieces)
+    return sheet.rows() if fast_scan is None else fast_scan.of(sheet)
 
 
 def identify(
