@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, get_type_hints
 import typer
 
 from batchconnect.cli import completion
+from batchconnect.cli.late_authorities import import_transport
 from batchconnect.model.defaults import DRAIN_S
 from batchconnect.model.value import Value, field
 from batchconnect.options import OPTIONS, Option, RunOptions, options_from
@@ -270,9 +271,12 @@ def takes(*groups: Group) -> Callable[[Callable[..., int]], Callable[..., None]]
         own = list(inspect.signature(command).parameters.values())[2 if groups else 1 :]
         output = [_own(OutputOptions, one.name) for one in fields(OutputOptions)]
         shared = [_parameter(group, name) for group in groups for name in group.names]
+        asks_service = any(group is SERVICE or group is NETWORK for group in groups)
 
         @wraps(command)
         def wrapped(**values: Any) -> None:
+            if asks_service:
+                import_transport()
             values.pop(_HELP_ALL.name, None)
             how = OutputOptions(**_taken(values, output))
             given = [_given(_taken(values, shared))] if groups else []

@@ -19,6 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Self
 
+import aiohttp
+from yarl import URL
+
 from batchconnect.model.defaults import TIMEOUT_S
 from batchconnect.model.fault import fault_of
 from batchconnect.transport.body import Body
@@ -33,13 +36,8 @@ from batchconnect.transport.interface import (
 )
 from batchconnect.transport.loopback import is_loopback
 from batchconnect.transport.proxy_gate import PROXY_SIGN_IN, ProxyGate
-from batchconnect.transport.trust import Trust, read_when_needed
-
-with read_when_needed():
-    import aiohttp
-    from yarl import URL
-
-    from batchconnect.transport.resolver import Resolver
+from batchconnect.transport.resolver import Resolver
+from batchconnect.transport.trust import Trust
 
 IDLE_S = 2.0
 """Seconds. An idle socket that the server closes as we write leaves a row in doubt."""

@@ -3,8 +3,6 @@
 import asyncio
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +13,7 @@ import pytest
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.transport.interface import TransportError
-from batchconnect.transport.trust import authorities_file, read_when_needed
+from batchconnect.transport.trust import authorities_file
 from tests.transport.test_wire_sockets import PEM, Peer, fault, post, server, tls, whole, wire
 
 pytestmark = pytest.mark.asyncio
@@ -255,80 +253,3 @@ async def test_a_bundle_that_cannot_be_used_is_told(tmp_path: Path, text: str | 
 
     with pytest.raises(SettingsError, match=r"--ca-bundle .*box\.pem: "):
         authorities_file(bundle, tmp_path)
-
-
-async def shaken(context: ssl.SSLContext, port: int) -> str:
-    """How a handshake with the server of the tests ends."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-    except ssl.SSLCertVerificationError as error:
-        return error.verify_message
-    writer.close()
-    return "trusted"
-
-
-async def test_authorities_that_are_read_when_needed_vouch_as_any_others(
-    system: Callable[[Path], None],
-) -> None:
-    """They are read at the first handshake, and not before; who is in none of them is refused."""
-    with read_when_needed():
-        contexts = [ssl.create_default_context() for _ in range(2)]
-    async with server(whole, tls=tls()) as port:
-        assert await shaken(contexts[0], port) == "self-signed certificate"
-        system(PEM)
-        assert await shaken(contexts[1], port) == "trusted"
-        assert await shaken(contexts[0], port) == "self-signed certificate"
-
-    usual = ssl.create_default_context()
-    assert contexts[1].cert_store_stats() == usual.cert_store_stats()
-    assert contexts[1].get_ca_certs() == usual.get_ca_certs()
-    assert {type(one) for one in contexts} == {ssl.SSLContext}
-
-
-@pytest.mark.parametrize("ask", ["get_ca_certs", "cert_store_stats"])
-async def test_a_look_at_authorities_that_are_read_when_needed_finds_them(
-    ask: str, system: Callable[[Path], None]
-) -> None:
-    """Whoever asks a context whom it trusts is told what it would trust."""
-    system(PEM)
-    with read_when_needed():
-        late = ssl.create_default_context()
-
-    assert getattr(late, ask)() == getattr(ssl.create_default_context(), ask)()
-
-
-async def test_other_threads_make_contexts_as_ever_meanwhile(
-    system: Callable[[Path], None],
-) -> None:
-    """A program that imports us while it connects elsewhere is not met; nor is anybody afterwards."""
-    system(PEM)
-    with read_when_needed():
-        elsewhere = await asyncio.to_thread(ssl.create_default_context)
-        here = ssl.create_default_context()
-
-    assert type(elsewhere) is type(ssl.create_default_context()) is ssl.SSLContext
-    assert type(here) is not ssl.SSLContext
-
-
-async def test_a_class_of_somebody_elses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store of the system's, as truststore brings in, has its own way to read."""
-
-    class Theirs(ssl.SSLContext):
-        pass
-
-    monkeypatch.setattr(ssl, "SSLContext", Theirs)
-    with read_when_needed():
-        assert "set_default_verify_paths" not in vars(Theirs)
-
-
-@pytest.mark.slow
-async def test_no_authority_is_read_while_a_run_is_imported() -> None:
-    """Both contexts that aiohttp makes wait until they are needed: whatever imports it is inside."""
-    look = (
-        "import ssl, batchconnect.cli.commands.run, aiohttp.connector as library\n"
-        "made = [one for one in vars(library).values() if isinstance(one, ssl.SSLContext)]\n"
-        "print(len(made), sum(type(one) is ssl.SSLContext for one in made))"
-    )
-    told = await asyncio.to_thread(subprocess.check_output, [sys.executable, "-c", look], text=True)
-
-    assert told.split() == ["2", "0"]
