@@ -101,6 +101,9 @@ class SandboxReader:
             if second.refusal is not None:
                 return second
             why = disagreement(listing, second, counted)
+            if why is None and counted is not None and listing.listed < counted:
+                odd = f"{counted} connections are counted, and {listing.listed} listed, in either order"
+                return replace(listing, warnings=(*listing.warnings, odd))
             if why is None:
                 return listing
             listing = replace(listing, fault=why)

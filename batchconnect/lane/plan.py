@@ -388,7 +388,7 @@ class LanePlan:
                 sandbox=listing.sandbox,
                 connections=len(listing.items),
                 complete=listing.complete,
-                detail=why.detail if why else "",
+                detail=why.detail if why else "; ".join(listing.warnings),
                 code=why.code if why else "",
             )
         )

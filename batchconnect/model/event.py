@@ -71,6 +71,7 @@ class SandboxListed(Value):
     connections: int
     complete: bool
     detail: str = ""
+    """Why it could not be; or what was odd about it, and yet no reason to disbelieve it."""
     code: str = ""
     """Of why it could not be."""
 

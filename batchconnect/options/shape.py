@@ -22,6 +22,12 @@ REFERENCES: Final = ("env:", "file:")
 """How a text begins that refers to a ledger's address."""
 _PER_CENT: Final = 100.0
 _LIMIT: Final = re.compile(r"(\d+(?:\.\d+)?)(%?)")
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+:/|postgres(ql)?:|postgres(ql)?//", re.IGNORECASE)
+"""
+An address, mistyped perhaps, and no path: it would make folders of that name, with the password if it bears one.
+
+A team's ledger with a slip in its first word would be a new file here, which knows nothing of the team's rows.
+"""
 _PART: Final = re.compile(r"[^=]*\w[^=]*=.+", re.DOTALL)
 
 
@@ -54,7 +60,7 @@ def _note(value: object) -> str | None:
 
 
 def _path(value: object) -> Path | None:
-    if not isinstance(value, str | os.PathLike) or not str(value):
+    if not isinstance(value, str | os.PathLike) or not str(value) or _ADDRESS.match(str(value)):
         return None
     try:
         return Path(value).expanduser()

@@ -24,6 +24,7 @@ _CONFLICTS: Final = "settle the conflicts"
 _CORRECT_KEYS: Final = "correct the keys"
 _GONE: Final = "make what is gone again"
 _RECONCILE: Final = "Look for the rows in doubt again; nothing is sent by that:"
+_SWEEP: Final = "Look again whether each connection is there once; nothing is sent by that:"
 _RERUN: Final = "When the causes below are removed, send only what is unfinished:"
 _KEYS: Final = "Correct the keys in the sheet, then send them to the connections that do not work:"
 _ASK_AGAIN: Final = "Ask again whether the connections work:"
@@ -76,7 +77,8 @@ def _after_run(summary: Summary) -> NextStep:
     run = summary.opened.run_id
     is_swept = summary.sweep is None or summary.sweep.is_clean
     if summary.counts[Status.IN_DOUBT] or not is_swept:
-        return NextStep(why=_RECONCILE, command=("batchconnect", "reconcile", run))
+        why = _RECONCILE if summary.counts[Status.IN_DOUBT] else _SWEEP
+        return NextStep(why=why, command=("batchconnect", "reconcile", run))
     if not _is_done(summary):
         return NextStep(why=_RERUN, command=("batchconnect", "rerun", run), first=_to_mend(summary))
     if _fails(summary):

@@ -126,7 +126,7 @@ async def settle_run(
         ledger,
         lambda: [row for row in before.rows(ledger.row_lines(run.number)) if row.is_open],
     )
-    is_swept = run.swept is None or run.swept.complete
+    is_swept = run.swept is None or run.swept.is_clean
     if not rows and run.ended is not None and is_swept:
         return run  # it ended as it ended: nothing was learned
     faults: list[FaultMet] = []
@@ -182,7 +182,8 @@ async def settle_run(
         raise error
     await writer.write([writer.line(FaultFound(event=event)) for event in faults])
     if not stop.reason:
-        # Only where something was settled; all of it, where the last sweep could not look everywhere.
+        # Only where something was settled; all of it, where the last sweep could not look everywhere, or found
+        # what a person may have put right since.
         # What an undo deleted since is not missed.
         all_expected = await aside(
             ledger,

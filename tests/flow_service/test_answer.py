@@ -378,6 +378,124 @@ def test_a_byte_may_have_left(code: str) -> None:
     assert Unknown(code=code, detail="") == judged
 
 
+def refused(code: str, detail: str, status: int = 400, **more: Any) -> Refused:
+    return Refused(
+        code=code, detail=detail, http_status=status, request_id="r-1",
+        **{"may_be_org_level": False, **more},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("response", "told"),
+    [
+        (answer(400, flow("1308-400")), refused("FLOW-1308-400", "a value")),
+        (
+            answer(400, flow("1308-400", "AADSTS7000215: Invalid client secret")),
+            refused("AADSTS7000215", "FLOW-1308-400: AADSTS7000215: Invalid client secret"),
+        ),
+        (answer(401, flow("1001-401")), refused("FLOW-1001-401", "a value", 401, may_be_org_level=True)),
+        (answer(400, x_request_id="r-1"), refused("http-400", "HTTP 400")),
+        (
+            answer(403, flow("1009-403")),
+            OrgLevel(
+                code="FLOW-1009-403", title="The organization id is missing", detail="a value",
+                scope=StopScope.LANE, http_status=403, request_id="r-1",
+            ),
+        ),
+        (
+            answer(404, x_request_id="r-9"),
+            OrgLevel(
+                code="http-404", title="The service is not there", detail="HTTP 404",
+                scope=StopScope.LANE, http_status=404, request_id="r-9",
+            ),
+        ),
+        (
+            answer(429, gateway("429050"), x_request_id="r-9"),
+            Throttled(code="429050", detail="a value", http_status=429, request_id="r-9"),
+        ),
+        (
+            answer(409, flow("1006-409")),
+            Unknown(
+                code="FLOW-1006-409", detail="a value", http_status=409, request_id="r-1",
+                refused_if_absent=True,
+            ),
+        ),
+        (
+            answer(502, x_request_id="r-9"),
+            Unknown(
+                code="http-502", detail="HTTP 502", http_status=502, request_id="r-9",
+                congestion=True,
+            ),
+        ),
+        (
+            answer(302, location="/elsewhere", x_request_id="r-9"),
+            Unknown(
+                code="http-302", detail="a redirect, not followed", http_status=302,
+                request_id="r-9", stops_lane=True,
+            ),
+        ),
+        (
+            answer(202, {"id": ID}, x_request_id="r-9"),
+            Unknown(
+                code="http-202", detail="HTTP 202 where 201 belongs", http_status=202,
+                request_id="r-9", claimed_id=ID,
+            ),
+        ),
+        *(
+            (
+                response,
+                Unknown(
+                    code="protocol_surprise", detail=detail, http_status=201, request_id="r-9"
+                ),
+            )
+            for response, detail in (
+                (answer(201, {"id": "4711"}, x_request_id="r-9"), "201 with an id that is no GUID"),
+                (
+                    answer(201, {"id": ID}, x_request_id="r-9", location=f"/c/{OTHER_ID}"),
+                    "201 whose id and Location differ",
+                ),
+                (answer(201, x_request_id="r-9"), "201 without an id"),
+            )
+        ),
+        (
+            answer(400, b"{", fault="too_large", x_request_id="r-9"),
+            Unknown(
+                code="body_too_large", http_status=400, request_id="r-9",
+                detail="HTTP 400, its body could not be read: too large",
+            ),
+        ),
+        (
+            answer(403, HTML, x_request_id="r-9"),
+            Unknown(
+                code="foreign_answer", http_status=403, request_id="r-9", stops_lane=True,
+                detail="HTTP 403 with a body that has no form of Adobe's",
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_answered_is_told_whole(response: Response, told: Answer) -> None:
+    """Code, words, status and request: what a person finds it by, and what Adobe's support asks for."""
+    assert judge_create(response) == told
+
+
+def test_a_permanent_fault_before_the_wire_is_told_whole() -> None:
+    """It has no status, for nothing was answered."""
+    error = TransportError("invalid_client", sent=False, detail="why", permanent=True)
+
+    assert judge_create_error(error) == OrgLevel(
+        code="invalid_client",
+        title="The client id or client secret is refused",
+        detail="why",
+        scope=StopScope.LANE,
+        http_status=None,
+        request_id=None,
+    )
+    sent = TransportError("timeout", sent=True, detail=f"after {KEY.reveal()}")
+    assert judge_create_error(sent, ForeignText([KEY])) == Unknown(
+        code="timeout", detail="after ***"
+    )
+
+
 # The breaker ------------------------------------------------------------------------------------
 
 DENIED = judge_create(answer(401, flow("1001-401")))

@@ -411,6 +411,7 @@ async def test_a_count_that_stays_too_large_is_outvoted_by_two_orders_that_agree
 
     assert listing.complete
     assert [query.get("orderby") for query in script.queries()][-2:] == ["-createdAt", "createdAt"]
+    assert listing.warnings == ("3 connections are counted, and 2 listed, in either order",)
 
 
 @pytest.mark.anyio

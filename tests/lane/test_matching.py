@@ -10,6 +10,7 @@ from batchconnect.lane.matching import (
     Create,
     NotReady,
     Wanted,
+    differences,
     match,
     match_absent,
     match_made,
@@ -317,6 +318,86 @@ def test_a_connection_with_an_odd_id_is_told_by_what_it_bears(
     assert isinstance(judged, Conflict)
     assert judged.detail.startswith(f"a connection bears {words}, ")
     assert "7" not in judged.detail
+
+
+def test_what_is_not_ready_yet_is_named_by_its_id() -> None:
+    """A person may look at it meanwhile."""
+    words = "the connection c-9 stands there, and is not ready yet"
+
+    assert NotReady(connection_id="c-9").in_doubt == InDoubt(code="initializing", detail=words)
+
+
+def test_what_is_not_ready_under_the_rows_name_and_target_keeps_its_doubt() -> None:
+    """The marker is absent, and yet it is not free to be sent: it becomes the row's, or a conflict."""
+    unready = replace(found(), state="initializing")
+
+    assert match_absent(WANTED, listing(unready)) == NotReady(connection_id="id-1").in_doubt
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_adopted", "conflict"),
+    [
+        (
+            {"marker": FOREIGN}, False,
+            Conflict(
+                code="changed_since", connection_ids=("id-1",),
+                detail="the connection has not the row's marker any more",
+            ),
+        ),
+        (
+            {"name": "Other"}, True,
+            Conflict(
+                code="changed_since", connection_ids=("id-1",),
+                detail="the connection has not the row's name any more",
+            ),
+        ),
+        (
+            {"marker": OURS, "shown": DIFFERENT}, False,
+            Conflict(
+                code="target_differs", connection_ids=("id-1",),
+                detail="the row's connection has another database",
+            ),
+        ),
+        (
+            {"marker": OURS, "etag": None}, False,
+            Conflict(
+                code="no_etag", connection_ids=("id-1",),
+                detail="the service names no etag for it, so that it cannot be changed safely",
+            ),
+        ),
+        (
+            {"marker": OURS, "state": "initializing"}, False,
+            Conflict(
+                code="initializing", connection_ids=("id-1",), state="initializing",
+                detail="the connection id-1 stands there, and is not ready yet",
+            ),
+        ),
+        (
+            {"marker": OURS, "state": "disabled"}, False,
+            Conflict(
+                code="disabled", connection_ids=("id-1",), state="disabled",
+                detail="the row's connection stands there, and is not enabled",
+            ),
+        ),
+        ({"marker": OURS}, False, None),
+        ({"marker": FOREIGN}, True, None),
+    ],
+)  # fmt: skip
+def test_a_connection_that_must_not_be_changed_is_told_with_why(
+    changes: dict[str, Any], conflict: Conflict | None, *, is_adopted: bool
+) -> None:
+    """It is read directly before: what was the row's then may be another's now."""
+    there = replace(found(), **changes)
+
+    assert unfit_for_change(WANTED, there, is_adopted=is_adopted) == conflict
+
+
+def test_what_differs_is_told_by_its_names() -> None:
+    """Never by values."""
+    other = found(name="Other", marker=FOREIGN, shown=DIFFERENT)
+
+    assert differences(WANTED, other) == ["name", "marker", "database"]
+    assert differences(WANTED, found(marker=OURS)) == []
 
 
 def test_near_matches_are_named_one_by_one() -> None:

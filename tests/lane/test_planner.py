@@ -83,6 +83,7 @@ class Reads:
 
     async def get(self, sandbox: str, connection_id: str) -> Found | NotFound | Unreadable:
         self.asked.append(connection_id)
+        self.sandboxes.add(sandbox)
         return self.answer
 
 
@@ -307,8 +308,10 @@ GONE = NotFound(connection_id="id-made")
 
 
 async def test_gone_takes_get_and_two_complete_listings() -> None:
-    decided_on = await decision(EMPTY, reads=Reads(EMPTY, get=GONE), known=made(ROWS[0]))
+    reads = Reads(EMPTY, get=GONE)
+    decided_on = await decision(EMPTY, reads=reads, known=made(ROWS[0]))
 
+    assert reads.sandboxes == {"prod"}
     assert isinstance(decided_on, Settle)
     assert isinstance(decided_on.outcome, Conflict)
     assert (
@@ -594,6 +597,34 @@ async def test_no_key_is_sent_to_what_is_gone() -> None:
     assert isinstance(decided_on, Settle)
     assert isinstance(decided_on.outcome, NotAttempted)
     assert decided_on.outcome.code == "no_connection"
+
+
+UNANSWERED = Known(open={ROWS[0].marker: RowState(number=1, marker=ROWS[0].marker, is_sent=True)})
+
+
+@pytest.mark.parametrize(
+    ("code", "case"),
+    [
+        ("not_failing", {"stands": STANDS, "rules": rotation(is_all=False)}),
+        ("no_connection", {"stands": EMPTY, "rules": rotation()}),
+        ("create_in_doubt", {"stands": EMPTY, "rules": rotation(), "known": UNANSWERED}),
+        ("not_planned", {"stands": EMPTY, "rules": Rules(approved=frozenset())}),
+        ("undo_open", {"stands": EMPTY, "known": Known(undoing={ROWS[0].marker: "run-1"})}),
+        ("listing_failed", {"stands": EMPTY, "known": made(ROWS[0]), "reads": Reads(FAILED)}),
+        (
+            "deleted_since",
+            {"stands": EMPTY, "known": made(ROWS[0]), "reads": Reads(EMPTY, get=GONE)},
+        ),
+    ],
+)
+async def test_what_is_settled_without_a_request_says_why(code: str, case: dict[str, Any]) -> None:
+    """In a sentence: the code alone helps nobody."""
+    settled = await decision(**case)
+
+    assert isinstance(settled, Settle)
+    assert isinstance(settled.outcome, Unchanged | NotAttempted | Conflict)
+    assert settled.outcome.code == code
+    assert settled.outcome.detail.endswith(".")
 
 
 def test_a_ledger_that_knows_nothing_is_not_asked() -> None:

@@ -223,6 +223,7 @@ async def test_a_stop_ends_the_wait_at_once() -> None:
 
     assert anyio.current_time() == 30
     assert (story.reconciler.waiting, story.looks) == (1, [3, 9, 21])
+    assert story.reconciler.rows == (1,)
 
 
 async def test_a_window_that_an_earlier_process_waited_out_is_judged_at_once() -> None:
@@ -392,6 +393,7 @@ def test_the_policys_pauses_follow_its_window() -> None:
     assert (real.lag_s, real.first_look_s, real.longest_pause_s) == (60.0, 3.0, 45.0)
     assert (rehearsal.first_look_s, rehearsal.longest_pause_s) == (0.05, 0.75)
     assert (none.first_look_s, none.longest_pause_s) == (0.05, 0.05)
+    assert Policy(settle_s=600.0).first_look_s == 3.0
 
 
 @pytest.mark.parametrize(
@@ -467,3 +469,12 @@ async def test_what_nobody_of_us_sent_is_existing_once_it_is_ready() -> None:
     (outcome,) = story.settled
     assert isinstance(outcome, Existing)
     assert (outcome.connection_id, story.looks[-1]) == ("id-1", 90)
+
+
+async def test_what_nobody_of_us_sent_and_is_gone_again_is_free_to_be_sent() -> None:
+    """After the window, as whatever is absent: a listing without it is no outcome."""
+    story = Story(lambda at: EMPTY)
+
+    await story.run(story.doubt(is_ours=False))
+
+    assert (story.settled, story.resent, story.looks[-2:]) == ([], [1], [180, 183])

@@ -251,6 +251,8 @@ def test_a_send_that_a_crash_cut_short_is_not_spent() -> None:
 
     assert (state.cut_short, state.spent) == (1, 1)
     assert told(PLANNED, SENDING, crashed, ABSENT).spent == 1
+    twice = told(PLANNED, SENDING, crashed, ABSENT, SENDING, crashed)
+    assert (twice.cut_short, twice.spent) == (2, 1)
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -338,6 +340,28 @@ def test_a_fault_of_our_own_is_remembered_whatever_became_of_the_row() -> None:
     assert told(MADE, Left(outcome=unsent), UPDATING).fault == "F-2"
     assert told(SENDING, DOUBTED, Settled(outcome=STOPPED)).fault == ""
     assert told(Settled(outcome=Failed(code=INTERNAL_FAULT, detail="of the service"))).fault == ""
+
+
+@pytest.mark.parametrize(
+    ("story", "is_unanswered"),
+    [
+        ([PLANNED], False),
+        ([PLANNED, SENDING], True),
+        ([PLANNED, SENDING, DOUBTED], False),
+        ([PLANNED, SENDING, DOUBTED, ABSENT], False),
+        ([PLANNED, SENDING, MADE], False),
+        ([MADE, UPDATING], True),
+        ([MADE, UPDATING, CHANGE_DOUBTED], False),
+        ([MADE, UPDATING, CHANGE_DOUBTED, AGAIN], True),
+        ([MADE, DELETING, DELETED], False),
+        ([SENDING, DOUBTED, UPDATING], True),
+    ],
+)
+def test_an_intent_is_unanswered_until_anything_is_said_of_it(
+    story: list[Entry], is_unanswered: bool
+) -> None:
+    """A doubt says something: only what a process left behind without a word is taken up as a new doubt."""
+    assert told(*story).is_unanswered is is_unanswered
 
 
 def test_not_attempted_is_provisional() -> None:
@@ -432,6 +456,49 @@ def test_a_row_is_folded_alike_in_one_go_and_line_by_line(story: list[Entry], ma
     marker = MARKER if len(story) > marked else None
 
     assert list(fold_rows(lines)) == [fold(lines, RowState(number=2, marker=marker))]
+    assert fold_identity(MARKER, lines) == fold(lines, RowState(number=2, marker=MARKER))
+
+
+KEYED = Sending(number=1, key=KEY)
+ASKED = Tested(connection_id="c-1", works=Works.NOT_TESTED, code="timeout", at_ms=700)
+COUNTED = Settled(
+    outcome=CREATED,
+    attempts=2,
+    throttled=1,
+    warnings=("odd",),
+    started_at_ms=500,
+    finished_at_ms=900,
+)
+FOUND = Existing(connection_id="c-1", matched_by=MatchedBy.NAME, etag='"7"')
+
+
+@pytest.mark.parametrize("before", [[], [PLANNED]])
+@pytest.mark.parametrize("intent", [[], [SENDING], [KEYED]])
+@pytest.mark.parametrize(
+    "settled",
+    [
+        MADE,
+        COUNTED,
+        Settled(outcome=FOUND),
+        Settled(outcome=CREATED, inherited=True, key=KEY),
+        Settled(outcome=FOUND, inherited=True, key=KEY),
+        Settled(outcome=CREATED, tested=WORKS),
+        Settled(outcome=STOPPED),
+        DOUBTED,
+    ],
+)
+@pytest.mark.parametrize(
+    "after", [[], [WORKS], [FAILS, ASKED], [WORKS, FAILS], [DELETING], [MADE], [WORKS, UPDATING]]
+)
+def test_what_is_read_at_a_glance_is_what_the_story_tells(
+    before: list[Entry], intent: list[Entry], settled: Entry, after: list[Entry]
+) -> None:
+    """Each line that most rows have, in its place or left out, and what is no usual row."""
+    lines = [
+        Line(entry=entry, row=2, marker=MARKER, at_ms=1000 * place)
+        for place, entry in enumerate([*before, *intent, settled, *after], start=1)
+    ]
+
     assert fold_identity(MARKER, lines) == fold(lines, RowState(number=2, marker=MARKER))
 
 

@@ -158,6 +158,9 @@ def test_every_option_may_be_typed() -> None:
 # -- wrong values ----------------------------------------------------------------------------------
 
 
+SLIPS = ("postgres//", "postgresql//", "postgresql:/", "postgresql:", "POSTGRESQL://", "mysql://")
+
+
 @pytest.mark.parametrize(("name", "value"), each(WRONG))
 def test_a_wrong_value_from_python_names_the_option_and_what_it_must_be(
     name: str, value: Any
@@ -265,6 +268,27 @@ def test_a_misspelled_option_is_told_by_the_nearest_name() -> None:
 
 
 # -- conversion ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("ledger", f"{slip}u:pass-Word-77@db/batchconnect") for slip in SLIPS),
+        ("ledger", Path("postgresql://db/batchconnect")),
+        ("reports", "s3://bucket/reports"),
+    ],
+)
+def test_an_address_is_no_path(name: str, value: Any) -> None:
+    """A slip in a team's ledger would be a new file here, and its password the name of a folder."""
+    with pytest.raises(UsageError, match="must be a path") as caught:
+        RunOptions(**{name: value})
+
+    assert "pass-Word-77" not in f"{caught.value}{caught.value.hint}"
+
+
+@pytest.mark.parametrize("path", ["postgres/l.sqlite3", "C:/l.sqlite3", "a:b", "postgres"])
+def test_a_path_that_resembles_an_address_is_one(path: str) -> None:
+    assert RunOptions(ledger=path).ledger == Path(path)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,35 @@ def test_what_was_settled_is_swept(batchconnect: CommandLine, practice: Practice
     assert (swept["expected"], swept["found"], swept["duplicated"]) == (3, 3, [])
 
 
+def test_after_a_sweep_that_found_something_the_named_command_looks_again(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """It is still so, exit 6; a person puts it right, and the same command sees that."""
+    created: list[str] = []
+
+    def script(request: Request) -> None:
+        if request.is_create:
+            created.append(request.path)
+            if len(created) == 3:
+                practice.soon(twin_of_the_first)
+
+    practice.script = script
+    ran = batchconnect("run", batchconnect.sheet(many(3)), *FAST, "--json")
+    named = "batchconnect reconcile"
+    still = batchconnect("reconcile", ran.json["run_id"])
+    results = Path("reports", ran.json["run_id"], "results.jsonl").read_text("utf-8")
+    (twin,) = (one.id for one in practice.connections() if one.id not in results)
+    practice.ask(lambda simulator: simulator.others.delete(twin))
+    seen = batchconnect("reconcile", ran.json["run_id"], "--json")
+    after = batchconnect("reconcile", ran.json["run_id"])
+
+    assert (ran.code, still.code, seen.code, after.code) == (6, 6, 0, 0), (ran, still, seen, after)
+    assert named in still.out
+    assert "1 duplicated" in still.out
+    assert (seen.json["sweep"]["found"], seen.json["sweep"]["duplicated"]) == (3, [])
+    assert "nothing is in doubt" in after.err
+
+
 def test_after_a_sweep_that_was_cut_off_the_run_that_goes_on_sweeps(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

@@ -157,11 +157,11 @@ class Messages:
                 return self._paused(event)
             case LaneStopped():
                 return self._stopped(event)
-            case SandboxListed(complete=False):
-                return self._not_read(event)
+            case SandboxListed():
+                return self._read(event)
             case PaceChanged(org=org, rate=rate, reason="congestion") if self._verbose:
                 return Message(f"{org}: pace cut to {rate:.1f}/s, since the service is congested")
-            case PaceChanged() | SandboxListed():
+            case PaceChanged():
                 return None
             case _:
                 assert_never(event)
@@ -220,7 +220,11 @@ class Messages:
         self._outages.add(key)
         return Message(f"{event.org}: {_OUTAGES[event.reason]}")
 
-    def _not_read(self, event: SandboxListed) -> Message | None:
+    def _read(self, event: SandboxListed) -> Message | None:
+        if event.complete:
+            place = f"{event.org}/{event.sandbox}"
+            odd = f"warning: {place}: {event.detail}"
+            return Message(odd, is_error=True) if event.detail else None
         if self._is_draining:
             return None  # it was cut off, as asked
         if is_of_contact(event.code):
@@ -242,7 +246,9 @@ class Messages:
         place = f"{event.org}/{event.sandbox}" if event.sandbox else event.org
         title = event.title.rstrip(".")
         known = {"", title, *self._unread.values()}
-        detail = f" {event.detail.rstrip('.')}." if event.detail not in known else ""
+        # Of a listing the code stands before its words, which were told as it could not be read.
+        why = event.detail.removeprefix(f"{event.code}: ")
+        detail = f" {why.rstrip('.')}." if why not in known else ""
         rest = "" if is_of_contact(event.code) else " Its other rows are not attempted"
         text = f"{place}: stopped: {title} ({event.code}).{detail}{rest}"
         return Message(text, is_error=True)

@@ -17,6 +17,7 @@ from batchconnect.model.event import (
     RowTested,
     RunAwaited,
     RunStarted,
+    SandboxListed,
     Swept,
 )
 from batchconnect.model.outcome import Created, Works
@@ -126,3 +127,42 @@ def test_one_network_is_told_once_for_many_orgs() -> None:
 
     assert stop("acme") is not None
     assert stop("beta") is None
+
+
+def test_why_a_sandbox_could_not_be_read_is_told_once() -> None:
+    """Neither its code nor its words stand in the next line again."""
+    messages = Messages(0)
+    why = "two readings in two orders show different connections"
+    unread = SandboxListed(
+        org="acme",
+        sandbox="prod",
+        connections=0,
+        complete=False,
+        code="unproven_listing",
+        detail=why,
+    )
+    stopped = LaneStopped(
+        org="acme",
+        sandbox="prod",
+        code="unproven_listing",
+        title="Nothing proves that the listing is whole",
+        detail=f"unproven_listing: {why}",
+    )
+
+    first, second = messages.of(unread), messages.of(stopped)
+
+    assert first is not None
+    assert second is not None
+    assert why in first.text
+    assert second.text == (
+        "acme/prod: stopped: Nothing proves that the listing is whole (unproven_listing)."
+        " Its other rows are not attempted"
+    )
+
+
+def test_what_is_odd_about_a_listing_is_a_warning() -> None:
+    """It is believed, and yet what it does not show would be created again."""
+    odd = "3 connections are counted, and 2 listed, in either order"
+    listed = SandboxListed(org="acme", sandbox="prod", connections=2, complete=True, detail=odd)
+
+    assert said(listed) == f"warning: acme/prod: {odd}"
