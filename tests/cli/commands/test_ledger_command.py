@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchconnect.ledger.entry import Line, RowPlanned, RunOpened, Sending, Settled
+from batchconnect.ledger.postgres import care, schema
 from batchconnect.ledger.postgres.care import _warnings
 from batchconnect.ledger.postgres.migrations import VERSION
 from batchconnect.ledger.postgres.store import PostgresLedger
@@ -232,10 +233,15 @@ def database_of(address: LedgerAddress) -> str:
 
 
 def test_an_older_ledger_is_upgraded_on_demand_alone(
-    batchconnect: CommandLine, postgres: Cluster
+    batchconnect: CommandLine, postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`init` names the command that does it, since it may take its time; whoever was let in stays."""
-    url = with_schema(postgres, VERSION - 1)
+    address = postgres.address(postgres.database())
+    with monkeypatch.context() as then:
+        for room in (schema, care):
+            then.setattr(room, "VERSION", VERSION - 1)
+        care.init(address, writers=(), readers=())
+    url = address.url.reveal()
     made = batchconnect("ledger", "init", "--ledger", url)
     upgraded = batchconnect("ledger", "upgrade", "--ledger", url)
     again = batchconnect("ledger", "upgrade", "--ledger", url)
