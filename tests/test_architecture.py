@@ -8,7 +8,6 @@ the same. `docs/architecture.md` tells the same story in words.
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from fnmatch import fnmatch
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -75,39 +74,18 @@ DOORS: Final[Mapping[str, tuple[str, ...]]] = {
 """For each foreign library: the modules through which it comes in."""
 
 
-def _name(path: Path) -> str:
-    parts = path.with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
-
-
-_PATHS: Final = {_name(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
-
-
 @cache
 def imports() -> dict[str, set[str]]:
     """Every module with all it imports: ours without the house's name, others by their own."""
+    paths = {_name(path.relative_to(ROOT)): path for path in sorted(ROOT.rglob("*.py"))}
     return {
         name: {
             imported
-            for node in _import_statements(path.read_text(encoding="utf-8"))
-            for imported in _imported(node, name, is_folder=path.stem == "__init__", ours=_PATHS)
+            for node in _statements(ast.parse(path.read_text(encoding="utf-8")))
+            for imported in _imported(node, name, is_folder=path.stem == "__init__", ours=paths)
         }
-        for name, path in _PATHS.items()
+        for name, path in paths.items()
     }
-
-
-_IMPORT: Final = re.compile(
-    r"^[ \t]*((?:from[ \t]+[.\w]+[ \t]+)?import[ \t]+(?:\([^)]*\)|[^\n(]+))", re.MULTILINE
-)
-
-_LONG_TEXT: Final = re.compile(r'""".*?"""', re.DOTALL)
-
-
-def _import_statements(text: str) -> Iterator[ast.AST]:
-    """Whatever begins a line as an import does, outside of long texts; to parse whole modules takes eight times as long."""
-    for found in _IMPORT.finditer(_LONG_TEXT.sub('""', text)):
-        with suppress(SyntaxError):
-            yield from ast.parse(found[1]).body
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -116,6 +94,11 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
         if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
             yield child
             yield from _statements(child)
+
+
+def _name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
 def _imported(
@@ -189,33 +172,6 @@ def test_the_reader_sees_the_house() -> None:
     assert "ledger.entry" in ours()["ledger.codec"]
     assert "transport.interface" in ours()["transport.wire"]
     assert "aiohttp" in {_room(name) for name in imports()["transport.wire"]}
-
-
-@pytest.mark.slow
-def test_the_reader_sees_what_the_compiler_sees() -> None:
-    """No import more and none less, however it is written."""
-    compiled = {
-        name: {
-            imported
-            for node in _statements(ast.parse(path.read_text(encoding="utf-8")))
-            for imported in _imported(node, name, is_folder=path.stem == "__init__", ours=_PATHS)
-        }
-        for name, path in _PATHS.items()
-    }
-
-    assert imports() == compiled
-
-
-def test_an_import_is_seen_wherever_it_stands() -> None:
-    """At the top, in a function, over several lines, and behind a comment; never a sentence."""
-    text = "import a\ndef f():\n    from b import (  # why\n        c,\n        d,\n    )\nfrom e import f as g  # why\n"
-    words = 'from here on\nimport errors are told\nimportant = 1\n"""As in:\n\n    import h\n"""\n'
-
-    assert [ast.unparse(node) for node in _import_statements(text + words)] == [
-        "import a",
-        "from b import c, d",
-        "from e import f as g",
-    ]
 
 
 def test_a_relative_import_is_seen_for_what_it_is() -> None:

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,8 +106,24 @@ def _inside(text: str, image: Path) -> str:
 
 def _lend_packages(image: Path) -> None:
     (site,) = (image / "app/lib").glob("python*/site-packages")
-    ours = next(path for path in sys.path if path.endswith("site-packages"))
-    (site / "lent.pth").write_text(f"{ours}\n")
+    ours = Path(next(path for path in sys.path if path.endswith("site-packages")))
+    if _is_open_to_others(ours):
+        (site / "lent.pth").write_text(f"{ours}\n")
+        return
+    # The image's user may not look into it, as into a clone below a folder of mkdtemp.
+    names = re.findall(
+        r"^([\w.-]+)==", (ROOT / "requirements/image.txt").read_text("utf-8"), re.MULTILINE
+    )
+    for name in names:
+        with suppress(PackageNotFoundError):  # of another system, or another Python
+            for file in distribution(name).files or ():
+                if ".." not in file.parts:
+                    (site / file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ours / file, site / file)
+
+
+def _is_open_to_others(path: Path) -> bool:
+    return all(one.stat().st_mode & 0o001 for one in (path, *path.parents))
 
 
 def _python() -> Path:
@@ -113,7 +131,7 @@ def _python() -> Path:
     here = Path(sys.executable).resolve()
     name = f"python3.{sys.version_info.minor}"
     for path in (here, Path("/usr/bin", name), Path("/usr/local/bin", name)):
-        if path.exists() and all(one.stat().st_mode & 0o001 for one in path.resolve().parents):
+        if path.exists() and _is_open_to_others(path.resolve().parent):
             return path
     if os.geteuid() != 0:
         return here
