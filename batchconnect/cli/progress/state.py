@@ -85,9 +85,13 @@ class _Rows:
     has_sent: bool = False
     speed: _Speed = field(default_factory=_Speed)
 
-    def shown(self, not_attempted: int = 0) -> Mapping[Status, int]:
+    def shown(self, unheard: int | None) -> Mapping[Status, int]:
+        """By status; *unheard* are those that were not attempted and told by no event, None: others may do any of them."""
         counts = self.counts.copy()
-        counts[Status.NOT_ATTEMPTED] += not_attempted
+        if unheard is None:
+            del counts[Status.NOT_ATTEMPTED]
+        else:
+            counts[Status.NOT_ATTEMPTED] += unheard
         counts[Status.IN_DOUBT] += self.open
         return {status: counts[status] for status in Status if counts[status]}
 
@@ -178,7 +182,11 @@ class ProgressState:
     def view(self, now: float) -> View:
         """How things stand; to be asked every now and then, since the rates are measured here."""
         rows = self._rows
-        lanes = tuple(_view(org, lane, now) for org, lane in self._lanes.items())
+        unheard = self._unheard if self._run is None else None
+        lanes = tuple(
+            _view(org, lane, now, unheard=None if unheard is None else 0)
+            for org, lane in self._lanes.items()
+        )
         settles = [lane.settle_left_s for lane in lanes if lane.settle_left_s is not None]
         settle_left_s = max(settles, default=None)
         done = rows.counts.total()
@@ -186,8 +194,9 @@ class ProgressState:
         # more than all.
         known = done + rows.open + rows.sending
         total = None if self._to_do is None else max(self._to_do, known)
-        if self._finished_s is not None:
+        if self._finished_s is not None or self._run is not None:
             # Some are told one by one, others not at all, by how a lane ended: in the end none of them is done.
+            # And of a run that others work, too, whoever has the lane next may do them.
             done -= rows.counts[Status.NOT_ATTEMPTED]
         rate = rows.rate(now)
         here: Here | None = None
@@ -207,7 +216,7 @@ class ProgressState:
             sandboxes=self._sandboxes,
             reading=self._reading,
             looked=self._all_looked(),
-            counts=rows.shown(self._unheard),
+            counts=rows.shown(unheard),
             rate=rate,
             left_s=left_s,
             settle_left_s=settle_left_s,
@@ -350,11 +359,11 @@ def _paused(lane: _Lane, event: LanePaused, now: float) -> None:
         lane.paused_until, lane.pause_reason = until, event.reason
 
 
-def _view(org: str, lane: _Lane, now: float) -> LaneView:
+def _view(org: str, lane: _Lane, now: float, *, unheard: int | None) -> LaneView:
     last = max(lane.settling.values(), default=None)
     return LaneView(
         org=org,
-        counts=lane.rows.shown(),
+        counts=lane.rows.shown(unheard),
         sending=lane.rows.sending,
         rate=lane.rows.rate(now),
         pause=lane.pause(now),

@@ -238,3 +238,14 @@ def test_rows_that_others_worked_are_not_told_as_not_attempted() -> None:
 
     assert alone.counts == {Status.CREATED: 1, Status.NOT_ATTEMPTED: 8}
     assert among.counts == {Status.CREATED: 1}
+
+
+def test_rows_of_a_lane_that_is_handed_over_are_somebody_elses() -> None:
+    """They waited for their turn; whoever has the lane next does them, and they are told nowhere as left here."""
+    handed = NotAttempted(code="handed_back", detail="")
+    events = (planned(9), started(2), settled(2), started(3), settled(3, handed))
+
+    view = told(*events, RunCounted(done=1, total=9))
+
+    assert (view.here, view.counts) == (Here(done=1, rate=None), {Status.CREATED: 1})
+    assert [lane.counts for lane in view.lanes] == [{Status.CREATED: 1}]
