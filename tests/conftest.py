@@ -21,6 +21,8 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses as AioResponses  # noqa: N812 - a class that is named like its module
 from hypothesis import HealthCheck, settings
 
+from tests.slow_tests import costs_plugin, listed, name_of
+
 if TYPE_CHECKING:
     from tests.command_line import CommandLine
     from tests.jumping_time import JumpingTime
@@ -42,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_fast and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
         # A ledger and a report wait for the disk at each of their commits. That they do is tested where it stands.
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    if (costs := costs_plugin()) is not None:
+        config.pluginmanager.register(costs, _COSTS)
 
 
 def pytest_collection_finish() -> None:
@@ -54,21 +58,23 @@ def pytest_collection_finish() -> None:
 
 _MANY_RUNS = {"test_annotate.py", "test_readme.py", "test_report_write.py"}
 """Whole files in which nearly each test is a run or a report; their rooms have quick ones besides."""
+_COSTS = "costs of tests"
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
     Whatever needs a process of its own for each step, or a browser, is not in the fast lane.
 
     Nor is it traced for the coverage: what is done in another process is not seen anyway. Other slow tests
     are, for what speaks to a server (a store, a team's ledger) is reached there alone.
     """
+    dear = frozenset() if config.pluginmanager.has_plugin(_COSTS) else listed()
     for item in items:
         if any(item.iter_markers("acceptance")) or any(item.iter_markers("browser")):
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.no_cover)
-        elif item.path.name in _MANY_RUNS:
+        elif item.path.name in _MANY_RUNS or name_of(item) in dear:
             item.add_marker(pytest.mark.slow)
 
 
