@@ -203,7 +203,8 @@ class ProgressState:
         to_do = None if total is None else total - done - rows.open
         if self._run is not None:
             here = Here(done=done, rate=rate)
-            done, total = self._run.done, self._run.total
+            # The whole is counted every few seconds; what is done here is part of it meanwhile.
+            done, total = max(done, self._run.done), self._run.total
             rate = self._run_speed.per_second(now, done)
             to_do = total - done
         left_s = None

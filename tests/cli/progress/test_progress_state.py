@@ -249,3 +249,14 @@ def test_rows_of_a_lane_that_is_handed_over_are_somebody_elses() -> None:
 
     assert (view.here, view.counts) == (Here(done=1, rate=None), {Status.CREATED: 1})
     assert [lane.counts for lane in view.lanes] == [{Status.CREATED: 1}]
+
+
+def test_the_whole_is_never_less_than_what_is_done_here() -> None:
+    """It is counted every few seconds, and a row here is told at once."""
+    view = told(
+        planned(9),
+        RunCounted(done=1, total=9),
+        *(one for row in (2, 3, 4) for one in (started(row), settled(row))),
+    )
+
+    assert (view.done, view.here) == (3, Here(done=3, rate=None))
