@@ -52,19 +52,19 @@ class KeysAndWords:
         """Keys, without the blanks around them."""
         self._keys.extend(map(hash, keys))
 
-    def add_texts(self, texts: Iterable[str]) -> None:
+    def add_texts(self, texts: Sequence[str]) -> None:
         """Cells of a column of ours."""
-        # At once, for a sheet may have a million rows; and what has no blank-free run of that length has no word.
-        runs = "\n".join(text for text in set(texts) if len(text) >= SURELY_NO_WORD).split()
-        long = [run for run in runs if len(run) >= SURELY_NO_WORD]
-        if long:
-            self._words.extend(map(hash, words_of("\n".join(long))))
+        # All at once, for a sheet may have a million rows; most have no run between blanks that is long enough.
+        if _is_short(texts) or _is_short(runs := "\n".join(texts).split()):
+            return
+        long = {run for run in runs if len(run) >= SURELY_NO_WORD}
+        self._words.extend(map(hash, words_of("\n".join(long))))
 
-    def add_carried(self, texts: Iterable[str]) -> None:
+    def add_carried(self, texts: Sequence[str]) -> None:
         """Cells of a column that is only carried: a short key counts, too, where it is all of the cell."""
         some = {text for text in texts if len(text) >= SHORTEST_REDACTED}
         self._words.extend(map(hash, map(str.strip, some)))
-        self.add_texts(some)
+        self.add_texts([*some])
 
     def common(self) -> frozenset[int]:
         """The numbers of what is a key and stands in another cell; of the same row perhaps."""
@@ -72,6 +72,10 @@ class KeysAndWords:
         return frozenset().union(
             *(set(self._words[at : at + _SLICE]).intersection(self._keys) for at in slices)
         )
+
+
+def _is_short(texts: Sequence[str]) -> bool:
+    return max(map(len, texts), default=0) < SURELY_NO_WORD
 
 
 def of_ours(header: Header) -> list[tuple[Column, int]]:

@@ -135,7 +135,7 @@ class _Look:
         """A row whose bare cells could not be had."""
         key = key_of(row).strip()
         self.seen.add_keys((key,))
-        self.seen.add_texts(text for _, text in self._texts_of(row))
+        self.seen.add_texts([text for _, text in self._texts_of(row)])
         self.seen.add_carried(row.carried)
         if len(key) >= SHORTEST_REDACTED and key in self._texts:
             self._judge_texts(key)
