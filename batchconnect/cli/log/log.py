@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, Final, Self, final
 
 import orjson
 
-from batchconnect.cli.log.left_out import left_out
 from batchconnect.cli.log.output import LogFile, LogFiles, OnTrouble, open_file
 from batchconnect.cli.log.value import fields_of, json_line, json_value, snake_case
+from batchconnect.cli.log.without import without
 from batchconnect.model.event import (
     CellsWarned,
     Draining,
@@ -41,7 +41,7 @@ from batchconnect.model.redactor import Redactor
 from batchconnect.model.row_place import NOWHERE, own_number
 
 # Its tracebacks for a terminal, which no log of ours has, would be a twentieth of a short run.
-with left_out("rich"):
+with without("rich"):
     import structlog
     from structlog import make_filtering_bound_logger
     from structlog.typing import EventDict, FilteringBoundLogger, Processor

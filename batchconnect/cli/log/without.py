@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def left_out(library: str) -> Iterator[None]:
+def without(library: str) -> Iterator[None]:
     """
     Whatever is imported inside finds this library missing, unless it is imported already.
 
