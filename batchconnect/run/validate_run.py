@@ -12,7 +12,6 @@ from batchconnect.options import MergedOptions
 from batchconnect.run.intake.findings import FindingKinds
 from batchconnect.run.intake.intake import Parse, examine
 from batchconnect.run.keys.screening import screen, screened
-from batchconnect.run.opening.sheet_name import check_row
 from batchconnect.run.selection import check_selection, selector
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
@@ -160,7 +159,6 @@ def validate_sheet(
             org=options.org,
             sandbox=options.sandbox,
             strict=options.strict,
-            told=sheet.name,
         )
     for row, judged in examine(
         sheet,
@@ -170,7 +168,6 @@ def validate_sheet(
         strict=options.strict,
         pieces=None if judging.is_screened else screened(sheet),
     ):
-        check_row(sheet, row)
         found.add(row.number, judged, is_again=not row.cells)
     found.rows += scan.rows if scan else 0
     found.blank_rows = sheet.blank_rows

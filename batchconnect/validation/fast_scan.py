@@ -74,7 +74,6 @@ class FastScan:
         sandbox: `--sandbox`.
         yields_rows: Whether the rows that are taken are told of, or only counted.
         strict: Warnings are errors.
-        told: What will be shown of the sheet besides; a row whose key may stand in it is left to be judged.
         doubles: Those of all sheets of a run, where it has several.
         series: Likewise.
     """
@@ -88,7 +87,6 @@ class FastScan:
         sandbox: str | None,
         yields_rows: bool = False,
         strict: bool = False,
-        told: str = "",
         doubles: Doubles | None = None,
         series: Series | None = None,
     ) -> None:
@@ -104,7 +102,6 @@ class FastScan:
         self._org = org
         self._sandbox = sandbox
         self._yields_rows = yields_rows
-        self._told = told
         self._places: dict[_Where, _Place | None] = {}
 
     def of(self, sheet: Sheet) -> Iterator[Row | ValidRow]:
@@ -138,7 +135,7 @@ class FastScan:
         What a cell means is asked in the order of the rows: the simulator's orgs are spelled as in their first cell.
         """
         first = 0
-        for odd in (*odd_rows(cells, told=self._told), rows):
+        for odd in (*odd_rows(cells), rows):
             orgs, sandboxes = cells[Column.ORG][first:odd], cells[Column.SANDBOX][first:odd]
             wheres = list(zip(orgs, sandboxes, strict=True))
             places: list[_Place] = []
@@ -248,7 +245,6 @@ def fast_scan(
     sandbox: str | None,
     yields_rows: bool = False,
     strict: bool = False,
-    told: str = "",
 ) -> Scan:
     """The scan of a sheet, or of several; the arguments are those of `FastScan`."""
     making = partial(
@@ -258,7 +254,6 @@ def fast_scan(
         sandbox=sandbox,
         yields_rows=yields_rows,
         strict=strict,
-        told=told,
     )
     if not isinstance(sheet, SeveralSheets):
         return making(sheet.header)

@@ -49,7 +49,7 @@ Each finds in a text whatever it finds in a part of it, so that all cells are as
 """
 
 
-def odd_rows(cells: Cells, *, told: str = "") -> list[int]:
+def odd_rows(cells: Cells) -> list[int]:
     """
     Which rows have to be judged, counted from 0; all others have no finding, and no rule would change a cell of them.
 
@@ -57,7 +57,6 @@ def odd_rows(cells: Cells, *, told: str = "") -> list[int]:
 
     Args:
         cells: Of all columns.
-        told: What will be shown of the sheet besides; a row whose key may stand in it has to be judged.
     """
     keys = cells[Column.SERVICE_PRINCIPAL_KEY]
     rows = range(len(keys))
@@ -80,8 +79,6 @@ def odd_rows(cells: Cells, *, told: str = "") -> list[int]:
     starts = [key[:3] for key in keys]
     if not PLACEHOLDER_STARTS.isdisjoint(starts):
         odd.update(compress(rows, map(PLACEHOLDER_STARTS.__contains__, starts)))
-    if told:
-        odd.update(compress(rows, map(told.__contains__, keys)))
     return sorted(odd)
 
 

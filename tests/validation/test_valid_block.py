@@ -69,11 +69,3 @@ def test_a_row_passes_among_others_where_it_passes_by_itself(
             patch.setattr(valid_block, "_pattern", valid_block._pattern.__wrapped__)
 
         assert together(rows) == [by_itself(texts) for texts in rows]
-
-
-def test_a_row_whose_key_may_be_in_what_is_told_besides_is_odd() -> None:
-    """The name of the file."""
-    other = TEXTS | {Column.SERVICE_PRINCIPAL_KEY: "other-key~1234"}
-    cells = {column: [TEXTS[column], other[column]] for column in Column}
-
-    assert odd_rows(cells, told="clients of other-key~1234.csv") == [1]

@@ -70,16 +70,6 @@ def _words(part: str) -> set[str]:
     return {stem, *stem.split(), *part.split("."), *re.split(r"[\s.]+", part)}
 
 
-def check_row(sheet: Sheet, row: Row) -> None:
-    """
-    Hold the name of a sheet, as it was typed, against the key of one of its rows.
-
-    Raises:
-        NameHoldsKeyError: It is in it.
-    """
-    _refuse(_names(sheet), key_of(row))
-
-
 def _refuse(name: str, key: str) -> None:
     if is_named(name, key.strip()):
         raise NameHoldsKeyError
@@ -87,7 +77,9 @@ def _refuse(name: str, key: str) -> None:
 
 def check_rows(sheet: Sheet) -> None:
     """
-    As `check_row`, with every row as far as the sheet can be read; what ends that is told by others.
+    Hold the name of a sheet, as it was typed, against the keys of its rows, as far as it can be read.
+
+    What ends that is told by others.
 
     Raises:
         NameHoldsKeyError: One of the keys is in it.
