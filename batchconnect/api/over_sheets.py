@@ -58,7 +58,7 @@ async def onboard(
             `batchconnect.toml`, as for the command line.
         ledger: The ledger's path, or a team's `postgresql://…` (a `Secret` where it bears a password). None: what options, environment or settings file name, else
             `ledger.sqlite3` in *reports*. Where nothing names either, it is kept in memory alone: then a crash
-            forgets what was sent, and the next run settles first.
+            forgets what was sent, and what no listing shows yet may be made twice (but with `settle_first`).
         reports: The folder for the run's files. None: what options, environment or settings file name, else
             none are written.
         on_event: Hears of everything that happens; what it raises ends the run in good order, and stands

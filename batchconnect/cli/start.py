@@ -147,25 +147,25 @@ def warn_ignored_flags(given: Given, console: Console) -> None:
 def place_flags(given: Given) -> list[str]:
     """What the next command needs to find the same ledger and reports."""
     settings = [] if given.settings is None else ["--settings", str(given.settings)]
-    return [*settings, *_flags(given.options, _PLACES)]
+    return [*settings, *flags_of(given.options, _PLACES)]
 
 
 def sheet_flags(given: Given) -> list[str]:
     """What the next command needs to read the same rows of the sheet in the same way."""
-    return _flags(given.options, SHEET.names)
+    return flags_of(given.options, SHEET.names)
 
 
 def service_flags(given: Given) -> list[str]:
     """What the next command needs to reach the service alike, and to follow the same references."""
-    return _flags(given.options, (*SERVICE.names, "allow_refs", "refs_dir"))
+    return flags_of(given.options, (*SERVICE.names, "allow_refs", "refs_dir"))
 
 
 def judging_flags(given: Given) -> list[str]:
     """What the next command needs to judge rows in the same way that stand in another file now."""
-    return _flags(given.options, (name for name in SHEET.names if name not in _OF_ONE_FILE))
+    return flags_of(given.options, (name for name in SHEET.names if name not in _OF_ONE_FILE))
 
 
-def _flags(options: RunOptions, names: Iterable[str]) -> list[str]:
+def flags_of(options: RunOptions, names: Iterable[str]) -> list[str]:
     """The options of these names as they would be typed; what was not chosen is left out."""
     chosen = options.given()
     return [

@@ -13,17 +13,22 @@ from batchconnect.model.org import Org
 from batchconnect.model.value import Value
 
 
-def sent_elsewhere(told: str, planned: RowPlanned, org: Org) -> SettingsError | None:
+def sent_elsewhere(told: str, planned: RowPlanned, org: Org | None) -> SettingsError | None:
     """
-    Why a row's doubt cannot be settled: its org key means another org id now; None where it can.
+    Why a row's doubt cannot be settled: its org key means nothing now, or another org id; None where it can.
 
     There its marker would be proven absent, while the org that it was sent to may have it.
 
     Args:
         told: The row, as `Places.told` says it.
         planned: What was sent.
-        org: What its key means now.
+        org: What its key means now; None: nothing.
     """
+    if org is None:
+        return SettingsError(
+            f"{told} was sent for the org {planned.org}, which is not in the settings",
+            hint="Put it back into the settings, then give the same command again.",
+        )
     if org.org_id.casefold() == planned.org_id.casefold():
         return None
     return SettingsError(

@@ -71,6 +71,8 @@ class _Planned:
     """When that began, by the running loop's clock."""
     strangers: Listing
     """Of the last reading again: what stood there that this ledger never sent."""
+    late: frozenset[str] = frozenset()
+    """Of the last reading again: markers that stood there of rows that were to be sent once more."""
     looking: anyio.Lock = field(default_factory=anyio.Lock)
     """Held by whoever reads it again."""
 
@@ -120,6 +122,8 @@ class LanePlan:
         self._are_looked_at = False
         self._looked = anyio.Event()
         self._planned: dict[str, _Planned] = {}
+        self._sent_before: set[str] = set()
+        """Markers of rows that are to be sent once more."""
 
     def stop(self) -> None:
         """Plan no further: what would be found would not be acted upon."""
@@ -218,18 +222,27 @@ class LanePlan:
         Whether a row may be sent whose plan may have grown old meanwhile.
 
         A plan tells nothing of what others did since. Older than the settle window, its sandbox is read
-        again before another row of it goes; a row that others made by then stops the lane.
+        again before another row of it goes; a row that others made by then stops the lane. Whether the row's own
+        create has come after all, `has_come` says.
         """
         sandbox = connection.sandbox
         one = self._planned[sandbox]
         if self._is_old(one) and not await self._read_again(sandbox, one):
             return False
-        if connection.marker not in one.strangers.by_marker:
+        if self.has_come(connection) or connection.marker not in one.strangers.by_marker:
             return True
         came = await arrived(one.offsets, one.strangers, load=self._load, known=self._known)
         if came is not None:
             self._lane.stop(somebody_else(self._lane, came))
         return False
+
+    def send_again(self, marker: str) -> None:
+        """A row is to be sent once more: whoever reads its sandbox again looks whether it has come after all."""
+        self._sent_before.add(marker)
+
+    def has_come(self, connection: BaseConnection) -> bool:
+        """Whether a row that is to be sent once more stood there when its sandbox was last read again."""
+        return connection.marker in self._planned[connection.sandbox].late
 
     def _is_old(self, one: _Planned) -> bool:
         return self._lane.time_s() - one.read_at_s > self._rules.settle_s
@@ -245,6 +258,7 @@ class LanePlan:
                     self._give_up(listing)
                     return False
                 one.strangers = await strangers_in(listing, self._known)
+                one.late = frozenset(self._sent_before & listing.by_marker.keys())
                 # Last: from now on nobody waits for what is known of them.
                 one.read_at_s = listing.began_s
         return True
@@ -314,6 +328,8 @@ class LanePlan:
         match decided.decision:
             case Send(warnings=warnings):
                 spent = self._known.sends.get(marker)
+                if spent:
+                    self.send_again(marker)
                 waiting = Waiting(
                     offset=decided.offset,
                     number=1 + (spent or 0),

@@ -277,6 +277,10 @@ NEVER_APPLIED = Failed(
 HELD = InDoubt(
     code="held", detail="Proven absent, and held: a person decides whether to send again."
 )
+CAME_LATE = InDoubt(
+    code="came_late",
+    detail="It stands there after its absence was proven, so it is not sent again.",
+)
 PROVEN_ABSENT = NotAttempted(
     code="proven_absent", detail="It was sent, and proven not to have been applied."
 )

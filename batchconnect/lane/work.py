@@ -24,8 +24,8 @@ from batchconnect.lane.parking import Parking
 from batchconnect.lane.plan import LanePlan, Load, Waiting, sheet_changed, stopped_by, unwritable
 from batchconnect.lane.planner import Known, Rules
 from batchconnect.lane.pool import Pool
-from batchconnect.lane.reconciler import Doubt, Policy
-from batchconnect.ledger.entry import Left, Settled
+from batchconnect.lane.reconciler import CAME_LATE, Doubt, Policy
+from batchconnect.ledger.entry import Doubted, Left, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import LedgerError, SheetError
@@ -307,7 +307,11 @@ class LaneWork:
             self._ahead.forget(waiting.offset)
             if key_to is not None:
                 await self._send_key(ready, waiting)
-            elif await self._plan.is_absent_still(ready):
+            elif not await self._plan.is_absent_still(ready):
+                pass  # the lane, or its sandbox, is stopped
+            elif waiting.number > 1 and self._plan.has_come(ready):
+                await self._doubt_again(ready, waiting)
+            else:
                 await self._onboard(ready, waiting)
 
     def _tell_fault(self, fault: Fault, connection: BaseConnection | None = None) -> None:
@@ -399,10 +403,27 @@ class LaneWork:
         )
         self._tell_doubt(connection.sandbox, doubt)
 
+    async def _doubt_again(self, connection: BaseConnection, waiting: Waiting) -> None:
+        """Settle a row by its marker that came later than its absence was proven, instead of sending it once more."""
+        doubt = Doubt(
+            row=connection.row,
+            wanted=wanted(connection),
+            outcome=CAME_LATE,
+            moment=self._clock.moment(),
+            sends=waiting.number - 1,
+            offset=waiting.offset,
+        )
+        taken_up = Doubted(outcome=doubt.outcome, moment=doubt.moment, attempts=0)
+        line = self._ledger.line(taken_up, row=doubt.row, marker=connection.marker)
+        await self._ledger.write([line])
+        self._tell_doubt(connection.sandbox, doubt)
+        self._doubts.add(connection.sandbox, doubt)
+
     def _tell_doubt(self, sandbox: str, doubt: Doubt) -> None:
         org, code = self.lane.org.key, doubt.outcome.code
         self._on_event(RowInDoubt(row=doubt.row, org=org, sandbox=sandbox, code=code))
 
     def _resend(self, doubt: Doubt) -> None:
         assert doubt.offset is not None
+        self._plan.send_again(doubt.wanted.marker)
         self._enqueue(Waiting(offset=doubt.offset, number=doubt.sends + 1))

@@ -21,6 +21,10 @@ class FailureLimit(Value):
     share: float | None = None
     """Above 0, at most 1."""
 
+    def __str__(self) -> str:
+        """As it is typed: `20`, `5%`."""
+        return f"{100 * (self.share or 0.0):g}%" if self.rows is None else str(self.rows)
+
     def of(self, to_do: int) -> float:
         """How many failed rows end the run."""
         if self.rows is not None:

@@ -269,6 +269,10 @@ _TABLE: dict[str, tuple[str, str]] = {
         "The sheet was changed during the run",
         "Run the same command again with the sheet as it is now.",
     ),
+    "came_late": (
+        "It came after its absence was proven",
+        "Run the same command again: it is looked for by its marker, and not sent.",
+    ),
     "held": ("Proven absent, held", "Run `batchconnect rerun --on-doubt resend` to send it again."),
     # Ours
     "never_applied": (
@@ -289,7 +293,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     ),
     "duplicated": (
         "The connection exists more than once",
-        f"{_PEOPLE} Keep the one in use, delete the others; batchconnect never deletes. {_COPIES}",
+        f"{_PEOPLE} Keep the one in use, delete the others by hand. {_COPIES}",
     ),
     "initializing": (
         "The connection is not ready yet",

@@ -6,11 +6,12 @@ elsewhere (`batch`, `lane/work`, `onboarding`).
 """
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import anyio
 
+from batchconnect.lane.orphan import MissingRow, sent_elsewhere
 from batchconnect.lane.planner import KeyChoice
 from batchconnect.lane.reconciler import Policy
 from batchconnect.ledger import Ledger
@@ -18,6 +19,7 @@ from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
+from batchconnect.model.row_place import Places
 from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
 from batchconnect.reports.summary import Summary
@@ -31,12 +33,15 @@ from batchconnect.run.opening.header import run_header
 from batchconnect.run.opening.opened_ledger import as_team, opened_ledger
 from batchconnect.run.opening.service import ConnectedService, connected
 from batchconnect.run.rerun.past import look_back
+from batchconnect.run.rerun.rerun import ParentRun
 from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.task import Task, onboarding
 from batchconnect.run.team.work import work_together
 from batchconnect.settings import Settings
 from batchconnect.sheet.interface import Sheet
+from batchconnect.sheet.several import places_of
 from batchconnect.validation.key import Keys
+from batchconnect.validation.org_registry import OrgRegistry
 
 
 async def onboard_sheet(
@@ -228,7 +233,18 @@ async def _job(
         return replace(
             job,
             carry_over=past.chain.carry_over,
-            gone=past.chain.gone,
+            gone=partial(_gone, past.chain, service.orgs, places_of(sheet)),
             rules=replace(job.rules, keys=KeyChoice(markers=past.chain.failing)),
         )
     return job if scanner is None else replace(job, fast_scan=scanner())
+
+
+def _gone(chain: ParentRun, orgs: OrgRegistry, places: Places) -> Sequence[MissingRow]:
+    """What of a parent's rows the sheet has no more; each that is in doubt is one that can be settled here."""
+    found = chain.gone()
+    for row in found:
+        if row.orphan is not None:
+            elsewhere = sent_elsewhere(places.told(row.number), row.planned, orgs.find(row.org))
+            if elsewhere is not None:
+                raise elsewhere
+    return found

@@ -1,11 +1,13 @@
 """`reconcile`: settle what a run left in doubt; it asks the service, and creates nothing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import anyio
 
 from batchconnect.lane.doubts import LaneDoubts
 from batchconnect.lane.keys import LaneKeys
+from batchconnect.lane.lane import Lane
 from batchconnect.lane.orphan import sent_elsewhere
 from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
@@ -15,7 +17,7 @@ from batchconnect.ledger.entry import FaultFound, RunEnded, Settled, Updating
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
-from batchconnect.model.errors import LedgerError, SettingsError
+from batchconnect.model.errors import LedgerError
 from batchconnect.model.event import (
     Event,
     FaultMet,
@@ -171,8 +173,7 @@ async def settle_run(
             )
         await _take_in(row, whole, lanes[org.key], writer=writer, on_event=record.tell)
     async with anyio.create_task_group() as beside:
-        at_work: list[LaneDoubts | LaneKeys] = [*lanes.values(), *keys.lanes]
-        beside.start_soon(_stop_all, stop, at_work)
+        beside.start_soon(_stop_all, stop, _at_work(lanes, keys.lanes, service))
         async with anyio.create_task_group() as tasks:
             await keys.begin(tasks)
             for doubts in lanes.values():
@@ -239,14 +240,10 @@ def _chosen(
     for row in rows:
         assert row.planned is not None
         org = service.orgs.find(row.planned.org)
-        if org is None:
-            raise SettingsError(
-                f"{places.told(row.number)} was sent for the org {row.planned.org}, which is not in the settings",
-                hint="Put it back into the settings, then give the same command again.",
-            )
         elsewhere = sent_elsewhere(places.told(row.number), row.planned, org)
         if elsewhere is not None:
             raise elsewhere
+        assert org is not None
         if is_chosen(org, row.planned.sandbox):
             chosen.append((org, row))
     return chosen
@@ -288,6 +285,25 @@ async def _stop_all(stop: Stop, lanes: Iterable[LaneDoubts | LaneKeys]) -> None:
     await stop.wait()
     for one in lanes:
         one.stop()
+
+
+def _at_work(
+    doubts: Mapping[str, LaneDoubts], keys: Mapping[str, LaneKeys], service: ConnectedService
+) -> list[LaneDoubts | LaneKeys]:
+    """All that looks, each to be stopped as soon as its lane may ask nothing more: it would learn nothing."""
+    found: list[LaneDoubts | LaneKeys] = []
+    for org in {**doubts, **keys}:
+        of_lane = [one for one in (doubts.get(org), keys.get(org)) if one is not None]
+        lane = service.lane_of(org)
+        lane.on_change = partial(_stop_if_halted, lane, of_lane)
+        found += of_lane
+    return found
+
+
+def _stop_if_halted(lane: Lane, at_work: Iterable[LaneDoubts | LaneKeys]) -> None:
+    if lane.is_halted:
+        for one in at_work:
+            one.stop()
 
 
 async def _end_anew(run: RunState, *, ledger: Ledger, writer: RunWriter) -> RunState:

@@ -143,6 +143,8 @@ class VerifyRun:
             writer=writer,
             again_after_s=again_after_s(self.service.settle_s),
             on_event=record.tell,
+            # The same command goes on with what is left.
+            is_left=lambda: bool(self.stop.reason),
         )
         if rows:
             await verification.run(rows, states=states, stop=self.stop)

@@ -943,6 +943,30 @@ async def test_what_is_never_applied_fails_after_three_sends() -> None:
     assert code_of(state) == ExitCode.UNFINISHED
 
 
+@pytest.mark.parametrize("before", [[], [9]], ids=["a new ledger", "one that has sent"])
+async def test_what_stands_there_after_its_absence_was_proven_is_not_sent_again(
+    before: list[int],
+) -> None:
+    """It came later than the settle window allows: the look before the second send sees it, and it is found."""
+    bench = Bench(service=first_sends(lost(applied_s=None), of=rows(1)))
+    if before:
+        await bench.run(rows(*before))
+
+    def arrive(event: Event) -> None:
+        if isinstance(event, Settling) and not event.waiting:
+            bench.on_event = lambda event: None
+            bench.service.plant(judged(cells(1)))
+
+    bench.on_event = arrive
+
+    state = await bench.run(rows(1))
+
+    assert bench.statuses(state) == [Status.CREATED]
+    assert [seen.marker for seen in bench.service.posts].count(judged(cells(1)).marker) == 1
+    assert bench.service.twice() == []
+    assert code_of(state) == ExitCode.OK
+
+
 @pytest.mark.parametrize("status", [409, 412])
 async def test_a_409_that_is_proven_absent_was_a_refusal(status: int) -> None:
     """It is looked for and never sent again."""

@@ -20,7 +20,8 @@ from batchconnect.model.errors import LedgerError
 from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
 from batchconnect.simulator import Simulator
-from batchconnect.simulator.decision import Decision, Hang, Reset
+from batchconnect.simulator.answers import too_many
+from batchconnect.simulator.decision import Decision, Hang, Instead, Reset
 from batchconnect.simulator.exchange import Request
 from batchconnect.simulator.planting import Planted
 from tests.acceptance.practice import ACME, BETA, SECRETS_OF_TWO, Practice
@@ -279,6 +280,61 @@ def test_a_doubt_is_settled_where_it_was_sent_or_not_at_all(batchconnect: Comman
     assert left.code == 6, left
     assert done.code == 2, done
     assert "settled where it was sent" in done.err
+
+
+def test_a_rerun_without_the_org_of_a_doubt_says_so(batchconnect: CommandLine) -> None:
+    """Its row is gone from the sheet as well: nobody can look for it, so nothing is begun."""
+    with Practice() as practice:
+        batchconnect.write("batchconnect.toml", practice.two_orgs())
+        batchconnect.setenv(**SECRETS_OF_TWO)
+        practice.by_name(Client_002=replace(LATER, lag_s=600.0))
+        rows = [many(1, org="beta")[0], many(2, org="acme")[1]]
+        left = batchconnect(
+            "run", batchconnect.sheet(rows), *FAST, "--settle", "0.3", "--on-doubt", "hold"
+        )
+        head, _, orgs = practice.two_orgs().partition("[orgs.acme]")
+        _, is_beta, beta = orgs.partition("[orgs.beta]")
+        batchconnect.write("batchconnect.toml", head + is_beta + beta)
+
+        done = batchconnect("rerun", "--sheet", batchconnect.sheet(rows[:1], "less.csv"))
+
+    assert left.code == 6, left
+    assert done.code == 2, done
+    assert "was sent for the org acme, which is not in the settings" in done.err
+
+
+def test_a_rerun_passes_over_a_rejected_row_that_was_taken_out(batchconnect: CommandLine) -> None:
+    """It names its org as somebody typed it, which is no lane's: here a name that the settings never had."""
+    with Practice() as practice:
+        batchconnect.write("batchconnect.toml", practice.two_orgs())
+        batchconnect.setenv(**SECRETS_OF_TWO)
+        good, bad = many(2, org="acme")
+        sheet = batchconnect.sheet([good, {**bad, "org": "nobody's"}])
+        left = batchconnect("run", sheet, *FAST, "--skip-invalid")
+
+        done = batchconnect("rerun", "--sheet", batchconnect.sheet([good], "less.csv"), *FAST)
+
+    assert left.code == 4, left
+    assert done.code == 4, done
+    assert "1 not_attempted" in done.out
+
+
+def test_a_service_that_wants_to_be_left_alone_is_not_waited_for(
+    batchconnect: CommandLine, practice: Practice, jumping_time: JumpingTime
+) -> None:
+    """For longer than the patience: what is in doubt stays so, and the command ends."""
+    left_in_doubt(batchconnect, practice, Client_002=NEVER)
+    before = practice.mark()
+    practice.script = lambda request: Decision(
+        apply_after_s=None, reply=Instead(answer=too_many("seconds", 7200, 0.0))
+    )
+    ahead_s = jumping_time.ahead_s
+
+    done = batchconnect("reconcile", "--settle", "600", "--patience", "500")
+
+    assert done.code == 6, done
+    assert practice.mark() > before
+    assert jumping_time.ahead_s - ahead_s < 100
 
 
 # Keys -----------------------------------------------------------------------------------------------

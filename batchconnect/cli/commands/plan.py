@@ -11,12 +11,13 @@ import anyio
 
 from batchconnect.cli.files.ci_files import CiFiles
 from batchconnect.cli.files.plan_files import cases, markdown_lines
-from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.options import RUN, Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.looking import looking
 from batchconnect.cli.screen.plan_screen import FOLDED_AT, plan_errors, plan_lines
 from batchconnect.cli.signals import ending_at_once
 from batchconnect.cli.start import (
+    flags_of,
     options_of,
     place_flags,
     service_flags,
@@ -36,7 +37,14 @@ from batchconnect.run.opening.service import connected
 from batchconnect.run.plan.plan_file import render, try_out
 from batchconnect.run.plan.plan_run import plan_run
 from batchconnect.run.plan.row_plan import Action
-from batchconnect.run.plan.saved_plan import KEY_UNSEEN, SavedPlan, SeenRows, is_savable, saved_plan
+from batchconnect.run.plan.saved_plan import (
+    KEPT,
+    KEY_UNSEEN,
+    SavedPlan,
+    SeenRows,
+    is_savable,
+    saved_plan,
+)
 from batchconnect.run.plan.sheet_plan import SheetPlan
 from batchconnect.run.task import Task, onboarding
 from batchconnect.settings import Settings
@@ -267,7 +275,8 @@ def _next(
 
 
 def _run_of(out: Path, sheets: Sequence[str], given: Given) -> str:
-    """The run that carries a saved plan out: the plan has the rest."""
+    """The run that carries a saved plan out, guarded as it was planned: the plan has the rest."""
     stdin = [one for one in sheets if one == "-"]
-    flags = [*place_flags(given), *service_flags(given)]
+    guards = flags_of(given.options, (name for name in RUN.names if name not in KEPT))
+    flags = [*place_flags(given), *service_flags(given), *guards]
     return shlex.join(["batchconnect", "run", *stdin, "--plan", str(out), *flags])

@@ -15,7 +15,7 @@ import psycopg
 
 from batchconnect.ledger.codec import encode
 from batchconnect.ledger.entry import Line, RunOpened
-from batchconnect.ledger.interface import LaneKey
+from batchconnect.ledger.interface import LaneKey, SharedIdError
 from batchconnect.ledger.kind import word_of
 from batchconnect.ledger.postgres.arrays import Longs, Numbers, Texts, longs, numbers, texts
 from batchconnect.ledger.postgres.connections import Connections, Session
@@ -100,7 +100,11 @@ class LaneWriter:
             if self._held is None:
                 self._held = self._take()
             if self._unanswered is not None:
-                self._write(self._held, self._unanswered)
+                try:
+                    self._write(self._held, self._unanswered)
+                except SharedIdError:
+                    # It was not written, and cannot be as it is; whoever waited for it was told that nobody knows.
+                    self._unanswered = None
             return self._write(self._held, packed)
 
     def of_lane(self, lane: LaneKey) -> "LaneWriter":  # noqa: ARG002 - it is one lane's already

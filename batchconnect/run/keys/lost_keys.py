@@ -1,6 +1,6 @@
 """Keys that a run sent and never heard of again, settled without being sent: told by the connections themselves."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 from anyio.abc import TaskGroup
 
@@ -50,9 +50,9 @@ class LostKeys:
         self._rows: list[tuple[LaneKeys, Address, RowState]] = []
 
     @property
-    def lanes(self) -> Collection[LaneKeys]:
-        """All that have any."""
-        return self._lanes.values()
+    def lanes(self) -> Mapping[str, LaneKeys]:
+        """All that have any, by their org's settings key."""
+        return self._lanes
 
     async def add(self, org: str, row: RowState, whole: RowState) -> None:
         """

@@ -12,7 +12,7 @@ from typing import TypeVar
 import anyio
 
 from batchconnect.lane.lane import Lane
-from batchconnect.lane.orphan import MissingRow, Orphan, sent_elsewhere
+from batchconnect.lane.orphan import MissingRow, Orphan
 from batchconnect.lane.work import LaneWork
 from batchconnect.ledger.aside import aside
 from batchconnect.ledger.row_state import RowState, fold_rows
@@ -60,6 +60,8 @@ class LaneGroup:
         lane_lines: Where what lanes tell is gathered.
         tell: Told of everything.
         lane_of: The lane of an org's settings key; asked once for each.
+        org: The settings key of the only org whose rows it settles; None: it has all lanes.
+        is_left: Whether what it has not done is left to another process, beside a stop that was asked for.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class LaneGroup:
         lane_lines: LaneLines,
         tell: Callable[[Event], None],
         lane_of: Callable[[str], Lane],
+        org: str | None = None,
+        is_left: Callable[[], bool] = lambda: False,
     ) -> None:
         self.works: list[LaneWork] = []
         self.lanes: dict[str, Lane] = {}
@@ -87,6 +91,8 @@ class LaneGroup:
         self._lane_lines = lane_lines
         self._tell = tell
         self._make_lane = lane_of
+        self._org = org
+        self._is_handed_on = is_left
         self._created = 0
 
     @property
@@ -106,10 +112,6 @@ class LaneGroup:
         orphans: dict[str, list[Orphan]] = {}
         for row in gone:
             if row.orphan is not None:
-                told = places_of(self._job.sheet).told(row.number)
-                elsewhere = sent_elsewhere(told, row.planned, self.lane_of(row.org).org)
-                if elsewhere is not None:
-                    raise elsewhere
                 orphans.setdefault(row.org, []).append(row.orphan)
         self.works = [
             self._lane_work(org, of_org.get(org, {}), orphans.get(org, ()))
@@ -187,15 +189,20 @@ class LaneGroup:
         """
         Look for the rows that were created, and whose id another row was answered with since.
 
-        Rows of earlier runs stay in doubt: the next command that accounts for them looks.
+        Rows of earlier runs stay in doubt, and those of lanes that others may hold: the next command that
+        accounts for them looks.
         """
         ledger = self._job.ledger
         orphans = await aside(
             ledger, lambda: shared_rows(ledger, self._number, self._writer.put_in_doubt)
         )
-        if self._job.stop.reason:
+        if self._is_left():
             return
-        works = [self._lane_work(org, {}, of_org) for org, of_org in orphans.items()]
+        works = [
+            self._lane_work(org, {}, of_org)
+            for org, of_org in orphans.items()
+            if self._org in {None, org}
+        ]
         self.works += works
         await self._work(works)
 
@@ -208,6 +215,9 @@ class LaneGroup:
                     lanes.start_soon(work.run)
             beside.cancel_scope.cancel()
         await self._lane_lines.try_to_write(self._writer)
+
+    def _is_left(self) -> bool:
+        return bool(self._job.stop.reason) or self._is_handed_on()
 
     async def _end_when_asked(self) -> None:
         reason = await self._job.stop.wait()
@@ -237,7 +247,7 @@ class LaneGroup:
         self, orgs: AbstractSet[str], *, is_new: bool, rows: Collection[int] | None = None
     ) -> None:
         """
-        Sweep, test, and ask the stores for keys, as far as nobody asks to stop.
+        Sweep, test, and ask the stores for keys, as far as nobody asks to stop or goes on with it.
 
         Args:
             orgs: Also of lanes where nothing was left to do: a crash may have come late.
@@ -247,11 +257,11 @@ class LaneGroup:
         """
         made = self._created > 0 or any(work.had_doubts or work.broken for work in self.works)
         is_swept = self._job.bounds.sweep and (made or not is_new)
-        if is_swept and not self._job.stop.reason:
+        if is_swept and not self._is_left():
             await self._sweep({*orgs, *(work.lane.org.key for work in self.works)}, rows)
-        if not self._job.stop.reason:
+        if not self._is_left():
             await self._test(rows)
-        if self._job.looks_at_keys and not self._job.stop.reason:
+        if self._job.looks_at_keys and not self._is_left():
             wanted = await self._folded(rows, wanted_keys)
             await check_keys(wanted, job=self._job, writer=self._writer, tell=self._tell)
 
@@ -267,7 +277,7 @@ class LaneGroup:
             now_ms=self._job.clock.now_ms(),
             on_fault=self._tell,
         )
-        if found is not None:
+        if found is not None and not self._is_left():
             await write_findings(found, wanted, self._writer, on_event=self._tell)
 
     async def _test(self, rows: Collection[int] | None) -> None:
@@ -279,6 +289,7 @@ class LaneGroup:
                 writer=self._writer,
                 again_after_s=again_after_s(self._job.policy.settle_s),
                 on_event=self._tell,
+                is_left=self._is_left,
             )
             ledger = self._job.ledger
             states = await aside(ledger, partial(known_of, chosen, ledger))

@@ -61,6 +61,7 @@ class Verification:
         writer: The run writer.
         again_after_s: As of `LaneTests`.
         on_event: Told of each result.
+        is_left: Whether what is not tested is left to whoever goes on with it: then nothing is said of it.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class Verification:
         writer: RunWriter,
         again_after_s: float,
         on_event: Callable[[Event], None],
+        is_left: Callable[[], bool],
     ) -> None:
         self._lane_of = lane_of
         self._writer = writer
         self._again_after_s = again_after_s
         self._on_event = on_event
+        self._is_left = is_left
         self._works: dict[str, LaneTests] = {}
         self._lanes: dict[str, Lane] = {}
         self._broken: list[LedgerError] = []
@@ -96,7 +99,7 @@ class Verification:
         Return when all were tested, or the stop is asked for.
 
         What a lane cannot ask, since its service wants to be left alone or for a fault of ours, is told
-        as not tested. A stop that was asked for says nothing of what is left: the same command goes on.
+        as not tested.
 
         Args:
             rows: Those whose connections are tested.
@@ -121,16 +124,16 @@ class Verification:
                         on_event=self._on_event,
                         capacity=lanes[org].capacity_of_looks,
                     )
-                    tasks.start_soon(self._one, org, connections, stop)
+                    tasks.start_soon(self._one, org, connections)
             beside.cancel_scope.cancel()
         for error in self._broken:
             raise error
 
-    async def _one(self, org: str, connections: list[ToTest], stop: Stop) -> None:
+    async def _one(self, org: str, connections: list[ToTest]) -> None:
         tests, lane = self._works[org], self._lanes[org]
         try:
             why = await self._tested(tests, connections, org) or lane.halted_by
-            if why and not stop.reason:
+            if why and not self._is_left():
                 await tests.leave_untested(why, is_refusal=is_refusal(why))
         except LedgerError as error:
             self._broken.append(error)

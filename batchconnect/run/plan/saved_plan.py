@@ -28,7 +28,7 @@ KEY_UNSEEN: Final = "a changed servicePrincipalKey is not seen: no key is in a p
 REJECTED: Final = "rejected"
 """What a plan calls the action of a row that is rejected, beside those of `Action`."""
 
-_KEPT: Final = (
+KEPT: Final = (
     *(
         "worksheet",
         "all_worksheets",
@@ -42,8 +42,8 @@ _KEPT: Final = (
     ),
     *("skip_invalid", "max_rows", "adopt_by_name", "recreate", "accept_unproven_listing", "note"),
 )
-"""Options that a run takes over from its plan: which rows, and how they are judged. What only permits (`--allow-refs`)
-or paces is given anew."""
+"""Options that a run takes over from its plan: which rows, and how they are judged. What permits
+(`--allow-refs`), paces or guards (`--max-failures`) is given anew."""
 
 
 class SavedRow(Value):
@@ -176,7 +176,7 @@ def saved_plan(
     """
     rows = tuple(seen.rows(found))
     keys = dict.fromkeys(row.org for row in rows if row.org)
-    chosen = {name: getattr(options, name) for name in _KEPT}
+    chosen = {name: getattr(options, name) for name in KEPT}
     return SavedPlan(
         tool_version=version("batchconnect"),
         command=command,

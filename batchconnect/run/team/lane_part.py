@@ -174,6 +174,8 @@ class LanePart:
             lane_lines=self.lines,
             tell=self._hear,
             lane_of=lambda _org: self.lane,
+            org=self.org,
+            is_left=lambda: self._is_leaving or lease.is_over,
         )
         offsets = {
             where: await self._unsettled(of_sandbox, known.rows)

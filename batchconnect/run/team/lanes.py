@@ -82,20 +82,20 @@ class TeamLanes:
         self._awaited: dict[str, tuple[int, str]] = {}
         """By org: which lane is waited for, and whom it was told that has it."""
 
-    async def work(self, survey: Survey) -> None:
-        """
-        Take lanes and work them until all of the run's are through, or the stop is asked for.
-
-        Args:
-            survey: What there is to do.
-
-        Raises:
-            LedgerError: It is away for too long, or does not take what a lane writes.
-        """
+    def plan(self, survey: Survey) -> None:
+        """Take what there is to do."""
         for row in survey.gone:
             self._gone.setdefault(row.org, []).append(row)
         self._found = survey.intake
         self.count.plan(survey)
+
+    async def work(self) -> None:
+        """
+        Take lanes and work them until all of the run's are through, or the stop is asked for.
+
+        Raises:
+            LedgerError: It is away for too long, or does not take what a lane writes.
+        """
         async with anyio.create_task_group() as beside:
             beside.start_soon(self._end_when_asked)
             async with anyio.create_task_group() as tasks:

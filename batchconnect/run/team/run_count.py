@@ -8,6 +8,7 @@ import anyio
 
 from batchconnect.ledger.team import TeamReader
 from batchconnect.model.event import RunCounted
+from batchconnect.model.row_place import own_number, place_of
 from batchconnect.run.survey import Survey
 
 EVERY_S: Final = 5.0
@@ -28,8 +29,8 @@ class RunCount:
         self._number = number
         self._seen: dict[int, int] = {}
         """By lane: the last line that was counted."""
-        self._counted = bytearray()
-        """By row: whether it was settled since this process came; a row that was settled anew counts once."""
+        self._counted: dict[int, bytearray] = {}
+        """By sheet, then by row: whether it was settled since this process came; one that was settled anew counts once."""
         self._known: Mapping[int, bool] = {}
         self._done = self._total = 0
         self._looked_s: float | None = None
@@ -71,8 +72,9 @@ class RunCount:
         return RunCounted(done=min(self._done, self._total), total=self._total)
 
     def _add(self, row: int) -> None:
-        if row >= len(self._counted):
-            self._counted.extend(bytes(row + 1 - len(self._counted)))
-        if not self._counted[row] and not self._known.get(row):
-            self._counted[row] = True
+        counted, own = self._counted.setdefault(place_of(row), bytearray()), own_number(row)
+        if own >= len(counted):
+            counted.extend(bytes(own + 1 - len(counted)))
+        if not counted[own] and not self._known.get(row):
+            counted[own] = True
             self._done += 1

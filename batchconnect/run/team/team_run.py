@@ -105,20 +105,21 @@ class TeamRun:
                     opening=partial(self._lanes_opened, writer=writer),
                 )
         if found.reason:
-            return await self._end(found.reason)
+            return await self._stop(found.reason)
         self._record.tell(found.planned)
-        if self._lease is not None:
-            await self._team.keeper.hand_back(self._lease)
-            self._lease = None
-        if not job.stop.reason:
-            await self._lanes.work(found)
-        if job.stop.reason:
-            return await self._end(job.stop.reason)
-        return await self._close()
+        await self._let_go()
+        self._lanes.plan(found)
+        while not job.stop.reason:
+            await self._lanes.work()
+            state = await self._close()
+            if state is not None:
+                return state
+        return await self._stop(job.stop.reason)
 
     async def _lanes_opened(self, found: Survey, *, writer: RunWriter) -> Sequence[Line]:
         """What says which lanes there are, so that others find them; they are made first."""
-        sheet, gone = found.intake, {row.org: None for row in found.gone}
+        # A row that is gone and settled has nothing left to do, and names its org as somebody typed it.
+        sheet, gone = found.intake, {row.org: None for row in found.gone if row.orphan is not None}
         orgs = dict.fromkeys([*(org for org, _sandbox in sheet.offsets), *gone, *sheet.numbers])
         keys = {org: self._team.key_of(org) for org in orgs if org in sheet.orgs or org in gone}
         await anyio.to_thread.run_sync(self._team.ledger.leases.make, list(keys.values()))
@@ -130,23 +131,43 @@ class TeamRun:
 
     # Closing --------------------------------------------------------------------------------------
 
-    async def _close(self) -> RunState:
-        """Write the run's end, unless another process is quicker."""
-        stop = self._job.stop
-        while not stop.reason:
+    async def _close(self) -> RunState | None:
+        """
+        Write the run's end, unless another process is quicker.
+
+        None: its lanes are not through any more. While this process was frozen, another one may have resumed it.
+        """
+        while not self._job.stop.reason:
             if await self._holds_run():
-                return await self._end("")
+                state = await self._end("")
+                if state is None:
+                    await self._let_go()
+                return state
             lanes = fold_lanes(
                 await anyio.to_thread.run_sync(self._team.ledger.steps, self._number)
             )
             if lanes.is_closed:
                 return await self._ended()
+            if not lanes.are_through:
+                return None
             await anyio.sleep(self._team.poll_s)
-        return await self._end(stop.reason)
+        return None
 
-    async def _end(self, reason: str) -> RunState:
+    async def _let_go(self) -> None:
+        """Hand the run as a whole back."""
+        if self._lease is not None:
+            await self._team.keeper.hand_back(self._lease)
+            self._lease = None
+
+    async def _stop(self, reason: str) -> RunState:
+        """End this process's part for this reason."""
+        state = await self._end(reason)
+        assert state is not None, "only a run that is through ends without a reason"
+        return state
+
+    async def _end(self, reason: str) -> RunState | None:
         """
-        Write how the run ended, as far as it did.
+        Write how the run ended, as far as it did; None: there is no reason to, and it is not through.
 
         Cases, in order:
             1. Others are at work on it: this process leaves, and the run goes on.
@@ -161,6 +182,8 @@ class TeamRun:
             return self._told(fold_run(lines))
         if not holds_run or (reason and await self._is_worked_elsewhere()):
             return await self._left(reason)
+        if not reason and not lanes.are_through:
+            return None
         if not reason and self._budget.is_over:
             reason = MAX_ROWS
         writer = job.writer(self._number)

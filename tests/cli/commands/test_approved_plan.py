@@ -49,6 +49,16 @@ def test_a_plan_is_carried_out_as_it_was_approved(
     assert len(practice.creates()) == 3
 
 
+@pytest.mark.usefixtures("practice")
+def test_the_run_that_is_named_next_is_guarded_as_it_was_planned(batchconnect: CommandLine) -> None:
+    """What no plan keeps, and would be lost on who copies the line: what stops a run, and what looks after it."""
+    guards = ["--max-failures", "5%", "--settle-first", "--no-sweep", "--verify"]
+
+    shown = saved(batchconnect, many(2), "--max-rows", "1", *guards)
+
+    assert shown.out.endswith(f"next:   batchconnect run --plan plan.json {' '.join(guards)}\n")
+
+
 def test_a_plan_holds_no_key_and_is_its_owners_alone(
     batchconnect: CommandLine, practice: Practice
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from batchconnect.ledger.entry import Line, RunOpened, Sending, Settled
 from batchconnect.ledger.interface import LaneKey, SharedIdError
-from batchconnect.ledger.postgres import care, migrations, schema, store
+from batchconnect.ledger.postgres import care, held_lane, migrations, schema, store
 from batchconnect.ledger.postgres.store import PostgresLedger
 from batchconnect.model.errors import LaneLostError, LedgerError, LedgerGoneError
 from batchconnect.model.ledger_address import LedgerAddress
@@ -156,6 +156,22 @@ def test_a_ledger_of_each_earlier_schema_is_brought_to_that_of_today(
         with pytest.raises(SharedIdError):
             ledger.of_lane(LANE).append([created(1)._replace(marker="bc1-another")])
     assert lines(address, "n, epoch") == [(1, 1), (2, 1), (3, 2)]
+
+
+def test_lines_that_nobody_knows_of_and_cannot_be_written_block_no_other(
+    ledger: PostgresLedger, address: LedgerAddress
+) -> None:
+    """They waited for the next append, while another lane wrote their id for its own row."""
+    writer = ledger.of_lane(LANE)
+    writer.append([SENDING])
+    ledger.of_lane(LANE._replace(client_id="another")).append([created(1)])
+    # As an append leaves it whose answer was lost.
+    mine = created(1)._replace(marker="bc1-another")
+    writer._unanswered = held_lane._packed([mine], checks_ids=True)  # type: ignore[attr-defined]
+
+    writer.append([SENDING])
+
+    assert sorted(lines(address, "n, epoch")) == [(1, 1), (1, 1), (2, 1)]
 
 
 def created(number: int) -> Line:

@@ -6,16 +6,26 @@ from functools import partial
 from typing import Any, cast
 
 import anyio
+import orjson
 import pytest
 
 from batchconnect.lane.reconciler import Policy
-from batchconnect.ledger.entry import Entry, KeyLooked, Line, Sending, Tested
+from batchconnect.ledger.entry import (
+    Entry,
+    KeyLooked,
+    LaneClosed,
+    Line,
+    RunEnded,
+    RunResumed,
+    Sending,
+    Tested,
+)
 from batchconnect.ledger.lease_keeper import LeaseKeeper
 from batchconnect.ledger.run_state import RunState
-from batchconnect.ledger.team import WorkerRow
+from batchconnect.ledger.team import Holding, WorkerRow
 from batchconnect.model.errors import LaneLostError, LedgerError
 from batchconnect.model.event import LanesHeld, RowSettled, SandboxListed
-from batchconnect.model.outcome import Rejected, Status
+from batchconnect.model.outcome import Rejected, Status, Works
 from batchconnect.model.reference import KeyOrigin, Reference
 from batchconnect.model.row import Row
 from batchconnect.model.secret import Secret
@@ -29,9 +39,9 @@ from batchconnect.run.team.lane_part import HANDED_BACK, LanePart
 from batchconnect.run.team.opening import opened_run
 from batchconnect.run.team.team_run import TeamRun
 from batchconnect.sheet.memory import MemorySheet
-from batchconnect.transport.interface import LEASE_OVER
+from batchconnect.transport.interface import LEASE_OVER, Purpose, Response
 from batchconnect.validation.connection import BaseConnection
-from tests.fake_service import CANARY, Bench, cells
+from tests.fake_service import BETA, CANARY, Bench, FakeService, Fate, Seen, cells
 from tests.memory_team import TERMS, Lanes, MemoryTeamLedger, team_of
 
 pytestmark = pytest.mark.asyncio
@@ -49,8 +59,7 @@ ROWS = [cells(1), cells(2), cells(3, "beta")]
 def in_store(parse: Parse, row: Row) -> BaseConnection | Rejected:
     """A row whose key is kept elsewhere."""
     judged = parse(row)
-    assert isinstance(judged, BaseConnection)
-    return replace(judged, service_principal_key=KEY)
+    return judged if isinstance(judged, Rejected) else replace(judged, service_principal_key=KEY)
 
 
 async def with_key(connection: BaseConnection) -> BaseConnection:
@@ -170,6 +179,83 @@ async def test_a_lane_that_breaks_costs_no_other_lane_anything(
     assert state.is_closed
     assert bench.statuses(state) == [Status.CREATED] * 3
     assert all(row.tested and row.key_looked for row in bench.rows(state)), "all of it was done"
+
+
+async def test_a_lane_that_is_handed_over_while_it_is_tested_is_tested_by_the_next() -> None:
+    """What was not asked yet is not "not tested": whoever has the lane next goes on with it."""
+    lanes = Lanes()
+    bench, ledger = Bench(policy=POLICY), MemoryTeamLedger(lanes=lanes)
+    acme = Holding(key=bench.lane().key)
+
+    def wanted_by_another(seen: Seen) -> Fate | None:
+        if seen.path.endswith("/test") and "other" not in lanes.workers and not handed_over:
+            pins = frozenset({lanes.row(acme).lane})
+            lanes.workers["other"] = WorkerRow(
+                name="other", run=1, wants=True, silent_s=0, terms=TERMS, pins=pins
+            )
+        return Fate(answered_s=0.05)
+
+    handed_over: list[bool] = []
+
+    def leave() -> None:
+        if "other" in lanes.workers and not lanes.row(acme).holder:
+            handed_over.append(True)
+            del lanes.workers["other"]
+
+    bench.service.choose, ledger.on_steps = wanted_by_another, leave
+    rows = [cells(number) for number in range(1, 40)]
+
+    state = await run(bench, ledger, rows, tests=Tests.ALL)
+
+    assert handed_over
+    assert [row.tested and row.tested.works for row in bench.rows(state)] == [Works.YES] * 39
+    assert state.is_closed
+
+
+async def test_a_row_whose_id_another_lane_is_answered_with_stays_in_doubt() -> None:
+    """Nobody looks for it in the other lane's org, where it would be proven absent."""
+
+    def choose(seen: Seen) -> Fate | None:
+        if seen.purpose is Purpose.CREATE and seen.org_id == BETA.org_id:
+            body = orjson.dumps({"id": bench.service.stored[0].id, "etag": '"e"'})
+            return Fate(answered_s=0.3, answer=Response(status=201, headers={}, body=body))
+        return None
+
+    bench, ledger = Bench(service=FakeService(choose), policy=POLICY), MemoryTeamLedger()
+
+    state = await run(bench, ledger, [cells(1), cells(2, "beta")])
+
+    assert bench.statuses(state) == [Status.IN_DOUBT, Status.CREATED]
+    assert bench.codes(state) == ["shared_id", ""]
+    assert len(bench.service.posts) == 2
+
+
+async def test_who_wakes_after_another_has_resumed_the_run_goes_on_with_it() -> None:
+    """It was frozen with all lanes through, and held none: it does not close what others are at work on."""
+    lanes = Lanes()
+
+    class Frozen(MemoryTeamLedger):
+        def run_lines(self, run: int) -> list[Line]:
+            """Who holds the run as a whole when all is through was asleep until now."""
+            found = super().run_lines(run)
+            closed = sum(isinstance(line.entry, LaneClosed) for line in found)
+            holds_run = any(row.holding.run_id and row.holder for row in lanes.rows.values())
+            if closed != 2 or not holds_run:
+                return found
+            self.append([Line(entry=RunResumed(), run=run, at_ms=1)])
+            return super().run_lines(run)
+
+    bench, ledger = Bench(policy=POLICY), Frozen(lanes=lanes)
+
+    state = await run(bench, ledger)
+
+    kinds = [type(line.entry) for line in ledger.run_lines(state.number)]
+    behind = kinds[kinds.index(RunResumed) :]
+    assert behind.count(LaneClosed) == 2
+    assert behind.count(RunEnded) == kinds.count(RunEnded) == 1
+    assert behind.index(RunEnded) > behind.index(LaneClosed)
+    assert state.is_closed
+    assert bench.statuses(state) == [Status.CREATED] * 3
 
 
 @pytest.mark.parametrize(
