@@ -14,6 +14,7 @@ from batchconnect.cli.observer import RunObserver, attend
 from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console, ResultError, counted, wrapped
 from batchconnect.cli.start import (
+    kept_flags,
     options_of,
     place_flags,
     settings_of,
@@ -133,6 +134,7 @@ def run_told(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
         options=place_flags(given),
+        kept=partial(kept_flags, given),
     )
     if observer.problems is not None:
         again = _annotating(sheets, given) or again
