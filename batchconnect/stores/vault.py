@@ -103,26 +103,26 @@ class Vault:
         if place.version is not None and not place.version.isdecimal():
             return Refusal.NO_VERSION  # its versions are numbers
         trouble = None if self._client.adapter.token else self._sign_in("")
-        if trouble is not None:
-            return trouble
+        answer = trouble or self._read_by_one_token(place)
+        return answer if isinstance(answer, Trouble) else _judged(answer, place, self._profile.path)
+
+    def _read_by_one_token(self, place: Place) -> requests.Response | Trouble:
+        """What a read is answered; where that is forbidden, it is so to a token that is good."""
         is_new = False
         for _ in range(_ROUNDS):
             used = self._client.adapter.token
             answer = self._read(place)
-            if isinstance(answer, Trouble):
-                return answer
             if not _is_forbidden(answer):
-                return _judged(answer, place, self._profile.path)
+                return answer
             # Either the token ran out, or its policy forbids this path: the token knows.
             trouble = None if is_new else self._check_token()
             if self._client.adapter.token != used:
                 continue  # another thread signed in meanwhile: the answers may be about two tokens
-            if trouble is None:
-                return _judged(answer, place, self._profile.path)
-            trouble = self._sign_in(used) if trouble.kind is TroubleKind.SIGNED_OUT else trouble
-            if trouble is not None:
-                return trouble
-            is_new = True
+            if trouble is not None and trouble.kind is TroubleKind.SIGNED_OUT:
+                trouble, is_new = self._sign_in(used), True
+                if trouble is None:
+                    continue
+            return trouble or answer
         return _REPLACED
 
     def _read(self, place: Place) -> requests.Response | Trouble:
