@@ -58,7 +58,7 @@ class Places(Value, kw_only=False):
     """The sheets of a run, in order."""
 
     sheets: tuple[str, ...]
-    """As given, with `#tab` behind a workbook's."""
+    """As given, with `#tab` behind a workbook's; "" of one that is not told: its place stays, since numbers count it."""
     tabs: tuple[str, ...] = ()
     """Of each the tab; "" of one without tabs. () where that is not known."""
 
@@ -68,9 +68,14 @@ class Places(Value, kw_only=False):
         return len(self.sheets) > 1
 
     @property
+    def known(self) -> tuple[str, ...]:
+        """The sheets that are told."""
+        return tuple(filter(None, self.sheets))
+
+    @property
     def named(self) -> tuple[tuple[str, str], ...]:
-        """File and tab of each."""
-        return tuple(self._named(place) for place in range(len(self.sheets)))
+        """File and tab of each that is told."""
+        return tuple(self._named(place) for place, name in enumerate(self.sheets) if name)
 
     def of(self, number: int) -> tuple[str, str]:
         """File and tab that a row stands in; "" where that is not known."""

@@ -61,7 +61,7 @@ def summary_document(summary: Summary) -> dict[str, Any]:
         "command": opened.command,
         "parent_run_id": opened.parent_run_id,
         "simulated": opened.simulated,
-        "sheet": ", ".join(opened.sheets),
+        "sheet": ", ".join(opened.places.known),
         "sheets": [{"sheet": name, "worksheet": tab or None} for name, tab in opened.places.named],
         "sheet_sha256": opened.sheet_sha256,
         "note": opened.note,

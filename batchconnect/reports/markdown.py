@@ -73,7 +73,7 @@ def _lines(summary: Summary) -> Iterator[str]:
     yield f"### {opened.command} {code(opened.run_id)}{mode}: {_verdict(summary)}"
     yield ""
     note = f", {code(opened.note)}" if opened.note else ""
-    yield f"{', '.join(map(code, opened.sheets))}, {iso(summary.started_at_ms)}{note}"
+    yield f"{', '.join(map(code, opened.places.known))}, {iso(summary.started_at_ms)}{note}"
     yield ""
     counts = [(status.value, str(count)) for status, count in summary.counts.items() if count]
     yield from table(("status", "rows"), counts or [("none", "0")])

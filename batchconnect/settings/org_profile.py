@@ -157,7 +157,15 @@ def org_profiles(
         for key, table in tables.orgs.items()
     ]
     seen: dict[tuple[str, str], Org] = {}
+    spelled: dict[str, Org] = {}
     for org in profiles:
+        other = spelled.setdefault(org.org_id.casefold(), org)
+        if other.org_id != org.org_id:
+            # One row under each would be two identities, and two connections in one org.
+            raise SettingsError(
+                f"[orgs.{other.key}] and [orgs.{org.key}] write one org_id in two ways",
+                hint="Write it alike, as the Developer Console shows it.",
+            )
         twin = seen.setdefault((org.org_id.casefold(), org.client_id), org)
         if twin is not org:
             raise SettingsError(

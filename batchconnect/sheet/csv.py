@@ -44,7 +44,7 @@ from batchconnect.sheet.read_ahead import ReadAhead
 from batchconnect.sheet.source import Source
 from batchconnect.sheet.text import Lines, utf8
 
-_SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_SEP_LINE = re.compile(r'"?sep=([^\r\n"])"?[\r\n]*', re.IGNORECASE)
 _NUMBER_BITS = (MOST_ROWS - 1).bit_length()
 """`place` holds the row's number in its low bits and the row's offset above them."""
 

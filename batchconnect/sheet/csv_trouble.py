@@ -9,15 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from batchconnect.model.errors import SheetError
-from batchconnect.sheet.header import read
+from batchconnect.sheet.header import SURE, read
 
 DELIMITERS = (",", ";", "\t", "|")
 """Looked for in a sheet that does not say `sep=`."""
 
 _OTHERS = ("^", "~", ":", "\x1f", "\xa6", "#", "/", "\uff0c", "\u060c", "  ")
 """Seen as delimiters elsewhere, and never taken for one here."""
-_SURE = 3
-"""Columns of ours in one line: no accident any more."""
 _SWALLOWED = 5
 """Delimiters inside one cell that goes over several lines: as many as the shortest row of ours has."""
 _CREDENTIAL = re.compile(r"https?://|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
@@ -50,7 +48,7 @@ def hidden_columns(
         if len(filled) != 1:
             continue
         for delimiter in (*DELIMITERS, *_OTHERS):
-            if len(read(_parts(filled[0], delimiter)).known) >= _SURE:
+            if len(read(_parts(filled[0], delimiter)).known) >= SURE:
                 return _hidden(delimiter, tried=tried, place=f"{place}, line {line}")
     return None
 

@@ -7,8 +7,10 @@ do not matter.
 """
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
+from typing import Final
 
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError
@@ -28,6 +30,12 @@ REQUIRED = tuple(column for column in Column if column.info.is_required)
 
 _REPORT_SIGNS = (frozenset({"row", "status"}), frozenset({"status", "error", "hint"}))
 
+SURE: Final = 3
+"""Columns of ours in one line: no accident any more."""
+_CREDENTIAL: Final = re.compile(
+    r"https?://\S+|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+)
+"""A whole cell that no title has: an address, or an id."""
 _MOST_COMPARED = 200
 """Unknown headers that are compared with our words: the comparison takes long, and a person reads one hint."""
 _LONGEST_COMPARED = 60
@@ -128,7 +136,24 @@ def find(
             [(number, cells) for number, cells, _ in head], place=place, line=line, renamed=renamed
         )
     number, cells, reading = found[0]
+    for above, row, _ in head:
+        if above < number and _is_of_a_connection(row, reading):
+            raise SheetError(
+                f"{line(above)}: a row like those of connections stands above the header in row {number}",
+                hint="Rows above the header are not read: was the sheet sorted? Move the header to the top.",
+            )
     return _layout(number, cells, reading, line, renamed)
+
+
+def _is_of_a_connection(cells: Sequence[object], reading: Reading) -> bool:
+    """Whether a row above the header is no title: cells below our columns, an address or an id among them."""
+    positions = {position for positions in reading.known.values() for position in positions}
+    filled = [
+        text
+        for position in positions
+        if position < len(cells) and (text := str(cells[position] or "").strip())
+    ]
+    return len(filled) >= SURE and any(map(_CREDENTIAL.fullmatch, filled))
 
 
 def no_header(

@@ -205,7 +205,7 @@ class StoreLine:
         since = self._troubled_since = now if self._troubled_since is None else self._troubled_since
         pause_s = trouble.retry_after_s
         if pause_s is None:
-            pause_s = min(_FIRST_PAUSE_S * 2**self._pauses, _LONGEST_PAUSE_S)
+            pause_s = min(_FIRST_PAUSE_S * 2.0 ** min(self._pauses, 20), _LONGEST_PAUSE_S)
             pause_s *= 0.5 + self._rng.random() / 2
         # A sign-in that was never taken is wrong, and will be; one that was may be renewed meanwhile.
         is_wrong = trouble.kind is TroubleKind.SIGNED_OUT and not self._has_answered

@@ -42,6 +42,9 @@ _RAN_OUT: Final = Trouble(
     detail="Its token is not valid, has run out, or has no right there.",
     remedy="Renew the token: it is read anew at the next try.",
 )
+_REPLACED: Final = Trouble(kind=TroubleKind.DOWN, detail="Its tokens ran out while it was asked.")
+_ROUNDS: Final = 4
+"""Tokens with which one secret is asked for, where others take the place of each."""
 _FORBIDDEN: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED})
 _STANDBY: Final = frozenset({412, 472, 473})
 """Of a node that does not answer for the cluster just now."""
@@ -99,18 +102,28 @@ class Vault:
     def _fetch(self, place: Place) -> Answer | Trouble:
         if place.version is not None and not place.version.isdecimal():
             return Refusal.NO_VERSION  # its versions are numbers
-        before = self._client.adapter.token
-        trouble = None if before else self._sign_in(before)
-        answer = trouble or self._read(place)
-        if _is_forbidden(answer):
-            # Either the token ran out, or its policy forbids this path: the token knows.
-            before = self._client.adapter.token
-            trouble = self._check_token()
-            if trouble is not None and trouble.kind is TroubleKind.SIGNED_OUT:
-                answer = self._sign_in(before) or self._read(place)
-            elif trouble is not None:
-                answer = trouble
+        trouble = None if self._client.adapter.token else self._sign_in("")
+        answer = trouble or self._read_by_one_token(place)
         return answer if isinstance(answer, Trouble) else _judged(answer, place, self._profile.path)
+
+    def _read_by_one_token(self, place: Place) -> requests.Response | Trouble:
+        """What a read is answered; where that is forbidden, it is so to a token that is good."""
+        is_new = False
+        for _ in range(_ROUNDS):
+            used = self._client.adapter.token
+            answer = self._read(place)
+            if not _is_forbidden(answer):
+                return answer
+            # Either the token ran out, or its policy forbids this path: the token knows.
+            trouble = None if is_new else self._check_token()
+            if self._client.adapter.token != used:
+                continue  # another thread signed in meanwhile: the answers may be about two tokens
+            if trouble is not None and trouble.kind is TroubleKind.SIGNED_OUT:
+                trouble, is_new = self._sign_in(used), True
+                if trouble is None:
+                    continue
+            return trouble or answer
+        return _REPLACED
 
     def _read(self, place: Place) -> requests.Response | Trouble:
         return self._ask(

@@ -16,6 +16,7 @@ from batchconnect.validation.damage import (
     damage,
     has_control,
     has_line_break,
+    has_surrogate,
     secret_damage,
 )
 from batchconnect.validation.finding import AS_TYPED, NOTHING, Problems, error, note, warning
@@ -121,15 +122,9 @@ def check_key(text: str) -> Problems:
     why = no_key(text)
     if why is not None:
         return (error(column, "key_placeholder", f"the secret {why}", copy),)
-    problems = []
+    problems = _unsendable(column, text, copy)
     is_broken = has_line_break(text)
-    if is_broken:
-        what = f"the secret of {len(text)} characters has a line break"
-        problems.append(error(column, "key_line_break", what, copy))
-    if "\0" in text:
-        what = f"the secret of {len(text)} characters has a NUL character"
-        problems.append(error(column, "key_nul", what, copy))
-    elif has_control(text) and not is_broken:
+    if has_control(text) and not problems:
         what = "the secret has a control character"
         problems.append(warning(column, "key_control", what, copy, then=AS_TYPED))
     if text != text.strip() and not is_broken:
@@ -156,6 +151,16 @@ def check_key(text: str) -> Problems:
         what = f"the secret has {len(text)} characters, Entra's have about 40"
         problems.append(warning(column, "key_short", what, copy, then=AS_TYPED))
     return tuple(problems)
+
+
+def _unsendable(column: Column, text: str, copy: str) -> list[Problem]:
+    has = f"the secret of {len(text)} characters"
+    cases = (
+        (has_line_break(text), "key_line_break", f"{has} has a line break"),
+        (has_surrogate(text), "key_surrogate", f"{has} holds half of a character (a surrogate)"),
+        ("\0" in text, "key_nul", f"{has} has a NUL character"),
+    )
+    return [error(column, code, what, copy) for is_so, code, what in cases if is_so]
 
 
 def _bare_guid(text: str) -> tuple[str, str]:

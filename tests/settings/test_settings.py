@@ -592,6 +592,13 @@ def test_two_credentials_of_one_org_are_no_error() -> None:
     assert len(load(text).orgs) == 2
 
 
+def test_one_org_id_in_two_spellings_is_an_error() -> None:
+    """A row under each of the two would be two identities, and so two connections in one org."""
+    twin = ACME.replace("acme", "twin").replace("c1", "c2").replace("5C13", "5c13")
+
+    assert "[orgs.acme] and [orgs.twin] write one org_id in two ways" in refusal(ACME + twin)
+
+
 def test_a_name_of_two_orgs_is_an_error() -> None:
     """Letter case does not count."""
     told = refusal(ACME + GLOBEX + 'aliases = ["ACME"]')

@@ -137,6 +137,13 @@ def test_a_sep_line_orders_the_delimiter(write: Write) -> None:
         list(sheet.rows())
 
 
+def test_a_sep_line_without_a_delimiter_is_an_ordinary_line(write: Write) -> None:
+    """It says nothing, so the delimiter is found as elsewhere; an end of line is none that Python's reader takes."""
+    sheet = opened(write(f"sep=\r\n{HEADER}\r\n{ROW}\r\n"))
+
+    assert (sheet.header.row_number, names(list(sheet.rows()))) == (2, ["Acme"])
+
+
 def test_an_unknown_delimiter_is_no_header(write: Write) -> None:
     """The message says what stands between the cells, and what may."""
     error = refused(write(f"{HEADER}\n{ROW}\n".replace(",", "^")))

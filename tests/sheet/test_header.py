@@ -14,6 +14,10 @@ from batchconnect.sheet.header_words import MEANINGS, letters_of, looks_secret
 from batchconnect.sheet.layout import Layout
 
 COLUMNS = [str(column) for column in Column]
+CONNECTION = [
+    *("Acme", "Telemetry", "https://acme.westeurope.kusto.windows.net", "db", "acme.example"),
+    *("0d1ff3c1-7c0a-4b0e-9d7e-2f1f6b8f3a11", "canary~key", "acme", "dev"),
+]
 
 
 def located(*rows: Sequence[object]) -> Layout:
@@ -233,6 +237,32 @@ def test_the_header_may_stand_below_a_title() -> None:
 
     assert layout.header.row_number == 3
     assert layout.header.address(Column.SERVICE_PRINCIPAL_KEY, 7) == "H7"
+
+
+@pytest.mark.parametrize(
+    ("above", "is_refused"),
+    [
+        (CONNECTION, True),
+        ([*CONNECTION[:2], "", "", "", "", CONNECTION[-1]], False),
+        ([""] * len(CONNECTION), False),
+        (["the cluster's address, as https://x.kusto.windows.net"] * len(CONNECTION), False),
+    ],
+    ids=["a connection", "a few cells", "blank", "what is to be filled in"],
+)
+def test_a_connection_above_the_header_is_not_passed_over(
+    above: list[str], is_refused: bool
+) -> None:
+    """As where a sheet was sorted with its header among the rows: eight clients would be left out without a word."""
+    if not is_refused:
+        assert located(above, COLUMNS).header.row_number == 2
+        return
+
+    error = refused(["Clients of 2026"], above, COLUMNS, CONNECTION)
+
+    assert (
+        "line 2: a row like those of connections stands above the header in row 3" in error.message
+    )
+    assert not any(cell in f"{error.message} {error.hint}" for cell in above)
 
 
 def test_a_header_too_far_down_is_not_found() -> None:

@@ -185,6 +185,20 @@ async def test_a_store_that_stays_down_is_given_up_after_the_patience() -> None:
     assert [type(event) for event in events].count(StoreStopped) == 1
 
 
+async def test_a_patience_of_a_day_is_waited_out() -> None:
+    """Thousands of pauses, none of them longer than half a minute: it is tried to the end, and answers then."""
+    day_s, events = 86_400, list[Event]()
+    store = FakeStore(lambda now: DOWN if now < day_s else None)
+    async with line(store, patience_s=2 * day_s, events=events) as one:
+        (found,) = await look_up(one, "acme")
+
+    assert isinstance(found, StoredSecret)
+    pauses = [event.pause_s for event in events if isinstance(event, StorePaused)]
+    assert len(pauses) > 2_000
+    assert max(pauses) <= 30
+    assert anyio.current_time() < day_s + 60
+
+
 @pytest.mark.parametrize("rows", [500, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_a_store_that_is_given_up_answers_at_no_pace(rows: int) -> None:
     """Ten thousand rows more are told so at once, and a request that was on its way pauses nothing any more."""

@@ -1,12 +1,15 @@
 """Vault and OpenBao, asked by the real client at a real server: what each of their answers becomes."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.secret import Secret
@@ -130,6 +133,44 @@ async def test_a_token_that_ran_out_is_read_anew(bao: Bao) -> None:
 
     async with opened(profile(bao, token=lambda: tokens.pop(0))) as store:
         assert isinstance(await fetched(store, "renewed/one"), StoredSecret)
+
+
+@pytest.mark.parametrize("asked", ["/v1/secret/data/", "/v1/auth/token/lookup-self"])
+async def test_a_token_that_another_row_renews_meanwhile_forbids_nothing(
+    bao: Bao, asked: str
+) -> None:
+    """
+    Two rows at once with a token that ran out, and the other is through before the one has its answer.
+
+    Whichever answer that is, it speaks of the token of before: the one is read as well, and what is forbidden
+    to the new token is forbidden still.
+    """
+    bao.put("both/one", key=CANARY)
+    bao.put("both/other", key=CANARY)
+    bao.put("closed/one", key=CANARY)
+    bao.policy("both", 'path "secret/data/both/*" { capabilities = ["read"] }')
+    credentials = app_role(bao, "both", {"token_policies": "both"})
+    loop = asyncio.get_running_loop()
+
+    async with opened(profile(bao, auth="approle", secrets=credentials)) as store:
+        others: list[Answer | Trouble] = []
+
+        def meanwhile(answer: requests.Response, **_options: Any) -> None:
+            if answer.status_code == HTTPStatus.FORBIDDEN and asked in answer.url and not others:
+                others.append(Refusal.INVALID)  # its own answers are not waited for
+                other = asyncio.run_coroutine_threadsafe(fetched(store, "both/other"), loop)
+                others[:] = [other.result(60)]
+
+        for name, found in (("both/one", StoredSecret), ("closed/one", Refusal)):
+            await fetched(store, "both/one")
+            bao("POST", "auth/token/revoke", {"token": store._client.adapter.token})
+            others.clear()
+            store._session.hooks["response"] = [meanwhile]
+            one = await fetched(store, name)
+            store._session.hooks["response"] = []
+
+            assert isinstance(one, found), one
+            assert [type(other) for other in others] == [StoredSecret]
 
 
 async def test_a_token_that_stays_dead_is_signed_out(bao: Bao) -> None:

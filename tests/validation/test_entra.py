@@ -233,6 +233,7 @@ def test_what_may_be_damage_is_a_warning(text: str, code: str) -> None:
         ("abc\x85def", Severity.ERROR, ["key_line_break"]),
         ("abc\0def", Severity.ERROR, ["key_nul"]),
         ("abc\0\n", Severity.ERROR, ["key_line_break", "key_nul"]),
+        ("abc\udcffdef", Severity.ERROR, ["key_surrogate"]),
         ("abc\tdef", Severity.WARNING, ["key_control"]),
         ("abcdef ", Severity.WARNING, ["key_outer_space"]),
         ("\u00a0abcdef", Severity.WARNING, ["key_outer_space"]),

@@ -145,7 +145,7 @@ def _facts(summary: Summary, beyond: int) -> Facts:
             opened.command.capitalize(),
             f"{opened.run_id}{mode}, by batchconnect {opened.tool_version}".rstrip(", "),
         ),
-        ("Sheet", ", ".join(opened.sheets)),
+        ("Sheet", ", ".join(opened.places.known)),
         ("Started", iso(summary.started_at_ms) or ""),
         ("Host", opened.platform_host),
         ("By", " on ".join(part for part in (opened.operator, opened.machine) if part)),

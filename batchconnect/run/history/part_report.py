@@ -24,6 +24,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, swept_of
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.errors import UsageError
+from batchconnect.model.row_place import numbered, place_of
 from batchconnect.model.value import Value, replace
 from batchconnect.reports.summary import Summary, summarize
 from batchconnect.run.exit_code import count_statuses, exit_code
@@ -137,7 +138,7 @@ def summary_of_part(ledger: LedgerReader, state: RunState, by: By, value: str) -
 
     Lanes, incidents, the sweep and the exit code are the part's own; a lane that other parts used as well is
     told whole. It is handed over: ledger, operator, machine, note and folders are the agency's matter, and are
-    left out.
+    left out, and so are the files and tabs that have no row of the part.
     """
 
     def rows() -> Iterator[RowState]:
@@ -160,7 +161,7 @@ def summary_of_part(ledger: LedgerReader, state: RunState, by: By, value: str) -
         <= {stop.org for stop in state.stops if not stop.sandbox and is_refusal(stop.code)},
         swept=swept_of(own),
     )
-    lines = [_handed_over(line, code) for line in own]
+    lines = [_handed_over(line, code, part) for line in own]
     return summarize(lines, rows, before=run_before(ledger, state))
 
 
@@ -170,12 +171,15 @@ class _Part:
     def __init__(self, rows: Iterable[RowState]) -> None:
         self.orgs: set[str] = set()
         """As they stand in its rows."""
+        self._places: set[int] = set()
+        """Of the sheets that have a row of it."""
         self._made: dict[str, set[str]] = {}
         """By org: markers of the rows that have a connection of ours."""
         for row in rows:
             if row.planned is None:
                 continue
             self.orgs.add(row.planned.org)
+            self._places.add(place_of(row.number))
             if row.marker is not None and row.sends and row.made is not None:
                 self._made.setdefault(row.planned.org, set()).add(row.marker)
 
@@ -190,6 +194,45 @@ class _Part:
                 return event.org in self.orgs
             case _:
                 return True
+
+    def opened(self, opened: RunOpened) -> RunOpened:
+        """
+        How the run began, as far as it is the part's matter.
+
+        A sheet keeps its place, for rows are numbered by it, and its path becomes the file's name, by which the
+        commands of the report find it.
+        """
+        files: list[str] = []
+        sheets: list[str] = []
+        tabs: list[str] = []
+        foreign: set[str] = set()
+        paths = opened.sheet_paths or (opened.sheet_path,)
+        for at in range(len(opened.sheets)):
+            name, tab = opened.places.of(numbered(at, 0))
+            if at not in self._places:
+                foreign.add(tab.casefold())
+                name, tab = "", ""
+            path = paths[at] if name and at < len(paths) else None
+            files.append(PurePath(path or name).name)
+            name = PurePath(name).name
+            sheets.append(f"{name}#{tab}" if tab else name)
+            tabs.append(tab)
+        foreign -= {tab.casefold() for tab in tabs}
+        asked = opened.worksheets or ((opened.worksheet,) if opened.worksheet else ())
+        own = tuple(tab for tab in asked if tab.casefold() not in foreign)
+        return replace(
+            opened,
+            operator="",
+            machine="",
+            note="",
+            sheets=tuple(sheets),
+            tabs=tuple(tabs) if opened.tabs else (),
+            sheet_path=None,
+            sheet_paths=tuple(file or None for file in files),
+            worksheet=own[0] if len(own) == 1 else None,
+            worksheets=own if len(own) > 1 else (),
+            org=opened.org if opened.org in self.orgs else None,
+        )
 
     def swept(self, line: Line) -> Line:
         """What the sweep of an org says of the part's rows alone."""
@@ -209,15 +252,12 @@ class _Part:
         return line._replace(entry=SweepDone(event=own))
 
 
-def _handed_over(line: Line, code: int) -> Line:
+def _handed_over(line: Line, code: int, part: _Part) -> Line:
     match line.entry:
         case RunEnded() as ended:
             return line._replace(entry=replace(ended, exit_code=code))
         case RunOpened() as opened:
-            sheets = tuple(PurePath(name).name for name in opened.sheets)
-            return line._replace(
-                entry=replace(opened, operator="", machine="", note="", sheets=sheets)
-            )
+            return line._replace(entry=part.opened(opened))
         case RunResumed() as resumed:
             return line._replace(entry=replace(resumed, operator="", machine=""))
         case _:

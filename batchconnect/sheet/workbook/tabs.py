@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from batchconnect.model.errors import SheetError
 from batchconnect.model.report_columns import ABOUT_TAB
-from batchconnect.sheet.header import NOTHING_RENAMED, REQUIRED, Renamed, no_header, read
+from batchconnect.sheet.header import NOTHING_RENAMED, REQUIRED, SURE, Renamed, no_header, read
 from batchconnect.sheet.source import FileSource
 from batchconnect.sheet.workbook.form import EVERY_TAB
 from batchconnect.sheet.workbook.hidden_rows import HiddenRows
@@ -109,15 +109,24 @@ def _matching(
         warnings.append(
             f"{path}: {', '.join(others)} {lack} not our columns, and {'are' if len(others) > 1 else 'is'} not read"
         )
+    elif not every:
+        # A misspelt header would leave out a whole tab without a word.
+        warnings += [
+            f"{path}: the tab `{tab.name}` has some of our columns, and is not read: a header is missing or misspelt"
+            for tab in tabs
+            if f"`{tab.name}`" in others and _most_known(tab, path, renamed) >= SURE
+        ]
     return chosen, warnings
+
+
+def _most_known(tab: Tab, path: str, renamed: Renamed) -> int:
+    """How many of our columns one of its first rows names."""
+    return max((len(read(row, renamed).known) for _, row in head_of(tab, path)), default=0)
 
 
 def _no_tab(tabs: Sequence[Tab], path: str, renamed: Renamed) -> SheetError:
     """Why no tab is ours: what the one that comes nearest lacks."""
-    known = {
-        tab.name: max((len(read(row, renamed).known) for _, row in head_of(tab, path)), default=0)
-        for tab in tabs
-    }
+    known = {tab.name: _most_known(tab, path, renamed) for tab in tabs}
     best = max(tabs, key=lambda tab: known[tab.name], default=None)
     if best is not None and (known[best.name] > 1 or len(tabs) == 1):
         place = f"{path}#{best.name}"

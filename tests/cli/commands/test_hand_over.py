@@ -4,11 +4,27 @@ import csv
 import json
 import re
 import zipfile
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.cli.commands.test_many_sheets import book
 from tests.command_line import FAST, CommandLine, cells, many
+
+
+def files_with(word: str, folder: Path) -> list[str]:
+    """Files of a report that hold a word in any letters; in a workbook, whatever is packed in it."""
+    found = []
+    for file in folder.iterdir():
+        parts = [file.read_bytes()]
+        if file.suffix == ".xlsx":
+            with zipfile.ZipFile(file) as packed:
+                parts = [packed.read(name) for name in packed.namelist()]
+        if any(word.casefold().encode() in part.lower() for part in parts):
+            found.append(file.name)
+    return found
 
 
 def test_each_org_gets_a_report_of_its_own(batchconnect: CommandLine) -> None:
@@ -66,13 +82,72 @@ def test_what_is_the_agency_s_own_matter_is_not_handed_over(
         str(Path.cwd()),
     )
     assert all(word in (whole / "summary.json").read_text() for word in own)
-    for file in Path(done.json["orgs"]["acme"]).iterdir():
-        parts = [file.read_bytes()]
-        if file.suffix == ".xlsx":
-            with zipfile.ZipFile(file) as packed:
-                parts = [packed.read(name) for name in packed.namelist()]
-        for word in own:
-            assert not any(word.encode() in part for part in parts), (file.name, word)
+    for word in own:
+        assert files_with(word, Path(done.json["orgs"]["acme"])) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("files", "given"),
+    [
+        ({"for-acme.csv": "acme", "for-globex.csv": "globex"}, ()),
+        (
+            {"for-acme.xlsx": {"Acme": "acme"}, "for-globex.xlsx": {"Globex": "globex"}},
+            ("--all-worksheets",),
+        ),
+        ({"all.xlsx": {"Acme": "acme", "Globex": "globex"}}, ("--all-worksheets",)),
+        (
+            {"all.xlsx": {"Acme": "acme", "Globex": "globex"}},
+            ("--worksheet", "globex", "--worksheet", "acme"),
+        ),
+        ({"for-globex.xlsx": {"Globex": "globex"}, "for-acme.csv": "acme"}, ("--worksheet", "Globex")),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("by", ["org", "sheet and tab"])
+def test_a_part_tells_of_no_file_and_tab_but_its_own(
+    batchconnect: CommandLine,
+    files: dict[str, str | dict[str, str]],
+    given: tuple[str, ...],
+    by: str,
+) -> None:
+    """Of a run, its verification, a verification of the sheet and a rotation, whose next steps name a file each."""
+    made = count(1)
+
+    def two(org: str) -> list[dict[str, Any]]:
+        """One that works and one that does not, so that there is a next step."""
+        good, bad = (cells(next(made), org=org) for _ in range(2))
+        return [good, {**bad, "servicePrincipalKey": "canary~wrong-at-test-1.Xy_4Q"}]
+
+    for name, content in files.items():
+        if isinstance(content, str):
+            batchconnect.sheet(two(content), name)
+        else:
+            book(name, {tab: two(org) for tab, org in content.items()})
+    sheets, mode = [str(Path(name).absolute()) for name in files], ("--simulate", *FAST)
+    parted = by if by == "org" else ("sheet" if len(files) > 1 else "worksheet")
+
+    for told in (
+        ("run", *sheets, *given, "--verify"),
+        ("verify",),
+        ("verify", *sheets, *given),
+        ("rotate", *sheets, *given),
+    ):
+        assert batchconnect(*told, *mode).code == 4
+        parts = batchconnect("report", "--simulate", "--by", parted, "--json").json["parts"]
+        assert len(parts) == 2
+        for own, foreign in (("acme", "globex"), ("globex", "acme")):
+            (folder,) = (Path(parts[value]) for value in parts if own in value.casefold())
+            assert files_with(foreign, folder) == []
+            assert files_with(str(Path.cwd()), folder) == []
+            summary = json.loads((folder / "summary.json").read_bytes())
+            assert summary["rows"] == 2
+            (place,) = summary["sheets"]
+            assert {place["sheet"], place["worksheet"]} <= {
+                "all.xlsx", f"for-{own}.csv", f"for-{own}.xlsx", own.capitalize(), None,
+            }  # fmt: skip
+            page = (folder / "report.html").read_text(encoding="utf-8")
+            named = re.findall(r"batchconnect rotate (\S+) --failing", page)
+            assert named == ([place["sheet"]] if told[0] != "run" and len(told) > 1 else [])
 
 
 def test_latest_still_points_to_the_run(batchconnect: CommandLine) -> None:

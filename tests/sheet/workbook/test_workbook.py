@@ -189,6 +189,17 @@ def test_no_tab_with_our_columns_says_what_the_nearest_lacks(workbook: Workbook)
     assert "no tab has our columns; its tabs are `A`, `B`" in refused(far).message
 
 
+def test_a_tab_with_a_misspelt_header_is_noted(workbook: Workbook) -> None:
+    """Spelt right, it would be read, or asked about; a tab of notes is nobody's business."""
+    odd = ["Clustre adress" if name == "endpoint" else name for name in NAMES]
+
+    sheet = open_sheet(workbook({"EMEA": [NAMES, ROW], "APAC": [odd, ROW], "Notes": [["name"]]}))
+
+    assert sheet.name.endswith("#EMEA")
+    (warning,) = sheet.warnings
+    assert "the tab `APAC` has some of our columns, and is not read" in warning
+
+
 def test_hidden_tabs_are_noted(workbook: Workbook) -> None:
     """A visible tab wins; a hidden one alone is read, and said."""
 
