@@ -8,7 +8,7 @@ import pytest
 from batchconnect.cli.app import command
 from batchconnect.cli.options import PLACES, RUN, SERVICE, SHEET, Given
 from batchconnect.cli.start import as_part, kept_flags, place_flags
-from batchconnect.options import OPTIONS, RunOptions
+from batchconnect.options import OPTIONS, RunOptions, options_from
 from batchconnect.reports.next_step import NextStep
 from tests.acceptance.practice import Practice
 from tests.cli.commands.test_run_command import REFUSED
@@ -28,12 +28,12 @@ SAMPLES: Final[dict[str, Any]] = {
 
 def everything(*names: str) -> Given:
     """Each of these options, chosen."""
-    values = {
+    values: dict[str, Any] = {
         name: True if OPTIONS[name].shape.kind is bool else SAMPLES.get(name, "x")
         for name in names
         if name in OPTIONS
     }
-    return Given(options=RunOptions(**values))
+    return Given(options=options_from(values))
 
 
 OF_SHEETS: Final = (*PLACES.names, *SHEET.names, *SERVICE.names, *RUN.names)
@@ -56,7 +56,7 @@ def test_a_command_that_is_named_takes_every_option_that_it_is_given(step: NextS
     """A line with an option that its command does not have would be refused as it is pasted."""
     given = everything(*OF_SHEETS)
     word, *words = [*step.command[1:], *place_flags(given), *kept_flags(given, step)]
-    named = command(word).commands[word]  # type: ignore[attr-defined]
+    named = command(word).commands[word]
 
     with named.make_context(word, words, resilient_parsing=False) as context:
         assert context.params
