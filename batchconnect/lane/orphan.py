@@ -24,16 +24,49 @@ def sent_elsewhere(told: str, planned: RowPlanned, org: Org | None) -> SettingsE
         planned: What was sent.
         org: What its key means now; None: nothing.
     """
+    return elsewhere(
+        told, planned, org, joined="was sent for", where="A doubt is settled where it was sent"
+    )
+
+
+def stands_elsewhere(told: str, planned: RowPlanned, org: Org | None) -> SettingsError | None:
+    """
+    Why a row's connection cannot be asked about; None where it can. As of `sent_elsewhere`.
+
+    Another org knows nothing of it, and would call it deleted.
+    """
+    return elsewhere(
+        told,
+        planned,
+        org,
+        joined="has its connection in",
+        where="A connection is asked about where it stands",
+    )
+
+
+def elsewhere(
+    told: str, planned: RowPlanned, org: Org | None, *, joined: str, where: str
+) -> SettingsError | None:
+    """
+    That a row's org key means nothing now, or another org id; None where it means the same.
+
+    Args:
+        told: As of `sent_elsewhere`, as are the next two.
+        planned: What was sent.
+        org: What its key means now.
+        joined: What the row has to do with the org.
+        where: Why no other org will do.
+    """
     if org is None:
         return SettingsError(
-            f"{told} was sent for the org {planned.org}, which is not in the settings",
+            f"{told} {joined} the org {planned.org}, which is not in the settings",
             hint="Put it back into the settings, then give the same command again.",
         )
     if org.org_id.casefold() == planned.org_id.casefold():
         return None
     return SettingsError(
-        f"{told} was sent for the org id {planned.org_id}; in the settings, {org.key} is another one now",
-        hint="A doubt is settled where it was sent: give the org its old id again, or a key of its own.",
+        f"{told} {joined} the org id {planned.org_id}; in the settings, {org.key} is another one now",
+        hint=f"{where}: give the org its old id again, or a key of its own.",
     )
 
 

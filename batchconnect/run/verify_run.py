@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from batchconnect.lane.orphan import stands_elsewhere
 from batchconnect.ledger import Ledger, LedgerReader
 from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.entry import VERIFY, Line, RowPlanned, RunEnded, RunOpened, RunResumed
@@ -11,6 +12,7 @@ from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Event, RunFinished, RunStarted
+from batchconnect.model.org import Org
 from batchconnect.model.outcome import Existing, MatchedBy, has_connection
 from batchconnect.model.value import replace
 from batchconnect.options import MergedOptions
@@ -50,6 +52,7 @@ async def verify(
         report: Called with the summary while its rows can still be read.
 
     Raises:
+        SettingsError: A connection's org is not in the settings, or is another one there.
         LedgerError: The ledger is in use, unusable, or cannot be written.
         UsageError: There is no such run, or it is an undo.
     """
@@ -71,6 +74,10 @@ async def verify(
             state = await verification.abandon()
         await desk.held.hand_back()
         return reported(summary_of(desk.ledger, state, compares=True), report, listener)
+
+
+_TakenOver = tuple[RowState, RowPlanned, RowState]
+"""A row of the parent run, what was sent, and what all runs together know of it."""
 
 
 async def _nothing_to_hold(_run_id: str) -> None:
@@ -111,6 +118,7 @@ class VerifyRun:
         Return when each was tested, or the stop was asked for.
 
         Raises:
+            SettingsError: A connection's org is not in the settings, or is another one there.
             LedgerError: A result cannot be written.
         """
         began_ms = self.clock.now_ms()
@@ -118,6 +126,8 @@ class VerifyRun:
         record = FaultRecord(
             self.on_event, keep=lane_lines.keep, on_raised=lambda: self.stop.ask(INTERRUPTED)
         )
+        # Before the run is opened: of one that cannot be, no trace is left.
+        taken, now = await aside(self.ledger, self._taken_over)
         number, opened, is_resumed = await self._open()
         writer = self.writer(number)
         record.tell(
@@ -132,9 +142,9 @@ class VerifyRun:
         ledger = self.ledger
         is_begun = is_resumed and await aside(ledger, lambda: _has_rows(ledger, number))
         if is_begun:
-            rows, states = await aside(ledger, lambda: _left(ledger, number))
+            rows, states = await aside(ledger, lambda: self._left(number))
         else:
-            lines, states = await aside(ledger, lambda: self._taken_over(writer))
+            lines, states = [line for one in taken for line in _lines_of(*one, writer)], now
             await writer.write(lines)
             # What was written is known: it need not be read again.
             rows = await aside(ledger, lambda: to_test(fold_rows(lines), Tests.ALL))
@@ -223,36 +233,45 @@ class VerifyRun:
         self._opened.append(number)
         return number, opened, False
 
-    def _taken_over(self, writer: RunWriter) -> tuple[list[Line], Mapping[str, RowState]]:
-        """The lines of the rows that are tested, and what all runs together know of the parent's identities."""
+    def _taken_over(self) -> tuple[list[_TakenOver], Mapping[str, RowState]]:
+        """The rows that are tested, and what all runs together know of the parent's identities."""
         lines = self.ledger.row_lines(self.parent.number)
         rows = [row for row in self.parent.rows(lines) if row.marker is not None]
         now = known_of(rows, self.ledger)
-        return list(self._rows(rows, now, writer)), now
+        return list(self._rows(rows, now)), now
 
-    def _rows(
-        self, rows: Iterable[RowState], now: Mapping[str, RowState], writer: RunWriter
-    ) -> Iterator[Line]:
+    def _rows(self, rows: Iterable[RowState], now: Mapping[str, RowState]) -> Iterator[_TakenOver]:
         """The parent's rows whose identity has a connection today, whichever run made it or changed it last."""
         is_chosen = chooser(self.options, self.service.orgs)
         for row in rows:
-            org = self.service.orgs.find(row.planned.org) if row.planned is not None else None
-            if row.planned is None or not is_chosen(org, row.planned.sandbox):
-                continue
             today = now.get(row.marker or "", row)
-            if today.made is None or org is None:
-                continue  # it has none, or its org is no longer in the settings
-            yield from _lines_of(row, row.planned, today, writer)
+            if row.planned is None or today.made is None:
+                continue
+            # Before rows are chosen: a name that means nothing now would choose none of them.
+            org = self._org_of(row, row.planned)
+            if is_chosen(org, row.planned.sandbox):
+                yield row, row.planned, today
+
+    def _left(self, run: int) -> tuple[Sequence[RowState], Mapping[str, RowState]]:
+        """What a verification that was cut off has left to test, and what is known of it."""
+        rows = to_test(fold_rows(self.ledger.row_lines(run)), Tests.ALL)
+        for row in rows:
+            assert row.planned is not None
+            self._org_of(row, row.planned)
+        return rows, known_of(rows, self.ledger)
+
+    def _org_of(self, row: RowState, planned: RowPlanned) -> Org:
+        """Where a row's connection stands; another org would be asked in vain."""
+        org = self.service.orgs.find(planned.org)
+        elsewhere = stands_elsewhere(self.parent.opened.places.told(row.number), planned, org)
+        if elsewhere is not None:
+            raise elsewhere
+        assert org is not None
+        return org
 
 
 def _has_rows(ledger: LedgerReader, run: int) -> bool:
     return next(iter(ledger.row_lines(run)), None) is not None
-
-
-def _left(ledger: LedgerReader, run: int) -> tuple[Sequence[RowState], Mapping[str, RowState]]:
-    """What a verification that was cut off has left to test, and what is known of it."""
-    rows = to_test(fold_rows(ledger.row_lines(run)), Tests.ALL)
-    return rows, known_of(rows, ledger)
 
 
 def _lines_of(

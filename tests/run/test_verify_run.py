@@ -13,7 +13,8 @@ from batchconnect.ledger.entry import ROTATE, VERIFY, Tested
 from batchconnect.ledger.group_commit import InPlace
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import RunWriter
-from batchconnect.model.errors import ExitCode
+from batchconnect.model.errors import ExitCode, SettingsError
+from batchconnect.model.org import Org
 from batchconnect.model.outcome import Status, Works
 from batchconnect.options import RunOptions, with_defaults
 from batchconnect.run.exit_code import INTERRUPTED
@@ -25,6 +26,7 @@ from batchconnect.run.task import Task
 from batchconnect.run.verify_run import VerifyRun
 from batchconnect.validation.org_registry import OrgRegistry
 from tests.fake_service import (
+    ACME,
     BETA,
     DENIED,
     HOST,
@@ -36,6 +38,7 @@ from tests.fake_service import (
     Stored,
     cells,
     deaths,
+    org,
     refused,
 )
 
@@ -128,6 +131,51 @@ async def test_a_runs_connections_are_asked_in_a_run_of_its_own() -> None:
     assert set(bench.statuses(state)) == {Status.CREATED}, "its rows are shown as the run left them"
     assert set(asked(bench).values()) == {1}
     assert (len(bench.service.posts), bench.service.updates) == (before, [])
+
+
+@pytest.mark.parametrize(
+    ("orgs", "told"),
+    [
+        ((ACME,), "row 4 has its connection in the org beta, which is not in the settings"),
+        (
+            (ACME, org("beta", org_id="OTHER@AdobeOrg")),
+            f"row 4 has its connection in the org id {BETA.org_id}; in the settings, beta is another",
+        ),
+    ],
+)
+@pytest.mark.parametrize("only", [(), ("org=acme",)])
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_a_connection_whose_org_means_nothing_now_or_another_one_is_not_passed_over(
+    orgs: Sequence[Org], told: str, only: Sequence[str], is_begun: bool
+) -> None:
+    """Though other rows are chosen: nobody is asked, and no run is opened, or goes on."""
+    bench = await made()
+    if is_begun:
+        bench.service.choose = of_tests(UNREADABLE)
+        stop = Stop()
+        stop.ask(INTERRUPTED)
+        await verify(bench, stop=stop)
+    bench.orgs, runs = orgs, len(list(run_states(bench.ledger)))
+    bench.service.seen.clear()
+
+    with pytest.raises(SettingsError, match=told):
+        await verify(bench, only=only)
+
+    assert bench.service.seen == []
+    assert len(list(run_states(bench.ledger))) == runs
+
+
+async def test_a_row_without_a_connection_needs_no_org() -> None:
+    """It is asked about nowhere."""
+    bench = Bench()
+    bench.service.choose = lambda seen: refused(400) if seen.org_id == BETA.org_id else None
+    await bench.run(ROWS)
+    bench.service.choose = lambda _seen: None
+    bench.orgs = (ACME,)
+
+    state = await verify(bench)
+
+    assert works(bench, state) == [Works.YES] * 3
 
 
 async def test_what_the_lanes_asked_is_counted_in_the_summary() -> None:

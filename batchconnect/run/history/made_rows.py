@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from batchconnect.lane.orphan import sent_elsewhere
+from batchconnect.lane.orphan import stands_elsewhere
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.run_state import RunState
-from batchconnect.model.errors import LedgerError, SettingsError
-from batchconnect.model.org import Org
+from batchconnect.model.errors import LedgerError
 from batchconnect.model.row_place import RowPlace
 from batchconnect.model.value import Value
 from batchconnect.options import MergedOptions
@@ -51,11 +50,10 @@ def made_rows(
         if state.planned is None or today.made is None:
             continue  # it was deleted since
         org, at = service.orgs.find(state.planned.org), run.opened.places.at(state.number)
-        _raise_if_other(org, at.told, state.planned.org)
-        assert org is not None
-        elsewhere = sent_elsewhere(at.told, state.planned, org)
+        elsewhere = stands_elsewhere(at.told, state.planned, org)
         if elsewhere is not None:
             raise elsewhere
+        assert org is not None
         if is_chosen(org, state.planned.sandbox):
             yield MadeRow(
                 row=state.number,
@@ -65,11 +63,3 @@ def made_rows(
                 sandbox=state.planned.sandbox,
                 connection_id=today.made,
             )
-
-
-def _raise_if_other(org: Org | None, told: str, key: str) -> None:
-    if org is None:
-        raise SettingsError(
-            f"{told} is of the org {key}, which is not in the settings",
-            hint="Put it back into the settings, then give the same command again.",
-        )

@@ -14,6 +14,7 @@ from typing import Final
 import anyio
 
 from batchconnect.lane.lane import Lane
+from batchconnect.lane.orphan import elsewhere
 from batchconnect.lane.pool import Pool
 from batchconnect.lane.removals import LaneLooks
 from batchconnect.lane.why_kept import NOT_ANSWERED, Made, why_kept
@@ -22,7 +23,7 @@ from batchconnect.ledger.entry import UNDO, ChangeDoubted, Deleting, RowPlanned,
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, planned_rows
 from batchconnect.model.contact import is_of_contact
-from batchconnect.model.errors import ExitCode, SettingsError
+from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import Looked
 from batchconnect.model.org import Org
 from batchconnect.model.outcome import Created, Kept
@@ -212,16 +213,12 @@ def _looked_at(
 
 def _org_of(told: str, planned: RowPlanned, orgs: OrgRegistry) -> Org:
     org = orgs.find(planned.org)
-    if org is None:
-        raise SettingsError(
-            f"{told} was created in the org {planned.org}, which is not in the settings",
-            hint="Put it back into the settings, then give the same command again.",
-        )
-    if org.org_id.casefold() != planned.org_id.casefold():
-        raise SettingsError(
-            f"{told} was created in the org id {planned.org_id}; in the settings, {org.key} is another one now",
-            hint="It is deleted where it was created: give the org its old id again, or a key of its own.",
-        )
+    other = elsewhere(
+        told, planned, org, joined="was created in", where="It is deleted where it was created"
+    )
+    if other is not None:
+        raise other
+    assert org is not None
     return org
 
 

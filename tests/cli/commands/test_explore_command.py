@@ -414,7 +414,7 @@ def test_a_connection_that_undo_deleted_is_not_asked_about(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ("[orgs.other]", "row 2 is of the org acme, which is not in the settings"),
+        ("[orgs.other]", "row 2 has its connection in the org acme, which is not in the settings"),
         ("[orgs.acme]", "is another one now"),
     ],
 )
