@@ -14,8 +14,9 @@ from batchconnect.model.value import replace
 from batchconnect.reports import ReportError, write_reports
 from batchconnect.reports.json import summary_document
 from batchconnect.run.history.history import find_run, summary_of
+from batchconnect.run.history.live import live_runs
 from batchconnect.run.history.part_report import By, folders_of, part_by, summary_of_part
-from batchconnect.run.opening.opened_ledger import is_in_use, ledger_of
+from batchconnect.run.opening.opened_ledger import ledger_of
 from batchconnect.run.opening.places import home_of
 
 
@@ -24,10 +25,10 @@ def run(output: OutputOptions, given: Given, *, run_id: str | None, by: str | No
     console = Console(output)
     options = options_of(settings_of(given, os.environ, offline=True), given)
     with ledger_of(options) as ledger:
+        is_live = live_runs(ledger, options)
         state = find_run(ledger, run_id)
-        live = is_in_use(options) and not state.is_closed
         parted = None if by is None else part_by(state.opened, by)
-        summary = summary_of(ledger, state, live=live, compares=True)
+        summary = summary_of(ledger, state, live=is_live(state), compares=True)
         summary = replace(summary, place=tuple(place_flags(given)))
         home = home_of(options).absolute()
         files = write_reports(summary, home / state.opened.run_id)

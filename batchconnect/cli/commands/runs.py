@@ -16,17 +16,15 @@ from batchconnect.options import MergedOptions
 from batchconnect.reports.columns import iso
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history.history import run_states, summary_of
+from batchconnect.run.history.live import live_runs
 from batchconnect.run.history.prune import DAY_MS, Pruned, prune_reports
 from batchconnect.run.opening.opened_ledger import (
-    is_in_use,
     is_there,
     ledger_of,
     read_ledger,
-    team_reader,
     where_else,
 )
 from batchconnect.run.opening.places import home_of, ledger_place
-from batchconnect.run.team.lane_view import is_worked
 
 _MOST_LEFT: Final = 3
 """Files of somebody else's that a line names."""
@@ -47,15 +45,12 @@ def run(output: OutputOptions, given: Given, *, limit: int, prune: int | None) -
         console.say(f"hint:  {where_else(options)}")
         return 0
     with read_ledger(options) as ledger:
-        held, team = is_in_use(options), team_reader(ledger)
+        is_live = live_runs(ledger, options)
         summaries: list[Summary] = []
         for state in run_states(ledger):
             if len(summaries) == limit:
                 break
-            live = not state.is_closed and (
-                is_worked(team, state) if team is not None else held and not summaries
-            )
-            summaries.append(summary_of(ledger, state, live=live))
+            summaries.append(summary_of(ledger, state, live=is_live(state)))
     console.result(
         {"runs": [_document(summary) for summary in summaries]},
         [part for summary in summaries for part in _parts(_line(summary), console.width)]

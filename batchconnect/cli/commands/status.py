@@ -18,7 +18,8 @@ from batchconnect.reports.json import summary_document
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.terminal_summary import closing_lines, next_command
 from batchconnect.run.history.history import find_run, summary_of
-from batchconnect.run.opening.opened_ledger import is_in_use, ledger_of, team_reader
+from batchconnect.run.history.live import live_runs
+from batchconnect.run.opening.opened_ledger import ledger_of, team_reader
 from batchconnect.run.opening.places import home_of
 from batchconnect.run.team.lane_view import views_of_run, workers_of
 
@@ -67,10 +68,9 @@ def run(
 
 def _look(options: MergedOptions, run_id: str | None) -> Seen:
     with ledger_of(options) as ledger:
+        is_live, team = live_runs(ledger, options), team_reader(ledger)
         state = find_run(ledger, run_id)
-        team = team_reader(ledger)
-        is_worked = is_in_use(options) if team is None else bool(workers_of(team, state))
-        summary = summary_of(ledger, state, live=is_worked and not state.is_closed)
+        summary = summary_of(ledger, state, live=is_live(state))
         if team is None or state.is_closed:
             return Seen(summary=summary)
         lanes, workers = views_of_run(team, state), workers_of(team, state)

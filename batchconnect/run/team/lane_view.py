@@ -63,11 +63,6 @@ class LaneView(Value):
                 return f"{told}{self.state}"
 
 
-def is_worked(ledger: TeamReader, run: RunState) -> bool:
-    """Whether anybody is at work on a run now, by the server's clock."""
-    return any(one.run == run.number and one.is_alive for one in ledger.held.workers())
-
-
 def workers_of(ledger: TeamReader, run: RunState) -> list[WorkerRow]:
     """Who is at work on a run."""
     return [one for one in ledger.held.workers() if one.run == run.number and one.is_alive]

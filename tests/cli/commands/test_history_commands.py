@@ -1,5 +1,6 @@
 """`runs`, `status`, `report`: what the ledger tells of runs, past and present; no lock is needed."""
 
+import json
 import os
 from pathlib import Path
 
@@ -196,6 +197,39 @@ def test_an_interrupted_run_is_open_and_once_it_goes_on_running(
     assert at_work.split()[2] == "running"
     assert "2 waiting" in status
     assert "at work for" in status
+
+
+@pytest.mark.parametrize("at_work", [1, 2])
+def test_only_the_run_that_holds_the_ledger_is_at_work(
+    batchconnect: CommandLine, at_work: int
+) -> None:
+    """Not one that crashed, be it older or newer; `runs`, `status` and `report` say so alike."""
+    path = Path("reports/simulated/ledger.sqlite3").absolute()
+    path.parent.mkdir(parents=True)
+    planned = RowPlanned(name="Acme", org="acme", sandbox="dev")
+    with SqliteLedger(path, host="simulator", simulated=True) as ledger:
+        numbers = []
+        for at_ms, run_id in enumerate(("sim-1", "sim-2"), 1):
+            opened = RunOpened(run_id=run_id, sheets=("a.csv",), sheet_sha256="", simulated=True)
+            run = ledger.append([Line(entry=opened, at_ms=at_ms)])
+            ledger.append([Line(entry=planned, run=run, row=2, marker="m", at_ms=at_ms)])
+            numbers.append(run)
+        if at_work == 1:
+            ledger.append([Line(entry=RunResumed(), run=numbers[0], at_ms=3)])
+
+    with locked(path, about={}):
+        runs = batchconnect("runs", "--simulate").out.splitlines()
+        told = {}
+        for run_id in ("sim-1", "sim-2"):
+            status = batchconnect("status", run_id, "--simulate").out
+            batchconnect("report", run_id, "--simulate")
+            written = json.loads(Path(f"reports/simulated/{run_id}/summary.json").read_bytes())
+            told[run_id] = ("at work for" in status, written["exit_code"] is None)
+
+    assert [line.split()[2] for line in reversed(runs)] == (
+        ["running", "open"] if at_work == 1 else ["open", "running"]
+    )
+    assert told == {"sim-1": (at_work == 1,) * 2, "sim-2": (at_work == 2,) * 2}
 
 
 def test_a_report_is_written_again_from_the_ledger(batchconnect: CommandLine) -> None:
