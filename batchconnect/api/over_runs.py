@@ -58,7 +58,7 @@ async def reconcile(
     )
     call.need_ledger("reconcile", run)
     call.warn()
-    return await _over_run(call, partial(settle, run))
+    return await _over_run(call, partial(settle, run, settle_s=given.settle))
 
 
 @with_one_error

@@ -195,6 +195,8 @@ async def _job(
     # In a thread, so that signals are heard: the sheet is read once more where there is an open run.
     past = await anyio.to_thread.run_sync(looking)
     await anyio.to_thread.run_sync(check_selection, options, service.orgs, sheet)
+    # Who chose no window keeps to that of the run that is gone on with.
+    settle_s = max(service.settle_s, past.settle_s if options.settle is None else 0.0)
     job = Job(
         sheet=sheet,
         parse=judge,
@@ -204,7 +206,7 @@ async def _job(
         ledger=ledger,
         writer=writer,
         clock=clock,
-        opened=replace(opened, parent_run_id=past.parent),
+        opened=replace(opened, parent_run_id=past.parent, settle_s=settle_s),
         resumed=past.resumed,
         identified=past.identified,
         seen=past.seen,
@@ -213,7 +215,7 @@ async def _job(
         strict=options.strict,
         rules=rules_of(service, options, task),
         policy=Policy(
-            settle_s=service.settle_s,
+            settle_s=settle_s,
             on_doubt=options.on_doubt,
             patience_s=options.patience,
         ),

@@ -13,7 +13,7 @@ from batchconnect.lane.reconciler import PROVEN_ABSENT, Policy
 from batchconnect.ledger import Ledger
 from batchconnect.ledger.aside import aside, run_state_of
 from batchconnect.ledger.deletions import deletions_in
-from batchconnect.ledger.entry import FaultFound, RunEnded, Settled, Updating
+from batchconnect.ledger.entry import FaultFound, RunEnded, RunOpened, Settled, Updating
 from batchconnect.ledger.row_state import RowState, fold_rows
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
@@ -53,6 +53,7 @@ async def settle(
     options: MergedOptions,
     listener: Listener,
     report: Callable[[Summary], None],
+    settle_s: float | None = None,
 ) -> Summary:
     """
     Settle what a run left in doubt, and write its report again; nothing is created.
@@ -63,6 +64,8 @@ async def settle(
         options: The settle window's policy.
         listener: Who hears of it.
         report: Called with the run's summary while its rows can still be read.
+        settle_s: The settle window that was chosen for this command; None: the run's own where that is longer
+            than what is configured, for a request of it may be under way as long as it allowed for.
 
     Raises:
         SettingsError: An org of the run is no longer in the settings.
@@ -84,6 +87,7 @@ async def settle(
                 clock=desk.clock,
                 on_event=listener.on_event,
                 stop=listener.stop,
+                settle_s=settle_s,
             )
         if scope.cancelled_caught:
             # What is in doubt stays so, and the run ended as it had.
@@ -102,6 +106,7 @@ async def settle_run(
     clock: Clock,
     on_event: Callable[[Event], None],
     stop: Stop,
+    settle_s: float | None = None,
 ) -> RunState:
     """
     Settle every row that a run left in doubt.
@@ -115,6 +120,7 @@ async def settle_run(
         clock: The run's clocks.
         on_event: Told of each verdict.
         stop: When it is asked for, what is in doubt stays so.
+        settle_s: As of `settle`.
 
     Returns:
         The run as it stands now, ended anew.
@@ -141,11 +147,12 @@ async def settle_run(
         )
     )
     lanes: dict[str, LaneDoubts] = {}
+    policy = _policy(service, options, opened, settle_s)
     keys = LostKeys(
         service=service,
         ledger=writer,
         clock=clock,
-        policy=_policy(service, options),
+        policy=policy,
         on_event=record.tell,
         on_broken=broken.append,
     )
@@ -166,7 +173,7 @@ async def settle_run(
                 lane=lane,
                 ledger=writer.of_lane(lane.key),
                 clock=clock,
-                policy=_policy(service, options),
+                policy=policy,
                 on_event=record.tell,
                 on_broken=broken.append,
                 on_refused=service.lane_of(org.key).refuse,
@@ -218,9 +225,13 @@ async def settle_run(
     return state
 
 
-def _policy(service: ConnectedService, options: MergedOptions) -> Policy:
+def _policy(
+    service: ConnectedService, options: MergedOptions, opened: RunOpened, settle_s: float | None
+) -> Policy:
+    if settle_s is None:
+        settle_s = max(service.settle_s, opened.settle_s)
     return Policy(
-        settle_s=service.settle_s,
+        settle_s=settle_s,
         on_doubt=options.on_doubt,
         may_send=False,
         patience_s=options.patience,

@@ -66,6 +66,7 @@ def _reconcile(
         options=options,
         listener=observer.listener,
         report=observer.report,
+        settle_s=given.options.settle,
     )
     summary = attend(observer, work)
     again = next_command(

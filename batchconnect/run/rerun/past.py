@@ -30,6 +30,8 @@ class Past(Value):
     """The `RowsPrint` of the sheet's rows, where they are those of an open run."""
     left_open: tuple[RunState, ...] = ()
     """Runs over the same sheet that are open, and not this one."""
+    settle_s: float = 0.0
+    """The longest settle window of the runs that it goes on with: what they sent may be under way so long."""
     parent: str | None = None
     chain: ParentRun | None = None
 
@@ -61,7 +63,12 @@ def look_back(
     for state in candidates:
         keys = (row_key(row, judge(row)) for row in sheet.rows())
         if goes_on(state, opened, now, keys, ledger):
-            return Past(resumed=state, identified=now, seen=seen.value)
+            return Past(
+                resumed=state,
+                identified=now,
+                seen=seen.value,
+                settle_s=state.opened.settle_s,
+            )
         if opened.files and state.opened.files == opened.files:
             others.append(state)
     return Past(identified=now, left_open=tuple(others))
@@ -89,4 +96,11 @@ def _look_back_at(
         before = find_run(ledger, before.opened.parent_run_id)
     chain = parent_run(ledger, before)
     chain.look_ahead(sheet, judge)
-    return Past(resumed=resumed, identified=now, parent=before.opened.run_id, chain=chain)
+    taken_up = [before] if resumed is None else [before, resumed]
+    return Past(
+        resumed=resumed,
+        identified=now,
+        parent=before.opened.run_id,
+        chain=chain,
+        settle_s=max(run.opened.settle_s for run in taken_up),
+    )

@@ -198,3 +198,16 @@ def test_a_part_of_a_sheet_that_does_not_work_is_rotated_as_that_part(
     (line,) = (line for line in done.out.splitlines() if line.startswith("next:"))
     assert "--failing" in line
     assert "--only 'name=Client 001' --strict" in line
+
+
+def test_a_rerun_keeps_the_settle_window_of_its_run(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Where nobody chose one anew: typed by hand, without the flag that the last line has."""
+    practice.script = lambda request: REFUSED if request.is_create else None
+    batchconnect("run", batchconnect.sheet(many(1)), *FAST, "--settle", "600")
+
+    kept = batchconnect("rerun", *FAST, "--json")
+    chosen = batchconnect("rerun", *FAST, "--settle", "5", "--json")
+
+    assert (kept.json["settle_s"], chosen.json["settle_s"]) == (600, 5)

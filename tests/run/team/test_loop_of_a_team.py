@@ -187,6 +187,7 @@ async def test_reconcile_never_asks_in_the_loop(bench: Bench, ledger: MemoryTeam
     state = await settle_run(
         left, ledger=ledger, writer=bench.writer(left.number), service=service_of(bench),
         options=with_defaults(RunOptions()), clock=bench.clock, on_event=bench.hear, stop=Stop(),
+        settle_s=0.2,
     )  # fmt: skip
     ledger.loop = None
 
