@@ -122,7 +122,7 @@ class Command:
 
 def _not_begun(error: OSError) -> Trouble:
     if error.errno in _PASSING:
-        return _short_of(error.strerror)
+        return _short_of(str(error.strerror))
     return Trouble(
         kind=TroubleKind.UNUSABLE,
         detail=f"Its command cannot be run ({error.strerror}).",

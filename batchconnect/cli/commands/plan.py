@@ -92,7 +92,7 @@ def run(
             width=console.width,
         )
     ]
-    following = _next(found, options, sheets, given, command=task.command)
+    following = _next(found, options, sheets, given, command=task.command, saves=out is not None)
     if out is not None and saved is not None:
         write_over(out, render(saved))
         document["saved"] = str(out.absolute())
@@ -251,12 +251,17 @@ def _next(
     given: Given,
     *,
     command: str,
+    saves: bool,
 ) -> str | None:
-    """The run that was planned; where the sheet has to be corrected first, what tells how. None: nothing is to do."""
+    """
+    The run that was planned, or what tells why there is none yet; None: nothing is to do.
+
+    A plan that is to be saved, and is not, cannot be carried out: one sandbox that could not be read is enough.
+    """
     again = [*place_flags(given), *sheet_flags(given)]
     if found.rejected and not options.skip_invalid:
         return shlex.join(["batchconnect", "validate", *sheets, *again])
-    if found.is_refused:
+    if found.is_refused or (saves and any(one.refusal is not None for one in found.sandboxes)):
         is_unreached = any(is_of_contact(one.refusal_code) for one in found.sandboxes)
         command = "doctor" if is_unreached else "orgs"
         return shlex.join(["batchconnect", command, *place_flags(given)])
