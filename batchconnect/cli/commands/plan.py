@@ -11,7 +11,7 @@ import anyio
 
 from batchconnect.cli.files.ci_files import CiFiles
 from batchconnect.cli.files.plan_files import cases, markdown_lines
-from batchconnect.cli.options import RUN, Given, OutputOptions
+from batchconnect.cli.options import NETWORK, RUN, Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.looking import looking
 from batchconnect.cli.screen.plan_screen import FOLDED_AT, plan_errors, plan_lines
@@ -261,10 +261,16 @@ def _next(
     again = [*place_flags(given), *sheet_flags(given)]
     if found.rejected and not options.skip_invalid:
         return shlex.join(["batchconnect", "validate", *sheets, *again])
-    if found.is_refused or (saves and any(one.refusal is not None for one in found.sandboxes)):
-        is_unreached = any(is_of_contact(one.refusal_code) for one in found.sandboxes)
-        command = "doctor" if is_unreached else "orgs"
-        return shlex.join(["batchconnect", command, *place_flags(given)])
+    refused = [one for one in found.sandboxes if one.refusal is not None]
+    if found.is_refused or (saves and refused):
+        flags = [*place_flags(given), *flags_of(given.options, NETWORK.names)]
+        if any(is_of_contact(one.refusal_code) for one in refused):
+            return shlex.join(["batchconnect", "doctor", *flags])
+        # Where others could be read, it is about this one, and `orgs` by itself reads the defaults.
+        place = (
+            [] if found.is_refused else ["--org", refused[0].org, "--sandbox", refused[0].sandbox]
+        )
+        return shlex.join(["batchconnect", "orgs", *place, *flags])
     if found.rows and not found.has_work:
         return None
     if found.shut_stores:

@@ -98,9 +98,10 @@ def test_a_plan_that_could_not_be_saved_names_no_run_of_it(
     shown = batchconnect("plan", sheet, "--out", PLAN)
 
     assert "saved:  nothing" in shown.out
-    assert shown.out.endswith("next:   batchconnect orgs\n")
+    assert shown.out.endswith(f"next:   batchconnect orgs --org {ACME} --sandbox missing\n")
     assert not PLAN.exists()
-    assert "dev" in batchconnect("orgs").out
+    looked = batchconnect("orgs", "--org", ACME, "--sandbox", "missing")
+    assert (looked.code, "missing" in looked.out) == (7, True), looked
 
 
 def test_a_plan_holds_no_key_and_is_its_owners_alone(
