@@ -1,17 +1,21 @@
 """From options to what the engine takes: settings, options, an open sheet."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
-from batchconnect.cli.options import SERVICE, SHEET, Given
+from batchconnect.cli.options import RUN, SERVICE, SHEET, Given
 from batchconnect.cli.screen.console import Console
 from batchconnect.model.column import Column
 from batchconnect.model.errors import SheetError, UsageError
+from batchconnect.model.ledger_address import LedgerAddress
 from batchconnect.model.secret import Secret
 from batchconnect.model.value import replace
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
+from batchconnect.options.shape import REFERENCES
+from batchconnect.reports.next_step import NextStep
 from batchconnect.run import selection
 from batchconnect.run.opening.open_by_options import open_by
 from batchconnect.run.opening.opened_ledger import warning_of_place
@@ -26,6 +30,20 @@ _OF_ONE_FILE: Final = {"worksheet", "all_worksheets", "map", "visible_only", "en
 _TRIED: Final = 20
 """Rows that tell whether a sheet is an example."""
 _PLACES: Final = ("reports", "ledger", "simulate")
+_UNREMEMBERED: Final = ("only", "allow_refs", "refs_dir", "strict")
+"""What a run is told of its sheet, and does not keep for the command after it."""
+_KEPT: Final = {
+    "rerun": (*_UNREMEMBERED, *SERVICE.names, *RUN.names),
+    "reconcile": SERVICE.names,
+    "verify": (*SERVICE.names, "note"),
+    "rotate": (*SERVICE.names, *RUN.names),
+    "undo": (*SERVICE.names, "note"),
+}
+"""By the command that is next: what it is given of the one before, beside what it knows by itself."""
+_BEARS_MORE: Final = re.compile(r"[@?#\\\s]")
+"""In a proxy's address: a name and a password before its host, or what is no part of such an address."""
+_PRACTICE: Final = {"fault", "seed"}
+"""Trouble that was practised is over."""
 
 
 def as_part(given: Given, *, sandbox: str | None = None) -> Given:
@@ -160,6 +178,13 @@ def service_flags(given: Given) -> list[str]:
     return flags_of(given.options, (*SERVICE.names, "allow_refs", "refs_dir"))
 
 
+def kept_flags(given: Given, step: NextStep) -> list[str]:
+    """What the command that is named next needs besides, to do no more than was to be done, and in the same way."""
+    word = step.command[1] if step.command else ""
+    names = (*(_UNREMEMBERED if step.reads_sheet else ()), *_KEPT.get(word, ()))
+    return flags_of(given.options, (name for name in names if name not in _PRACTICE))
+
+
 def judging_flags(given: Given) -> list[str]:
     """What the next command needs to judge rows in the same way that stand in another file now."""
     return flags_of(given.options, (name for name in SHEET.names if name not in _OF_ONE_FILE))
@@ -177,4 +202,20 @@ def _typed(one: Option, value: object) -> list[str]:
     if one.shape.kind is bool:
         return [one.flag] if value else []
     values = value if isinstance(value, tuple) else (value,)
-    return [word for each in values for word in (one.flag, str(each))]
+    texts = map(_text_of, values)
+    return [word for text in texts if text is not None for word in (one.flag, text)]
+
+
+def _text_of(value: object) -> str | None:
+    """The value as it would be typed; None: it bears a secret, which nobody prints."""
+    if isinstance(value, float):
+        return repr(int(value) if value.is_integer() else value)
+    secret = value.url if isinstance(value, LedgerAddress) else value
+    if not isinstance(secret, Secret):
+        return str(value)
+    typed = secret.reveal()
+    if typed.startswith(REFERENCES):
+        return typed
+    if isinstance(value, LedgerAddress):
+        return None if value.passwords else str(value)
+    return None if _BEARS_MORE.search(typed) else typed

@@ -26,7 +26,9 @@ def looked_up(org: Org, secrets: Resolver | None) -> Callable[[], Awaitable[Secr
         found = (await secrets.resolve([reference]))[reference]
         match found:
             case StoredSecret(value=value):
-                return value
+                # One of the sign-in's own: a store would give out again what somebody still holds, and one
+                # that was refused has to be asked for anew.
+                return Secret(value.reveal())
             case NotAttempted(code=code, detail=detail):
                 raise SignInError(code, detail)
             case Problem(code=code, what=what, remedy=remedy):

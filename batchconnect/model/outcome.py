@@ -41,6 +41,8 @@ DONE = frozenset(
     {Status.CREATED, Status.EXISTING, Status.UPDATED, Status.UNCHANGED, Status.DELETED}
 )
 """What became of a row for which nothing is left to do."""
+LEFT_OUT = frozenset({"not_selected", "max_rows"})
+"""Codes of rows that were not to be done: by `--only`, by `--max-rows`."""
 
 
 class Works(StrEnum):

@@ -78,7 +78,7 @@ class Reference(Value, kw_only=False, hidden={"text"}):
         return found
 
 
-class StoredSecret(Value, weakref=True):
+class StoredSecret(Value):
     """What a store holds under a name."""
 
     value: Secret

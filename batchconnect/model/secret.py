@@ -30,7 +30,7 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
 class Secret:
     """A text that is not shown; equal to another secret with the same text."""
 
-    __slots__ = ("_spelled", "_value")
+    __slots__ = ("__weakref__", "_spelled", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from batchconnect.model.outcome import DONE, Status, Works
+from batchconnect.model.outcome import DONE, LEFT_OUT, Status, Works
 from batchconnect.model.value import Value
 from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import iso
@@ -18,8 +18,6 @@ from batchconnect.reports.fan_out import batches
 from batchconnect.reports.result import Result, lacks_key, what_is_wrong
 from batchconnect.reports.summary import Summary
 
-_AS_ASKED: Final = frozenset({"not_selected", "max_rows"})
-"""Why a row was not attempted that nobody asked for."""
 _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML may hold, not even as a reference."""
 
@@ -150,5 +148,5 @@ def _verdict(row: Result) -> Verdict:
         is_unknown = row.works is Works.NOT_TESTED or lacks_key(row)
         return Verdict.ERROR if is_unknown else Verdict.PASSED
     if row.status is Status.NOT_ATTEMPTED:
-        return Verdict.SKIPPED if row.error_code in _AS_ASKED else Verdict.ERROR
+        return Verdict.SKIPPED if row.error_code in LEFT_OUT else Verdict.ERROR
     return Verdict.ERROR if row.status is Status.IN_DOUBT else Verdict.FAILURE

@@ -11,7 +11,7 @@ from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY, RunOpened
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import DONE, Status, Works
 from batchconnect.model.remedies import NOT_FOUND
-from batchconnect.model.value import Value
+from batchconnect.model.value import Value, replace
 from batchconnect.reports.summary import Summary
 
 _CUT_OFF: Final = "The run was cut off. The same command goes on under the same run id."
@@ -31,6 +31,8 @@ _ASK_AGAIN: Final = "Ask again whether the connections work:"
 _AGAIN: Final = (
     "When the causes below are removed, give the same command again; what is done is left."
 )
+_FORGOTTEN: Final = {"not_selected": "--only", "max_rows": "--max-rows"}
+"""By the code of the rows that it left out: the option that no rerun remembers."""
 _LOOK_AGAIN: Final = "Show what is left to delete:"
 
 
@@ -43,6 +45,10 @@ class NextStep(Value):
     """Its words; none: the command that was given, once more."""
     first: str = ""
     """What a person does before it, in few words, where the command alone would meet the same trouble."""
+    reads_sheet: bool = False
+    """Whether the command is over the run's sheet, and not over a run."""
+    forgets: tuple[str, ...] = ()
+    """Options of the run without which the command would do more than was left: it does not remember them."""
 
 
 def next_step(summary: Summary) -> NextStep | None:
@@ -55,7 +61,7 @@ def next_step(summary: Summary) -> NextStep | None:
     if summary.exit_code in _SAME:
         first = _SHEET if summary.exit_code == ExitCode.SHEET else ""
         return NextStep(why=_SAME[ExitCode(summary.exit_code)], first=first)
-    return _AFTER.get(summary.opened.command, _after_run)(summary)
+    return _limited(_AFTER.get(summary.opened.command, _after_run)(summary), forgotten(summary))
 
 
 def sheet_command(opened: RunOpened, command: str, *flags: str) -> tuple[str, ...]:
@@ -69,8 +75,25 @@ def sheet_command(opened: RunOpened, command: str, *flags: str) -> tuple[str, ..
         ("--sandbox", opened.sandbox),
     ]
     given = (word for flag, value in options if value for word in (flag, value))
-    every = ("--all-worksheets",) if opened.all_worksheets else ()
+    every = [
+        *(["--all-worksheets"] if opened.all_worksheets else []),
+        *(["--visible-only"] if opened.visible_only else []),
+    ]
     return ("batchconnect", command, *sheets, *flags, *every, *given)
+
+
+def forgotten(summary: Summary) -> tuple[str, ...]:
+    """Options that left rows out, which the next command would take up, unless it is given them again."""
+    return tuple(flag for code, flag in _FORGOTTEN.items() if summary.left_out.get(code))
+
+
+def _limited(step: NextStep | None, forgets: tuple[str, ...]) -> NextStep | None:
+    if step is None or not forgets or not (step.reads_sheet or step.command[1:2] == ("rerun",)):
+        return step
+    again = (
+        f"with the {' and '.join(forgets)} of this run again, or what was left out is taken, too"
+    )
+    return replace(step, why=f"{step.why.removesuffix(':')}, {again}:", forgets=forgets)
 
 
 def _after_run(summary: Summary) -> NextStep:
@@ -93,8 +116,8 @@ def _after_rotate(summary: Summary) -> NextStep:
     if not _is_done(summary):
         return NextStep(why=_AGAIN, first=_to_mend(summary))
     if _fails(summary):
-        return _mend_keys(sheet_command(opened, ROTATE, "--failing"))
-    return NextStep(why=_ASK_AGAIN, command=sheet_command(opened, VERIFY))
+        return _rotate_failing(opened)
+    return NextStep(why=_ASK_AGAIN, command=sheet_command(opened, VERIFY), reads_sheet=True)
 
 
 def _after_verify(summary: Summary) -> NextStep:
@@ -104,7 +127,7 @@ def _after_verify(summary: Summary) -> NextStep:
         return NextStep(why=_AGAIN, first=_GONE if is_gone else "")
     if opened.parent_run_id:
         return _mend_keys(("batchconnect", "rerun", opened.parent_run_id))
-    return _mend_keys(sheet_command(opened, ROTATE, "--failing"))
+    return _rotate_failing(opened)
 
 
 def _after_undo(summary: Summary) -> NextStep | None:
@@ -113,6 +136,10 @@ def _after_undo(summary: Summary) -> NextStep | None:
     if counts[Status.DELETED] + counts[Status.KEPT] == summary.total or not opened.parent_run_id:
         return None
     return NextStep(why=_LOOK_AGAIN, command=("batchconnect", UNDO, opened.parent_run_id))
+
+
+def _rotate_failing(opened: RunOpened) -> NextStep:
+    return replace(_mend_keys(sheet_command(opened, ROTATE, "--failing")), reads_sheet=True)
 
 
 def _mend_keys(command: tuple[str, ...]) -> NextStep:
@@ -127,7 +154,9 @@ def _to_mend(summary: Summary) -> str:
 
 
 def _is_done(summary: Summary) -> bool:
-    return sum(summary.counts[status] for status in DONE) == summary.total
+    """Whether each row is done that was to be."""
+    left_out = sum(summary.left_out.values())
+    return sum(summary.counts[status] for status in DONE) + left_out == summary.total
 
 
 def _fails(summary: Summary) -> bool:

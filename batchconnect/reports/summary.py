@@ -17,7 +17,16 @@ from batchconnect.ledger.run_state import swept_of
 from batchconnect.model.errors import ExitCode
 from batchconnect.model.event import FaultMet, LaneStopped, Swept
 from batchconnect.model.key_end import SOON_DAYS, ends_within
-from batchconnect.model.outcome import DONE, Created, Outcome, Status, Works, status_of
+from batchconnect.model.outcome import (
+    DONE,
+    LEFT_OUT,
+    Created,
+    NotAttempted,
+    Outcome,
+    Status,
+    Works,
+    status_of,
+)
 from batchconnect.model.remedies import hint_for, title_for, undo_hint_for
 from batchconnect.model.row_place import Places
 from batchconnect.model.value import Value, field, replace
@@ -97,6 +106,8 @@ class Summary(Value):
     """Connections that work, and did not when they were tested before."""
     carried_over: Mapping[Status, int] = field(default_factory=dict)
     """Rows that the parent run settled, and that this one only accounts for."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Rows that were not to be done, by their code: `not_selected` of `--only`, `max_rows` of `--max-rows`."""
     since: Since | None = None
     """What changed since the run before over the same sheet; None: there was none, or nobody compared."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -204,6 +215,7 @@ def summarize(
         rows=results.all,
         lines=tuple(run_lines),
         carried_over=dict(counting.carried_over),
+        left_out=dict(counting.left_out),
         since=results.since(),
     )
 
@@ -300,6 +312,7 @@ class _Counting:
         """What tests say now that said the contrary before."""
         self.tallies: defaultdict[str, LaneCounts] = defaultdict(LaneCounts)
         self.carried_over: Counter[Status] = Counter()
+        self.left_out: Counter[str] = Counter()
         self.incidents = incidents
         self.ending: set[object] = set()
         """Which keys end soon."""
@@ -364,6 +377,8 @@ class _Counting:
             is_changed = is_own and contrary is not None and state.tested.before is contrary
             self.changed[state.tested.works] += is_changed
         self.counts[status_of(outcome)] += 1
+        if isinstance(outcome, NotAttempted) and outcome.code in LEFT_OUT:
+            self.left_out[outcome.code] += 1
         key = state.key_told
         if key is not None and ends_within(key, days=SOON_DAYS, now_ms=state.finished_at_ms or 0):
             self.ending.add(key.secret)

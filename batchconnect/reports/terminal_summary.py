@@ -8,7 +8,7 @@ the lines as they are, without markup.
 
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from batchconnect.ledger.entry import ROTATE, UNDO, VERIFY
@@ -18,7 +18,7 @@ from batchconnect.model.key_end import told as told_ending
 from batchconnect.model.outcome import Status, Works
 from batchconnect.reports.advice import with_place
 from batchconnect.reports.incident import Incident, what_to_send
-from batchconnect.reports.next_step import next_step
+from batchconnect.reports.next_step import NextStep, next_step
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW
 
@@ -88,7 +88,13 @@ def cause_lines(summary: Summary, *, width: int = 80) -> list[str]:
     return [line for one in causes for line in _named(one, command, width)]
 
 
-def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) -> str | None:
+def next_command(
+    summary: Summary,
+    *,
+    same: str,
+    options: Sequence[str] = (),
+    kept: Callable[[NextStep], Sequence[str]] | None = None,
+) -> str | None:
     """
     The command that goes on from here.
 
@@ -96,6 +102,8 @@ def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) ->
         summary: The run.
         same: The command that was given, ready for a shell.
         options: What the next command needs to find the same run, as `--simulate`, `--reports DIR`.
+        kept: Options of the command that was given, without which the next one would do more, or otherwise;
+            None: nobody knows which were given.
 
     Returns:
         The command, behind what a person does first where it needs that: `correct the keys, then: ...`.
@@ -104,8 +112,14 @@ def next_command(summary: Summary, *, same: str, options: Sequence[str] = ()) ->
     step = next_step(summary)
     if step is None:
         return None
-    command = shlex.join([*step.command, *options]) if step.command else same
-    return f"{step.first}, then: {command}" if step.first else command
+    flags = [*options, *(kept(step) if kept is not None else ())]
+    command = shlex.join([*step.command, *flags]) if step.command else same
+    lost = [flag for flag in step.forgets if flag not in flags]
+    first = [
+        *([step.first] if step.first else []),
+        *([f"add the {' and '.join(lost)} of that run"] if lost else []),
+    ]
+    return f"{' and '.join(first)}, then: {command}" if first else command
 
 
 def _headline(summary: Summary) -> str:

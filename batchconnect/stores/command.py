@@ -11,9 +11,11 @@ It stands in the settings alone, and no shell sees it. What it writes is never s
 `signed_out`.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from subprocess import DEVNULL, PIPE
 from typing import Any, Final, final
 
@@ -36,6 +38,8 @@ _LARGEST: Final = 1 << 20
 """Bytes of its output."""
 _OWN: Final = "BATCHCONNECT_"
 """Variables with this beginning are ours, and no business of the command's."""
+_PASSING: Final = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETXTBSY})
+"""What a machine is short of for a while, and a program that is just being replaced."""
 _REFUSALS: Final = {
     "not_found": Refusal.NOT_FOUND,
     "forbidden": Refusal.FORBIDDEN,
@@ -102,29 +106,46 @@ class Command:
 
     async def _run(self, asked: bytes) -> bytes | Trouble:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
-        try:
-            with anyio.move_on_after(REQUEST_S):
-                async with await anyio.open_process(
+        with anyio.move_on_after(REQUEST_S):
+            try:
+                process = await anyio.open_process(
                     self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environ
-                ) as process:
-                    return await _spoken(process, asked)
-        except OSError as error:
-            return Trouble(
-                kind=TroubleKind.UNUSABLE,
-                detail=f"Its command cannot be run ({error.strerror}).",
-                remedy="Correct `command` in its section of the settings.",
-            )
+                )
+            except OSError as error:
+                return _not_begun(error)
+            except RuntimeError:
+                return _short_of("no thread left")  # which waits for its end
+            async with process:
+                return await _spoken(process, asked)
         return _down(f"Its command took longer than {REQUEST_S:g} seconds.")
+
+
+def _not_begun(error: OSError) -> Trouble:
+    if error.errno in _PASSING:
+        return _short_of(str(error.strerror))
+    return Trouble(
+        kind=TroubleKind.UNUSABLE,
+        detail=f"Its command cannot be run ({error.strerror}).",
+        remedy="Correct `command` in its section of the settings.",
+    )
+
+
+def _short_of(what: str) -> Trouble:
+    return Trouble(
+        kind=TroubleKind.DOWN,
+        detail=f"Its command cannot be run on this machine now ({what}).",
+        remedy="Raise its limits (`ulimit -n`, `ulimit -u`, or the container's memory and `pids`).",
+    )
 
 
 async def _spoken(process: anyio.abc.Process, asked: bytes) -> bytes | Trouble:
     assert process.stdin is not None
     assert process.stdout is not None
-    try:
+    # It need not want to know; what it writes counts. Which error that is depends on the loop and on anyio.
+    with suppress(OSError, RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.send(asked)
+    with suppress(OSError, RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.aclose()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # it did not want to know; what it writes counts
     said = bytearray()
     async for chunk in process.stdout:
         said += chunk

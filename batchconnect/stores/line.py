@@ -2,7 +2,8 @@
 One store as all lanes share it: what waits is asked once, at a bounded pace, and a store in trouble is left alone.
 
 Whoever wants a secret that is being asked for already waits for the same answer. A secret is kept only as long
-as somebody holds it, and for a minute at most: a sheet where one key stands a thousand times asks for it once.
+as somebody holds it, and given out for a minute at most: a sheet where one key stands in a thousand rows asks for
+it once a minute, as long as one of them is on its way.
 """
 
 from collections import deque
@@ -17,7 +18,9 @@ from anyio.abc import TaskGroup
 from batchconnect.model.event import Event, StorePaused, StoreStopped
 from batchconnect.model.fault import fault_of
 from batchconnect.model.reference import Place, StoredSecret
+from batchconnect.model.secret import Secret
 from batchconnect.model.store import AT_ONCE, StoreProfile
+from batchconnect.model.value import Value
 from batchconnect.stores.interface import Answer, Refusal, Store, Trouble, TroubleKind
 from batchconnect.stores.limiter import Limiter
 from batchconnect.stores.quiet import unheard
@@ -39,6 +42,14 @@ class _Flight:
         self.done = anyio.Event()
         self.answer: Answer | Trouble | None = None
         self.error: Exception | None = None
+
+
+class _About(Value):
+    """What was said of a secret beside its text, and when."""
+
+    at_s: float
+    version: str | None
+    expires_at_ms: int | None
 
 
 class StoreLine:
@@ -73,8 +84,9 @@ class StoreLine:
         self._limiter = Limiter(profile.rate)
         self._flights: dict[Place, _Flight] = {}
         self._waiting: deque[_Flight] = deque()
-        self._kept: WeakValueDictionary[Place, StoredSecret] = WeakValueDictionary()
-        self._kept_at: dict[Place, float] = {}
+        self._kept: WeakValueDictionary[Place, Secret] = WeakValueDictionary()
+        """The very object that a row holds: it is gone with the last of them."""
+        self._about: dict[Place, _About] = {}
         self._at_work = 0
         self._has_answered = False
         self._troubled_since: float | None = None
@@ -130,9 +142,12 @@ class StoreLine:
     def _fresh(self, place: Place) -> StoredSecret | None:
         kept = self._kept.get(place)
         if kept is None:
-            self._kept_at.pop(place, None)
+            self._about.pop(place, None)
             return None
-        return kept if anyio.current_time() - self._kept_at[place] < _FRESH_S else None
+        about = self._about[place]
+        if anyio.current_time() - about.at_s >= _FRESH_S:
+            return None
+        return StoredSecret(value=kept, version=about.version, expires_at_ms=about.expires_at_ms)
 
     def _pump(self) -> None:
         most = AT_ONCE if self._troubled_since is None else 1
@@ -189,10 +204,14 @@ class StoreLine:
 
     def _keep(self, place: Place, answer: Answer) -> None:
         if isinstance(answer, StoredSecret):
-            self._kept[place] = answer
-            self._kept_at[place] = anyio.current_time()
-            if len(self._kept_at) > 2 * len(self._kept) + AT_ONCE:
-                self._kept_at = {one: at for one, at in self._kept_at.items() if one in self._kept}
+            self._kept[place] = answer.value
+            self._about[place] = _About(
+                at_s=anyio.current_time(),
+                version=answer.version,
+                expires_at_ms=answer.expires_at_ms,
+            )
+            if len(self._about) > 2 * len(self._kept) + AT_ONCE:
+                self._about = {one: of for one, of in self._about.items() if one in self._kept}
 
     def _land(self, flight: _Flight) -> None:
         del self._flights[flight.place]

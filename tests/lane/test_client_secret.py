@@ -8,8 +8,10 @@ from batchconnect.lane.client_secret import looked_up
 from batchconnect.model.outcome import NotAttempted, Problem
 from batchconnect.model.reference import LookedUp, Reference, StoredSecret
 from batchconnect.model.secret import Secret
+from batchconnect.stores.resolver import STORES_ALONE, StoreResolver
 from batchconnect.transport.ims import SignInError
 from tests.fake_service import org
+from tests.lane.key_runs import FakeStore, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -28,11 +30,23 @@ class Answering:
 
 
 async def test_the_secret_is_looked_up_when_the_lane_signs_in() -> None:
-    secret = Secret("fake")
-    look_up = looked_up(ORG, Answering(StoredSecret(value=secret)))
+    look_up = looked_up(ORG, Answering(StoredSecret(value=Secret("fake"))))
     assert look_up is not None
 
-    assert await look_up() is secret
+    assert await look_up() == Secret("fake")
+
+
+async def test_a_secret_that_was_refused_is_asked_for_anew_though_it_is_still_held() -> None:
+    """A store gives out again what a row holds; whoever was refused wants what stands there by now."""
+    store = FakeStore()
+    async with opened(store) as line:
+        look_up = looked_up(ORG, StoreResolver({"kv": line}, STORES_ALONE))
+        assert look_up is not None
+        refused = await look_up()
+        again = await look_up()
+
+    assert refused == again
+    assert store.asked == ["acme"] * 2
 
 
 async def test_a_secret_that_stands_in_the_settings_is_looked_up_nowhere() -> None:

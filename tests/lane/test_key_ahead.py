@@ -4,7 +4,10 @@ Keys from a store cost a run no time: looked up a few rows ahead, in order, and 
 Virtual time: the ratios are exact, whatever the machine.
 """
 
+import gc
+import weakref
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 
 import anyio
 import pytest
@@ -14,6 +17,7 @@ from batchconnect.ledger.entry import Sending
 from batchconnect.model.event import LaneStopped, RowSettled
 from batchconnect.model.outcome import NotAttempted, Status
 from batchconnect.model.reference import KeyOrigin, LookedUp, Reference
+from batchconnect.model.secret import Secret
 from batchconnect.run.exit_code import INTERRUPTED
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
@@ -46,6 +50,30 @@ async def test_a_store_that_takes_a_second_holds_up_nobody_either() -> None:
     await run(kept, many(300, lanes=["acme"]), FakeStore(answers_s=0.5), rate=1000)
 
     assert makespan(kept) <= 1.1 * makespan(plain)
+
+
+@pytest.mark.slow
+async def test_one_key_of_eight_hundred_rows_is_asked_for_once_a_minute() -> None:
+    """By four lanes, over a minute and a half; once the last row is done, nobody holds it any more."""
+    one, store = bench(rate=2.5), FakeStore()
+    rows = many(800)
+    for row in rows:
+        row["servicePrincipalKey"] = "kv:shared"
+    given: list[weakref.ref[Secret]] = []
+    held = Held()
+
+    def holding(secret: Secret) -> AbstractContextManager[None]:
+        given.append(weakref.ref(secret))
+        return held(secret)
+
+    state = await run(one, rows, store, holding=holding)
+
+    assert one.statuses(state) == [Status.CREATED] * 800
+    assert 75 < makespan(one) < 90
+    assert store.asked == ["shared"] * 2
+    assert len(given) >= 800
+    gc.collect()
+    assert {key() for key in given} == {None}
 
 
 async def test_keys_are_looked_up_in_the_order_in_which_rows_are_sent() -> None:

@@ -231,6 +231,21 @@ SWEPT = Swept(expected=2, found=1, duplicated=(), missing=("bc1-x",))
         ({}, {Status.CREATED: 2}, FAILING, {"sweep": SWEPT}, f"batchconnect reconcile {RUN}"),
         ({}, {Status.CREATED: 2}, UNASKED, {}, f"batchconnect verify {RUN}"),
         ({}, {Status.CREATED: 2}, FAILING, {"exit_code": ExitCode.AS_ASKED}, SAME),
+        # Rows that were not to be done are no rest; whoever takes up more is told what keeps them out.
+        (
+            {},
+            {Status.CREATED: 2, Status.NOT_ATTEMPTED: 9},
+            UNASKED,
+            {"left_out": {"not_selected": 9}},
+            f"batchconnect verify {RUN}",
+        ),
+        (
+            {},
+            {Status.CREATED: 2, Status.FAILED: 1, Status.NOT_ATTEMPTED: 9},
+            {},
+            {"left_out": {"not_selected": 4, "max_rows": 5}},
+            f"add the --only and --max-rows of that run, then: {RERUN}",
+        ),
         # A verify: of a run's rows, or of a sheet's.
         (
             {"command": VERIFY, "parent_run_id": "r-1"},

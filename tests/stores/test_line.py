@@ -113,7 +113,7 @@ async def test_whoever_wants_the_same_waits_for_one_answer() -> None:
         again = await one.look_up(Place("acme"))
 
     assert store.asked == {Place("acme"): 1}
-    assert again is held[0]
+    assert again == held[0]
 
 
 async def test_a_secret_that_nobody_holds_is_kept_by_nobody() -> None:

@@ -11,7 +11,7 @@ import anyio
 
 from batchconnect.cli.files.ci_files import CiFiles
 from batchconnect.cli.files.plan_files import cases, markdown_lines
-from batchconnect.cli.options import RUN, Given, OutputOptions
+from batchconnect.cli.options import NETWORK, RUN, Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.looking import looking
 from batchconnect.cli.screen.plan_screen import FOLDED_AT, plan_errors, plan_lines
@@ -92,7 +92,7 @@ def run(
             width=console.width,
         )
     ]
-    following = _next(found, options, sheets, given, command=task.command)
+    following = _next(found, options, sheets, given, command=task.command, saves=out is not None)
     if out is not None and saved is not None:
         write_over(out, render(saved))
         document["saved"] = str(out.absolute())
@@ -251,15 +251,26 @@ def _next(
     given: Given,
     *,
     command: str,
+    saves: bool,
 ) -> str | None:
-    """The run that was planned; where the sheet has to be corrected first, what tells how. None: nothing is to do."""
+    """
+    The run that was planned, or what tells why there is none yet; None: nothing is to do.
+
+    A plan that is to be saved, and is not, cannot be carried out: one sandbox that could not be read is enough.
+    """
     again = [*place_flags(given), *sheet_flags(given)]
     if found.rejected and not options.skip_invalid:
         return shlex.join(["batchconnect", "validate", *sheets, *again])
-    if found.is_refused:
-        is_unreached = any(is_of_contact(one.refusal_code) for one in found.sandboxes)
-        command = "doctor" if is_unreached else "orgs"
-        return shlex.join(["batchconnect", command, *place_flags(given)])
+    refused = [one for one in found.sandboxes if one.refusal is not None]
+    if found.is_refused or (saves and refused):
+        flags = [*place_flags(given), *flags_of(given.options, NETWORK.names)]
+        if any(is_of_contact(one.refusal_code) for one in refused):
+            return shlex.join(["batchconnect", "doctor", *flags])
+        # Where others could be read, it is about this one, and `orgs` by itself reads the defaults.
+        place = (
+            [] if found.is_refused else ["--org", refused[0].org, "--sandbox", refused[0].sandbox]
+        )
+        return shlex.join(["batchconnect", "orgs", *place, *flags])
     if found.rows and not found.has_work:
         return None
     if found.shut_stores:

@@ -10,6 +10,7 @@ from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.refusals import refusal_lines
 from batchconnect.cli.start import (
     as_part,
+    kept_flags,
     options_of,
     place_flags,
     settings_of,
@@ -44,7 +45,8 @@ def _reconcile(
     *,
     run_id: str | None,
 ) -> int:
-    settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
+    part = as_part(given, sandbox=given.options.sandbox)
+    settings = settings_of(part, os.environ)
     options = options_of(settings, given)
     ending.reach(settings, options)
     warn_ignored_flags(given, console)
@@ -67,7 +69,10 @@ def _reconcile(
     )
     summary = attend(observer, work)
     again = next_command(
-        summary, same="the command that began it, once more", options=place_flags(given)
+        summary,
+        same="the command that began it, once more",
+        options=place_flags(given),
+        kept=partial(kept_flags, part),
     )
     # The run's report tells what became of the run: what keeps this look from succeeding is none of it.
     in_the_way = refusal_lines(observer.unreached.values(), what="org", whats="orgs")

@@ -11,9 +11,11 @@ from typing import Final
 from batchconnect.cli.ending import Ending
 from batchconnect.cli.files.ci_files import CiFiles
 from batchconnect.cli.observer import RunObserver, attend
-from batchconnect.cli.options import Given, OutputOptions
+from batchconnect.cli.options import SERVICE, SHEET, Given, OutputOptions
 from batchconnect.cli.screen.console import Console, ResultError, counted, wrapped
 from batchconnect.cli.start import (
+    flags_of,
+    kept_flags,
     options_of,
     place_flags,
     settings_of,
@@ -124,8 +126,7 @@ def run_told(
         except PlanChangedError as error:
             files.write_changes(error, console)
             ending.code = error.exit_code
-            flags = [*place_flags(given), *sheet_flags(given)]
-            anew = shlex.join(["batchconnect", "plan", *sheets, "--out", str(plan), *flags])
+            anew = _plan_again(sheets, plan, given)
             hint = f"Plan again, and have that approved: {anew}"
             return _told_changes(error, console, hint=observer.redactor.text(hint))
     ending.summary = summary
@@ -133,6 +134,7 @@ def run_told(
         summary,
         same=observer.redactor.text(shlex.join(["batchconnect", *sys.argv[1:]])),
         options=place_flags(given),
+        kept=partial(kept_flags, given),
     )
     if observer.problems is not None:
         again = _annotating(sheets, given) or again
@@ -151,6 +153,15 @@ def run_told(
         console.say(f"error: {error.message}")
     _tell_other_way(observer, console, others=summary.counts[Status.NOT_ATTEMPTED])
     return code
+
+
+def _plan_again(sheets: Sequence[str], plan: Path | None, given: Given) -> str:
+    """The command that makes the plan anew as it was made: by what it keeps, and by what this run was given."""
+    from batchconnect.run.plan.saved_plan import KEPT  # noqa: PLC0415 - most runs have no plan
+
+    names = dict.fromkeys((*SHEET.names, *SERVICE.names, *KEPT))
+    flags = [*place_flags(given), *flags_of(given.options, names)]
+    return shlex.join(["batchconnect", "plan", *sheets, "--out", str(plan), *flags])
 
 
 def _tell_other_way(observer: RunObserver, console: Console, *, others: int) -> None:

@@ -17,8 +17,11 @@ from batchconnect.cli.screen.console import Console
 from batchconnect.cli.screen.looking import looking
 from batchconnect.cli.signals import ending_at_once
 from batchconnect.cli.start import (
+    flags_of,
+    kept_flags,
     options_of,
     place_flags,
+    service_flags,
     settings_of,
     warn_of_places,
 )
@@ -85,7 +88,9 @@ def _undo(
         return _show(console, done, given)
     ending.summary = done
     same = _same(observer.redactor)
-    again = next_command(done, same=same, options=place_flags(given))
+    again = next_command(
+        done, same=same, options=place_flags(given), kept=partial(kept_flags, given)
+    )
     observer.tell_end(done, again)
     return int(done.exit_code or 0)
 
@@ -130,7 +135,8 @@ def _next(plan: UndoPlan, given: Given, redactor: Redactor) -> str | None:
     if not plan.has_work or plan.is_refused:
         return None
     words = ["batchconnect", "undo", plan.run.opened.run_id, "--yes", str(number)]
-    return shlex.join([*words, *place_flags(given)])
+    kept = [*service_flags(given), *flags_of(given.options, ("note",))]
+    return redactor.text(shlex.join([*words, *place_flags(given), *kept]))
 
 
 def _document(plan: UndoPlan, following: str | None) -> dict[str, object]:

@@ -12,6 +12,7 @@ from batchconnect.cli.options import Given, OutputOptions
 from batchconnect.cli.screen.console import Console
 from batchconnect.cli.start import (
     as_part,
+    kept_flags,
     options_of,
     place_flags,
     settings_of,
@@ -43,7 +44,8 @@ def _verify_run(
     output: OutputOptions, given: Given, console: Console, ending: Ending, what: str | None
 ) -> int:
     files = CiFiles.of(given)
-    settings = settings_of(as_part(given, sandbox=given.options.sandbox), os.environ)
+    part = as_part(given, sandbox=given.options.sandbox)
+    settings = settings_of(part, os.environ)
     options = options_of(settings, given)
     ending.reach(settings, options)
     warn_of_places(options, settings, console)
@@ -66,6 +68,11 @@ def _verify_run(
     )
     summary = attend(observer, work, drain_s=given.drain)
     ending.summary = summary
-    again = next_command(summary, same="the same command once more", options=place_flags(given))
+    again = next_command(
+        summary,
+        same="the same command once more",
+        options=place_flags(given),
+        kept=partial(kept_flags, part),
+    )
     observer.tell_end(summary, again)
     return int(summary.exit_code or 0)

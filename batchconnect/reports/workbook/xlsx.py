@@ -19,6 +19,7 @@ from batchconnect.model.source_remedies import is_of_key
 from batchconnect.model.value import replace
 from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import cells_of, iso, sheet_cells_of
+from batchconnect.reports.next_step import forgotten
 from batchconnect.reports.result import Result, is_unfinished, lacks_key, reason_of, what_is_wrong
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
@@ -143,7 +144,10 @@ def _facts(summary: Summary, beyond: int) -> Facts:
     )
     mode = " (simulated)" if opened.simulated else ""
     again = _again(opened, summary.place_flags)
-    todo = f"Correct the red cells, fill in the keys, save, and run, with this file's path: {again}"
+    lost = " and ".join(forgotten(summary))
+    kept = f" and the {lost} of this run again" if lost else ""
+    how = f"with this file's path{kept}"
+    todo = f"Correct the red cells, fill in the keys, save, and run, {how}: {again}"
     facts = [
         (
             opened.command.capitalize(),

@@ -252,5 +252,10 @@ def is_typed_alike(before: RowPlanned, now: RowPlanned) -> bool:
 
 
 def command_of(opened: RunOpened) -> str:
-    """The command that goes on with an open run, as far as it was told by options."""
-    return shlex.join(sheet_command(opened, opened.command))
+    """The command that goes on with an open run, in its mode, as far as it was told by options."""
+    mode = ["--simulate"] if opened.simulated else []
+    if opened.parent_run_id is not None:
+        is_rerun = opened.command == ONBOARD
+        over = ("rerun", opened.run_id) if is_rerun else (opened.command, opened.parent_run_id)
+        return shlex.join(["batchconnect", *over, *mode])
+    return shlex.join([*sheet_command(opened, opened.command), *mode])

@@ -25,11 +25,9 @@ def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool
             hint="Undo it with the settings, and in the mode, that it was made with.",
         )
     if not run.is_closed:
-        parent = opened.parent_run_id
-        again = command_of(opened) if parent is None else f"batchconnect rerun {opened.run_id}"
         raise UsageError(
             f"run {opened.run_id} is not finished, so what it creates is not known yet",
-            hint=f"Let it come to its end first: {again}",
+            hint=f"Let it come to its end first: {command_of(opened)}",
         )
     return run
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,6 +58,50 @@ def test_the_run_that_is_named_next_is_guarded_as_it_was_planned(batchconnect: C
     shown = saved(batchconnect, many(2), "--max-rows", "1", *guards)
 
     assert shown.out.endswith(f"next:   batchconnect run --plan plan.json {' '.join(guards)}\n")
+
+
+def test_the_plan_that_is_to_be_made_again_is_made_as_it_was(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Pasted, it plans the same rows by the same rules: what the plan kept, and what its run was given."""
+    kept = (
+        "--only",
+        "name=Client 001",
+        "--skip-invalid",
+        "--max-rows",
+        "1",
+        "--recreate",
+        "--note",
+        "CHG 1",
+    )
+    saved(batchconnect, many(2), *kept)
+
+    changed = batchconnect(
+        "run", batchconnect.sheet([cells(1, database="other"), cells(2)]), "--plan", PLAN, *QUICK
+    )
+    words = shlex.split(changed.err.rpartition("approved:")[2].replace("\n", " "))
+    again = batchconnect(*words[1:])
+
+    assert changed.code == 3, changed
+    assert " ".join(words).startswith("batchconnect plan clients.csv --out plan.json --only")
+    assert {*kept} < {*words}
+    assert again.code == 0, again
+    assert batchconnect("run", "--plan", PLAN, *QUICK).code == 0
+
+
+def test_a_plan_that_could_not_be_saved_names_no_run_of_it(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """One sandbox that could not be read is enough; what looks closer is named, and works as it is pasted."""
+    sheet = batchconnect.sheet([cells(1), cells(2, sandbox="missing")])
+
+    shown = batchconnect("plan", sheet, "--out", PLAN)
+
+    assert "saved:  nothing" in shown.out
+    assert shown.out.endswith(f"next:   batchconnect orgs --org {ACME} --sandbox missing\n")
+    assert not PLAN.exists()
+    looked = batchconnect("orgs", "--org", ACME, "--sandbox", "missing")
+    assert (looked.code, "missing" in looked.out) == (7, True), looked
 
 
 def test_a_plan_holds_no_key_and_is_its_owners_alone(

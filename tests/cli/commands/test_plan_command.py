@@ -182,6 +182,7 @@ def test_without_a_typed_command_the_next_one_is_put_together(
         ["a b.csv"],
         given,
         command="run",
+        saves=False,
     )
 
     assert found == "batchconnect run 'a b.csv' --reports r --simulate"

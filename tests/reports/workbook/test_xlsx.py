@@ -38,6 +38,7 @@ from batchconnect.model.outcome import (
     Failed,
     Kept,
     MatchedBy,
+    NotAttempted,
     Outcome,
     Problem,
     Rejected,
@@ -304,6 +305,17 @@ def test_the_second_tab_says_which_command_takes_it_back(
 
     assert told_of["What to do"].endswith(command)
     assert told_of["Works"] == "1 yes, 2 no, 1 not tested"
+
+
+def test_the_second_tab_says_what_left_rows_out() -> None:
+    """Without it the command would take up all the rows of the workbook."""
+    left_out = NotAttempted(code="max_rows", detail="")
+    summary = told((2, PLANNED, Failed(code="c", detail="d")), (3, PLANNED, left_out))
+
+    assert (
+        "path and the --max-rows of this run again: batchconnect rerun "
+        in (about(summary)["What to do"])
+    )
 
 
 def test_a_corrected_key_comes_back(tmp_path: Path) -> None:

@@ -161,6 +161,26 @@ def test_the_command_that_goes_on_has_what_the_run_was_told() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"simulated": True}, "run clients.csv --simulate"),
+        ({"visible_only": True}, "run clients.csv --visible-only"),
+        ({"command": "rotate", "simulated": True}, "rotate clients.csv --simulate"),
+        ({"parent_run_id": "r-1"}, "rerun {run}"),
+        ({"parent_run_id": "r-1", "simulated": True}, "rerun {run} --simulate"),
+        ({"parent_run_id": "r-1", "command": "verify"}, "verify r-1"),
+    ],
+)
+def test_the_command_that_goes_on_is_of_the_same_mode_and_over_the_same_rows(
+    changes: dict[str, Any], words: str
+) -> None:
+    """Pasted without `--simulate` it would be a real run; without `--visible-only` it would create hidden rows."""
+    opened = replace(OPENED, **{"sheets": ("clients.csv",), "sheet_path": None, **changes})
+
+    assert command_of(opened) == f"batchconnect {words.format(run=OPENED.run_id)}"
+
+
 async def interrupted(
     bench: Bench, rows: Sequence[Mapping[str, str]], **changes: object
 ) -> RunState:
