@@ -242,7 +242,7 @@ def test_a_row_without_its_key_fails_in_junit_and_is_in_failed_csv(
     sheet = in_store(batchconnect)
     ran(batchconnect, sheet)
     in_store(batchconnect, **answer)
-    asked = ("--junit", "rows.xml", "--summary", "rows.md", "--patience", "1")
+    asked = ("--junit", "rows.xml", "--summary", "ci.md", "--patience", "1")
 
     done = batchconnect("verify", batchconnect.sheet(sheet), *FAST, *asked)
 
@@ -260,9 +260,7 @@ def test_a_row_without_its_key_fails_in_junit_and_is_in_failed_csv(
     (tab, *_) = openpyxl.load_workbook(latest / "results.xlsx").worksheets
     said = [cell.comment.text for row in tab.iter_rows() for cell in row if cell.comment]
     assert sum("store `kv`" in text for text in said) == (verdict == "failure")
-    assert f"{len(look)} row{'s' * (len(look) > 1)} to look at" in Path("rows.md").read_text(
-        "utf-8"
-    )
+    assert f"{len(look)} row{'s' * (len(look) > 1)} to look at" in Path("ci.md").read_text("utf-8")
 
 
 @pytest.mark.slow
