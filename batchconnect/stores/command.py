@@ -11,7 +11,6 @@ It stands in the settings alone, and no shell sees it. What it writes is never s
 `signed_out`.
 """
 
-import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -26,20 +25,20 @@ from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import StoreProfile
 from batchconnect.stores.field import ends_at_ms, field_of, value_of
 from batchconnect.stores.interface import (
+    NO_THREAD,
     REQUEST_S,
     Answer,
     Network,
     Refusal,
     Trouble,
     TroubleKind,
+    short_of,
 )
 
 _LARGEST: Final = 1 << 20
 """Bytes of its output."""
 _OWN: Final = "BATCHCONNECT_"
 """Variables with this beginning are ours, and no business of the command's."""
-_PASSING: Final = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETXTBSY})
-"""What a machine is short of for a while, and a program that is just being replaced."""
 _REFUSALS: Final = {
     "not_found": Refusal.NOT_FOUND,
     "forbidden": Refusal.FORBIDDEN,
@@ -114,27 +113,17 @@ class Command:
             except OSError as error:
                 return _not_begun(error)
             except RuntimeError:
-                return _short_of("no thread left")  # which waits for its end
+                return NO_THREAD  # that would wait for its end
             async with process:
                 return await _spoken(process, asked)
         return _down(f"Its command took longer than {REQUEST_S:g} seconds.")
 
 
 def _not_begun(error: OSError) -> Trouble:
-    if error.errno in _PASSING:
-        return _short_of(str(error.strerror))
-    return Trouble(
+    return short_of(error) or Trouble(
         kind=TroubleKind.UNUSABLE,
         detail=f"Its command cannot be run ({error.strerror}).",
         remedy="Correct `command` in its section of the settings.",
-    )
-
-
-def _short_of(what: str) -> Trouble:
-    return Trouble(
-        kind=TroubleKind.DOWN,
-        detail=f"Its command cannot be run on this machine now ({what}).",
-        remedy="Raise its limits (`ulimit -n`, `ulimit -u`, or the container's memory and `pids`).",
     )
 
 
