@@ -8,7 +8,9 @@ from batchconnect.api.one_error import with_one_error
 from batchconnect.api.over_sheets import over_sheet
 from batchconnect.api.report import Report, Reporter
 from batchconnect.api.sheets import SheetLike
+from batchconnect.model.value import replace
 from batchconnect.options import RunOptions
+from batchconnect.run.exit_code import of_doubts
 from batchconnect.run.reconcile_run import settle
 from batchconnect.run.selection import as_part
 from batchconnect.run.stop import Stop
@@ -41,7 +43,8 @@ async def reconcile(
         stop: As of `onboard`.
 
     Returns:
-        The run's report, as it is now.
+        The run's report, as it is now; its exit code is 6 where something is in doubt still, 4 where a row has no
+        connection, however the run itself was ended.
 
     Raises:
         UsageError: There is no such run.
@@ -58,7 +61,8 @@ async def reconcile(
     )
     call.need_ledger("reconcile", run)
     call.warn()
-    return await _over_run(call, partial(settle, run, settle_s=given.settle))
+    report = await _over_run(call, partial(settle, run, settle_s=given.settle))
+    return replace(report, exit_code=int(of_doubts(report.exit_code)))
 
 
 @with_one_error

@@ -134,8 +134,8 @@ async def rerun(
         stop: As of `onboard`.
 
     Returns:
-        The report of all rows of the chain, under a run id of its own; that of the run itself, where nothing is
-        left to do.
+        The report of all rows of the chain, under a run id of its own; that of the run itself, with exit code 0,
+        where nothing is left to do.
 
     Raises:
         UsageError: There is no such run, or its sheet was no file and none is given.
@@ -245,10 +245,11 @@ def _choose(options: MergedOptions, run: str | None) -> RerunChoice:
 
 
 def _as_it_is(call: Call, chosen: RerunChoice) -> Report:
-    """The run that needs no rerun."""
+    """The run that needs no rerun, whose exit code is that of having nothing to do."""
     with ledger_of(call.options) as ledger:
         found = find_run(ledger, chosen.opened.run_id)
-        return report_of(summary_of(ledger, found), folder=_folder(call, chosen.opened.run_id))
+        report = report_of(summary_of(ledger, found), folder=_folder(call, chosen.opened.run_id))
+    return replace(report, exit_code=int(chosen.as_it_is.exit_code or 0))
 
 
 def _folder(call: Call, run_id: str) -> Path | None:

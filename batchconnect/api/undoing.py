@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _HEEDED: Final = frozenset(
     {
         *("reports", "ledger", "simulate", "fault", "seed", "note"),
-        *("rate", "concurrency", "timeout", "patience", "settle", "on_doubt"),
+        *("rate", "concurrency", "timeout", "patience", "settle", "on_doubt", "lease"),
         *("proxy", "ca_bundle", "allow_hosts"),
     }
 )

@@ -19,7 +19,7 @@ from batchconnect.lane.decision import Decided, Send, SendKey, Settle, SettleFir
 from batchconnect.lane.lane import LEASE_LOST, LEDGER_FAILED, LEDGER_GONE, SOMEBODY_ELSE, Lane
 from batchconnect.lane.planner import Known, Rules, decide
 from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_in
-from batchconnect.lane.whole_listing import read_sandbox, unproven_warning
+from batchconnect.lane.whole_listing import read_newer, read_sandbox, unproven_warning
 from batchconnect.ledger.entry import LEFT, Left, Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
@@ -40,6 +40,8 @@ from batchconnect.validation.connection import BaseConnection
 _AT_ONCE: Final = 4
 """Sandboxes of a lane that are planned side by side. What stands in them is held in memory meanwhile;
 more of them are not sooner read, for they share the lane's pace."""
+_MOST_READING: Final = 1 / 5
+"""Share of a lane's time for which a sandbox is read again."""
 _FIRST_LOOKS_S: Final = 5.0
 """Seconds for which a lane's first row waits at most until the first sandboxes of its lane were read."""
 _CHUNK: Final = 500
@@ -70,9 +72,13 @@ class _Planned:
     read_at_s: float
     """When that began, by the running loop's clock."""
     strangers: Listing
-    """Of the last reading again: what stood there that this ledger never sent."""
-    late: frozenset[str] = frozenset()
-    """Of the last reading again: markers that stood there of rows that were to be sent once more."""
+    """What was seen there, read again, that this ledger never sent."""
+    late: set[str] = field(default_factory=set)
+    """Markers that were seen there, read again, of rows that were to be sent once more."""
+    keeps_order: bool = True
+    """Whether the service lists its newest connections first: then it is read down to the last reading alone."""
+    took_s: float = 0.0
+    """What reading it again took."""
     looking: anyio.Lock = field(default_factory=anyio.Lock)
     """Held by whoever reads it again."""
 
@@ -239,29 +245,44 @@ class LanePlan:
     def send_again(self, marker: str) -> None:
         """A row is to be sent once more: whoever reads its sandbox again looks whether it has come after all."""
         self._sent_before.add(marker)
+        for one in self._planned.values():
+            one.late.discard(marker)  # its absence was proven since
 
     def has_come(self, connection: BaseConnection) -> bool:
         """Whether a row that is to be sent once more stood there when its sandbox was last read again."""
         return connection.marker in self._planned[connection.sandbox].late
 
     def _is_old(self, one: _Planned) -> bool:
-        return self._lane.time_s() - one.read_at_s > self._rules.settle_s
+        # Where the whole has to be read, and that takes minutes, most of the time is for the rows all the same.
+        lasts_s = max(self._rules.settle_s, one.took_s / _MOST_READING)
+        return self._lane.time_s() - one.read_at_s > lasts_s
 
     async def _read_again(self, sandbox: str, one: _Planned) -> bool:
         """Whether its rows may be sent still; whoever comes meanwhile waits for the one reading."""
         async with one.looking:
             if self._is_old(one):
                 async with self._free:
-                    listing = await self._read(sandbox)
-                self._tell_listed(listing)
+                    listing = await self._read_on(sandbox, one)
                 if not listing.complete:
+                    self._tell_listed(listing)
                     self._give_up(listing)
                     return False
-                one.strangers = await strangers_in(listing, self._known)
-                one.late = frozenset(self._sent_before & listing.by_marker.keys())
+                one.strangers = await strangers_in(listing, self._known, one.strangers)
+                one.late |= self._sent_before & listing.by_marker.keys()
+                one.took_s = self._lane.time_s() - listing.began_s
                 # Last: from now on nobody waits for what is known of them.
                 one.read_at_s = listing.began_s
         return True
+
+    async def _read_on(self, sandbox: str, one: _Planned) -> Listing:
+        """What came since it was read, as far back as a listing may lag; or all of it, where there is no other way."""
+        if one.keeps_order:
+            age_s = self._lane.time_s() - one.read_at_s + self._rules.settle_s
+            newer = await read_newer(self._lane, sandbox, age_s=age_s)
+            if newer is not None:
+                return newer
+            one.keeps_order = False
+        return await self._read(sandbox)
 
     async def _act_upon(
         self, listing: Listing, offsets: Sequence[int], send: Callable[[Waiting], None]

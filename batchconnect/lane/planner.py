@@ -82,6 +82,8 @@ class Known(Value):
     """By marker of a resumed run's rows that were begun: how often they were sent, and proven absent."""
     states_of: StatesOf = unknown
     """Asked for many markers at once, and awaited: a ledger may be a round trip away."""
+    states_now: StatesOf = unknown
+    """Likewise, with what this process has sent since."""
     undoing: Mapping[str, str] = field(default_factory=dict)
     """By marker whose connection a delete of ours may have reached: the run that is being undone."""
     rotating: Mapping[str, Updating] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 
 from batchconnect.flow_service.listing import Listing
 from batchconnect.lane.decision import Send
-from batchconnect.lane.planner import Known, Rules, first_look
+from batchconnect.lane.planner import Known, Rules, StatesOf, first_look
 from batchconnect.model.value import Value, replace
 from batchconnect.validation.connection import BaseConnection
 
@@ -58,7 +58,7 @@ async def must_wait(
     Source:
         docs/exactly-once.md, "What breaks it".
     """
-    young = await _never_sent(listing.markers_younger_than(rules.settle_s * 1000), known)
+    young = await _never_sent(listing.markers_younger_than(rules.settle_s * 1000), known.states_of)
     meets, creates = rules.settle_first, False
     if not meets and not young:
         return False
@@ -92,7 +92,7 @@ async def arrived(
         known: What the ledger knows.
         before: Markers that stood there before.
     """
-    strangers = await _never_sent(listing.by_marker.keys() - set(before), known)
+    strangers = await _never_sent(listing.by_marker.keys() - set(before), known.states_of)
     mine: set[str] = set()
     for count, offset in enumerate(offsets if strangers else (), start=1):
         connection = load(offset)
@@ -103,10 +103,19 @@ async def arrived(
     return _arrival(mine, listing) if mine else None
 
 
-async def strangers_in(listing: Listing, known: Known) -> Listing:
-    """A listing without what bears no marker, or one that this ledger sent."""
-    markers = await _never_sent(listing.by_marker, known)
-    items = tuple(found for found in listing.items if found.marker in markers)
+async def strangers_in(listing: Listing, known: Known, before: Listing) -> Listing:
+    """
+    A listing without what bears no marker, or one that this ledger sent, this process included.
+
+    Args:
+        listing: What came to a sandbox since it was read before.
+        known: What the ledger knows.
+        before: The strangers that stood there then: they stand there still.
+    """
+    markers = await _never_sent(
+        listing.by_marker.keys() - before.by_marker.keys(), known.states_now
+    )
+    items = (*before.items, *(found for found in listing.items if found.marker in markers))
     return replace(listing, items=items, listed=len(items))
 
 
@@ -117,11 +126,11 @@ def _arrival(markers: Iterable[str], listing: Listing) -> Arrived:
     return Arrived(count=len(ages), newest_s=min(ages))
 
 
-async def _never_sent(markers: Iterable[str], known: Known) -> frozenset[str]:
+async def _never_sent(markers: Iterable[str], states_of: StatesOf) -> frozenset[str]:
     """Those of them that this ledger never sent."""
     asked, found = list(markers), set[str]()
     for start in range(0, len(asked), _ASKED_AT_ONCE):
         part = asked[start : start + _ASKED_AT_ONCE]
-        states = await known.states_of(part)
+        states = await states_of(part)
         found.update(one for one in part if one not in states or states[one].sends == 0)
     return frozenset(found)

@@ -1,5 +1,7 @@
-"""A sandbox, read again until its listing is whole, or a person takes it for that."""
+"""A sandbox, read again until its listing is whole, or a person takes it for that; and what came to it since."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, Protocol
 
 from batchconnect.flow_service.completeness import UNPROVEN
@@ -14,11 +16,23 @@ _READINGS: Final = 3
 """Readings of a sandbox before it counts as unreadable; each request in them is retried by itself."""
 
 
+_NO_ORDER: Final = frozenset({"order_lost", "http-400", "FLOW-1432-400", "FLOW-1433-400"})
+"""Faults of a listing in an order of ours that the service does not keep, or does not know."""
+
+
 class Lists(Protocol):
     """What reads a sandbox; a lane does."""
 
     async def list(self, sandbox: str) -> Listing:
         """One reading of a sandbox."""
+        ...
+
+
+class ListsNewest(Protocol):
+    """What reads on in a sandbox; a lane does."""
+
+    async def newest(self, sandbox: str, *, age_s: float) -> Listing:
+        """What was created in the last so many seconds."""
         ...
 
 
@@ -34,15 +48,36 @@ async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = Fa
     Returns:
         A complete listing, or the last one that failed.
     """
-    listing = await reads.list(sandbox)
+    listing = await _repeated(partial(reads.list, sandbox))
+    if accept_unproven and listing.fault is not None and listing.fault.code == UNPROVEN:
+        return replace(listing, fault=None, warnings=(*listing.warnings, _UNPROVEN_ACCEPTED))
+    return listing
+
+
+async def read_newer(reads: ListsNewest, sandbox: str, *, age_s: float) -> Listing | None:
+    """
+    Read what came to a sandbox in the last so many seconds; a reading that fails is repeated.
+
+    Returns:
+        None: the service does not keep to that order, so that the whole has to be read.
+    """
+    listing = await _repeated(partial(reads.newest, sandbox, age_s=age_s))
+    return listing if keeps_order(listing) else None
+
+
+def keeps_order(listing: Listing) -> bool:
+    """Whether the service listed the newest first, as it was asked."""
+    return listing.fault is None or listing.fault.code not in _NO_ORDER
+
+
+async def _repeated(read: Callable[[], Awaitable[Listing]]) -> Listing:
+    listing = await read()
     for _ in range(_READINGS - 1):
-        if listing.complete or listing.refusal is not None:
+        if listing.complete or listing.refusal is not None or not keeps_order(listing):
             break
         if listing.fault is not None and listing.fault.code == UNPROVEN:
             break  # it was tried three times already, in two orders
-        listing = await reads.list(sandbox)
-    if accept_unproven and listing.fault is not None and listing.fault.code == UNPROVEN:
-        return replace(listing, fault=None, warnings=(*listing.warnings, _UNPROVEN_ACCEPTED))
+        listing = await read()
     return listing
 
 

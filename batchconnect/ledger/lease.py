@@ -130,4 +130,4 @@ def back_off_s(failures: int) -> float:
     Args:
         failures: How often in a row.
     """
-    return min(_LONGEST_BACK_OFF_S, 2.0**failures)
+    return min(_LONGEST_BACK_OFF_S, 2.0 ** min(failures, 20))

@@ -42,7 +42,7 @@ def render(summary: Summary) -> Iterator[bytes]:
 
 
 def render_failed(summary: Summary) -> Iterator[bytes]:
-    """`failed.csv`: the rows without a connection, as the sheet has them but for the secret."""
+    """`failed.csv`: the rows that a person has to look at, as the sheet has them but for the secret."""
     columns = _sheet_order(summary)
     places = PLACE_COLUMNS if summary.opened.places.are_several else ()
     carried = columns_of(summary.carried, (*Column, *FAILED_COLUMNS, *places))

@@ -15,7 +15,7 @@ from batchconnect.model.value import Value
 from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import iso
 from batchconnect.reports.fan_out import batches
-from batchconnect.reports.result import Result, what_is_wrong
+from batchconnect.reports.result import Result, lacks_key, what_is_wrong
 from batchconnect.reports.summary import Summary
 
 _NOT_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -27,9 +27,9 @@ class Verdict(Enum):
 
     PASSED = ""
     FAILURE = "failure"
-    """It has no connection, or one that does not work."""
+    """It has no connection, or one that does not work, or a key that its store refuses."""
     ERROR = "error"
-    """Whether it has one, or whether that works, is not known; or it never had its turn."""
+    """Whether it has one, whether that works or has its key, is not known; or it never had its turn."""
     SKIPPED = "skipped"
     """Nobody asked for it."""
 
@@ -119,12 +119,13 @@ def group_of(*parts: str) -> str:
 
 def _case(row: Result, advice: Callable[[str], str]) -> Case:
     verdict = _verdict(row)
-    is_key = row.status in DONE and row.works is not None
+    is_test = row.works is Works.NO or (row.works is not None and not lacks_key(row))
     return Case(
         group=group_of(row.org, row.sandbox),
         name=f"{row.told}: {row.name}",
         verdict=verdict,
-        kind=(row.works_error if is_key else row.error_code) or row.status.value,
+        kind=(row.works_error if row.status in DONE and is_test else row.error_code)
+        or row.status.value,
         message=what_is_wrong(row) or row.error or row.works_error or "",
         text="\n".join(
             part
@@ -141,8 +142,11 @@ def _case(row: Result, advice: Callable[[str], str]) -> Case:
 
 def _verdict(row: Result) -> Verdict:
     if row.status in DONE:
-        by_test = {Works.NO: Verdict.FAILURE, Works.NOT_TESTED: Verdict.ERROR}
-        return by_test.get(row.works, Verdict.PASSED) if row.works else Verdict.PASSED
+        # A key that is refused is told at its cell; a store that did not answer, at none.
+        if row.works is Works.NO or (lacks_key(row) and row.error_column):
+            return Verdict.FAILURE
+        is_unknown = row.works is Works.NOT_TESTED or lacks_key(row)
+        return Verdict.ERROR if is_unknown else Verdict.PASSED
     if row.status is Status.NOT_ATTEMPTED:
         return Verdict.SKIPPED if row.error_code in LEFT_OUT else Verdict.ERROR
     return Verdict.ERROR if row.status is Status.IN_DOUBT else Verdict.FAILURE

@@ -50,6 +50,8 @@ _OF_CONNECTION = (Created, Existing, Updated, Unchanged, Deleted, Kept)
 _ANSWERED = (Created, Updated, Deleted)
 _WITH_ETAG = (Created, Existing, Updated, Unchanged)
 _WITH_STATE = (Created, Existing, Conflict)
+_WITHOUT_TROUBLE = frozenset({Status.CREATED, Status.EXISTING, Status.UPDATED})
+"""Statuses that say that nothing is wrong with a connection: what is told as an error is its key's."""
 
 PENDING = "pending"
 IN_FLIGHT = "in_flight"
@@ -356,8 +358,16 @@ def hint_of(outcome: Outcome, stop: LaneStopped | None, hint: Advice) -> str:
 
 
 def is_unfinished(result: Result) -> bool:
-    """Whether a person has to look at the row: it has no connection, or one that does not work."""
-    return result.status not in DONE or result.works is Works.NO
+    """
+    Whether a person has to look at the row: it has no connection, one that does not work, or a key that is not
+    to be had.
+    """
+    return result.status not in DONE or result.works is Works.NO or lacks_key(result)
+
+
+def lacks_key(result: Result) -> bool:
+    """Whether the store of a row that is done did not give its key, when it was only asked for it."""
+    return result.error_code is not None and result.status in _WITHOUT_TROUBLE
 
 
 def is_failing(result: Result) -> bool:

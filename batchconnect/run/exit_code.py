@@ -88,6 +88,11 @@ def count_ends(state: RunState, ends: Iterable[str | Sequence[Line]]) -> StatusC
     return replace(counted, counts=plain + Counter(counted.counts))
 
 
+def of_doubts(code: int | None) -> ExitCode:
+    """What `reconcile` ends with, of a run that has this code now: how a run was stopped is no matter of its doubts."""
+    return ExitCode(code) if code in {ExitCode.OK, ExitCode.IN_DOUBT} else ExitCode.UNFINISHED
+
+
 def exit_code(
     count_statuses: StatusCounts,
     *,

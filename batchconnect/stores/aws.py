@@ -7,13 +7,15 @@ the metadata address of a cloud that we may not be in.
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 from urllib.parse import urlsplit
 
+import anyio
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from typing_extensions import override
 
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import AT_ONCE, StoreProfile
@@ -70,6 +72,9 @@ _NOT_SIGNED_IN: Final = Trouble(
     detail="There are no credentials by the `auth` of its settings.",
     remedy="Set them up (as `aws sts get-caller-identity` shows), or name another `auth`.",
 )
+_LONGEST_S: Final = 4 * REQUEST_S
+"""Seconds for a sign-in, of several requests or by a program that nobody else bounds, and for what is asked then."""
+_T = TypeVar("_T")
 _UUID_LENGTH: Final = 32
 """Characters of the shortest version id; what is shorter is a stage, as AWSPREVIOUS."""
 
@@ -94,11 +99,11 @@ class SecretsManager:
 
     async def fetch(self, places: Sequence[Place]) -> Mapping[Place, Answer] | Trouble:
         """As of `Store`."""
-        return await in_daemon(lambda: self._fetch(places))
+        return await _in_time(lambda: self._fetch(places))
 
     async def check(self) -> Trouble | None:
         """As of `Store`."""
-        return await in_daemon(self._check)
+        return await _in_time(self._check)
 
     async def close(self) -> None:
         """As of `Store`."""
@@ -178,30 +183,56 @@ class SecretsManager:
             return self._made
 
     def _new_client(self) -> Any:
-        session = botocore.session.Session(profile=self._profile.words.get("profile"))
-        resolver = session.get_component("credential_provider")
-        wanted = _PROVIDERS[self._profile.auth]
-        resolver.providers = [one for one in resolver.providers if one.METHOD in wanted]
-        host = urlsplit(self._profile.url).hostname
-        proxy = self._network.proxy
-        is_proxied = proxy is not None and not is_loopback(host)
-        return boto3.Session(botocore_session=session, region_name=self._profile.path).client(
-            "secretsmanager",
-            endpoint_url=self._profile.url or None,
-            verify=str(self._network.authorities) if self._network.authorities else True,
-            config=Config(
+        network = self._network
+        proxy = network.proxy
+        proxies = {} if proxy is None else dict.fromkeys(("http", "https"), proxy.reveal())
+        session = _Session(profile=self._profile.words.get("profile"))
+        # The clients that sign in are made by the library itself: they take the session's way out.
+        session.set_default_client_config(
+            Config(
                 connect_timeout=REQUEST_S,
                 read_timeout=REQUEST_S,
                 retries={"total_max_attempts": 1},
+                proxies=proxies,
+            )
+        )
+        if network.authorities is not None:
+            session.set_config_variable("ca_bundle", str(network.authorities))
+        resolver = session.get_component("credential_provider")
+        wanted = _PROVIDERS[self._profile.auth]
+        resolver.providers = [one for one in resolver.providers if one.METHOD in wanted]
+        return boto3.Session(botocore_session=session, region_name=self._profile.path).client(
+            "secretsmanager",
+            endpoint_url=self._profile.url or None,
+            verify=str(network.authorities) if network.authorities else True,
+            config=Config(
                 max_pool_connections=AT_ONCE,
                 ignore_configured_endpoint_urls=True,  # a variable's host was judged by nobody
-                proxies=(
-                    dict.fromkeys(("http", "https"), proxy.reveal())
-                    if proxy is not None and is_proxied
-                    else {}
-                ),
             ),
         )
+
+
+class _Session(botocore.session.Session):  # type: ignore[misc]  # the library has no types
+    """Makes clients that ask nothing on this machine through a proxy."""
+
+    @override
+    def create_client(self, *args: Any, **options: Any) -> Any:
+        client = super().create_client(*args, **options)
+        # Where it leads is known only now: a variable or a profile may say where one signs in.
+        if not is_loopback(urlsplit(client.meta.endpoint_url).hostname):
+            return client
+        client.close()
+        config = (options.get("config") or Config()).merge(Config(proxies={}))
+        return super().create_client(*args, **{**options, "config": config})
+
+
+async def _in_time(work: Callable[[], _T | Trouble]) -> _T | Trouble:
+    with anyio.move_on_after(_LONGEST_S):
+        return await in_daemon(work)
+    return Trouble(
+        kind=TroubleKind.DOWN,
+        detail=f"It took longer than {_LONGEST_S:g} seconds, its sign-in included.",
+    )
 
 
 def _judged(answer: Mapping[str, Any], place: Place) -> Answer:

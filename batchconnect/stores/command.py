@@ -14,6 +14,7 @@ It stands in the settings alone, and no shell sees it. What it writes is never s
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from subprocess import DEVNULL, PIPE
 from typing import Any, Final, final
 
@@ -24,12 +25,14 @@ from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.store import StoreProfile
 from batchconnect.stores.field import ends_at_ms, field_of, value_of
 from batchconnect.stores.interface import (
+    NO_THREAD,
     REQUEST_S,
     Answer,
     Network,
     Refusal,
     Trouble,
     TroubleKind,
+    short_of,
 )
 
 _LARGEST: Final = 1 << 20
@@ -102,29 +105,36 @@ class Command:
 
     async def _run(self, asked: bytes) -> bytes | Trouble:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
-        try:
-            with anyio.move_on_after(REQUEST_S):
-                async with await anyio.open_process(
+        with anyio.move_on_after(REQUEST_S):
+            try:
+                process = await anyio.open_process(
                     self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environ
-                ) as process:
-                    return await _spoken(process, asked)
-        except OSError as error:
-            return Trouble(
-                kind=TroubleKind.UNUSABLE,
-                detail=f"Its command cannot be run ({error.strerror}).",
-                remedy="Correct `command` in its section of the settings.",
-            )
+                )
+            except OSError as error:
+                return _not_begun(error)
+            except RuntimeError:
+                return NO_THREAD  # that would wait for its end
+            async with process:
+                return await _spoken(process, asked)
         return _down(f"Its command took longer than {REQUEST_S:g} seconds.")
+
+
+def _not_begun(error: OSError) -> Trouble:
+    return short_of(error) or Trouble(
+        kind=TroubleKind.UNUSABLE,
+        detail=f"Its command cannot be run ({error.strerror}).",
+        remedy="Correct `command` in its section of the settings.",
+    )
 
 
 async def _spoken(process: anyio.abc.Process, asked: bytes) -> bytes | Trouble:
     assert process.stdin is not None
     assert process.stdout is not None
-    try:
+    # It need not want to know; what it writes counts. Which error that is depends on the loop and on anyio.
+    with suppress(OSError, RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.send(asked)
+    with suppress(OSError, RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.aclose()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # it did not want to know; what it writes counts
     said = bytearray()
     async for chunk in process.stdout:
         said += chunk

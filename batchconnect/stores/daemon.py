@@ -10,15 +10,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from batchconnect.stores.interface import Trouble, TroubleKind
+from batchconnect.stores.interface import NO_THREAD, Trouble
 
-_NO_THREAD: Final = Trouble(
-    kind=TroubleKind.DOWN,
-    detail="It was not asked: this machine has no thread left for it.",
-    remedy="Raise the limit on its processes and threads (`ulimit -u`, or the container's `pids`).",
-)
 _T = TypeVar("_T")
 
 
@@ -58,5 +53,5 @@ async def in_daemon(work: Callable[[], _T]) -> _T | Trouble:
     try:
         thread.start()
     except RuntimeError:
-        return _NO_THREAD
+        return NO_THREAD
     return await answer

@@ -5,6 +5,7 @@ A client's exception holds what the server sent, a secret among it, so each clie
 of it and drops the rest.
 """
 
+import errno
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from pathlib import Path
@@ -58,6 +59,16 @@ class Trouble(Value):
     retry_after_s: float | None = None
 
 
+NO_THREAD: Final = Trouble(
+    kind=TroubleKind.DOWN,
+    detail="It was not asked: this machine has no thread left for it.",
+    remedy="Raise the limit on its processes and threads (`ulimit -u`, or the container's `pids`).",
+)
+_SHORTAGES: Final = frozenset(
+    {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETXTBSY}
+)
+"""What a machine is short of for a while, and a program that is being replaced."""
+
 Answer = StoredSecret | Refusal
 
 
@@ -91,6 +102,17 @@ class Network(Value):
     """Its URL; nothing on this machine is asked through it."""
     authorities: Path | None = None
     """A file of the certificates to trust, the system's among them; None: those of each library."""
+
+
+def short_of(error: OSError) -> Trouble | None:
+    """What a machine cannot do for a store just now; None: not for want of anything."""
+    if error.errno not in _SHORTAGES:
+        return None
+    return Trouble(
+        kind=TroubleKind.DOWN,
+        detail=f"It was not asked: this machine is short of something now ({error.strerror}).",
+        remedy="Raise its limits (`ulimit -n`, `ulimit -u`, or the container's memory and `pids`).",
+    )
 
 
 def gone_by(status: int, retry_after: str | None) -> Trouble | None:

@@ -13,7 +13,6 @@ from random import Random
 from typing import Any, Final, final
 
 import anyio
-import anyio.to_thread
 
 from batchconnect.model.errors import SettingsError
 from batchconnect.model.event import Event
@@ -22,7 +21,8 @@ from batchconnect.model.reference import Place
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreKind, StoreProfile
 from batchconnect.model.value import replace
-from batchconnect.stores.interface import Answer, Network, Store, Trouble, TroubleKind
+from batchconnect.stores.daemon import in_daemon
+from batchconnect.stores.interface import Answer, Network, Store, Trouble, TroubleKind, short_of
 from batchconnect.stores.line import StoreLine
 from batchconnect.stores.quiet import hush
 from batchconnect.transport.trust import authorities_file
@@ -118,9 +118,12 @@ class _Client:
         async with self._loading:
             if self._store is None:
                 try:
-                    self._store = await anyio.to_thread.run_sync(self._made)
+                    made = await in_daemon(self._made)
                 except Exception as error:  # noqa: BLE001 - foreign errors end here, whatever a library makes of a machine
                     return self._unusable(error)
+                if isinstance(made, Trouble):
+                    return made
+                self._store = made
             return self._store
 
     def _made(self) -> Store:
@@ -130,6 +133,9 @@ class _Client:
         return store
 
     def _unusable(self, error: Exception) -> Trouble:
+        shortage = short_of(error) if isinstance(error, OSError) else None
+        if shortage is not None:
+            return shortage
         install = f"pip install 'batchconnect[{self._module}]'"
         match error:
             case SettingsError(message=message, hint=hint):

@@ -127,12 +127,12 @@ async def test_the_ledger_is_asked_for_many_strangers_at_once() -> None:
 
     rows = [judged(cells(number)) for number in range(1, 1202)]
     stands = listing(*map(found, rows[:-1]))
-    known = Known(states_of=states_of)
+    known = Known(states_of=states_of, states_now=states_of)
 
     assert not await must_wait(
         range(len(rows)), stands, load=rows.__getitem__, known=known, rules=Rules()
     )
-    assert (await strangers_in(stands, known)).items == ()
+    assert (await strangers_in(stands, known, Listing(sandbox="prod"))).items == ()
     assert asked == [500, 500, 200] * 2
 
 

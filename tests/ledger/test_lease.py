@@ -71,4 +71,5 @@ def test_what_follows_from_the_length_of_a_lease() -> None:
 
 
 def test_a_lane_that_fails_again_and_again_is_left_alone_for_longer_each_time() -> None:
-    assert [back_off_s(failures) for failures in (1, 2, 3, 20)] == [2, 4, 8, 300]
+    """Up to five minutes, though it fails for weeks."""
+    assert [back_off_s(failures) for failures in (1, 2, 3, 20, 5_000)] == [*(2, 4, 8, 300, 300)]

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
+from uuid import UUID, uuid5
 
 import anyio
 import orjson
@@ -1247,7 +1248,29 @@ async def test_a_plan_that_has_grown_old_is_looked_up_again() -> None:
     assert bench.service.twice() == []
     assert code_of(state) == ExitCode.LEDGER
     assert 240 < len(bench.service.posts) < 250
-    assert len(bench.heard(SandboxListed)) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("keeps_order", "most"), [(True, 40), (False, 180)])
+async def test_a_sandbox_that_takes_longer_to_read_than_a_window_leaves_time_for_the_rows(
+    keeps_order: bool, most: int
+) -> None:
+    """
+    Read again, it is read down to where it was known, or seldom: never as a whole for each row.
+
+    3,000 connections are 30 pages, and so five minutes of a lane that may send one request in ten seconds.
+    """
+    bench = Bench(orgs=(org("acme", rate=0.1),))
+    stands = bench.service.plant(judged(cells(999)), applied_at=-9e6, shown_at=-9e6, marker=None)
+    for number in range(1, 3_000):
+        one = replace(stands, id=str(uuid5(UUID(int=1), str(number))), name=f"Old {number}")
+        bench.service.stored.append(one)
+    bench.service.keeps_order = keeps_order
+
+    state = await bench.run(rows(*range(1, 101)), sweep=False)
+
+    assert bench.statuses(state) == [Status.CREATED] * 100
+    assert len(bench.service.reads(ACME)) < most
 
 
 @pytest.mark.slow

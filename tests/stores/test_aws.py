@@ -3,10 +3,13 @@
 import json
 import logging
 import os
+import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -16,10 +19,14 @@ from moto.server import ThreadedMotoServer
 from batchconnect.model.reference import Place, StoredSecret
 from batchconnect.model.secret import Secret
 from batchconnect.model.store import StoreKind, StoreProfile
+from batchconnect.stores import aws as aws_store
 from batchconnect.stores.aws import SecretsManager, _told
 from batchconnect.stores.interface import Answer, Network, Refusal, Trouble, TroubleKind
 from batchconnect.stores.quiet import unheard
+from tests.stores.door import door_to
+from tests.stores.fake_key_vault import certificate
 from tests.stores.one_answer import answering
+from tests.stores.proxy import served_proxy
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -46,7 +53,9 @@ def aws(address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @asynccontextmanager
-async def opened(address: str, **changes: Any) -> AsyncIterator[SecretsManager]:
+async def opened(
+    address: str, *, network: Network | None = None, **changes: Any
+) -> AsyncIterator[SecretsManager]:
     found: dict[str, Any] = {
         "name": "sm",
         "kind": StoreKind.AWS,
@@ -54,7 +63,7 @@ async def opened(address: str, **changes: Any) -> AsyncIterator[SecretsManager]:
         "path": "eu-central-1",
         "auth": "env",
     }
-    store = SecretsManager(StoreProfile(**{**found, **changes}), Network())
+    store = SecretsManager(StoreProfile(**{**found, **changes}), network or Network())
     try:
         yield store
     finally:
@@ -231,3 +240,96 @@ async def test_a_page_in_place_of_the_sign_in_is_down(
         assert one.kind is TroubleKind.DOWN
         assert "ResponseParserError" in one.detail
         assert CANARY not in repr(one)
+
+
+@pytest.mark.parametrize("auth", ["workload", "profile"])
+async def test_the_sign_in_takes_the_same_way_out_as_the_store(
+    address: str, aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, auth: str
+) -> None:
+    """
+    The clients that sign in are made by the library: they go through the proxy, and trust our authority alone.
+
+    A variable's proxy is nobody's way out, as for the store itself.
+    """
+    name = f"way/{auth}"
+    aws.create_secret(Name=name, SecretString=CANARY)
+    role = "arn:aws:iam::123456789012:role/bc"
+    if auth == "workload":
+        token = tmp_path / "token"
+        token.write_text("FAKE~web-identity-token")
+        monkeypatch.setenv("AWS_ROLE_ARN", role)
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+        words = {}
+    else:
+        files = tmp_path / "config"
+        files.write_text(
+            f"[profile bc]\nrole_arn = {role}\nsource_profile = base\n"
+            "[profile base]\naws_access_key_id = testing\naws_secret_access_key = FAKE~secret\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(files))
+        words = {"profile": "bc"}
+    hosts = [f"{one}.eu-central-1.amazonaws.com" for one in ("sts", "secretsmanager")]
+    authority, chain = certificate(tmp_path, *hosts)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with door_to(urlsplit(address).port or 0, tls=context) as door, served_proxy() as proxy:
+        proxy.goal = door.port
+        trusting = Network(proxy=Secret(proxy.url), authorities=authority)
+        async with opened("", network=trusting, auth=auth, words=words) as store:
+            found = await fetched(store, name)
+        asked = [*proxy.asked]
+        untrusting = Network(proxy=Secret(proxy.url))
+        async with opened("", network=untrusting, auth=auth, words=words) as store:
+            refused = await fetched(store, name)
+
+    assert isinstance(found, StoredSecret), found
+    assert found.value == Secret(CANARY)
+    assert asked == [f"{host}:443" for host in hosts]
+    assert isinstance(refused, Trouble)
+    assert refused.kind is TroubleKind.DOWN
+
+
+async def test_nothing_on_this_machine_is_asked_through_the_proxy(
+    address: str, aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither the store nor where one signs in, though a variable alone says where that is."""
+    aws.create_secret(Name="here/one", SecretString=CANARY)
+    token = tmp_path / "token"
+    token.write_text("FAKE~web-identity-token")
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/bc")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", address)
+    with served_proxy() as proxy:
+        network = Network(proxy=Secret(proxy.url))
+        async with opened(address, network=network, auth="workload") as store:
+            found = await fetched(store, "here/one")
+
+    assert isinstance(found, StoredSecret), found
+    assert not proxy.asked
+
+
+async def test_a_sign_in_that_does_not_end_is_down(
+    address: str, aws: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A program of the profile's, which the library waits for without a limit: the store is tried again."""
+    monkeypatch.setattr(aws_store, "_LONGEST_S", 0.3)
+    ended, files = tmp_path / "ended", tmp_path / "config"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import pathlib, time\n"
+        f"until = time.monotonic() + 60\nwhile time.monotonic() < until and not pathlib.Path({str(ended)!r}).exists():\n"
+        "    time.sleep(0.05)\n"
+    )
+    files.write_text(f"[profile bc]\ncredential_process = {sys.executable} {program}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(files))
+    try:
+        async with opened(address, auth="profile", words={"profile": "bc"}) as store:
+            found, checked = await fetched(store, "bc/one"), await store.check()
+    finally:
+        ended.touch()
+
+    for one in (found, checked):
+        assert isinstance(one, Trouble)
+        assert one.kind is TroubleKind.DOWN
+        assert "took longer" in one.detail

@@ -1,10 +1,16 @@
 """A store that is a command: names in, secrets out, and nothing of it is shown."""
 
+import errno
+import os
+import resource
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import anyio
+import anyio.abc
 import pytest
 
 from batchconnect.model.reference import Place, StoredSecret
@@ -118,6 +124,66 @@ async def test_a_command_that_is_not_there_is_unusable() -> None:
 
     assert isinstance(found, Trouble)
     assert found.kind is TroubleKind.UNUSABLE
+
+
+async def test_a_machine_that_is_short_of_files_is_a_trouble_that_passes(tmp_path: Path) -> None:
+    """Nothing is wrong with the command: rows wait, as for a store that is down, and are told why."""
+    one = script(tmp_path, """print('{"secrets": [{"name": "a", "value": "value~of~a"}]}')""")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as newest:  # noqa: ASYNC230, PTH123 - for its number alone
+        resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno() + 1, hard))
+        try:
+            found = await fetched(one, ("a",))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert isinstance(found, Trouble)
+    assert found.kind is TroubleKind.DOWN
+    assert "Too many open files" in found.detail
+    assert await fetched(one, ("a",)) == [StoredSecret(value=Secret("value~of~a"))]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError(errno.EAGAIN, "short"), TroubleKind.DOWN),
+        (OSError(errno.ENFILE, "short"), TroubleKind.DOWN),
+        (OSError(errno.ENOMEM, "short"), TroubleKind.DOWN),
+        (OSError(errno.ETXTBSY, "short"), TroubleKind.DOWN),
+        (RuntimeError("can't start new thread"), TroubleKind.DOWN),
+        (OSError(errno.EACCES, "not ours"), TroubleKind.UNUSABLE),
+        (OSError(errno.ENOEXEC, "no program"), TroubleKind.UNUSABLE),
+    ],
+)
+async def test_what_passes_is_told_from_what_has_to_be_corrected(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, kind: TroubleKind
+) -> None:
+    async def refused(*_command: object, **_options: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(anyio, "open_process", refused)
+        found = await fetched(store("any"), ("a",))
+
+    assert isinstance(found, Trouble)
+    assert found.kind is kind
+
+
+async def test_a_command_that_is_through_before_it_is_asked_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It need not read its input: a pipe that it closed is no trouble of its own."""
+    one = script(tmp_path, """print('{"secrets": [{"name": "a", "value": "value~of~a"}]}')""")
+    opened = anyio.open_process
+
+    async def ended(*command: Any, **options: Any) -> anyio.abc.Process:
+        process = await opened(*command, **options)
+        await process.wait()
+        return process
+
+    monkeypatch.setattr(anyio, "open_process", ended)
+
+    assert await fetched(one, ("a",)) == [StoredSecret(value=Secret("value~of~a"))]
 
 
 async def test_it_sees_none_of_our_own_variables(

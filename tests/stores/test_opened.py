@@ -1,6 +1,7 @@
 """Stores as a command opens them: whatever a client's library makes of a machine is a trouble of that store alone."""
 
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -82,6 +83,39 @@ async def test_a_library_that_cannot_be_loaded_makes_its_store_unusable(
     assert told in found.detail
     assert remedy in found.remedy
     assert "canary" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise OSError(errno.EMFILE, 'Too many open files')", "Too many open files"),
+        ("raise OSError(errno.ENOMEM, 'Cannot allocate memory')", "Cannot allocate memory"),
+        (None, "no thread left"),
+    ],
+)
+async def test_a_machine_that_is_short_of_something_loads_it_at_a_later_try(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str | None, told: str
+) -> None:
+    """Files, memory, a thread: the store is down for as long, and no library is to be installed anew."""
+    with monkeypatch.context() as patch:
+        if body is None:
+            patch.setattr(threading.Thread, "start", _no_thread)
+        else:
+            a_library_that(tmp_path, patch, f"import errno\n{body}")
+        async with opened(vault()) as lines:
+            short = await lines["kv"].check()
+            patch.undo()
+            later = await lines["kv"].check()
+
+    assert short is not None
+    assert short.kind is TroubleKind.DOWN
+    assert told in short.detail
+    assert later is not None
+    assert "could not be reached" in later.detail
+
+
+def _no_thread(_thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 async def test_a_fault_in_one_store_s_client_hides_nothing_of_the_others(

@@ -136,6 +136,9 @@ def _sum(found: KeyEnds, days: float) -> str:
         parts.append(f"{found.undated} whose store tells no end")
     if found.without:
         parts.append(f"{counted(found.without, 'row')} without a key in a store")
+    if found.rejected:
+        rows = counted(found.rejected, "row")
+        parts.append(f"{rows} rejected: not looked at, `batchconnect validate` says why")
     return "; ".join(parts)
 
 

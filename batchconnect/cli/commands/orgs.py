@@ -69,8 +69,7 @@ def run(output: OutputOptions, given: Given) -> int:
         ],
     )
     is_odd = bool(settings.warnings) or any(check.is_odd for check in found)
-    is_shut = any(store.refusal is not None for store in stores)
-    return exit_code_of(found, is_odd=is_shut or (options.strict and is_odd))
+    return exit_code_of(found, stores, is_odd=options.strict and is_odd)
 
 
 def _none(options: MergedOptions) -> str:

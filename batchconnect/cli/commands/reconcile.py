@@ -17,10 +17,10 @@ from batchconnect.cli.start import (
     warn_ignored_flags,
     warn_of_places,
 )
-from batchconnect.model.errors import ExitCode
 from batchconnect.model.outcome import Status
 from batchconnect.model.value import replace
 from batchconnect.reports.terminal_summary import next_command
+from batchconnect.run.exit_code import of_doubts
 from batchconnect.run.opening.places import try_places
 from batchconnect.run.reconcile_run import settle
 
@@ -80,8 +80,6 @@ def _reconcile(
     observer.tell_end(summary, again, before=in_the_way)
     if not summary.counts[Status.IN_DOUBT] and not observer.settled:
         console.say(f"nothing is in doubt in run {summary.opened.run_id}")
-    code = summary.exit_code
-    # How a run was stopped is no matter of its doubts.
-    code = code if code in {ExitCode.OK, ExitCode.IN_DOUBT} else ExitCode.UNFINISHED
+    code = of_doubts(summary.exit_code)
     ending.summary = replace(summary, exit_code=code)
     return code

@@ -59,9 +59,9 @@ def _rerun(
                 check_name(sheet)
                 open_source(Path(sheet)).close()
         ending.reach(settings, options)
-        ending.summary = replace(chosen.summary, exit_code=0)
+        ending.summary = chosen.as_it_is
         console.result(summary_document(chosen.summary), [chosen.why_nothing])
-        return 0
+        return int(chosen.as_it_is.exit_code or 0)
     rows = f"{chosen.unfinished} of {chosen.summary.total} rows"
     console.say(f"rerun of {chosen.opened.run_id}: {rows} unfinished")
     alike = replace(given, options=merge(given.options, chosen.as_before))

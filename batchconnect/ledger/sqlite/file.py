@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -154,29 +154,44 @@ def _take(descriptor: int, ledger: Path) -> None:
 
 def is_held(ledger: Path) -> bool:
     """Whether a process holds the ledger's lock now; asking takes nothing away from it."""
+    return held_by(ledger) is not None
+
+
+def held_by(ledger: Path) -> Mapping[str, object] | None:
+    """
+    Who holds the ledger's lock now, by what it told of itself; asking takes nothing away from it.
+
+    Returns:
+        As `locked` was given it, empty where it told nothing; None: nobody holds it.
+    """
     path = ledger.with_name(ledger.name + ".lock")
     if sys.platform == "win32" or not path.exists():
-        return False
+        return None
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
-        return False
+        return None
     try:
         # Shared: two who ask at once do not see each other.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return True
+        return _told(descriptor)
     finally:
         os.close(descriptor)
-    return False
+    return None
+
+
+def _told(descriptor: int) -> Mapping[str, object]:
+    try:
+        told = orjson.loads(os.pread(descriptor, _LONGEST_TOLD, 0))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _holder(descriptor: int) -> str:
-    try:
-        told = orjson.loads(os.pread(descriptor, _LONGEST_TOLD, 0))
-        return ", ".join(f"{word} {value}" for word, value in told.items())
-    except (OSError, ValueError, AttributeError):
-        return "another process"
+    told = _told(descriptor)
+    return ", ".join(f"{word} {value}" for word, value in told.items()) or "another process"
 
 
 def make_or_check(path: Path, *, read_only: bool) -> None:

@@ -25,13 +25,15 @@
   // What a person has to look at comes first.
   const NEED = ["failed", "w-no", "rejected", "conflict", "in_doubt", "w-not_tested", "not_attempted", "kept",
     "created", "updated", "deleted", "unchanged", "existing"];
+  // Where nothing is wrong with the connection, what is told as an error is its key's.
+  const WELL = new Set(["created", "updated", "existing"]);
   const SEARCHED = ["row", "name", "connection", "endpoint", "database", "tenant", "principal", "description",
     "codes", "error", "column", "request", "sandbox", "org", "carried"];
   const said = (word) => word.replace("_", " ");
   const result = (row) => of(row, "connection") || of(row, "codes");
   const need = (row) => {
     const [status, works] = [of(row, "status"), of(row, "works")];
-    const own = NEED.indexOf(status);
+    const own = NEED.indexOf(WELL.has(status) && of(row, "error") ? "w-no" : status);
     return works && works !== "yes" ? Math.min(own, NEED.indexOf(`w-${works}`)) : own;
   };
   // Of several sheets: where a row stands is the last that it carries, its file and its tab.

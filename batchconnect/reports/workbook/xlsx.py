@@ -20,7 +20,7 @@ from batchconnect.model.value import replace
 from batchconnect.reports.advice import placing
 from batchconnect.reports.columns import cells_of, iso, sheet_cells_of
 from batchconnect.reports.next_step import forgotten
-from batchconnect.reports.result import Result, is_unfinished, reason_of, what_is_wrong
+from batchconnect.reports.result import Result, is_unfinished, lacks_key, reason_of, what_is_wrong
 from batchconnect.reports.summary import Summary
 from batchconnect.reports.workbook.layout import LAST_ROW, ShownRow, Tone, layout_of
 from batchconnect.reports.workbook.workbook import Facts, RowsTab, render as draw
@@ -95,7 +95,7 @@ def _shown(result: Result, advice: Callable[[str], str]) -> ShownRow:
         connection_id=result.connection_id or "",
         error=what_is_wrong(result),
         hint=advice(result.hint),
-        problems=result.problems if works is None else (*result.problems, *_at_key(result, advice)),
+        problems=(*result.problems, *_at_key(result, advice)),
         wants_key=is_unfinished(result) and result.status is not Status.KEPT,
     )
 
@@ -108,6 +108,14 @@ def _at_key(result: Result, advice: Callable[[str], str]) -> Iterator[Problem]:
             column=Column.SERVICE_PRINCIPAL_KEY.value,
             cell=None,
             what=f"The connection does not work: {reason_of(result)}.",
+            remedy=advice(result.hint),
+        )
+    elif lacks_key(result) and result.error_column == Column.SERVICE_PRINCIPAL_KEY:
+        yield Problem(
+            code=result.error_code or "",
+            column=Column.SERVICE_PRINCIPAL_KEY.value,
+            cell=None,
+            what=result.error or "",
             remedy=advice(result.hint),
         )
 

@@ -1,6 +1,6 @@
 """`orgs`: sign in to each org of the settings and say what is refused, and why; it changes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import anyio
@@ -93,18 +93,22 @@ async def _tell_stores(service: ConnectedService, on_store: Callable[[CheckedSto
         on_store(checked)
 
 
-def exit_code_of(checks: list[OrgCheck], *, is_odd: bool) -> ExitCode:
+def exit_code_of(
+    checks: list[OrgCheck], stores: Iterable[CheckedStore], *, is_odd: bool
+) -> ExitCode:
     """
     What the answers amount to.
 
     Args:
         checks: One for each org.
+        stores: What the stores of the settings said.
         is_odd: Whether warnings are errors and the settings have some.
     """
     refused = [check for check in checks if check.refusal is not None]
     if refused and len(refused) == len(checks):
         return ExitCode.STOPPED
-    return ExitCode.UNFINISHED if refused or is_odd else ExitCode.OK
+    is_shut = any(store.refusal is not None for store in stores)
+    return ExitCode.UNFINISHED if refused or is_shut or is_odd else ExitCode.OK
 
 
 def _known(service: ConnectedService, options: MergedOptions) -> list[Org]:

@@ -138,7 +138,8 @@ def summary_of_part(ledger: LedgerReader, state: RunState, by: By, value: str) -
 
     Lanes, incidents, the sweep and the exit code are the part's own; a lane that other parts used as well is
     told whole. It is handed over: ledger, operator, machine, note and folders are the agency's matter, and are
-    left out, and so are the files and tabs that have no row of the part.
+    left out, and so are the files and tabs that have no row of the part, and of several sheets the carried columns
+    in which it has no cell: they are another sheet's.
     """
 
     def rows() -> Iterator[RowState]:
@@ -147,7 +148,7 @@ def summary_of_part(ledger: LedgerReader, state: RunState, by: By, value: str) -
                 yield row
 
     ended = state.ended
-    part = _Part(rows())
+    part = _Part(rows(), state.opened)
     own = [
         line if by.is_org else part.swept(line)
         for line in ledger.run_lines(state.number)
@@ -162,26 +163,41 @@ def summary_of_part(ledger: LedgerReader, state: RunState, by: By, value: str) -
         swept=swept_of(own),
     )
     lines = [_handed_over(line, code, part) for line in own]
-    return summarize(lines, rows, before=run_before(ledger, state))
+    return summarize(lines, lambda: map(part.row, rows()), before=run_before(ledger, state))
 
 
 class _Part:
     """What is known of the rows of one part."""
 
-    def __init__(self, rows: Iterable[RowState]) -> None:
+    def __init__(self, rows: Iterable[RowState], opened: RunOpened) -> None:
         self.orgs: set[str] = set()
         """As they stand in its rows."""
         self._places: set[int] = set()
         """Of the sheets that have a row of it."""
         self._made: dict[str, set[str]] = {}
         """By org: markers of the rows that have a connection of ours."""
+        filled: set[int] = set()
         for row in rows:
             if row.planned is None:
                 continue
             self.orgs.add(row.planned.org)
             self._places.add(place_of(row.number))
+            filled.update(at for at, cell in enumerate(row.planned.carried) if cell)
             if row.marker is not None and row.sends and row.made is not None:
                 self._made.setdefault(row.planned.org, set()).add(row.marker)
+        every = range(len(opened.carried))
+        self._carried = [at for at in every if at in filled or not opened.places.are_several]
+        """Of the carried columns those that are the part's own."""
+        self._is_narrower = len(self._carried) < len(every)
+
+    def row(self, row: RowState) -> RowState:
+        """A row of the part, with its own carried columns."""
+        planned = row.planned
+        if not self._is_narrower or planned is None:
+            return row
+        cells = planned.carried
+        own = tuple(cells[at] if at < len(cells) else "" for at in self._carried)
+        return replace(row, planned=replace(planned, carried=own))
 
     def has(self, line: Line) -> bool:
         """Whether a line about the run is about the part as well."""
@@ -232,6 +248,7 @@ class _Part:
             worksheet=own[0] if len(own) == 1 else None,
             worksheets=own if len(own) > 1 else (),
             org=opened.org if opened.org in self.orgs else None,
+            carried=tuple(opened.carried[at] for at in self._carried),
         )
 
     def swept(self, line: Line) -> Line:

@@ -81,6 +81,7 @@ def known_of(
         open=_in_doubt(ledger, own, identities.open),
         sends=sends,
         states_of=states_in(ledger) if identities.has_any else unknown,
+        states_now=states_in(ledger),
         undoing=deletions.open,
         rotating={
             marker: state.change

@@ -37,6 +37,8 @@ class Wanted:
     """The sheets that these stand in."""
     without: int = 0
     """Rows whose key stands where nobody tells when it ends: in the cell, a variable, a file."""
+    rejected: int = 0
+    """Rows of the sheet that cannot be sent, whose keys are not looked up."""
     known: bool = False
     """Whether the references led to a secret before, so that they may be told."""
 
@@ -69,6 +71,8 @@ class KeyEnds:
     """Of these, those whose store does not say when they end."""
     without: int = 0
     """Rows whose key stands where nobody tells it."""
+    rejected: int = 0
+    """As of `Wanted`."""
     ending: list[KeyEnd] = field(default_factory=list)
     """The first to end first."""
     refused: list[KeyRefusal] = field(default_factory=list)
@@ -79,8 +83,8 @@ class KeyEnds:
 
     @property
     def is_fine(self) -> bool:
-        """Whether every key was given, and none ends soon."""
-        return not (self.ending or self.refused or self.stores)
+        """Whether every row was looked at, every key given, and none ends soon."""
+        return not (self.ending or self.refused or self.stores or self.rejected)
 
     @property
     def is_refused(self) -> bool:
@@ -90,15 +94,18 @@ class KeyEnds:
 
 def keys_of_sheet(sheet: Sheet, judge: Parse, is_selected: Callable[[Row], bool]) -> Wanted:
     """
-    The references of a sheet's valid rows.
+    The references of a sheet's valid rows; the others are counted.
 
     Raises:
         SheetError: The sheet cannot be read to its end.
     """
     wanted = Wanted(places=places_of(sheet))
     for row in sheet.rows():
-        judged = judge(row) if is_selected(row) else None
+        if not is_selected(row):
+            continue
+        judged = judge(row)
         if not isinstance(judged, BaseConnection):
+            wanted.rejected += 1
             continue
         key = judged.service_principal_key
         if isinstance(key, Reference) and key.store not in {ENV, FILE}:
@@ -141,7 +148,12 @@ async def look_at_ends(
         within_days: A key that ends later is not told of.
         now_ms: The time of day.
     """
-    found = KeyEnds(places=wanted.places, asked=len(wanted.rows), without=wanted.without)
+    found = KeyEnds(
+        places=wanted.places,
+        asked=len(wanted.rows),
+        without=wanted.without,
+        rejected=wanted.rejected,
+    )
 
     async def look(reference: Reference) -> None:
         rows = tuple(wanted.rows[reference])
@@ -174,6 +186,7 @@ def document_of(found: KeyEnds, within_days: float) -> Mapping[str, object]:
         "keys": found.asked,
         "undated": found.undated,
         "rows_without": found.without,
+        "rows_rejected": found.rejected,
         "ending": [
             {
                 "key_reference": one.key.reference,

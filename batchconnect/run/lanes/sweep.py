@@ -16,6 +16,7 @@ import anyio
 
 from batchconnect.flow_service import NotFound, Unreadable
 from batchconnect.flow_service.listing import Found, Listing
+from batchconnect.lane.whole_listing import keeps_order
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import together
 from batchconnect.model.event import FaultMet, Swept
@@ -30,8 +31,6 @@ _LOOKS: Final = 4
 """Listings over the lag, at the most."""
 EARLIER_S: Final = 600.0
 """Seconds before the first create from which on the listing is read: clocks differ, requests are repeated."""
-_NO_ORDER: Final = frozenset({"order_lost", "http-400", "FLOW-1432-400", "FLOW-1433-400"})
-"""Faults of a listing in an order of ours that the service does not keep, or does not know."""
 
 
 class Reads(Protocol):
@@ -224,7 +223,7 @@ class _Sweep:
             listing = await self._reads.newest(self._sandbox, age_s=self._age_s)
             if listing.complete or listing.refusal is not None:
                 return listing
-            self._keeps_order = listing.fault is None or listing.fault.code not in _NO_ORDER
+            self._keeps_order = keeps_order(listing)
             if self._keeps_order:
                 return listing
         return await self._reads.list(self._sandbox)

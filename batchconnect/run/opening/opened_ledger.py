@@ -4,13 +4,13 @@ Where a command's ledger is, and how it is opened.
 The one room that knows what the ledger is kept in; everybody else is handed what `ledger.interface` says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from batchconnect.ledger import Ledger, LedgerReader
-from batchconnect.ledger.sqlite.file import is_held, locked, place_warning
+from batchconnect.ledger.sqlite.file import held_by, locked, place_warning
 from batchconnect.ledger.sqlite.store import MEMORY, SqliteLedger
 from batchconnect.ledger.team import TeamLedger, TeamReader
 from batchconnect.model.errors import LedgerError, UsageError
@@ -147,8 +147,13 @@ def is_shared(options: MergedOptions) -> bool:
 
 def is_in_use(options: MergedOptions) -> bool:
     """Whether a process is at work on the ledger now."""
+    return used_by(options) is not None
+
+
+def used_by(options: MergedOptions) -> Mapping[str, object] | None:
+    """Which process is at work on the ledger now, as `opened_ledger` was told about it; None: none is."""
     place = ledger_place(options)
-    return isinstance(place, Path) and is_held(place)
+    return held_by(place) if isinstance(place, Path) else None
 
 
 def try_lock(path: Path) -> None:

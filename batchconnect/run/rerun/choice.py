@@ -5,8 +5,8 @@ from typing import Final
 
 from batchconnect.ledger import LedgerReader
 from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY, RunOpened
-from batchconnect.model.errors import SheetError, UsageError
-from batchconnect.model.value import Value
+from batchconnect.model.errors import ExitCode, SheetError, UsageError
+from batchconnect.model.value import Value, replace
 from batchconnect.options import RunOptions
 from batchconnect.reports.summary import Summary
 from batchconnect.run.history.history import find_run, summary_of
@@ -58,6 +58,11 @@ class RerunChoice(Value):
             org=opened.org or None,
             sandbox=opened.sandbox or None,
         )
+
+    @property
+    def as_it_is(self) -> Summary:
+        """The run, where there is nothing to do: that is well, however it ended itself."""
+        return replace(self.summary, exit_code=ExitCode.OK)
 
     @property
     def why_nothing(self) -> str:

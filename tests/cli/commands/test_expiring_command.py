@@ -65,6 +65,33 @@ def test_keys_of_a_sheet_are_told_the_first_to_end_first(batchconnect: CommandLi
     )
 
 
+def test_rejected_rows_are_not_passed_over(batchconnect: CommandLine) -> None:
+    """They are counted, and exit 4 says that not every key was looked at; but for rows that nobody chose."""
+    holds(batchconnect, k1=ends(days=90))
+    good, bad, other = sheet_of("kv:k1", "kv:k2", "a-cell.Xy_4")
+    wrong = [
+        {**good, "org": "acme"},
+        *({**one, "database": "", "org": "beta"} for one in (bad, other)),
+    ]
+    sheet = batchconnect.sheet(wrong)
+
+    done = batchconnect("expiring", sheet)
+    told = batchconnect("expiring", sheet, "--json")
+    chosen = batchconnect("expiring", sheet, "--only", "org=acme", "--json")
+
+    assert (done.code, told.code, chosen.code) == (
+        ExitCode.UNFINISHED,
+        ExitCode.UNFINISHED,
+        ExitCode.OK,
+    )
+    assert "0 keys of 1 ending within 30 days; 2 rows rejected: not looked at" in " ".join(
+        done.out.split()
+    )
+    assert all(len(line) <= 80 for line in done.out.splitlines())
+    assert (told.json["keys"], told.json["rows_rejected"]) == (1, 2)
+    assert chosen.json["rows_rejected"] == 0
+
+
 @pytest.mark.parametrize(
     ("within", "ending"), [("4h", 0), ("6h", 1), ("10", 2), ("10d", 2), ("2w", 2), ("0.5d", 1)]
 )

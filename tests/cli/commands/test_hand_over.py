@@ -150,6 +150,30 @@ def test_a_part_tells_of_no_file_and_tab_but_its_own(
             assert named == ([place["sheet"]] if told[0] != "run" and len(told) > 1 else [])
 
 
+def test_a_part_of_several_sheets_has_no_column_of_another_s(batchconnect: CommandLine) -> None:
+    """Nor a cell of its own in another's place; in each file that has columns, and of rejected rows as well."""
+    own = {"acme": {"Wave": "1", "Acme unit": "A-7"}, "globex": {"Globex unit": "G-9"}}
+    for number, (org, columns) in enumerate(own.items(), 1):
+        row = {**columns, **cells(number, org=org, database="" if org == "globex" else "db")}
+        batchconnect.write(
+            f"{org}.csv", "\n".join(",".join(map(str, one)) for one in (row, row.values()))
+        )
+    batchconnect("run", "acme.csv", "globex.csv", "--simulate", "--skip-invalid", *FAST)
+
+    parts = batchconnect("report", "--simulate", "--by", "org", "--json").json["parts"]
+
+    for (org, columns), foreign in zip(own.items(), reversed(own), strict=True):
+        folder = Path(parts[org])
+        assert files_with(foreign, folder) == []
+        for name, rows in (("results.csv", 1), ("failed.csv", 1 if org == "globex" else 0)):
+            with (folder / name).open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file)
+                told = [*reader]
+            assert {*(reader.fieldnames or [])} & {"Wave", "Acme unit", "Globex unit"} == {*columns}
+            assert len(told) == rows
+            assert all(columns.items() <= row.items() for row in told)
+
+
 def test_latest_still_points_to_the_run(batchconnect: CommandLine) -> None:
     batchconnect("run", batchconnect.sheet(many(1, org="acme")), "--simulate", *FAST)
     before = Path("reports/simulated/latest").resolve()

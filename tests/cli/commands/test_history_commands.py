@@ -9,6 +9,7 @@ import pytest
 
 from batchconnect import RunOptions, Stop, onboard
 from batchconnect.ledger.entry import (
+    ONBOARD,
     UNDO,
     VERIFY,
     Deleted,
@@ -230,6 +231,28 @@ def test_only_the_run_that_holds_the_ledger_is_at_work(
         ["running", "open"] if at_work == 1 else ["open", "running"]
     )
     assert told == {"sim-1": (at_work == 1,) * 2, "sim-2": (at_work == 2,) * 2}
+
+
+@pytest.mark.parametrize(
+    ("command", "at_work"),
+    [("reconcile", None), ("doctor", None), (UNDO, None), (VERIFY, "sim-1")],
+)
+def test_who_has_the_ledger_for_something_else_makes_no_run_one_at_work(
+    batchconnect: CommandLine, command: str, at_work: str | None
+) -> None:
+    """A command tells itself in the lock: what crashed under another one stays open."""
+    path = Path("reports/simulated/ledger.sqlite3").absolute()
+    path.parent.mkdir(parents=True)
+    with SqliteLedger(path, host="simulator", simulated=True) as ledger:
+        for at_ms, (run_id, of) in enumerate((("sim-1", VERIFY), ("sim-2", ONBOARD)), 1):
+            opened = RunOpened(run_id=run_id, sheets=("a.csv",), sheet_sha256="", command=of)
+            ledger.append([Line(entry=opened, at_ms=at_ms)])
+
+    with locked(path, about={"host": "workstation", "command": command}):
+        runs = batchconnect("runs", "--simulate").out.splitlines()
+
+    assert {line.split()[0] for line in runs if line.split()[2] == "running"} == {at_work} - {None}
+    assert len(runs) == 2
 
 
 def test_a_report_is_written_again_from_the_ledger(batchconnect: CommandLine) -> None:

@@ -4,8 +4,11 @@ import csv
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
+import openpyxl
 import pytest
 
 from batchconnect.model.errors import ExitCode
@@ -211,6 +214,53 @@ def test_verify_of_a_sheet_asks_the_stores_for_its_keys_and_says_what_they_refus
     assert "some keys are not to be had from their stores (exit code 4)" in page.lower()
     in_store(batchconnect)
     assert batchconnect("verify", batchconnect.sheet(sheet), *FAST).code == ExitCode.OK
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("answer", "verdict", "code", "look"),
+    [
+        ({"k2": {"error": "not_found"}}, "failure", "secret_not_found", ["Client 002"]),
+        ({"k2": {"error": "forbidden"}}, "failure", "secret_forbidden", ["Client 002"]),
+        (
+            {f"k{number}": {"error": "signed_out"} for number in (1, 2, 3)},
+            "error",
+            "store_signed_out",
+            ["Client 001", "Client 002", "Client 003"],
+        ),
+    ],
+)
+@pytest.mark.usefixtures("practice")
+def test_a_row_without_its_key_fails_in_junit_and_is_in_failed_csv(
+    batchconnect: CommandLine,
+    answer: Any,
+    verdict: str,
+    code: str,
+    look: list[str],
+) -> None:
+    """As the exit code has it: a key that is refused has failed, one of a store that is silent is not known."""
+    sheet = in_store(batchconnect)
+    ran(batchconnect, sheet)
+    in_store(batchconnect, **answer)
+    asked = ("--junit", "rows.xml", "--summary", "ci.md", "--patience", "1")
+
+    done = batchconnect("verify", batchconnect.sheet(sheet), *FAST, *asked)
+
+    assert done.code == ExitCode.UNFINISHED, done
+    suite = ET.parse("rows.xml").getroot()
+    cases = {case.get("name", "")[7:]: list(case) for case in suite.iter("testcase")}
+    assert [name for name, inner in cases.items() if inner] == look
+    for (inner,) in (cases[name] for name in look):
+        assert (inner.tag, inner.get("type")) == (verdict, code)
+        assert "store `kv`" in (inner.get("message") or "")
+    latest = batchconnect.folder / "reports" / "latest"
+    lines = (latest / "failed.csv").read_text("utf-8-sig").splitlines()
+    assert [one["name"] for one in csv.DictReader(lines)] == look
+    assert all("store `kv`" in one["error"] and one["hint"] for one in csv.DictReader(lines))
+    (tab, *_) = openpyxl.load_workbook(latest / "results.xlsx").worksheets
+    said = [cell.comment.text for row in tab.iter_rows() for cell in row if cell.comment]
+    assert sum("store `kv`" in text for text in said) == (verdict == "failure")
+    assert f"{len(look)} row{'s' * (len(look) > 1)} to look at" in Path("ci.md").read_text("utf-8")
 
 
 @pytest.mark.slow

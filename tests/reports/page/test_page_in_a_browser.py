@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from batchconnect.ledger.entry import RunEnded, Settled
-from batchconnect.model.outcome import Created, Failed, Rejected, Severity
+from batchconnect.ledger.entry import KeyLooked, RunEnded, Settled, Tested
+from batchconnect.model.outcome import (
+    Created,
+    Existing,
+    Failed,
+    MatchedBy,
+    Rejected,
+    Severity,
+    Works,
+)
 from batchconnect.model.row_place import numbered
 from batchconnect.reports.page.html import render
 from batchconnect.reports.summary import Summary
@@ -271,6 +279,26 @@ def test_failed_and_not_working_rows_come_first(page_of: Opened, run: Summary) -
     assert page.locator("#grid tbody tr").nth(75).locator(".c-status").inner_text() == "created"
     verified = page_of(verified_day())
     assert set(verified.locator("#grid tbody .c-works").all_inner_texts()[:30]) == {"no"}
+
+
+def test_a_row_whose_store_refuses_its_key_comes_first(page_of: Opened) -> None:
+    """Its connection works; why the command ended with 4 stands below it."""
+    well = Existing(connection_id="c-1", matched_by=MatchedBy.MARKER)
+    tested = Tested(connection_id="c-1", works=Works.YES)
+    told = [
+        one
+        for row in (2, 3)
+        for one in (
+            (0, row, planned(f"Client {row}")),
+            (1, row, Settled(outcome=well)),
+            (2, row, tested),
+        )
+    ]
+    page = page_of(summed_up(*told, (3, 3, KeyLooked(problems=(PROBLEM,)))))
+
+    first = page.locator("#grid tbody tr").first
+    expect(first.locator(".c-name")).to_have_text("Client 3")
+    expect(first.locator(".c-result .cause")).to_contain_text(PROBLEM.what)
 
 
 def test_what_is_chosen_stands_in_the_address(page_of: Opened, run: Summary) -> None:
