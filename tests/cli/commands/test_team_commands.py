@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchconnect.ledger.entry import Line, Sending
+from batchconnect.ledger.entry import Line, RunResumed, Sending
 from batchconnect.ledger.interface import LaneKey
 from batchconnect.ledger.lease import Lease, Terms
 from batchconnect.ledger.postgres.migrations import VERSION
@@ -312,6 +312,28 @@ def test_status_of_an_open_run_names_its_lanes_and_workers(
     assert f"by {other.leases.name}" in shown.out
     assert team["workers"] == [other.leases.name]
     assert [(one["state"], one["run_id"]) for one in team["lanes"]] == [("held", run_id)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_run_is_at_work_where_a_worker_of_it_is_alive(
+    batchconnect: CommandLine, practice: Practice, team: LedgerAddress, is_alive: bool
+) -> None:
+    """Not for want of an end: that a crashed one lacks, too. `runs`, `status` and `report` say so alike."""
+    run_id = cut_short(batchconnect, practice, "run", batchconnect.sheet(many(12)))
+    with PostgresLedger(team, host=LANE.host) as ledger:
+        ((number, _, _),) = ledger.runs()
+        ledger.append([Line(entry=RunResumed(), run=number)])
+        if is_alive:
+            ledger.leases.here(number, wants=False, terms=Terms(ttl_s=600))
+
+        (listed,) = batchconnect("runs").out.splitlines()
+        told = [
+            batchconnect(word, run_id, "--json").json["exit_code"] for word in ("status", "report")
+        ]
+
+    assert listed.split()[2] == ("running" if is_alive else "open")
+    assert [code is None for code in told] == [is_alive, is_alive]
 
 
 def test_a_person_releases_a_lane_after_a_warning_of_what_it_risks(
