@@ -56,9 +56,10 @@ def test_a_command_that_is_named_takes_every_option_that_it_is_given(step: NextS
     """A line with an option that its command does not have would be refused as it is pasted."""
     given = everything(*OF_SHEETS)
     word, *words = [*step.command[1:], *place_flags(given), *kept_flags(given, step)]
-    named = command(word).commands[word]
+    group = command(word)
+    outer = group.make_context("batchconnect", [word], resilient_parsing=True)
 
-    with named.make_context(word, words, resilient_parsing=False) as context:
+    with group.commands[word].make_context(word, words, parent=outer) as context:
         assert context.params
 
 
