@@ -51,6 +51,7 @@ class RunObserver:
         log_json: `--log-json`.
         console: Where it is said.
         place: Options by which the next command finds the run: the report's commands have them, too.
+        kept: Options that a rerun has to be given again.
         joins: On a team ledger: the run that it joins, by its id; None: the sheet's.
         files: What a CI job asks for besides.
     """
@@ -63,6 +64,7 @@ class RunObserver:
         log_json: bool,
         console: Console,
         place: Sequence[str] = (),
+        kept: Sequence[str] = (),
         joins: str | None = None,
         files: CiFiles | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class RunObserver:
         """By org: the code of what kept its service from being reached."""
         self._options = options
         self._place = tuple(place)
+        self._kept = tuple(kept)
         self._files = files or CiFiles()
         self._log_json = log_json
         self._verbose = output.verbose
@@ -170,7 +173,7 @@ class RunObserver:
             ResultError: It could not be written.
         """
         width = self._console.width
-        summary = replace(summary, place=self._place)
+        summary = replace(summary, place=self._place, kept=self._kept)
         problems = [*before]
         errors = [*problems, *incident_lines(summary, width=width)]
         if self.problems is not None:

@@ -185,6 +185,11 @@ def kept_flags(given: Given, step: NextStep) -> list[str]:
     return flags_of(given.options, (name for name in names if name not in _PRACTICE))
 
 
+def rerun_flags(given: Given) -> list[str]:
+    """`kept_flags`, of an advice that names a rerun."""
+    return kept_flags(given, NextStep(why="", command=("batchconnect", "rerun")))
+
+
 def judging_flags(given: Given) -> list[str]:
     """What the next command needs to judge rows in the same way that stand in another file now."""
     return flags_of(given.options, (name for name in SHEET.names if name not in _OF_ONE_FILE))

@@ -114,6 +114,8 @@ class Summary(Value):
     """Paths of the written reports by name; filled in by `write_reports`."""
     place: tuple[str, ...] = ()
     """Options by which the next command finds this run, as `--reports DIR`, where the default does not."""
+    kept: tuple[str, ...] = ()
+    """Options that a rerun has to be given again, where who shows the run knows them."""
 
     @property
     def carried(self) -> tuple[str, ...]:

@@ -180,7 +180,7 @@ def hint_lines(hint: str, *, width: int = 80) -> list[str]:
 
 
 def _told(incident: Incident, summary: Summary, width: int) -> list[str]:
-    hint = with_place(incident.hint, place=summary.place_flags)
+    hint = with_place(incident.hint, place=summary.place_flags, kept=summary.kept)
     return [
         *_named(incident, summary.opened.command, width),
         *hint_lines(hint, width=width),

@@ -18,6 +18,7 @@ from batchconnect.cli.start import (
     kept_flags,
     options_of,
     place_flags,
+    rerun_flags,
     settings_of,
     sheet_flags,
     sheet_of,
@@ -106,6 +107,7 @@ def run_told(
             log_json=given.log_json,
             console=console,
             place=place_flags(given),
+            kept=rerun_flags(given),
             joins=joins,
             files=files,
         )

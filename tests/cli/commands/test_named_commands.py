@@ -1,5 +1,6 @@
 """The commands that a line names for later: each works as it is pasted, and keeps what guarded the one before."""
 
+import re
 import shlex
 from typing import Any, Final
 
@@ -148,6 +149,20 @@ def test_a_canary_that_failed_is_taken_up_as_a_canary(
     pasted(batchconnect, done)
 
     assert len(names(practice)) == 3
+
+
+def test_an_advice_that_names_a_rerun_keeps_what_guarded_the_run(
+    batchconnect: CommandLine, practice: Practice
+) -> None:
+    """Below a cause as on the last line: it is pasted as often."""
+    keys = [{**row, "servicePrincipalKey": "wrong-at-test-7000222"} for row in many(3)]
+    guards = ("--max-rows", "1", "--on-doubt", "hold")
+
+    done = batchconnect("run", batchconnect.sheet(keys), "--rate", "200", "--verify", *guards)
+
+    advised = re.findall(r"`(batchconnect rerun[^`]*)`", " ".join(done.out.split()))
+    assert advised
+    assert all(" ".join(guards[:2]) in one and "--verify" in one for one in advised)
 
 
 def test_a_part_that_failed_is_taken_up_as_that_part(
