@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchconnect.cli.options import RUN, SERVICE, SHEET, Given
 from batchconnect.cli.screen.console import Console
@@ -15,7 +15,6 @@ from batchconnect.model.secret import Secret
 from batchconnect.model.value import replace
 from batchconnect.options import OPTIONS, MergedOptions, Option, RunOptions, with_defaults
 from batchconnect.options.shape import REFERENCES
-from batchconnect.reports.next_step import NextStep
 from batchconnect.run import selection
 from batchconnect.run.opening.open_by_options import open_by
 from batchconnect.run.opening.opened_ledger import warning_of_place
@@ -25,6 +24,10 @@ from batchconnect.sheet import Sheet
 from batchconnect.sheet.several import parts_of
 from batchconnect.sheet.source import OPEN_TO_ALL
 from batchconnect.sheet.template import PRACTICE_KEY
+
+if TYPE_CHECKING:
+    # Whoever only reads a sheet needs none of the reports' modules.
+    from batchconnect.reports.next_step import NextStep
 
 _OF_ONE_FILE: Final = {"worksheet", "all_worksheets", "map", "visible_only", "encoding"}
 _TRIED: Final = 20
@@ -178,16 +181,19 @@ def service_flags(given: Given) -> list[str]:
     return flags_of(given.options, (*SERVICE.names, "allow_refs", "refs_dir"))
 
 
-def kept_flags(given: Given, step: NextStep) -> list[str]:
+def kept_flags(given: Given, step: "NextStep") -> list[str]:
     """What the command that is named next needs besides, to do no more than was to be done, and in the same way."""
     word = step.command[1] if step.command else ""
-    names = (*(_UNREMEMBERED if step.reads_sheet else ()), *_KEPT.get(word, ()))
-    return flags_of(given.options, (name for name in names if name not in _PRACTICE))
+    return _kept(given, (*(_UNREMEMBERED if step.reads_sheet else ()), *_KEPT.get(word, ())))
 
 
 def rerun_flags(given: Given) -> list[str]:
     """`kept_flags`, of an advice that names a rerun."""
-    return kept_flags(given, NextStep(why="", command=("batchconnect", "rerun")))
+    return _kept(given, _KEPT["rerun"])
+
+
+def _kept(given: Given, names: Iterable[str]) -> list[str]:
+    return flags_of(given.options, (name for name in names if name not in _PRACTICE))
 
 
 def judging_flags(given: Given) -> list[str]:

@@ -107,7 +107,10 @@ class Summary(Value):
     carried_over: Mapping[Status, int] = field(default_factory=dict)
     """Rows that the parent run settled, and that this one only accounts for."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Rows that were not to be done, by their code: `not_selected` of `--only`, `max_rows` of `--max-rows`."""
+    """Rows that were not to be done, by their code: `not_selected` of `--only`, `max_rows` of `--max-rows`.
+
+    Of a `verify RUN` those of that run.
+    """
     since: Since | None = None
     """What changed since the run before over the same sheet; None: there was none, or nobody compared."""
     files: Mapping[str, str] = field(default_factory=dict)

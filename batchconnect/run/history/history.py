@@ -1,14 +1,17 @@
 """Past runs and running ones, as the ledger tells them; reading needs no lock."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from batchconnect.ledger import LedgerReader
-from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, RunOpened
+from batchconnect.ledger.entry import ONBOARD, ROTATE, UNDO, VERIFY, RunOpened
 from batchconnect.ledger.interface import BEFORE_ALL
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, fold_run, planned_rows
 from batchconnect.model.errors import UsageError
+from batchconnect.model.outcome import LEFT_OUT, NotAttempted, Works
+from batchconnect.model.value import replace
 
 if TYPE_CHECKING:
     from batchconnect.reports.since import Before, Identified
@@ -135,13 +138,30 @@ def summary_of(
         # Of a live run, a row that waits has no reason yet why it had no turn.
         return planned_rows(lines) if live else state.rows(lines)
 
-    return summarize(
+    summary = summarize(
         ledger.run_lines(state.number),
         rows,
         rows_behind=rows,
         ledger=ledger.name,
         live=live,
         before=run_before(ledger, state) if compares and not live else None,
+    )
+    if state.opened.command == VERIFY and summary.works.get(Works.NO):
+        # A rerun of the run that it is of sends the corrected keys, and would take up what was left out there.
+        return replace(summary, left_out=_left_out_of_parent(ledger, state))
+    return summary
+
+
+def _left_out_of_parent(ledger: LedgerReader, state: RunState) -> Mapping[str, int]:
+    """As `Summary.left_out`, of the run whose connections were tested; {} where it is of a sheet."""
+    parent_id = state.opened.parent_run_id
+    parent = next((one for one in run_states(ledger) if one.opened.run_id == parent_id), None)
+    if parent is None:
+        return {}
+    lines = (line for end in ledger.ends(parent.number) if not isinstance(end, str) for line in end)
+    shown = (row.shown for row in parent.rows(lines))
+    return Counter(
+        one.code for one in shown if isinstance(one, NotAttempted) and one.code in LEFT_OUT
     )
 
 

@@ -199,6 +199,24 @@ def test_who_shows_a_run_later_is_told_what_to_add(
     assert f"with the {flag} of this run again, or what was left out is taken, too:" in page
 
 
+@pytest.mark.parametrize(
+    ("flag", "words"), [("--max-rows", ["2"]), ("--only", ["name=Client 001"])]
+)
+def test_who_verified_a_part_of_a_sheet_is_told_what_to_add(
+    batchconnect: CommandLine, practice: Practice, flag: str, words: list[str]
+) -> None:
+    """`verify RUN` names a rerun of that run, which would create what was left out there."""
+    keys = [{**row, "servicePrincipalKey": "wrong-at-test-7000222"} for row in many(4)]
+    run_id = batchconnect("run", batchconnect.sheet(keys), *FAST, flag, *words, "--json").json[
+        "run_id"
+    ]
+
+    done = batchconnect("verify", run_id, *FAST)
+
+    told = f"next:   correct the keys and add the {flag} of that run, then: batchconnect rerun {run_id}"
+    assert told in done.out
+
+
 def test_a_part_of_a_sheet_that_does_not_work_is_rotated_as_that_part(
     batchconnect: CommandLine, practice: Practice
 ) -> None:
