@@ -115,7 +115,7 @@ class SandboxReader:
 
         Args:
             sandbox: Which.
-            age_s: Seconds before the first answer, by the service's own clock: ours may differ.
+            age_s: Seconds before the reading begins, by the service's own clock: ours may differ.
 
         Returns:
             A listing that shows everything that was created since then, and maybe older ones; its fault is
@@ -155,6 +155,7 @@ class SandboxReader:
         )
         token: str | None = None
         first_ms: int | None = None
+        waited_s = 0.0
         pages_read = 0
         while True:
             answer = await self._ask(list_request(self._org, sandbox, token, order=order))
@@ -162,12 +163,14 @@ class SandboxReader:
                 answer = unreadable(answer)
             if isinstance(answer, Unreadable):
                 return _failed(sandbox, began_s, answer, pages)
-            first_ms = read_date_ms(answer) if pages_read == 0 else first_ms
+            if pages_read == 0:
+                # The age counts from the beginning, however long the first answer was waited for.
+                first_ms, waited_s = read_date_ms(answer), anyio.current_time() - began_s
             pages_read += 1
             following = pages.take(answer)
             self._on_page(sandbox, pages_read, len(pages.items))
             if age_s is not None and not isinstance(following, ListingFault):
-                until_ms = None if first_ms is None else first_ms - round(age_s * 1000)
+                until_ms = None if first_ms is None else first_ms - round((age_s + waited_s) * 1000)
                 following = pages.reached(until_ms, following)
             if isinstance(following, str) and pages_read == most_pages:
                 following = ListingFault(code=NOT_READ_ON, detail="more pages follow")

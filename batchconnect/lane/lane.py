@@ -434,6 +434,11 @@ class Lane:
         self.is_halted = True
         self.on_change()
 
+    @property
+    def paused_s(self) -> float:
+        """Seconds for which it was to send nothing so far."""
+        return self._pace.counted.paused_s
+
     def counted(self) -> LaneCounted:
         """What the lane did so far."""
         return LaneCounted(
@@ -443,7 +448,7 @@ class Lane:
             created=self._created,
             throttled=self._pace.counted.throttled,
             retried=self._retrying.retried,
-            paused_s=round(self._pace.counted.paused_s, 3),
+            paused_s=round(self.paused_s, 3),
             rate_max=round(self._pace.counted.rate_max, 3),
             rate_last=round(self._pace.rate, 3),
         )

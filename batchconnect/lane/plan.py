@@ -19,7 +19,13 @@ from batchconnect.lane.decision import Decided, Send, SendKey, Settle, SettleFir
 from batchconnect.lane.lane import LEASE_LOST, LEDGER_FAILED, LEDGER_GONE, SOMEBODY_ELSE, Lane
 from batchconnect.lane.planner import Known, Rules, decide
 from batchconnect.lane.strangers import Arrived, arrived, must_wait, strangers_in
-from batchconnect.lane.whole_listing import read_newer, read_sandbox, unproven_warning
+from batchconnect.lane.whole_listing import (
+    NOT_REACHED,
+    keeps_order,
+    read_newer,
+    read_sandbox,
+    unproven_warning,
+)
 from batchconnect.ledger.entry import LEFT, Left, Line, Settled
 from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_writer import RunWriter
@@ -78,7 +84,7 @@ class _Planned:
     keeps_order: bool = True
     """Whether the service lists its newest connections first: then it is read down to the last reading alone."""
     took_s: float = 0.0
-    """What reading it again took."""
+    """What reading it again took, where the whole has to be read."""
     looking: anyio.Lock = field(default_factory=anyio.Lock)
     """Held by whoever reads it again."""
 
@@ -261,6 +267,7 @@ class LanePlan:
         """Whether its rows may be sent still; whoever comes meanwhile waits for the one reading."""
         async with one.looking:
             if self._is_old(one):
+                paused_s = self._lane.paused_s
                 async with self._free:
                     listing = await self._read_on(sandbox, one)
                 if not listing.complete:
@@ -269,7 +276,10 @@ class LanePlan:
                     return False
                 one.strangers = await strangers_in(listing, self._known, one.strangers)
                 one.late |= self._sent_before & listing.by_marker.keys()
-                one.took_s = self._lane.time_s() - listing.began_s
+                if not one.keeps_order:
+                    # What the service had the lane wait for is no reading.
+                    took_s = self._lane.time_s() - listing.began_s
+                    one.took_s = took_s - (self._lane.paused_s - paused_s)
                 # Last: from now on nobody waits for what is known of them.
                 one.read_at_s = listing.began_s
         return True
@@ -277,11 +287,15 @@ class LanePlan:
     async def _read_on(self, sandbox: str, one: _Planned) -> Listing:
         """What came since it was read, as far back as a listing may lag; or all of it, where there is no other way."""
         if one.keeps_order:
-            age_s = self._lane.time_s() - one.read_at_s + self._rules.settle_s
-            newer = await read_newer(self._lane, sandbox, age_s=age_s)
-            if newer is not None:
+            newer = await read_newer(
+                self._lane,
+                sandbox,
+                age_s=lambda: self._lane.time_s() - one.read_at_s + self._rules.settle_s,
+            )
+            one.keeps_order = keeps_order(newer)
+            is_enough = newer.fault is None or newer.fault.code != NOT_REACHED
+            if one.keeps_order and is_enough:
                 return newer
-            one.keeps_order = False
         return await self._read(sandbox)
 
     async def _act_upon(

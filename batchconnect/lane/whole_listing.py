@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from batchconnect.flow_service.completeness import UNPROVEN
-from batchconnect.flow_service.listing import Listing
+from batchconnect.flow_service.listing import Listing, ListingFault
 from batchconnect.model.value import replace
 
 _UNPROVEN_ACCEPTED: Final = (
@@ -18,6 +18,10 @@ _READINGS: Final = 3
 
 _NO_ORDER: Final = frozenset({"order_lost", "http-400", "FLOW-1432-400", "FLOW-1433-400"})
 """Faults of a listing in an order of ours that the service does not keep, or does not know."""
+
+
+NOT_REACHED: Final = "not_reached"
+"""The fault of a listing of the newest that shows nothing older."""
 
 
 class Lists(Protocol):
@@ -54,15 +58,39 @@ async def read_sandbox(reads: Lists, sandbox: str, *, accept_unproven: bool = Fa
     return listing
 
 
-async def read_newer(reads: ListsNewest, sandbox: str, *, age_s: float) -> Listing | None:
+async def read_newer(reads: ListsNewest, sandbox: str, *, age_s: Callable[[], float]) -> Listing:
     """
     Read what came to a sandbox in the last so many seconds; a reading that fails is repeated.
 
+    Args:
+        reads: The lane.
+        sandbox: Which.
+        age_s: Asked as each reading begins: one that failed may have taken minutes.
+
     Returns:
-        None: the service does not keep to that order, so that the whole has to be read.
+        A listing; its fault is `not_reached` where it ends without anything older, so that nothing tells it from
+        one that was cut, and the whole, which brings a proof of its own, has to be read.
     """
-    listing = await _repeated(partial(reads.newest, sandbox, age_s=age_s))
-    return listing if keeps_order(listing) else None
+    seconds = 0.0
+
+    async def read() -> Listing:
+        nonlocal seconds
+        seconds = age_s()
+        return await reads.newest(sandbox, age_s=seconds)
+
+    listing = await _repeated(read)
+    if not listing.complete or _reaches(listing, seconds):
+        return listing
+    return replace(listing, fault=ListingFault(code=NOT_REACHED, detail="nothing older is shown"))
+
+
+def _reaches(listing: Listing, age_s: float) -> bool:
+    """Whether a listing shows something that is older."""
+    first_ms = listing.served_first_ms
+    return first_ms is not None and any(
+        found.created_at_ms is not None and first_ms - found.created_at_ms > age_s * 1000
+        for found in reversed(listing.items)
+    )
 
 
 def keeps_order(listing: Listing) -> bool:

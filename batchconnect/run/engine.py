@@ -6,7 +6,7 @@ elsewhere (`batch`, `lane/work`, `onboarding`).
 """
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import anyio
@@ -18,6 +18,7 @@ from batchconnect.ledger import Ledger
 from batchconnect.ledger.group_commit import GroupCommit
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter, system_clock
+from batchconnect.model.errors import SettingsError
 from batchconnect.model.exception_group import first_of_ours, unwrap_exception_group
 from batchconnect.model.row_place import Places
 from batchconnect.model.value import replace
@@ -33,7 +34,6 @@ from batchconnect.run.opening.header import run_header
 from batchconnect.run.opening.opened_ledger import as_team, opened_ledger
 from batchconnect.run.opening.service import ConnectedService, connected
 from batchconnect.run.rerun.past import look_back
-from batchconnect.run.rerun.rerun import ParentRun
 from batchconnect.run.selection import check_selection, selector
 from batchconnect.run.task import Task, onboarding
 from batchconnect.run.team.work import work_together
@@ -213,7 +213,7 @@ async def _job(
         left_open=past.left_open,
         is_selected=selector(options, service.orgs, sheet.header),
         strict=options.strict,
-        rules=rules_of(service, options, task),
+        rules=replace(rules_of(service, options, task), settle_s=settle_s),
         policy=Policy(
             settle_s=settle_s,
             on_doubt=options.on_doubt,
@@ -235,18 +235,13 @@ async def _job(
         return replace(
             job,
             carry_over=past.chain.carry_over,
-            gone=partial(_gone, past.chain, service.orgs, places_of(sheet)),
+            gone=past.chain.gone,
+            elsewhere=partial(_elsewhere, service.orgs, places_of(sheet)),
             rules=replace(job.rules, keys=KeyChoice(markers=past.chain.failing)),
         )
     return job if scanner is None else replace(job, fast_scan=scanner())
 
 
-def _gone(chain: ParentRun, orgs: OrgRegistry, places: Places) -> Sequence[MissingRow]:
-    """What of a parent's rows the sheet has no more; each that is in doubt is one that can be settled here."""
-    found = chain.gone()
-    for row in found:
-        if row.orphan is not None:
-            elsewhere = sent_elsewhere(places.told(row.number), row.planned, orgs.find(row.org))
-            if elsewhere is not None:
-                raise elsewhere
-    return found
+def _elsewhere(orgs: OrgRegistry, places: Places, row: MissingRow) -> SettingsError | None:
+    """Why the doubt of a row that the sheet has no more cannot be settled by these settings; None: it can."""
+    return sent_elsewhere(places.told(row.number), row.planned, orgs.find(row.org))

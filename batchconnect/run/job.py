@@ -15,6 +15,7 @@ from batchconnect.ledger.entry import (
 )
 from batchconnect.ledger.run_state import RunState
 from batchconnect.ledger.run_writer import Clock, RunWriter
+from batchconnect.model.errors import SettingsError
 from batchconnect.model.event import Event, RunStarted
 from batchconnect.model.precaution import FailureLimit
 from batchconnect.model.row import Row
@@ -84,6 +85,8 @@ class Job(Value):
     """What a rerun inherits from its parent, or leaves for `run`."""
     gone: Callable[[], Sequence[MissingRow]] = tuple
     """Rows of the parent that the sheet no longer has, asked when the sheet was read."""
+    elsewhere: Callable[[MissingRow], SettingsError | None] = lambda row: None
+    """Why the doubt of such a row cannot be settled here; None: it can."""
     rules: Rules
     policy: Policy
     tests: Tests = Tests.NONE

@@ -91,6 +91,7 @@ async def survey(
     Raises:
         SheetError: The sheet cannot be read to its end, or has changed since it was opened; nothing was sent, and
             a run that began with it is over.
+        SettingsError: A row that the sheet has no more is in doubt, and its org is not what it was.
         LedgerError: The ledger cannot be asked, or written to; or it is not the sheet of the run that is joined.
     """
     try:
@@ -139,6 +140,10 @@ async def _survey(
     if job.stop.reason:
         return Survey(known=known, intake=found, joins=joins, reason=job.stop.reason)
     gone = [row for row in job.gone() if not known.rows.get(row.number)]
+    for row in gone:
+        elsewhere = job.elsewhere(row) if row.orphan is not None else None
+        if elsewhere is not None:
+            raise elsewhere
     is_refused = not joins and found.rejected and not job.bounds.skip_invalid
     seen = Survey(
         known=known,

@@ -164,7 +164,7 @@ def org_profiles(
             # One row under each would be two identities, and two connections in one org.
             raise SettingsError(
                 f"[orgs.{other.key}] and [orgs.{org.key}] write one org_id in two ways",
-                hint="Write it alike, as the Developer Console shows it.",
+                hint="Write both as the one under which rows were sent: by that spelling they are known.",
             )
         twin = seen.setdefault((org.org_id.casefold(), org.client_id), org)
         if twin is not org:

@@ -32,10 +32,8 @@ _REPORT_SIGNS = (frozenset({"row", "status"}), frozenset({"status", "error", "hi
 
 SURE: Final = 3
 """Columns of ours in one line: no accident any more."""
-_CREDENTIAL: Final = re.compile(
-    r"https?://\S+|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
-)
-"""A whole cell that no title has: an address, or an id."""
+_ADDRESS: Final = re.compile(r"https?://\S+")
+_ID: Final = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 _MOST_COMPARED = 200
 """Unknown headers that are compared with our words: the comparison takes long, and a person reads one hint."""
 _LONGEST_COMPARED = 60
@@ -146,14 +144,16 @@ def find(
 
 
 def _is_of_a_connection(cells: Sequence[object], reading: Reading) -> bool:
-    """Whether a row above the header is no title: cells below our columns, an address or an id among them."""
-    positions = {position for positions in reading.known.values() for position in positions}
-    filled = [
-        text
+    """Whether a row above the header is no title: cells in our columns, and an address or an id in its own."""
+    filled = {
+        column: text
+        for column, positions in reading.known.items()
         for position in positions
         if position < len(cells) and (text := str(cells[position] or "").strip())
-    ]
-    return len(filled) >= SURE and any(map(_CREDENTIAL.fullmatch, filled))
+    }
+    ids = (filled.get(column, "") for column in (Column.SERVICE_PRINCIPAL_ID, Column.TENANT))
+    has_own = _ADDRESS.fullmatch(filled.get(Column.ENDPOINT, "")) or any(map(_ID.fullmatch, ids))
+    return len(filled) >= SURE and bool(has_own)
 
 
 def no_header(

@@ -4,6 +4,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
+from math import inf
+from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 import anyio
@@ -42,7 +44,7 @@ from batchconnect.run.exit_code import INTERRUPTED, TERMINATED
 from batchconnect.run.rerun.rerun import ParentRun
 from batchconnect.run.stop import Stop
 from batchconnect.sheet.memory import MemorySheet
-from batchconnect.transport.interface import Purpose, Response
+from batchconnect.transport.interface import Purpose, Request, Response
 from batchconnect.validation.connection import BaseConnection
 from tests.fake_service import (
     ACME,
@@ -1248,6 +1250,69 @@ async def test_a_plan_that_has_grown_old_is_looked_up_again() -> None:
     assert bench.service.twice() == []
     assert code_of(state) == ExitCode.LEDGER
     assert 240 < len(bench.service.posts) < 250
+
+
+class Trouble(FakeService):
+    """Lists by the moment of the create, as it says; what becomes of a listing of the newest is a test's."""
+
+    def __init__(self, fate: Callable[[int], Fate | None], *, cut_from_s: float = inf) -> None:
+        super().__init__()
+        self.looks: list[float] = []
+        self._fate = fate
+        self._cut_from_s = cut_from_s
+
+    async def send(self, request: Request) -> Response:
+        """As the service does."""
+        self.stored.sort(key=lambda stored: stored.applied_at)
+        if "orderby=-createdAt" in unquote(request.url):
+            self.looks.append(anyio.current_time())
+            fate = self._fate(len(self.looks))
+            self.choose = lambda _seen: fate
+        answer = await super().send(request)
+        self.choose = lambda _seen: None
+        if "limit=" not in request.url or anyio.current_time() < self._cut_from_s:
+            return answer
+        items = orjson.loads(answer.body)["items"][:10]
+        return replace(answer, body=orjson.dumps({"items": items}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "theirs", "at_s", "code"),
+    [
+        (Trouble(lambda look: None, cut_from_s=S), range(200, 301), 100.0, ExitCode.UNFINISHED),
+        (
+            Trouble(lambda look: lost(answered_s=60) if look < 5 else None),
+            range(200, 301),
+            20.0,
+            ExitCode.LEDGER,
+        ),
+        (
+            Trouble(
+                lambda look: refused(429, None, **{"retry-after": "150"}) if look == 1 else None
+            ),
+            range(500, 1001),
+            480.0,
+            ExitCode.LEDGER,
+        ),
+    ],
+    ids=["its pages are cut", "it does not answer for minutes", "it wants to be left alone"],
+)
+async def test_a_look_at_what_is_new_misses_nothing_that_the_whole_would_show(
+    service: Trouble, theirs: range, at_s: float, code: ExitCode
+) -> None:
+    """Somebody else creates this sheet's last rows, while the service is in trouble."""
+    bench = Bench(service=service, orgs=(org("acme", rate=1),))
+    for number in theirs:
+        service.plant(judged(cells(number)), applied_at=at_s, shown_at=at_s)
+    for number in range(2_000, 2_400):
+        service.plant(judged(cells(number)), applied_at=400.0, shown_at=400.0)
+
+    state = await bench.run(rows(*range(1, theirs.stop)), sweep=False)
+
+    # What leaves between their create and the next look of ours, a window later at the most, no look can keep back.
+    assert len(service.twice()) <= (S if at_s > S else 0)
+    assert code_of(state) == code
 
 
 @pytest.mark.slow

@@ -244,10 +244,12 @@ def test_the_header_may_stand_below_a_title() -> None:
     [
         (CONNECTION, True),
         ([*CONNECTION[:2], "", "", "", "", CONNECTION[-1]], False),
+        (["Tenant ID", CONNECTION[5], "Sandbox", "prod"], False),
+        (["ADX sources", "https://wiki.acme.example/adx", "Owner: J. Doe"], False),
         ([""] * len(CONNECTION), False),
         (["the cluster's address, as https://x.kusto.windows.net"] * len(CONNECTION), False),
     ],
-    ids=["a connection", "a few cells", "blank", "what is to be filled in"],
+    ids=["a connection", "a few cells", "an id", "a link", "blank", "what is to be filled in"],
 )
 def test_a_connection_above_the_header_is_not_passed_over(
     above: list[str], is_refused: bool

@@ -136,7 +136,7 @@ def _take(descriptor: int, ledger: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # Who only asks (`is_held`) has the lock for an instant, and is no run.
+            # Who only asks (`held_by`) has the lock for an instant, and is no run.
             time.sleep(_AN_INSTANT_S)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -150,11 +150,6 @@ def _take(descriptor: int, ledger: Path) -> None:
             f"the ledger {ledger} cannot be locked: {error.strerror}",
             hint="Not every network share has locks: name a local path with --ledger.",
         ) from None
-
-
-def is_held(ledger: Path) -> bool:
-    """Whether a process holds the ledger's lock now; asking takes nothing away from it."""
-    return held_by(ledger) is not None
 
 
 def held_by(ledger: Path) -> Mapping[str, object] | None:

@@ -21,7 +21,7 @@ from batchconnect.ledger.entry import (
     Settled,
     Updating,
 )
-from batchconnect.ledger.sqlite.file import is_held, locked, make_or_check, place_warning
+from batchconnect.ledger.sqlite.file import held_by, locked, make_or_check, place_warning
 from batchconnect.ledger.sqlite.store import SqliteLedger
 from batchconnect.model import outcome
 from batchconnect.model.errors import ExitCode, LedgerError, LedgerGoneError, LedgerInUseError
@@ -136,9 +136,9 @@ def test_a_full_disk_does_not_hinder_the_lock(
     monkeypatch.setattr(os, "pwrite", full)
     ledger = tmp_path / "ledger"
     with locked(ledger, about={}):
-        held = is_held(ledger)
+        held = held_by(ledger)
 
-    assert held
+    assert held is not None
 
 
 def test_a_file_system_without_locks_is_said(
@@ -162,12 +162,13 @@ def test_a_file_system_without_locks_is_said(
 def test_whether_a_run_holds_the_ledger_can_be_asked_without_the_lock(tmp_path: Path) -> None:
     """By `status`, as often as it likes."""
     ledger = tmp_path / "ledger"
-    before = is_held(ledger)
+    before = held_by(ledger)
     with another_process(ledger):
-        during = (is_held(ledger), is_held(ledger))
-    after = is_held(ledger)
+        during = (held_by(ledger), held_by(ledger))
+    after = held_by(ledger)
 
-    assert (before, during, after) == (False, (True, True), False)
+    assert (before, after) == (None, None)
+    assert None not in during
 
 
 def test_a_lock_that_cannot_be_opened_is_nobodys(
@@ -180,9 +181,9 @@ def test_a_lock_that_cannot_be_opened_is_nobodys(
 
     with locked(tmp_path / "ledger", about={}):
         monkeypatch.setattr(os, "open", refuse)
-        held = is_held(tmp_path / "ledger")
+        held = held_by(tmp_path / "ledger")
 
-    assert not held
+    assert held is None
 
 
 def test_a_pipe_is_no_ledger(tmp_path: Path) -> None:
