@@ -103,9 +103,10 @@ def _after_run(summary: Summary) -> NextStep:
         why = _RECONCILE if summary.counts[Status.IN_DOUBT] else _SWEEP
         return NextStep(why=why, command=("batchconnect", "reconcile", run))
     if not _is_done(summary):
-        return NextStep(why=_RERUN, command=("batchconnect", "rerun", run), first=_to_mend(summary))
+        command = _rerun(summary.opened, run)
+        return NextStep(why=_RERUN, command=command, first=_to_mend(summary))
     if _fails(summary):
-        return _mend_keys(("batchconnect", "rerun", run))
+        return _mend_keys(_rerun(summary.opened, run))
     if summary.works.get(Works.NOT_TESTED):
         return NextStep(why=_ASK_AGAIN, command=("batchconnect", "verify", run))
     return NextStep(why=_RECONCILE, command=("batchconnect", "reconcile", run))
@@ -126,7 +127,7 @@ def _after_verify(summary: Summary) -> NextStep:
         is_gone = any(incident.code == NOT_FOUND for incident in summary.incidents)
         return NextStep(why=_AGAIN, first=_GONE if is_gone else "")
     if opened.parent_run_id:
-        return _mend_keys(("batchconnect", "rerun", opened.parent_run_id))
+        return _mend_keys(_rerun(opened, opened.parent_run_id))
     return _rotate_failing(opened)
 
 
@@ -136,6 +137,12 @@ def _after_undo(summary: Summary) -> NextStep | None:
     if counts[Status.DELETED] + counts[Status.KEPT] == summary.total or not opened.parent_run_id:
         return None
     return NextStep(why=_LOOK_AGAIN, command=("batchconnect", UNDO, opened.parent_run_id))
+
+
+def _rerun(opened: RunOpened, run_id: str) -> tuple[str, ...]:
+    # Rows that came by stdin stand in no file that could be read again.
+    again = ("--sheet", "-") if opened.sheets == ("-",) else ()
+    return ("batchconnect", "rerun", run_id, *again)
 
 
 def _rotate_failing(opened: RunOpened) -> NextStep:

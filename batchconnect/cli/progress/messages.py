@@ -374,8 +374,8 @@ def _ended(outcome: Outcome) -> str:
 
 def _left_open(runs: Sequence[str]) -> Message:
     """Runs of the same sheet that are still to be gone on with; this command is none of them."""
-    listed = "".join(f"\n  {run}" for run in runs[:_MOST_LEFT_OPEN])
+    listed = "; ".join(runs[:_MOST_LEFT_OPEN])
     return Message(
         "the rows of this command are other ones than those of an open run over the same sheet, so "
-        f"this is a new run; what goes on with the open one:{listed}"
+        f"this is a new run; what goes on with the open one, with the options that it was given: {listed}"
     )

@@ -24,6 +24,7 @@ from batchconnect.ledger.row_state import RowState
 from batchconnect.ledger.run_state import RunState, swept_of
 from batchconnect.model.column import SHOWN_COLUMNS, Column
 from batchconnect.model.errors import UsageError
+from batchconnect.model.outcome import Rejected
 from batchconnect.model.row_place import numbered, place_of
 from batchconnect.model.value import Value, replace
 from batchconnect.reports.summary import Summary, summarize
@@ -189,10 +190,22 @@ class _Part:
         self._carried = [at for at in every if at in filled or not opened.places.are_several]
         """Of the carried columns those that are the part's own."""
         self._is_narrower = len(self._carried) < len(every)
+        names = [name for at, name in enumerate(opened.sheets) if at not in self._places and name]
+        names += [PurePath(name).name for name in names]
+        longest_first = sorted(map(re.escape, names), key=len, reverse=True)
+        self._foreign = re.compile("|".join(longest_first)) if names else None
+        """The other sheets, by which a row names another one that it is the double of; None: there are none."""
 
     def row(self, row: RowState) -> RowState:
-        """A row of the part, with its own carried columns."""
-        planned = row.planned
+        """A row of the part, with its own carried columns, and without a word of another's sheet."""
+        outcome, planned = row.outcome, row.planned
+        if self._foreign is not None and isinstance(outcome, Rejected):
+            foreign = self._foreign
+            problems = tuple(
+                replace(one, what=foreign.sub("another sheet", one.what))
+                for one in outcome.problems
+            )
+            row = replace(row, outcome=replace(outcome, problems=problems))
         if not self._is_narrower or planned is None:
             return row
         cells = planned.carried

@@ -27,7 +27,8 @@ def run_to_undo(ledger: LedgerReader, run_id: str, *, host: str, simulated: bool
     if not run.is_closed:
         raise UsageError(
             f"run {opened.run_id} is not finished, so what it creates is not known yet",
-            hint=f"Let it come to its end first: {command_of(opened)}",
+            hint="Let it come to its end first, by the command that began it with all of its options: "
+            f"{command_of(opened)}",
         )
     return run
 

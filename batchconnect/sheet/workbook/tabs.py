@@ -100,22 +100,20 @@ def _matching(
         warnings.append(f"{path}: the tab `{chosen[0].name}`, which is read, is hidden")
     # Lists to choose from are hidden, as the template's own; `about` is our workbooks' own.
     others = [
-        f"`{tab.name}`"
+        tab
         for tab in tabs
         if tab not in found and tab.rows and tab.is_visible and tab.name != ABOUT_TAB
     ]
-    if every and others:
-        lack = "have" if len(others) > 1 else "has"
-        warnings.append(
-            f"{path}: {', '.join(others)} {lack} not our columns, and {'are' if len(others) > 1 else 'is'} not read"
-        )
-    elif not every:
-        # A misspelt header would leave out a whole tab without a word.
-        warnings += [
-            f"{path}: the tab `{tab.name}` has some of our columns, and is not read: a header is missing or misspelt"
-            for tab in tabs
-            if f"`{tab.name}`" in others and _most_known(tab, path, renamed) >= SURE
-        ]
+    # A misspelt header would leave out a whole tab without a word.
+    near = [tab for tab in others if _most_known(tab, path, renamed) >= SURE]
+    warnings += [
+        f"{path}: the tab `{tab.name}` has some of our columns, and is not read: a header is missing or misspelt"
+        for tab in near
+    ]
+    far = [f"`{tab.name}`" for tab in others if tab not in near]
+    if every and far:
+        lack, are = ("have", "are") if len(far) > 1 else ("has", "is")
+        warnings.append(f"{path}: {', '.join(far)} {lack} not our columns, and {are} not read")
     return chosen, warnings
 
 

@@ -150,6 +150,31 @@ def test_a_part_tells_of_no_file_and_tab_but_its_own(
             assert named == ([place["sheet"]] if told[0] != "run" and len(told) > 1 else [])
 
 
+@pytest.mark.parametrize("by", ["sheet", "client"])
+def test_a_row_that_is_doubled_in_anothers_sheet_is_told_so_without_its_name(
+    batchconnect: CommandLine, by: str
+) -> None:
+    """The cause is told, and whose file it is in is not: the same connection, and one name for two targets."""
+    for client in ("north", "south"):
+        rows = [
+            {**cells(1), "client": client},
+            {**cells(2, database=f"db-{client}"), "client": client},
+        ]
+        lines = (",".join(map(str, one)) for one in (rows[0], *(row.values() for row in rows)))
+        batchconnect.write(f"for-{client}.csv", "\n".join(lines))
+    sheets = [str(Path(f"for-{client}.csv").absolute()) for client in ("north", "south")]
+    assert batchconnect("run", *sheets, "--simulate", *FAST).code == 3
+
+    parts = batchconnect("report", "--simulate", "--by", by, "--json").json["parts"]
+
+    for own, foreign in (("north", "south"), ("south", "north")):
+        (folder,) = (Path(parts[value]) for value in parts if own in value)
+        assert files_with(foreign, folder) == []
+        told = (folder / "results.csv").read_text(encoding="utf-8-sig")
+        assert "asked for by row 2 of another sheet" in told
+        assert "is given by row 3 of another sheet" in told
+
+
 def test_a_part_of_several_sheets_has_no_column_of_another_s(batchconnect: CommandLine) -> None:
     """Nor a cell of its own in another's place; in each file that has columns, and of rejected rows as well."""
     own = {"acme": {"Wave": "1", "Acme unit": "A-7"}, "globex": {"Globex unit": "G-9"}}
