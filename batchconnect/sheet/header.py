@@ -151,9 +151,9 @@ def _is_of_a_connection(cells: Sequence[object], reading: Reading) -> bool:
         for position in positions
         if position < len(cells) and (text := str(cells[position] or "").strip())
     }
-    ids = (filled.get(column, "") for column in (Column.SERVICE_PRINCIPAL_ID, Column.TENANT))
-    has_own = _ADDRESS.fullmatch(filled.get(Column.ENDPOINT, "")) or any(map(_ID.fullmatch, ids))
-    return len(filled) >= SURE and bool(has_own)
+    address = _ADDRESS.fullmatch(filled.get(Column.ENDPOINT, ""))
+    principal = _ID.fullmatch(filled.get(Column.SERVICE_PRINCIPAL_ID, ""))
+    return len(filled) >= SURE and (address or principal) is not None
 
 
 def no_header(
