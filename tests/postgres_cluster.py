@@ -2,7 +2,7 @@
 A PostgreSQL cluster of the tests' own: made by `initdb` in a folder, on a free port, gone at the end.
 
 As root, PostgreSQL refuses to run; then the cluster is of a user without rights. Where there is no
-PostgreSQL, the tests that need one say so and are skipped.
+PostgreSQL, the tests and benchmarks that need one say so and are skipped.
 """
 
 import os
@@ -18,10 +18,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from unittest import SkipTest
 from urllib.parse import quote
 
 import psycopg
-import pytest
 from psycopg.pq import PGconn, Ping
 
 from batchconnect.ledger.postgres import schema
@@ -212,10 +212,13 @@ def cluster(*, namespace: Path | None = None, **settings: str) -> Iterator[Clust
     Args:
         namespace: Of the network that it is to run in; who enters it is root.
         settings: Of PostgreSQL.
+
+    Raises:
+        SkipTest: There is no PostgreSQL. A benchmark, which knows no pytest, hears of it so too.
     """
     programs = bindir()
     if programs is None:
-        pytest.skip(MISSING)
+        raise SkipTest(MISSING)
     # Not among pytest's own folders: those no other user may enter. A socket's path has to be short.
     folder = Path(tempfile.mkdtemp(prefix="bc-pg-"))
     user = None

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
@@ -18,10 +19,27 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from requirements.sbom import FILE, bill
+from tests import postgres_cluster
+from tests.benchmarks import __main__ as benchmarks
+from tests.benchmarks.table import Measure
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+
+
+def _asked(text: str) -> list[str]:
+    """What a requirement asks for: that of our own extras, where it names them."""
+    asked = Requirement(text)
+    if asked.name != PROJECT["name"]:
+        return [text]
+    return [*chain.from_iterable(PROJECT["optional-dependencies"][extra] for extra in asked.extras)]
+
+
+EXTRAS: dict[str, list[str]] = {
+    # What asks for another extra of ours asks for what is in it.
+    name: [*chain.from_iterable(_asked(text) for text in asked)]
+    for name, asked in PROJECT["optional-dependencies"].items()
+}
 RUNTIME, IMAGE, DEV = (
     (ROOT / "requirements" / name).read_text("utf-8")
     for name in ("runtime.txt", "image.txt", "dev.txt")
@@ -89,6 +107,67 @@ def test_the_bench_extra_is_enough_for_the_benchmarks() -> None:
     for path in (ROOT / "tests" / "benchmarks").glob("*.py"):
         for module in _imports(path) - sys.stdlib_module_names - {"batchconnect", "tests"}:
             assert allowed & set(map(canonicalize_name, of_module[module])), (path.name, module)
+
+
+@pytest.mark.slow
+def test_the_benchmarks_start_where_nothing_but_the_bench_extra_is_installed() -> None:
+    """What their imports import counts, too: all else that this machine has is hidden from them."""
+    allowed = _with_what_they_need([*PROJECT["dependencies"], *EXTRAS["bench"]])
+    hidden = [
+        module
+        for module, owners in packages_distributions().items()
+        if not {PROJECT["name"], *allowed} & {*map(canonicalize_name, owners)}
+    ]
+    assert "pytest" in hidden
+    program = (
+        "import json, sys\n"
+        "sys.modules.update(dict.fromkeys(json.loads(sys.argv[1])))\n"  # an import of None is one that fails
+        "import tests.benchmarks.__main__\n"
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(hidden)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.returncode == 0, told.stderr[-1000:]
+
+
+def test_a_benchmark_that_lacks_its_server_is_said_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No PostgreSQL: its line says so, misses no target, and the table has the rest."""
+    monkeypatch.setattr(postgres_cluster, "bindir", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--out", str(tmp_path), "team", "after"])
+    after = Measure(what="what comes after it", target="", got="1", met=True)
+    monkeypatch.setitem(benchmarks.BENCHMARKS, "after", lambda *_: iter([after]))
+
+    benchmarks.main()
+
+    table = (tmp_path / "benchmarks.md").read_text("utf-8")
+    assert f"| team |  | skipped: {postgres_cluster.MISSING} | - |" in table
+    assert "| what comes after it |  | 1 | yes |" in table
+
+
+def _with_what_they_need(requirements: list[str]) -> set[str]:
+    """Names of what these requirements install, as far as it is installed here."""
+    found: set[str] = set()
+    left = [(Requirement(text), "") for text in requirements]
+    while left:
+        asked, extra = left.pop()
+        name = canonicalize_name(asked.name)
+        if asked.marker is not None and not asked.marker.evaluate({"extra": extra}):
+            continue
+        is_new = name not in found
+        found.add(name)
+        if is_new or asked.extras:
+            with suppress(PackageNotFoundError):
+                needs = [*map(Requirement, distribution(name).requires or ())]
+                left += [(need, each) for need in needs for each in ("", *asked.extras)]
+    return found
 
 
 def _imports(path: Path) -> set[str]:

@@ -9,10 +9,11 @@ from typing import Protocol
 
 import anyio
 
-from batchconnect.transport.interface import Request, Response
+from batchconnect.transport.interface import Purpose, Request, Response
 from batchconnect.transport.pace import CEILING_RATE
 
 _MADE = b'{"id":"5a5b1f1c-2f5b-4b0e-9b1f-1c2f5b4b0e55"}'
+_SHOWN = b'{"items":[' + _MADE + b"]}"
 
 
 class Limit(Protocol):
@@ -157,6 +158,7 @@ class Service:
         manner: How it is answered.
         rng: Draws what is broken.
         clock: Seconds; the limit's own, and of the moments that are kept.
+        look_ups: What bounds the reads, which pay elsewhere then; None: they pay as creates do.
     """
 
     def __init__(
@@ -165,8 +167,10 @@ class Service:
         manner: Manner,
         rng: Random,
         clock: Callable[[], float] = anyio.current_time,
+        look_ups: Limit | None = None,
     ) -> None:
         self.limit = limit
+        self.look_ups = look_ups
         self._manner = manner
         self._rng = rng
         self._clock = clock
@@ -174,11 +178,15 @@ class Service:
         self.served: list[float] = []
         self.broken: list[float] = []
         self.refused: list[float] = []
+        self.shown: list[float] = []
+        """Look-ups that were served by a limit of their own."""
 
     async def send(self, request: Request) -> Response:
         """Serve, or refuse."""
         self._in_flight += 1
         try:
+            if self.look_ups is not None and request.purpose is Purpose.READ:
+                return await self._looked_up(self.look_ups, self._clock())
             return await self._answer(self._clock())
         finally:
             self._in_flight -= 1
@@ -192,6 +200,18 @@ class Service:
             (self.broken if is_broken else self.served).append(now)
             await anyio.sleep(manner.latency_s)
             return Response(status=500) if is_broken else Response(status=201, body=_MADE)
+        return await self._refuse(now, wait_s)
+
+    async def _looked_up(self, limit: Limit, now: float) -> Response:
+        wait_s = limit.take(now, self._in_flight)
+        if wait_s > 0:
+            return await self._refuse(now, wait_s)
+        self.shown.append(now)
+        await anyio.sleep(self._manner.latency_s)
+        return Response(status=200, body=_SHOWN)
+
+    async def _refuse(self, now: float, wait_s: float) -> Response:
+        manner = self._manner
         self.refused.append(now)
         await anyio.sleep(min(manner.latency_s, manner.refusal_s))
         headers = {"retry-after": str(max(1, ceil(wait_s)))} if manner.header else {}
@@ -208,10 +228,18 @@ class Case:
     rows: int = 2000
     from_s: float = 10.0
     """From when on the use of the limit counts."""
+    look_ups: Callable[[], Limit] | None = None
+    """Each row is looked up when it is made, and the look-ups have this limit."""
+
+    def allowed(self, start: float, end: float) -> float:
+        """How many rows it would have served in so long, at the pace of whichever limit is the tighter."""
+        limits = (self.limit, self.look_ups)
+        return min(limit().allowed(start, end) for limit in limits if limit is not None)
 
     def service(self, seed: int, clock: Callable[[], float] = anyio.current_time) -> Service:
         """A fresh one."""
-        return Service(self.limit(), self.manner, Random(f"service {seed}"), clock)
+        look_ups = None if self.look_ups is None else self.look_ups()
+        return Service(self.limit(), self.manner, Random(f"service {seed}"), clock, look_ups)
 
 
 def _rate(per_second: float, burst: float = 8.0) -> Callable[[], Limit]:
@@ -278,6 +306,18 @@ UNNAMED_CASES = (
         manner=QUIET,
         rows=4000,
         from_s=200,
+    ),
+    Case(
+        name="8/s, each row looked up, which is counted elsewhere (8/s)",
+        limit=_rate(8),
+        look_ups=_rate(8),
+        manner=QUIET,
+    ),
+    Case(
+        name="8/s, each row looked up, which is counted elsewhere (4/s)",
+        limit=_rate(8),
+        look_ups=_rate(4, 4),
+        manner=QUIET,
     ),
 )
 """Limits that must not be taken for chance."""
